@@ -1,0 +1,26 @@
+"""Activation functions and their derivatives for NumPy: fast, exact, on CPU and CUDA GPUs.
+
+Route of a call: public object (activations.py, softmax.py) -> _dispatch.py -> backends/ -> compiled kernel -> the formula.
+Importing this compiles nothing and starts no thread.
+"""
+
+from fastact._activation import Activation, activation
+from fastact._dispatch import backends, explain, get_num_threads, set_num_threads, use_backend
+from fastact._errors import BackendError, MissingDependencyError, UnknownNameError
+from fastact._registry import get, names
+from fastact.activations import (
+    elu,
+    gelu,
+    gelu_tanh,
+    identity,
+    leaky_relu,
+    mish,
+    relu,
+    sigmoid,
+    silu,
+    softplus,
+    swish,
+    tanh,
+)
+
+__version__ = "0.1.0"

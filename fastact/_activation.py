@@ -1,0 +1,322 @@
+"""The class of fastact's elementwise functions, and the decorator that makes one of a formula.
+
+An `Activation` is three compiled operations (forward, derivative, backward) made of two formulas, and what a learner
+and the documentation read about them. activations.py and users define activations; to add one, write a paragraph there.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numba
+import numpy as np
+
+from fastact import _dispatch, _registry
+from fastact._primitives import JIT_OPTIONS
+from fastact._ufunc import Operation, Threads, call, make_ufunc
+from fastact.backends import serial
+
+__all__ = ["Activation", "ElementwiseOperation", "activation"]
+
+#: The dtypes an operation is compiled for, in the order in which NumPy tries them for operands of other dtypes.
+FLOATS = "fd"
+INTEGERS_AND_FLOATS = "bBhHiIlLqQfd"
+
+Formula = Callable[..., Any]
+
+
+class ElementwiseOperation(Operation):
+    """One formula, callable like a ufunc on every backend.
+
+    Attributes
+    ----------
+    ufunc : the genuine `numpy.ufunc`; its inputs are the arrays and then every parameter
+    scalar : the jitted formula, callable inside your own `numba.njit` and `numba.cuda.jit` code
+    parameters : names and default values of the parameters
+    """
+
+    def __init__(
+        self, name: str, formula: Formula, inputs: tuple[str, ...], parameters: Mapping[str, float], dtypes: str = FLOATS
+    ) -> None:
+        super().__init__(name, len(inputs), tuple(parameters.values()), _dispatch.elementwise)
+        self.input_names = inputs
+        self.parameters = dict(parameters)
+        self.dtypes = dtypes
+        self.scalar = numba.njit(**JIT_OPTIONS)(formula)
+        #: keyword -> its value -> the operation that it selects
+        self.variants: dict[str, dict[str, ElementwiseOperation]] = {}
+        self._loops: dict[tuple[int, bool], int] = {}
+        self._ufuncs: dict[int, np.ufunc] = {}
+        self.ufunc = self._ufunc(Threads.AUTO)
+
+    def _ufunc(self, threads: int) -> np.ufunc:
+        if threads not in self._ufuncs:
+            self._ufuncs[threads] = make_ufunc(
+                self.name, self.inputs, len(self.parameters), self.dtypes, self._compile, threads
+            )
+        return self._ufuncs[threads]
+
+    def _compile(self, row: int, array_parameters: bool) -> int:
+        """The address of the loop for the dtype in this row; all ufuncs of this operation share it."""
+        key = row, array_parameters
+        if key not in self._loops:
+            dtype = np.dtype(self.dtypes[row])
+            self._loops[key] = serial.compile_loop(
+                self.scalar, self.inputs, len(self.parameters), dtype, array_parameters
+            )
+        return self._loops[key]
+
+    def run(self, threads: int, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        """Apply the ufunc with this threading to arrays and parameters."""
+        return call(self._ufunc(threads), operands, keywords)
+
+    def bind(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
+        """All operands of the ufunc; takes those given by name out of `keywords`."""
+        names = (*self.input_names, *self.parameters)
+        if len(arguments) == len(names) + 1 and "out" not in keywords:
+            *arguments, keywords["out"] = arguments  # type: ignore[assignment]
+        if len(arguments) > len(names):
+            raise TypeError(f"{self.name}() takes {', '.join(names)} and out; {len(arguments)} operands were given")
+        operands = list(arguments)
+        for name in names[: len(arguments)]:
+            if name in keywords:
+                raise TypeError(f"{self.name}() got {name!r} twice: by position and by name")
+        for name in names[len(arguments) :]:
+            if name in keywords:
+                operands.append(keywords.pop(name))
+            elif name in self.parameters:
+                operands.append(self.parameters[name])
+            else:
+                raise TypeError(f"{self.name}() is missing its operand {name!r}")
+        return tuple(operands)
+
+    def vectorize(self, target: str = "cpu") -> Any:
+        """Numba's own `@vectorize` ufunc of the formula.
+
+        Parameters
+        ----------
+        target : {"cpu", "parallel", "cuda"}
+            "cuda" needs numba-cuda and a GPU.
+
+        Notes
+        -----
+        `where=` is not accepted by such an object, and on the CPU it is several times slower in place; the public
+        functions have neither limit.
+        """
+        return _dispatch.vectorize(self, target)
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        positional, by_name = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+        return inspect.Signature(
+            [
+                *(inspect.Parameter(name, positional) for name in self.input_names),
+                *(inspect.Parameter(n, positional, default=value) for n, value in self.parameters.items()),
+                *(inspect.Parameter(n, by_name, default=next(iter(v))) for n, v in self.variants.items()),
+                inspect.Parameter("out", by_name, default=None),
+                inspect.Parameter("backend", by_name, default=None),
+                inspect.Parameter("ufunc_keywords", inspect.Parameter.VAR_KEYWORD),
+            ]
+        )
+
+    def __repr__(self) -> str:
+        return f"<fastact {self.name}{inspect.signature(self)}>"
+
+
+class Derivative(ElementwiseOperation):
+    """The derivative or the backward pass of an activation: an operation that pickles as that activation's part."""
+
+    def __init__(self, owner: str, part: str, *definition: Any) -> None:
+        super().__init__(f"{owner}_{part}", *definition)
+        self._place = owner, part
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _part, self._place
+
+
+def _part(owner: str, part: str) -> ElementwiseOperation:
+    return getattr(_registry.get(owner), part)
+
+
+class Activation(ElementwiseOperation):
+    """An elementwise activation function with its derivative.
+
+    Call it like a ufunc: `f(x, *parameters, out=None, where=True, dtype=None, casting=..., order=..., backend=None)`.
+
+    Attributes
+    ----------
+    derivative : callable
+        f'(x), taken at the input x, so that it is accurate where f saturates.
+    backward : callable
+        backward(grad_output, x) = grad_output * f'(x), in one pass.
+    ufunc, scalar, parameters, vectorize : see `ElementwiseOperation`
+    formula, derivative_formula, range, kinks, reference, notes, aliases
+        What it computes, for readers.
+    max_ulp : float
+        The error bound of the float32 forward pass, in units in the last place of the exact result.
+    """
+
+    def __init__(
+        self,
+        formula: Formula,
+        derivative: Formula | None,
+        parameters: Mapping[str, float],
+        *,
+        dtypes: str = FLOATS,
+        text: Mapping[str, Any],
+    ) -> None:
+        name = formula.__name__
+        super().__init__(name, formula, ("x",), parameters, dtypes)
+        self._derivative_formula = derivative
+        self._parts: dict[str, ElementwiseOperation] = {}
+        self.aliases: tuple[str, ...] = tuple(text.get("aliases", ()))
+        self.formula: str = text.get("formula", f"{name}(x)")
+        self.derivative_formula: str = text.get("derivative_formula", f"{name}'(x)")
+        self.range: str = text.get("range", "(-inf, inf)")
+        self.kinks: str = text.get("kinks", "smooth")
+        self.reference: str = text.get("reference", "")
+        self.notes: dict[str, str] = dict(text.get("notes", {}))
+        self.max_ulp: float = text.get("max_ulp", float("nan"))
+        self.__doc__ = _documentation(self, inspect.getdoc(formula) or "")
+        _registry.add(self)
+
+    def _need_derivative(self) -> Formula:
+        if self._derivative_formula is None:
+            raise TypeError(
+                f"{self.name} was defined without a derivative; define it as @activation(derivative=...) "
+                "with a scalar function of the same arguments"
+            )
+        return self._derivative_formula
+
+    @property
+    def derivative(self) -> ElementwiseOperation:
+        """f'(x, *parameters), from the input."""
+        if "derivative" not in self._parts:
+            self._parts["derivative"] = Derivative(
+                self.name, "derivative", self._need_derivative(), ("x",), self.parameters
+            )
+        return self._parts["derivative"]
+
+    @property
+    def backward(self) -> ElementwiseOperation:
+        """grad_output * f'(x, *parameters), in one pass."""
+        if "backward" not in self._parts:
+            slope = numba.njit(**JIT_OPTIONS)(self._need_derivative())
+
+            def backward(grad_output, x, *parameters):  # type: ignore[no-untyped-def]
+                return grad_output * slope(x, *parameters)
+
+            self._parts["backward"] = Derivative(
+                self.name, "backward", backward, ("grad_output", "x"), self.parameters
+            )
+        return self._parts["backward"]
+
+    def add_variants(self, keyword: str, choices: Mapping[str, Activation]) -> None:
+        """Let `keyword` of this activation and its parts select another activation."""
+        self.variants[keyword] = dict(choices)
+        for part in ("derivative", "backward"):
+            getattr(self, part).variants[keyword] = {name: getattr(f, part) for name, f in choices.items()}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _registry.get, (self.name,)
+
+
+def _documentation(f: Activation, summary: str) -> str:
+    """The numpydoc text of an activation, from what its paragraph says."""
+    parameters = "".join(
+        f"\n{name} : array_like, default {value}\n    Broadcasts against x." for name, value in f.parameters.items()
+    )
+    keeps = "integers stay integers; " if "i" in f.dtypes else ""
+    return f"""{summary}
+
+{f.name}(x) = {f.formula}
+{f.name}'(x) = {f.derivative_formula}
+
+Parameters
+----------
+x : array_like
+    float32 and float64 are kept; {keeps}other real dtypes are converted as by `numpy.tanh`.{parameters}
+out, where, dtype, casting, order, subok
+    As for any `numpy.ufunc`.
+backend : str, optional
+    "serial", "parallel", "numpy", "cuda" or "auto"; see `fastact.backends`.
+
+Returns
+-------
+ndarray or scalar
+    Of the broadcast shape of x and the parameters, values in {f.range}.
+
+Raises
+------
+TypeError
+    For object, complex or long double input, and for an `out` of a dtype that the result cannot be cast to.
+ValueError
+    If the operands or `out` do not broadcast together.
+
+Notes
+-----
+Derivative at kinks: {f.kinks}. NaN gives NaN. Largest error in float32: {f.max_ulp} ULP.
+
+References
+----------
+{f.reference or "none"}
+"""
+
+
+def activation(
+    formula: Formula | None = None, *, derivative: Formula | None = None, keeps_integers: bool = False,
+    text: Mapping[str, Any] | None = None, **parameters: float,
+) -> Any:  # fmt: skip
+    """Make a fastact function of a scalar formula.
+
+    Parameters
+    ----------
+    formula : function of (x, *parameters)
+        Scalar code that Numba can compile. Write constants as `like(0.5, x)` and choices as `where(x > 0, a, b)` from
+        `fastact.math`: the loop then vectorises and stays in the dtype of x, and the `numpy` backend can run it too.
+    derivative : function of the same arguments, optional
+        Needed for `.derivative` and `.backward`.
+    keeps_integers : bool
+        Whether integers give integers; the formula must then hold for integers.
+    text : mapping, optional
+        formula, derivative_formula, range, kinks, reference, notes, aliases, max_ulp: what readers see.
+    **parameters : float
+        Names and default values of the parameters, in the order of the formula's arguments.
+
+    Returns
+    -------
+    Activation
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> from fastact.math import like, sigmoid, where
+    >>> def slope(x, beta):
+    ...     s = sigmoid(beta * x)
+    ...     return s + beta * x * s * (like(1.0, x) - s)
+    >>> @fa.activation(derivative=slope, beta=1.0)
+    ... def my_swish(x, beta):
+    ...     return x * sigmoid(beta * x)
+    >>> float(my_swish(0.0))
+    0.0
+    """
+    if formula is None:
+        return lambda f: activation(
+            f, derivative=derivative, keeps_integers=keeps_integers, text=text, **parameters
+        )
+    _check_arguments(formula, parameters)
+    if derivative is not None:
+        _check_arguments(derivative, parameters)
+    dtypes = INTEGERS_AND_FLOATS if keeps_integers else FLOATS
+    return Activation(formula, derivative, parameters, dtypes=dtypes, text=text or {})
+
+
+def _check_arguments(formula: Formula, parameters: Mapping[str, float]) -> None:
+    names = list(inspect.signature(formula).parameters)
+    if names[1:] != list(parameters):
+        raise TypeError(
+            f"{formula.__name__}({', '.join(names)}): the arguments after the first must be the parameters "
+            f"({', '.join(parameters) or 'none'}), in this order, each with a default given to @activation"
+        )

@@ -1,0 +1,229 @@
+"""Which backend takes a call: asked for by name it works or raises; chosen automatically it may fall back.
+
+A call goes public object -> here -> backend. The common case never arrives: `Operation.__call__` (_ufunc.pyx) sends plain
+NumPy operands straight to the ufunc unless a backend was asked for. To add a backend: its file and a line in `BACKENDS`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import ModuleType
+from typing import Any
+
+import numba
+import numpy as np
+
+from fastact import _threads, _ufunc
+from fastact._errors import BackendError, UnknownNameError, nearest
+
+__all__ = [
+    "backends", "elementwise", "explain", "get_num_threads", "set_num_threads", "softmax_backend", "use_backend", "vectorize",
+]  # fmt: skip
+
+#: name -> (module, what it is)
+BACKENDS = {
+    "serial": ("fastact.backends.serial", "Numba loops on one core"),
+    "parallel": ("fastact.backends.parallel", "Numba loops on all cores"),
+    "cython": ("fastact.backends.cython", "softmax family on the CPU"),
+    "cuda": ("fastact.backends.cuda", "Numba kernels on an NVIDIA GPU"),
+    "numpy": ("fastact.backends.numpy", "plain NumPy, the readable reference"),
+}
+NAMES = ("auto", *BACKENDS)
+
+#: Elements from which a call uses several threads. Below, waking them costs more than it saves.
+PARALLEL_FROM = 1 << 16
+
+#: The environment is read once, at import.
+_FROM_ENVIRONMENT = os.environ.get("FASTACT_BACKEND") or "auto"
+
+_in_force: ContextVar[str | None] = ContextVar("fastact_backend", default=None)
+
+
+def _check_name(name: str, source: str) -> str:
+    if name not in NAMES:
+        raise UnknownNameError(f"unknown backend {name!r} in {source}{nearest(name, NAMES)}")
+    return name
+
+
+def _load(name: str) -> ModuleType:
+    """The module of a backend that works here."""
+    module = importlib.import_module(BACKENDS[name][0])
+    reason = module.why_not()
+    if reason is not None:
+        raise BackendError(f"backend {name!r} is not available: {reason}")
+    return module
+
+
+def _requested(backend: str | None) -> str:
+    """The backend asked for: by the call, else by `use_backend`, else by FASTACT_BACKEND; "auto" if by none."""
+    if backend is not None:
+        return _check_name(backend, "backend=")
+    name = _in_force.get()
+    if name is not None:
+        return name
+    return _check_name(_FROM_ENVIRONMENT, "the environment variable FASTACT_BACKEND")
+
+
+def _on_gpu(operands: Iterable[Any]) -> bool:
+    return any(hasattr(operand, "__cuda_array_interface__") for operand in operands)
+
+
+def _choose(family: str, automatic: str, backend: str | None, operands: Iterable[Any]) -> ModuleType:
+    """The backend for these operands; `automatic` is the one for host arrays that none was asked for."""
+    name = _requested(backend)
+    on_gpu = _on_gpu(operands)
+    if name == "auto":
+        name = "cuda" if on_gpu else automatic
+    elif on_gpu and name != "cuda":
+        raise BackendError(
+            f"backend {name!r} takes host arrays, but an operand is on the GPU; copy it to the host first, or let the "
+            "backend be 'cuda'"
+        )
+    module = _load(name)
+    if not hasattr(module, family):
+        able = [n for n in BACKENDS if n in FAMILIES[family]]
+        raise BackendError(f"backend {name!r} has no {family} functions; those that have: {', '.join(able)}")
+    return module
+
+
+#: family -> the backends that offer it
+FAMILIES = {
+    "elementwise": ("serial", "parallel", "cuda", "numpy"),
+    "softmax": ("cython", "cuda", "numpy"),
+}
+
+
+def elementwise(operation: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    """Call an elementwise operation with anything its users may write."""
+    keywords = dict(keywords)
+    backend = keywords.pop("backend", None)
+    for keyword, choices in operation.variants.items():
+        if keyword in keywords:
+            value = keywords.pop(keyword)
+            if value not in choices:
+                raise UnknownNameError(f"{operation.name}() got {keyword}={value!r}{nearest(value, choices)}")
+            operation = choices[value]
+    operands = operation.bind(arguments, keywords)
+    if _requested(backend) == "auto" and not _on_gpu(operands):
+        return operation.run(_ufunc.Threads.AUTO, operands, keywords)
+    return _choose("elementwise", "serial", backend, operands).elementwise(operation, operands, keywords)
+
+
+def softmax_backend(backend: str | None, array: Any) -> ModuleType:
+    """The backend module whose `softmax(kind, arrays, axes, out)` takes this array."""
+    return _choose("softmax", "cython", backend, (array,))
+
+
+def vectorize(operation: Any, target: str) -> Any:
+    """Numba's `@vectorize` ufunc of an operation's formula."""
+    if target not in ("cpu", "parallel", "cuda"):
+        raise UnknownNameError(f"unknown target {target!r}{nearest(target, ('cpu', 'parallel', 'cuda'))}")
+    if target == "cuda":
+        return _load("cuda").vectorize(operation)
+    arity = operation.inputs + len(operation.parameters)
+    signatures = [numba.from_dtype(np.dtype(c))(*[numba.from_dtype(np.dtype(c))] * arity) for c in operation.dtypes]
+    return numba.vectorize(signatures, target=target)(operation.scalar.py_func)
+
+
+@contextmanager
+def use_backend(name: str) -> Iterator[None]:
+    """Ask for a backend in a `with` block, for this thread and what it starts.
+
+    Parameters
+    ----------
+    name : {"auto", "serial", "parallel", "cython", "cuda", "numpy"}
+
+    Raises
+    ------
+    UnknownNameError
+        For a name that is none of these.
+    BackendError
+        If that backend does not work here; the message says why and what to do.
+    """
+    _check_name(name, "use_backend()")
+    if name != "auto":
+        _load(name)
+    _ufunc.note_override()
+    token = _in_force.set(name)
+    try:
+        yield
+    finally:
+        _in_force.reset(token)
+
+
+def backends() -> dict[str, str]:
+    """The backends and, for each, "available" or the reason why it is not."""
+    return {name: importlib.import_module(module).why_not() or "available" for name, (module, _) in BACKENDS.items()}
+
+
+def explain(function: Any, *arguments: Any, backend: str | None = None, **keywords: Any) -> str:
+    """Which backend and loop a call would take, and why; nothing is computed.
+
+    Parameters
+    ----------
+    function : a fastact function
+    *arguments, backend, **keywords : as for the call
+
+    Returns
+    -------
+    str
+    """
+    name = _requested(backend)
+    why = "asked for" if name != "auto" else "automatic"
+    if hasattr(function, "explain"):
+        return f"{function.name}: {function.explain(softmax_backend(backend, arguments[0]), *arguments, **keywords)} ({why})"
+    operands = function.bind(arguments, dict(keywords))
+    if name == "auto" and _on_gpu(operands):
+        name = "cuda"
+    if name not in ("auto", "serial", "parallel"):
+        _choose("elementwise", "serial", backend, operands)
+        return f"{function.name}: backend {name!r}, {BACKENDS[name][1]} ({why})"
+    shape = np.broadcast_shapes(*(np.shape(operand) for operand in operands))
+    size = int(np.prod(shape))
+    dtypes = tuple(type(o) if type(o) in (int, float) else np.asarray(o).dtype for o in operands)
+    loop = function.ufunc.resolve_dtypes((*dtypes, None))[-1]
+    if name == "auto":
+        if size < PARALLEL_FROM:
+            name, why = "serial", f"automatic: {size} elements, fewer than {PARALLEL_FROM}"
+        elif not _threads.available():
+            name, why = "serial", "automatic: a forked child runs on one thread"
+        elif get_num_threads() == 1:
+            name, why = "serial", "automatic: one thread is set"
+        else:
+            name, why = "parallel", f"automatic: {size} elements, at least {PARALLEL_FROM}"
+    threads = get_num_threads() if name == "parallel" else 1
+    return f"{function.name}: backend {name!r}, {loop} loop, {threads} thread{'s' * (threads > 1)} ({why})"
+
+
+def set_num_threads(n: int) -> None:
+    """Use up to n threads in the parallel loops.
+
+    Raises
+    ------
+    ValueError
+        If n is not between 1 and the number that Numba started with (NUMBA_NUM_THREADS, by default the cores).
+    """
+    most = numba.config.NUMBA_NUM_THREADS
+    if not 1 <= n <= most:
+        raise ValueError(f"n={n!r} threads: it must be from 1 to {most}; NUMBA_NUM_THREADS, set before import, raises it")
+    _threads.set_num_threads(int(n))
+
+
+def get_num_threads() -> int:
+    """The most threads that a parallel loop uses."""
+    return int(_threads.get_num_threads())
+
+
+def _compile_launcher() -> int:
+    return importlib.import_module("fastact.backends.parallel").compile_launcher()
+
+
+_threads.compile_launcher = _compile_launcher
+_threads.set_num_threads(numba.config.NUMBA_NUM_THREADS)
+_ufunc.set_parallel_from(PARALLEL_FROM)
+if _FROM_ENVIRONMENT != "auto":
+    _ufunc.note_override()

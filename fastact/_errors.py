@@ -1,0 +1,45 @@
+"""The errors fastact raises, and the two helpers that word them.
+
+Every message names the argument, the value that was given, and the remedy. Anyone in the package may import this
+file; it imports nothing of fastact.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from types import ModuleType
+
+__all__ = ["BackendError", "MissingDependencyError", "UnknownNameError", "nearest", "require"]
+
+
+class UnknownNameError(ValueError):
+    """A name (of an activation, backend, loss, ...) that fastact does not know."""
+
+
+class BackendError(RuntimeError):
+    """A backend that was asked for by name cannot do what was asked."""
+
+
+class MissingDependencyError(ImportError):
+    """An optional library is needed and not installed."""
+
+
+def nearest(name: object, candidates: Iterable[str]) -> str:
+    """The tail of an error message: the closest candidate, or else all of them."""
+    candidates = list(candidates)
+    close = difflib.get_close_matches(str(name), candidates, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(candidates)}"
+
+
+def require(module: str, extra: str, purpose: str) -> ModuleType:
+    """Import an optional `module`, or say which extra of fastact brings it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = {"sklearn": "scikit-learn"}.get(module.split(".")[0], module.split(".")[0])
+        raise MissingDependencyError(
+            f"{purpose} needs {package}, which cannot be imported ({error}); "
+            f'install it with: pip install "fastact[{extra}]"'
+        ) from error

@@ -1,0 +1,196 @@
+"""What scalar math needs and Python cannot spell: fused multiply-add, selects, constants by dtype, powers of two.
+
+Each primitive is a function with an LLVM body of a few instructions. The CPU gets it here; backends/cuda.py gives the
+same bodies to CUDA by walking `PRIMITIVES`. LLVM's fma is explicit and nothing else may be contracted, so bits do not
+depend on the code around. `compiled` pairs a function that NumPy arrays can run with the scalar one that is compiled in
+its place. Only _scalar_math.py, activations.py and backends/ import this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+from llvmlite import ir
+from numba.core import types
+from numba.extending import lower_builtin, overload, type_callable
+
+__all__ = [
+    "COMPILED", "JIT_OPTIONS", "PRIMITIVES", "compiled", "constant", "copysign", "fma", "like", "magnitude",
+    "polynomial", "power_of_two", "upper_half_power", "lower_half_power", "where",
+]  # fmt: skip
+
+#: Options of every scalar function. NumPy's division: the default's ZeroDivisionError branch alone stops
+#: vectorisation. No fastmath: results must not depend on the compiler.
+JIT_OPTIONS: dict[str, Any] = {"error_model": "numpy", "forceinline": True}
+
+#: (function, its number of arguments, index of the argument whose type is the result's, LLVM body) of each primitive.
+#: A body is called as body(builder, values, cast) where cast(i, j) is value i converted to the type of value j.
+PRIMITIVES: list[tuple[Callable[..., Any], int, int, Callable[..., Any]]] = []
+
+#: (function for NumPy arrays, scalar function compiled in its place).
+COMPILED: list[tuple[Callable[..., Any], Callable[..., Any]]] = []
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _register(function: F, arity: int, like_argument: int, body: Callable[..., Any]) -> F:
+    """Make `function` a primitive on the CPU, and note it for the other targets."""
+    PRIMITIVES.append((function, arity, like_argument, body))
+
+    @type_callable(function)
+    def typing(_context: Any) -> Any:
+        # Numba reads the number of arguments from the typer's signature.
+        return {
+            1: lambda a: (a,)[like_argument],
+            2: lambda a, b: (a, b)[like_argument],
+            3: lambda a, b, c: (a, b, c)[like_argument],
+        }[arity]
+
+    @lower_builtin(function, *[types.Any] * arity)
+    def lower(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        def cast(i: int, j: int) -> Any:
+            return context.cast(builder, values[i], signature.args[i], signature.args[j])
+
+        return body(builder, values, cast)
+
+    return function
+
+
+def primitive(arity: int, like_argument: int, body: Callable[..., Any]) -> Callable[[F], F]:
+    return lambda function: _register(function, arity, like_argument, body)
+
+
+def compiled(scalar: Callable[..., Any]) -> Callable[[F], F]:
+    """Let compiled code call `scalar` wherever it names the decorated function, which plain NumPy code runs itself."""
+
+    def register(function: F) -> F:
+        COMPILED.append((function, scalar))
+        overload(function, jit_options=JIT_OPTIONS, strict=False)(lambda *arguments: scalar)
+        return function
+
+    return register
+
+
+# --- selection and constants: these also run on NumPy arrays, so that formulas do -------------------------------------
+
+
+@primitive(3, 1, lambda builder, values, cast: builder.select(values[0], values[1], cast(2, 1)))
+def where(condition: Any, if_true: Any, if_false: Any) -> Any:
+    """`if_true if condition else if_false`, both evaluated: a select instruction, never a branch."""
+    return np.where(condition, if_true, if_false)
+
+
+@primitive(2, 1, lambda builder, values, cast: cast(0, 1))
+def like(value: Any, x: Any) -> Any:
+    """`value` in the dtype of x: a bare Python float would turn float32 code into float64 code."""
+    return np.asarray(x).dtype.type(value)
+
+
+# --- arithmetic on scalars of compiled code ---------------------------------------------------------------------------
+
+
+def _bits(builder: Any, value: Any) -> Any:
+    return builder.bitcast(value, _integer(value.type))
+
+
+def _integer(float_type: Any) -> Any:
+    return ir.IntType(32 if isinstance(float_type, ir.FloatType) else 64)
+
+
+def _mantissa_bits(float_type: Any) -> int:
+    return 23 if isinstance(float_type, ir.FloatType) else 52
+
+
+def _sign_mask(float_type: Any) -> Any:
+    integer = _integer(float_type)
+    return ir.Constant(integer, 1 << (integer.width - 1))
+
+
+@primitive(3, 0, lambda builder, values, cast: builder.fma(values[0], values[1], values[2]))
+def fma(a: Any, b: Any, c: Any) -> Any:
+    """a * b + c, rounded once."""
+
+
+def _magnitude(builder: Any, values: Any, cast: Any) -> Any:
+    (x,) = values
+    return builder.bitcast(builder.and_(_bits(builder, x), builder.not_(_sign_mask(x.type))), x.type)
+
+
+@primitive(1, 0, _magnitude)
+def magnitude(x: Any) -> Any:
+    """abs(x), by clearing the sign bit."""
+
+
+def _copysign(builder: Any, values: Any, cast: Any) -> Any:
+    x, sign = values
+    bit = builder.and_(_bits(builder, sign), _sign_mask(x.type))
+    return builder.bitcast(builder.or_(builder.and_(_bits(builder, x), builder.not_(_sign_mask(x.type))), bit), x.type)
+
+
+@primitive(2, 0, _copysign)
+def copysign(x: Any, sign: Any) -> Any:
+    """The magnitude of x with the sign bit of `sign`."""
+
+
+def _power(builder: Any, exponent: Any, float_type: Any) -> Any:
+    """2 ** exponent, put together from its bits."""
+    integer, shift = _integer(float_type), _mantissa_bits(float_type)
+    bias = ir.Constant(integer, (1 << (integer.width - shift - 2)) - 1)
+    return builder.bitcast(builder.shl(builder.add(exponent, bias), ir.Constant(integer, shift)), float_type)
+
+
+def _lower_half(builder: Any, shifted: Any) -> Any:
+    """k >> 1 (rounded down), where `shifted` is the float 1.5 * 2 ** mantissa_bits + k, which holds k in its low bits."""
+    integer, bits = _integer(shifted.type), _mantissa_bits(shifted.type)
+    top = ir.Constant(integer, integer.width - bits + 1)
+    return builder.ashr(builder.shl(_bits(builder, shifted), top), builder.add(top, ir.Constant(integer, 1)))
+
+
+def _lower_half_power(builder: Any, values: Any, cast: Any) -> Any:
+    (shifted,) = values
+    return _power(builder, _lower_half(builder, shifted), shifted.type)
+
+
+def _upper_half_power(builder: Any, values: Any, cast: Any) -> Any:
+    (shifted,) = values
+    return _power(builder, builder.sub(_bits(builder, shifted), _lower_half(builder, shifted)), shifted.type)
+
+
+@primitive(1, 0, lambda builder, values, cast: _power(builder, _bits(builder, values[0]), values[0].type))
+def power_of_two(shifted: Any) -> Any:
+    """2 ** k from the float 1.5 * 2 ** mantissa_bits + k, for results that are normal numbers."""
+
+
+@primitive(1, 0, _lower_half_power)
+def lower_half_power(shifted: Any) -> Any:
+    """2 ** (k // 2): with `upper_half_power` the two factors of a 2 ** k that is itself out of range."""
+
+
+@primitive(1, 0, _upper_half_power)
+def upper_half_power(shifted: Any) -> Any:
+    """2 ** (k - k // 2)."""
+
+
+def constant(float32: float, float64: float) -> Callable[[Any], Any]:
+    """A function of x that gives one number or the other, by the dtype of x."""
+
+    def body(builder: Any, values: Any, cast: Any) -> Any:
+        (x,) = values
+        return ir.Constant(x.type, float32 if isinstance(x.type, ir.FloatType) else float64)
+
+    return _register(lambda x: None, 1, 0, body)
+
+
+def polynomial(float32: tuple[float, ...], float64: tuple[float, ...]) -> Callable[[Any], Any]:
+    """A function of x: the polynomial with these coefficients, constant term first, by Horner's rule with fma."""
+
+    def body(builder: Any, values: Any, cast: Any) -> Any:
+        (x,) = values
+        *rest, total = [ir.Constant(x.type, c) for c in (float32 if isinstance(x.type, ir.FloatType) else float64)]
+        for coefficient in reversed(rest):
+            total = builder.fma(total, x, coefficient)
+        return total
+
+    return _register(lambda x: None, 1, 0, body)

@@ -1,0 +1,471 @@
+"""The scalar functions that formulas are made of, for float32 and float64, free of branches so that loops vectorise.
+
+Two layers. The first, private, is arithmetic on unevaluated sums `high + low`, whose low part carries what rounding
+took from the high part: it keeps every result within about one unit in the last place without leaving its dtype.
+The second is the vocabulary of activations.py: each function has a body for NumPy arrays, which says what it computes,
+and a scalar one that compiled code gets instead. This is the only file that knows polynomial coefficients;
+benchmarks/coefficients.py computes them. Only activations.py and user formulas import from here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from fastact._primitives import (
+    JIT_OPTIONS,
+    compiled,
+    constant,
+    copysign,
+    fma,
+    like,
+    lower_half_power,
+    magnitude,
+    polynomial,
+    power_of_two,
+    upper_half_power,
+    where,
+)
+
+__all__ = [
+    "exp", "expm1", "like", "log1p_exp", "mish", "mish_slope", "product", "sigmoid", "sigmoid_slope", "sigmoid_times",
+    "silu", "silu_slope", "tanh", "tanh_gelu_argument", "where",
+]  # fmt: skip
+
+scalar = njit(**JIT_OPTIONS)
+
+# --- constants --------------------------------------------------------------------------------------------------------
+
+_LOG2_E = constant(1.4426950408889634, 1.4426950408889634)
+_LN2_HIGH = constant(0.6931471824645996, 0.6931471805599453)
+_LN2_LOW = constant(-1.904654299957768e-09, 2.3190468138462996e-17)
+#: Adding this rounds to an integer, which then stands in the low bits.
+_SHIFT = constant(1.5 * 2**23, 1.5 * 2**52)
+_LARGEST = constant(float(np.finfo(np.float32).max), float(np.finfo(np.float64).max))
+#: Where e**x is 0 even after multiplication by x, and where it is infinite.
+_EXP_LOWEST = constant(-112.0, -760.0)
+_EXP_HIGHEST = constant(89.0, 710.0)
+#: A power of two, and the shift that counts in powers of it: what keeps the scale of a subnormal result normal.
+_TINY = constant(2.0**-48, 2.0**-128)
+_SHIFT_TINY = constant(1.5 * 2**23 + 48, 1.5 * 2**52 + 128)
+#: Where 1 + e**x is 1 in the dtype, with a margin.
+_EXP_NEGLIGIBLE = constant(-17.4, -37.5)
+#: Where the normal distribution's lower tail is 0 even after multiplication by x.
+_TAIL_END = constant(14.5, 39.0)
+
+#: (e**r - 1 - r) / r**2 for |r| <= log(2) / 2; relative to e**r: 2**-26.8, 2**-62.
+_EXP = polynomial(
+    (0.5, 0.16666573286056519, 0.04166654869914055, 0.008363774046301842, 0.0013926926767453551),
+    (
+        0.5, 0.1666666666666667, 0.04166666666666667, 0.008333333333325544, 0.0013888888888883327,
+        0.00019841269876864356, 2.4801587327007187e-05, 2.755725283351691e-06, 2.75572718102198e-07,
+        2.5106274733573296e-08, 2.0915442297780116e-09,
+    ),
+)  # fmt: skip
+#: (log((1 + s) / (1 - s)) / s - 2) / s**2 in s**2, for |s| <= 0.172; 2**-30, 2**-59.
+_LOG = polynomial(
+    (0.6666668653488159, 0.39988550543785095, 0.29590317606925964),
+    (
+        0.666666666666667, 0.3999999999989322, 0.28571428628810996, 0.22222210674238516, 0.18182922513515942,
+        0.15330617306743305, 0.1463003136412286,
+    ),
+)  # fmt: skip
+#: (a + 2.5) * e**(a**2 / 2) * Phi(-a) / 2 in a / (a + 2.5) for a <= 14.5 and a <= 39.
+_TAIL = polynomial(
+    (0.625, -0.6216967701911926, 0.08481661975383759, 0.14581812918186188, 0.028570111840963364, -0.07642745226621628,
+     0.07165148109197617, -0.15938301384449005, 0.1413814127445221, -0.04026050120592117),
+    (0.625, -0.6216967701911926, 0.08481661975383759, 0.14581812918186188, 0.028570111840963364, -0.07642745226621628,
+     0.07165148109197617, -0.15938301384449005, 0.1413814127445221, -0.04026050120592117),
+)  # fmt: skip
+#: 2 * sqrt(2 / pi), and that times 0.044715, each with its low part.
+_GELU_LINEAR = constant(1.5957691669464111, 1.5957691216057308)
+_GELU_LINEAR_LOW = constant(-4.534068054340423e-08, -9.96930880911092e-17)
+_GELU_CUBIC = constant(0.07135481387376785, 0.07135481627260025)
+_GELU_CUBIC_LOW = constant(2.3988324659995897e-09, -6.175149918155315e-19)
+
+
+# --- sums of a high and a low part ------------------------------------------------------------------------------------
+
+
+@scalar
+def _product(a, b):
+    """a * b exactly, where nothing over- or underflows."""
+    high = a * b
+    return high, fma(a, b, -high)
+
+
+@scalar
+def _sum(a, b):
+    """a + b exactly."""
+    high = a + b
+    b_rounded = high - a
+    return high, (a - (high - b_rounded)) + (b - b_rounded)
+
+
+@scalar
+def _ordered_sum(a, b):
+    """a + b exactly, where |a| >= |b| or a = 0."""
+    high = a + b
+    return high, (a - high) + b
+
+
+@scalar
+def _quotient(n, n_low, d, d_low):
+    """(n + n_low) / (d + d_low): one division, one correction."""
+    inverse = like(1.0, d) / d
+    q = n * inverse
+    return q, (fma(-q, d, n) + fma(-q, d_low, n_low)) * inverse
+
+
+@scalar
+def _times(a, y, y_low):
+    """a * (y + y_low) rounded once, for y > 0; an infinite a stays itself."""
+    return where(magnitude(a) > _LARGEST(a), a, fma(a, y, a * y_low))
+
+
+@scalar
+def _clamp(x, low, high):
+    """x within [low, high]; NaN stays NaN."""
+    x = where(x < low, low, x)
+    return where(x > high, high, x)
+
+
+@scalar
+def _scale(x, k):
+    """x * 2**k in two steps, so that a subnormal result is rounded once and 2**128 does no harm."""
+    return (x * lower_half_power(k)) * upper_half_power(k)
+
+
+@scalar
+def _negated(k):
+    """-k, for k as `power_of_two` takes it."""
+    return _SHIFT(k) + (_SHIFT(k) - k)
+
+
+@scalar
+def _exp(x, x_low):
+    """u, k with e**(x + x_low) = 2**k * (1 + u), |u| < 0.42; the cheap form, whose u is off by 2**-25 at most."""
+    k = fma(x, _LOG2_E(x), _SHIFT(x))
+    whole = k - _SHIFT(x)
+    r = fma(-whole, _LN2_LOW(x), fma(-whole, _LN2_HIGH(x), x) + x_low)
+    return fma(r * r, _EXP(r), r), k
+
+
+@scalar
+def _expm1(x):
+    """e, e_low, k with e**x - 1 = 2**k * (e + e_low), without cancellation near 0."""
+    k = fma(x, _LOG2_E(x), _SHIFT(x))
+    whole = k - _SHIFT(x)
+    r = fma(-whole, _LN2_HIGH(x), x)  # exact
+    r_low = -whole * _LN2_LOW(x)
+    t = fma(r * r, _EXP(r), fma(r_low, r, r_low))
+    inverse_k = _negated(k)
+    one, one_low = _ordered_sum(like(1.0, x), -(lower_half_power(inverse_k) * upper_half_power(inverse_k)))
+    e, e_low = _ordered_sum(one, r)
+    e, t = _ordered_sum(e, e_low + t)
+    return e, one_low + t, k
+
+
+@scalar
+def _sigmoid(x, x_low):
+    """q, q_low, u, power: 1 / (1 + e**-(x + x_low)) = (q + q_low) * power * _TINY, and its product with 1 + u is e**-x's share.
+
+    `power` is a normal number even where power * _TINY is not, so that subnormal results are rounded once.
+    """
+    x = _clamp(x, _EXP_LOWEST(x), -_EXP_NEGLIGIBLE(x))
+    k = fma(x, _LOG2_E(x), _SHIFT_TINY(x))
+    whole = k - _SHIFT_TINY(x)
+    r = fma(whole, _LN2_LOW(x), fma(whole, _LN2_HIGH(x), -x) - x_low)
+    u = fma(r * r, _EXP(r), r)
+    power = power_of_two(k)
+    one, one_low = _ordered_sum(like(1.0, x), power * _TINY(x))
+    d, d_low = _ordered_sum(one, u)
+    q = like(1.0, x) / d
+    return q, fma(-q, d_low + one_low, fma(-q, d, like(1.0, x))) * q, u, power
+
+
+@scalar
+def _decay(b, b_low):
+    """p, p_low, power: e**-(b + b_low) = (p + p_low) * power * _TINY for 0 <= b <= -_EXP_LOWEST, power as `_sigmoid` has it."""
+    k = fma(-b, _LOG2_E(b), _SHIFT_TINY(b))
+    whole = k - _SHIFT_TINY(b)
+    r = fma(-whole, _LN2_LOW(b), -fma(whole, _LN2_HIGH(b), b) - b_low)
+    p, p_low = _ordered_sum(like(1.0, b), fma(r * r, _EXP(r), r))
+    return p, p_low, power_of_two(k)
+
+
+@scalar
+def _pair_product(a, a_low, b, b_low):
+    """(a + a_low) * (b + b_low)."""
+    high = a * b
+    return high, fma(a, b, -high) + fma(a, b_low, a_low * b)
+
+
+@scalar
+def _rectified(x):
+    """max(x, 0), with -0.0 for what is cut off, so that subtracting a vanishing tail leaves -0.0."""
+    return where(x < like(0.0, x), like(-0.0, x), x)
+
+
+# --- the vocabulary of formulas ---------------------------------------------------------------------------------------
+
+
+def _product_scalar(a, b):
+    return _product(a, b)
+
+
+@compiled(_product_scalar)
+def product(a: Any, b: Any) -> tuple[Any, Any]:
+    """a * b, and what rounding took from it."""
+    return a * b, np.zeros_like(a * b)
+
+
+def _exp_scalar(x):
+    u, k = _exp(_clamp(x, _EXP_LOWEST(x), _EXP_HIGHEST(x)), like(-0.0, x))
+    return _scale(like(1.0, x) + u, k)
+
+
+@compiled(_exp_scalar)
+def exp(x: Any) -> Any:
+    """e**x."""
+    return np.exp(x)
+
+
+def _expm1_scalar(x):
+    e, e_low, k = _expm1(_clamp(x, like(2.0, x) * _EXP_NEGLIGIBLE(x), _EXP_HIGHEST(x)))
+    return where(x == like(0.0, x), x, _scale(e + e_low, k))
+
+
+@compiled(_expm1_scalar)
+def expm1(x: Any) -> Any:
+    """e**x - 1."""
+    return np.expm1(x)
+
+
+def _tanh_scalar(x):
+    e, e_low, k = _expm1(_clamp(like(-2.0, x) * magnitude(x), like(2.0, x) * _EXP_NEGLIGIBLE(x), like(0.0, x)))
+    power = power_of_two(k)
+    e, e_low = -(e * power), -(e_low * power)
+    d, d_low = _ordered_sum(like(2.0, x), -e)
+    q, q_low = _quotient(e, e_low, d, d_low - e_low)
+    return copysign(q + q_low, x)
+
+
+@compiled(_tanh_scalar)
+def tanh(x: Any) -> Any:
+    """(e**x - e**-x) / (e**x + e**-x)."""
+    return np.tanh(x)
+
+
+def _log1p_exp_scalar(x, x_low):
+    x = _clamp(x, _EXP_LOWEST(x), like(0.0, x))
+    u, k = _exp(x, x_low)
+    z, z_low = _ordered_sum(like(1.0, x), u)
+    tail = _scale(z + z_low, k)  # log(1 + z) = z to the last bit where z is so small that scaling it could round
+    power = power_of_two(where(x < like(4.0, x) * _EXP_NEGLIGIBLE(x), _SHIFT(x), k))
+    z, z_low = z * power, z_low * power
+    # 1 + z = 2 * (1 + f) or 1 + f with |f| < 0.42
+    upper = z > like(0.41421356, x)
+    d, d_low = _sum(z, like(-1.0, x))
+    f = where(upper, like(0.5, x) * d, z)
+    f_low = where(upper, like(0.5, x) * (d_low + z_low), z_low)
+    s = f / (like(2.0, x) + f)
+    half_square = like(0.5, x) * f * f
+    w = s * s
+    log_low = fma(s, half_square + w * _LOG(w), -half_square) + fma(f_low, like(-2.0, x) * s, f_low)
+    log_low = log_low + where(upper, _LN2_LOW(x), like(0.0, x))
+    high, low = _ordered_sum(where(upper, _LN2_HIGH(x), like(0.0, x)), f)
+    return where(x < like(2.0, x) * _EXP_NEGLIGIBLE(x), tail, high + (low + log_low))
+
+
+@compiled(_log1p_exp_scalar)
+def log1p_exp(x: Any, x_low: Any) -> Any:
+    """log(1 + e**x) for x <= 0."""
+    return np.log1p(np.exp(np.minimum(x, 0)))
+
+
+def _sigmoid_scalar(x):
+    q, q_low, _, power = _sigmoid(x, like(0.0, x))
+    return (q + q_low) * power * _TINY(x)
+
+
+@compiled(_sigmoid_scalar)
+def sigmoid(x: Any) -> Any:
+    """1 / (1 + e**-x)."""
+    return 1 / (1 + np.exp(-x))
+
+
+def _sigmoid_times_scalar(a, x, x_low):
+    q, q_low, _, power = _sigmoid(x, where(magnitude(x) < -_EXP_LOWEST(x), x_low, like(0.0, x)))
+    a = where(x < _EXP_LOWEST(x), copysign(like(0.0, a), a), a)
+    return _times(a, q, q_low) * power * _TINY(x)
+
+
+@compiled(_sigmoid_times_scalar)
+def sigmoid_times(a: Any, x: Any, x_low: Any) -> Any:
+    """a / (1 + e**-x), rounded once; x_low is the low part of x."""
+    return a / (1 + np.exp(-x))
+
+
+def _sigmoid_slope_scalar(x, x_low):
+    x_low = where(magnitude(x) < -_EXP_LOWEST(x), x_low, like(0.0, x))
+    q, q_low, u, power = _sigmoid(-magnitude(x), where(x < like(0.0, x), x_low, -x_low))
+    p, p_low = _ordered_sum(like(1.0, x), u)
+    square, square_low = _pair_product(q, q_low, q, q_low)
+    high, low = _pair_product(square, square_low, p, p_low)
+    return (high + low) * power * _TINY(x)
+
+
+@compiled(_sigmoid_slope_scalar)
+def sigmoid_slope(x: Any, x_low: Any) -> Any:
+    """e**-x / (1 + e**-x)**2, the derivative of the sigmoid."""
+    z = np.exp(-np.abs(x))
+    return z / (1 + z) ** 2
+
+
+def _silu_scalar(x):
+    b = magnitude(x)
+    b = where(b > -_EXP_LOWEST(x), -_EXP_LOWEST(x), b)
+    q, q_low, _, power = _sigmoid(-b, like(0.0, x))
+    return _rectified(x) - fma(b, q, b * q_low) * power * _TINY(x)
+
+
+@compiled(_silu_scalar)
+def silu(x: Any) -> Any:
+    """x / (1 + e**-x)."""
+    return x / (1 + np.exp(-x))
+
+
+def _silu_slope_scalar(x, x_low):
+    negative = x < like(0.0, x)
+    x_low = where(magnitude(x) < -_EXP_LOWEST(x), x_low, like(0.0, x))
+    b, b_low = magnitude(x), where(negative, -x_low, x_low)
+    b = where(b > -_EXP_LOWEST(x), -_EXP_LOWEST(x), b)
+    p, p_low, power = _decay(b, b_low)
+    scale = power * _TINY(x)
+    z, z_low = p * scale, p_low * scale
+    d, d_low = _ordered_sum(like(1.0, x), z)
+    q, q_low = _quotient(like(1.0, x), like(0.0, x), d, d_low + z_low)
+    q, q_low = _pair_product(q, q_low, q, q_low)
+    # x < 0: z * (1 - b + z) / (1 + z)**2; else (1 + z * (1 + b)) / (1 + z)**2
+    n, n_low = _sum(like(1.0, x) - b, z)
+    m, m_low = _pair_product(z, z_low, b, b_low)
+    m, m_low = _ordered_sum(d, m)[0], _ordered_sum(d, m)[1] + (m_low + (d_low + z_low))
+    n, n_low = where(negative, n, m), where(negative, n_low + (z_low - b_low), m_low)
+    high, low = _pair_product(q, q_low, n, n_low)
+    low = where(negative, fma(high, p_low, low * p), low)
+    tail = where(negative, p, like(1.0, x))
+    high_tail = high * tail
+    low = low + fma(high, tail, -high_tail)
+    return (high_tail + low) * where(negative, power, like(1.0, x)) * where(negative, _TINY(x), like(1.0, x))
+
+
+@compiled(_silu_slope_scalar)
+def silu_slope(x: Any, x_low: Any) -> Any:
+    """The derivative of x / (1 + e**-x)."""
+    s = 1 / (1 + np.exp(-x))
+    return s + x * (s * (1 - s))
+
+
+def _tanh_gelu_argument_scalar(x):
+    x = _clamp(x, like(-1e3, x), like(1e3, x))
+    square, square_low = _product(x, x)
+    term, term_low = _product(square, _GELU_CUBIC(x))
+    term_low = term_low + fma(square_low, _GELU_CUBIC(x), square * _GELU_CUBIC_LOW(x))
+    inner, inner_low = _sum(_GELU_LINEAR(x), term)
+    inner_low = inner_low + (term_low + _GELU_LINEAR_LOW(x))
+    high, low = _product(x, inner)
+    return high, fma(x, inner_low, low)
+
+
+@compiled(_tanh_gelu_argument_scalar)
+def tanh_gelu_argument(x: Any) -> tuple[Any, Any]:
+    """2 * sqrt(2 / pi) * (x + 0.044715 * x**3), and its low part."""
+    x = np.clip(x, -1e3, 1e3)
+    return 2 * np.sqrt(2 / np.pi) * (x + 0.044715 * x**3), np.zeros_like(x)
+
+
+def _mish_scalar(x):
+    negative = x < like(0.0, x)
+    b = magnitude(x)
+    b = where(b > -_EXP_LOWEST(x), -_EXP_LOWEST(x), b)
+    p, p_low, power = _decay(b, like(0.0, x))
+    scale = power * _TINY(x)
+    z, z_low = p * scale, p_low * scale
+    # x < 0: b * z * (2 + z) / (2 + z * (2 + z)); else x - b * z * 2z / (1 + z * (2 + 2z))
+    plus, plus_low = _ordered_sum(like(2.0, x), where(negative, z, z + z))
+    plus_low = plus_low + where(negative, z_low, z_low + z_low)
+    m, m_low = _pair_product(z, z_low, plus, plus_low)
+    d, d_low = _sum(where(negative, like(2.0, x), like(1.0, x)), m)
+    q, q_low = _quotient(
+        where(negative, plus, z + z), where(negative, plus_low, z_low + z_low), d, d_low + m_low
+    )
+    q, q_low = _pair_product(q, q_low, p, p_low)
+    return _rectified(x) - fma(b, q, b * q_low) * power * _TINY(x)
+
+
+@compiled(_mish_scalar)
+def mish(x: Any) -> Any:
+    """x * tanh(log(1 + e**x))."""
+    return x * np.tanh(np.logaddexp(0, x))
+
+
+def _mish_slope_scalar(x):
+    negative = x < like(0.0, x)
+    b = magnitude(x)
+    b = where(b > -_EXP_LOWEST(x), -_EXP_LOWEST(x), b)
+    p, p_low, power = _decay(b, like(0.0, x))
+    scale = power * _TINY(x)
+    z = p * scale
+    one, two, four = like(1.0, x), like(2.0, x), like(4.0, x)
+    # x < 0: z * ((2 + z) * d - 4b * (1 + z)) / d**2 with d = 2 + z * (2 + z)
+    # else:  ((1 + 2z) * d + 4b * z**2 * (1 + z)) / d**2 with d = 1 + z * (2 + 2z)
+    d = where(negative, fma(z, two + z, two), fma(z, two + (z + z), one))
+    n = where(negative, two + z, one + (z + z))
+    rest = four * b * (one + z) * where(negative, -one, z * z)
+    slope = (n + rest / d) / d
+    return slope * where(negative, p, one) * where(negative, power, one) * where(negative, _TINY(x), one)
+
+
+@compiled(_mish_slope_scalar)
+def mish_slope(x: Any) -> Any:
+    """The derivative of x * tanh(log(1 + e**x))."""
+    t = np.tanh(np.logaddexp(0, x))
+    return t + x * (1 - t * t) / (1 + np.exp(-x))
+
+
+@scalar
+def _normal_tail(b):
+    h, h_low = _product(b, like(0.5, b) * b)
+    p, p_low, power = _decay(h, h_low)
+    t = b / (b + like(2.5, b))
+    return (p + p_low), like(2.0, b) * _TAIL(t) / (b + like(2.5, b)), power
+
+
+def _gelu_scalar(x):
+    b = magnitude(x)
+    b = where(b > _TAIL_END(x), _TAIL_END(x), b)
+    p, tail, power = _normal_tail(b)
+    return _rectified(x) - b * tail * p * power * _TINY(x)
+
+
+@compiled(_gelu_scalar)
+def gelu(x: Any) -> Any:
+    """x * Phi(x), Phi the standard normal distribution function."""
+    return x
+
+
+def _gelu_slope_scalar(x):
+    b = magnitude(x)
+    b = where(b > _TAIL_END(x), _TAIL_END(x), b)
+    p, tail, power = _normal_tail(b)
+    lower = (tail - b * like(0.3989422804014327, x)) * p * power * _TINY(x)
+    return where(x < like(0.0, x), lower, like(1.0, x) - lower)
+
+
+@compiled(_gelu_slope_scalar)
+def gelu_slope(x: Any) -> Any:
+    """Phi(x) + x * phi(x)."""
+    return x

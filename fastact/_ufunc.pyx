@@ -1,0 +1,280 @@
+"""Genuine NumPy ufuncs out of compiled loops, and the front object that users call.
+
+A ufunc's inner loop here is one C function, `inner_loop`, for every activation and dtype. NumPy hands it pointers,
+strides and a `Loop`; it compiles the kernel on first use (through the `compile` callback, so importing compiles nothing),
+feeds operands of any layout to a kernel that knows contiguous ones only, and spreads long calls over threads.
+_activation.py builds `Operation`s; a new dtype is one row of `DTYPES` there and nothing here unless its items are not
+1, 2, 4 or 8 bytes. Imports only _threads.
+"""
+
+from cpython.exc cimport PyErr_SetObject
+from cpython.object cimport PyObject_Call
+from cpython.ref cimport PyObject
+from libc.stdlib cimport calloc
+from libc.string cimport memcpy
+cimport numpy as cnp
+
+from fastact._threads cimport default_workers, parallel_for
+
+import numpy as np
+
+cnp.import_array()
+cnp.import_ufunc()
+
+cdef extern from *:
+    """
+    /* Kernels compare and select, which may raise the "invalid" flag for a NaN that is only passed on; results never
+       depend on the flags, so a call leaves them as it found them. */
+    #if defined(__SSE2__) || defined(_M_X64)
+    #include <xmmintrin.h>
+    typedef unsigned int fastact_flags;
+    static inline void fastact_save_flags(fastact_flags* f) { *f = _mm_getcsr(); }
+    static inline void fastact_restore_flags(const fastact_flags* f) { _mm_setcsr(*f); }
+    #else
+    #include <fenv.h>
+    typedef fenv_t fastact_flags;
+    static inline void fastact_save_flags(fastact_flags* f) { fegetenv(f); }
+    static inline void fastact_restore_flags(const fastact_flags* f) { fesetenv(f); }
+    #endif
+    """
+    ctypedef struct fastact_flags:
+        pass
+    void save_flags "fastact_save_flags"(fastact_flags* flags) noexcept nogil
+    void restore_flags "fastact_restore_flags"(const fastact_flags* flags) noexcept nogil
+
+ctypedef void (*kernel_t)(char** operands, Py_ssize_t n) noexcept nogil
+
+DEF MAX_OPERANDS = 8
+DEF BLOCK_BYTES = 8192  # per operand; 8 of them fit the smallest first-level caches and thread stacks
+
+cpdef enum Threads:
+    AUTO = 0      # several threads for a long call
+    SERIAL = 1
+    PARALLEL = 2
+
+cdef struct Loop:
+    kernel_t scalar_parameters   # parameters are read once
+    kernel_t array_parameters    # parameters are read for each element
+    int operands                 # inputs, parameters, output
+    int parameters
+    int itemsize
+    int threads                  # AUTO, SERIAL or PARALLEL
+    int row                      # index of the dtype, for `compile`
+    PyObject* compile            # (row, array_parameters) -> address
+
+cdef struct Call:
+    kernel_t kernel
+    char** pointers
+    const cnp.npy_intp* strides
+    int operands
+    int itemsize
+    bint direct                  # the kernel may run on the operands themselves
+    bint buffered[MAX_OPERANDS]  # operands that go through a block buffer
+
+#: Elements from which an AUTO call uses threads, and elements that a thread takes at a time. Set by _dispatch.py.
+cdef Py_ssize_t parallel_from = 1 << 16
+cdef Py_ssize_t grain = 1 << 14
+
+
+def set_parallel_from(Py_ssize_t elements):
+    global parallel_from
+    parallel_from = elements
+
+
+cdef int find_kernel(Loop* loop, bint array_parameters) noexcept with gil:
+    """Compile the kernel; on failure return 0 with the Python error set, which NumPy's caller turns into a SystemError."""
+    cdef size_t address
+    try:
+        address = (<object>loop.compile)(loop.row, array_parameters)
+    except BaseException as error:
+        PyErr_SetObject(type(error), error)
+        return 0
+    if array_parameters:
+        loop.array_parameters = <kernel_t>address
+    else:
+        loop.scalar_parameters = <kernel_t>address
+    return 1
+
+
+cdef inline void gather(char* target, const char* source, cnp.npy_intp stride, Py_ssize_t n, int itemsize) noexcept nogil:
+    cdef Py_ssize_t i
+    if itemsize == 4:
+        for i in range(n):
+            (<cnp.int32_t*>target)[i] = (<cnp.int32_t*>(source + i * stride))[0]
+    elif itemsize == 8:
+        for i in range(n):
+            (<cnp.int64_t*>target)[i] = (<cnp.int64_t*>(source + i * stride))[0]
+    elif itemsize == 2:
+        for i in range(n):
+            (<cnp.int16_t*>target)[i] = (<cnp.int16_t*>(source + i * stride))[0]
+    else:
+        for i in range(n):
+            target[i] = (source + i * stride)[0]
+
+
+cdef inline void scatter(char* target, cnp.npy_intp stride, const char* source, Py_ssize_t n, int itemsize) noexcept nogil:
+    cdef Py_ssize_t i
+    if stride == itemsize:
+        memcpy(target, source, n * itemsize)
+    elif itemsize == 4:
+        for i in range(n):
+            (<cnp.int32_t*>(target + i * stride))[0] = (<cnp.int32_t*>source)[i]
+    elif itemsize == 8:
+        for i in range(n):
+            (<cnp.int64_t*>(target + i * stride))[0] = (<cnp.int64_t*>source)[i]
+    elif itemsize == 2:
+        for i in range(n):
+            (<cnp.int16_t*>(target + i * stride))[0] = (<cnp.int16_t*>source)[i]
+    else:
+        for i in range(n):
+            (target + i * stride)[0] = source[i]
+
+
+cdef void run(void* context, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """Elements start to stop of a call: straight from the operands, or block by block through buffers."""
+    cdef Call* call = <Call*>context
+    cdef char* pointers[MAX_OPERANDS]
+    cdef char buffers[MAX_OPERANDS][BLOCK_BYTES]
+    cdef Py_ssize_t block, n
+    cdef int i, last = call.operands - 1
+    if call.direct:
+        for i in range(call.operands):
+            pointers[i] = call.pointers[i] + start * call.strides[i]
+        call.kernel(pointers, stop - start)
+        return
+    block = BLOCK_BYTES // call.itemsize
+    while start < stop:
+        n = min(block, stop - start)
+        for i in range(call.operands):
+            pointers[i] = call.pointers[i] + start * call.strides[i]
+            if call.buffered[i]:
+                if i != last:
+                    gather(buffers[i], pointers[i], call.strides[i], n, call.itemsize)
+                pointers[i] = buffers[i]
+        call.kernel(pointers, n)
+        if call.buffered[last]:
+            scatter(call.pointers[last] + start * call.strides[last], call.strides[last], buffers[last], n, call.itemsize)
+        start += n
+
+
+cdef void inner_loop(char** pointers, const cnp.npy_intp* dimensions, const cnp.npy_intp* strides, void* data) noexcept nogil:
+    cdef Loop* loop = <Loop*>data
+    cdef Call call
+    cdef fastact_flags flags
+    cdef Py_ssize_t n = dimensions[0]
+    cdef int i, last = loop.operands - 1, first_parameter = last - loop.parameters
+    cdef bint array_parameters = False, is_parameter
+    if n > 1:
+        for i in range(first_parameter, last):
+            array_parameters |= strides[i] != 0
+    call.kernel = loop.array_parameters if array_parameters else loop.scalar_parameters
+    if call.kernel == NULL:
+        if not find_kernel(loop, array_parameters):
+            return
+        call.kernel = loop.array_parameters if array_parameters else loop.scalar_parameters
+    save_flags(&flags)
+    call.pointers, call.strides, call.operands, call.itemsize = pointers, strides, loop.operands, loop.itemsize
+    call.direct = True
+    for i in range(loop.operands):
+        is_parameter = first_parameter <= i < last
+        call.buffered[i] = n > 1 and strides[i] != loop.itemsize and (array_parameters or not is_parameter)
+    for i in range(last):
+        # In place: a kernel is vectorised only where its output stands elsewhere.
+        call.buffered[last] |= n > 1 and pointers[i] == pointers[last]
+    for i in range(loop.operands):
+        call.direct &= not call.buffered[i]
+    if loop.threads == SERIAL or (loop.threads == AUTO and n < parallel_from):
+        run(&call, 0, n)
+    else:
+        parallel_for(run, &call, n, grain if n > 2 * grain else (n + 1) // 2, default_workers())
+    restore_flags(&flags)
+
+
+cdef list immortal = []  # what the ufuncs' C structures point to
+
+
+def make_ufunc(str name, int inputs, int parameters, rows, compile, int threads):
+    """A NumPy ufunc of `inputs` array operands and then `parameters`, all of one dtype.
+
+    rows: the NumPy dtype characters it is defined for, in NumPy's order of casting preference.
+    compile: (row, array_parameters) -> address of the kernel; called at most once for each, when first needed.
+    threads: AUTO, SERIAL or PARALLEL.
+    """
+    cdef int operands = inputs + parameters + 1, count = len(rows), i, j
+    if operands > MAX_OPERANDS:
+        raise ValueError(f"{name}: an activation takes at most {MAX_OPERANDS - inputs - 1} parameters")
+    cdef Loop* loops = <Loop*>calloc(count, sizeof(Loop))
+    cdef cnp.PyUFuncGenericFunction* functions = <cnp.PyUFuncGenericFunction*>calloc(count, sizeof(void*))
+    cdef void** data = <void**>calloc(count, sizeof(void*))
+    cdef char* types = <char*>calloc(count * operands, 1)
+    if loops == NULL or functions == NULL or data == NULL or types == NULL:
+        raise MemoryError()
+    cdef bytes c_name = name.encode()
+    immortal.append((c_name, compile))
+    for i, row in enumerate(rows):
+        dtype = np.dtype(row)
+        loops[i].operands, loops[i].parameters, loops[i].itemsize = operands, parameters, dtype.itemsize
+        loops[i].threads, loops[i].row, loops[i].compile = threads, i, <PyObject*>compile
+        functions[i] = <cnp.PyUFuncGenericFunction>inner_loop
+        data[i] = &loops[i]
+        for j in range(operands):
+            types[i * operands + j] = dtype.num
+    return cnp.PyUFunc_FromFuncAndData(
+        functions, data, types, count, operands - 1, 1, cnp.PyUFunc_None, c_name, b"", 0
+    )
+
+
+cdef bint overridden = False  # whether any backend was ever asked for other than per call
+cdef frozenset plain_types = frozenset(
+    [np.ndarray, float, int, bool, np.float32, np.float64, np.float16, np.int64, np.int32, list, tuple]
+)
+
+
+def note_override():
+    """From now on every call asks the dispatcher which backend is in force."""
+    global overridden
+    overridden = True
+
+
+cdef class Operation:
+    """A compiled elementwise function: the forward pass, the derivative or the backward pass of an activation."""
+
+    cdef readonly str name
+    cdef public object ufunc
+    cdef readonly int inputs
+    cdef readonly tuple defaults
+    cdef object dispatch
+    cdef dict __dict__
+
+    def __init__(self, str name, int inputs, tuple defaults, dispatch):
+        self.name = name
+        self.inputs = inputs
+        self.defaults = defaults
+        self.dispatch = dispatch
+
+    def __call__(self, *args, **kwargs):
+        # The common calls go straight to the ufunc; anything else is the dispatcher's.
+        cdef tuple operands = args
+        if overridden or len(operands) != self.inputs:
+            return self.dispatch(self, args, kwargs)
+        for operand in operands:
+            if type(operand) not in plain_types:
+                return self.dispatch(self, args, kwargs)
+        if kwargs:
+            for keyword in kwargs:
+                if keyword != "out":
+                    return self.dispatch(self, args, kwargs)
+            out = kwargs["out"]
+            if type(out) is not np.ndarray and out is not None:
+                return self.dispatch(self, args, kwargs)
+        if self.defaults:
+            operands = operands + self.defaults
+        return call(self.ufunc, operands, kwargs)
+
+
+cpdef object call(ufunc, tuple operands, dict kwargs):
+    """ufunc(*operands, **kwargs); the error of a kernel that cannot be compiled is raised as itself."""
+    try:
+        return PyObject_Call(ufunc, operands, kwargs)
+    except SystemError as error:
+        raise error.__cause__ or error

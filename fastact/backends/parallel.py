@@ -1,0 +1,56 @@
+"""The parallel CPU backend: one `prange` loop, compiled once, that runs any of fastact's C tasks on Numba's threads.
+
+The loops themselves are the serial backend's; _threads.pyx decides when this loop may run and hands out blocks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import cfunc, njit, prange, types
+from numba.extending import intrinsic
+
+from fastact import _threads
+from fastact._ufunc import Threads
+
+__all__ = ["compile_launcher", "elementwise", "why_not"]
+
+_compiled: list[Any] = []  # keeps the machine code alive
+
+
+def why_not() -> str | None:
+    return None if _threads.available() else "a forked child runs on one thread (threads do not survive a fork)"
+
+
+def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    return operation.run(Threads.PARALLEL, operands, keywords)
+
+
+@intrinsic
+def _call(_context: Any, function: Any, argument: Any) -> Any:
+    """Call the C function `void f(void *argument)` at an address."""
+
+    def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        pointer = ir.IntType(8).as_pointer()
+        c_function = ir.FunctionType(ir.VoidType(), [pointer]).as_pointer()
+        builder.call(builder.inttoptr(values[0], c_function), [builder.inttoptr(values[1], pointer)])
+        return context.get_dummy_value()
+
+    return types.void(types.uintp, types.uintp), build
+
+
+def compile_launcher() -> int:
+    """The address of `void launch(intp workers, void *function, void *argument)`: one call of function a worker."""
+
+    @njit(parallel=True, error_model="numpy")
+    def launch(workers, function, argument):  # type: ignore[no-untyped-def]
+        for _ in prange(workers):
+            _call(function, argument)
+
+    @cfunc(types.void(types.intp, types.uintp, types.uintp))
+    def entry(workers, function, argument):  # type: ignore[no-untyped-def]
+        launch(workers, function, argument)
+
+    _compiled.append(entry)
+    return int(entry.address)
