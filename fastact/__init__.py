@@ -1,7 +1,7 @@
 """Activation functions and their derivatives for NumPy: fast, exact, on CPU and CUDA GPUs.
 
 Route of a call: public object (activations.py, softmax.py) -> _dispatch.py -> backends/ -> compiled kernel -> the formula.
-Importing this compiles nothing and starts no thread.
+Importing this compiles nothing and starts no thread. A new public name is added to `__all__` here.
 """
 
 from fastact._activation import Activation, activation
@@ -22,5 +22,13 @@ from fastact.activations import (
     swish,
     tanh,
 )
+from fastact.mlp import MLP
+from fastact.softmax import log_softmax, softmax
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "MLP", "Activation", "BackendError", "MissingDependencyError", "UnknownNameError", "activation", "backends", "elu",
+    "explain", "gelu", "gelu_tanh", "get", "get_num_threads", "identity", "leaky_relu", "log_softmax", "mish", "names", "relu",
+    "set_num_threads", "sigmoid", "silu", "softmax", "softplus", "swish", "tanh", "use_backend",
+]  # fmt: skip

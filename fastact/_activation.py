@@ -15,7 +15,7 @@ import numpy as np
 
 from fastact import _dispatch, _registry
 from fastact._primitives import JIT_OPTIONS
-from fastact._ufunc import Operation, Threads, call, make_ufunc
+from fastact._ufunc import Operation, Threads, call, enable_vectorcall, make_ufunc
 from fastact.backends import serial
 
 __all__ = ["Activation", "ElementwiseOperation", "activation"]
@@ -221,6 +221,10 @@ class Activation(ElementwiseOperation):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _registry.get, (self.name,)
+
+
+for _kind in (ElementwiseOperation, Derivative, Activation):
+    enable_vectorcall(_kind)
 
 
 def _documentation(f: Activation, summary: str) -> str:

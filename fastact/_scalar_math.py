@@ -30,7 +30,7 @@ from fastact._primitives import (
 )
 
 __all__ = [
-    "exp", "expm1", "like", "log1p_exp", "mish", "mish_slope", "product", "sigmoid", "sigmoid_slope", "sigmoid_times",
+    "exp", "expm1", "like", "log1p_exp", "mish", "mish_slope", "product", "sigmoid", "sigmoid_slope_times", "sigmoid_times",
     "silu", "silu_slope", "tanh", "tanh_gelu_argument", "where",
 ]  # fmt: skip
 
@@ -162,7 +162,7 @@ def _expm1(x):
     r_low = -whole * _LN2_LOW(x)
     t = fma(r * r, _EXP(r), fma(r_low, r, r_low))
     inverse_k = _negated(k)
-    one, one_low = _ordered_sum(like(1.0, x), -(lower_half_power(inverse_k) * upper_half_power(inverse_k)))
+    one, one_low = _sum(like(1.0, x), -(lower_half_power(inverse_k) * upper_half_power(inverse_k)))
     e, e_low = _ordered_sum(one, r)
     e, t = _ordered_sum(e, e_low + t)
     return e, one_low + t, k
@@ -170,25 +170,30 @@ def _expm1(x):
 
 @scalar
 def _sigmoid(x, x_low):
-    """q, q_low, u, power: 1 / (1 + e**-(x + x_low)) = (q + q_low) * power * _TINY, and its product with 1 + u is e**-x's share.
+    """q, q_low, u, k: 1 / (1 + e**-(x + x_low)) = (q + q_low) * 2**k, and e**-(x + x_low) = (1 + u) * 2**-k.
 
-    `power` is a normal number even where power * _TINY is not, so that subnormal results are rounded once.
+    k is biased as `_SHIFT_TINY` is: power_of_two(k) is a normal number even where 2**k is not.
     """
     x = _clamp(x, _EXP_LOWEST(x), -_EXP_NEGLIGIBLE(x))
     k = fma(x, _LOG2_E(x), _SHIFT_TINY(x))
     whole = k - _SHIFT_TINY(x)
     r = fma(whole, _LN2_LOW(x), fma(whole, _LN2_HIGH(x), -x) - x_low)
     u = fma(r * r, _EXP(r), r)
-    power = power_of_two(k)
-    one, one_low = _ordered_sum(like(1.0, x), power * _TINY(x))
+    one, one_low = _ordered_sum(like(1.0, x), power_of_two(k) * _TINY(x))
     d, d_low = _ordered_sum(one, u)
     q = like(1.0, x) / d
-    return q, fma(-q, d_low + one_low, fma(-q, d, like(1.0, x))) * q, u, power
+    return q, fma(-q, d_low + one_low, fma(-q, d, like(1.0, x))) * q, u, k
+
+
+@scalar
+def _unbiased(k):
+    """k of `_SHIFT_TINY` as a k of `_SHIFT`."""
+    return k - (_SHIFT_TINY(k) - _SHIFT(k))
 
 
 @scalar
 def _decay(b, b_low):
-    """p, p_low, power: e**-(b + b_low) = (p + p_low) * power * _TINY for 0 <= b <= -_EXP_LOWEST, power as `_sigmoid` has it."""
+    """p, p_low, power: e**-(b + b_low) = (p + p_low) * power * _TINY for 0 <= b <= -_EXP_LOWEST, power a normal number as in `_sigmoid`."""
     k = fma(-b, _LOG2_E(b), _SHIFT_TINY(b))
     whole = k - _SHIFT_TINY(b)
     r = fma(-whole, _LN2_LOW(b), -fma(whole, _LN2_HIGH(b), b) - b_low)
@@ -245,11 +250,17 @@ def expm1(x: Any) -> Any:
 
 
 def _tanh_scalar(x):
-    e, e_low, k = _expm1(_clamp(like(-2.0, x) * magnitude(x), like(2.0, x) * _EXP_NEGLIGIBLE(x), like(0.0, x)))
+    b = magnitude(x)
+    doubled = where(b > -_EXP_NEGLIGIBLE(x), -_EXP_NEGLIGIBLE(x), b)
+    doubled = doubled + doubled
+    k = fma(doubled, -_LOG2_E(x), _SHIFT(x))
+    whole = k - _SHIFT(x)
+    r = -fma(whole, _LN2_HIGH(x), doubled)  # exact; log(2)'s low part would add less than 2**-29 to the result
+    u = fma(r * r, _EXP(r), r)
     power = power_of_two(k)
-    e, e_low = -(e * power), -(e_low * power)
+    e = -fma(power, u, power - like(1.0, x))  # 1 - e**(-2 b)
     d, d_low = _ordered_sum(like(2.0, x), -e)
-    q, q_low = _quotient(e, e_low, d, d_low - e_low)
+    q, q_low = _quotient(e, like(-0.0, x), d, d_low)
     return copysign(q + q_low, x)
 
 
@@ -287,8 +298,8 @@ def log1p_exp(x: Any, x_low: Any) -> Any:
 
 
 def _sigmoid_scalar(x):
-    q, q_low, _, power = _sigmoid(x, like(0.0, x))
-    return (q + q_low) * power * _TINY(x)
+    q, q_low, _, k = _sigmoid(x, like(0.0, x))
+    return (q + q_low) * power_of_two(k) * _TINY(x)
 
 
 @compiled(_sigmoid_scalar)
@@ -298,9 +309,9 @@ def sigmoid(x: Any) -> Any:
 
 
 def _sigmoid_times_scalar(a, x, x_low):
-    q, q_low, _, power = _sigmoid(x, where(magnitude(x) < -_EXP_LOWEST(x), x_low, like(0.0, x)))
+    q, q_low, _, k = _sigmoid(x, where(magnitude(x) < -_EXP_LOWEST(x), x_low, like(0.0, x)))
     a = where(x < _EXP_LOWEST(x), copysign(like(0.0, a), a), a)
-    return _times(a, q, q_low) * power * _TINY(x)
+    return _scale(_times(a, q, q_low), _unbiased(k))
 
 
 @compiled(_sigmoid_times_scalar)
@@ -309,27 +320,28 @@ def sigmoid_times(a: Any, x: Any, x_low: Any) -> Any:
     return a / (1 + np.exp(-x))
 
 
-def _sigmoid_slope_scalar(x, x_low):
+def _sigmoid_slope_times_scalar(a, x, x_low):
     x_low = where(magnitude(x) < -_EXP_LOWEST(x), x_low, like(0.0, x))
-    q, q_low, u, power = _sigmoid(-magnitude(x), where(x < like(0.0, x), x_low, -x_low))
+    q, q_low, u, k = _sigmoid(-magnitude(x), where(x < like(0.0, x), x_low, -x_low))
     p, p_low = _ordered_sum(like(1.0, x), u)
     square, square_low = _pair_product(q, q_low, q, q_low)
     high, low = _pair_product(square, square_low, p, p_low)
-    return (high + low) * power * _TINY(x)
+    a = where(magnitude(x) > -_EXP_LOWEST(x), copysign(like(0.0, a), a), a)
+    return _scale(fma(a, high, a * low), _unbiased(k))
 
 
-@compiled(_sigmoid_slope_scalar)
-def sigmoid_slope(x: Any, x_low: Any) -> Any:
-    """e**-x / (1 + e**-x)**2, the derivative of the sigmoid."""
+@compiled(_sigmoid_slope_times_scalar)
+def sigmoid_slope_times(a: Any, x: Any, x_low: Any) -> Any:
+    """a * e**-x / (1 + e**-x)**2, the derivative of the sigmoid times a, rounded once; a must be finite."""
     z = np.exp(-np.abs(x))
-    return z / (1 + z) ** 2
+    return a * (z / (1 + z) ** 2)
 
 
 def _silu_scalar(x):
     b = magnitude(x)
     b = where(b > -_EXP_LOWEST(x), -_EXP_LOWEST(x), b)
-    q, q_low, _, power = _sigmoid(-b, like(0.0, x))
-    return _rectified(x) - fma(b, q, b * q_low) * power * _TINY(x)
+    q, q_low, _, k = _sigmoid(-b, like(0.0, x))
+    return _rectified(x) - fma(b, q, b * q_low) * power_of_two(k) * _TINY(x)
 
 
 @compiled(_silu_scalar)

@@ -121,7 +121,7 @@ def elu(x: Any, alpha: Any) -> Any:
 
 
 def _sigmoid_slope(x: Any) -> Any:
-    return m.sigmoid_slope(x, like(0, x))
+    return m.sigmoid_slope_times(like(1, x), x, like(0, x))
 
 
 @activation(
@@ -145,7 +145,7 @@ def sigmoid(x: Any) -> Any:
 
 
 def _tanh_slope(x: Any) -> Any:
-    return like(4, x) * m.sigmoid_slope(like(2, x) * x, like(0, x))
+    return m.sigmoid_slope_times(like(4, x), like(2, x) * x, like(0, x))
 
 
 @activation(
@@ -246,10 +246,11 @@ def gelu(x: Any) -> Any:
 
 def _gelu_tanh_slope(x: Any) -> Any:
     high, low = m.tanh_gelu_argument(x)
-    inner = like(1.5957691216057308, x) * (like(1, x) + like(0.134145, x) * x * x)
-    return m.sigmoid_times(like(1, x), high, low) + where(
-        high * high > like(1e6, x), like(0, x), x * inner
-    ) * m.sigmoid_slope(high, low)
+    steepness = x * like(1.5957691216057308, x) * (like(1, x) + like(0.134145, x) * x * x)
+    saturated = high * high > like(1e6, x)
+    return m.sigmoid_times(like(1, x), high, low) + m.sigmoid_slope_times(
+        where(saturated, like(0, x), steepness), high, low
+    )
 
 
 @activation(

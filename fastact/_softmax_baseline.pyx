@@ -1,0 +1,28 @@
+# cython: cdivision=True
+"""The softmax kernels compiled for the baseline of the platform (SSE2 on x86-64, NEON on arm64); setup.py has the flags.
+
+Only backends/cython.py imports this, and only where the CPU can run it. The code is in _softmax_kernels.pxi.
+"""
+
+include "_softmax_kernels.pxi"
+
+cdef extern from *:
+    """
+    #if defined(__x86_64__) && defined(__GNUC__)    /* the system's support of the registers is part of the answer */
+      #define CPU_HAS(feature) __builtin_cpu_supports(feature)
+      #define CPU_INIT() __builtin_cpu_init()
+    #else
+      #define CPU_HAS(feature) 0
+      #define CPU_INIT()
+    #endif
+    static int cpu_has_avx2(void) { CPU_INIT(); return CPU_HAS("avx2") && CPU_HAS("fma"); }
+    static int cpu_has_avx512(void) {
+        return cpu_has_avx2() && CPU_HAS("avx512f") && CPU_HAS("avx512dq") && CPU_HAS("avx512vl") && CPU_HAS("avx512bw"); }
+    """
+    bint cpu_has_avx2()
+    bint cpu_has_avx512()
+
+
+def cpu_supports():
+    """The instruction sets, best first, that this CPU and system can run."""
+    return ["avx512"] * cpu_has_avx512() + ["avx2"] * cpu_has_avx2() + ["baseline"]
