@@ -1,7 +1,7 @@
 """Activation functions and their derivatives for NumPy: fast, exact, on CPU and CUDA GPUs.
 
-Route of a call: public object (activations.py, softmax.py) -> _dispatch.py -> backends/ -> compiled kernel -> the formula.
-Importing this compiles nothing and starts no thread. A new public name is added to `__all__` here.
+A call goes from the public object (activations.py, softmax.py) through _dispatch.py to one of backends/, its compiled
+kernel and so to the formula. Importing compiles nothing and starts no thread. New public names go into `__all__`.
 """
 
 from fastact._activation import Activation, activation
@@ -29,6 +29,6 @@ __version__ = "0.1.0"
 
 __all__ = [
     "MLP", "Activation", "BackendError", "MissingDependencyError", "UnknownNameError", "activation", "backends", "elu",
-    "explain", "gelu", "gelu_tanh", "get", "get_num_threads", "identity", "leaky_relu", "log_softmax", "mish", "names", "relu",
-    "set_num_threads", "sigmoid", "silu", "softmax", "softplus", "swish", "tanh", "use_backend",
+    "explain", "gelu", "gelu_tanh", "get", "get_num_threads", "identity", "leaky_relu", "log_softmax", "mish", "names",
+    "relu", "set_num_threads", "sigmoid", "silu", "softmax", "softplus", "swish", "tanh", "use_backend",
 ]  # fmt: skip

@@ -38,7 +38,12 @@ class ElementwiseOperation(Operation):
     """
 
     def __init__(
-        self, name: str, formula: Formula, inputs: tuple[str, ...], parameters: Mapping[str, float], dtypes: str = FLOATS
+        self,
+        name: str,
+        formula: Formula,
+        inputs: tuple[str, ...],
+        parameters: Mapping[str, float],
+        dtypes: str = FLOATS,
     ) -> None:
         super().__init__(name, len(inputs), tuple(parameters.values()), _dispatch.elementwise)
         self.input_names = inputs
@@ -208,9 +213,7 @@ class Activation(ElementwiseOperation):
             def backward(grad_output, x, *parameters):  # type: ignore[no-untyped-def]
                 return grad_output * slope(x, *parameters)
 
-            self._parts["backward"] = Derivative(
-                self.name, "backward", backward, ("grad_output", "x"), self.parameters
-            )
+            self._parts["backward"] = Derivative(self.name, "backward", backward, ("grad_output", "x"), self.parameters)
         return self._parts["backward"]
 
     def add_variants(self, keyword: str, choices: Mapping[str, Activation]) -> None:
@@ -307,9 +310,7 @@ def activation(
     0.0
     """
     if formula is None:
-        return lambda f: activation(
-            f, derivative=derivative, keeps_integers=keeps_integers, text=text, **parameters
-        )
+        return lambda f: activation(f, derivative=derivative, keeps_integers=keeps_integers, text=text, **parameters)
     _check_arguments(formula, parameters)
     if derivative is not None:
         _check_arguments(derivative, parameters)

@@ -1,7 +1,7 @@
 """Which backend takes a call: asked for by name it works or raises; chosen automatically it may fall back.
 
-A call goes public object -> here -> backend. The common case never arrives: `Operation.__call__` (_ufunc.pyx) sends plain
-NumPy operands straight to the ufunc unless a backend was asked for. To add a backend: its file and a line in `BACKENDS`.
+A call goes public object -> here -> backend. The common case never arrives: `Operation` (_ufunc.pyx) sends plain NumPy
+operands straight to the ufunc unless a backend was asked for. To add one: its file, and a line in each table below.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from fastact import _threads, _ufunc
 from fastact._errors import BackendError, UnknownNameError, nearest
 
 __all__ = [
-    "backends", "elementwise", "explain", "get_num_threads", "set_num_threads", "softmax_backend", "use_backend", "vectorize",
+    "backends", "elementwise", "explain", "get_num_threads", "set_num_threads", "softmax_backend", "use_backend",
+    "vectorize",
 ]  # fmt: skip
 
 #: name -> (module, what it is)
@@ -175,7 +176,8 @@ def explain(function: Any, *arguments: Any, backend: str | None = None, **keywor
     name = _requested(backend)
     why = "asked for" if name != "auto" else "automatic"
     if hasattr(function, "explain"):
-        return f"{function.name}: {function.explain(softmax_backend(backend, arguments[0]), *arguments, **keywords)} ({why})"
+        choice = function.explain(softmax_backend(backend, arguments[0]), *arguments, **keywords)
+        return f"{function.name}: {choice} ({why})"
     operands = function.bind(arguments, dict(keywords))
     if name == "auto" and _on_gpu(operands):
         name = "cuda"
@@ -207,9 +209,11 @@ def set_num_threads(n: int) -> None:
     ValueError
         If n is not between 1 and the number that Numba started with (NUMBA_NUM_THREADS, by default the cores).
     """
-    most = numba.config.NUMBA_NUM_THREADS
+    most = int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
     if not 1 <= n <= most:
-        raise ValueError(f"n={n!r} threads: it must be from 1 to {most}; NUMBA_NUM_THREADS, set before import, raises it")
+        raise ValueError(
+            f"n={n!r} threads; it must be from 1 to {most} (NUMBA_NUM_THREADS, set before import, raises it)"
+        )
     _threads.set_num_threads(int(n))
 
 
@@ -223,7 +227,7 @@ def _compile_launcher() -> int:
 
 
 _threads.compile_launcher = _compile_launcher
-_threads.set_num_threads(numba.config.NUMBA_NUM_THREADS)
+_threads.set_num_threads(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
 _ufunc.set_parallel_from(PARALLEL_FROM)
 if _FROM_ENVIRONMENT != "auto":
     _ufunc.note_override()

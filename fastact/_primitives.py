@@ -17,13 +17,25 @@ from numba.core import types
 from numba.extending import lower_builtin, overload, type_callable
 
 __all__ = [
-    "COMPILED", "JIT_OPTIONS", "PRIMITIVES", "compiled", "constant", "copysign", "fma", "like", "magnitude",
-    "polynomial", "power_of_two", "upper_half_power", "lower_half_power", "where",
+    "COMPILED",
+    "JIT_OPTIONS",
+    "PRIMITIVES",
+    "compiled",
+    "constant",
+    "copysign",
+    "fma",
+    "like",
+    "lower_half_power",
+    "magnitude",
+    "polynomial",
+    "power_of_two",
+    "upper_half_power",
+    "where",
 ]  # fmt: skip
 
 #: Options of every scalar function. NumPy's division: the default's ZeroDivisionError branch alone stops
 #: vectorisation. No fastmath: results must not depend on the compiler.
-JIT_OPTIONS: dict[str, Any] = {"error_model": "numpy", "forceinline": True}
+JIT_OPTIONS: Any = {"error_model": "numpy", "forceinline": True}
 
 #: (function, its number of arguments, index of the argument whose type is the result's, LLVM body) of each primitive.
 #: A body is called as body(builder, values, cast) where cast(i, j) is value i converted to the type of value j.
@@ -142,7 +154,7 @@ def _power(builder: Any, exponent: Any, float_type: Any) -> Any:
 
 
 def _lower_half(builder: Any, shifted: Any) -> Any:
-    """k >> 1 (rounded down), where `shifted` is the float 1.5 * 2 ** mantissa_bits + k, which holds k in its low bits."""
+    """k >> 1, for a float 1.5 * 2 ** mantissa_bits + k, which holds the integer k in its low bits."""
     integer, bits = _integer(shifted.type), _mantissa_bits(shifted.type)
     top = ir.Constant(integer, integer.width - bits + 1)
     return builder.ashr(builder.shl(_bits(builder, shifted), top), builder.add(top, ir.Constant(integer, 1)))

@@ -193,7 +193,7 @@ def _unbiased(k):
 
 @scalar
 def _decay(b, b_low):
-    """p, p_low, power: e**-(b + b_low) = (p + p_low) * power * _TINY for 0 <= b <= -_EXP_LOWEST, power a normal number as in `_sigmoid`."""
+    """p, p_low, power: e**-(b + b_low) = (p + p_low) * power * _TINY, for 0 <= b <= -_EXP_LOWEST; see `_sigmoid`."""
     k = fma(-b, _LOG2_E(b), _SHIFT_TINY(b))
     whole = k - _SHIFT_TINY(b)
     r = fma(-whole, _LN2_LOW(b), -fma(whole, _LN2_HIGH(b), b) - b_low)
@@ -411,9 +411,7 @@ def _mish_scalar(x):
     plus_low = plus_low + where(negative, z_low, z_low + z_low)
     m, m_low = _pair_product(z, z_low, plus, plus_low)
     d, d_low = _sum(where(negative, like(2.0, x), like(1.0, x)), m)
-    q, q_low = _quotient(
-        where(negative, plus, z + z), where(negative, plus_low, z_low + z_low), d, d_low + m_low
-    )
+    q, q_low = _quotient(where(negative, plus, z + z), where(negative, plus_low, z_low + z_low), d, d_low + m_low)
     q, q_low = _pair_product(q, q_low, p, p_low)
     return _rectified(x) - fma(b, q, b * q_low) * power * _TINY(x)
 

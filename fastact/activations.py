@@ -14,7 +14,8 @@ from fastact._activation import activation
 from fastact._scalar_math import like, where
 
 __all__ = [
-    "elu", "gelu", "gelu_tanh", "identity", "leaky_relu", "mish", "relu", "sigmoid", "silu", "softplus", "swish", "tanh",
+    "elu", "gelu", "gelu_tanh", "identity", "leaky_relu", "mish", "relu", "sigmoid", "silu", "softplus", "swish",
+    "tanh",
 ]  # fmt: skip
 
 
@@ -178,8 +179,8 @@ def _silu_slope(x: Any) -> Any:
         "formula": "x / (1 + e**-x)",
         "derivative_formula": "s + x s (1 - s) with s = 1 / (1 + e**-x)",
         "range": "[-0.278, inf)",
-        "reference": "Elfwing, Uchibe, Doya. Sigmoid-weighted linear units for neural network function approximation in "
-        "reinforcement learning. Neural Networks 2018.",
+        "reference": "Elfwing, Uchibe, Doya. Sigmoid-weighted linear units for neural network function approximation "
+        "in reinforcement learning. Neural Networks 2018.",
         "max_ulp": 2.0,
         "notes": {
             "for": "smooth, often better than relu",
@@ -264,7 +265,7 @@ def _gelu_tanh_slope(x: Any) -> Any:
         "notes": {
             "for": "what many published transformers were trained with",
             "against": "differs from gelu by up to 5e-4, and gains no speed here",
-            "use": "models trained with it: gelu(x, approximate=\"tanh\")",
+            "use": 'models trained with it: gelu(x, approximate="tanh")',
         },
     },
 )
@@ -313,8 +314,8 @@ def _softplus_slope(x: Any, beta: Any) -> Any:
         "formula": "log(1 + e**(beta x)) / beta",
         "derivative_formula": "1 / (1 + e**(-beta x))",
         "range": "(0, inf)",
-        "reference": "Dugas, Bengio, Belisle, Nadeau, Garcia. Incorporating second-order functional knowledge for better "
-        "option pricing. NIPS 2000.",
+        "reference": "Dugas, Bengio, Belisle, Nadeau, Garcia. Incorporating second-order functional knowledge for "
+        "better option pricing. NIPS 2000.",
         "max_ulp": 2.0,
         "notes": {
             "for": "a smooth relu; always positive",
@@ -329,5 +330,3 @@ def softplus(x: Any, beta: Any) -> Any:
     negative = high < like(0, x)
     rest = m.log1p_exp(where(negative, high, -high), where(negative, low, -low))
     return where(negative, like(0, x), x) + rest / beta
-
-

@@ -7,13 +7,14 @@ an object at the end of the file, a kernel in _softmax_kernels.pxi and a referen
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 from numpy.typing import ArrayLike, NDArray
 
-from . import _dispatch
+from . import _dispatch, _registry
 
 __all__ = ["LogSoftmax", "Softmax", "log_softmax", "softmax"]
 
@@ -96,13 +97,20 @@ class Softmax:
         """
         return _apply(self.name, (grad_output, output), axis, out, backend)
 
+    def explain(self, kernels: ModuleType, x: ArrayLike, axis: Axis = -1, **_: Any) -> str:
+        """Which of the backend's loops a call would take: `fastact.explain` has chosen the backend."""
+        backend = kernels.__name__.rpartition(".")[2]
+        if not hasattr(kernels, "explain"):
+            return f"backend {backend!r}"
+        array = np.atleast_1d(_array(self.name, x))
+        axes = tuple(sorted(normalize_axis_tuple(_all(axis, array.ndim), array.ndim)))
+        return f"backend {backend!r}, {_float_dtype(self.name, array.dtype)}, {kernels.explain(array, axes)}"
+
     def __repr__(self) -> str:
         return f"<fastact.{self.name}: {self.formula}>"
 
     def __reduce__(self) -> tuple[Callable[[str], Any], tuple[str]]:
-        from . import get
-
-        return get, (self.name,)
+        return _registry.get, (self.name,)
 
 
 class LogSoftmax(Softmax):
@@ -212,3 +220,5 @@ def _check_out(out: np.ndarray | None, shape: tuple[int, ...], dtype: np.dtype[A
 
 softmax = Softmax()
 log_softmax = LogSoftmax()
+_registry.add(softmax)
+_registry.add(log_softmax)

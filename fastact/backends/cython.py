@@ -50,12 +50,19 @@ _kernels = load(os.environ.get("FASTACT_SIMD"))
 
 def softmax(kind: str, arrays: tuple[np.ndarray, ...], axes: tuple[int, ...], out: np.ndarray | None) -> np.ndarray:
     """Forward for arrays (x,), backward for (grad_output, output); float16, float32 or float64, checked before."""
-    *grad, x = arrays
     if len(axes) == 1:
-        result = _kernels.run(KINDS[kind], grad[0] if grad else None, x, out, axes[0])
+        grad = arrays[0] if len(arrays) == 2 else None
+        result = _kernels.run(KINDS[kind], grad, arrays[-1], out, axes[0])
         if result is not None:
             return result
     return _any_layout(KINDS[kind], arrays, axes, out)
+
+
+def explain(x: np.ndarray, axes: tuple[int, ...]) -> str:
+    """The instruction set, the loop and the threads that a call would take."""
+    order, shape = _three_axes(x, axes)
+    copied = "" if np.transpose(x, order).flags.c_contiguous and x.dtype.isnative else ", on a contiguous copy"
+    return f"{instruction_set()} kernels, {_kernels.explain(*shape)}{copied}"
 
 
 def _any_layout(
@@ -63,11 +70,9 @@ def _any_layout(
 ) -> np.ndarray:
     """Reorder and merge axes into (outer, n, inner), as a view wherever memory allows it."""
     x = arrays[-1]
-    order = _memory_order(x, axes)
+    order, shape = _three_axes(x, axes)
     dtype = np.dtype(np.float32) if x.itemsize == 2 else x.dtype.newbyteorder("=")
     ordered = [np.transpose(each, order) for each in arrays]
-    first = min((order.index(axis) for axis in axes), default=x.ndim)
-    shape = [math.prod(part) for part in np.split(np.array(ordered[0].shape, int), [first, first + len(axes)])]
     operands = [np.require(each, dtype, "CA").reshape(shape) for each in ordered]
 
     target = None
@@ -88,16 +93,21 @@ def _any_layout(
     return out
 
 
-def _memory_order(x: np.ndarray, axes: tuple[int, ...]) -> list[int]:
-    """The axes as they lie in memory, largest stride first, if `axes` are neighbours then; else `axes` moved last."""
+def _three_axes(x: np.ndarray, axes: tuple[int, ...]) -> tuple[list[int], tuple[int, int, int]]:
+    """An order of x's axes in which `axes` are neighbours, and the shape (outer, n, inner) that then merges them.
+
+    It is the order in memory, largest stride first, unless `axes` are apart there or too long for strips.
+    """
     order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
     places = sorted(order.index(axis) for axis in axes)
     n = math.prod(x.shape[axis] for axis in axes)
     neighbours = not places or places[-1] - places[0] < len(places)
     last = not places or places[-1] == x.ndim - 1
-    if neighbours and (last or n <= _kernels.STRIP_LIMIT):
-        return order
-    return [axis for axis in order if axis not in axes] + [axis for axis in order if axis in axes]
+    if not (neighbours and (last or n <= _kernels.STRIP_LIMIT)):
+        order = [axis for axis in order if axis not in axes] + [axis for axis in order if axis in axes]
+    first = min((order.index(axis) for axis in axes), default=x.ndim)
+    sizes = [x.shape[axis] for axis in order]
+    return order, (math.prod(sizes[:first]), n, math.prod(sizes[first + len(axes) :]))
 
 
 def _overlaps(a: np.ndarray, b: np.ndarray) -> bool:

@@ -53,4 +53,4 @@ def compile_launcher() -> int:
         launch(workers, function, argument)
 
     _compiled.append(entry)
-    return int(entry.address)
+    return int(entry.address)  # type: ignore[arg-type]

@@ -53,9 +53,7 @@ def _items(count: int) -> Callable[..., Any]:
 
         def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             tuple_, index = values
-            loaded = [
-                builder.load(builder.gep(builder.extract_value(tuple_, k), [index])) for k in range(count)
-            ]
+            loaded = [builder.load(builder.gep(builder.extract_value(tuple_, k), [index])) for k in range(count)]
             return context.make_tuple(builder, signature.return_type, loaded)
 
         return types.UniTuple(item, count)(pointers, types.intp), build
@@ -66,7 +64,7 @@ def _items(count: int) -> Callable[..., Any]:
 def compile_loop(
     formula: Callable[..., Any], inputs: int, parameters: int, dtype: np.dtype[Any], array_parameters: bool
 ) -> int:
-    """The address of a loop that applies `formula` to `inputs` arrays and to parameters, which are arrays or numbers."""
+    """The address of a loop that applies `formula` to `inputs` arrays and to parameters, arrays or numbers too."""
     per_element = inputs + (parameters if array_parameters else 0)
     read_arrays, items = _pointers(0, per_element), _items(per_element)
     read_output = _pointers(inputs + parameters, 1)
@@ -94,4 +92,4 @@ def compile_loop(
     signature = types.void(types.CPointer(types.CPointer(from_dtype(dtype))), types.intp)
     function = cfunc(signature, **options)(loop.py_func)
     _compiled.append(function)
-    return int(function.address)
+    return int(function.address)  # type: ignore[arg-type]
