@@ -17,20 +17,8 @@ from numba.core import types
 from numba.extending import lower_builtin, overload, type_callable
 
 __all__ = [
-    "COMPILED",
-    "JIT_OPTIONS",
-    "PRIMITIVES",
-    "compiled",
-    "constant",
-    "copysign",
-    "fma",
-    "like",
-    "lower_half_power",
-    "magnitude",
-    "polynomial",
-    "power_of_two",
-    "upper_half_power",
-    "where",
+    "COMPILED", "JIT_OPTIONS", "PRIMITIVES", "compiled", "constant", "copysign", "fma", "like", "lower_half_power",
+    "magnitude", "polynomial", "power_of_two", "small_power", "times_power", "upper_half_power", "where",
 ]  # fmt: skip
 
 #: Options of every scalar function. NumPy's division: the default's ZeroDivisionError branch alone stops
@@ -175,6 +163,17 @@ def power_of_two(shifted: Any) -> Any:
     """2 ** k from the float 1.5 * 2 ** mantissa_bits + k, for results that are normal numbers."""
 
 
+def _times_power(builder: Any, values: Any, cast: Any) -> Any:
+    x, shifted = values
+    exponent = builder.shl(_bits(builder, shifted), ir.Constant(_integer(x.type), _mantissa_bits(x.type)))
+    return builder.bitcast(builder.add(_bits(builder, x), exponent), x.type)
+
+
+@primitive(2, 0, _times_power)
+def times_power(x: Any, shifted: Any) -> Any:
+    """x * 2 ** k, k as `power_of_two` takes it, for normal x and result: an addition of integers."""
+
+
 @primitive(1, 0, _lower_half_power)
 def lower_half_power(shifted: Any) -> Any:
     """2 ** (k // 2): with `upper_half_power` the two factors of a 2 ** k that is itself out of range."""
@@ -191,6 +190,22 @@ def constant(float32: float, float64: float) -> Callable[[Any], Any]:
     def body(builder: Any, values: Any, cast: Any) -> Any:
         (x,) = values
         return ir.Constant(x.type, float32 if isinstance(x.type, ir.FloatType) else float64)
+
+    return _register(lambda x: None, 1, 0, body)
+
+
+def small_power(float32_offset: int, float64_offset: int) -> Callable[[Any], Any]:
+    """A function of `shifted` as in `power_of_two`: 2 ** (k - offset), or 0 where that is no normal number."""
+
+    def body(builder: Any, values: Any, cast: Any) -> Any:
+        (shifted,) = values
+        integer, bits = _integer(shifted.type), _mantissa_bits(shifted.type)
+        offset = float32_offset if isinstance(shifted.type, ir.FloatType) else float64_offset
+        bias = ir.Constant(integer, ((1 << (integer.width - bits - 2)) - 1 - offset) << bits)
+        power = builder.add(builder.shl(_bits(builder, shifted), ir.Constant(integer, bits)), bias)
+        zero = ir.Constant(integer, 0)
+        positive = builder.icmp_signed(">", power, zero)
+        return builder.bitcast(builder.select(positive, power, zero), shifted.type)
 
     return _register(lambda x: None, 1, 0, body)
 

@@ -1,5 +1,5 @@
 # cython: cdivision=True
-"""The softmax kernels compiled for the baseline of the platform (SSE2 on x86-64, NEON on arm64); setup.py has the flags.
+"""The softmax kernels compiled for the platform's baseline (SSE2 on x86-64, NEON on arm64); and what the CPU has.
 
 Only backends/cython.py imports this, and only where the CPU can run it. The code is in _softmax_kernels.pxi.
 """
@@ -17,7 +17,8 @@ cdef extern from *:
     #endif
     static int cpu_has_avx2(void) { CPU_INIT(); return CPU_HAS("avx2") && CPU_HAS("fma"); }
     static int cpu_has_avx512(void) {
-        return cpu_has_avx2() && CPU_HAS("avx512f") && CPU_HAS("avx512dq") && CPU_HAS("avx512vl") && CPU_HAS("avx512bw"); }
+        return cpu_has_avx2() && CPU_HAS("avx512f") && CPU_HAS("avx512dq") && CPU_HAS("avx512vl")
+            && CPU_HAS("avx512bw"); }
     """
     bint cpu_has_avx2()
     bint cpu_has_avx512()

@@ -6,7 +6,8 @@ they may be used, and hands out the work in blocks. Rules, each of which a threa
 - one parallel region at a time: a second Python thread runs its call serially (workqueue aborts the process on
   concurrent regions, and two regions on the same cores gain nothing);
 - never in a forked child: GNU OpenMP kills or hangs there, so children run serially;
-- blocks are taken from a shared counter, so a core that is busy elsewhere delays a call by one block at most.
+- each thread begins with a fixed share, which its caches may still hold from the last call, and then takes blocks of
+  the others' shares: a core that is busy elsewhere delays a call by one block at most.
 
 Cython files cimport `parallel_for`; Python files use the functions below through `_dispatch`.
 """
@@ -32,12 +33,18 @@ cdef extern from *:
 
 ctypedef void (*launcher_t)(Py_ssize_t workers, void* function, void* argument) noexcept nogil
 
+cdef enum:
+    MOST_WORKERS = 256
+    ALIGNMENT = 64  # items, so that shares of elements begin with a cache line
+
 cdef struct Job:
     task_t task
     void* context
     Py_ssize_t n
     Py_ssize_t grain
-    Py_ssize_t next
+    Py_ssize_t share                # elements of a worker's own share
+    Py_ssize_t workers
+    Py_ssize_t next[MOST_WORKERS]   # where each share goes on
 
 cdef int region_lock = 0
 cdef int usable = 1          # 0 in a forked child, and where no launcher could be compiled
@@ -46,11 +53,15 @@ cdef launcher_t launcher = NULL
 compile_launcher = None      # set once by backends/parallel.py: () -> address
 
 
-cdef void work(Job* job) noexcept nogil:
-    cdef Py_ssize_t start = fetch_add(&job.next, job.grain)
-    while start < job.n:
-        job.task(job.context, start, min(start + job.grain, job.n))
-        start = fetch_add(&job.next, job.grain)
+cdef void work(Job* job, Py_ssize_t worker) noexcept nogil:
+    cdef Py_ssize_t i, share, start, stop
+    for i in range(job.workers):
+        share = (worker + i) % job.workers
+        stop = min((share + 1) * job.share, job.n)
+        start = fetch_add(&job.next[share], job.grain)
+        while start < stop:
+            job.task(job.context, start, min(start + job.grain, stop))
+            start = fetch_add(&job.next[share], job.grain)
 
 
 cdef int default_workers() noexcept nogil:
@@ -70,6 +81,7 @@ cdef void find_launcher() noexcept with gil:
 cdef void parallel_for(task_t task, void* context, Py_ssize_t n, Py_ssize_t grain, int workers) noexcept nogil:
     """Call task(context, start, stop) over blocks of `grain` that cover range(n), on up to `workers` threads."""
     cdef Job job
+    cdef Py_ssize_t i
     if workers < 2 or n <= grain or not usable or not try_lock(&region_lock):
         task(context, 0, n)
         return
@@ -78,8 +90,13 @@ cdef void parallel_for(task_t task, void* context, Py_ssize_t n, Py_ssize_t grai
     if launcher == NULL:
         task(context, 0, n)
     else:
-        job.task, job.context, job.n, job.grain, job.next = task, context, n, grain, 0
-        launcher(min(<Py_ssize_t>workers, (n + grain - 1) // grain), <void*>&work, &job)
+        job.task, job.context, job.n, job.grain = task, context, n, grain
+        job.workers = min(min(<Py_ssize_t>workers, (n + grain - 1) // grain), MOST_WORKERS)
+        job.share = (n + job.workers - 1) // job.workers
+        job.share = (job.share + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT if n > ALIGNMENT * job.workers else job.share
+        for i in range(job.workers):
+            job.next[i] = i * job.share
+        launcher(job.workers, <void*>&work, &job)
     unlock(&region_lock)
 
 

@@ -73,9 +73,7 @@ class Softmax:
     notes: ClassVar[str] = "The output layer of a classifier: scores to probabilities. Train it with cross-entropy."
     aliases: ClassVar[tuple[str, ...]] = ()
 
-    def __call__(
-        self, x: ArrayLike, axis: Axis = -1, out: np.ndarray | None = None, backend: str | None = None
-    ) -> Any:
+    def __call__(self, x: ArrayLike, axis: Axis = -1, out: np.ndarray | None = None, backend: str | None = None) -> Any:
         return _apply(self.name, (x,), axis, out, backend)
 
     def backward(

@@ -1,14 +1,15 @@
 """The `cuda` backend: elementwise functions and softmax over the last axis, on arrays of Numba, CuPy and PyTorch.
 
-The one file that knows numba.cuda; _dispatch.py imports it, and only a call imports Numba's CUDA target. The formulas and
-primitives are the CPU's, compiled with the same explicit fma and nothing else contracted, so results have the CPU's bits.
-In order: kernels (plain Python, which Numba's simulator runs too), compiling, arrays, the calls. A new kind of array is an
-entry in `LIBRARIES`, a softmax operation one in `ROW_KERNELS`.
+The one file that knows numba.cuda; _dispatch.py imports it, and only a call imports Numba's CUDA target. Formulas and
+primitives are the CPU's, compiled with the same explicit fma and nothing else contracted: results have the CPU's bits.
+In order: kernels (plain Python, which Numba's simulator runs too), compiling, arrays, the calls. A new kind of array is
+an entry in `LIBRARIES`, a softmax operation one in `ROW_KERNELS`.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -20,17 +21,23 @@ from typing import Any, NamedTuple, NoReturn
 import numba
 import numpy as np
 from numba import types
+from numba.core import config
 from numba.core.types import BaseTuple
 
 from fastact._errors import BackendError
-from fastact._primitives import COMPILED, JIT_OPTIONS, PRIMITIVES, like, where
+from fastact._primitives import COMPILED, JIT_OPTIONS, PRIMITIVES, where
 from fastact.math import exp
 
 __all__ = ["elementwise", "ptx", "register", "softmax", "vectorize", "why_not"]
 
+SIMULATED: bool = config.ENABLE_CUDASIM  # type: ignore[attr-defined]
+
 #: Threads of an elementwise block, and elements of each: four loads in flight per thread reach the copy bandwidth.
 THREADS = 256
 PER_THREAD = 4
+
+#: The handle of CUDA's default stream.
+LEGACY_STREAM = 1
 
 #: The module numba.cuda, once `register` has imported it: kernels name it, and the simulator replaces it there.
 cuda: Any = None
@@ -49,7 +56,7 @@ def why_not() -> str | None:
             f"numba-cuda fails under NumPy {np.__version__} and Numba {numba.__version__} "
             f'({type(error).__name__}: {error}); pip install "fastact[cuda]" brings versions that fit'
         )
-    if numba.config.ENABLE_CUDASIM:
+    if SIMULATED:
         return "NUMBA_ENABLE_CUDASIM makes Numba simulate CUDA; unset it"
     try:
         devices = len(cuda.gpus)
@@ -67,8 +74,8 @@ def why_not() -> str | None:
 
 
 def item(operand: Any, i: Any) -> Any:
-    """Item i behind a pointer, or the number itself. This body is the simulator's; `register` gives the compiled one."""
-    return operand if np.ndim(operand) == 0 else operand[i]
+    """Item i behind a pointer, or the number itself. This body is the simulator's; `register` has the compiled one."""
+    return operand if _is_number(operand) else operand[i]
 
 
 def _offset(axes: int) -> Callable[..., Any]:
@@ -104,7 +111,7 @@ def _gather(count: int, axes: int, dtype: Any) -> Callable[..., Any]:
 
 
 def contiguous_kernel(formula: Callable[..., Any], count: int, dtype: Any) -> Callable[..., None]:
-    """kernel(operands, output, n): output[i] = formula(*operands[i]) for contiguous arrays of one shape, and numbers."""
+    """kernel(operands, output, n): output[i] = formula(*operands[i]), of contiguous arrays of one shape and numbers."""
     gather, unit = _gather(count, 1, dtype), ((1,),) * count
 
     def kernel(operands, output, n):  # type: ignore[no-untyped-def]
@@ -127,7 +134,7 @@ def contiguous_kernel(formula: Callable[..., Any], count: int, dtype: Any) -> Ca
 
 
 def strided_kernel(formula: Callable[..., Any], count: int, axes: int, dtype: Any) -> Callable[..., None]:
-    """kernel(operands, strides, output, output_strides, shape, n): the same for any strides, 0 and negative among them."""
+    """kernel(operands, strides, output, output_strides, shape, n): the same for any strides, 0 and negative too."""
     gather, offset = _gather(count, axes, dtype), _offset(axes)
 
     def kernel(operands, strides, output, output_strides, shape, n):  # type: ignore[no-untyped-def]
@@ -276,10 +283,9 @@ def register() -> None:
     from numba import cuda as module
 
     cuda = module
-    if numba.config.ENABLE_CUDASIM:
+    if SIMULATED:
         return
-    from numba.cuda import extending
-
+    extending: Any = importlib.import_module("numba.cuda.extending")
     for function, arity, like_argument, body in PRIMITIVES:
         _register_primitive(extending, function, arity, like_argument, body)
     for function, scalar in COMPILED:
@@ -331,14 +337,13 @@ def _compiling_for(capability: tuple[int, int]) -> Iterator[None]:
 
 def _compile(kernel: Callable[..., None], arguments: tuple[Any, ...], capability: tuple[int, int]) -> Any:
     """The code library of a kernel. `numba.cuda.compile` would do, had it the option fma=0: no contraction."""
-    from numba.cuda.compiler import compile_cuda, kernel_fixup
-
+    compiler: Any = importlib.import_module("numba.cuda.compiler")
     with _compiling_for(capability):
-        result = compile_cuda(kernel, types.void, arguments, nvvm_options={"opt": 3, "fma": 0}, cc=capability)
+        result = compiler.compile_cuda(kernel, types.void, arguments, nvvm_options={"opt": 3, "fma": 0}, cc=capability)
         library = result.library
         function = library.get_function(result.fndesc.llvm_func_name)
         library._entry_name = function.name
-        kernel_fixup(function, False)
+        compiler.kernel_fixup(function, False)
     return library
 
 
@@ -351,7 +356,7 @@ def _elementwise_library(
     formula: Callable[..., Any], dtype: np.dtype[Any], items: tuple[np.dtype[Any] | None, ...], axes: int,
     capability: tuple[int, int],
 ) -> Any:  # fmt: skip
-    """Code for a formula; `items`: the dtype of each array operand, None for a number; axes: 0 if all are contiguous."""
+    """Code for a formula. items: the dtype of each array operand, None for a number; axes: 0 if all are contiguous."""
     loop = _type(dtype)
     operands = BaseTuple.from_types([loop if each is None else types.CPointer(_type(each)) for each in items])
     output = types.CPointer(loop)
@@ -451,22 +456,26 @@ LIBRARIES = {
 }
 
 
-def _library_name(array: Any) -> str:
-    for base in type(array).__mro__:
-        name = base.__module__.partition(".")[0]
-        if name in LIBRARIES or name == "numba_cuda":
-            return name.removesuffix("_cuda")
+@functools.cache
+def _library_name(kind: Any) -> str:
+    for base in kind.__mro__:
+        name = base.__module__.partition(".")[0].removesuffix("_cuda")
+        if name in LIBRARIES:
+            return name
     raise TypeError(
-        f"backend 'cuda' takes arrays of {', '.join(LIBRARIES)}, not {type(array).__module__}.{type(array).__name__}; "
-        "convert it, as with cupy.from_dlpack(x)"
+        f"backend 'cuda' takes arrays of {', '.join(LIBRARIES)}, not {kind.__module__}.{kind.__name__}; convert it, as "
+        "with cupy.from_dlpack(x)"
     )
+
+
+def _c_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
 
 
 class View:
     """A device array as kernels see it: a pointer, and strides in items."""
 
-    def __init__(self, array: Any) -> None:
-        interface = array.__cuda_array_interface__
+    def __init__(self, array: Any, interface: dict[str, Any]) -> None:
         self.array = array
         self.pointer, self.read_only = interface["data"]
         self.dtype = np.dtype(interface["typestr"])
@@ -474,7 +483,7 @@ class View:
         self.stream: int | None = interface.get("stream")
         bytes_ = interface.get("strides")
         if bytes_ is None:
-            self.strides = tuple(math.prod(self.shape[axis + 1 :]) for axis in range(len(self.shape)))
+            self.strides = _c_strides(self.shape)
         else:
             if any(step % self.dtype.itemsize for step in bytes_):
                 raise BackendError("backend 'cuda' takes arrays whose strides are whole items; copy the array first")
@@ -482,6 +491,8 @@ class View:
 
     def broadcast(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Strides in which this array is read as one of `shape`."""
+        if shape == self.shape:
+            return self.strides
         new = len(shape) - len(self.shape)
         fits = zip(self.shape, self.strides, shape[new:], strict=True)
         return (0,) * new + tuple(0 if n == 1 and wanted != 1 else step for n, step, wanted in fits)
@@ -495,17 +506,19 @@ class View:
 
     def hides(self, other: View) -> bool:
         """Whether writing here could change what is still to be read from `other`."""
+        if (self.pointer, self.shape, self.strides, self.dtype) == (
+            other.pointer, other.shape, other.strides, other.dtype,
+        ):  # fmt: skip
+            return False  # item by item in place
         (first, end), (other_first, other_end) = self.extent(), other.extent()
-        same = (self.pointer, self.shape, self.strides, self.dtype.itemsize) == (
-            other.pointer, other.shape, other.strides, other.dtype.itemsize,
-        )  # fmt: skip
-        return first < other_end and other_first < end and not same
+        return first < other_end and other_first < end
 
 
+@functools.lru_cache(maxsize=4096)
 def _collapse(
-    shape: tuple[int, ...], strides: Sequence[tuple[int, ...]]
+    shape: tuple[int, ...], strides: tuple[tuple[int, ...], ...]
 ) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
-    """The same places with as few axes as possible, in the order in which the last array, the output, lies in memory."""
+    """The same places with as few axes as possible, in the order in which the last array, the output, is stored."""
     axes = sorted((a for a in range(len(shape)) if shape[a] != 1), key=lambda a: -abs(strides[-1][a]))
     merged: list[int] = []
     columns: list[tuple[int, ...]] = []
@@ -523,30 +536,38 @@ def _collapse(
 
 
 @contextmanager
-def _device(views: Sequence[View]) -> Iterator[Any]:
-    """The device of the arrays, with its context current meanwhile."""
+def _device(views: Sequence[View]) -> Iterator[tuple[int, int]]:
+    """The compute capability of the arrays' device, with its context current meanwhile."""
     from cuda.bindings import driver
     from cuda.core import Device
 
     attribute = driver.CUpointer_attribute.CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL
-    found = {int(driver.cuPointerGetAttribute(attribute, view.pointer)[1]) for view in views if view.pointer}
+    found = set()
+    for view in views:
+        if math.prod(view.shape):
+            error, ordinal = driver.cuPointerGetAttribute(attribute, driver.CUdeviceptr(view.pointer))
+            if error:
+                raise BackendError(f"an array's address is not known to the CUDA driver ({error.name})")
+            found.add(int(ordinal))
     if len(found) > 1:
         raise BackendError(f"operands are on several GPUs ({', '.join(map(str, sorted(found)))}); move them to one")
     _, context = driver.cuCtxGetCurrent()
     device = Device(*found)
     device.set_current()
     try:
-        yield device
+        yield tuple(device.compute_capability)
     finally:
         if int(context):
             driver.cuCtxSetCurrent(context)
 
 
-def _launch(device: Any, kernel: Any, library: Library, views: Sequence[View], grid: int, block: int, arguments: Any) -> None:
+def _launch(
+    kernel: Any, library: Library, views: Sequence[View], grid: int, block: int, arguments: Sequence[Any]
+) -> None:
     """Launch in the stream of the first array, after what the streams of the others hold now."""
     from cuda.core import LaunchConfig, Stream, launch
 
-    handle = library.stream(views[0].array)
+    handle = library.stream(views[0].array) or LEGACY_STREAM
     stream = Stream.from_handle(handle)
     for other in {view.stream for view in views} - {None, handle}:
         stream.wait(Stream.from_handle(other))
@@ -554,22 +575,21 @@ def _launch(device: Any, kernel: Any, library: Library, views: Sequence[View], g
 
 
 def _run(
-    device: Any, library: Library, formula: Callable[..., Any], dtype: np.dtype[Any], operands: Sequence[Any], output: View
-) -> None:
+    capability: tuple[int, int], library: Library, formula: Callable[..., Any], dtype: np.dtype[Any],
+    operands: Sequence[Any], output: View,
+) -> None:  # fmt: skip
     """output[...] = formula(*operands), which are views and numbers."""
     views = [operand for operand in operands if isinstance(operand, View)]
-    shape, strides = _collapse(
-        output.shape,
-        [o.broadcast(output.shape) if isinstance(o, View) else (0,) * len(output.shape) for o in operands]
-        + [output.strides],
-    )
+    number = (0,) * len(output.shape)
+    places = [o.broadcast(output.shape) if isinstance(o, View) else number for o in operands]
+    shape, strides = _collapse(output.shape, (*places, output.strides))
     size = math.prod(shape)
     if size == 0:
         return
     array_strides = [each for o, each in zip((*operands, output), strides, strict=True) if isinstance(o, View)]
     axes = 0 if all(each == (1,) for each in array_strides) else len(shape)
     items = tuple(o.dtype if isinstance(o, View) else None for o in operands)
-    kernel = _elementwise_kernel(formula, dtype, items, axes, tuple(device.compute_capability))
+    kernel = _elementwise_kernel(formula, dtype, items, axes, capability)
     arguments = [o.pointer if isinstance(o, View) else dtype.type(o) for o in operands]
     if axes:
         arguments += [step for each in strides[:-1] for step in each]
@@ -577,7 +597,7 @@ def _run(
     else:
         arguments.append(output.pointer)
     per_block = THREADS if axes else THREADS * PER_THREAD
-    _launch(device, kernel, library, [*views, output], -(-size // per_block), THREADS, [*arguments, size])
+    _launch(kernel, library, [*views, output], -(-size // per_block), THREADS, [*arguments, size])
 
 
 @functools.cache
@@ -585,31 +605,37 @@ def _copy_formula() -> Any:
     return cuda.jit(device=True)(lambda x: x)
 
 
-def _copy(device: Any, library: Library, source: View, target: View) -> None:
-    _run(device, library, _copy_formula(), target.dtype, [source], target)
+def _copy(capability: tuple[int, int], library: Library, source: View, target: View) -> None:
+    _run(capability, library, _copy_formula(), target.dtype, [source], target)
 
 
 def _new(library: Library, shape: tuple[int, ...], dtype: np.dtype[Any], model: View) -> View:
-    return View(library.empty(shape, dtype, model.array))
+    array = library.empty(shape, dtype, model.array)
+    return View(array, array.__cuda_array_interface__)
 
 
 def _is_number(operand: Any) -> bool:
     return isinstance(operand, (bool, int, float, np.generic))
 
 
-def _views(name: str, operands: Sequence[Any], out: Any) -> tuple[Library, list[Any]]:
-    """The operands, arrays as views; all on the GPU and of one library."""
-    arrays = [o for o in (*operands, out) if o is not None and not _is_number(o)]
-    for array in arrays:
-        if not hasattr(array, "__cuda_array_interface__"):
+def _views(operands: Sequence[Any]) -> list[Any]:
+    """The operands, device arrays as views."""
+    interfaces = [getattr(operand, "__cuda_array_interface__", None) for operand in operands]
+    return [o if each is None else View(o, each) for o, each in zip(operands, interfaces, strict=True)]
+
+
+def _common_library(name: str, views: Sequence[Any]) -> Library:
+    """The library of all arrays, which must be on the GPU; numbers fit any."""
+    for view in views:
+        if not isinstance(view, View) and not _is_number(view):
             raise TypeError(
-                f"{name}: a {type(array).__module__}.{type(array).__name__} in host memory is mixed with arrays on the "
+                f"{name}: a {type(view).__module__}.{type(view).__name__} in host memory is mixed with arrays on the "
                 "GPU; move all to one side (Python numbers fit either)"
             )
-    names = {_library_name(array) for array in arrays}
+    names = {_library_name(type(view.array)) for view in views if isinstance(view, View)}
     if len(names) > 1:
         raise TypeError(f"{name}: arrays of {' and '.join(sorted(names))} are mixed; convert them to one of these")
-    return LIBRARIES[names.pop()], [o if _is_number(o) else View(o) for o in operands]
+    return LIBRARIES[names.pop()]
 
 
 def _check_out(out: View, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
@@ -633,42 +659,49 @@ def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, A
         (out,) = out
     for keyword, default in {"where": True, "casting": "same_kind", "order": "K", "subok": True}.items():
         value = keywords.pop(keyword, default)
-        if value is not default and value != default:
+        if type(value) is not type(default) or value != default:
             raise BackendError(f"backend 'cuda' takes out= and dtype=, not {keyword}=; the CPU backends take it")
     if keywords:
         raise TypeError(f"{operation.name}() got an unexpected keyword argument {next(iter(keywords))!r}")
-    if not any(hasattr(o, "__cuda_array_interface__") for o in (*operands, out)):
+    views = _views(operands if out is None else (*operands, out))
+    if not any(isinstance(view, View) for view in views):
         return _elementwise_from_host(operation, operands, out, wanted)
 
-    library, views = _views(operation.name, operands, out)
-    kinds = [o.dtype if isinstance(o, (View, np.generic)) else type(o) for o in views]
-    signature = None if wanted is None else (*[None] * len(kinds), np.dtype(wanted))
-    dtype = operation.ufunc.resolve_dtypes((*kinds, None), signature=signature)[-1]
+    library = _common_library(operation.name, views)
+    target = None if out is None else views.pop()
     arrays = [o for o in views if isinstance(o, View)]
-    shape = np.broadcast_shapes(*(view.shape for view in arrays))
-    target = None if out is None else View(out)
+    kinds = tuple(o.dtype if isinstance(o, (View, np.generic)) else type(o) for o in views)
+    dtype = _loop(operation.ufunc, kinds, None if wanted is None else np.dtype(wanted))
+    shape = arrays[0].shape if len(arrays) == 1 else np.broadcast_shapes(*(view.shape for view in arrays))
     if target is not None:
         _check_out(target, np.broadcast_shapes(shape, target.shape), dtype)
-    with _device(arrays if target is None else [*arrays, target]) as device:
-        model = arrays[0] if arrays else target
-        assert model is not None
-        if target is None or any(target.hides(view) for view in arrays):
-            result = _new(library, shape, dtype, model)
-        else:
+    with _device(arrays if target is None else [*arrays, target]) as capability:
+        if target is not None and not any(map(target.hides, arrays)):
             result = target
-        _run(device, library, operation.scalar, dtype, views, result)
+        elif target is not None:
+            result = _new(library, target.shape, dtype, target)
+        else:
+            result = _new(library, shape, dtype, arrays[0])
+        _run(capability, library, operation.scalar, dtype, views, result)
         if target is not None and result is not target:
-            _copy(device, library, result, target)
+            _copy(capability, library, result, target)
     return result.array if out is None else out
+
+
+@functools.lru_cache(maxsize=4096)
+def _loop(ufunc: np.ufunc, kinds: tuple[Any, ...], wanted: np.dtype[Any] | None) -> np.dtype[Any]:
+    """The dtype in which a ufunc works for these dtypes and types of Python numbers, as NumPy decides it."""
+    return ufunc.resolve_dtypes((*kinds, None), signature=(*[None] * len(kinds), wanted))[-1]
 
 
 def _elementwise_from_host(operation: Any, operands: tuple[Any, ...], out: Any, wanted: Any) -> Any:
     hosts = [o if _is_number(o) else _host_array(operation.name, o) for o in operands]
     single = all(np.ndim(o) == 0 for o in hosts)
-    if single:  # no array is left to carry the result
-        hosts[0] = np.reshape(hosts[0], 1) if isinstance(hosts[0], (np.ndarray, np.generic)) else np.array([hosts[0]])
-    moved = [cuda.to_device(o) if np.ndim(o) else (o[()] if isinstance(o, np.ndarray) else o) for o in hosts]
-    result = elementwise(operation, tuple(moved), {"dtype": wanted}).copy_to_host()
+    if single:  # an array has to carry the result
+        carrier = next((i for i, o in enumerate(hosts) if isinstance(o, np.generic)), 0)
+        hosts[carrier] = np.array([hosts[carrier]])
+    moved = tuple(cuda.to_device(o) if np.ndim(o) else o for o in hosts)
+    result = elementwise(operation, moved, {"dtype": wanted}).copy_to_host()
     if single:
         result = result[0]
     if out is None:
@@ -677,26 +710,29 @@ def _elementwise_from_host(operation: Any, operands: tuple[Any, ...], out: Any, 
     return out
 
 
-def _host_array(name: str, operand: Any) -> np.ndarray:
+def _host_array(name: str, operand: Any) -> np.ndarray | np.generic:
     if isinstance(operand, np.ma.MaskedArray):
         raise TypeError(f"{name}: backend 'cuda' does not take masked arrays; the CPU backends do")
     array = np.asarray(operand)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name}: backend 'cuda' does not take {array.dtype} arrays; convert to float32 or float64")
-    return np.ascontiguousarray(array, array.dtype.newbyteorder("=")) if array.ndim else array
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("=")) if array.ndim else array[()]
 
 
 def softmax(kind: str, arrays: tuple[Any, ...], axes: tuple[int, ...], out: Any) -> Any:
     """Forward for arrays (x,), backward for (grad_output, output), over the last axis; float32 and float64."""
     register()
-    if not any(hasattr(o, "__cuda_array_interface__") for o in (*arrays, out)):
-        result = softmax(kind, tuple(cuda.to_device(np.ascontiguousarray(a)) for a in arrays), axes, None).copy_to_host()
+    views = _views(arrays if out is None else (*arrays, out))
+    if not any(isinstance(view, View) for view in views):
+        moved = tuple(cuda.to_device(np.ascontiguousarray(array)) for array in arrays)
+        result = softmax(kind, moved, axes, None).copy_to_host()
         if out is None:
             return result
         out[...] = result
         return out
 
-    library, views = _views(kind, arrays, out)
+    library = _common_library(kind, views)
+    target = None if out is None else views.pop()
     shape = views[-1].shape
     if tuple(axes) != (len(shape) - 1,):
         _refuse_axes(kind, axes, len(shape))
@@ -705,25 +741,26 @@ def softmax(kind: str, arrays: tuple[Any, ...], axes: tuple[int, ...], out: Any)
     dtype = np.result_type(*(np.exp.resolve_dtypes((view.dtype, None))[-1] for view in views))
     if dtype not in (np.float32, np.float64):
         raise TypeError(f"{kind}: backend 'cuda' takes float32 and float64, not {dtype}; convert x first")
-    target = None if out is None else View(out)
     if target is not None:
         _check_out(target, shape, dtype)
-    with _device(views if target is None else [*views, target]) as device:
-        contiguous = View.strides_of(shape)
+    with _device(views if target is None else [*views, target]) as capability:
+        contiguous = _c_strides(shape)
         for i, view in enumerate(views):
             if view.strides != contiguous or view.dtype != dtype:
                 views[i] = _new(library, shape, dtype, view)
-                _copy(device, library, view, views[i])
-        direct = target is not None and target.strides == contiguous and not any(map(target.hides, views))
-        result = target if direct and target is not None else _new(library, shape, dtype, views[0])
+                _copy(capability, library, view, views[i])
+        if target is not None and target.strides == contiguous and not any(map(target.hides, views)):
+            result = target
+        else:
+            result = _new(library, shape, dtype, views[0])
         rows, n = math.prod(shape[:-1]), shape[-1]
         if rows and n:
             threads = row_threads(n)
-            kernel = _row_kernel(kind, len(views), threads, dtype, tuple(device.compute_capability))
+            kernel = _row_kernel(kind, len(views), threads, dtype, capability)
             pointers = [view.pointer for view in (*views, result)]
-            _launch(device, kernel, library, [*views, result], rows, threads, [*pointers, n])
+            _launch(kernel, library, [*views, result], rows, threads, [*pointers, n])
         if target is not None and result is not target:
-            _copy(device, library, result, target)
+            _copy(capability, library, result, target)
     return result.array if out is None else out
 
 

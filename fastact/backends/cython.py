@@ -65,15 +65,13 @@ def explain(x: np.ndarray, axes: tuple[int, ...]) -> str:
     return f"{instruction_set()} kernels, {_kernels.explain(*shape)}{copied}"
 
 
-def _any_layout(
-    kind: int, arrays: tuple[np.ndarray, ...], axes: tuple[int, ...], out: np.ndarray | None
-) -> np.ndarray:
+def _any_layout(kind: int, arrays: tuple[np.ndarray, ...], axes: tuple[int, ...], out: np.ndarray | None) -> np.ndarray:
     """Reorder and merge axes into (outer, n, inner), as a view wherever memory allows it."""
     x = arrays[-1]
     order, shape = _three_axes(x, axes)
     dtype = np.dtype(np.float32) if x.itemsize == 2 else x.dtype.newbyteorder("=")
     ordered = [np.transpose(each, order) for each in arrays]
-    operands = [np.require(each, dtype, "CA").reshape(shape) for each in ordered]
+    operands = [np.require(each, dtype, ["C", "A"]).reshape(shape) for each in ordered]
 
     target = None
     if out is not None and out.dtype == dtype and out.dtype.isnative:

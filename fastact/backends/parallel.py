@@ -28,25 +28,25 @@ def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, A
 
 
 @intrinsic
-def _call(_context: Any, function: Any, argument: Any) -> Any:
-    """Call the C function `void f(void *argument)` at an address."""
+def _call(_context: Any, function: Any, argument: Any, worker: Any) -> Any:
+    """Call the C function `void f(void *argument, intp worker)` at an address."""
 
     def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         pointer = ir.IntType(8).as_pointer()
-        c_function = ir.FunctionType(ir.VoidType(), [pointer]).as_pointer()
-        builder.call(builder.inttoptr(values[0], c_function), [builder.inttoptr(values[1], pointer)])
+        c_function = ir.FunctionType(ir.VoidType(), [pointer, values[2].type]).as_pointer()
+        builder.call(builder.inttoptr(values[0], c_function), [builder.inttoptr(values[1], pointer), values[2]])
         return context.get_dummy_value()
 
-    return types.void(types.uintp, types.uintp), build
+    return types.void(types.uintp, types.uintp, types.intp), build
 
 
 def compile_launcher() -> int:
-    """The address of `void launch(intp workers, void *function, void *argument)`: one call of function a worker."""
+    """The address of `void launch(intp workers, void *function, void *argument)`: one call of function for each worker."""
 
     @njit(parallel=True, error_model="numpy")
     def launch(workers, function, argument):  # type: ignore[no-untyped-def]
-        for _ in prange(workers):
-            _call(function, argument)
+        for worker in prange(workers):
+            _call(function, argument, worker)
 
     @cfunc(types.void(types.intp, types.uintp, types.uintp))
     def entry(workers, function, argument):  # type: ignore[no-untyped-def]

@@ -1,0 +1,375 @@
+# The vectors of the softmax kernels: the only file that knows compilers, instruction sets and polynomials.
+#
+# `vf` and `vd` are as many float32 / float64 as one register of the instruction set the including module is compiled
+# for holds: GCC's and clang's vector extensions, so that +, -, * and / are the operators, with intrinsics where those
+# have no word for it. Elsewhere (MSVC) a vector has one lane, and the same kernels are scalar code.
+# Included by _softmax_kernels.pxi alone. A new instruction set: its section in the C block below.
+
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <string.h>
+
+    #if defined(__GNUC__)
+      #if defined(__x86_64__)
+        #include <immintrin.h>
+      #endif
+      #if defined(__AVX512F__)
+        #define LANES 16
+      #elif defined(__AVX2__)
+        #define LANES 8
+      #else
+        #define LANES 4
+      #endif
+      #define VECTOR(T, N) T __attribute__((vector_size(sizeof(T) * (N)), aligned(sizeof(T)), may_alias))
+      typedef VECTOR(float, LANES) vf;
+      typedef VECTOR(int32_t, LANES) vf_bits;
+      typedef VECTOR(double, LANES / 2) vd;
+      typedef VECTOR(int64_t, LANES / 2) vd_bits;
+      enum { vf_lanes = LANES, vd_lanes = LANES / 2 };
+      #define CONVERT(v, T) __builtin_convertvector(v, T)
+      #ifdef __clang__
+        #define SHUFFLE(BITS, a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+      #else
+        #define SHUFFLE(BITS, a, b, ...) __builtin_shuffle(a, b, (BITS){__VA_ARGS__})
+      #endif
+      #define LOW_2 0, 2
+      #define HIGH_2 1, 3
+      #define LOW_4 0, 4, 1, 5
+      #define HIGH_4 2, 6, 3, 7
+      #define LOW_8 0, 8, 1, 9, 2, 10, 3, 11
+      #define HIGH_8 4, 12, 5, 13, 6, 14, 7, 15
+      #define LOW_16 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+      #define HIGH_16 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+      #define ZIP(V, HALF, N) static inline V V##_zip_##HALF(V a, V b) { return SHUFFLE(V##_bits, a, b, N); }
+      #if LANES == 16
+        ZIP(vf, low, LOW_16) ZIP(vf, high, HIGH_16) ZIP(vd, low, LOW_8) ZIP(vd, high, HIGH_8)
+      #elif LANES == 8
+        ZIP(vf, low, LOW_8) ZIP(vf, high, HIGH_8) ZIP(vd, low, LOW_4) ZIP(vd, high, HIGH_4)
+      #else
+        ZIP(vf, low, LOW_4) ZIP(vf, high, HIGH_4) ZIP(vd, low, LOW_2) ZIP(vd, high, HIGH_2)
+      #endif
+      #define BITS_OF(V, v) ((V##_bits)(v))
+      #define FROM_BITS(V, b) ((V)(b))
+      #define CHOOSE(V, mask, v) FROM_BITS(V, (mask) & BITS_OF(V, v))
+      #define SPLAT(V, S, s) ((S)(s) - (V){0})
+    #else
+      typedef float vf; typedef int32_t vf_bits; typedef double vd; typedef int64_t vd_bits;
+      enum { vf_lanes = 1, vd_lanes = 1 };
+      #define CONVERT(v, T) ((T)(v))
+      static __inline float vf_zip_low(float a, float b) { return a; }
+      static __inline float vf_zip_high(float a, float b) { return b; }
+      static __inline double vd_zip_low(double a, double b) { return a; }
+      static __inline double vd_zip_high(double a, double b) { return b; }
+      static __inline vf_bits vf_to_bits(vf v) { vf_bits b; memcpy(&b, &v, sizeof b); return b; }
+      static __inline vd_bits vd_to_bits(vd v) { vd_bits b; memcpy(&b, &v, sizeof b); return b; }
+      static __inline vf vf_from_bits(vf_bits b) { vf v; memcpy(&v, &b, sizeof v); return v; }
+      static __inline vd vd_from_bits(vd_bits b) { vd v; memcpy(&v, &b, sizeof v); return v; }
+      #define BITS_OF(V, v) V##_to_bits(v)
+      #define FROM_BITS(V, b) V##_from_bits(b)
+      #define CHOOSE(V, mask, v) ((mask) ? (v) : 0)
+      #define SPLAT(V, S, s) ((S)(s))
+    #endif
+
+    /* max(a, b) where b wins if either is NaN; part: the first n lanes of a vector in memory. */
+    #if defined(__AVX512F__) && defined(__GNUC__)
+      #define MAXIMUM(V, S) static inline V V##_maximum(V a, V b) { return V##_max(a, b); }
+      #define vf_max _mm512_max_ps
+      #define vd_max _mm512_max_pd
+      static inline vf vf_load_part(vf* p, Py_ssize_t n, vf pad) { return _mm512_mask_loadu_ps(pad, (1u << n) - 1, p); }
+      static inline vd vd_load_part(vd* p, Py_ssize_t n, vd pad) { return _mm512_mask_loadu_pd(pad, (1u << n) - 1, p); }
+      static inline void vf_store_part(vf* p, Py_ssize_t n, vf v) { _mm512_mask_storeu_ps(p, (1u << n) - 1, v); }
+      static inline void vd_store_part(vd* p, Py_ssize_t n, vd v) { _mm512_mask_storeu_pd(p, (1u << n) - 1, v); }
+    #else
+      #if defined(__AVX2__) && defined(__GNUC__)
+        #define MAXIMUM(V, S) static inline V V##_maximum(V a, V b) { return V##_max(a, b); }
+        #define vf_max _mm256_max_ps
+        #define vd_max _mm256_max_pd
+      #elif defined(__SSE2__) && defined(__GNUC__)
+        #define MAXIMUM(V, S) static inline V V##_maximum(V a, V b) { return V##_max(a, b); }
+        #define vf_max _mm_max_ps
+        #define vd_max _mm_max_pd
+      #elif defined(__GNUC__)
+        #define MAXIMUM(V, S) static inline V V##_maximum(V a, V b) \\
+            { V##_bits m = a > b; return FROM_BITS(V, (m & BITS_OF(V, a)) | (~m & BITS_OF(V, b))); }
+      #else
+        #define MAXIMUM(V, S) static __inline V V##_maximum(V a, V b) { return a > b ? a : b; }
+      #endif
+      #if defined(__AVX2__) && defined(__GNUC__)
+        static const int32_t fastact_part[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+        #define PART(V, n) \\
+          _mm256_loadu_si256((const __m256i*)((const char*)fastact_part + 32 - (n) * (32 / V##_lanes)))
+        static inline vf vf_load_part(vf* p, Py_ssize_t n, vf pad)
+            { return _mm256_blendv_ps(pad, _mm256_maskload_ps((float*)p, PART(vf, n)), (__m256)PART(vf, n)); }
+        static inline vd vd_load_part(vd* p, Py_ssize_t n, vd pad)
+            { return _mm256_blendv_pd(pad, _mm256_maskload_pd((double*)p, PART(vd, n)), (__m256d)PART(vd, n)); }
+        static inline void vf_store_part(vf* p, Py_ssize_t n, vf v) { _mm256_maskstore_ps((float*)p, PART(vf, n), v); }
+        static inline void vd_store_part(vd* p, Py_ssize_t n, vd v) { _mm256_maskstore_pd((double*)p, PART(vd, n), v); }
+      #else
+        #define PARTS(V, S) \\
+          static __inline V V##_load_part(V* p, Py_ssize_t n, V pad) \\
+            { Py_ssize_t i; if (n == V##_lanes) return *p; \\
+              for (i = 0; i < n; i++) ((S*)&pad)[i] = ((S*)p)[i]; \\
+              return pad; } \\
+          static __inline void V##_store_part(V* p, Py_ssize_t n, V v) \\
+            { Py_ssize_t i; if (n == V##_lanes) *p = v; else for (i = 0; i < n; i++) ((S*)p)[i] = ((S*)&v)[i]; }
+        PARTS(vf, float)
+        PARTS(vd, double)
+      #endif
+    #endif
+
+    #ifdef __GNUC__
+      #define PREFETCH(p, write) __builtin_prefetch(p, write)
+    #else
+      #define PREFETCH(p, write)
+    #endif
+
+    #define OPERATIONS(V, S, MANTISSA, SQRT_HALF) \\
+      MAXIMUM(V, S) \\
+      static __inline V V##_splat(double s) { return SPLAT(V, S, s); } \\
+      static __inline V V##_upper(V v) \\
+        { return FROM_BITS(V, BITS_OF(V, v) & ~((((V##_bits){0} + 1) << (MANTISSA + 1) / 2) - 1)); } \\
+      static __inline V V##_pow2(V biased) { return FROM_BITS(V, BITS_OF(V, biased) << MANTISSA); } \\
+      static __inline V V##_where_equal(V a, V b, V v) { return CHOOSE(V, a == b, v); } \\
+      static __inline V V##_where_differs(V a, V b, V v) { return CHOOSE(V, a != b, v); } \\
+      static __inline V V##_where_beyond(V v, V limit) { return CHOOSE(V, (v >= limit) | (v <= -limit), v); } \\
+      static __inline V V##_split(V u, V* exponent) { \\
+          V##_bits half = BITS_OF(V, V##_splat(SQRT_HALF)), bits = BITS_OF(V, u) - half; \\
+          *exponent = CONVERT(bits >> MANTISSA, V); \\
+          return FROM_BITS(V, (bits & ((((V##_bits){0} + 1) << MANTISSA) - 1)) + half); }
+    OPERATIONS(vf, float, 23, 0x1.6a09e6p-1)
+    OPERATIONS(vd, double, 52, 0x1.6a09e667f3bcdp-1)
+    """
+    ctypedef float vf
+    ctypedef double vd
+    int vf_lanes, vd_lanes
+    void prefetch "PREFETCH"(void* p, int write) noexcept nogil
+    vf vf_maximum(vf a, vf b) noexcept nogil
+    vd vd_maximum(vd a, vd b) noexcept nogil
+    vf vf_splat(double s) noexcept nogil
+    vd vd_splat(double s) noexcept nogil
+    vf vf_pow2(vf biased) noexcept nogil
+    vd vd_pow2(vd biased) noexcept nogil
+    vf vf_upper(vf v) noexcept nogil
+    vd vd_upper(vd v) noexcept nogil
+    vf vf_where_equal(vf a, vf b, vf v) noexcept nogil
+    vd vd_where_equal(vd a, vd b, vd v) noexcept nogil
+    vf vf_where_differs(vf a, vf b, vf v) noexcept nogil
+    vd vd_where_differs(vd a, vd b, vd v) noexcept nogil
+    vf vf_where_beyond(vf v, vf limit) noexcept nogil
+    vd vd_where_beyond(vd v, vd limit) noexcept nogil
+    vf vf_split(vf u, vf* exponent) noexcept nogil
+    vd vd_split(vd u, vd* exponent) noexcept nogil
+    vf vf_zip_low(vf a, vf b) noexcept nogil
+    vd vd_zip_low(vd a, vd b) noexcept nogil
+    vf vf_zip_high(vf a, vf b) noexcept nogil
+    vd vd_zip_high(vd a, vd b) noexcept nogil
+    vf vf_load_part(vf* p, Py_ssize_t n, vf pad) noexcept nogil
+    vd vd_load_part(vd* p, Py_ssize_t n, vd pad) noexcept nogil
+    void vf_store_part(vf* p, Py_ssize_t n, vf v) noexcept nogil
+    void vd_store_part(vd* p, Py_ssize_t n, vd v) noexcept nogil
+
+ctypedef fused vec:
+    vf
+    vd
+
+
+cdef inline vec maximum(vec a, vec b) noexcept nogil:
+    """max(a, b); b where either is NaN."""
+    if vec is vf:
+        return vf_maximum(a, b)
+    else:
+        return vd_maximum(a, b)
+
+
+cdef inline vec splat(vec* tag, double s) noexcept nogil:
+    """s in every lane; the tag only names the type."""
+    if vec is vf:
+        return vf_splat(s)
+    else:
+        return vd_splat(s)
+
+
+cdef inline vec upper(vec v) noexcept nogil:
+    """v without the lower half of its digits: products of two such numbers are exact."""
+    if vec is vf:
+        return vf_upper(v)
+    else:
+        return vd_upper(v)
+
+
+cdef inline vec where_equal(vec a, vec b, vec v) noexcept nogil:
+    """v where a == b, else 0."""
+    if vec is vf:
+        return vf_where_equal(a, b, v)
+    else:
+        return vd_where_equal(a, b, v)
+
+
+cdef inline vec where_differs(vec a, vec b, vec v) noexcept nogil:
+    """v where a != b, else 0."""
+    if vec is vf:
+        return vf_where_differs(a, b, v)
+    else:
+        return vd_where_differs(a, b, v)
+
+
+cdef inline vec zip_low(vec a, vec b) noexcept nogil:
+    """The first halves of a and b, interleaved."""
+    if vec is vf:
+        return vf_zip_low(a, b)
+    else:
+        return vd_zip_low(a, b)
+
+
+cdef inline vec zip_high(vec a, vec b) noexcept nogil:
+    """The second halves of a and b, interleaved."""
+    if vec is vf:
+        return vf_zip_high(a, b)
+    else:
+        return vd_zip_high(a, b)
+
+
+cdef inline vec load_part(vec* p, Py_ssize_t n, vec pad) noexcept nogil:
+    """The n <= lanes numbers at p, then pad; reads nothing behind them."""
+    if vec is vf:
+        return vf_load_part(p, n, pad)
+    else:
+        return vd_load_part(p, n, pad)
+
+
+cdef inline void store_part(vec* p, Py_ssize_t n, vec v) noexcept nogil:
+    if vec is vf:
+        vf_store_part(p, n, v)
+    else:
+        vd_store_part(p, n, v)
+
+
+cdef inline Py_ssize_t lanes(vec* tag) noexcept nogil:
+    if vec is vf:
+        return vf_lanes
+    else:
+        return vd_lanes
+
+
+cdef inline vec* at(vec* p, Py_ssize_t i) noexcept nogil:
+    """The address of number (not vector) i behind p: vectors need no alignment."""
+    if vec is vf:
+        return <vec*>(<float*>p + i)
+    else:
+        return <vec*>(<double*>p + i)
+
+
+# exp. With k = round(x / ln 2), e^x = 2^k e^r and |r| <= ln 2 / 2. Adding MAGIC = 1.5 * 2^mantissa_bits rounds to an
+# integer and leaves it in the low bits, from where a shift moves it into the exponent. LN2_HIGH is short enough for
+# k * LN2_HIGH to be exact, with or without fma. The polynomials are minimax for the relative error on |r| <= 0.3473,
+# with 1 + r exact: 3.1e-9 for float32 (degree 6), 3.7e-18 for float64 (degree 11).
+#
+# A softmax needs e^(x - max), but x - max rounds (an error of up to 8 ULP in the result at x - max = -16), and the
+# difference is not needed: e^r of the maximum cancels against the sum. So rows are scaled by a power of two only.
+# A maximum beyond LIMIT is subtracted first; that is exact for every x within a factor of two, and all others give 0.
+# The power is HEADROOM too large, so that results become subnormal in the last multiplication, not before.
+
+cdef inline vec exponent(vec x) noexcept nogil:
+    """x / ln 2, rounded to an integer."""
+    if vec is vf:
+        return (x * vf_splat(1.44269504088896341) + vf_splat(12582912.0)) - vf_splat(12582912.0)
+    else:
+        return (x * vd_splat(1.44269504088896341) + vd_splat(6755399441055744.0)) - vd_splat(6755399441055744.0)
+
+
+cdef inline vec base_shift(vec top) noexcept nogil:
+    """What to subtract from a row whose maximum is `top`: 0 up to LIMIT."""
+    if vec is vf:
+        return vf_where_beyond(top, vf_splat(256))
+    else:
+        return vd_where_beyond(top, vd_splat(1500))
+
+
+cdef inline vec base_bias(vec top) noexcept nogil:
+    """MAGIC + exponent bias + HEADROOM - k(top), to be added to k(x); top is shifted already."""
+    if vec is vf:
+        return vf_splat(12582912.0 + 127 + 30) - exponent[vec](top)
+    else:
+        return vd_splat(6755399441055744.0 + 1023 + 60) - exponent[vec](top)
+
+
+cdef inline vec base_low(vec top) noexcept nogil:
+    """Where the exponent's bits become 0, so that exp_above gives 0: x is clamped to this."""
+    if vec is vf:
+        return (exponent[vec](top) - vf_splat(127 + 30)) * vf_splat(0.693147180559945309)
+    else:
+        return (exponent[vec](top) - vd_splat(1023 + 60)) * vd_splat(0.693147180559945309)
+
+
+cdef inline vec headroom(vec like) noexcept nogil:
+    """What exp_above's results are to be multiplied with to be e^x."""
+    if vec is vf:
+        return vf_splat(2.0 ** -30)
+    else:
+        return vd_splat(2.0 ** -60)
+
+
+cdef inline vec exp_above(vec x, vec low, vec bias) noexcept nogil:
+    """e^x scaled as `bias` says, for x not far above the maximum that made `low` and `bias`; NaN for NaN."""
+    cdef vec k, r, p
+    x = maximum[vec](low, x)
+    k = exponent[vec](x)
+    if vec is vf:
+        r = x - k * vf_splat(0.693359375)
+        r = r - k * vf_splat(-2.1219444005469057e-4)
+        p = vf_splat(0.0013814320554956794)
+        p = p * r + vf_splat(0.00836885068565607)
+        p = p * r + vf_splat(0.041668400168418884)
+        p = p * r + vf_splat(0.1666651964187622)
+        p = p * r + vf_splat(0.4999999403953552)
+        p = p * r + vf_splat(1.0)
+        p = p * r + vf_splat(1.0)
+        return p * vf_pow2(k + bias)
+    else:
+        r = x - k * vd_splat(6.93147180369123816490e-01)
+        r = r - k * vd_splat(1.90821492927058770002e-10)
+        p = vd_splat(2.499985827047285e-08)
+        p = p * r + vd_splat(2.76305234673536e-07)
+        p = p * r + vd_splat(2.7557588421289217e-06)
+        p = p * r + vd_splat(2.4801492388293636e-05)
+        p = p * r + vd_splat(0.00019841269502740908)
+        p = p * r + vd_splat(0.0013888888944249187)
+        p = p * r + vd_splat(0.008333333333496923)
+        p = p * r + vd_splat(0.0416666666665281)
+        p = p * r + vd_splat(0.16666666666666408)
+        p = p * r + vd_splat(0.5000000000000011)
+        p = p * r + vd_splat(1.0)
+        p = p * r + vd_splat(1.0)
+        return p * vd_pow2(k + bias)
+
+
+cdef inline vec log1p(vec z) noexcept nogil:
+    """log(1 + z) for z >= 0: FreeBSD's e_log.c and s_log1p.c, without their branches."""
+    cdef vec k, u = z + splat[vec](&z, 1), one = splat[vec](&z, 1), f, lost, s, w, p, half
+    lost = (z - (u - one)) / u
+    if vec is vf:
+        f = vf_split(u, &k) - one
+        s = f / (one + one + f)
+        w = s * s
+        p = vf_splat(0.24279078841)
+        p = p * w + vf_splat(0.28498786688)
+        p = p * w + vf_splat(0.40000972152)
+        p = (p * w + vf_splat(0.66666662693)) * w
+        half = vf_splat(0.5) * f * f
+        return k * vf_splat(0.693359375) - (
+            (half - (s * (half + p) + (k * vf_splat(-2.1219444005469057e-4) + lost))) - f)
+    else:
+        f = vd_split(u, &k) - one
+        s = f / (one + one + f)
+        w = s * s
+        p = vd_splat(1.479819860511658591e-01)
+        p = p * w + vd_splat(1.531383769920937332e-01)
+        p = p * w + vd_splat(1.818357216161805012e-01)
+        p = p * w + vd_splat(2.222219843214978396e-01)
+        p = p * w + vd_splat(2.857142874366239149e-01)
+        p = p * w + vd_splat(3.999999999940941908e-01)
+        p = (p * w + vd_splat(6.666666666666735130e-01)) * w
+        half = vd_splat(0.5) * f * f
+        return k * vd_splat(6.93147180369123816490e-01) - (
+            (half - (s * (half + p) + (k * vd_splat(1.90821492927058770002e-10) + lost))) - f)

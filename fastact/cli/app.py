@@ -1,0 +1,56 @@
+"""The click group `fastact`: collects the commands and words their errors.
+
+Imported by cli/__init__.py once click is known to be there. To add a command, add it to the list at the end.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+import fastact as fa
+from fastact._errors import BackendError, MissingDependencyError
+from fastact.cli.apply import apply
+from fastact.cli.catalogue import list_, plot, show
+from fastact.cli.compare import compare
+from fastact.cli.info import info
+
+
+class Failure(click.ClickException):
+    """Printed as one line on stderr."""
+
+    def __init__(self, message: object) -> None:
+        super().__init__(" ".join(str(message).split()))
+
+
+class WrongInput(Failure):
+    """A failure whose cause is what the user wrote."""
+
+    exit_code = 2
+
+
+class Commands(click.Group):
+    """A group whose commands end in one line on stderr, not in a traceback, where the user is to act."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # `fastact list | head`: click ends quietly
+            raise
+        except OSError as error:
+            raise Failure(f"{error.filename}: {error.strerror}" if error.filename else error) from error
+        except (BackendError, FloatingPointError, MissingDependencyError) as error:
+            raise Failure(error) from error
+        except ValueError as error:
+            raise WrongInput(error) from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(fa.__version__, prog_name="fastact")
+def cli() -> None:
+    """Activation functions of neural networks: look them up, see them, apply them, compare them."""
+
+
+for command in (info, list_, show, plot, apply, compare):
+    cli.add_command(command)

@@ -1,0 +1,92 @@
+"""The commands that tell about the activations: list, show and plot.
+
+Imported by app.py. All that they say comes from the objects' metadata, so a new activation needs no change
+here.
+"""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+import fastact as fa
+from fastact.cli.console import console, table
+from fastact.cli.files import replacing
+from fastact.cli.options import elementwise, picture
+from fastact.experiments.function_plot import curves
+from fastact.experiments.training import hidden_activations
+
+SAMPLES = (-2.0, -1.0, 0.0, 1.0, 2.0)
+LOGITS = (2.0, 1.0, 0.1)
+LABELS = {"for": "for it", "against": "against it", "use": "use"}
+
+
+@click.command("list")
+def list_() -> None:
+    """The activations that fastact knows, one line each."""
+    rows = [(f.name, f.formula, f.range, f.notes.get("use", "")) for f in map(fa.get, fa.names())]
+    console().print(table(["name", "formula", "range", "use"], rows, words=4))
+
+
+@click.command()
+@click.argument("name")
+def show(name: str) -> None:
+    """All that a learner needs to know of one activation."""
+    activation = fa.get(name)
+    terminal = console()
+    terminal.print(table(["", ""], described(activation), words=2, title=summary(activation)))
+    terminal.print(samples(activation))
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@picture(required=True, help="Where to write the picture.")
+def plot(names: tuple[str, ...], output: Path) -> None:
+    """Draw the curves f and f' of NAMES (all hidden-layer activations if none is named)."""
+    known = [elementwise(name).name for name in names] or hidden_activations()
+    with replacing(output) as temporary:
+        curves(known).savefig(temporary, format="png", dpi=130)
+    console().print(f"wrote {output}")
+
+
+def summary(activation: Any) -> str:
+    """Its name, and what the first line of its docstring calls it."""
+    first_line = (inspect.getdoc(activation) or "").partition("\n")[0]
+    return activation.name if first_line.startswith(activation.name) else f"{activation.name}: {first_line}"
+
+
+def described(activation: Any) -> list[tuple[str, str]]:
+    """What there is to say of an activation, as pairs; softmax and its like have no curve to speak of."""
+    pairs = [
+        ("also called", ", ".join(activation.aliases)),
+        ("formula", activation.formula),
+        ("derivative", getattr(activation, "derivative_formula", "")),
+        ("range", activation.range),
+        ("parameters", ", ".join(f"{key} = {value:g}" for key, value in activation.parameters.items())),
+        ("kinks", getattr(activation, "kinks", "")),
+        *((LABELS.get(key, key), text) for key, text in activation.notes.items()),
+        ("accuracy", accuracy(activation.max_ulp)),
+        ("paper", activation.reference),
+    ]
+    return [(label, text) for label, text in pairs if text]
+
+
+def accuracy(max_ulp: float) -> str:
+    """The bound of the error in words."""
+    if not max_ulp:
+        return "exact"
+    return f"at most {max_ulp:g} ULP off in float32 (1 ULP: the step from one float32 number to the next)"
+
+
+def samples(activation: Any) -> Any:
+    """A few values to check one's own against."""
+    elementwise = isinstance(activation, fa.Activation)
+    x = np.array(SAMPLES if elementwise else LOGITS)
+    rows = [("f(x)", *(f"{value:.3f}" for value in activation(x)))]
+    if elementwise:
+        rows.append(("f'(x)", *(f"{value:.3f}" for value in activation.derivative(x))))
+    return table(["x", *(f"{value:g}" for value in x)], rows)

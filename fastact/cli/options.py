@@ -1,0 +1,36 @@
+"""Options that several commands share, and how their values are read.
+
+Imported by the commands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+import fastact as fa
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+def picture(**settings: Any) -> Callable[[Any], Any]:
+    """The option -o / --output for a PNG file."""
+    return click.option("-o", "--output", type=FILE, metavar="FILE.png", callback=ends_in_png, **settings)
+
+
+def ends_in_png(ctx: click.Context, parameter: click.Parameter, path: Path) -> Path:
+    """Refuse a name that promises another format than the one written."""
+    if path.suffix.lower() != ".png":
+        raise click.BadParameter(f"{str(path)!r} does not end in .png", ctx, parameter)
+    return path
+
+
+def elementwise(name: str) -> fa.Activation:
+    """The activation called `name`, which must have a curve: softmax and its relatives act on whole rows."""
+    activation = fa.get(name)
+    if not isinstance(activation, fa.Activation):
+        raise ValueError(f"{activation.name} acts on whole rows, so it has no curve and suits no hidden layer")
+    return activation

@@ -1,0 +1,65 @@
+"""A picture of activations: each one's curve, and its derivative beside it.
+
+Imported by the command `plot`. Returns a matplotlib Figure of its own and touches no global state of
+matplotlib.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+import fastact as fa
+from fastact._errors import require
+
+REACH = 5.0
+PAIRS_PER_ROW = 2
+VALUE, SLOPE, AXIS_LINE = "#1f5fa8", "#c8501e", "#b0b0b0"
+
+
+def curves(names: Sequence[str]) -> Any:
+    """f on the left and f' on the right of each pair, for x from -5 to 5."""
+    figures = require("matplotlib.figure", "demo", "plot")
+    pairs = min(PAIRS_PER_ROW, len(names))
+    rows = -(-len(names) // pairs)
+    figure = figures.Figure(figsize=(5.6 * pairs, 2.3 * rows + 0.3), layout="constrained")
+    figure.get_layout_engine().set(wspace=0.04, hspace=0.06)
+    grid = figure.subplots(rows, 2 * pairs, squeeze=False)
+    for position, name in enumerate(names):
+        row, pair = divmod(position, pairs)
+        draw(grid[row, 2 * pair], grid[row, 2 * pair + 1], fa.get(name))
+    for unused in grid.flat[2 * len(names) :]:
+        unused.set_visible(False)
+    return figure
+
+
+def draw(left: Any, right: Any, activation: Any) -> None:
+    """One activation on its two axes; the numpy backend computes it, for it has nothing to compile."""
+    x = np.linspace(-REACH, REACH, 1001)
+    left.plot(x, activation(x, backend="numpy"), color=VALUE, linewidth=2)
+    left.set_title(activation.name, fontsize=11, fontweight="bold", loc="left")
+    slope = activation.derivative(x, backend="numpy")
+    right.plot(*broken_at_jumps(x, slope), color=SLOPE, linewidth=2)
+    right.set_title(f"{activation.name}'", fontsize=11, fontweight="bold", loc="left")
+    left.set_ylim(*limits(left.get_ylim(), at_least=(-1.2, 1.2)))
+    right.set_ylim(*limits(right.get_ylim(), at_least=(-0.2, 1.2)))
+    for axes in (left, right):
+        axes.set_xlim(-REACH, REACH)
+        axes.set_xticks([-4, -2, 0, 2, 4])
+        axes.tick_params(labelsize=8, length=2)
+        axes.axhline(0, color=AXIS_LINE, linewidth=0.8, zorder=0)
+        axes.axvline(0, color=AXIS_LINE, linewidth=0.8, zorder=0)
+        axes.spines[["top", "right"]].set_visible(False)
+
+
+def limits(shown: tuple[float, float], at_least: tuple[float, float]) -> tuple[float, float]:
+    """Wide enough for the curve, and never so narrow that a small wiggle looks large."""
+    return min(shown[0], at_least[0]), max(shown[1], at_least[1])
+
+
+def broken_at_jumps(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Put a gap where the curve jumps, for a derivative with a kink has no slope in between to draw."""
+    jumps = np.flatnonzero(np.abs(np.diff(y)) > 0.1) + 1
+    return np.insert(x, jumps, np.nan), np.insert(y, jumps, np.nan)

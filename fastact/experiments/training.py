@@ -1,0 +1,74 @@
+"""Trains the networks of a comparison: one per activation and seed, everything else equal.
+
+Imported by the command line; the experiments' files give the data and the settings. How a network is
+trained is fastact.MLP's business; what is recorded of it is results.Run's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import fastact as fa
+from fastact.experiments.results import Run, Settings
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Data:
+    """Samples to learn from, and samples to measure on."""
+
+    train_x: Array
+    train_y: Array
+    test_x: Array
+    test_y: Array
+
+
+def train(activation: str, seed: int, data: Data, settings: Settings) -> Run:
+    """Train one network and record how it does after each epoch."""
+    network = fa.MLP(
+        list(settings.layers),
+        activation=activation,
+        output=settings.output,
+        learning_rate=settings.learning_rate,
+        batch_size=settings.batch_size,
+        seed=seed,
+    )
+    held_out = (data.test_x, data.test_y)
+    try:
+        network.fit(data.train_x, data.train_y, epochs=settings.epochs, validation=held_out)
+    except FloatingPointError as error:
+        raise FloatingPointError(f"{activation}, seed {seed}: {error}") from error
+    history = network.history
+    return Run(activation, seed, history["val_accuracy"], history["val_loss"], history["seconds"])
+
+
+def runs(activations: Sequence[str], data: Sequence[Data], settings: Settings) -> Iterator[Run]:
+    """Train every activation on every element of `data`, whose index is the seed, and yield each run when
+    done.
+
+    All activations meet the same data and the same seeds, so their results can be compared pair by pair.
+    """
+    for activation in activations:
+        for seed, part in enumerate(data):
+            yield train(activation, seed, part, settings)
+
+
+def hidden_activations() -> list[str]:
+    """The activations a hidden layer can use, identity among them: those that act on single elements.
+
+    Of several that are alike at their default parameters, such as silu and swish, the first stands for all.
+    """
+    x = np.linspace(-4, 4, 33)
+    curves: dict[str, Array] = {}
+    for name in fa.names():
+        activation = fa.get(name)
+        if isinstance(activation, fa.Activation):
+            y = activation(x, backend="numpy")  # nothing to compile
+            if not any(np.allclose(y, other, atol=1e-3) for other in curves.values()):
+                curves[name] = y
+    return list(curves)

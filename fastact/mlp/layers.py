@@ -1,0 +1,79 @@
+"""The dense layer: weights, bias and one activation, forward and backward.
+
+Imported by `model.py`; `losses.py` reads the output layer. Another kind of layer would stand beside `Dense`
+with the same attributes and methods.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Dense"]
+
+
+class Dense:
+    """`activation(x @ weights + bias)`, with the last batch kept for the backward pass and for diagnostics.
+
+    Weights (inputs, outputs), bias (outputs,) and their gradients are views into the network's two flat
+    vectors, so that one optimiser step updates every layer; assigning to `weights` or `bias` copies there.
+
+    Attributes
+    ----------
+    input, preactivation, output : ndarray
+        `x`, `x @ weights + bias` and `activation(preactivation)` of the last forward pass.
+    weights_gradient, bias_gradient : ndarray
+        Gradients of the loss from the last backward pass.
+    """
+
+    def __init__(
+        self, shape: tuple[int, int], activation: Any, parameters: NDArray[Any], gradients: NDArray[Any]
+    ) -> None:
+        split = shape[0] * shape[1]
+        self.activation = activation
+        self._weights, self._bias = parameters[:split].reshape(shape), parameters[split:]
+        self.weights_gradient, self.bias_gradient = gradients[:split].reshape(shape), gradients[split:]
+        # f acts on single elements, or mixes a row as softmax does: then its backward takes the output.
+        self._elementwise = hasattr(activation, "derivative")
+        self.input = np.empty((0, shape[0]), parameters.dtype)
+        self.preactivation = self.output = np.empty((0, shape[1]), parameters.dtype)
+
+    @property
+    def weights(self) -> NDArray[Any]:
+        return self._weights
+
+    @weights.setter
+    def weights(self, value: ArrayLike) -> None:
+        self._weights[...] = value
+
+    @property
+    def bias(self) -> NDArray[Any]:
+        return self._bias
+
+    @bias.setter
+    def bias(self, value: ArrayLike) -> None:
+        self._bias[...] = value
+
+    def forward(self, x: NDArray[Any]) -> NDArray[Any]:
+        preactivation = x @ self._weights  # local names: several threads may predict with one model
+        preactivation += self._bias
+        output = self.activation(preactivation)
+        self.input, self.preactivation, self.output = x, preactivation, output
+        return output
+
+    def backward_activation(self, grad: NDArray[Any]) -> NDArray[Any]:
+        """From the gradient by `output` to the gradient by `preactivation`; `grad` may be overwritten."""
+        if self._elementwise:
+            return self.activation.backward(grad, self.preactivation, out=grad)
+        return self.activation.backward(grad, self.output)
+
+    def backward_parameters(self, grad: NDArray[Any]) -> None:
+        """From the gradient by `preactivation` to those by weights and bias."""
+        np.matmul(self.input.T, grad, out=self.weights_gradient)
+        np.add.reduce(grad, axis=0, out=self.bias_gradient)
+
+    def backward_input(self, grad: NDArray[Any]) -> NDArray[Any]:
+        """From the gradient by `preactivation` to the gradient by `input`."""
+        return grad @ self._weights.T

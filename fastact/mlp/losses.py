@@ -1,0 +1,160 @@
+"""The losses: what they ask of `y`, their value and gradient at the output layer, how they read a prediction.
+
+Imported by `model.py`. Cross-entropies are computed from the preactivations of the output layer, where value
+and gradient stay exact for saturated units. A new loss is a subclass of `Loss` and one entry in `LOSSES`.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+import fastact as fa
+from fastact.mlp.data import as_choice, as_floats
+from fastact.mlp.layers import Dense
+
+__all__ = ["Loss", "loss_for"]
+
+
+class Loss:
+    """One loss; `output` is the only output activation it goes with (None: any) and is fused with."""
+
+    name: str
+    output: str | None
+    classifies = True
+    units = range(1, sys.maxsize)  # the numbers of output units it works with
+
+    def targets(self, y: ArrayLike, name: str, units: int, dtype: DTypeLike) -> NDArray[Any]:
+        """`y`, checked, as a float array (samples, units)."""
+        raise NotImplementedError
+
+    def value(self, layer: Dense, target: NDArray[Any]) -> float:
+        """Mean loss of the batch that went through the output `layer` last."""
+        raise NotImplementedError
+
+    def gradient(self, layer: Dense, target: NDArray[Any]) -> NDArray[Any]:
+        """Gradient of `value` by `layer.preactivation`; this difference for both fused cross-entropies."""
+        grad = layer.output - target
+        grad *= 1 / len(target)
+        return grad
+
+    def predict(self, output: NDArray[Any]) -> NDArray[Any]:
+        """What the network's output says in the terms of `y`."""
+        raise NotImplementedError
+
+    def score(self, output: NDArray[Any], target: NDArray[Any]) -> float:
+        """Share of right predictions."""
+        return float(np.count_nonzero(self.predict(output) == self.predict(target))) / len(target)
+
+
+class MeanSquaredError(Loss):
+    """mean((output - target)**2) over samples and units; its score is R^2, averaged over the units."""
+
+    name = "mse"
+    output = None
+    classifies = False
+
+    def targets(self, y: ArrayLike, name: str, units: int, dtype: DTypeLike) -> NDArray[Any]:
+        floats = as_floats(y, name, dtype)
+        table = floats[:, np.newaxis] if floats.ndim == 1 else floats
+        if table.ndim != 2 or table.shape[1] != units:
+            raise ValueError(f"{name} has shape {floats.shape}; {units} output units want (samples, {units})")
+        return table
+
+    def value(self, layer: Dense, target: NDArray[Any]) -> float:
+        difference = layer.output - target
+        return float(np.vdot(difference, difference)) / target.size
+
+    def gradient(self, layer: Dense, target: NDArray[Any]) -> NDArray[Any]:
+        grad = layer.output - target
+        grad *= 2 / target.size
+        return layer.backward_activation(grad)
+
+    def predict(self, output: NDArray[Any]) -> NDArray[Any]:
+        return output[:, 0] if output.shape[1] == 1 else output
+
+    def score(self, output: NDArray[Any], target: NDArray[Any]) -> float:
+        residual = np.square(output - target, dtype=np.float64).sum(axis=0)
+        total = np.square(target - target.mean(axis=0, dtype=np.float64)).sum(axis=0)
+        constant = (target == target[0]).all(axis=0)  # nothing to explain: 1 if met exactly, else 0
+        r2 = np.where(constant, residual == 0, 1 - residual / np.where(constant, 1, total))
+        return float(r2.mean())
+
+
+class BinaryCrossEntropy(Loss):
+    """-log p(y) of one sigmoid unit, computed as softplus(-x) for y = 1 and softplus(x) for y = 0."""
+
+    name = "bce"
+    output = "sigmoid"
+    units = range(1, 2)
+
+    def targets(self, y: ArrayLike, name: str, units: int, dtype: DTypeLike) -> NDArray[Any]:
+        labels = as_floats(y, name, dtype)
+        if labels.ndim != 1 and labels.shape[1:] != (1,):
+            raise ValueError(f"{name} has shape {labels.shape}; bce wants (samples,) or (samples, 1)")
+        labels = labels.reshape(-1, 1)
+        wrong = np.flatnonzero((labels != 0) & (labels != 1))
+        if wrong.size:
+            raise ValueError(f"{name}[{wrong[0]}] is {labels[wrong[0], 0]:g}; bce takes the labels 0 and 1")
+        return labels
+
+    def value(self, layer: Dense, target: NDArray[Any]) -> float:
+        return float(fa.softplus((1 - 2 * target) * layer.preactivation).mean())
+
+    def predict(self, output: NDArray[Any]) -> NDArray[Any]:
+        return (output[:, 0] > 0.5).astype(np.intp)
+
+
+class CrossEntropy(Loss):
+    """-sum(target * log_softmax(x)) per sample; `y` holds labels from 0, or a distribution per row."""
+
+    name = "cross_entropy"
+    output = "softmax"
+    units = range(2, sys.maxsize)
+
+    def targets(self, y: ArrayLike, name: str, units: int, dtype: DTypeLike) -> NDArray[Any]:
+        floats = as_floats(y, name, dtype)
+        if floats.ndim == 2 and floats.shape[1] == units:
+            wrong = np.flatnonzero((floats < 0).any(axis=1) | (abs(floats.sum(axis=1) - 1) > 1e-3))
+            if wrong.size:
+                raise ValueError(f"{name}[{wrong[0]}] is no distribution; it must be non-negative with sum 1")
+            return floats
+        if floats.ndim != 1 and floats.shape[1:] != (1,):
+            raise ValueError(f"{name} has shape {floats.shape}; give (samples,) labels or (samples, {units})")
+        labels = floats.reshape(-1)
+        wrong = np.flatnonzero((labels < 0) | (labels >= units) | (labels != np.floor(labels)))
+        if wrong.size:
+            found = f"{name}[{wrong[0]}] is {labels[wrong[0]]:g}"
+            raise ValueError(f"{found}; {units} output units take the labels 0 to {units - 1}")
+        return np.eye(units, dtype=dtype)[labels.astype(np.intp)]
+
+    def value(self, layer: Dense, target: NDArray[Any]) -> float:
+        return abs(float(np.vdot(target, fa.log_softmax(layer.preactivation)))) / len(target)
+
+    def predict(self, output: NDArray[Any]) -> NDArray[Any]:
+        return output.argmax(axis=1)
+
+
+LOSSES: dict[str, Loss] = {
+    loss.name: loss for loss in (MeanSquaredError(), BinaryCrossEntropy(), CrossEntropy())
+}
+
+
+def loss_for(output: str, units: int, name: str) -> Loss:
+    """The loss called `name`, or with "auto" the one that belongs to the output activation."""
+    if name == "auto":
+        name = next((loss.name for loss in LOSSES.values() if loss.output == output), "mse")
+    loss = LOSSES[as_choice(name, "loss", ["auto", *LOSSES])]
+    if loss.output not in (None, output):
+        raise ValueError(
+            f"loss={name!r} wants output={loss.output!r}, got {output!r}; change one, or take 'mse'"
+        )
+    if units not in loss.units:
+        raise ValueError(
+            f"loss={name!r} cannot have {units} output units; "
+            "take one for sigmoid with bce, one per class for softmax with cross_entropy"
+        )
+    return loss

@@ -1,0 +1,337 @@
+"""The multi-layer perceptron: construction, training, prediction and storage.
+
+The one public object of this folder. The training step is the loop in `_epoch` and, below it,
+`_backpropagate`; everything else checks, counts or stores.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from itertools import pairwise
+from os import PathLike
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+import fastact as fa
+from fastact._errors import require
+from fastact.mlp import files
+from fastact.mlp.data import as_choice, as_integer, as_rate, as_table
+from fastact.mlp.initialisers import INITIALISERS, suited_to
+from fastact.mlp.layers import Dense
+from fastact.mlp.losses import loss_for
+from fastact.mlp.optimisers import OPTIMISERS
+
+__all__ = ["MLP"]
+
+
+class MLP:
+    """A multi-layer perceptron: dense layers, each followed by an activation, trained by mini-batches.
+
+    Parameters
+    ----------
+    layer_sizes : sequence of int
+        Units per layer from the inputs to the outputs, for example (64, 128, 64, 10).
+    activation : str, fastact activation, or a list of them
+        For all hidden layers, or one per hidden layer. One's own `@fa.activation` object works as well.
+    output : str or fastact activation
+        Of the last layer: "softmax" for classes, "sigmoid" for two classes, "identity" for real numbers.
+    loss : {"auto", "mse", "bce", "cross_entropy"}
+        "cross_entropy" goes with softmax and "bce" with one sigmoid unit, both computed from the
+        preactivations; "mse" goes with any output. "auto" takes the one for the output, else mse.
+    optimizer : {"adam", "sgd"}
+    learning_rate : float
+    momentum : float
+        SGD's momentum; Adam's beta1.
+    init : {"auto", "he", "glorot"}
+        "auto" takes He for rectifiers and Glorot for the rest, layer by layer.
+    batch_size : int
+    seed : int, optional
+        Decides weights and shuffling: equal seeds and data give equal bits.
+    dtype : {float32, float64}
+
+    Attributes
+    ----------
+    layers : list of Dense
+        Weights, bias, their gradients, and the arrays of the last forward pass.
+    parameters, gradients : ndarray
+        All of the layers' parameters and gradients as one flat vector each; the layers hold views.
+    optimizer : Optimiser
+        Its `learning_rate` may be changed between epochs.
+    history : dict of lists
+        One entry per epoch: loss, accuracy (means over the epoch's batches, classification only), val_loss,
+        val_accuracy, and the seconds that training took.
+
+    Examples
+    --------
+    >>> X, y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
+    >>> model = fa.MLP((2, 4, 1), activation="tanh", output="sigmoid", learning_rate=0.05, seed=0)
+    >>> model.fit(X, y, epochs=500).predict(X)
+    array([0, 1, 1, 0])
+    """
+
+    def __init__(
+        self,
+        layer_sizes: Sequence[int],
+        activation: Any = "relu",
+        output: Any = "identity",
+        loss: str = "auto",
+        optimizer: str = "adam",
+        learning_rate: float = 1e-3,
+        momentum: float = 0.9,
+        init: str = "auto",
+        batch_size: int = 32,
+        seed: int | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        sizes = [as_integer(size, f"layer_sizes[{i}]", 1) for i, size in enumerate(layer_sizes)]
+        if len(sizes) < 2:
+            raise ValueError(f"layer_sizes must name at least inputs and outputs, got {sizes}; try (2, 4, 1)")
+        hidden = activation if isinstance(activation, list | tuple) else [activation] * (len(sizes) - 2)
+        if len(hidden) != len(sizes) - 2:
+            raise ValueError(
+                f"activation lists {len(hidden)} for {len(sizes) - 2} hidden layers; give one for each"
+            )
+        functions = [_activation(f) for f in [*hidden, output]]
+        self.layer_sizes = tuple(sizes)
+        self.loss = loss_for(functions[-1].name, sizes[-1], loss)
+        self.init = as_choice(init, "init", ["auto", *INITIALISERS])
+        self.batch_size = as_integer(batch_size, "batch_size", 1)
+        self.seed = None if seed is None else as_integer(seed, "seed", 0)
+        self.dtype = np.dtype(dtype)
+        if self.dtype not in (np.float32, np.float64):
+            raise TypeError(f"dtype must be float32 or float64, got {self.dtype}")
+
+        shapes = list(pairwise(sizes))
+        ends = np.cumsum([0] + [(rows + 1) * columns for rows, columns in shapes])
+        self.parameters = np.zeros(ends[-1], self.dtype)
+        self.gradients = np.zeros_like(self.parameters)
+        self.optimizer = OPTIMISERS[as_choice(optimizer, "optimizer", OPTIMISERS)](
+            self.parameters,
+            self.gradients,
+            as_rate(learning_rate, "learning_rate", np.inf),
+            as_rate(momentum, "momentum", 1, zero=True),
+        )
+        self.history: dict[str, list[float]] = {}
+        self._rng = np.random.default_rng(self.seed)
+        self.layers: list[Dense] = []
+        for shape, f, (start, end) in zip(shapes, functions, pairwise(ends), strict=True):
+            layer = Dense(shape, f, self.parameters[start:end], self.gradients[start:end])
+            initialise = INITIALISERS[suited_to(f, self.dtype) if init == "auto" else init]
+            layer.weights = initialise(self._rng, shape)
+            self.layers.append(layer)
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={value!r}" for name, value in self._settings().items())
+        return f"MLP({settings})"
+
+    # ---- training
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        epochs: int,
+        validation: tuple[ArrayLike, ArrayLike] | None = None,
+        progress: bool = False,
+        callback: Callable[[int, MLP], object] | None = None,
+    ) -> Self:
+        """Train for `epochs` more passes over the data, shuffled before each; a second call goes on.
+
+        Parameters
+        ----------
+        X : array_like (samples, inputs)
+        y : array_like
+            cross_entropy: labels from 0, or a distribution per row; bce: labels 0 and 1; mse: numbers.
+        validation : (X, y), optional
+            Held-out data, evaluated after every epoch.
+        progress : bool
+            Show a bar on stderr; needs rich.
+        callback : callable, optional
+            Called as callback(epoch, model) after each epoch, counted from 1; a true result stops training.
+
+        Raises
+        ------
+        FloatingPointError
+            The loss or a weight became infinite or nan; the model is back in the state before that epoch.
+        """
+        x, target = self._pair(X, y, "")
+        held_out = None
+        if validation is not None:
+            if not isinstance(validation, list | tuple) or len(validation) != 2:
+                raise TypeError(f"validation must be a pair (X, y), got {type(validation).__name__}")
+            held_out = self._pair(*validation, "validation ")
+        epochs = as_integer(epochs, "epochs", 1)
+        with _progress_bar(epochs) if progress else nullcontext(lambda text: None) as advance:
+            for _ in range(epochs):
+                record = self._epoch(x, target)
+                if held_out is not None:
+                    output = self._forward(held_out[0])
+                    record["val_loss"] = self.loss.value(self.layers[-1], held_out[1])
+                    if self.loss.classifies:
+                        record["val_accuracy"] = self.loss.score(output, held_out[1])
+                for name, value in record.items():
+                    self.history.setdefault(name, []).append(value)
+                advance(f"loss {record['loss']:.4f}")
+                if callback is not None and callback(len(self.history["loss"]), self):
+                    break
+        return self
+
+    def _epoch(self, x: NDArray[Any], target: NDArray[Any]) -> dict[str, float]:
+        optimizer = self.optimizer
+        before = self.parameters.copy(), optimizer.state.copy(), optimizer.steps
+        started = time.perf_counter()
+        loss = accuracy = 0.0
+        order = self._rng.permutation(len(x))
+        with np.errstate(all="ignore"):  # divergence is looked for once, below
+            for start in range(0, len(x), self.batch_size):
+                rows = order[start : start + self.batch_size]
+                batch = target[rows]
+                loss += self._backpropagate(x[rows], batch) * len(rows)
+                if self.loss.classifies:
+                    accuracy += self.loss.score(self.layers[-1].output, batch) * len(rows)
+                optimizer.step()
+        if not all(np.isfinite(a).all() for a in (loss, self.parameters, optimizer.state)):
+            self.parameters[...], optimizer.state[...], optimizer.steps = before
+            raise FloatingPointError(
+                f"diverged in epoch {len(self.history.get('loss', ())) + 1} (loss {loss / len(x):g}); "
+                f"the weights before it are kept; try a learning_rate below {optimizer.learning_rate:g}"
+            )
+        record = {"loss": loss / len(x)}
+        if self.loss.classifies:
+            record["accuracy"] = accuracy / len(x)
+        record["seconds"] = time.perf_counter() - started
+        return record
+
+    def _backpropagate(self, x: NDArray[Any], target: NDArray[Any]) -> float:
+        """The loss of one batch; fills `gradients`."""
+        self._forward(x)
+        grad = self.loss.gradient(self.layers[-1], target)
+        for layer, below in zip(self.layers[:0:-1], self.layers[-2::-1], strict=True):
+            layer.backward_parameters(grad)
+            grad = below.backward_activation(layer.backward_input(grad))
+        self.layers[0].backward_parameters(grad)
+        return self.loss.value(self.layers[-1], target)
+
+    def loss_and_gradients(self, X: ArrayLike, y: ArrayLike) -> tuple[float, NDArray[Any]]:
+        """The mean loss over the data, and `gradients` filled with its gradient by `parameters`."""
+        return self._backpropagate(*self._pair(X, y, "")), self.gradients
+
+    # ---- prediction
+
+    def forward(self, X: ArrayLike) -> NDArray[Any]:
+        """The output layer's activations (samples, outputs); `layers` keep what led to them."""
+        return self._forward(as_table(X, "X", self.layer_sizes[0], self.dtype))
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Labels (samples,), or for mse the outputs: (samples,) of one unit, (samples, outputs) of more."""
+        return self.loss.predict(self.forward(X))
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """Probabilities (samples, classes); two columns for one sigmoid unit."""
+        if not self.loss.classifies:
+            raise TypeError(
+                f"predict_proba needs a classifying loss, this model has {self.loss.name}; use predict"
+            )
+        output = self.forward(X)
+        return np.hstack([1 - output, output]) if output.shape[1] == 1 else output
+
+    def score(self, X: ArrayLike, y: ArrayLike) -> float:
+        """Accuracy, or for mse R^2."""
+        x, target = self._pair(X, y, "")
+        return self.loss.score(self._forward(x), target)
+
+    def _forward(self, x: NDArray[Any]) -> NDArray[Any]:
+        for layer in self.layers:
+            x = layer.forward(x)
+        return x
+
+    def _pair(self, X: ArrayLike, y: ArrayLike, prefix: str) -> tuple[NDArray[Any], NDArray[Any]]:
+        x = as_table(X, f"{prefix}X", self.layer_sizes[0], self.dtype)
+        target = self.loss.targets(y, f"{prefix}y", self.layer_sizes[-1], self.dtype)
+        if len(x) != len(target):
+            raise ValueError(f"{prefix}X has {len(x)} samples and {prefix}y {len(target)}; they must pair up")
+        return x, target
+
+    # ---- storage
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write weights, settings, history, optimiser and random state to `path`, all or nothing."""
+        files.write(path, *self._pack())
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Self:
+        """The model that `save` wrote: predicts the same bits, and `fit` goes on as if it had never stopped.
+
+        Raises
+        ------
+        ValueError
+            The file is no model, is damaged, or uses an activation that is not registered here.
+        """
+        header, arrays = files.read(path)
+        try:
+            return cls._unpack(header, arrays)
+        except (LookupError, TypeError, ValueError) as error:
+            raise ValueError(f"{path}: cannot make a model of it: {error}") from error
+
+    def _settings(self) -> dict[str, Any]:
+        """The constructor's arguments, as JSON can hold them."""
+        return {
+            "layer_sizes": list(self.layer_sizes),
+            "activation": [layer.activation.name for layer in self.layers[:-1]],
+            "output": self.layers[-1].activation.name,
+            "loss": self.loss.name,
+            "optimizer": self.optimizer.name,
+            "learning_rate": self.optimizer.learning_rate,
+            "momentum": self.optimizer.momentum,
+            "init": self.init,
+            "batch_size": self.batch_size,
+            "seed": self.seed,
+            "dtype": self.dtype.name,
+        }
+
+    def _pack(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        header = {
+            "settings": self._settings(),
+            "history": self.history,
+            "steps": self.optimizer.steps,
+            "random_state": self._rng.bit_generator.state,
+        }
+        arrays = {"optimizer_state": self.optimizer.state}
+        for i, layer in enumerate(self.layers):
+            arrays |= {f"weights_{i}": layer.weights, f"bias_{i}": layer.bias}
+        return header, arrays
+
+    @classmethod
+    def _unpack(cls, header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
+        model = cls(**header["settings"])
+        for name, array in model._pack()[1].items():
+            array[...] = arrays[name]
+        model.history = {name: [float(v) for v in values] for name, values in header["history"].items()}
+        model.optimizer.steps = as_integer(header["steps"], "steps", 0)
+        model._rng.bit_generator.state = header["random_state"]
+        return model
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self)._unpack, self._pack()  # a copy's layers must be views of its own parameters
+
+
+def _activation(f: Any) -> Any:
+    if isinstance(f, str):
+        return fa.get(f)
+    if not (callable(f) and hasattr(f, "backward")):
+        raise TypeError(f"activation {f!r} is neither a name nor a fastact activation; see fa.activation")
+    return f
+
+
+@contextmanager
+def _progress_bar(epochs: int) -> Iterator[Callable[[str], None]]:
+    purpose = "MLP.fit(progress=True)"
+    console = require("rich.console", "demo", purpose).Console(stderr=True)
+    with require("rich.progress", "demo", purpose).Progress(console=console) as bar:
+        task = bar.add_task("training", total=epochs)
+        yield lambda text: bar.update(task, advance=1, description=text)

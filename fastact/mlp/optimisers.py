@@ -1,0 +1,93 @@
+"""SGD with momentum and Adam: one in-place update of the network's flat parameter vector per step.
+
+Imported by `model.py`. A new optimiser is a subclass of `Optimiser` and one entry in `OPTIMISERS`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["OPTIMISERS", "Optimiser"]
+
+
+class Optimiser:
+    """Updates `parameters` from `gradients`, in place and without temporaries.
+
+    Attributes
+    ----------
+    learning_rate, momentum : float
+        May be changed between steps, by a callback for example.
+    state : ndarray of shape (rows, parameters)
+        What the optimiser remembers; saved with the model, so that training can go on.
+    steps : int
+        Updates made so far.
+    """
+
+    name: str
+    rows: int
+
+    def __init__(
+        self, parameters: NDArray[Any], gradients: NDArray[Any], learning_rate: float, momentum: float
+    ) -> None:
+        self.parameters = parameters
+        self.gradients = gradients
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.state = np.zeros((self.rows, parameters.size), parameters.dtype)
+        self.steps = 0
+        self._scratch = np.empty_like(parameters)
+
+    def step(self) -> None:
+        raise NotImplementedError
+
+
+class SGD(Optimiser):
+    """velocity = momentum * velocity + gradient; parameters -= learning_rate * velocity."""
+
+    name = "sgd"
+    rows = 1
+
+    def step(self) -> None:
+        self.steps += 1
+        velocity = self.state[0]
+        velocity *= self.momentum
+        velocity += self.gradients
+        np.multiply(velocity, self.learning_rate, out=self._scratch)
+        self.parameters -= self._scratch
+
+
+class Adam(Optimiser):
+    """Adam (Kingma and Ba 2015, algorithm 1) with beta1 = momentum, beta2 = 0.999, epsilon = 1e-8.
+
+    The two rows are the paper's m / (1 - beta1) and v / (1 - beta2): two passes over the parameters fewer.
+    """
+
+    name = "adam"
+    rows = 2
+    beta2 = 0.999
+    epsilon = 1e-8
+
+    def step(self) -> None:
+        self.steps += 1
+        mean, square = self.state
+        scratch = self._scratch
+        mean *= self.momentum
+        mean += self.gradients
+        square *= self.beta2
+        np.multiply(self.gradients, self.gradients, out=scratch)
+        square += scratch
+        # m_hat / (sqrt(v_hat) + epsilon) with the two factors taken out of the arrays
+        mean_scale = (1 - self.momentum) / (1 - self.momentum**self.steps)
+        root_scale = math.sqrt((1 - self.beta2) / (1 - self.beta2**self.steps))
+        np.sqrt(square, out=scratch)
+        scratch += self.epsilon / root_scale
+        np.divide(mean, scratch, out=scratch)
+        scratch *= self.learning_rate * mean_scale / root_scale
+        self.parameters -= scratch
+
+
+OPTIMISERS: dict[str, type[Optimiser]] = {optimiser.name: optimiser for optimiser in (Adam, SGD)}

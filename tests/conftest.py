@@ -1,0 +1,73 @@
+"""What the tests of elementwise functions loop over, as fixtures: a test that asks for one runs once for each value.
+
+`activation` is every function of the catalogue, `operation` each with its derivative and backward pass, `dtype` the two
+float types. The catalogue is read from the registry, so a new activation is tested without a change here.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastact as fa
+from fastact import _registry
+
+ROOT = Path(__file__).parent.parent
+ACTIVATIONS = [name for name in fa.names() if isinstance(fa.get(name), fa.Activation)]
+PARTS = ("forward", "derivative", "backward")
+
+
+@pytest.fixture(params=ACTIVATIONS)
+def activation(request: pytest.FixtureRequest) -> Any:
+    return fa.get(request.param)
+
+
+@pytest.fixture(params=PARTS)
+def operation(activation: Any, request: pytest.FixtureRequest) -> Any:
+    return activation if request.param == "forward" else getattr(activation, request.param)
+
+
+@pytest.fixture(params=[np.float32, np.float64])
+def dtype(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture
+def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the activations that a test defines."""
+    monkeypatch.setattr(_registry, "_objects", dict(_registry._objects))
+    monkeypatch.setattr(_registry, "_aliases", dict(_registry._aliases))
+
+
+@pytest.fixture(scope="session")
+def python() -> Callable[..., str]:
+    """Run code in a fresh interpreter and return what it printed; environment variables by keyword."""
+
+    def run(code: str, **environment: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", code],
+            cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+def operands(operation: Any, x: Any) -> tuple[Any, ...]:
+    """What the operation takes: x, and for a backward pass x as the gradient too."""
+    return (x,) * operation.inputs
+
+
+def bits(x: Any) -> np.ndarray:
+    """The bits of the values, whatever their layout and byte order: -0.0 differs from 0.0, and NaN equals NaN."""
+    x = np.asarray(x)
+    x = x.astype(x.dtype.newbyteorder("="), order="C")
+    return np.where(np.isnan(x), np.nan, x).view(f"u{x.itemsize}")

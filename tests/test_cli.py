@@ -1,0 +1,414 @@
+"""The command line: what each command prints and writes, and how it words what went wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastact as fa
+
+testing = pytest.importorskip("click.testing", reason="click is not installed (extra: demo)")
+image = pytest.importorskip("matplotlib.image", reason="matplotlib is not installed (extra: demo)")
+
+Fastact = Callable[..., str]
+
+
+@pytest.fixture
+def fastact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fastact:
+    """Run the command in an empty folder, insist on the exit code and no traceback, and give the output."""
+    from fastact.cli.app import cli
+
+    monkeypatch.chdir(tmp_path)
+    runner = testing.CliRunner(env={"COLUMNS": "220"})
+
+    def run(*arguments: object, exit_code: int = 0) -> str:
+        result = runner.invoke(cli, [str(argument) for argument in arguments])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert result.exit_code == exit_code, result.output
+        return result.output
+
+    return run
+
+
+def one_line(output: str) -> str:
+    """The output, which must be a single line of error."""
+    assert output.startswith("Error: ")
+    assert output.count("\n") == 1
+    return output
+
+
+def pixels(path: str | Path) -> np.ndarray:
+    """The picture, which must be a PNG with something on it."""
+    assert Path(path).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    picture = image.imread(path)
+    assert len(np.unique(picture[..., :3])) > 20
+    return picture
+
+
+def python(code: str, *, exit_code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `code` in a fresh interpreter."""
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+        check=False,
+    )
+    assert result.returncode == exit_code, result.stderr
+    return result
+
+
+# ---- info, list, show, plot
+
+
+def test_info_names_every_backend_and_version(fastact: Fastact) -> None:
+    output = fastact("info")
+    assert fa.__version__ in output
+    assert np.__version__ in output
+    for name in fa.backends():
+        assert name in output
+
+
+def test_info_starts_no_threads() -> None:
+    python(
+        "from fastact.cli.app import cli\n"
+        "import numba\n"
+        "cli(['info'], standalone_mode=False)\n"
+        "try: numba.threading_layer()\n"
+        "except ValueError: raise SystemExit(0)\n"
+        "raise SystemExit('threads were started')"
+    )
+
+
+def test_list_has_a_line_for_every_activation(fastact: Fastact) -> None:
+    output = fastact("list")
+    for name in fa.names():
+        assert fa.get(name).formula in output
+
+
+@pytest.mark.parametrize("name", fa.names())
+def test_show_tells_everything(fastact: Fastact, name: str) -> None:
+    activation = fa.get(name)
+    words = " ".join(fastact("show", name).split())
+    for text in (
+        activation.name,
+        activation.formula,
+        activation.range,
+        activation.reference,
+        *activation.parameters,
+    ):
+        assert " ".join(text.split()) in words
+
+
+SHOWN = {
+    "sigmoid": "0.119 0.269 0.500 0.731 0.881",
+    "tanh": "-0.964 -0.762 0.000 0.762 0.964",
+    "relu": "0.000 0.000 0.000 1.000 2.000",
+    "leaky_relu": "-0.020 -0.010 0.000 1.000 2.000",
+    "elu": "-0.865 -0.632 0.000 1.000 2.000",
+    "swish": "-0.238 -0.269 0.000 0.731 1.762",
+    "softmax": "0.659 0.242 0.099",
+}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_show_prints_the_figures_of_the_textbooks(fastact: Fastact, name: str) -> None:
+    figures = fastact("show", name).replace("│", " ").split()
+    assert SHOWN[name] in " ".join(figures)
+
+
+def test_unknown_activation_names_the_nearest(fastact: Fastact) -> None:
+    assert "'relu'" in one_line(fastact("show", "rellu", exit_code=2))
+
+
+def test_plot_draws_all_hidden_activations(fastact: Fastact) -> None:
+    fastact("plot", "-o", "all.png")
+    fastact("plot", "relu", "swish", "-o", "two.png")
+    assert pixels("all.png").shape[0] > pixels("two.png").shape[0]
+
+
+def test_plot_refuses_softmax_other_formats_and_missing_folders(fastact: Fastact) -> None:
+    assert "softmax" in one_line(fastact("plot", "softmax", "-o", "a.png", exit_code=2))
+    assert "does not end in .png" in fastact("plot", "relu", "-o", "a.jpg", exit_code=2)
+    assert "cannot write" in one_line(fastact("plot", "relu", "-o", "missing/a.png", exit_code=1))
+
+
+# ---- apply
+
+
+def arrays() -> dict[str, np.ndarray]:
+    values = np.random.default_rng(0).normal(0, 3, (7, 11, 5))
+    return {
+        "float64": values,
+        "float32": values.astype(np.float32),
+        "fortran": np.asfortranarray(values),
+        "swapped": values.astype(values.dtype.newbyteorder()),
+        "int": np.arange(-6, 6).reshape(3, 4),
+        "0-d": np.array(-1.5),
+        "empty": np.empty((0, 3), np.float32),
+        "empty fortran": np.empty((3, 0, 2), order="F"),
+    }
+
+
+def same_array(got: np.ndarray, wanted: object, original: np.ndarray) -> None:
+    """Equal in bits, dtype, shape and memory order."""
+    wanted = np.asarray(wanted)
+    assert (got.dtype, got.shape) == (wanted.dtype, wanted.shape)
+    assert got.flags.c_contiguous == original.flags.c_contiguous
+    assert got.tobytes() == wanted.tobytes()
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 55, 10**6])
+@pytest.mark.parametrize("kind", arrays())
+def test_apply_gives_what_the_function_gives(fastact: Fastact, kind: str, chunk: int) -> None:
+    x = arrays()[kind]
+    np.save("in.npy", x)
+    fastact("apply", "elu", "in.npy", "out.npy", "--param", "alpha=0.5", "--chunk", chunk)
+    same_array(np.load("out.npy"), fa.elu(x, alpha=0.5), x)
+    fastact("apply", "relu", "in.npy", "out.npy", "--derivative", "--chunk", chunk)
+    same_array(np.load("out.npy"), fa.relu.derivative(x), x)
+
+
+@pytest.mark.parametrize("chunk", [1, 60, 10**6])
+@pytest.mark.parametrize("axis", [0, 1, 2, -1])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_apply_softmax_over_any_axis(fastact: Fastact, order: str, axis: int, chunk: int) -> None:
+    x = np.asarray(arrays()["float64"], order=order)  # type: ignore[call-overload]
+    np.save("in.npy", x)
+    fastact("apply", "softmax", "in.npy", "out.npy", "--axis", axis, "--chunk", chunk)
+    got = np.load("out.npy")
+    np.testing.assert_array_max_ulp(got, fa.softmax(x, axis=axis), maxulp=4)
+    assert got.flags.f_contiguous == x.flags.f_contiguous
+
+
+@pytest.mark.parametrize("kind", ["int", "swapped", "0-d", "empty", "empty fortran"])
+def test_apply_softmax_over_the_last_axis_by_default(fastact: Fastact, kind: str) -> None:
+    x = arrays()[kind]
+    np.save("in.npy", x)
+    fastact("apply", "softmax", "in.npy", "out.npy")
+    same_array(np.load("out.npy"), fa.softmax(x), x)
+
+
+def test_apply_takes_words_and_backends(fastact: Fastact) -> None:
+    x = np.linspace(-3, 3, 50)
+    np.save("in.npy", x)
+    fastact("apply", "gelu", "in.npy", "out.npy", "--param", "approximate=tanh", "--backend", "numpy")
+    same_array(np.load("out.npy"), fa.gelu(x, approximate="tanh", backend="numpy"), x)
+
+
+def test_apply_in_place_and_through_a_link(fastact: Fastact, tmp_path: Path) -> None:
+    x = np.linspace(-3, 3, 1000)
+    np.save("data.npy", x)
+    os.chmod("data.npy", 0o640)
+    (tmp_path / "link.npy").symlink_to("data.npy")
+    fastact("apply", "tanh", "data.npy", "link.npy", "--chunk", 64)
+    same_array(np.load("data.npy"), fa.tanh(x), x)
+    assert (tmp_path / "link.npy").is_symlink()
+    assert (tmp_path / "data.npy").stat().st_mode & 0o777 == 0o640
+    assert sorted(os.listdir()) == ["data.npy", "link.npy"]
+
+
+def bad_inputs(folder: Path) -> None:
+    np.save(folder / "good.npy", np.arange(4.0))
+    np.save(folder / "object.npy", np.array([1, "a"], dtype=object), allow_pickle=True)
+    np.save(folder / "complex.npy", np.zeros(3, complex))
+    (folder / "text.npy").write_text("not an array")
+    (folder / "none.npy").write_bytes(b"")
+    (folder / "cut.npy").write_bytes((folder / "good.npy").read_bytes()[:-8])
+    (folder / "folder.npy").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "says"),
+    [
+        (["relu", "missing.npy"], 1, "missing.npy"),
+        (["relu", "object.npy"], 2, "object.npy"),
+        (["sigmoid", "complex.npy"], 2, "complex128"),
+        (["relu", "text.npy"], 2, "text.npy"),
+        (["relu", "none.npy"], 2, "none.npy"),
+        (["relu", "cut.npy"], 2, "cut.npy"),
+        (["rellu", "good.npy"], 2, "'relu'"),
+        (["relu", "good.npy", "--param", "alpha=1"], 2, "no parameter"),
+        (["elu", "good.npy", "--param", "alpa=1"], 2, "'alpha'"),
+        (["elu", "good.npy", "--param", "alpha"], 2, "KEY=VALUE"),
+        (["elu", "good.npy", "--param", "alpha=big"], 2, "not a number"),
+        (["gelu", "good.npy", "--param", "approximate=tan"], 2, "tanh"),
+        (["relu", "good.npy", "--axis", "0"], 2, "--axis"),
+        (["softmax", "good.npy", "--axis", "1"], 2, "axis"),
+        (["softmax", "good.npy", "--derivative"], 2, "derivative"),
+        (["relu", "good.npy", "--backend", "paralel"], 2, "'parallel'"),
+    ],
+)
+def test_apply_errors_are_one_line_and_touch_nothing(
+    fastact: Fastact, tmp_path: Path, arguments: list[str], exit_code: int, says: str
+) -> None:
+    bad_inputs(tmp_path)
+    (tmp_path / "out.npy").write_bytes(b"precious")
+    before = sorted(os.listdir())
+    name, source, *options = arguments
+    assert says in one_line(fastact("apply", name, source, "out.npy", *options, exit_code=exit_code))
+    assert (tmp_path / "out.npy").read_bytes() == b"precious"
+    assert sorted(os.listdir()) == before
+
+
+@pytest.mark.parametrize("target", ["missing/out.npy", "folder.npy"])
+def test_apply_needs_a_place_to_write(fastact: Fastact, tmp_path: Path, target: str) -> None:
+    bad_inputs(tmp_path)
+    assert target in fastact("apply", "relu", "good.npy", target, exit_code=1 if "/" in target else 2)
+
+
+@pytest.mark.parametrize("trouble", [KeyboardInterrupt, MemoryError, OSError(28, "No space left on device")])
+def test_apply_that_is_cut_off_leaves_nothing_behind(
+    tmp_path: Path, trouble: type[BaseException] | BaseException
+) -> None:
+    from fastact.cli import stream
+    from fastact.cli.files import replacing
+
+    source, target = tmp_path / "in.npy", tmp_path / "out.npy"
+    np.save(source, np.arange(100.0))
+    target.write_bytes(b"precious")
+
+    def cut_off(elements: int) -> None:
+        raise trouble
+
+    with pytest.raises((KeyboardInterrupt, MemoryError, OSError)), replacing(target) as temporary:
+        stream.apply(fa.relu, source, temporary, chunk=10, advance=cut_off)
+    assert target.read_bytes() == b"precious"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.npy", "out.npy"]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ru_maxrss counts mapped files alike only on Linux")
+@pytest.mark.parametrize("options", [["relu"], ["softmax", "--axis", "1"]], ids=" ".join)
+def test_apply_takes_constant_memory(tmp_path: Path, options: list[str]) -> None:
+    big, small = tmp_path / "big.npy", tmp_path / "small.npy"
+    np.lib.format.open_memmap(big, mode="w+", dtype=np.float32, shape=(2**16, 1024))  # 256 MiB, sparse
+    np.save(small, np.zeros((1024, 1024), np.float32))
+    result = python(
+        "import resource\n"
+        "from fastact.cli.app import cli\n"
+        f"name, *options = {options}\n"
+        "def peak(path):\n"
+        f"    arguments = ['apply', name, path, {str(tmp_path / 'out.npy')!r}, *options, '-q']\n"
+        "    cli(arguments, standalone_mode=False)\n"
+        "    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        f"first = peak({str(small)!r})\n"
+        f"print((peak({str(big)!r}) - first) / 1024)"
+    )
+    assert float(result.stdout) < 64  # MiB more than for a file of 4 MiB
+
+
+def test_apply_across_the_rows_holds_one_block_at_a_time(tmp_path: Path) -> None:
+    from fastact.cli import stream
+
+    source, block = tmp_path / "in.npy", 64 * 2**14 * 4
+    np.lib.format.open_memmap(source, mode="w+", dtype=np.float32, shape=(64, 2**18))  # 64 MiB, sparse
+    tracemalloc.start()
+    stream.apply(partial(fa.softmax, axis=1), source, tmp_path / "out.npy", axis=0, chunk=64 * 2**14)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5 * block
+
+
+def test_apply_shows_its_progress_on_a_terminal(fastact: Fastact, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.save("in.npy", np.arange(100.0))
+    assert "%" not in fastact("apply", "relu", "in.npy", "out.npy", "--chunk", 10)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "100%" in fastact("apply", "relu", "in.npy", "out.npy", "--chunk", 10)
+
+
+# ---- compare
+
+
+def test_compare_digits_by_default(fastact: Fastact) -> None:
+    tiny = ["--seeds", 2, "--epochs", 1, "--activations", "relu, linear", "--json", "runs.json"]
+    output = fastact("compare", *tiny)
+    assert "relu" in output
+    assert "identity" in output
+    pixels("fastact-compare-digits.png")
+    [comparison] = json.loads(Path("runs.json").read_text())
+    assert [(run["activation"], run["seed"]) for run in comparison["runs"]] == [
+        ("relu", 0), ("relu", 1), ("identity", 0), ("identity", 1),
+    ]  # fmt: skip
+    assert comparison["settings"]["epochs"] == 1
+
+
+def test_compare_digits_quietly(fastact: Fastact) -> None:
+    output = fastact(
+        "compare", "digits", "--seeds", 1, "--epochs", 1, "--activations", "relu", "-o", "a.png", "--quiet"
+    )
+    assert output == ""
+    pixels("a.png")
+
+
+def test_compare_xor(fastact: Fastact) -> None:
+    output = fastact("compare", "xor", "--seeds", 1, "--activations", "identity,tanh", "-o", "xor.png")
+    assert "0 of 1" in output
+    assert "one straight line" in output
+    pixels("xor.png")
+
+
+@pytest.mark.parametrize(
+    ("options", "exit_code", "says"),
+    [
+        (["--activations", "relu,tanhh"], 2, "'tanh'"),
+        (["--activations", "softmax"], 2, "softmax"),
+        (["--seeds", "0"], 2, "--seeds"),
+        (["--epochs", "many"], 2, "--epochs"),
+        (["--batch-size", "-1"], 2, "--batch-size"),
+        (["--learning-rate", "0"], 2, "--learning-rate"),
+        (["--output", "missing/a.png"], 1, "cannot write"),
+        (["--json", "missing/a.json"], 1, "cannot write"),
+        (["--learning-rate", "1e30", "--seeds", "1", "--activations", "relu"], 1, "learning_rate"),
+    ],
+)
+def test_compare_says_what_is_wrong(fastact: Fastact, options: list[str], exit_code: int, says: str) -> None:
+    assert says in fastact("compare", *options, exit_code=exit_code)
+    assert os.listdir() == []
+
+
+# ---- the command itself
+
+
+def test_module_and_version() -> None:
+    result = subprocess.run([sys.executable, "-m", "fastact", "--version"], capture_output=True, text=True, check=True)
+    assert fa.__version__ in result.stdout
+
+
+def test_without_click_one_line_says_what_to_install() -> None:
+    result = python("import sys; sys.modules['click'] = None\nfrom fastact.cli import main\nmain()", exit_code=1)
+    assert 'pip install "fastact[demo]"' in one_line(result.stderr)
+
+
+@pytest.mark.parametrize(
+    ("module", "command"),
+    [
+        ("matplotlib.figure", ["plot", "-o", "a.png"]),
+        ("rich.table", ["list"]),
+        ("sklearn.datasets", ["compare", "digits"]),
+    ],
+)
+def test_without_an_extra_one_line_says_what_to_install(
+    fastact: Fastact, monkeypatch: pytest.MonkeyPatch, module: str, command: list[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    assert 'pip install "fastact[demo]"' in one_line(fastact(*command, exit_code=1))
+    assert os.listdir() == []
+
+
+def test_pictures_leave_pyplot_alone() -> None:
+    python(
+        "import io, sys\n"
+        "from fastact.experiments.function_plot import curves\n"
+        "curves(['relu']).savefig(io.BytesIO())\n"
+        "assert 'matplotlib.pyplot' not in sys.modules"
+    )

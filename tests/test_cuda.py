@@ -1,0 +1,674 @@
+"""The cuda backend: generated code (no GPU needed), indexing (in Numba's simulator), and everything on a real GPU.
+
+Tests marked gpu need a card and are skipped, with the reason, where there is none. The loops run over the registry: a
+new activation is covered without a line here.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import warnings
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastact as fa
+from fastact.backends import cuda as backend
+from fastact.softmax import log_softmax, softmax
+
+ACTIVATIONS = [f for f in map(fa.get, fa.names()) if isinstance(f, fa.Activation)]
+OPERATIONS = [part for f in ACTIVATIONS for part in (f, f.derivative, f.backward)]
+BY_NAME = {operation.name: operation for operation in OPERATIONS}
+FLOATS = ["float32", "float64"]
+
+needs_numba_cuda = pytest.mark.skipif(
+    importlib.util.find_spec("numba_cuda") is None or backend.SIMULATED, reason="numba-cuda is not installed"
+)
+in_simulator = pytest.mark.skipif(not backend.SIMULATED, reason="test_simulator runs this, in a process of its own")
+
+
+def on_gpu(test: Any) -> Any:
+    """Mark a test that needs a card."""
+    reason = backend.why_not()
+    return pytest.mark.gpu(pytest.mark.skipif(reason is not None, reason=f"no GPU: {reason}")(test))
+
+
+def assert_same(actual: Any, expected: Any) -> None:
+    """Equal bits, except that any NaN is as good as another."""
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    assert (actual.dtype, actual.shape) == (expected.dtype, expected.shape)
+    if actual.dtype.kind != "f":
+        np.testing.assert_array_equal(actual, expected)
+        return
+    integer = f"i{actual.itemsize}"
+    a, e = np.ascontiguousarray(actual), np.ascontiguousarray(expected)
+    differ = (a.reshape(-1).view(integer) != e.reshape(-1).view(integer)) & ~(np.isnan(a) & np.isnan(e)).reshape(-1)
+    where = np.flatnonzero(differ)[:5]
+    assert not len(where), f"{differ.sum()} differ, as {a.reshape(-1)[where]} from {e.reshape(-1)[where]}"
+
+
+def sample(dtype: str, n: int = 1 << 18) -> np.ndarray:
+    """Numbers of every magnitude, NaN, infinities, zeros and subnormals among them."""
+    bits = np.dtype(dtype).itemsize * 8
+    spread = (np.arange(n, dtype=np.uint64) * np.uint64(((1 << bits) // n) | 1)).astype(f"u{bits // 8}").view(dtype)
+    tiny = np.finfo(dtype).smallest_subnormal
+    special = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, tiny, -tiny, 88.8, -88.8, -104.0, -745.5], dtype)
+    usual = np.random.default_rng(0).normal(0, 5, n).astype(dtype)
+    return np.concatenate([special, spread, usual])
+
+
+def ulps(actual: np.ndarray, expected: np.ndarray) -> float:
+    """Largest distance in units in the last place, from what is expected in a wider format."""
+    return float(np.max(np.abs(actual - expected) / np.spacing(np.abs(expected.astype(actual.dtype)))))
+
+
+# --- anywhere ---------------------------------------------------------------------------------------------------------
+
+
+def test_reason_without_numba_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backend, "find_spec", lambda name: None)
+    assert backend.why_not.__wrapped__() == 'numba-cuda is not installed; pip install "fastact[cuda]"'
+
+
+def test_reason_never_raises() -> None:
+    reason = backend.why_not()
+    assert reason is None or re.search("install|unset|nvidia-smi", reason)
+    assert fa.backends()["cuda"] == (reason or "available")
+
+
+@needs_numba_cuda
+def test_reason_when_numpy_is_too_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = SimpleNamespace(find_spec=None)
+    monkeypatch.setitem(sys.modules, "numba.cuda.cudadrv", broken)
+    monkeypatch.setattr(np, "__version__", "2.99")
+    reason = backend.why_not.__wrapped__()
+    assert "fails under NumPy 2.99" in reason
+    assert 'pip install "fastact[cuda]"' in reason
+
+
+@pytest.mark.skipif(backend.why_not() is None, reason="there is a GPU")
+def test_asked_for_by_name_without_gpu() -> None:
+    with pytest.raises(fa.BackendError, match="backend 'cuda' is not available: "):
+        fa.sigmoid(np.ones(3), backend="cuda")
+    with pytest.raises(fa.BackendError, match="backend 'cuda' is not available: "):
+        fa.sigmoid.vectorize("cuda")
+
+
+def test_import_leaves_numba_cuda_alone() -> None:
+    code = "import sys, fastact.backends.cuda; assert not {'numba.cuda', 'torch', 'cupy'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "NUMBA_ENABLE_CUDASIM": "0"})
+
+
+@pytest.mark.parametrize(
+    ("shape", "strides", "collapsed"),
+    [
+        ((4, 5), [(5, 1), (5, 1)], ((20,), ((1,), (1,)))),
+        ((4, 5), [(1, 4), (1, 4)], ((20,), ((1,), (1,)))),
+        ((4, 5), [(1, 4), (5, 1)], ((4, 5), ((1, 4), (5, 1)))),
+        ((2, 3, 4), [(12, 4, 1), (0, 0, 0), (12, 4, 1)], ((24,), ((1,), (0,), (1,)))),
+        ((2, 3, 4), [(12, 4, 1), (0, 0, 1), (12, 4, 1)], ((6, 4), ((4, 1), (0, 1), (4, 1)))),
+        ((2, 1, 3), [(3, 99, 1), (3, 3, 1)], ((6,), ((1,), (1,)))),
+        ((1, 1), [(7, 7), (1, 1)], ((1,), ((1,), (1,)))),
+        ((6,), [(-1,), (1,)], ((6,), ((-1,), (1,)))),
+    ],
+)
+def test_collapse(shape: Any, strides: Any, collapsed: Any) -> None:
+    assert backend._collapse(shape, tuple(strides)) == collapsed
+
+
+@pytest.mark.parametrize("n", [1, 2, 10, 256, 1000, 10**6])
+def test_row_threads(n: int) -> None:
+    threads = backend.row_threads(n)
+    assert 32 <= threads <= 1024
+    assert threads & (threads - 1) == 0
+
+
+# --- generated code ---------------------------------------------------------------------------------------------------
+
+
+@needs_numba_cuda
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("name", BY_NAME)
+def test_code(name: str, dtype: str) -> None:
+    code = backend.ptx(BY_NAME[name], dtype)
+    check_code(code, dtype)
+    assert len(re.findall(r"\bld\.global", code)) >= backend.PER_THREAD * BY_NAME[name].inputs
+    if not name.startswith(("identity", "relu", "leaky_relu")):
+        assert "fma.rn" in code
+
+
+def check_code(code: str, dtype: str) -> None:
+    assert ".entry" in code
+    assert dtype == "float64" or ".f64" not in code
+    assert ".local" not in code  # nothing is spilled or indexed in memory
+    assert not re.search(r"\bcall\b|__nv_", code)  # all inlined, and none of it libdevice's
+    assert not re.search(r"\b(add|sub|mul|div)\.f(32|64)", code)  # only .rn: the driver may fuse the others
+    assert not re.search(r"\bftz\b|\.ftz\.|\.approx", code)  # subnormals and division are exact
+
+
+@needs_numba_cuda
+@pytest.mark.parametrize("axes", [1, 2, 4])
+def test_code_for_strides(axes: int) -> None:
+    items = (np.dtype("f4"), np.dtype("?"), None)
+    backend.register()
+    library = backend._elementwise_library(fa.leaky_relu.backward.scalar, np.dtype("f4"), items, axes, (8, 0))
+    check_code(library.get_asm_str(cc=(8, 0)), "float32")
+
+
+@needs_numba_cuda
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("key", backend.ROW_KERNELS, ids=str)
+def test_code_for_rows(key: tuple[str, int], dtype: str) -> None:
+    backend.register()
+    code = backend._row_library(*key, 128, np.dtype(dtype), (8, 0)).get_asm_str(cc=(8, 0))
+    assert "bar.sync" in code
+    assert ".local" not in code
+    assert dtype == "float64" or ".f64" not in code
+
+
+# --- indexing, in the simulator ---------------------------------------------------------------------------------------
+
+
+def test_simulator() -> None:
+    """Run the tests below under NUMBA_ENABLE_CUDASIM, which Numba reads at import."""
+    if backend.SIMULATED:
+        pytest.skip("this is that process")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", "simulated"]
+    environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"\d\d passed", done.stdout), done.stdout
+
+
+class Simulated:
+    """Host memory that passes for a device array of Numba."""
+
+    stream = 0
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        interface = self.array.__array_interface__
+        return {"data": interface["data"], "shape": self.array.shape, "strides": self.array.strides,
+                "typestr": interface["typestr"], "version": 3}  # fmt: skip
+
+
+Simulated.__module__ = "numba.simulated"
+
+
+class Pointer:
+    """What a kernel sees of an array: items at an address."""
+
+    def __init__(self, address: int, dtype: np.dtype[Any]) -> None:
+        self.address, self.dtype = address, dtype
+        self.item = np.ctypeslib.as_ctypes_type(dtype)
+
+    def _at(self, i: Any) -> Any:
+        return self.item.from_address(self.address + int(i) * self.dtype.itemsize)
+
+    def __getitem__(self, i: Any) -> Any:
+        return self.dtype.type(self._at(i).value)
+
+    def __setitem__(self, i: Any, value: Any) -> None:
+        self._at(i).value = value.item() if hasattr(value, "item") else value
+
+
+@pytest.fixture
+def simulator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the backend run its kernels in Numba's simulator, on host memory, in blocks small enough to be quick."""
+    backend.register()
+    monkeypatch.setattr(backend, "THREADS", THREADS)
+    monkeypatch.setattr(backend, "row_threads", lambda n: THREADS)
+
+    @contextmanager
+    def device(_views: Any) -> Any:
+        yield 8, 0
+
+    def elementwise_kernel(formula: Any, dtype: Any, items: Any, axes: int, _capability: Any) -> Any:
+        count, steps = len(items), axes * len(items)
+
+        def arguments(flat: Any) -> Any:
+            *flat, n = flat
+            operands = tuple(
+                value if kind is None else Pointer(value, kind) for value, kind in zip(flat[:count], items, strict=True)
+            )
+            if not axes:
+                return operands, Pointer(flat[count], dtype), n
+            strides = tuple(tuple(flat[i : i + axes]) for i in range(count, count + steps, axes))
+            output, *places = flat[count + steps :]
+            return operands, strides, Pointer(output, dtype), tuple(places[:axes]), tuple(places[axes:]), n
+
+        if axes:
+            return backend.strided_kernel(formula, count, axes, dtype.type), arguments
+        return backend.contiguous_kernel(formula, count, dtype.type), arguments
+
+    def row_kernel(kind: str, arrays: int, threads: int, dtype: Any, _capability: Any) -> Any:
+        template, logarithm = backend.ROW_KERNELS[kind, arrays]
+
+        def arguments(flat: Any) -> Any:
+            return *(Pointer(address, dtype) for address in flat[:-1]), flat[-1]
+
+        return template(logarithm, threads, dtype.type), arguments
+
+    def launch(kernel: Any, _library: Any, _views: Any, grid: int, block: int, flat: Any) -> None:
+        function, arguments = kernel
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # infinities
+            backend.cuda.jit(function)[grid, block](*arguments(flat))
+
+    library = backend.Library(lambda shape, dtype, _: Simulated(np.full(shape, 77, dtype)), lambda array: 0)
+    monkeypatch.setitem(backend.LIBRARIES, "numba", library)
+    for name, stand_in in {
+        "_device": device, "_elementwise_kernel": elementwise_kernel, "_row_kernel": row_kernel, "_launch": launch,
+    }.items():  # fmt: skip
+        monkeypatch.setattr(backend, name, stand_in)
+
+
+def on_simulator(operation: Any, *operands: Any, **keywords: Any) -> Any:
+    wrapped = [Simulated(o) if isinstance(o, np.ndarray) else o for o in operands]
+    if "out" in keywords:
+        keywords["out"] = Simulated(keywords["out"])
+    return backend.elementwise(operation, tuple(wrapped), keywords).array
+
+
+THREADS = 8
+BLOCK = THREADS * backend.PER_THREAD
+
+
+@in_simulator
+@pytest.mark.usefixtures("simulator")
+@pytest.mark.parametrize("n", [0, 1, 7, 8, 9, BLOCK - 9, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 12])
+def test_simulated_sizes(n: int) -> None:
+    x = np.linspace(-3, 3, n, dtype=np.float32)
+    guarded = np.full(n + 2, 55, np.float32)
+    result = on_simulator(fa.leaky_relu, x, 0.25, out=guarded[1:-1])
+    assert_same(result, fa.leaky_relu(x, 0.25))
+    assert guarded[0] == guarded[-1] == 55
+
+
+LAYOUTS = {
+    "step": lambda a: a[::2, ::3],
+    "reversed": lambda a: a[::-1, ::-2],
+    "transposed": lambda a: a.T,
+    "column": lambda a: a[:, 1:2],
+    "row": lambda a: a[1],
+    "three axes": lambda a: a.reshape(3, 5, 8)[:, ::2, 1:5],
+    "broadcast": lambda a: np.broadcast_to(a[:, :1], (15, 4)),
+    "Fortran": lambda a: np.asfortranarray(a),
+}
+
+
+@in_simulator
+@pytest.mark.usefixtures("simulator")
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_simulated_layouts(layout: str) -> None:
+    x = LAYOUTS[layout](np.linspace(-9, 9, 120, dtype=np.float32).reshape(15, 8))
+    assert_same(on_simulator(fa.leaky_relu, x, 0.1), fa.leaky_relu(x, 0.1))
+    grad = np.linspace(1, 2, x.size, dtype=np.float32).reshape(x.shape)
+    assert_same(on_simulator(fa.leaky_relu.backward, grad, x, 0.1), fa.leaky_relu.backward(grad, x, 0.1))
+    if layout != "broadcast":
+        expected = fa.leaky_relu(x, 0.1)
+        result = on_simulator(fa.leaky_relu, x, 0.1, out=x)
+        assert result is x
+        assert_same(x, expected)
+
+
+@in_simulator
+@pytest.mark.usefixtures("simulator")
+def test_simulated_array_parameters() -> None:
+    x = np.linspace(-9, 9, 48, dtype=np.float32).reshape(2, 6, 4)
+    for alpha in (np.linspace(0, 1, 4), np.linspace(0, 1, 6).reshape(6, 1), np.float64(0.3), np.ones((2, 1, 1, 4))):
+        alpha = alpha.astype(np.float32)
+        assert_same(on_simulator(fa.leaky_relu, x, alpha), fa.leaky_relu(x, alpha))
+    out = np.empty((3, *x.shape), np.float32)
+    assert_same(on_simulator(fa.leaky_relu, x, 0.5, out=out), np.stack([fa.leaky_relu(x, 0.5)] * 3))
+
+
+@in_simulator
+@pytest.mark.usefixtures("simulator")
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint16", "int64", "float64"])
+def test_simulated_dtypes(dtype: str) -> None:
+    x = np.array([0, 1, 1, 0, 1]).astype(dtype)
+    assert_same(on_simulator(fa.relu, x), fa.relu(x))
+    assert_same(on_simulator(fa.leaky_relu, x, 0.1), fa.leaky_relu(x, 0.1))
+    assert_same(on_simulator(fa.leaky_relu, x, 0.1, dtype="float32"), fa.leaky_relu(x, 0.1, dtype="float32"))
+
+
+@in_simulator
+@pytest.mark.usefixtures("simulator")
+@pytest.mark.parametrize("shift", [-1, 1, 7])
+def test_simulated_overlap(shift: int) -> None:
+    memory = np.linspace(-5, 5, 100, dtype=np.float32)
+    x, out = memory[10:90], memory[10 + shift : 90 + shift]
+    expected = fa.leaky_relu(x, 0.5)
+    on_simulator(fa.leaky_relu, x, 0.5, out=out)
+    assert_same(out, expected)
+
+
+@in_simulator
+@pytest.mark.usefixtures("simulator")
+@pytest.mark.parametrize("kind", [softmax, log_softmax], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("shape", [(3, 1), (2, 7), (2, 8), (2, 41), (4, 0), (0, 4)], ids=str)
+def test_simulated_rows(kind: Any, shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(1)
+    x, grad = rng.normal(0, 3, (2, *shape))
+    y = backend.softmax(kind.name, (Simulated(x),), (1,), None).array
+    np.testing.assert_allclose(y, kind(x), rtol=1e-14)
+    slope = backend.softmax(kind.name, (Simulated(grad), Simulated(y)), (1,), None).array
+    np.testing.assert_allclose(slope, kind.backward(grad, y), rtol=1e-12, atol=1e-15)
+    result = backend.softmax(kind.name, (Simulated(x),), (1,), Simulated(x))
+    assert result.array is x
+    assert_same(x, y)
+    turned = np.asfortranarray(grad)
+    assert_same(backend.softmax(kind.name, (Simulated(turned), Simulated(y)), (1,), Simulated(turned)).array, slope)
+
+
+@in_simulator
+@pytest.mark.usefixtures("simulator")
+def test_simulated_row_specials() -> None:
+    x = np.array([[0, np.nan, 1], [np.inf, 0, 1], [-np.inf] * 3, [-np.inf, 0, 0], [1e4, 1e4, -1e4]], np.float32)
+    for kind in (softmax, log_softmax):
+        y = backend.softmax(kind.name, (Simulated(x),), (1,), None).array
+        np.testing.assert_allclose(y, kind(x), rtol=1e-6)
+
+
+@in_simulator
+@pytest.mark.usefixtures("simulator")
+def test_simulated_errors() -> None:
+    x = np.ones((2, 3), np.float32)
+    for error, text, call in [
+        (TypeError, "host memory", lambda: backend.elementwise(fa.leaky_relu, (Simulated(x), np.ones(3)), {})),
+        (TypeError, "out has dtype float64", lambda: on_simulator(fa.relu, x, out=np.ones((2, 3)))),
+        (ValueError, r"out has shape \(3, 2\)|broadcast", lambda: on_simulator(fa.relu, x, out=x.reshape(3, 2))),
+        (ValueError, "out has shape", lambda: on_simulator(fa.relu, x, out=x[:1])),
+        (TypeError, "not supported for the input types", lambda: on_simulator(fa.tanh, x.astype(complex))),
+        (TypeError, "unexpected keyword argument 'axis'", lambda: on_simulator(fa.tanh, x, axis=1)),
+        (fa.BackendError, "not where=", lambda: on_simulator(fa.tanh, x, where=x > 0)),
+        (fa.BackendError, "last axis", lambda: backend.softmax("softmax", (Simulated(x),), (0,), None)),
+        (TypeError, "float16", lambda: backend.softmax("softmax", (Simulated(x.astype("f2")),), (1,), None)),
+    ]:
+        with pytest.raises(error, match=text):
+            call()
+    frozen = x.copy()
+    frozen.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        on_simulator(fa.relu, x, out=frozen)
+
+
+# --- on a GPU ---------------------------------------------------------------------------------------------------------
+
+
+class Kind:
+    """One library of device arrays: to the GPU, back, and what an array of it is."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.module = pytest.importorskip("numba.cuda" if name == "numba" else name)
+
+    def put(self, array: np.ndarray) -> Any:
+        if self.name == "torch":
+            return self.module.from_numpy(array.copy()).cuda()
+        return self.module.to_device(array) if self.name == "numba" else self.module.asarray(array)
+
+    def get(self, array: Any) -> np.ndarray:
+        if self.name == "torch":
+            return array.cpu().numpy()
+        return array.copy_to_host() if self.name == "numba" else self.module.asnumpy(array)
+
+    def owns(self, array: Any) -> bool:
+        return backend._library_name(type(array)) == self.name and hasattr(array, "__cuda_array_interface__")
+
+
+@pytest.fixture(params=["numba", "cupy", "torch"])
+def kind(request: pytest.FixtureRequest) -> Kind:
+    return Kind(request.param)
+
+
+@pytest.fixture
+def cupy() -> Any:
+    return pytest.importorskip("cupy")
+
+
+@pytest.fixture
+def torch() -> Any:
+    return pytest.importorskip("torch")
+
+
+@on_gpu
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("name", BY_NAME)
+def test_gpu_has_the_bits_of_the_cpu(name: str, dtype: str) -> None:
+    operation, x = BY_NAME[name], sample(dtype)
+    operands = (x,) if operation.inputs == 1 else (np.roll(x, 1), x)
+    assert_same(operation(*operands, backend="cuda"), operation(*operands, backend="serial"))
+
+
+@on_gpu
+def test_gpu_returns_the_kind_it_gets(kind: Kind) -> None:
+    x = sample("float32", 1000)[:1000].reshape(20, 50)
+    for operation, expected in [(fa.gelu, fa.gelu(x)), (fa.gelu.derivative, fa.gelu.derivative(x))]:
+        device = kind.put(x)
+        result = operation(device)
+        assert kind.owns(result)
+        assert_same(kind.get(result), expected)
+        assert operation(device, out=device) is device
+        assert_same(kind.get(device), expected)
+    out = kind.put(np.zeros_like(x))
+    assert fa.gelu.backward(kind.put(x), kind.put(x), out=out) is out
+    assert_same(kind.get(out), fa.gelu.backward(x, x))
+    alpha = np.linspace(0, 1, 50, dtype=np.float32)
+    assert_same(kind.get(fa.leaky_relu(kind.put(x), kind.put(alpha))), fa.leaky_relu(x, alpha))
+    for shape in [(), (0,), (3, 0), (1,)]:
+        small = np.ones(shape, np.float32)
+        result = fa.elu(kind.put(small))
+        assert kind.owns(result)
+        assert_same(kind.get(result), np.asarray(fa.elu(small)))
+
+
+@on_gpu
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint8", "int16", "int32", "int64", "float16"])
+def test_gpu_dtypes(kind: Kind, dtype: str) -> None:
+    x = np.array([0, 1, 2, 3, 100, 127]).astype(dtype)
+    for f in (fa.relu, fa.sigmoid):
+        assert_same(kind.get(f(kind.put(x))), f(x))
+    assert_same(kind.get(fa.tanh(kind.put(x), dtype="float32")), fa.tanh(x, dtype="float32"))
+
+
+@on_gpu
+@pytest.mark.parametrize("n", [1, BLOCK - 1, 1023, 1024, 1025, 12_345_678])
+def test_gpu_writes_every_element_and_no_other(cupy: Any, n: int) -> None:
+    x = np.random.default_rng(n).normal(size=n).astype(np.float32)
+    guarded = cupy.full(n + 2, np.nan, np.float32)
+    fa.silu(cupy.asarray(x), out=guarded[1:-1])
+    assert_same(cupy.asnumpy(guarded[1:-1]), fa.silu(x))
+    assert cupy.isnan(guarded[[0, -1]]).all()
+
+
+@on_gpu
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_gpu_layouts(cupy: Any, layout: str) -> None:
+    host = sample("float32", 1000)[:1200].reshape(150, 8)
+    host = host if layout != "three axes" else host[:15]
+    pick = LAYOUTS[layout]
+    if layout == "broadcast":
+        on_host = np.broadcast_to(host[:, :1], (150, 4))
+        on_device = cupy.broadcast_to(cupy.asarray(host)[:, :1], (150, 4))
+    else:
+        on_host = pick(host)
+        on_device = cupy.asfortranarray(cupy.asarray(host)) if layout == "Fortran" else pick(cupy.asarray(host))
+    assert_same(cupy.asnumpy(fa.mish(on_device)), fa.mish(on_host))
+    slope = np.arange(on_host.shape[-1], dtype=np.float32)
+    assert_same(cupy.asnumpy(fa.elu(on_device, cupy.asarray(slope))), fa.elu(on_host, slope))
+    if layout != "broadcast":
+        expected = fa.mish(on_host)
+        fa.mish(on_device, out=on_device)
+        assert_same(cupy.asnumpy(on_device), expected)
+
+
+@on_gpu
+@pytest.mark.parametrize("shift", [-1, 1, 300])
+def test_gpu_overlap(cupy: Any, shift: int) -> None:
+    host = sample("float32", 50_000)
+    device = cupy.asarray(host)
+    fa.silu(device[1000:80_000], out=device[1000 + shift : 80_000 + shift])
+    assert_same(cupy.asnumpy(device[1000 + shift : 80_000 + shift]), fa.silu(host[1000:80_000]))
+
+
+@on_gpu
+def test_gpu_counts_beyond_32_bits(cupy: Any) -> None:
+    n = 2**31 + 5
+    x = cupy.ones(n, np.int8)
+    x[-3:] = cupy.asarray([-7, 5, -9])
+    fa.relu(x, out=x)
+    assert cupy.asnumpy(x[-4:]).tolist() == [1, 0, 5, 0]
+    assert int(x.sum(dtype=np.int64)) == n - 3 + 5
+
+
+@on_gpu
+def test_gpu_works_in_the_current_stream_of_torch(torch: Any) -> None:
+    x = torch.zeros(1 << 20, device="cuda")
+    fa.sigmoid(x)  # compiled before
+    torch.cuda.synchronize()
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        torch.cuda._sleep(200_000_000)
+        x.fill_(1)
+        result = fa.sigmoid(x)
+        assert not stream.query()  # nothing has waited for the GPU
+    stream.synchronize()
+    assert (result == float(fa.sigmoid(np.float32(1)))).all()
+
+
+@on_gpu
+def test_gpu_works_in_the_current_stream_of_cupy(cupy: Any) -> None:
+    host = np.ones(1 << 24, np.float32)
+    stream = cupy.cuda.Stream(non_blocking=True)
+    with stream:
+        x = cupy.zeros(1 << 24, np.float32)
+        for _ in range(200):
+            x += np.float32(1)
+        result = fa.sigmoid(x - np.float32(199))
+    stream.synchronize()
+    assert_same(cupy.asnumpy(result), fa.sigmoid(host))
+
+
+@on_gpu
+def test_gpu_refuses_tensors_that_require_grad(torch: Any) -> None:
+    x = torch.ones(3, device="cuda", requires_grad=True)
+    with pytest.raises(RuntimeError, match="detach"):
+        fa.sigmoid(x)
+    assert fa.sigmoid(x.detach()).shape == (3,)
+
+
+@on_gpu
+def test_gpu_errors_leave_it_usable(cupy: Any, torch: Any) -> None:
+    x, host = cupy.ones((2, 3), np.float32), np.ones((2, 3), np.float32)
+    tensor = torch.ones(2, 3, device="cuda")
+    for error, text, call in [
+        (TypeError, "host memory", lambda: fa.leaky_relu(x, host)),
+        (TypeError, "host memory", lambda: fa.relu.backward(host, x)),
+        (TypeError, "host memory", lambda: fa.relu(x, out=host)),
+        (TypeError, "cupy and torch", lambda: fa.relu.backward(tensor, x)),
+        (TypeError, "not supported for the input types", lambda: fa.relu(x.astype(np.complex64))),
+        (TypeError, "out has dtype float64", lambda: fa.relu(x, out=cupy.ones((2, 3)))),
+        (ValueError, "out has shape", lambda: fa.relu(x, out=x[:1])),
+        (ValueError, "broadcast", lambda: fa.leaky_relu(x, cupy.ones(2, np.float32))),
+        (fa.BackendError, "takes host arrays", lambda: fa.relu(x, backend="serial")),
+        (fa.BackendError, "last axis", lambda: softmax(x, 0)),
+        (TypeError, "float16", lambda: softmax(x.astype(np.float16))),
+    ]:
+        with pytest.raises(error, match=text):
+            call()
+    assert_same(cupy.asnumpy(fa.relu(x)), host)
+
+
+@on_gpu
+def test_gpu_takes_host_arrays_when_asked() -> None:
+    x = sample("float32", 1000)[:1200].reshape(30, 40)
+    with fa.use_backend("cuda"):
+        for array in (x, x.T, x[::-1, ::3], x[:0], x.astype("f8").astype(">f8"), x[0, 0], np.float32(2), 2, [0.5, -1]):
+            actual, expected = fa.gelu(array), fa.gelu(array, backend="serial")
+            assert type(actual) is type(expected)
+            assert_same(actual, expected)
+        assert_same(fa.elu(x, np.float32(0.5)), fa.elu(x, np.float32(0.5), backend="serial"))
+        out = np.empty_like(x)
+        assert fa.gelu(x, out=out) is out
+        assert_same(out, fa.gelu(x, backend="serial"))
+        np.testing.assert_allclose(softmax(x[1:]), softmax(x[1:], backend="numpy"), rtol=1e-5)
+        with pytest.raises(TypeError, match="masked"):
+            fa.gelu(np.ma.array([1.0, 2.0], mask=[0, 1]))
+
+
+@on_gpu
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("f", [softmax, log_softmax], ids=lambda f: f.name)
+@pytest.mark.parametrize("n", [1, 10, 33, 1000, 4096, 100_001])
+def test_gpu_rows(cupy: Any, f: Any, n: int, dtype: str) -> None:
+    rng = np.random.default_rng(n)
+    x, grad = (rng.normal(0, 5, (2, 7, n)) + 100).astype(dtype)
+    y = f(cupy.asarray(x))
+    shifted = x.astype(np.longdouble) - x.max(-1, keepdims=True)
+    total = np.exp(shifted).sum(-1, keepdims=True)
+    exact = np.exp(shifted) / total if f is softmax else shifted - np.log(total)
+    assert ulps(cupy.asnumpy(y), exact) <= 4
+    slope = f.backward(cupy.asarray(grad), y)
+    expected = f.backward(grad.astype("f8"), cupy.asnumpy(y).astype("f8"), backend="numpy")
+    weight = np.abs(cupy.asnumpy(y)).max() if f is softmax else 1 + n * np.exp(cupy.asnumpy(y).max())
+    assert np.abs(cupy.asnumpy(slope) - expected).max() <= 4 * np.finfo(dtype).eps * np.abs(grad).max() * weight
+
+
+@on_gpu
+def test_gpu_rows_of_every_kind(kind: Kind) -> None:
+    x = np.array([[0, np.nan, 1], [np.inf, 0, 1], [-np.inf] * 3, [-np.inf, 0, 0], [1e4, 1e4, -1e4]], np.float32)
+    for f in (softmax, log_softmax):
+        device = kind.put(x)
+        result = f(device)
+        assert kind.owns(result)
+        np.testing.assert_allclose(kind.get(result), f(x), rtol=3e-7)
+        assert f(device, out=device) is device
+        assert_same(kind.get(device), kind.get(result))
+        assert kind.get(f(kind.put(np.ones((0, 3), np.float32)))).shape == (0, 3)
+        assert kind.get(f(kind.put(np.arange(6).reshape(2, 3)))).dtype == np.float64
+
+
+@on_gpu
+@pytest.mark.parametrize("name", ["relu", "gelu", "softplus", "tanh_derivative", "elu_backward"])
+def test_gpu_vectorize(name: str) -> None:
+    operation = BY_NAME[name]
+    x = np.linspace(-5, 5, 1000, dtype=np.float32)
+    operands = (*[x] * operation.inputs, *np.full((len(operation.parameters), 1000), 0.5, np.float32))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Numba's, of a grid that is small
+        actual = operation.vectorize("cuda")(*operands)
+    expected = operation(*operands)
+    np.testing.assert_allclose(actual, expected, rtol=1e-6, atol=1e-7)
+
+
+@on_gpu
+def test_gpu_formulas_in_kernels_of_the_user() -> None:
+    from numba import cuda
+
+    sigmoid = fa.sigmoid.scalar
+    backend.register()
+
+    @cuda.jit
+    def kernel(x, out):  # type: ignore[no-untyped-def]
+        i = cuda.grid(1)
+        if i < x.size:
+            out[i] = sigmoid(x[i])
+
+    x = np.linspace(-9, 9, 10_000, dtype=np.float32)
+    out = cuda.device_array_like(x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Numba's, of a grid that is small
+        kernel[40, 256](cuda.to_device(x), out)
+    np.testing.assert_allclose(out.copy_to_host(), fa.sigmoid(x), rtol=2e-7)

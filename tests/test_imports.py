@@ -1,0 +1,140 @@
+"""What importing fastact does not do, and which module may import which: an arrow outside `ALLOWED` is an error."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import pkgutil
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import fastact as fa
+
+PACKAGE = Path(fa.__file__).parent
+
+#: Modules (patterns, relative to fastact) and what of fastact they may import. "" is the package's public names.
+ALLOWED = {
+    "_errors": [],
+    "_registry": ["_errors"],
+    "_primitives": [],
+    "_scalar_math": ["_primitives"],
+    "math": ["_scalar_math"],
+    "_threads": [],
+    "_ufunc": ["_threads"],
+    "_softmax*": ["_threads", "_softmax*"],
+    "_dispatch": ["_errors", "_threads", "_ufunc"],
+    "_activation": ["_dispatch", "_registry", "_primitives", "_ufunc", "backends.serial"],
+    "activations": ["_activation", "_scalar_math"],
+    "softmax": ["_dispatch", "_errors", "_registry"],
+    "backends": [],
+    "backends.*": ["_errors", "_primitives", "_threads", "_ufunc"],
+    "backends.cython": ["_errors"],
+    "backends.numpy": ["backends._softmax_numpy"],
+    "backends.cuda": ["_errors", "_primitives", "math"],
+    "mlp*": ["", "_errors", "mlp*"],
+    "experiments*": ["", "_errors", "experiments*"],
+    "cli*": ["", "_errors", "cli*", "experiments*"],
+    "__main__": ["cli"],
+    "": ["_activation", "_dispatch", "_errors", "_registry", "activations", "softmax", "mlp"],
+}
+
+IMPORT_EFFECTS = """
+import gc, json, os, sys, threading, time
+import numba
+import numpy as np
+from numba.core.dispatcher import Dispatcher
+
+def os_threads():
+    return len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else threading.active_count()
+
+before, modules, start = os_threads(), set(sys.modules), time.process_time()
+import fastact
+seconds = time.process_time() - start
+compiled = [str(d) for d in gc.get_objects() if isinstance(d, Dispatcher) and d.signatures]
+print(json.dumps([os_threads() - before, compiled, sorted(set(sys.modules) - modules), seconds]))
+"""
+
+
+def test_import_is_cheap_and_silent(python: Any) -> None:
+    runs = [json.loads(python(IMPORT_EFFECTS)) for _ in range(3)]
+    threads, compiled, modules, _ = runs[0]
+    assert threads == 0
+    assert compiled == []
+    heavy = {"matplotlib", "sklearn", "scipy", "rich", "click", "torch", "cupy", "jax", "pandas", "numba_cuda", "cuda"}
+    assert not {module.split(".")[0] for module in modules} & heavy
+    assert not [module for module in modules if module.startswith(("numba.cuda", "numba.np.ufunc.parallel"))]
+    assert min(seconds for *_, seconds in runs) < 0.10
+
+
+def test_import_needs_no_extra(python: Any) -> None:
+    extras = ["matplotlib", "sklearn", "rich", "click", "scipy", "mpmath"]
+    code = f"import sys; sys.modules.update(dict.fromkeys({extras})); import fastact; print(fastact.tanh(0.0))"
+    assert python(code) == "0.0\n"
+
+
+def sources() -> Iterator[tuple[str, Path]]:
+    for path in sorted(PACKAGE.rglob("*.py*")):
+        if path.suffix in (".py", ".pyx"):
+            parts = path.relative_to(PACKAGE).with_suffix("").parts
+            yield ".".join(part for part in parts if part != "__init__"), path
+
+
+def imported(module: str, path: Path) -> Iterator[str]:
+    """What of fastact a file imports, as names relative to fastact."""
+    if path.suffix == ".pyx":
+        yield from re.findall(r"^\s*(?:from|c?import) fastact\.(\w+)", path.read_text(), re.M)
+        return
+    package = module if path.stem == "__init__" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names if alias.name.split(".")[0] == "fastact"]
+            yield from (name.partition(".")[2] for name in names)
+        elif isinstance(node, ast.ImportFrom):
+            base = ["fastact", *package.split(".")][: -node.level + 1 or None] if node.level else []
+            source = ".".join([*filter(None, base), *filter(None, [node.module])])
+            if source.split(".")[0] == "fastact":
+                for alias in node.names:
+                    full = f"{source}.{alias.name}".partition(".")[2]
+                    yield full if is_module(full) else source.partition(".")[2]
+
+
+def is_module(name: str) -> bool:
+    path = PACKAGE.joinpath(*name.split("."))
+    return any(path.with_suffix(suffix).exists() for suffix in (".py", ".pyx")) or (path / "__init__.py").exists()
+
+
+@pytest.mark.parametrize(("module", "path"), [pytest.param(*each, id=each[0]) for each in sources()])
+def test_imports_follow_the_architecture(module: str, path: Path) -> None:
+    pattern = module if module in ALLOWED else next(each for each in ALLOWED if each and fnmatch(module, each))
+    own = {module, module.rpartition(".")[0]} if path.stem != "__init__" else {module}
+    for name in imported(module, path):
+        allowed = name in own or any(fnmatch(name, each) for each in ALLOWED[pattern])
+        assert allowed, f"fastact.{module} must not import fastact.{name}"
+
+
+def modules() -> Iterator[ModuleType]:
+    for info in pkgutil.walk_packages([str(PACKAGE)], "fastact."):
+        if not info.name.endswith(("__main__", "_avx2", "_avx512")):
+            yield importlib.import_module(info.name)
+
+
+def test_all_lists_what_is_there() -> None:
+    for module in modules():
+        names = getattr(module, "__all__", [])
+        assert len(set(names)) == len(names)
+        assert all(hasattr(module, name) for name in names), module.__name__
+
+
+def test_public_names() -> None:
+    """Every public name of the package is fastact's own, and every function of the catalogue is one."""
+    public = {name for name in vars(fa) if not name.startswith("_") and not isinstance(getattr(fa, name), ModuleType)}
+    assert set(fa.names()) <= public
+    for name in public - set(fa.names()):
+        assert getattr(fa, name).__module__.startswith("fastact"), name

@@ -1,0 +1,144 @@
+"""The same bits whatever the operands' memory layout, the array's length, and the number of threads.
+
+The measure is the serial result for a contiguous array. To add a layout, add a line to `LAYOUTS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import bits, operands
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import fastact as fa
+
+#: Around the widths of SIMD registers, of the block buffers and of the threads' blocks.
+SIZES = [0, 1, 2, 3, 7, 9, 15, 16, 17, 31, 63, 65, 1023, 1025, 2047, 2048, 2049]
+LARGE_SIZES = [16385, 32769, 65535, 65536, 65537, 100_003]
+SHAPE = 60, 70
+
+
+def unaligned(x: np.ndarray) -> np.ndarray:
+    return np.frombuffer(bytearray(b"0" + x.tobytes()), np.uint8)[1:].view(x.dtype).reshape(x.shape)
+
+
+def field(x: np.ndarray) -> np.ndarray:
+    """A field of a packed record, as memory-mapped tables have it: strided by 9 bytes or 17, and unaligned."""
+    table = np.zeros(x.shape, [("a", "u1"), ("x", x.dtype), ("b", x.dtype)])
+    table["x"] = x
+    return table["x"]
+
+
+LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "strided": lambda x: np.repeat(x, 2, axis=-1)[..., ::2],
+    "rows strided": lambda x: np.repeat(x, 2, axis=0)[::2],
+    "reversed": lambda x: x[::-1, ::-1].copy()[::-1, ::-1],
+    "Fortran": np.asfortranarray,
+    "transposed": lambda x: x.T.copy().T[:, ::1],
+    "byte-swapped": lambda x: x.astype(x.dtype.newbyteorder()),
+    "unaligned": unaligned,
+    "field": field,
+}
+
+
+def numbers(dtype: Any, shape: Any) -> np.ndarray:
+    """Every kind of value: ordinary, tails, subnormal, special."""
+    n = int(np.prod(shape))
+    random = np.random.default_rng(9)
+    x = random.normal(size=n) * 10.0 ** random.integers(-3, 3, n)
+    x[::97] = np.resize([0.0, -0.0, np.inf, -np.inf, np.nan, 1e-310, -1e-40, 1e30, -1e30], x[::97].size)
+    return x.astype(dtype).reshape(shape)
+
+
+def serial(operation: Any, x: np.ndarray) -> np.ndarray:
+    return bits(operation(*operands(operation, np.array(x, x.dtype.newbyteorder("="), order="C")), backend="serial"))
+
+
+@pytest.fixture(autouse=True)
+def overflow_of_gradients() -> Any:
+    """grad_output * f'(x) may be inf * 0; NumPy does not say so here, as no operation of fastact does."""
+    with np.errstate(all="raise", under="ignore"):
+        yield
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layout_of_inputs(operation: Any, dtype: Any, layout: str) -> None:
+    x = numbers(dtype, SHAPE)
+    view = LAYOUTS[layout](x)
+    view.flags.writeable = False
+    np.testing.assert_array_equal(bits(operation(*operands(operation, view))), serial(operation, x))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layout_of_output(operation: Any, dtype: Any, layout: str) -> None:
+    x = numbers(dtype, SHAPE)
+    out = LAYOUTS[layout](np.zeros_like(x))
+    assert operation(*operands(operation, x), out=out) is out
+    np.testing.assert_array_equal(bits(out), serial(operation, x))
+
+
+def test_in_place_and_overlapping(operation: Any, dtype: Any) -> None:
+    for n in 1, 17, 5000:
+        x = numbers(dtype, n + 1)
+        same, up, down, back = x.copy(), x.copy(), x.copy(), x.copy()
+        operation(*operands(operation, same), out=same)
+        operation(*operands(operation, up[:-1]), out=up[1:])
+        operation(*operands(operation, down[1:]), out=down[:-1])
+        operation(*operands(operation, back), out=back[::-1])
+        np.testing.assert_array_equal(bits(same), serial(operation, x))
+        np.testing.assert_array_equal(bits(up[1:]), serial(operation, x[:-1]))
+        np.testing.assert_array_equal(bits(down[:-1]), serial(operation, x[1:]))
+        np.testing.assert_array_equal(bits(back[::-1]), serial(operation, x))
+
+
+def test_broadcast_with_stride_0(operation: Any, dtype: Any) -> None:
+    row = numbers(dtype, 200)
+    for view in np.broadcast_to(row, (30, 200)), np.broadcast_to(row[:, None], (200, 30)):
+        np.testing.assert_array_equal(bits(operation(*operands(operation, view))), serial(operation, view))
+
+
+def test_backward_broadcasts_its_operands(activation: Any, dtype: Any) -> None:
+    g, x = numbers(dtype, (40, 1)), numbers(dtype, 3000)[1::2]
+    both = (np.array(each) for each in np.broadcast_arrays(g, x))
+    np.testing.assert_array_equal(bits(activation.backward(g, x)), bits(activation.backward(*both)))
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (3, 0), (1, 1)])
+def test_small_shapes(operation: Any, dtype: Any, shape: tuple[int, ...]) -> None:
+    x = np.full(shape, 0.5, dtype)
+    result = operation(*operands(operation, x))
+    assert (result.shape, result.dtype) == (shape, dtype)
+    np.testing.assert_array_equal(bits(result), serial(operation, x))
+
+
+@pytest.mark.parametrize("backend", ["serial", "parallel", "auto"])
+def test_length_and_threads(operation: Any, dtype: Any, backend: str) -> None:
+    """Element i does not depend on how many follow, on the address, or on who computes it."""
+    x = numbers(dtype, LARGE_SIZES[-1] + 1)
+    whole = serial(operation, x)
+    for n in SIZES if backend == "serial" else SIZES + LARGE_SIZES:
+        start = n % 2
+        result = operation(*operands(operation, x[start : start + n]), backend=backend)
+        np.testing.assert_array_equal(bits(result), whole[start : start + n])
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts_in_parallel(dtype: Any, layout: str) -> None:
+    x = numbers(dtype, (300, 500))
+    for operation in fa.mish, fa.swish.backward:
+        view, out = LAYOUTS[layout](x), LAYOUTS[layout](np.zeros_like(x))
+        operation(*operands(operation, view), out=out, backend="parallel")
+        np.testing.assert_array_equal(bits(out), serial(operation, x))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.data(), st.sampled_from(["f4", "f8"]))
+def test_any_view(data: st.DataObject, kind: str) -> None:
+    x = numbers(kind, data.draw(hnp.array_shapes(max_dims=4, max_side=9)))
+    view = x[data.draw(hnp.basic_indices(x.shape, allow_ellipsis=False))]
+    np.testing.assert_array_equal(bits(fa.elu(view)), serial(fa.elu, np.asarray(view)))
