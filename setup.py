@@ -1,7 +1,8 @@
 """The compiled parts of fastact; everything else is in pyproject.toml.
 
-Each extension is built for the baseline of its platform, without fast-math and without -march=native, so that a
-wheel runs everywhere and gives the same bits everywhere.
+Each extension is built for the baseline of its platform, without fast-math and without -march=native, so that a build
+runs on every processor of that platform. The softmax kernels are built once more for each instruction set of
+`SOFTMAX_FLAGS`, and backends/cython.py chooses among them at run time.
 """
 
 import sysconfig
@@ -9,27 +10,48 @@ import sysconfig
 import numpy as np
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import CCompilerError, ExecError, PlatformError
 
 DEFINES = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION")]
 
+# MSVC, arm64 and universal macOS builds have the baseline alone.
+SOFTMAX_FLAGS: dict[str, list[str]] = {"_softmax_baseline": []}
+if sysconfig.get_platform().endswith("-x86_64"):
+    SOFTMAX_FLAGS["_softmax_avx2"] = ["-mavx2", "-mfma"]
+    SOFTMAX_FLAGS["_softmax_avx512"] = ["-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw", "-mfma"]
 
-def extension(name: str, *flags: str) -> Extension:
+
+class BuildExtensions(build_ext):
+    """Say what to do where there is no working C compiler, instead of where the compiler's call failed."""
+
+    def run(self) -> None:
+        try:
+            super().run()
+        except (CCompilerError, ExecError, PlatformError) as error:
+            raise SystemExit(
+                f"\nfastact cannot be built: {error}\n"
+                "It needs a working C compiler and Python's headers. Install them and try again:\n"
+                "    Debian, Ubuntu   apt install gcc python3-dev\n"
+                "    Fedora           dnf install gcc python3-devel\n"
+                "    macOS            xcode-select --install\n"
+                "    Windows          Microsoft C++ Build Tools\n"
+            ) from None
+
+
+def extension(name: str, flags: list[str]) -> Extension:
+    optimise = [] if sysconfig.get_platform().startswith("win") else ["-O3"]
     return Extension(
         f"fastact.{name}",
         [f"fastact/{name}.pyx"],
         include_dirs=[np.get_include()],
         define_macros=DEFINES,
-        extra_compile_args=["-O3", *flags],
+        extra_compile_args=[*optimise, *flags],
     )
 
 
-# The softmax kernels once per instruction set; backends/cython.py chooses at run time. MSVC, arm64 and universal
-# macOS builds get the baseline alone.
-SOFTMAX_FLAGS = {"_softmax_baseline": []}
-if sysconfig.get_platform().endswith("-x86_64"):
-    SOFTMAX_FLAGS["_softmax_avx2"] = ["-mavx2", "-mfma"]
-    SOFTMAX_FLAGS["_softmax_avx512"] = ["-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw", "-mfma"]
-
-extensions = [extension("_threads"), extension("_ufunc")]
-extensions += [extension(name, *flags) for name, flags in SOFTMAX_FLAGS.items()]
-setup(ext_modules=cythonize(extensions, language_level=3))
+EXTENSIONS = {"_threads": [], "_ufunc": [], **SOFTMAX_FLAGS}
+setup(
+    ext_modules=cythonize([extension(*item) for item in EXTENSIONS.items()], language_level=3),
+    cmdclass={"build_ext": BuildExtensions},
+)

@@ -87,7 +87,7 @@ def main() -> None:
     show("_LOG", remez(logarithm, mpf(0), reach, 6), np.float64)
     for pole, end, degree, dtype in ((4, mpf("14.5"), 9, np.float32), (4, mpf(39), 24, np.float64)):
         tail = normal_tail(pole)
-        show("_TAIL", remez(tail, mpf(0), end / (end + pole), degree, lambda t: 1 / tail(t)), dtype)
+        show("_TAIL", remez(tail, mpf(0), end / (end + pole), degree, lambda t, f=tail: 1 / f(t)), dtype)
 
 
 if __name__ == "__main__":

@@ -2,20 +2,25 @@
 
 One element and 1,000 elements against np.tanh (the cost of a call); 1,000,000 elements against PyTorch with the same
 number of threads. Every figure is a minimum over interleaved repetitions.
-    python benchmarks/elementwise.py
+    python benchmarks/elementwise.py             # print the tables
+    python benchmarks/elementwise.py --readme    # and put them into README.md
 """
 
 from __future__ import annotations
 
+import datetime
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 # An old kernel choice for OpenBLAS, where one is set, would not be a fair one for the peers.
 for variable in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
     os.environ.pop(variable, None)
 
+import numba  # noqa: E402
 import numpy as np  # noqa: E402
 
 import fastact as fa  # noqa: E402
@@ -24,43 +29,50 @@ Call = Callable[[], object]
 
 
 def interleaved(calls: dict[str, Call], rounds: int, inner: int = 1) -> dict[str, float]:
-    """The least time of each call in seconds; the calls take turns, so that a slow moment of the machine hits all."""
+    """The least time of each call in seconds.
+
+    The calls take turns of ten, so that a slow moment of the machine hits all of them, while none is measured with the
+    threads of the one before still spinning.
+    """
     best = dict.fromkeys(calls, float("inf"))
     for call in calls.values():
         call()
     for _ in range(rounds):
         for name, call in calls.items():
-            start = time.perf_counter()
-            for _ in range(inner):
-                call()
-            best[name] = min(best[name], (time.perf_counter() - start) / inner)
+            for _ in range(10):
+                start = time.perf_counter()
+                for _ in range(inner):
+                    call()
+                best[name] = min(best[name], (time.perf_counter() - start) / inner)
     return best
 
 
-def call_cost() -> None:
-    print("\nCost of a call, float32, as a multiple of np.tanh's")
-    print(f"{'function':12}{'1 element':>12}{'1, out=':>12}{'1,000':>12}{'1,000, out=':>14}")
-    cases = [(n, out) for n in (1, 1000) for out in (False, True)]
+def call_cost() -> list[str]:
+    """The cost of a call as a multiple of np.tanh's, in a Markdown table."""
+    lines = ["| as a multiple of `np.tanh` | 1 element | 1, `out=` | 1,000 | 1,000, `out=` |", "|---|---|---|---|---|"]
     ratios: dict[str, list[float]] = {}
-    for n, with_out in cases:
+    for n, with_out in [(n, out) for n in (1, 1000) for out in (False, True)]:
         x = np.random.default_rng(0).standard_normal(n).astype(np.float32)
         keywords = {"out": np.empty_like(x)} if with_out else {}
         calls: dict[str, Call] = {"np.tanh": lambda x=x, k=keywords: np.tanh(x, **k)}
         for name in ("sigmoid", "tanh", "silu", "gelu", "relu"):
-            calls[name] = lambda f=fa.get(name), x=x, k=keywords: f(x, **k)
-        best = interleaved(calls, rounds=300, inner=100)
+            function = fa.get(name)
+            calls[name] = lambda f=function, x=x, k=keywords: f(x, **k)
+        best = interleaved(calls, rounds=30, inner=100)
         for name, seconds in best.items():
             ratios.setdefault(name, []).append(seconds / best["np.tanh"])
     for name, row in ratios.items():
-        print(f"{name:12}{row[0]:12.2f}{row[1]:12.2f}{row[2]:12.2f}{row[3]:14.2f}")
+        if name != "np.tanh":
+            lines.append(f"| `{name}` | " + " | ".join(f"{ratio:.2f}" for ratio in row) + " |")
+    return lines
 
 
-def against_torch() -> None:
+def against_torch() -> list[str]:
+    """Nanoseconds per element beside PyTorch's, in a Markdown table."""
     try:
         import torch
     except ImportError:
-        print("\nPyTorch is not installed; the comparison with it is left out.")
-        return
+        return ["PyTorch is not installed; the comparison with it is left out."]
     threads = fa.get_num_threads()
     torch.set_num_threads(threads)
     n = 1_000_000
@@ -77,19 +89,40 @@ def against_torch() -> None:
         "leaky_relu": torch.nn.functional.leaky_relu,
         "relu": torch.relu,
     }
-    print(f"\n{n:,} float32, {threads} threads, ns per element (torch {torch.__version__})")
-    print(f"{'function':12}{'fastact':>10}{'torch':>10}{'torch/fastact':>16}")
+    lines = [
+        f"| {n:,} float32, {threads} threads, ns per element | fastact | torch {torch.__version__} | torch / fastact |",
+        "|---|---|---|---|",
+    ]
     for name, peer in peers.items():
         f = fa.get(name)
-        best = interleaved({"fastact": lambda f=f: f(x), "torch": lambda p=peer: p(tensor)}, rounds=400)
+        best = interleaved({"fastact": lambda f=f: f(x), "torch": lambda p=peer: p(tensor)}, rounds=40)
         ours, theirs = best["fastact"] / n * 1e9, best["torch"] / n * 1e9
-        print(f"{name:12}{ours:10.3f}{theirs:10.3f}{theirs / ours:16.2f}")
+        lines.append(f"| `{name}` | {ours:.3f} | {theirs:.3f} | {theirs / ours:.2f} |")
+    return lines
+
+
+def processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
 
 
 def main() -> None:
-    print(f"Python {platform.python_version()}, NumPy {np.__version__}, {platform.machine()}, {os.cpu_count()} cores")
-    call_cost()
-    against_torch()
+    heading = (
+        f"Measured on {datetime.date.today()}, {processor()}, {os.cpu_count()} cores, Python "
+        f"{platform.python_version()}, NumPy {np.__version__}, Numba {numba.__version__}, by "
+        "`python benchmarks/elementwise.py --readme`; minima of interleaved repetitions."
+    )
+    report = "\n".join([heading, "", *call_cost(), "", *against_torch()])
+    print(report)
+    if "--readme" in sys.argv[1:]:
+        readme = Path(__file__).parents[1] / "README.md"
+        before, _, rest = readme.read_text(encoding="utf-8").partition("<!-- speed:begin -->\n")
+        _, _, after = rest.partition("<!-- speed:end -->")
+        text = f"{before}<!-- speed:begin -->\n{report}\n<!-- speed:end -->{after}"
+        readme.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

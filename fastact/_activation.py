@@ -50,6 +50,8 @@ class ElementwiseOperation(Operation):
         self.parameters = dict(parameters)
         self.dtypes = dtypes
         self.scalar = numba.njit(**JIT_OPTIONS)(formula)
+        #: The formula as plain NumPy runs it, on whole arrays.
+        self.plain = formula
         #: keyword -> its value -> the operation that it selects
         self.variants: dict[str, dict[str, ElementwiseOperation]] = {}
         self._loops: dict[tuple[int, bool], int] = {}
@@ -208,12 +210,16 @@ class Activation(ElementwiseOperation):
     def backward(self) -> ElementwiseOperation:
         """grad_output * f'(x, *parameters), in one pass."""
         if "backward" not in self._parts:
-            slope = numba.njit(**JIT_OPTIONS)(self._need_derivative())
-
-            def backward(grad_output, x, *parameters):  # type: ignore[no-untyped-def]
-                return grad_output * slope(x, *parameters)
-
-            self._parts["backward"] = Derivative(self.name, "backward", backward, ("grad_output", "x"), self.parameters)
+            derivative = self._need_derivative()
+            part = Derivative(
+                self.name,
+                "backward",
+                _backward_of(numba.njit(**JIT_OPTIONS)(derivative)),
+                ("grad_output", "x"),
+                self.parameters,
+            )
+            part.plain = _backward_of(derivative)
+            self._parts["backward"] = part
         return self._parts["backward"]
 
     def add_variants(self, keyword: str, choices: Mapping[str, Activation]) -> None:
@@ -224,6 +230,13 @@ class Activation(ElementwiseOperation):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _registry.get, (self.name,)
+
+
+def _backward_of(derivative: Formula) -> Formula:
+    def backward(grad_output, x, *parameters):  # type: ignore[no-untyped-def]
+        return grad_output * derivative(x, *parameters)
+
+    return backward
 
 
 for _kind in (ElementwiseOperation, Derivative, Activation):

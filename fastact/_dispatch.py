@@ -7,6 +7,7 @@ operands straight to the ufunc unless a backend was asked for. To add one: its f
 from __future__ import annotations
 
 import importlib
+import operator
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -116,6 +117,8 @@ def elementwise(operation: Any, arguments: tuple[Any, ...], keywords: dict[str, 
 
 def softmax_backend(backend: str | None, array: Any) -> ModuleType:
     """The backend module whose `softmax(kind, arrays, axes, out)` takes this array."""
+    if type(array) is np.ndarray and _requested(backend) == "auto":
+        return _load("cython")
     return _choose("softmax", "cython", backend, (array,))
 
 
@@ -209,12 +212,13 @@ def set_num_threads(n: int) -> None:
     ValueError
         If n is not between 1 and the number that Numba started with (NUMBA_NUM_THREADS, by default the cores).
     """
+    n = operator.index(n)
     most = int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
     if not 1 <= n <= most:
         raise ValueError(
             f"n={n!r} threads; it must be from 1 to {most} (NUMBA_NUM_THREADS, set before import, raises it)"
         )
-    _threads.set_num_threads(int(n))
+    _threads.set_num_threads(n)
 
 
 def get_num_threads() -> int:

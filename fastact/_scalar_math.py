@@ -9,6 +9,7 @@ benchmarks/coefficients.py computes them. Only activations.py and user formulas 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -32,8 +33,9 @@ from fastact._primitives import (
 )
 
 __all__ = [
-    "exp", "expm1", "like", "log1p_exp", "mish", "mish_slope", "product", "sigmoid", "sigmoid_slope_times", "sigmoid_times",
-    "silu", "silu_slope", "tanh", "tanh_gelu_argument", "where",
+    "exp", "expm1", "gate_slope", "gelu", "gelu_slope", "like", "mish", "mish_slope", "product", "sigmoid",
+    "sigmoid_slope_times", "sigmoid_times", "silu", "softplus", "tanh", "tanh_gelu_argument",
+    "tanh_gelu_steepness", "where",
 ]  # fmt: skip
 
 scalar = njit(**JIT_OPTIONS)
@@ -48,13 +50,19 @@ _SHIFT = constant(1.5 * 2**23, 1.5 * 2**52)
 _LARGEST = constant(float(np.finfo(np.float32).max), float(np.finfo(np.float64).max))
 #: Where e**x is 0 even after multiplication by x, and where it is infinite.
 _EXP_LOWEST = constant(-112.0, -760.0)
+#: Where e**x is 0 even after multiplication by the largest number.
+_EXP_DEEPEST = constant(-195.0, -1460.0)
 _EXP_HIGHEST = constant(89.0, 710.0)
 #: A power of two, and the shift that counts in powers of it: what keeps the scale of a subnormal result normal.
 _TINY = constant(2.0**-48, 2.0**-128)
 _SHIFT_TINY = constant(1.5 * 2**23 + 48, 1.5 * 2**52 + 128)
 _small_power = small_power(48, 128)
+#: A biased exponent from which scaling is done in two steps.
+_DEEP = constant(-100.0, -1000.0)
 #: Where 1 + e**x is 1 in the dtype, with a margin.
 _EXP_NEGLIGIBLE = constant(-17.4, -37.5)
+#: More than x times the derivative of the argument in any gate, where the gate is not 0; and 0 times e**_EXP_LOWEST.
+_STEEPEST = constant(400.0, 2400.0)
 #: Where the normal distribution's lower tail is 0 even after multiplication by x.
 _TAIL_END = constant(14.5, 39.0)
 
@@ -124,8 +132,8 @@ def _quotient(n, n_low, d, d_low):
 
 @scalar
 def _times(a, y, y_low):
-    """a * (y + y_low) rounded once, for y > 0; an infinite a stays itself."""
-    return where(magnitude(a) > _LARGEST(a), a, fma(a, y, a * y_low))
+    """a * (y + y_low) rounded once, for y > 0; infinite a and the sign of zero stay."""
+    return where(magnitude(a) > _LARGEST(a), a, copysign(fma(a, y, a * y_low), a))
 
 
 @scalar
@@ -184,8 +192,8 @@ def _reversed_exp(x, x_low):
 def _sigmoid(x, x_low):
     """q, error, u, k: 1 / (1 + e**-(x + x_low)) = (q + error * q) * _TINY; u and k as in `_reversed_exp`.
 
-    For x from _EXP_LOWEST to -_EXP_NEGLIGIBLE. q stays a normal number: multiplication by _TINY, at the very end, rounds
-    a subnormal result once. Powers of two are added to exponents as integers, since multiplications limit the speed.
+    For x from _EXP_LOWEST to -_EXP_NEGLIGIBLE. q stays a normal number: multiplying by _TINY, at the very end, rounds a
+    subnormal result once. Powers of two are added to exponents as integers, since multiplications limit the speed.
     """
     u, k = _reversed_exp(x, x_low)
     one, one_low = _ordered_sum(like(1.0, x), _small_power(k))
@@ -201,13 +209,20 @@ def _unbiased(k):
 
 
 @scalar
+def _scale_tiny(x, k):
+    """x * 2**k, k biased as `_SHIFT_TINY` is, down to where even the largest x gives 0."""
+    deep = k - _SHIFT(k) < _DEEP(k)
+    return _scale(where(deep, x * _TINY(x), x), where(deep, k, _unbiased(k)))
+
+
+@scalar
 def _decay(b, b_low):
-    """p, p_low, power: e**-(b + b_low) = (p + p_low) * power * _TINY, for 0 <= b <= -_EXP_LOWEST; see `_sigmoid`."""
+    """p, p_low, k: e**-(b + b_low) = (p + p_low) * 2**k, for 0 <= b <= -_EXP_DEEPEST; k biased as `_SHIFT_TINY` is."""
     k = fma(-b, _LOG2_E(b), _SHIFT_TINY(b))
     whole = k - _SHIFT_TINY(b)
     r = fma(-whole, _LN2_LOW(b), -fma(whole, _LN2_HIGH(b), b) - b_low)
     p, p_low = _ordered_sum(like(1.0, b), fma(r * r, _EXP(r), r))
-    return p, p_low, power_of_two(k)
+    return p, p_low, k
 
 
 @scalar
@@ -279,31 +294,43 @@ def tanh(x: Any) -> Any:
     return np.tanh(x)
 
 
-def _log1p_exp_scalar(x, x_low):
-    x = _clamp(x, _EXP_LOWEST(x), like(0.0, x))
-    u, k = _exp(x, x_low)
-    z, z_low = _ordered_sum(like(1.0, x), u)
-    tail = _scale(z + z_low, k)  # log(1 + z) = z to the last bit where z is so small that scaling it could round
-    power = power_of_two(where(x < like(4.0, x) * _EXP_NEGLIGIBLE(x), _SHIFT(x), k))
-    z, z_low = z * power, z_low * power
+@scalar
+def _log1p(z, z_low):
+    """log(1 + z + z_low) as high and low part, for 0 <= z <= 1."""
     # 1 + z = 2 * (1 + f) or 1 + f with |f| < 0.42
-    upper = z > like(0.41421356, x)
-    d, d_low = _sum(z, like(-1.0, x))
-    f = where(upper, like(0.5, x) * d, z)
-    f_low = where(upper, like(0.5, x) * (d_low + z_low), z_low)
-    s = f / (like(2.0, x) + f)
-    half_square = like(0.5, x) * f * f
+    upper = z > like(0.41421356, z)
+    d, d_low = _sum(z, like(-1.0, z))
+    f = where(upper, like(0.5, z) * d, z)
+    f_low = where(upper, like(0.5, z) * (d_low + z_low), z_low)
+    s = f / (like(2.0, z) + f)
+    half_square = like(0.5, z) * f * f
     w = s * s
-    log_low = fma(s, half_square + w * _LOG(w), -half_square) + fma(f_low, like(-2.0, x) * s, f_low)
-    log_low = log_low + where(upper, _LN2_LOW(x), like(0.0, x))
-    high, low = _ordered_sum(where(upper, _LN2_HIGH(x), like(0.0, x)), f)
-    return where(x < like(2.0, x) * _EXP_NEGLIGIBLE(x), tail, high + (low + log_low))
+    low = fma(s, half_square + w * _LOG(w), -half_square) + fma(f_low, like(-2.0, z) * s, f_low)
+    low = low + where(upper, _LN2_LOW(z), like(0.0, z))
+    high, more = _ordered_sum(where(upper, _LN2_HIGH(z), like(0.0, z)), f)
+    return _ordered_sum(high, low + more)
 
 
-@compiled(_log1p_exp_scalar)
-def log1p_exp(x: Any, x_low: Any) -> Any:
-    """log(1 + e**x) for x <= 0."""
-    return np.log1p(np.exp(np.minimum(x, 0)))
+def _softplus_scalar(x, beta):
+    h, h_low = _product(beta, x)
+    negative = h < like(0.0, x)
+    b, b_low = magnitude(h), where(negative, -h_low, h_low)
+    b_low = where(b < -_EXP_DEEPEST(x), b_low, like(0.0, x))
+    b = where(b > -_EXP_DEEPEST(x), -_EXP_DEEPEST(x), b)
+    p, p_low, k = _decay(b, b_low)
+    power = _small_power(k)
+    log, log_low = _log1p(p * power, p_low * power)
+    rest, rest_low = _quotient(log, log_low, beta, like(-0.0, x))
+    value, value_low = _sum(where(negative, like(0.0, x), x), rest)
+    # Where 1 + e**-b rounds to 1, log(1 + e**-b) is e**-b.
+    tail = where(negative, _scale_tiny((p + p_low) / beta, k), x)
+    return where(b > like(-2.0, x) * _EXP_NEGLIGIBLE(x), tail, value + (value_low + rest_low))
+
+
+@compiled(_softplus_scalar)
+def softplus(x: Any, beta: Any) -> Any:
+    """log(1 + e**(beta * x)) / beta."""
+    return np.logaddexp(0, beta * x) / beta
 
 
 def _sigmoid_scalar(x):
@@ -318,11 +345,11 @@ def sigmoid(x: Any) -> Any:
 
 
 def _sigmoid_times_scalar(a, x, x_low):
-    x_low = where(magnitude(x) < -_EXP_LOWEST(x), x_low, like(0.0, x))
-    q, error, _, k = _sigmoid(_clamp(x, _EXP_LOWEST(x), -_EXP_NEGLIGIBLE(x)), x_low)
+    x_low = where(magnitude(x) < -_EXP_DEEPEST(x), x_low, like(0.0, x))
+    q, error, _, k = _sigmoid(_clamp(x, _EXP_DEEPEST(x), -_EXP_NEGLIGIBLE(x)), x_low)
     q = times_power(q, _negated(k))
-    a = where(x < _EXP_LOWEST(x), copysign(like(0.0, a), a), a)
-    return _scale(_times(a, q, error * q), _unbiased(k))
+    a = where(x < _EXP_DEEPEST(x), copysign(like(0.0, a), a), a)
+    return _scale_tiny(_times(a, q, error * q), k)
 
 
 @compiled(_sigmoid_times_scalar)
@@ -369,70 +396,101 @@ def silu(x: Any) -> Any:
     return x / (1 + np.exp(-x))
 
 
-def _silu_slope_scalar(x, x_low):
-    negative = x < like(0.0, x)
-    x_low = where(magnitude(x) < -_EXP_LOWEST(x), x_low, like(0.0, x))
-    b, b_low = magnitude(x), where(negative, -x_low, x_low)
+def _gate_slope_scalar(x, x_low, g, g_low):
+    small = magnitude(g) < -_EXP_LOWEST(x)
+    g_low, x_low = where(small, g_low, like(0.0, x)), where(small, x_low, like(0.0, x))
+    negative = g < like(0.0, x)
+    b, b_low = magnitude(g), where(negative, -g_low, g_low)
     b = where(b > -_EXP_LOWEST(x), -_EXP_LOWEST(x), b)
-    p, p_low, power = _decay(b, b_low)
-    scale = power * _TINY(x)
-    z, z_low = p * scale, p_low * scale
+    a, a_low = magnitude(x), where(negative, -x_low, x_low)
+    a = where(a > _STEEPEST(x), _STEEPEST(x), a)
+    p, p_low, k = _decay(b, b_low)
+    power = _small_power(k)
+    z, z_low = p * power, p_low * power
     d, d_low = _ordered_sum(like(1.0, x), z)
-    q, q_low = _quotient(like(1.0, x), like(0.0, x), d, d_low + z_low)
+    d_low = d_low + z_low
+    q, q_low = _quotient(like(1.0, x), like(0.0, x), d, d_low)
     q, q_low = _pair_product(q, q_low, q, q_low)
-    # x < 0: z * (1 - b + z) / (1 + z)**2; else (1 + z * (1 + b)) / (1 + z)**2
-    n, n_low = _sum(like(1.0, x) - b, z)
-    m, m_low = _pair_product(z, z_low, b, b_low)
-    m, m_low = _ordered_sum(d, m)[0], _ordered_sum(d, m)[1] + (m_low + (d_low + z_low))
-    n, n_low = where(negative, n, m), where(negative, n_low + (z_low - b_low), m_low)
-    high, low = _pair_product(q, q_low, n, n_low)
-    low = where(negative, fma(high, p_low, low * p), low)
-    tail = where(negative, p, like(1.0, x))
-    high_tail = high * tail
-    low = low + fma(high, tail, -high_tail)
-    return (high_tail + low) * where(negative, power, like(1.0, x)) * where(negative, _TINY(x), like(1.0, x))
+    # g < 0: z * (1 + z - a) / (1 + z)**2; else (1 + z + a * z) / (1 + z)**2
+    n, n_low = _sum(like(1.0, x), -a)
+    n, more = _sum(n, z)
+    n_low = n_low + (more + (z_low - a_low))
+    m, m_low = _pair_product(z, z_low, a, a_low)
+    m, more = _sum(d, m)
+    m_low = m_low + (more + d_low)
+    slope, slope_low = _pair_product(q, q_low, where(negative, n, m), where(negative, n_low, m_low))
+    tail, tail_low = _pair_product(slope, slope_low, p, p_low)
+    return where(negative, _scale(tail + tail_low, _unbiased(k)), slope + slope_low)
 
 
-@compiled(_silu_slope_scalar)
-def silu_slope(x: Any, x_low: Any) -> Any:
-    """The derivative of x / (1 + e**-x)."""
-    s = 1 / (1 + np.exp(-x))
-    return s + x * (s * (1 - s))
+@compiled(_gate_slope_scalar)
+def gate_slope(x: Any, x_low: Any, g: Any, g_low: Any) -> Any:
+    """s + x * s * (1 - s) with s = 1 / (1 + e**-g): the derivative of x * s where x is x times the derivative of g."""
+    s = 1 / (1 + np.exp(-g))
+    return s + np.clip(x, -1e4, 1e4) * (s * (1 - s))
 
 
-def _tanh_gelu_argument_scalar(x):
-    x = _clamp(x, like(-1e3, x), like(1e3, x))
+@scalar
+def _tanh_gelu_cubic(x, factor):
+    """2 * sqrt(2 / pi) * (x + factor * 0.044715 * x**3) as high and low part."""
     square, square_low = _product(x, x)
     term, term_low = _product(square, _GELU_CUBIC(x))
     term_low = term_low + fma(square_low, _GELU_CUBIC(x), square * _GELU_CUBIC_LOW(x))
+    term, more = _product(term, factor)
     inner, inner_low = _sum(_GELU_LINEAR(x), term)
-    inner_low = inner_low + (term_low + _GELU_LINEAR_LOW(x))
+    inner_low = inner_low + (fma(term_low, factor, more) + _GELU_LINEAR_LOW(x))
     high, low = _product(x, inner)
     return high, fma(x, inner_low, low)
 
 
+def _tanh_gelu_argument_scalar(x):
+    return _tanh_gelu_cubic(_clamp(x, like(-1e3, x), like(1e3, x)), like(1.0, x))
+
+
 @compiled(_tanh_gelu_argument_scalar)
 def tanh_gelu_argument(x: Any) -> tuple[Any, Any]:
-    """2 * sqrt(2 / pi) * (x + 0.044715 * x**3), and its low part."""
+    """2 * sqrt(2 / pi) * (x + 0.044715 * x**3), and its low part; x within 1,000."""
     x = np.clip(x, -1e3, 1e3)
-    return 2 * np.sqrt(2 / np.pi) * (x + 0.044715 * x**3), np.zeros_like(x)
+    return 2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x**3), np.zeros_like(x)
 
 
-def _mish_scalar(x):
+def _tanh_gelu_steepness_scalar(x):
+    return _tanh_gelu_cubic(_clamp(x, like(-1e3, x), like(1e3, x)), like(3.0, x))
+
+
+@compiled(_tanh_gelu_steepness_scalar)
+def tanh_gelu_steepness(x: Any) -> tuple[Any, Any]:
+    """x times the derivative of `tanh_gelu_argument`, and its low part."""
+    x = np.clip(x, -1e3, 1e3)
+    return 2 * math.sqrt(2 / math.pi) * (x + 3 * 0.044715 * x**3), np.zeros_like(x)
+
+
+@scalar
+def _mish_parts(x):
+    """b, p, z, plus, d, k, all but b and k with low parts: what mish and its derivative share.
+
+    b = |x|, z = e**-b = p * 2**k; x < 0: plus = 2 + z, d = 2 + z * plus; else plus = 2 + 2 z, d = 1 + z * plus.
+    """
     negative = x < like(0.0, x)
     b = magnitude(x)
     b = where(b > -_EXP_LOWEST(x), -_EXP_LOWEST(x), b)
-    p, p_low, power = _decay(b, like(0.0, x))
-    scale = power * _TINY(x)
-    z, z_low = p * scale, p_low * scale
-    # x < 0: b * z * (2 + z) / (2 + z * (2 + z)); else x - b * z * 2z / (1 + z * (2 + 2z))
+    p, p_low, k = _decay(b, like(0.0, x))
+    power = _small_power(k)
+    z, z_low = p * power, p_low * power
     plus, plus_low = _ordered_sum(like(2.0, x), where(negative, z, z + z))
     plus_low = plus_low + where(negative, z_low, z_low + z_low)
     m, m_low = _pair_product(z, z_low, plus, plus_low)
     d, d_low = _sum(where(negative, like(2.0, x), like(1.0, x)), m)
-    q, q_low = _quotient(where(negative, plus, z + z), where(negative, plus_low, z_low + z_low), d, d_low + m_low)
+    return b, p, p_low, z, z_low, plus, plus_low, d, d_low + m_low, k
+
+
+def _mish_scalar(x):
+    # x < 0: -b * z * (2 + z) / d; else x - b * z * 2z / d
+    negative = x < like(0.0, x)
+    b, p, p_low, z, z_low, plus, plus_low, d, d_low, k = _mish_parts(x)
+    q, q_low = _quotient(where(negative, plus, z + z), where(negative, plus_low, z_low + z_low), d, d_low)
     q, q_low = _pair_product(q, q_low, p, p_low)
-    return _rectified(x) - fma(b, q, b * q_low) * power * _TINY(x)
+    return _rectified(x) - fma(b, q, b * q_low) * power_of_two(k) * _TINY(x)
 
 
 @compiled(_mish_scalar)
@@ -442,33 +500,32 @@ def mish(x: Any) -> Any:
 
 
 def _mish_slope_scalar(x):
+    # x < 0: z * (2 + z - 4b * (1 + z) / d) / d; else (1 + 2z + 4b * z**2 * (1 + z) / d) / d
     negative = x < like(0.0, x)
-    b = magnitude(x)
-    b = where(b > -_EXP_LOWEST(x), -_EXP_LOWEST(x), b)
-    p, p_low, power = _decay(b, like(0.0, x))
-    scale = power * _TINY(x)
-    z = p * scale
-    one, two, four = like(1.0, x), like(2.0, x), like(4.0, x)
-    # x < 0: z * ((2 + z) * d - 4b * (1 + z)) / d**2 with d = 2 + z * (2 + z)
-    # else:  ((1 + 2z) * d + 4b * z**2 * (1 + z)) / d**2 with d = 1 + z * (2 + 2z)
-    d = where(negative, fma(z, two + z, two), fma(z, two + (z + z), one))
-    n = where(negative, two + z, one + (z + z))
-    rest = four * b * (one + z) * where(negative, -one, z * z)
-    slope = (n + rest / d) / d
-    return slope * where(negative, p, one) * where(negative, power, one) * where(negative, _TINY(x), one)
+    b, p, p_low, z, z_low, plus, plus_low, d, d_low, k = _mish_parts(x)
+    one, one_low = _ordered_sum(like(1.0, x), z)
+    term, term_low = _pair_product(one, one_low + z_low, like(4.0, x) * b, like(0.0, x))
+    square, square_low = _pair_product(z, z_low, z, z_low)
+    other, other_low = _pair_product(term, term_low, square, square_low)
+    term, term_low = _quotient(where(negative, -term, other), where(negative, -term_low, other_low), d, d_low)
+    n, n_low = _sum(where(negative, plus, plus - like(1.0, x)), term)
+    slope, slope_low = _quotient(n, n_low + (plus_low + term_low), d, d_low)
+    tail, tail_low = _pair_product(slope, slope_low, p, p_low)
+    return where(negative, _scale(tail + tail_low, _unbiased(k)), slope + slope_low)
 
 
 @compiled(_mish_slope_scalar)
 def mish_slope(x: Any) -> Any:
     """The derivative of x * tanh(log(1 + e**x))."""
     t = np.tanh(np.logaddexp(0, x))
-    return t + x * (1 - t * t) / (1 + np.exp(-x))
+    return t + np.clip(x, -1e4, 1e4) * (1 - t * t) / (1 + np.exp(-x))
 
 
 @scalar
 def _normal_tail(b):
     h, h_low = _product(b, like(0.5, b) * b)
-    p, p_low, power = _decay(h, h_low)
+    p, p_low, k = _decay(h, h_low)
+    power = power_of_two(k)
     t = b / (b + like(2.5, b))
     return (p + p_low), like(2.0, b) * _TAIL(t) / (b + like(2.5, b)), power
 

@@ -170,7 +170,7 @@ def tanh(x: Any) -> Any:
 
 
 def _silu_slope(x: Any) -> Any:
-    return m.silu_slope(x, like(0, x))
+    return m.gate_slope(x, like(0, x), x, like(0, x))
 
 
 @activation(
@@ -196,7 +196,7 @@ def silu(x: Any) -> Any:
 
 def _swish_slope(x: Any, beta: Any) -> Any:
     high, low = m.product(beta, x)
-    return m.silu_slope(high, low)
+    return m.gate_slope(high, low, high, low)
 
 
 @activation(
@@ -246,12 +246,9 @@ def gelu(x: Any) -> Any:
 
 
 def _gelu_tanh_slope(x: Any) -> Any:
+    steepness, steepness_low = m.tanh_gelu_steepness(x)
     high, low = m.tanh_gelu_argument(x)
-    steepness = x * like(1.5957691216057308, x) * (like(1, x) + like(0.134145, x) * x * x)
-    saturated = high * high > like(1e6, x)
-    return m.sigmoid_times(like(1, x), high, low) + m.sigmoid_slope_times(
-        where(saturated, like(0, x), steepness), high, low
-    )
+    return m.gate_slope(steepness, steepness_low, high, low)
 
 
 @activation(
@@ -326,7 +323,4 @@ def _softplus_slope(x: Any, beta: Any) -> Any:
 )
 def softplus(x: Any, beta: Any) -> Any:
     """Softplus: a smooth relu."""
-    high, low = m.product(beta, x)
-    negative = high < like(0, x)
-    rest = m.log1p_exp(where(negative, high, -high), where(negative, low, -low))
-    return where(negative, like(0, x), x) + rest / beta
+    return m.softplus(x, beta)

@@ -70,7 +70,11 @@ class Softmax:
     parameters: ClassVar[dict[str, Any]] = {}
     reference: ClassVar[str] = "Bridle 1990, doi:10.1007/978-3-642-76153-9_28"
     max_ulp: ClassVar[float] = 4.0
-    notes: ClassVar[str] = "The output layer of a classifier: scores to probabilities. Train it with cross-entropy."
+    notes: ClassVar[dict[str, str]] = {
+        "for": "probabilities over classes",
+        "against": "not for hidden layers: its outputs compete, and its gradient vanishes",
+        "use": "output of multi-class classification, trained with cross-entropy",
+    }
     aliases: ClassVar[tuple[str, ...]] = ()
 
     def __call__(self, x: ArrayLike, axis: Axis = -1, out: np.ndarray | None = None, backend: str | None = None) -> Any:
@@ -132,7 +136,11 @@ class LogSoftmax(Softmax):
     formula = "x_i - log(sum_j exp(x_j))"
     range = "(-inf, 0]"
     reference = "Blanchard, Higham and Higham 2021, doi:10.1093/imanum/draa038"
-    notes = "log of softmax without its underflow: what cross-entropy needs."
+    notes: ClassVar[dict[str, str]] = {
+        "for": "log of softmax without its underflow",
+        "against": "not for hidden layers",
+        "use": "what cross-entropy is computed from",
+    }
 
     def backward(
         self,

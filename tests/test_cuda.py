@@ -595,7 +595,8 @@ def test_gpu_errors_leave_it_usable(cupy: Any, torch: Any) -> None:
 def test_gpu_takes_host_arrays_when_asked() -> None:
     x = sample("float32", 1000)[:1200].reshape(30, 40)
     with fa.use_backend("cuda"):
-        for array in (x, x.T, x[::-1, ::3], x[:0], x.astype("f8").astype(">f8"), x[0, 0], np.float32(2), 2, [0.5, -1]):
+        swapped = np.linspace(-9, 9, 50).astype(">f8")
+        for array in (x, x.T, x[::-1, ::3], x[:0], swapped, x[0, 0], np.float32(2), 2, [0.5, -1]):
             actual, expected = fa.gelu(array), fa.gelu(array, backend="serial")
             assert type(actual) is type(expected)
             assert_same(actual, expected)

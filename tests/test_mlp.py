@@ -80,9 +80,7 @@ def test_gradients_of_every_hidden_activation(name: str, output: str, loss: str,
 
 @pytest.mark.parametrize("name", fa.names())
 def test_gradients_of_every_output_activation_with_mse(name: str) -> None:
-    assert_gradients(
-        fa.MLP((4, 5, 3), "tanh", name, "mse", seed=3, dtype=np.float64, init="glorot"), *batch(3, "mse")
-    )
+    assert_gradients(fa.MLP((4, 5, 3), "tanh", name, "mse", seed=3, dtype=np.float64, init="glorot"), *batch(3, "mse"))
 
 
 def test_gradients_of_mixed_layers_own_activation_and_soft_targets(squared: Any) -> None:
@@ -279,9 +277,7 @@ def test_two_fits_are_one_longer_fit() -> None:
 def test_dtype_holds_throughout(dtype: Any) -> None:
     model = trained(dtype=dtype)
     arrays = [model.forward(blobs()[0]), model.gradients, model.optimizer.state]
-    arrays += [
-        getattr(layer, name) for layer in model.layers for name in ("weights", "bias", "preactivation")
-    ]
+    arrays += [getattr(layer, name) for layer in model.layers for name in ("weights", "bias", "preactivation")]
     assert {array.dtype for array in arrays} == {np.dtype(dtype)}
 
 
@@ -333,9 +329,7 @@ def test_a_copy_is_independent_and_goes_on_alike(duplicate: Any) -> None:
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_loaded_model_predicts_and_goes_on_with_the_same_bits(
-    tmp_path: Path, optimizer: str, dtype: Any
-) -> None:
+def test_a_loaded_model_predicts_and_goes_on_with_the_same_bits(tmp_path: Path, optimizer: str, dtype: Any) -> None:
     x, y = blobs()
     model = trained(optimizer=optimizer, dtype=dtype, activation=["silu"])
     model.save(tmp_path / "model.npz")
@@ -439,9 +433,7 @@ def settings(**changes: Any) -> dict[str, Any]:
         (lambda path: rewritten(path, bias_1=np.float32([0, np.nan, 0])), "bias_1 holds nan or inf"),
     ],
 )
-def test_a_damaged_or_foreign_file_is_named_with_its_problem(
-    tmp_path: Path, damage: Any, problem: str
-) -> None:
+def test_a_damaged_or_foreign_file_is_named_with_its_problem(tmp_path: Path, damage: Any, problem: str) -> None:
     path = tmp_path / "model.npz"
     trained().save(path)
     damage(path)
@@ -560,9 +552,7 @@ def labelled(value: float) -> NDArray[Any]:
         ({"validation": 0.2}, TypeError, r"validation must be a pair \(X, y\), got float"),
     ],
 )
-def test_wrong_data_leaves_the_model_as_it_was(
-    arguments: dict[str, Any], error: type[Exception], message: str
-) -> None:
+def test_wrong_data_leaves_the_model_as_it_was(arguments: dict[str, Any], error: type[Exception], message: str) -> None:
     x, y = blobs()
     model = classifier()
     with pytest.raises(error, match=message) as caught:

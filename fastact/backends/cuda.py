@@ -361,9 +361,7 @@ def _elementwise_library(
     operands = BaseTuple.from_types([loop if each is None else types.CPointer(_type(each)) for each in items])
     output = types.CPointer(loop)
     if not axes:
-        return _compile(
-            contiguous_kernel(formula, len(items), dtype.type), (operands, output, types.int64), capability
-        )
+        return _compile(contiguous_kernel(formula, len(items), dtype.type), (operands, output, types.int64), capability)
     place = types.UniTuple(types.int64, axes)
     arguments = (operands, types.UniTuple(place, len(items)), output, place, place, types.int64)
     return _compile(strided_kernel(formula, len(items), axes, dtype.type), arguments, capability)
@@ -372,9 +370,7 @@ def _elementwise_library(
 def _row_library(kind: str, arrays: int, threads: int, dtype: np.dtype[Any], capability: tuple[int, int]) -> Any:
     template, logarithm = ROW_KERNELS[kind, arrays]
     pointer = types.CPointer(_type(dtype))
-    return _compile(
-        template(logarithm, threads, dtype.type), (*[pointer] * (arrays + 1), types.int64), capability
-    )
+    return _compile(template(logarithm, threads, dtype.type), (*[pointer] * (arrays + 1), types.int64), capability)
 
 
 def _loaded(compile_library: Callable[..., Any]) -> Callable[..., Any]:
@@ -632,7 +628,8 @@ def _common_library(name: str, views: Sequence[Any]) -> Library:
                 f"{name}: a {type(view).__module__}.{type(view).__name__} in host memory is mixed with arrays on the "
                 "GPU; move all to one side (Python numbers fit either)"
             )
-    names = {_library_name(type(view.array)) for view in views if isinstance(view, View)}
+    kinds: set[Any] = {type(view.array) for view in views if isinstance(view, View)}
+    names = set(map(_library_name, kinds))
     if len(names) > 1:
         raise TypeError(f"{name}: arrays of {' and '.join(sorted(names))} are mixed; convert them to one of these")
     return LIBRARIES[names.pop()]

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["elementwise", "why_not"]
+from fastact.backends._softmax_numpy import softmax
+
+__all__ = ["elementwise", "softmax", "why_not"]
 
 
 def why_not() -> str | None:
@@ -18,9 +20,11 @@ def why_not() -> str | None:
 
 def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     kinds = tuple(type(o) if type(o) in (int, float) else np.asarray(o).dtype for o in operands)
-    wanted = {"signature": (*[None] * len(kinds), np.dtype(keywords["dtype"]))} if keywords.get("dtype") else {}
+    wanted = {"casting": keywords.get("casting", "same_kind")}
+    if keywords.get("dtype") is not None:
+        wanted["signature"] = (*[None] * len(kinds), np.dtype(keywords["dtype"]))
     dtype = operation.ufunc.resolve_dtypes((*kinds, None), **wanted)[0]
     with np.errstate(all="ignore"):
-        result = operation.scalar.py_func(*(np.asarray(o).astype(dtype, copy=False) for o in operands))
+        result = operation.plain(*(np.asarray(o).astype(dtype, copy=False) for o in operands))
     # np.positive brings out=, where=, casting=, order= and subok= as every ufunc has them.
     return np.positive(result, **keywords)

@@ -44,8 +44,7 @@ def as_table(values: ArrayLike, name: str, columns: int, dtype: DTypeLike) -> ND
         raise ValueError(f"{name} must be 2-D (samples, features), got shape {floats.shape}; reshape it")
     if floats.shape[1] != columns:
         raise ValueError(
-            f"{name} has {floats.shape[1]} features, the network wants {columns}; "
-            f"change {name} or layer_sizes"
+            f"{name} has {floats.shape[1]} features, the network wants {columns}; change {name} or layer_sizes"
         )
     if not len(floats):
         raise ValueError(f"{name} is empty (shape {floats.shape}); give at least one sample")

@@ -138,9 +138,7 @@ class CrossEntropy(Loss):
         return output.argmax(axis=1)
 
 
-LOSSES: dict[str, Loss] = {
-    loss.name: loss for loss in (MeanSquaredError(), BinaryCrossEntropy(), CrossEntropy())
-}
+LOSSES: dict[str, Loss] = {loss.name: loss for loss in (MeanSquaredError(), BinaryCrossEntropy(), CrossEntropy())}
 
 
 def loss_for(output: str, units: int, name: str) -> Loss:
@@ -149,9 +147,7 @@ def loss_for(output: str, units: int, name: str) -> Loss:
         name = next((loss.name for loss in LOSSES.values() if loss.output == output), "mse")
     loss = LOSSES[as_choice(name, "loss", ["auto", *LOSSES])]
     if loss.output not in (None, output):
-        raise ValueError(
-            f"loss={name!r} wants output={loss.output!r}, got {output!r}; change one, or take 'mse'"
-        )
+        raise ValueError(f"loss={name!r} wants output={loss.output!r}, got {output!r}; change one, or take 'mse'")
     if units not in loss.units:
         raise ValueError(
             f"loss={name!r} cannot have {units} output units; "

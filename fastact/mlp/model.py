@@ -92,9 +92,7 @@ class MLP:
             raise ValueError(f"layer_sizes must name at least inputs and outputs, got {sizes}; try (2, 4, 1)")
         hidden = activation if isinstance(activation, list | tuple) else [activation] * (len(sizes) - 2)
         if len(hidden) != len(sizes) - 2:
-            raise ValueError(
-                f"activation lists {len(hidden)} for {len(sizes) - 2} hidden layers; give one for each"
-            )
+            raise ValueError(f"activation lists {len(hidden)} for {len(sizes) - 2} hidden layers; give one for each")
         functions = [_activation(f) for f in [*hidden, output]]
         self.layer_sizes = tuple(sizes)
         self.loss = loss_for(functions[-1].name, sizes[-1], loss)
@@ -234,9 +232,7 @@ class MLP:
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Probabilities (samples, classes); two columns for one sigmoid unit."""
         if not self.loss.classifies:
-            raise TypeError(
-                f"predict_proba needs a classifying loss, this model has {self.loss.name}; use predict"
-            )
+            raise TypeError(f"predict_proba needs a classifying loss, this model has {self.loss.name}; use predict")
         output = self.forward(X)
         return np.hstack([1 - output, output]) if output.shape[1] == 1 else output
 
