@@ -41,7 +41,7 @@ def _call(_context: Any, function: Any, argument: Any, worker: Any) -> Any:
 
 
 def compile_launcher() -> int:
-    """The address of `void launch(intp workers, void *function, void *argument)`: a call of function for each worker."""
+    """The address of `void launch(intp workers, void *function, void *argument)`: a call for each worker."""
 
     @njit(parallel=True, error_model="numpy")
     def launch(workers, function, argument):  # type: ignore[no-untyped-def]
