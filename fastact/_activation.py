@@ -214,11 +214,11 @@ class Activation(ElementwiseOperation):
             part = Derivative(
                 self.name,
                 "backward",
-                _backward_of(numba.njit(**JIT_OPTIONS)(derivative)),
+                _backward_of(numba.njit(**JIT_OPTIONS)(derivative), len(self.parameters)),
                 ("grad_output", "x"),
                 self.parameters,
             )
-            part.plain = _backward_of(derivative)
+            part.plain = _backward_of(derivative, len(self.parameters))
             self._parts["backward"] = part
         return self._parts["backward"]
 
@@ -232,11 +232,19 @@ class Activation(ElementwiseOperation):
         return _registry.get, (self.name,)
 
 
-def _backward_of(derivative: Formula) -> Formula:
-    def backward(grad_output, x, *parameters):  # type: ignore[no-untyped-def]
+def _backward_of(derivative: Formula, parameters: int) -> Formula:
+    """grad_output * derivative(x, *parameters), in forms without a star where `numba.vectorize` may meet it."""
+
+    def backward(grad_output, x):  # type: ignore[no-untyped-def]
+        return grad_output * derivative(x)
+
+    def backward_one(grad_output, x, a):  # type: ignore[no-untyped-def]
+        return grad_output * derivative(x, a)
+
+    def backward_more(grad_output, x, *parameters):  # type: ignore[no-untyped-def]
         return grad_output * derivative(x, *parameters)
 
-    return backward
+    return (backward, backward_one, backward_more)[min(parameters, 2)]
 
 
 for _kind in (ElementwiseOperation, Derivative, Activation):

@@ -324,8 +324,9 @@ def _softplus_scalar(x, beta):
     value, value_low = _sum(where(negative, like(0.0, x), x), rest)
     # Where 1 + e**-b rounds to 1, log(1 + e**-b) is e**-b.
     tail = where(negative, _scale_tiny((p + p_low) / beta, k), x)
-    value = where(b > like(-2.0, x) * _EXP_NEGLIGIBLE(x), tail, value + (value_low + rest_low))
-    return where(beta == like(0.0, x), log / beta, value)
+    low = value_low + rest_low
+    low = where(low == low, low, like(0.0, x))  # beta = 0 gives inf
+    return where(b > like(-2.0, x) * _EXP_NEGLIGIBLE(x), tail, value + low)
 
 
 @compiled(_softplus_scalar)

@@ -52,7 +52,7 @@ def python() -> Callable[..., str]:
 
     def run(code: str, **environment: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", code],
+            [sys.executable, "-P", "-W", "error", "-c", code],
             cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr

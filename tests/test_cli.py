@@ -58,7 +58,7 @@ def pixels(path: str | Path) -> np.ndarray:
 def python(code: str, *, exit_code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `code` in a fresh interpreter."""
     result = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-P", "-c", code],
         capture_output=True,
         text=True,
         env=os.environ | environment,
@@ -380,7 +380,7 @@ def test_compare_says_what_is_wrong(fastact: Fastact, options: list[str], exit_c
 
 
 def test_module_and_version() -> None:
-    result = subprocess.run([sys.executable, "-m", "fastact", "--version"], capture_output=True, text=True, check=True)
+    result = subprocess.run([sys.executable, "-P", "-m", "fastact", "--version"], capture_output=True, text=True, check=True)
     assert fa.__version__ in result.stdout
 
 

@@ -103,7 +103,7 @@ def test_asked_for_by_name_without_gpu() -> None:
 
 def test_import_leaves_numba_cuda_alone() -> None:
     code = "import sys, fastact.backends.cuda; assert not {'numba.cuda', 'torch', 'cupy'} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "NUMBA_ENABLE_CUDASIM": "0"})
+    subprocess.run([sys.executable, "-P", "-c", code], check=True, env={**os.environ, "NUMBA_ENABLE_CUDASIM": "0"})
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_simulator() -> None:
     """Run the tests below under NUMBA_ENABLE_CUDASIM, which Numba reads at import."""
     if backend.SIMULATED:
         pytest.skip("this is that process")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", "simulated"]
+    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", "simulated"]
     environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
