@@ -61,12 +61,42 @@ def logarithm(w: mpf) -> mpf:
     return (mpmath.log((1 + s) / (1 - s)) / s - 2) / w if w > mpf(2) ** -60 else mpf(2) / 3
 
 
-def normal_tail(pole: float) -> Function:
-    """(a + pole) * e**(a**2 / 2) * Phi(-a) with a / (a + pole) = t."""
+def normal_tail(pole: mpf, ln2: float) -> Function:
+    """2 (b + pole) e**(b**2 / 2) Phi(-b) with b / (b + pole) = t, times what rounding log(2) to ln2 takes from e**."""
+    lost = mpmath.log(2) / mpf(ln2) - 1
 
     def f(t: mpf) -> mpf:
-        a = pole * t / (1 - t)
-        return (a + pole) * mpmath.erfc(a / mpmath.sqrt(2)) / 2 * mpmath.exp(a * a / 2)
+        b = pole * t / (1 - t)
+        return (b + pole) * mpmath.erfc(b / mpmath.sqrt(2)) * mpmath.exp((1 + lost) * b * b / 2)
+
+    return f
+
+
+def anchored(f: Function, anchor: int, dtype: type) -> tuple[mpf, Function]:
+    """Where f is `anchor`, and (f - anchor) / (t - centre) in t - centre."""
+    root = mpmath.findroot(lambda t: f(t) - anchor, 0.25 if anchor == 2 else 0.75)
+    centre = mpf(float(dtype(float(root))))
+    if dtype is np.float64:
+        centre += mpf(float(root - centre))  # the table `_TAIL_CENTRE_LOW`
+    tiny = mpf(10) ** -25
+
+    def g(y: mpf) -> mpf:
+        if abs(y) < mpf(10) ** -12:
+            return (f(centre + tiny) - f(centre - tiny)) / (2 * tiny)
+        return (f(y + centre) - anchor) / y
+
+    return centre, g
+
+
+def normal_slope(pole: mpf, centre: mpf, ln2: float) -> Function:
+    """2 e**(b**2 / 2) (Phi(-b) - b phi(b)) / (b + pole) in t - centre, times what rounding log(2) takes."""
+    tail = normal_tail(pole, ln2)
+    lost = mpmath.log(2) / mpf(ln2) - 1
+
+    def f(y: mpf) -> mpf:
+        b = pole * (y + centre) / (1 - y - centre)
+        density = b * mpmath.sqrt(2 / mpmath.pi) * mpmath.exp(lost * b * b / 2)
+        return (tail(y + centre) / (b + pole) - density) / (b + pole)
 
     return f
 
@@ -82,12 +112,24 @@ def main() -> None:
     square = lambda r: r * r  # noqa: E731
     show("_EXP", remez(exponential, -reach, reach, 4, square), np.float32)
     show("_EXP", remez(exponential, -reach, reach, 10, square), np.float64)
+    doubled = lambda r: exponential(r / 2) / 2  # noqa: E731
+    show("_EXP_DOUBLED", remez(doubled, -2 * reach, 2 * reach, 4, square), np.float32)
+    show("_EXP_DOUBLED", remez(doubled, -2 * reach, 2 * reach, 10, square), np.float64)
     reach = ((mpmath.sqrt(2) - 1) / (mpmath.sqrt(2) + 1)) ** 2 * mpf("1.001")
     show("_LOG", remez(logarithm, mpf(0), reach, 2), np.float32)
     show("_LOG", remez(logarithm, mpf(0), reach, 6), np.float64)
-    for pole, end, degree, dtype in ((4, mpf("14.5"), 9, np.float32), (4, mpf(39), 24, np.float64)):
-        tail = normal_tail(pole)
-        show("_TAIL", remez(tail, mpf(0), end / (end + pole), degree, lambda t, f=tail: 1 / f(t)), dtype)
+    pole = mpf("2.625")
+    for anchor, end, degree, dtype in ((2, mpf("14.2"), 8, np.float32), (1, mpf(39), 26, np.float64)):
+        tail = normal_tail(pole, float(dtype(np.log(2))))
+        centre, table = anchored(tail, anchor, dtype)
+        print(f"_TAIL_CENTRE, {dtype.__name__}: {mpmath.nstr(centre, 35)}")
+        weight = lambda y, f=tail, c=centre: (abs(y) + mpf(10) ** -12) / f(y + c)  # noqa: E731
+        show("_TAIL", remez(table, -centre, end / (end + pole) - centre, degree, weight), dtype)
+    pole, centre = mpf(3), mpf("0.203125")
+    for end, degree, dtype in ((mpf("14.2"), 9, np.float32), (mpf(39), 26, np.float64)):
+        table = normal_slope(pole, centre, float(dtype(np.log(2))))
+        weight = lambda y, f=table: 1 / max(abs(f(y)), mpf("0.05"))  # noqa: E731
+        show("_TAIL_SLOPE", remez(table, -centre, end / (end + pole) - centre, degree, weight), dtype)
 
 
 if __name__ == "__main__":

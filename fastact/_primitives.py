@@ -17,8 +17,9 @@ from numba.core import types
 from numba.extending import lower_builtin, overload, type_callable
 
 __all__ = [
-    "COMPILED", "JIT_OPTIONS", "PRIMITIVES", "compiled", "constant", "copysign", "fma", "like", "lower_half_power",
-    "magnitude", "polynomial", "power_of_two", "small_power", "times_power", "upper_half_power", "where",
+    "COMPILED", "JIT_OPTIONS", "PRIMITIVES", "biased_power", "compiled", "constant", "copysign", "fma",
+    "like", "lower_half_power", "magnitude", "polynomial", "positive_part", "power_of_two", "small_power",
+    "times_power", "upper_half_power", "where",
 ]  # fmt: skip
 
 #: Options of every scalar function. NumPy's division: the default's ZeroDivisionError branch alone stops
@@ -123,6 +124,17 @@ def magnitude(x: Any) -> Any:
     """abs(x), by clearing the sign bit."""
 
 
+def _positive_part(builder: Any, values: Any, cast: Any) -> Any:
+    (x,) = values
+    bits, sign = _bits(builder, x), _sign_mask(x.type)
+    return builder.bitcast(builder.select(builder.icmp_unsigned("<", bits, sign), bits, sign), x.type)
+
+
+@primitive(1, 0, _positive_part)
+def positive_part(x: Any) -> Any:
+    """x where its sign bit is clear, else -0.0: one minimum of integers."""
+
+
 def _copysign(builder: Any, values: Any, cast: Any) -> Any:
     x, sign = values
     bit = builder.and_(_bits(builder, sign), _sign_mask(x.type))
@@ -172,6 +184,17 @@ def _times_power(builder: Any, values: Any, cast: Any) -> Any:
 @primitive(2, 0, _times_power)
 def times_power(x: Any, shifted: Any) -> Any:
     """x * 2 ** k, k as `power_of_two` takes it, for normal x and result: an addition of integers."""
+
+
+def _biased_power(builder: Any, values: Any, cast: Any) -> Any:
+    (shifted,) = values
+    shift = ir.Constant(_integer(shifted.type), _mantissa_bits(shifted.type))
+    return builder.bitcast(builder.shl(_bits(builder, shifted), shift), shifted.type)
+
+
+@primitive(1, 0, _biased_power)
+def biased_power(shifted: Any) -> Any:
+    """2 ** k from the float 1.5 * 2 ** mantissa_bits + bias + k: with the bias in the constant that rounded to k."""
 
 
 @primitive(1, 0, _lower_half_power)

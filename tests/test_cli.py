@@ -380,7 +380,8 @@ def test_compare_says_what_is_wrong(fastact: Fastact, options: list[str], exit_c
 
 
 def test_module_and_version() -> None:
-    result = subprocess.run([sys.executable, "-P", "-m", "fastact", "--version"], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-P", "-m", "fastact", "--version"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert fa.__version__ in result.stdout
 
 
