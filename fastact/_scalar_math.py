@@ -120,8 +120,8 @@ _TAIL = polynomial(
         0.058962473014781025, 0.04225612638415555,
     ),
 )  # fmt: skip
-#: For the derivative, with a pole of 3: 2 e**(b**2 / 2) (Phi(-b) - b phi(b)) / (b + pole) in t - centre, from the second
-#: power on; then the coefficients of the first power and of 1. Relative 2**-26, 2**-61.
+#: For the derivative, with a pole of 3: 2 e**(b**2 / 2) (Phi(-b) - b phi(b)) / (b + pole) from the second power of
+#: t - centre on; then the coefficients of the first power and of 1. Relative 2**-26, 2**-61.
 _SLOPE_POLE = constant(3.0, 3.0)
 _SLOPE_CENTRE = constant(0.203125, 0.203125)
 _TAIL_SLOPE = polynomial(
