@@ -74,7 +74,7 @@ def normal_tail(pole: mpf, ln2: float) -> Function:
 
 def anchored(f: Function, anchor: int, dtype: type) -> tuple[mpf, Function]:
     """Where f is `anchor`, and (f - anchor) / (t - centre) in t - centre."""
-    root = mpmath.findroot(lambda t: f(t) - anchor, 0.25 if anchor == 2 else 0.75)
+    root = mpmath.findroot(lambda t: f(t) - anchor, (mpf("0.1"), mpf("0.9")), solver="anderson")
     centre = mpf(float(dtype(float(root))))
     if dtype is np.float64:
         centre += mpf(float(root - centre))  # the table `_TAIL_CENTRE_LOW`
