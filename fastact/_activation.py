@@ -33,7 +33,6 @@ class ElementwiseOperation(Operation):
     Attributes
     ----------
     ufunc : the genuine `numpy.ufunc`; its inputs are the arrays and then every parameter
-    scalar : the jitted formula, callable inside your own `numba.njit` and `numba.cuda.jit` code
     parameters : names and default values of the parameters
     """
 
@@ -49,7 +48,7 @@ class ElementwiseOperation(Operation):
         self.input_names = inputs
         self.parameters = dict(parameters)
         self.dtypes = dtypes
-        self.scalar = numba.njit(**JIT_OPTIONS)(formula)
+        self._scalar = numba.njit(**JIT_OPTIONS)(formula)
         #: The formula as plain NumPy runs it, on whole arrays.
         self.plain = formula
         #: keyword -> its value -> the operation that it selects
@@ -71,9 +70,15 @@ class ElementwiseOperation(Operation):
         if key not in self._loops:
             dtype = np.dtype(self.dtypes[row])
             self._loops[key] = serial.compile_loop(
-                self.scalar, self.inputs, len(self.parameters), dtype, array_parameters
+                self._scalar, self.inputs, len(self.parameters), dtype, array_parameters
             )
         return self._loops[key]
+
+    @property
+    def scalar(self) -> Any:
+        """The jitted formula, callable inside your own `numba.njit` and `numba.cuda.jit` code."""
+        _dispatch.offer_to_cuda()
+        return self._scalar
 
     def run(self, threads: int, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Apply the ufunc with this threading to arrays and parameters."""

@@ -9,9 +9,11 @@ from __future__ import annotations
 import importlib
 import operator
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -22,8 +24,8 @@ from fastact import _threads, _ufunc
 from fastact._errors import BackendError, UnknownNameError, nearest
 
 __all__ = [
-    "backends", "elementwise", "explain", "get_num_threads", "set_num_threads", "softmax_backend", "use_backend",
-    "vectorize",
+    "backends", "elementwise", "explain", "get_num_threads", "offer_to_cuda", "set_num_threads", "softmax_backend",
+    "use_backend", "vectorize",
 ]  # fmt: skip
 
 #: name -> (module, what it is)
@@ -131,6 +133,12 @@ def vectorize(operation: Any, target: str) -> Any:
     arity = operation.inputs + len(operation.parameters)
     signatures = [numba.from_dtype(np.dtype(c))(*[numba.from_dtype(np.dtype(c))] * arity) for c in operation.dtypes]
     return numba.vectorize(signatures, target=target)(operation.scalar.py_func)
+
+
+def offer_to_cuda() -> None:
+    """Let the user's own CUDA kernels call formulas, where numba-cuda is in use."""
+    if "numba.cuda" in sys.modules and find_spec("numba_cuda") is not None:
+        importlib.import_module(BACKENDS["cuda"][0]).register()
 
 
 @contextmanager
