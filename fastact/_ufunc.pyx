@@ -156,6 +156,17 @@ cdef inline void scatter(char* target, cnp.npy_intp stride, const char* source, 
             (target + i * stride)[0] = source[i]
 
 
+cdef void run_one_by_one(Call* call, Py_ssize_t n) noexcept nogil:
+    """A call in which each output may be a later input: ufunc.reduce and ufunc.accumulate."""
+    cdef char* pointers[MAX_OPERANDS]
+    cdef Py_ssize_t i
+    cdef int j
+    for i in range(n):
+        for j in range(call.operands):
+            pointers[j] = call.pointers[j] + i * call.strides[j]
+        call.kernel(pointers, 1)
+
+
 cdef void run(void* context, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
     """Elements start to stop of a call: straight from the operands, or block by block through buffers."""
     cdef Call* call = <Call*>context
@@ -189,7 +200,8 @@ cdef void inner_loop(char** pointers, const cnp.npy_intp* dimensions, const cnp.
     cdef fastact_flags flags
     cdef Py_ssize_t n = dimensions[0]
     cdef int i, last = loop.operands - 1, first_parameter = last - loop.parameters
-    cdef bint array_parameters = False, is_parameter
+    cdef Py_ssize_t offset, step
+    cdef bint array_parameters = False, is_parameter, chained = False
     if n > 1:
         for i in range(first_parameter, last):
             array_parameters |= strides[i] != 0
@@ -207,9 +219,15 @@ cdef void inner_loop(char** pointers, const cnp.npy_intp* dimensions, const cnp.
     for i in range(last):
         # In place: a kernel is vectorised only where its output stands elsewhere.
         call.buffered[last] |= n > 1 and pointers[i] == pointers[last]
+        # Elementwise calls never overlap at another offset: NumPy copies such operands.
+        offset = pointers[last] - pointers[i]
+        step = strides[last]
+        chained |= n > 1 and (step == 0 or (offset != 0 and offset % step == 0 and 0 < offset // step < n))
     for i in range(loop.operands):
         call.direct &= not call.buffered[i]
-    if loop.threads == SERIAL or (loop.threads == AUTO and n < parallel_from):
+    if chained:
+        run_one_by_one(&call, n)
+    elif loop.threads == SERIAL or (loop.threads == AUTO and n < parallel_from):
         run(&call, 0, n)
     else:
         parallel_for(run, &call, n, grain if n > 2 * grain else (n + 1) // 2, default_workers())

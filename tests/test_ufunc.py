@@ -194,3 +194,13 @@ def test_wrong_operands() -> None:
     ]:
         with pytest.raises(TypeError, match=message):
             call()
+
+
+def test_reduce_and_accumulate_go_one_by_one() -> None:
+    x = np.random.default_rng(0).standard_normal(70_000)
+    running = np.empty_like(x)
+    running[0] = x[0]
+    for i in range(1, x.size):
+        running[i] = running[i - 1] if running[i - 1] >= 0 else x[i] * running[i - 1]
+    assert fa.leaky_relu.ufunc.accumulate(x).tolist() == running.tolist()
+    assert fa.leaky_relu.ufunc.reduce(x) == running[-1]
