@@ -17,7 +17,8 @@ import pytest
 
 import fastact as fa
 
-PACKAGE = Path(fa.__file__).parent
+#: The checkout, which has the Cython sources too.
+PACKAGE = Path(__file__).parents[1] / "fastact"
 
 #: Modules (patterns, relative to fastact) and what of fastact they may import. "" is the package's public names.
 ALLOWED = {
@@ -46,7 +47,7 @@ ALLOWED = {
 }
 
 IMPORT_EFFECTS = """
-import gc, json, os, sys, threading, time
+import gc, json, os, sys, threading
 import numba
 import numpy as np
 from numba.core.dispatcher import Dispatcher
@@ -54,23 +55,20 @@ from numba.core.dispatcher import Dispatcher
 def os_threads():
     return len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else threading.active_count()
 
-before, modules, start = os_threads(), set(sys.modules), time.process_time()
+before, modules = os_threads(), set(sys.modules)
 import fastact
-seconds = time.process_time() - start
 compiled = [str(d) for d in gc.get_objects() if isinstance(d, Dispatcher) and d.signatures]
-print(json.dumps([os_threads() - before, compiled, sorted(set(sys.modules) - modules), seconds]))
+print(json.dumps([os_threads() - before, compiled, sorted(set(sys.modules) - modules)]))
 """
 
 
-def test_import_is_cheap_and_silent(python: Any) -> None:
-    runs = [json.loads(python(IMPORT_EFFECTS)) for _ in range(3)]
-    threads, compiled, modules, _ = runs[0]
+def test_import_is_silent(python: Any) -> None:
+    threads, compiled, modules = json.loads(python(IMPORT_EFFECTS))
     assert threads == 0
     assert compiled == []
     heavy = {"matplotlib", "sklearn", "scipy", "rich", "click", "torch", "cupy", "jax", "pandas", "numba_cuda", "cuda"}
     assert not {module.split(".")[0] for module in modules} & heavy
     assert not [module for module in modules if module.startswith(("numba.cuda", "numba.np.ufunc.parallel"))]
-    assert min(seconds for *_, seconds in runs) < 0.10
 
 
 def test_import_needs_no_extra(python: Any) -> None:

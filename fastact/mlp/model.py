@@ -87,6 +87,8 @@ class MLP:
         seed: int | None = None,
         dtype: DTypeLike = np.float32,
     ) -> None:
+        if not hasattr(layer_sizes, "__iter__"):
+            raise TypeError(f"layer_sizes must list the units per layer, such as (2, 4, 1); got {layer_sizes!r}")
         sizes = [as_integer(size, f"layer_sizes[{i}]", 1) for i, size in enumerate(layer_sizes)]
         if len(sizes) < 2:
             raise ValueError(f"layer_sizes must name at least inputs and outputs, got {sizes}; try (2, 4, 1)")
