@@ -19,7 +19,7 @@ from numba.extending import lower_builtin, overload, type_callable
 __all__ = [
     "COMPILED", "JIT_OPTIONS", "PRIMITIVES", "biased_power", "compiled", "constant", "copysign", "fma",
     "like", "lower_half_power", "magnitude", "polynomial", "positive_part", "power_of_two", "small_power",
-    "times_power", "upper_half_power", "where",
+    "times_power", "typer", "upper_half_power", "where",
 ]  # fmt: skip
 
 #: Options of every scalar function. NumPy's division: the default's ZeroDivisionError branch alone stops
@@ -36,18 +36,21 @@ COMPILED: list[tuple[Callable[..., Any], Callable[..., Any]]] = []
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def typer(arity: int, like_argument: int) -> Callable[..., Any]:
+    """A function of `arity` types that returns one of them; Numba reads the number of arguments from its signature."""
+    typers: dict[int, Callable[..., Any]] = {
+        1: lambda a: (a,)[like_argument],
+        2: lambda a, b: (a, b)[like_argument],
+        3: lambda a, b, c: (a, b, c)[like_argument],
+    }
+    return typers[arity]
+
+
 def _register(function: F, arity: int, like_argument: int, body: Callable[..., Any]) -> F:
     """Make `function` a primitive on the CPU, and note it for the other targets."""
     PRIMITIVES.append((function, arity, like_argument, body))
 
-    @type_callable(function)
-    def typing(_context: Any) -> Any:
-        # Numba reads the number of arguments from the typer's signature.
-        return {
-            1: lambda a: (a,)[like_argument],
-            2: lambda a, b: (a, b)[like_argument],
-            3: lambda a, b, c: (a, b, c)[like_argument],
-        }[arity]
+    type_callable(function)(lambda _context: typer(arity, like_argument))
 
     @lower_builtin(function, *[types.Any] * arity)
     def lower(context: Any, builder: Any, signature: Any, values: Any) -> Any:

@@ -25,7 +25,7 @@ from numba.core import config
 from numba.core.types import BaseTuple
 
 from fastact._errors import BackendError
-from fastact._primitives import COMPILED, JIT_OPTIONS, PRIMITIVES, where
+from fastact._primitives import COMPILED, JIT_OPTIONS, PRIMITIVES, typer, where
 from fastact.math import exp
 
 __all__ = ["elementwise", "ptx", "register", "softmax", "vectorize", "why_not"]
@@ -301,13 +301,7 @@ def register() -> None:
 def _register_primitive(
     extending: Any, function: Callable[..., Any], arity: int, like_argument: int, body: Callable[..., Any]
 ) -> None:
-    @extending.type_callable(function)
-    def typing(_context: Any) -> Any:
-        return {
-            1: lambda a: (a,)[like_argument],
-            2: lambda a, b: (a, b)[like_argument],
-            3: lambda a, b, c: (a, b, c)[like_argument],
-        }[arity]
+    extending.type_callable(function)(lambda _context: typer(arity, like_argument))
 
     @extending.lower_builtin(function, *[types.Any] * arity)
     def lower(context: Any, builder: Any, signature: Any, values: Any) -> Any:
