@@ -6,6 +6,7 @@ operands straight to the ufunc unless a backend was asked for. To add one: its f
 
 from __future__ import annotations
 
+import functools
 import importlib
 import operator
 import os
@@ -69,7 +70,9 @@ def _requested(backend: str | None) -> str:
     name = _in_force.get()
     if name is not None:
         return name
-    return _check_name(_FROM_ENVIRONMENT, "the environment variable FASTACT_BACKEND")
+    if _FROM_ENVIRONMENT != "auto":
+        _check_name(_FROM_ENVIRONMENT, "the environment variable FASTACT_BACKEND")
+    return _FROM_ENVIRONMENT
 
 
 def _on_gpu(operands: Iterable[Any]) -> bool:
@@ -117,10 +120,15 @@ def elementwise(operation: Any, arguments: tuple[Any, ...], keywords: dict[str, 
     return _choose("elementwise", "serial", backend, operands).elementwise(operation, operands, keywords)
 
 
+@functools.cache
+def _cython() -> ModuleType:
+    return _load("cython")
+
+
 def softmax_backend(backend: str | None, array: Any) -> ModuleType:
     """The backend module whose `softmax(kind, arrays, axes, out)` takes this array."""
     if type(array) is np.ndarray and _requested(backend) == "auto":
-        return _load("cython")
+        return _cython()
     return _choose("softmax", "cython", backend, (array,))
 
 
