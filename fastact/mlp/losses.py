@@ -7,6 +7,7 @@ and gradient stay exact for saturated units. A new loss is a subclass of `Loss` 
 from __future__ import annotations
 
 import sys
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from fastact.mlp.layers import Dense
 __all__ = ["Loss", "loss_for"]
 
 
-class Loss:
+class Loss(ABC):
     """One loss; `output` is the only output activation it goes with (None: any) and is fused with."""
 
     name: str
@@ -27,13 +28,13 @@ class Loss:
     classifies = True
     units = range(1, sys.maxsize)  # the numbers of output units it works with
 
+    @abstractmethod
     def targets(self, y: ArrayLike, name: str, units: int, dtype: DTypeLike) -> NDArray[Any]:
         """`y`, checked, as a float array (samples, units)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def value(self, layer: Dense, target: NDArray[Any]) -> float:
         """Mean loss of the batch that went through the output `layer` last."""
-        raise NotImplementedError
 
     def gradient(self, layer: Dense, target: NDArray[Any]) -> NDArray[Any]:
         """Gradient of `value` by `layer.preactivation`; this difference for both fused cross-entropies."""
@@ -41,9 +42,9 @@ class Loss:
         grad *= 1 / len(target)
         return grad
 
+    @abstractmethod
     def predict(self, output: NDArray[Any]) -> NDArray[Any]:
         """What the network's output says in the terms of `y`."""
-        raise NotImplementedError
 
     def score(self, output: NDArray[Any], target: NDArray[Any]) -> float:
         """Share of right predictions."""

@@ -6,6 +6,7 @@ Imported by `model.py`. A new optimiser is a subclass of `Optimiser` and one ent
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 __all__ = ["OPTIMISERS", "Optimiser"]
 
 
-class Optimiser:
+class Optimiser(ABC):
     """Updates `parameters` from `gradients`, in place and without temporaries.
 
     Attributes
@@ -41,8 +42,9 @@ class Optimiser:
         self.steps = 0
         self._scratch = np.empty_like(parameters)
 
+    @abstractmethod
     def step(self) -> None:
-        raise NotImplementedError
+        """One update."""
 
 
 class SGD(Optimiser):
