@@ -39,6 +39,12 @@ BACKENDS = {
 }
 NAMES = ("auto", *BACKENDS)
 
+#: family -> the backends that offer it
+FAMILIES = {
+    "elementwise": ("serial", "parallel", "cuda", "numpy"),
+    "softmax": ("cython", "cuda", "numpy"),
+}
+
 #: Elements from which a call uses several threads. Below, waking them costs more than it saves.
 PARALLEL_FROM = 1 << 16
 
@@ -91,17 +97,11 @@ def _choose(family: str, automatic: str, backend: str | None, operands: Iterable
             "backend be 'cuda'"
         )
     module = _load(name)
-    if not hasattr(module, family):
-        able = [n for n in BACKENDS if n in FAMILIES[family]]
-        raise BackendError(f"backend {name!r} has no {family} functions; those that have: {', '.join(able)}")
+    if name not in FAMILIES[family]:
+        raise BackendError(
+            f"backend {name!r} has no {family} functions; those that have: {', '.join(FAMILIES[family])}"
+        )
     return module
-
-
-#: family -> the backends that offer it
-FAMILIES = {
-    "elementwise": ("serial", "parallel", "cuda", "numpy"),
-    "softmax": ("cython", "cuda", "numpy"),
-}
 
 
 def elementwise(operation: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:

@@ -13,13 +13,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 from llvmlite import ir
+from numba import extending
 from numba.core import types
-from numba.extending import lower_builtin, overload, type_callable
 
 __all__ = [
     "COMPILED", "JIT_OPTIONS", "PRIMITIVES", "biased_power", "compiled", "constant", "copysign", "fma",
-    "like", "lower_half_power", "magnitude", "polynomial", "positive_part", "power_of_two", "small_power",
-    "times_power", "typer", "upper_half_power", "where",
+    "install", "like", "lower_half_power", "magnitude", "polynomial", "positive_part", "power_of_two",
+    "small_power", "times_power", "upper_half_power", "where",
 ]  # fmt: skip
 
 #: Options of every scalar function. NumPy's division: the default's ZeroDivisionError branch alone stops
@@ -36,7 +36,7 @@ COMPILED: list[tuple[Callable[..., Any], Callable[..., Any]]] = []
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def typer(arity: int, like_argument: int) -> Callable[..., Any]:
+def _typer(arity: int, like_argument: int) -> Callable[..., Any]:
     """A function of `arity` types that returns one of them; Numba reads the number of arguments from its signature."""
     typers: dict[int, Callable[..., Any]] = {
         1: lambda a: (a,)[like_argument],
@@ -46,19 +46,22 @@ def typer(arity: int, like_argument: int) -> Callable[..., Any]:
     return typers[arity]
 
 
-def _register(function: F, arity: int, like_argument: int, body: Callable[..., Any]) -> F:
-    """Make `function` a primitive on the CPU, and note it for the other targets."""
-    PRIMITIVES.append((function, arity, like_argument, body))
+def install(extending: Any, function: Any, arity: int, like_argument: int, body: Callable[..., Any]) -> None:
+    """Give a target the LLVM body of a primitive; `extending` is numba.extending or numba.cuda.extending."""
+    extending.type_callable(function)(lambda _context: _typer(arity, like_argument))
 
-    type_callable(function)(lambda _context: typer(arity, like_argument))
-
-    @lower_builtin(function, *[types.Any] * arity)
+    @extending.lower_builtin(function, *[types.Any] * arity)
     def lower(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         def cast(i: int, j: int) -> Any:
             return context.cast(builder, values[i], signature.args[i], signature.args[j])
 
         return body(builder, values, cast)
 
+
+def _register(function: F, arity: int, like_argument: int, body: Callable[..., Any]) -> F:
+    """Make `function` a primitive on the CPU, and note it for the other targets."""
+    PRIMITIVES.append((function, arity, like_argument, body))
+    install(extending, function, arity, like_argument, body)
     return function
 
 
@@ -71,7 +74,7 @@ def compiled(scalar: Callable[..., Any]) -> Callable[[F], F]:
 
     def register(function: F) -> F:
         COMPILED.append((function, scalar))
-        overload(function, jit_options=JIT_OPTIONS, strict=False)(lambda *arguments: scalar)
+        extending.overload(function, jit_options=JIT_OPTIONS, strict=False)(lambda *arguments: scalar)
         return function
 
     return register

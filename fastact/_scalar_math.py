@@ -199,6 +199,13 @@ def _clamp(x, low, high):
 
 
 @scalar
+def _bounded(x, limit):
+    """|x|, or the limit where that is less; NaN stays NaN."""
+    b = magnitude(x)
+    return where(b > limit, limit, b)
+
+
+@scalar
 def _scale(x, k):
     """x * 2**k in two steps, so that a subnormal result is rounded once and 2**128 does no harm."""
     return (x * lower_half_power(k)) * upper_half_power(k)
@@ -211,10 +218,10 @@ def _negated(k):
 
 
 @scalar
-def _exp(x, x_low):
-    """u, k with e**(x + x_low) = 2**k * (1 + u), |u| < 0.42; the cheap form, whose u is off by 2**-25 at most."""
-    k = fma(x, _LOG2_E(x), _SHIFT(x))
-    whole = k - _SHIFT(x)
+def _exp(x, x_low, shift):
+    """u, k with e**(x + x_low) = 2**k * (1 + u), |u| < 0.42, u off by at most 2**-25; shift: _SHIFT or _SHIFT_TINY."""
+    k = fma(x, _LOG2_E(x), shift)
+    whole = k - shift
     r = fma(-whole, _LN2_LOW(x), fma(-whole, _LN2_HIGH(x), x) + x_low)
     return fma(r * r, _EXP(r), r), k
 
@@ -245,16 +252,16 @@ def _reversed_exp(x, x_low):
 
 @scalar
 def _sigmoid(x, x_low):
-    """q, error, u, k: 1 / (1 + e**-(x + x_low)) = (q + error * q) * _TINY; u and k as in `_reversed_exp`.
+    """q, error, u, k: 1 / (1 + e**-(x + x_low)) = (q + error * q) * 2**k; u and k as in `_reversed_exp`.
 
-    For x from _EXP_LOWEST to -_EXP_NEGLIGIBLE. q stays a normal number: multiplying by _TINY, at the very end, rounds a
+    For x down to _EXP_LOWEST, `times_power(q, k)` is a normal number: multiplying by _TINY, at the very end, rounds a
     subnormal result once. Powers of two are added to exponents as integers, since multiplications limit the speed.
     """
     u, k = _reversed_exp(x, x_low)
     one, one_low = _ordered_sum(like(1.0, x), _small_power(k))
     d, d_low = _ordered_sum(one, u)
     q = like(1.0, x) / d
-    return times_power(q, k), fma(-q, d_low + one_low, fma(-q, d, like(1.0, x))), u, k
+    return q, fma(-q, d_low + one_low, fma(-q, d, like(1.0, x))), u, k
 
 
 @scalar
@@ -273,10 +280,8 @@ def _scale_tiny(x, k):
 @scalar
 def _decay(b, b_low):
     """p, p_low, k: e**-(b + b_low) = (p + p_low) * 2**k, for 0 <= b <= -_EXP_DEEPEST; k biased as `_SHIFT_TINY` is."""
-    k = fma(-b, _LOG2_E(b), _SHIFT_TINY(b))
-    whole = k - _SHIFT_TINY(b)
-    r = fma(-whole, _LN2_LOW(b), -fma(whole, _LN2_HIGH(b), b) - b_low)
-    p, p_low = _ordered_sum(like(1.0, b), fma(r * r, _EXP(r), r))
+    u, k = _exp(-b, -b_low, _SHIFT_TINY(b))
+    p, p_low = _ordered_sum(like(1.0, b), u)
     return p, p_low, k
 
 
@@ -307,7 +312,7 @@ def product(a: Any, b: Any) -> tuple[Any, Any]:
 
 
 def _exp_scalar(x):
-    u, k = _exp(_clamp(x, _EXP_LOWEST(x), _EXP_HIGHEST(x)), like(-0.0, x))
+    u, k = _exp(_clamp(x, _EXP_LOWEST(x), _EXP_HIGHEST(x)), like(-0.0, x), _SHIFT(x))
     return _scale(like(1.0, x) + u, k)
 
 
@@ -329,9 +334,8 @@ def expm1(x: Any) -> Any:
 
 
 def _tanh_scalar(x):
-    b = magnitude(x)
-    doubled = where(b > -_EXP_NEGLIGIBLE(x), -_EXP_NEGLIGIBLE(x), b)
-    doubled = doubled + doubled
+    b = _bounded(x, -_EXP_NEGLIGIBLE(x))
+    doubled = b + b
     k = fma(doubled, -_LOG2_E(x), _SHIFT(x))
     whole = k - _SHIFT(x)
     r = -fma(whole, _LN2_HIGH(x), doubled)  # exact; log(2)'s low part would add less than 2**-29 to the result
@@ -369,9 +373,8 @@ def _log1p(z, z_low):
 def _softplus_scalar(x, beta):
     h, h_low = _product(beta, x)
     negative = h < like(0.0, x)
-    b, b_low = magnitude(h), where(negative, -h_low, h_low)
-    b_low = where(b < -_EXP_DEEPEST(x), b_low, like(0.0, x))
-    b = where(b > -_EXP_DEEPEST(x), -_EXP_DEEPEST(x), b)
+    b_low = where(magnitude(h) < -_EXP_DEEPEST(x), where(negative, -h_low, h_low), like(0.0, x))
+    b = _bounded(h, -_EXP_DEEPEST(x))
     p, p_low, k = _decay(b, b_low)
     power = _small_power(k)
     log, log_low = _log1p(p * power, p_low * power)
@@ -391,7 +394,8 @@ def softplus(x: Any, beta: Any) -> Any:
 
 
 def _sigmoid_scalar(x):
-    q, error, _, _ = _sigmoid(_clamp(x, _EXP_LOWEST(x), -_EXP_NEGLIGIBLE(x)), like(0.0, x))
+    q, error, _, k = _sigmoid(_clamp(x, _EXP_LOWEST(x), -_EXP_NEGLIGIBLE(x)), like(0.0, x))
+    q = times_power(q, k)
     return fma(error, q, q) * _TINY(x)
 
 
@@ -404,7 +408,6 @@ def sigmoid(x: Any) -> Any:
 def _sigmoid_times_scalar(a, x, x_low):
     x_low = where(magnitude(x) < -_EXP_DEEPEST(x), x_low, like(0.0, x))
     q, error, _, k = _sigmoid(_clamp(x, _EXP_DEEPEST(x), -_EXP_NEGLIGIBLE(x)), x_low)
-    q = times_power(q, _negated(k))
     a = where(x < _EXP_DEEPEST(x), copysign(like(0.0, a), a), a)
     return _scale_tiny(_times(a, q, error * q), k)
 
@@ -417,10 +420,8 @@ def sigmoid_times(a: Any, x: Any, x_low: Any) -> Any:
 
 def _sigmoid_slope_times_scalar(a, x, x_low):
     x_low = where(magnitude(x) < -_EXP_LOWEST(x), x_low, like(0.0, x))
-    b = magnitude(x)
-    b = where(b > -_EXP_LOWEST(x), -_EXP_LOWEST(x), b)
+    b = _bounded(x, -_EXP_LOWEST(x))
     q, error, u, k = _sigmoid(-b, where(x < like(0.0, x), x_low, -x_low))
-    q = times_power(q, _negated(k))
     p, p_low = _ordered_sum(like(1.0, x), u)
     square, square_low = _pair_product(q, error * q, q, error * q)
     high, low = _pair_product(square, square_low, p, p_low)
@@ -437,9 +438,9 @@ def sigmoid_slope_times(a: Any, x: Any, x_low: Any) -> Any:
 
 def _silu_scalar(x):
     # max(x, 0) - b / (1 + e**b) with b = |x|
-    b = magnitude(x)
-    b = where(b > -_EXP_LOWEST(x), -_EXP_LOWEST(x), b)
-    q, error, _, _ = _sigmoid(-b, like(0.0, x))
+    b = _bounded(x, -_EXP_LOWEST(x))
+    q, error, _, k = _sigmoid(-b, like(0.0, x))
+    q = times_power(q, k)
     return _less_tail(x, fma(b, q, b * (error * q)))
 
 
@@ -453,10 +454,8 @@ def _gate_slope_scalar(x, x_low, g, g_low):
     small = magnitude(g) < -_EXP_LOWEST(x)
     g_low, x_low = where(small, g_low, like(0.0, x)), where(small, x_low, like(0.0, x))
     negative = g < like(0.0, x)
-    b, b_low = magnitude(g), where(negative, -g_low, g_low)
-    b = where(b > -_EXP_LOWEST(x), -_EXP_LOWEST(x), b)
-    a, a_low = magnitude(x), where(negative, -x_low, x_low)
-    a = where(a > _STEEPEST(x), _STEEPEST(x), a)
+    b, b_low = _bounded(g, -_EXP_LOWEST(x)), where(negative, -g_low, g_low)
+    a, a_low = _bounded(x, _STEEPEST(x)), where(negative, -x_low, x_low)
     p, p_low, k = _decay(b, b_low)
     power = _small_power(k)
     z, z_low = p * power, p_low * power
@@ -525,8 +524,7 @@ def _mish_parts(x):
     b = |x|, z = e**-b = p * 2**k; x < 0: plus = 2 + z, d = 2 + z * plus; else plus = 2 + 2 z, d = 1 + z * plus.
     """
     negative = x < like(0.0, x)
-    b = magnitude(x)
-    b = where(b > -_EXP_LOWEST(x), -_EXP_LOWEST(x), b)
+    b = _bounded(x, -_EXP_LOWEST(x))
     p, p_low, k = _decay(b, like(0.0, x))
     power = _small_power(k)
     z, z_low = p * power, p_low * power
@@ -585,8 +583,7 @@ def _exp_half_square(b):
 
 def _gelu_scalar(x):
     # max(x, 0) - b * Phi(-b) with b = |x|; the speed is limited by the number of multiplications
-    b = magnitude(x)
-    b = where(b > _TAIL_END(x), _TAIL_END(x), b)
+    b = _bounded(x, _TAIL_END(x))
     u, power = _exp_half_square(b)
     d = b + _POLE(x)
     t = b / d
@@ -608,8 +605,7 @@ def gelu(x: Any) -> Any:
 
 def _gelu_slope_scalar(x):
     # Phi(-b) - b * phi(b) with b = |x|, or 1 less that
-    b = magnitude(x)
-    b = where(b > _TAIL_END(x), _TAIL_END(x), b)
+    b = _bounded(x, _TAIL_END(x))
     u, power = _exp_half_square(b)
     d, d_low = _ordered_sum(_SLOPE_POLE(x), b)
     t = b / d

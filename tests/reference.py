@@ -136,3 +136,13 @@ REFERENCES = {
         parameters=((-1.5,), (1e-3,), (3.0,)),
     ),
 }  # fmt: skip
+
+#: What fastact's introduction prints, to three decimals.
+FIGURES = {
+    "sigmoid": [0.119, 0.269, 0.5, 0.731, 0.881],
+    "tanh": [-0.964, -0.762, 0, 0.762, 0.964],
+    "relu": [0, 0, 0, 1, 2],
+    "leaky_relu": [-0.02, -0.01, 0, 1, 2],
+    "elu": [-0.865, -0.632, 0, 1, 2],
+    "swish": [-0.238, -0.269, 0, 0.731, 1.762],
+}

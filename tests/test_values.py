@@ -13,19 +13,10 @@ import pytest
 from conftest import ACTIVATIONS, bits, operands
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import REFERENCES, mp
+from reference import FIGURES, REFERENCES, mp
 
 import fastact as fa
 
-#: What fastact's introduction prints, to three decimals.
-FIGURES = {
-    "sigmoid": [0.119, 0.269, 0.5, 0.731, 0.881],
-    "tanh": [-0.964, -0.762, 0, 0.762, 0.964],
-    "relu": [0, 0, 0, 1, 2],
-    "leaky_relu": [-0.02, -0.01, 0, 1, 2],
-    "elu": [-0.865, -0.632, 0, 1, 2],
-    "swish": [-0.238, -0.269, 0, 0.731, 1.762],
-}
 SPECIALS = [0.0, 1.0, 5.5, 20.0, 87.5, 88.9, 103.9, 104.1, 200.0, 709.9, 745.2, 750.0, 1e5, 1e13, 1e30, np.inf]
 
 

@@ -25,7 +25,7 @@ from numba.core import config
 from numba.core.types import BaseTuple
 
 from fastact._errors import BackendError
-from fastact._primitives import COMPILED, JIT_OPTIONS, PRIMITIVES, typer, where
+from fastact._primitives import COMPILED, JIT_OPTIONS, PRIMITIVES, install, where
 from fastact.math import exp
 
 __all__ = ["elementwise", "ptx", "register", "softmax", "vectorize", "why_not"]
@@ -286,8 +286,8 @@ def register() -> None:
     if SIMULATED:
         return
     extending: Any = importlib.import_module("numba.cuda.extending")
-    for function, arity, like_argument, body in PRIMITIVES:
-        _register_primitive(extending, function, arity, like_argument, body)
+    for primitive in PRIMITIVES:
+        install(extending, *primitive)
     for function, scalar in COMPILED:
         extending.overload(function, jit_options=JIT_OPTIONS, strict=False)(lambda *_, scalar=scalar: scalar)
 
@@ -296,19 +296,6 @@ def register() -> None:
         if isinstance(operand, types.CPointer):
             return lambda operand, i: operand[i]
         return lambda operand, i: operand
-
-
-def _register_primitive(
-    extending: Any, function: Callable[..., Any], arity: int, like_argument: int, body: Callable[..., Any]
-) -> None:
-    extending.type_callable(function)(lambda _context: typer(arity, like_argument))
-
-    @extending.lower_builtin(function, *[types.Any] * arity)
-    def lower(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        def cast(i: int, j: int) -> Any:
-            return context.cast(builder, values[i], signature.args[i], signature.args[j])
-
-        return body(builder, values, cast)
 
 
 @contextmanager
