@@ -1,34 +1,22 @@
 """Activation functions and their derivatives for NumPy: fast, exact, on CPU and CUDA GPUs.
 
-A call goes from the public object (activations.py, softmax.py) through _dispatch.py to one of backends/, its compiled
+A call goes from the public object (activations/, softmax.py) through _dispatch.py to one of backends/, its compiled
 kernel and so to the formula. Importing compiles nothing and starts no thread. New public names go into `__all__`.
 """
 
+from fastact import activations
 from fastact._activation import Activation, activation
 from fastact._dispatch import backends, explain, get_num_threads, set_num_threads, use_backend
 from fastact._errors import BackendError, MissingDependencyError, UnknownNameError
 from fastact._registry import get, names
-from fastact.activations import (
-    elu,
-    gelu,
-    gelu_tanh,
-    identity,
-    leaky_relu,
-    mish,
-    relu,
-    sigmoid,
-    silu,
-    softplus,
-    swish,
-    tanh,
-)
+from fastact.activations import *
 from fastact.mlp import MLP
 from fastact.softmax import log_softmax, softmax
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "MLP", "Activation", "BackendError", "MissingDependencyError", "UnknownNameError", "activation", "backends", "elu",
-    "explain", "gelu", "gelu_tanh", "get", "get_num_threads", "identity", "leaky_relu", "log_softmax", "mish", "names",
-    "relu", "set_num_threads", "sigmoid", "silu", "softmax", "softplus", "swish", "tanh", "use_backend",
+    "MLP", "Activation", "BackendError", "MissingDependencyError", "UnknownNameError", "activation", "backends",
+    "explain", "get", "get_num_threads", "log_softmax", "names", "set_num_threads", "softmax", "use_backend",
+    *activations.__all__,
 ]  # fmt: skip

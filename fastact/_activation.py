@@ -1,7 +1,8 @@
 """The class of fastact's elementwise functions, and the decorator that makes one of a formula.
 
-An `Activation` is three compiled operations (forward, derivative, backward) made of two formulas, and what a learner
-and the documentation read about them. activations.py and users define activations; to add one, write a paragraph there.
+An `Activation` is its compiled operations (forward, derivative, backward, and a derivative for each parameter), made of
+a formula and a slope, and what a learner and the documentation read about them. activations/ and users define
+activations; to add one, write a paragraph there.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import numba
 import numpy as np
 
 from fastact import _dispatch, _registry
-from fastact._primitives import JIT_OPTIONS
+from fastact._errors import UnknownNameError, nearest
+from fastact._primitives import JIT_OPTIONS, like
 from fastact._ufunc import Operation, Threads, call, enable_vectorcall, make_ufunc
 from fastact.backends import serial
 
-__all__ = ["Activation", "ElementwiseOperation", "activation"]
+__all__ = ["Activation", "ElementwiseOperation", "activation", "public"]
 
 #: The dtypes an operation is compiled for, in the order in which NumPy tries them for operands of other dtypes.
 FLOATS = "fd"
@@ -149,7 +151,8 @@ class Derivative(ElementwiseOperation):
 
 
 def _part(owner: str, part: str) -> ElementwiseOperation:
-    return getattr(_registry.get(owner), part)
+    activation = _registry.get(owner)
+    return activation._parts[part] if part in activation._parts else getattr(activation, part)
 
 
 class Activation(ElementwiseOperation):
@@ -163,6 +166,8 @@ class Activation(ElementwiseOperation):
         f'(x), taken at the input x, so that it is accurate where f saturates.
     backward : callable
         backward(grad_output, x) = grad_output * f'(x), in one pass.
+    parameter_backward : callable
+        The gradient with respect to the parameters; `parameter_derivative(name)` is the elementwise derivative.
     ufunc, scalar, parameters, vectorize : see `ElementwiseOperation`
     formula, derivative_formula, range, kinks, reference, notes, aliases
         What it computes, for readers.
@@ -173,7 +178,7 @@ class Activation(ElementwiseOperation):
     def __init__(
         self,
         formula: Formula,
-        derivative: Formula | None,
+        slopes: Mapping[str, Formula],
         parameters: Mapping[str, float],
         *,
         dtypes: str = FLOATS,
@@ -181,7 +186,8 @@ class Activation(ElementwiseOperation):
     ) -> None:
         name = formula.__name__
         super().__init__(name, formula, ("x",), parameters, dtypes)
-        self._derivative_formula = derivative
+        #: Of "derivative", "backward" and parameters, those that were defined.
+        self._slopes = dict(slopes)
         self._parts: dict[str, ElementwiseOperation] = {}
         self.aliases: tuple[str, ...] = tuple(text.get("aliases", ()))
         self.formula: str = text.get("formula", f"{name}(x)")
@@ -194,38 +200,93 @@ class Activation(ElementwiseOperation):
         self.__doc__ = _documentation(self, inspect.getdoc(formula) or "")
         _registry.add(self)
 
-    def _need_derivative(self) -> Formula:
-        if self._derivative_formula is None:
+    def _part(self, part: str, inputs: tuple[str, ...], formula: Formula, wrap: Callable[..., Formula] | None) -> Any:
+        """The operation called `part`, made once: of a formula, or of what `wrap` makes of it."""
+        if part not in self._parts:
+            count = len(self.parameters)
+            compiled = formula if wrap is None else wrap(numba.njit(**JIT_OPTIONS)(formula), count)
+            operation = Derivative(self.name, part, compiled, inputs, self.parameters)
+            operation.plain = formula if wrap is None else wrap(formula, count)
+            self._parts[part] = operation
+        return self._parts[part]
+
+    def _need_derivative(self) -> None:
+        if not {"derivative", "backward"} & set(self._slopes):
             raise TypeError(
                 f"{self.name} was defined without a derivative; define it as @activation(derivative=...) "
                 "with a scalar function of the same arguments"
             )
-        return self._derivative_formula
 
     @property
     def derivative(self) -> ElementwiseOperation:
         """f'(x, *parameters), from the input."""
-        if "derivative" not in self._parts:
-            self._parts["derivative"] = Derivative(
-                self.name, "derivative", self._need_derivative(), ("x",), self.parameters
-            )
-        return self._parts["derivative"]
+        self._need_derivative()
+        if "derivative" in self._slopes:
+            return self._part("derivative", ("x",), self._slopes["derivative"], None)
+        return self._part("derivative", ("x",), self._slopes["backward"], _derivative_of)
 
     @property
     def backward(self) -> ElementwiseOperation:
         """grad_output * f'(x, *parameters), in one pass."""
-        if "backward" not in self._parts:
-            derivative = self._need_derivative()
-            part = Derivative(
-                self.name,
-                "backward",
-                _backward_of(numba.njit(**JIT_OPTIONS)(derivative), len(self.parameters)),
-                ("grad_output", "x"),
-                self.parameters,
+        self._need_derivative()
+        if "backward" in self._slopes:
+            return self._part("backward", ("grad_output", "x"), self._slopes["backward"], None)
+        return self._part("backward", ("grad_output", "x"), self._slopes["derivative"], _backward_of)
+
+    def parameter_derivative(self, name: str) -> ElementwiseOperation:
+        """The derivative of f(x, *parameters) with respect to the parameter of this name: callable like f."""
+        return self._part(f"{name}_derivative", ("x",), self._parameter_slope(name), None)
+
+    def parameter_backward(self, grad_output: Any, x: Any, *parameters: Any, **keywords: Any) -> Any:
+        """The gradient of a loss with respect to the parameters, as training them needs it (PReLU).
+
+        Parameters
+        ----------
+        grad_output, x, *parameters
+            As for `backward`; parameters by position or by name.
+        backend : str, optional
+            As for any call.
+
+        Returns
+        -------
+        ndarray, or tuple of ndarray
+            For each parameter, in their order, the sum of grad_output * df/dparameter over the axes along which the
+            parameter was broadcast: of the parameter's own shape. One array where there is one parameter. Sums of
+            float16 and float32 are accumulated in float64.
+
+        Raises
+        ------
+        TypeError
+            If the activation has no parameters, or was defined without their derivatives.
+        """
+        if not self.parameters:
+            raise TypeError(f"{self.name} has no parameters, so there is nothing to be had from parameter_backward")
+        names = list(self.parameters)
+        products = [
+            self._part(f"{name}_backward", ("grad_output", "x"), self._parameter_slope(name), _backward_of)
+            for name in names
+        ]
+        backend = keywords.pop("backend", None)
+        operands = products[0].bind((grad_output, x, *parameters), keywords)
+        if keywords:
+            raise TypeError(
+                f"{self.name}.parameter_backward() got an unexpected keyword argument {next(iter(keywords))!r}"
             )
-            part.plain = _backward_of(derivative, len(self.parameters))
-            self._parts["backward"] = part
-        return self._parts["backward"]
+        shapes = [np.shape(operand) for operand in operands[2:]]
+        gradients = tuple(
+            _sum_to(product(*operands, backend=backend), shape) for product, shape in zip(products, shapes, strict=True)
+        )
+        return gradients if len(gradients) > 1 else gradients[0]
+
+    def _parameter_slope(self, name: str) -> Formula:
+        if name not in self.parameters:
+            raise UnknownNameError(f"{self.name} has no parameter {name!r}{nearest(name, list(self.parameters))}")
+        if name not in self._slopes:
+            raise TypeError(
+                f"{self.name} was defined without a derivative with respect to {name}; define it as "
+                f"@activation(parameter_derivatives={{{name!r}: ...}}) with a scalar function of the same arguments"
+            )
+        return self._slopes[name]
 
     def add_variants(self, keyword: str, choices: Mapping[str, Activation]) -> None:
         """Let `keyword` of this activation and its parts select another activation."""
@@ -237,8 +298,11 @@ class Activation(ElementwiseOperation):
         return _registry.get, (self.name,)
 
 
+# In forms without a star where `numba.vectorize` may meet them.
+
+
 def _backward_of(derivative: Formula, parameters: int) -> Formula:
-    """grad_output * derivative(x, *parameters), in forms without a star where `numba.vectorize` may meet it."""
+    """grad_output * derivative(x, *parameters)."""
 
     def backward(grad_output, x):  # type: ignore[no-untyped-def]
         return grad_output * derivative(x)
@@ -250,6 +314,32 @@ def _backward_of(derivative: Formula, parameters: int) -> Formula:
         return grad_output * derivative(x, *parameters)
 
     return (backward, backward_one, backward_more)[min(parameters, 2)]
+
+
+def _derivative_of(backward: Formula, parameters: int) -> Formula:
+    """backward(1, x, *parameters)."""
+
+    def derivative(x):  # type: ignore[no-untyped-def]
+        return backward(like(1.0, x), x)
+
+    def derivative_one(x, a):  # type: ignore[no-untyped-def]
+        return backward(like(1.0, x), x, a)
+
+    def derivative_more(x, *parameters):  # type: ignore[no-untyped-def]
+        return backward(like(1.0, x), x, *parameters)
+
+    return (derivative, derivative_one, derivative_more)[min(parameters, 2)]
+
+
+def _sum_to(array: Any, shape: tuple[int, ...]) -> Any:
+    """The sum of an array over the axes along which `shape` was broadcast to its shape."""
+    lead = array.ndim - len(shape)
+    stretched = (lead + i for i, length in enumerate(shape) if length == 1 and array.shape[lead + i] != 1)
+    axes = (*range(lead), *stretched)
+    if not axes:
+        return array
+    wide = np.result_type(array.dtype, np.float64)
+    return array.sum(axis=axes, dtype=wide).reshape(shape).astype(array.dtype)[()]
 
 
 for _kind in (ElementwiseOperation, Derivative, Activation):
@@ -298,8 +388,14 @@ References
 """
 
 
+def public(names: Mapping[str, Any]) -> list[str]:
+    """The names in a module's globals that stand for activations: its `__all__`."""
+    return [name for name, each in names.items() if isinstance(each, Activation)]
+
+
 def activation(
-    formula: Formula | None = None, *, derivative: Formula | None = None, keeps_integers: bool = False,
+    formula: Formula | None = None, *, derivative: Formula | None = None, backward: Formula | None = None,
+    parameter_derivatives: Mapping[str, Formula] | None = None, keeps_integers: bool = False,
     text: Mapping[str, Any] | None = None, **parameters: float,
 ) -> Any:  # fmt: skip
     """Make a fastact function of a scalar formula.
@@ -311,6 +407,11 @@ def activation(
         `fastact.math`: the loop then vectorises and stays in the dtype of x, and the `numpy` backend can run it too.
     derivative : function of the same arguments, optional
         Needed for `.derivative` and `.backward`.
+    backward : function of (grad_output, x, *parameters), optional
+        grad_output times the derivative, for a derivative that may underflow where the product does not; it stands for
+        `derivative` too, which then is backward(1, x, *parameters). Give one of the two.
+    parameter_derivatives : mapping of parameter names to functions of the same arguments, optional
+        Needed for `.parameter_backward`.
     keeps_integers : bool
         Whether integers give integers; the formula must then hold for integers.
     text : mapping, optional
@@ -336,18 +437,34 @@ def activation(
     0.0
     """
     if formula is None:
-        return lambda f: activation(f, derivative=derivative, keeps_integers=keeps_integers, text=text, **parameters)
-    _check_arguments(formula, parameters)
-    if derivative is not None:
-        _check_arguments(derivative, parameters)
-    dtypes = INTEGERS_AND_FLOATS if keeps_integers else FLOATS
-    return Activation(formula, derivative, parameters, dtypes=dtypes, text=text or {})
-
-
-def _check_arguments(formula: Formula, parameters: Mapping[str, float]) -> None:
-    names = list(inspect.signature(formula).parameters)
-    if names[1:] != list(parameters):
+        return lambda f: activation(
+            f, derivative=derivative, backward=backward, parameter_derivatives=parameter_derivatives,
+            keeps_integers=keeps_integers, text=text, **parameters,
+        )  # fmt: skip
+    if derivative is not None and backward is not None:
+        raise TypeError(f"{formula.__name__}: give derivative= or backward=, not both; one is made of the other")
+    slopes = dict(parameter_derivatives or {})
+    if not set(slopes) <= set(parameters):
         raise TypeError(
-            f"{formula.__name__}({', '.join(names)}): the arguments after the first must be the parameters "
-            f"({', '.join(parameters) or 'none'}), in this order, each with a default given to @activation"
+            f"{formula.__name__}: parameter_derivatives names {set(slopes) - set(parameters)}, no parameter"
+        )
+    for each in formula, derivative, *slopes.values():
+        if each is not None:
+            _check_arguments(each, 1, parameters)
+    if derivative is not None:
+        slopes["derivative"] = derivative
+    if backward is not None:
+        _check_arguments(backward, 2, parameters)
+        slopes["backward"] = backward
+    dtypes = INTEGERS_AND_FLOATS if keeps_integers else FLOATS
+    return Activation(formula, slopes, parameters, dtypes=dtypes, text=text or {})
+
+
+def _check_arguments(formula: Formula, arrays: int, parameters: Mapping[str, float]) -> None:
+    names = list(inspect.signature(formula).parameters)
+    if names[arrays:] != list(parameters):
+        raise TypeError(
+            f"{formula.__name__}({', '.join(names)}): the arguments after {('x', 'grad_output and x')[arrays - 1]} "
+            f"must be the parameters ({', '.join(parameters) or 'none'}), in this order, each with a default given to "
+            "@activation"
         )

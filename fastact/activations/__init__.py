@@ -1,0 +1,17 @@
+"""The catalogue: every elementwise activation function, a paragraph each, in one file for each family.
+
+A paragraph is the slope, the formula and what readers want to know; forward, derivative and backward, for every dtype,
+backend and layout, are made from it. To add one, write its paragraph in the family's file and one line in
+tests/reference.py. Formulas use _scalar_math only; `like(c, x)` is the constant c in the dtype of x.
+"""
+
+from typing import TYPE_CHECKING
+
+from fastact._activation import public
+from fastact.activations.gated import *
+from fastact.activations.piecewise import *
+from fastact.activations.rectifiers import *
+from fastact.activations.sigmoids import *
+
+if not TYPE_CHECKING:  # type checkers then see every name
+    __all__ = public(globals())
