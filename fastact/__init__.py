@@ -4,7 +4,6 @@ A call goes from the public object (activations/, softmax.py) through _dispatch.
 kernel and so to the formula. Importing compiles nothing and starts no thread. New public names go into `__all__`.
 """
 
-from fastact import activations
 from fastact._activation import Activation, activation
 from fastact._dispatch import backends, explain, get_num_threads, set_num_threads, use_backend
 from fastact._errors import BackendError, MissingDependencyError, UnknownNameError
@@ -17,6 +16,5 @@ __version__ = "0.1.0"
 
 __all__ = [
     "MLP", "Activation", "BackendError", "MissingDependencyError", "UnknownNameError", "activation", "backends",
-    "explain", "get", "get_num_threads", "log_softmax", "names", "set_num_threads", "softmax", "use_backend",
-    *activations.__all__,
+    "explain", "get", "get_num_threads", "names", "set_num_threads", "use_backend", *names(),
 ]  # fmt: skip
