@@ -10,7 +10,8 @@ from fastact._errors import BackendError, MissingDependencyError, UnknownNameErr
 from fastact._registry import get, names
 from fastact.activations import *
 from fastact.mlp import MLP
-from fastact.softmax import log_softmax, softmax
+from fastact.softmax import log_softmax as log_softmax
+from fastact.softmax import softmax as softmax
 
 __version__ = "0.1.0"
 
