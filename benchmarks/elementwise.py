@@ -8,9 +8,7 @@ number of threads. Every figure is a minimum over interleaved repetitions.
 
 from __future__ import annotations
 
-import datetime
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable
@@ -20,8 +18,8 @@ from pathlib import Path
 for variable in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
     os.environ.pop(variable, None)
 
-import numba  # noqa: E402
 import numpy as np  # noqa: E402
+from report import provenance  # noqa: E402
 
 import fastact as fa  # noqa: E402
 
@@ -101,20 +99,8 @@ def against_torch() -> list[str]:
     return lines
 
 
-def processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            return next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
 def main() -> None:
-    heading = (
-        f"Measured on {datetime.date.today()}, {processor()}, {os.cpu_count()} cores, Python "
-        f"{platform.python_version()}, NumPy {np.__version__}, Numba {numba.__version__}, by "
-        "`python benchmarks/elementwise.py --readme`; minima of interleaved repetitions."
-    )
+    heading = f"{provenance()}, by `python benchmarks/elementwise.py --readme`; minima of interleaved repetitions."
     report = "\n".join([heading, "", *call_cost(), "", *against_torch()])
     print(report)
     if "--readme" in sys.argv[1:]:

@@ -10,6 +10,7 @@ from fastact._errors import BackendError, MissingDependencyError, UnknownNameErr
 from fastact._registry import get, names
 from fastact.activations import *
 from fastact.mlp import MLP
+from fastact.rrelu import rrelu as rrelu
 from fastact.softmax import log_softmax as log_softmax
 from fastact.softmax import softmax as softmax
 

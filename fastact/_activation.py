@@ -8,6 +8,7 @@ activations; to add one, write a paragraph there.
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,12 +18,13 @@ import numpy as np
 from fastact import _dispatch, _registry
 from fastact._errors import UnknownNameError, nearest
 from fastact._primitives import JIT_OPTIONS, like
-from fastact._ufunc import Operation, Threads, call, enable_vectorcall, make_ufunc
+from fastact._ufunc import Operation, Threads, add_bfloat16, call, enable_vectorcall, make_ufunc
 from fastact.backends import serial
 
 __all__ = ["Activation", "ElementwiseOperation", "activation", "public"]
 
-#: The dtypes an operation is compiled for, in the order in which NumPy tries them for operands of other dtypes.
+#: The dtypes an operation is compiled for, in the order in which NumPy tries them for operands of other dtypes. Before
+#: float32 come float16 and, once ml_dtypes is imported, bfloat16, which are computed in float32 and rounded.
 FLOATS = "fd"
 INTEGERS_AND_FLOATS = "bBhHiIlLqQfd"
 
@@ -34,7 +36,7 @@ class ElementwiseOperation(Operation):
 
     Attributes
     ----------
-    ufunc : the genuine `numpy.ufunc`; its inputs are the arrays and then every parameter
+    ufunc : the genuine `numpy.ufunc`; its inputs are the arrays and then every parameter, all of one dtype
     parameters : names and default values of the parameters
     """
 
@@ -57,14 +59,45 @@ class ElementwiseOperation(Operation):
         self.variants: dict[str, dict[str, ElementwiseOperation]] = {}
         self._loops: dict[tuple[int, bool], int] = {}
         self._ufuncs: dict[int, np.ufunc] = {}
-        self.ufunc = self._ufunc(Threads.AUTO)
+        self._with_bfloat16: set[int] = set()
+        self.keeps_integers = "i" in dtypes
+        self.common_ufunc = self._ufunc(Threads.AUTO, self.are_numbers(self.defaults, 0))
+        self.knows_bfloat16 = bool(self._with_bfloat16)
 
-    def _ufunc(self, threads: int) -> np.ufunc:
-        if threads not in self._ufuncs:
-            self._ufuncs[threads] = make_ufunc(
-                self.name, self.inputs, len(self.parameters), self.dtypes, self._compile, threads
-            )
-        return self._ufuncs[threads]
+    @property
+    def ufunc(self) -> np.ufunc:
+        return self._ufunc(Threads.AUTO, False)
+
+    def _ufunc(self, threads: int, numbers: bool) -> np.ufunc:
+        """The ufunc with this threading, for parameters that are Python numbers or not; with bfloat16 if known."""
+        key = 2 * threads + numbers
+        if key not in self._ufuncs or ("ml_dtypes" in sys.modules and key not in self._with_bfloat16):
+            definition = self.inputs, len(self.parameters), self.dtypes, self._compile, threads, numbers
+            if key not in self._ufuncs:
+                self._ufuncs[key] = make_ufunc(self.name, *definition)
+            bfloat16 = getattr(sys.modules.get("ml_dtypes"), "bfloat16", None)
+            if bfloat16 is not None:
+                add_bfloat16(self._ufuncs[key], np.dtype(bfloat16), *definition)
+                self._with_bfloat16.add(key)
+                self.knows_bfloat16 |= self._ufuncs[key] is self.common_ufunc
+        return self._ufuncs[key]
+
+    def loop_for(
+        self, operands: tuple[Any, ...], dtype: Any = None, threads: int = Threads.AUTO
+    ) -> tuple[np.ufunc, tuple[Any, ...] | None]:
+        """The ufunc that a call with these operands takes, and its keyword `signature` where a dtype is asked for.
+
+        `ufunc` itself would convert Python numbers to the arrays' dtype before they are used, alpha=0.01 to the float16
+        0.010002, and would give float64 for an integer array and a Python float. For parameters of another dtype than
+        the arrays', and for bfloat16, NumPy's dtype= finds no loop: it needs the whole signature.
+        """
+        numbers = self.are_numbers(operands, self.inputs)
+        ufunc = self._ufunc(threads, numbers)
+        if dtype is None and self._with_bfloat16:
+            dtype = _beside_numbers(operands[: self.inputs] if numbers else operands)
+        if dtype is None:
+            return ufunc, None
+        return ufunc, (*[dtype] * self.inputs, *[float if numbers else dtype] * len(self.parameters), dtype)
 
     def _compile(self, row: int, array_parameters: bool) -> int:
         """The address of the loop for the dtype in this row; all ufuncs of this operation share it."""
@@ -84,7 +117,12 @@ class ElementwiseOperation(Operation):
 
     def run(self, threads: int, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Apply the ufunc with this threading to arrays and parameters."""
-        return call(self._ufunc(threads), operands, keywords)
+        if "signature" in keywords:
+            return call(self._ufunc(threads, False), operands, keywords)
+        ufunc, signature = self.loop_for(operands, keywords.pop("dtype", None), threads)
+        if signature is not None:
+            keywords["signature"] = signature
+        return call(ufunc, operands, keywords)
 
     def bind(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
         """All operands of the ufunc; takes those given by name out of `keywords`."""
@@ -137,6 +175,14 @@ class ElementwiseOperation(Operation):
 
     def __repr__(self) -> str:
         return f"<fastact {self.name}{inspect.signature(self)}>"
+
+
+def _beside_numbers(operands: tuple[Any, ...]) -> np.dtype[Any] | None:
+    """bfloat16 where it alone meets Python numbers: NumPy would give float32, though its own float16 stays float16."""
+    if {float, int}.isdisjoint(map(type, operands)):
+        return None
+    dtypes = {np.asarray(operand).dtype for operand in operands if type(operand) not in (float, int)}
+    return dtypes.pop() if {dtype.name for dtype in dtypes} == {"bfloat16"} else None
 
 
 class Derivative(ElementwiseOperation):
@@ -360,7 +406,8 @@ def _documentation(f: Activation, summary: str) -> str:
 Parameters
 ----------
 x : array_like
-    float32 and float64 are kept; {keeps}other real dtypes are converted as by `numpy.tanh`.{parameters}
+    float16, bfloat16 (of ml_dtypes), float32 and float64 are kept; {keeps}other real dtypes are converted as by
+    `numpy.exp`.{parameters}
 out, where, dtype, casting, order, subok
     As for any `numpy.ufunc`.
 backend : str, optional

@@ -3,12 +3,13 @@
 Each primitive is a function with an LLVM body of a few instructions. The CPU gets it here; backends/cuda.py gives the
 same bodies to CUDA by walking `PRIMITIVES`. LLVM's fma is explicit and nothing else may be contracted, so bits do not
 depend on the code around. `compiled` pairs a function that NumPy arrays can run with the scalar one that is compiled in
-its place. Only _scalar_math.py, activations.py and backends/ import this file.
+its place. Only _scalar_math/, _activation.py and backends/ import this file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import zip_longest
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,9 +18,9 @@ from numba import extending
 from numba.core import types
 
 __all__ = [
-    "COMPILED", "JIT_OPTIONS", "PRIMITIVES", "biased_power", "compiled", "constant", "copysign", "fma",
-    "install", "like", "lower_half_power", "magnitude", "polynomial", "positive_part", "power_of_two",
-    "small_power", "times_power", "upper_half_power", "where",
+    "COMPILED", "JIT_OPTIONS", "PRIMITIVES", "biased_power", "compiled", "constant", "copysign", "floor", "fma",
+    "install", "leading_power", "like", "lower_half_power", "magnitude", "piecewise", "polynomial", "positive_part",
+    "power_of_two", "primitive", "reciprocal_power", "small_power", "sqrt", "times_power", "upper_half_power", "where",
 ]  # fmt: skip
 
 #: Options of every scalar function. NumPy's division: the default's ZeroDivisionError branch alone stops
@@ -120,6 +121,25 @@ def fma(a: Any, b: Any, c: Any) -> Any:
     """a * b + c, rounded once."""
 
 
+def _intrinsic(name: str) -> Callable[..., Any]:
+    """The body of a primitive that is an instruction of one operand, which LLVM names so."""
+
+    def body(builder: Any, values: Any, cast: Any) -> Any:
+        return builder.call(builder.module.declare_intrinsic(name, [values[0].type]), values)
+
+    return body
+
+
+@primitive(1, 0, _intrinsic("llvm.floor"))
+def floor(x: Any) -> Any:
+    """The largest integer that is not above x. (llvm.rint is not known to CUDA's compiler.)"""
+
+
+@primitive(1, 0, _intrinsic("llvm.sqrt"))
+def sqrt(x: Any) -> Any:
+    """The square root, rounded once."""
+
+
 def _magnitude(builder: Any, values: Any, cast: Any) -> Any:
     (x,) = values
     return builder.bitcast(builder.and_(_bits(builder, x), builder.not_(_sign_mask(x.type))), x.type)
@@ -213,6 +233,34 @@ def upper_half_power(shifted: Any) -> Any:
     """2 ** (k - k // 2)."""
 
 
+def _exponent_mask(float_type: Any) -> Any:
+    """The bits that hold the exponent, which are those of infinity."""
+    integer, shift = _integer(float_type), _mantissa_bits(float_type)
+    return ir.Constant(integer, ((1 << (integer.width - 1 - shift)) - 1) << shift)
+
+
+def _leading_power(builder: Any, values: Any, cast: Any) -> Any:
+    (x,) = values
+    return builder.bitcast(builder.and_(_bits(builder, x), _exponent_mask(x.type)), x.type)
+
+
+@primitive(1, 0, _leading_power)
+def leading_power(x: Any) -> Any:
+    """The power of two at or below |x|, for normal x."""
+
+
+def _reciprocal_power(builder: Any, values: Any, cast: Any) -> Any:
+    (power,) = values
+    integer, shift = _integer(power.type), _mantissa_bits(power.type)
+    twice_bias = ir.Constant(integer, ((1 << (integer.width - shift - 1)) - 2) << shift)
+    return builder.bitcast(builder.sub(twice_bias, _bits(builder, power)), power.type)
+
+
+@primitive(1, 0, _reciprocal_power)
+def reciprocal_power(power: Any) -> Any:
+    """1 / power for a power of two, both normal."""
+
+
 def constant(float32: float, float64: float) -> Callable[[Any], Any]:
     """A function of x that gives one number or the other, by the dtype of x."""
 
@@ -239,14 +287,53 @@ def small_power(float32_offset: int, float64_offset: int) -> Callable[[Any], Any
     return _register(lambda x: None, 1, 0, body)
 
 
-def polynomial(float32: tuple[float, ...], float64: tuple[float, ...]) -> Callable[[Any], Any]:
-    """A function of x: the polynomial with these coefficients, constant term first, by Horner's rule with fma."""
+def polynomial(float32: tuple[float, ...], float64: tuple[float, ...], pairs: bool = False) -> Callable[[Any], Any]:
+    """A function of x: the polynomial with these coefficients, constant term first, by Horner's rule with fma.
+
+    pairs=True runs it in x**2 on pairs c + x * d: half as many operations then wait for the one before, which limits
+    long formulas, at the price of that square, where the formula has no use for it.
+    """
 
     def body(builder: Any, values: Any, cast: Any) -> Any:
         (x,) = values
-        *rest, total = [ir.Constant(x.type, c) for c in (float32 if isinstance(x.type, ir.FloatType) else float64)]
+        row = [ir.Constant(x.type, c) for c in (float32 if isinstance(x.type, ir.FloatType) else float64)]
+        if pairs:
+            odd = [builder.fma(d, x, c) for c, d in zip(row[::2], row[1::2], strict=False)]
+            row, x = odd + row[2 * len(odd) :], builder.fmul(x, x)
+        *rest, total = row
         for coefficient in reversed(rest):
             total = builder.fma(total, x, coefficient)
         return total
 
     return _register(lambda x: None, 1, 0, body)
+
+
+#: Rows of `piecewise`: where the row ends, its coefficients from the constant term on.
+Rows = tuple[tuple[float, tuple[float, ...]], ...]
+
+
+def piecewise(float32: Rows, float64: Rows, slope: bool = False) -> Callable[[Any, Any], Any]:
+    """A function of x and y: the polynomial in y whose coefficients stand in the first row that ends above x, or else
+    in the last one; with slope=True its derivative by y. Each coefficient is selected; Horner's rule then runs once
+    for all rows.
+    """
+
+    def body(builder: Any, values: Any, cast: Any) -> Any:
+        x, y = values
+        rows = float32 if isinstance(x.type, ir.FloatType) else float64
+        inside = [builder.fcmp_ordered("<", x, ir.Constant(x.type, end)) for end, _ in rows[:-1]]
+
+        def selected(column: tuple[float, ...]) -> Any:
+            *others, chosen = [ir.Constant(y.type, each) for each in column]
+            for condition, other in zip(reversed(inside), reversed(others), strict=True):
+                chosen = builder.select(condition, other, chosen)
+            return chosen
+
+        *rest, total = map(selected, zip_longest(*(coefficients for _, coefficients in rows), fillvalue=0.0))
+        derivative = None
+        for coefficient in reversed(rest):
+            derivative = total if derivative is None else builder.fma(derivative, y, total)
+            total = builder.fma(total, y, coefficient)
+        return derivative if slope else total
+
+    return _register(lambda x, y: None, 2, 1, body)

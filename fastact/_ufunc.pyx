@@ -3,7 +3,8 @@
 A ufunc's inner loop here is one C function, `inner_loop`, for every activation and dtype. NumPy hands it pointers,
 strides and a `Loop`; it compiles the kernel on first use (through the `compile` callback, so importing compiles nothing),
 feeds operands of any layout to a kernel that knows contiguous ones only, and spreads long calls over threads.
-_activation.py builds `Operation`s; a new dtype is one row of `DTYPES` there and nothing here unless its items are not
+float16 and bfloat16 have no kernels: blocks of them are converted to float32, and the results rounded back (_half.pxi).
+_activation.py builds `Operation`s; a new dtype is a character of its `FLOATS`, and nothing here unless its items are not
 1, 2, 4 or 8 bytes. Imports only _threads.
 """
 
@@ -39,6 +40,11 @@ cdef extern from "Python.h":
 
 cdef extern from "numpy/arrayobject.h":
     PyTypeObject PyGenericArrType_Type
+    int NPY_NUMUSERTYPES  # how many dtypes NumPy learnt from other libraries; their numbers begin at NPY_USERDEF
+    int NPY_USERDEF
+    int type_number "PyArray_TYPE"(PyArrayObject*) noexcept
+    ctypedef struct PyArrayObject:
+        pass
 
 cdef extern from *:
     """
@@ -46,6 +52,8 @@ cdef extern from *:
     #define fastact_offset_of_vectorcall offsetof(struct __pyx_obj_7fastact_6_ufunc_Operation, vectorcall)
     """
     Py_ssize_t fastact_offset_of_vectorcall
+
+include "_half.pxi"
 
 cdef extern from *:
     """
@@ -71,6 +79,7 @@ cdef extern from *:
 ctypedef void (*kernel_t)(char** operands, Py_ssize_t n) noexcept nogil
 
 DEF MAX_OPERANDS = 8
+DEF ALIGNMENT = 64  # of block buffers: a cache line and the longest vector; up to a third of the time
 DEF BLOCK_BYTES = 8192  # per operand; 8 of them fit the smallest first-level caches and thread stacks
 
 cpdef enum Threads:
@@ -78,20 +87,31 @@ cpdef enum Threads:
     SERIAL = 1
     PARALLEL = 2
 
+cdef enum Format:
+    # How an operand's items become the kernel's. The first two are indices of half_loops_t.
+    FLOAT16 = 0
+    BFLOAT16 = 1
+    NUMBER = 2    # float64 to float32; parameters only
+    PLAIN = 3
+
 cdef struct Loop:
     kernel_t scalar_parameters   # parameters are read once
     kernel_t array_parameters    # parameters are read for each element
     int operands                 # inputs, parameters, output
     int parameters
-    int itemsize
+    int itemsize                 # in the kernel
+    Format array_format          # of inputs and output
+    Format parameter_format
     int threads                  # AUTO, SERIAL or PARALLEL
-    int row                      # index of the dtype, for `compile`
+    int row                      # index of the kernel's dtype, for `compile`
     PyObject* compile            # (row, array_parameters) -> address
 
 cdef struct Call:
     kernel_t kernel
-    char** pointers
-    const cnp.npy_intp* strides
+    char* pointers[MAX_OPERANDS]
+    cnp.npy_intp strides[MAX_OPERANDS]
+    Format formats[MAX_OPERANDS]
+    double numbers[MAX_OPERANDS]  # parameters that are read once and had to be converted
     int operands
     int itemsize
     bint direct                  # the kernel may run on the operands themselves
@@ -122,7 +142,7 @@ cdef int find_kernel(Loop* loop, bint array_parameters) noexcept with gil:
     return 1
 
 
-cdef inline void gather(char* target, const char* source, cnp.npy_intp stride, Py_ssize_t n, int itemsize) noexcept nogil:
+cdef inline void gather_plain(char* target, const char* source, cnp.npy_intp stride, Py_ssize_t n, int itemsize) noexcept nogil:
     cdef Py_ssize_t i
     if itemsize == 4:
         for i in range(n):
@@ -138,7 +158,7 @@ cdef inline void gather(char* target, const char* source, cnp.npy_intp stride, P
             target[i] = (source + i * stride)[0]
 
 
-cdef inline void scatter(char* target, cnp.npy_intp stride, const char* source, Py_ssize_t n, int itemsize) noexcept nogil:
+cdef inline void scatter_plain(char* target, cnp.npy_intp stride, const char* source, Py_ssize_t n, int itemsize) noexcept nogil:
     cdef Py_ssize_t i
     if stride == itemsize:
         memcpy(target, source, n * itemsize)
@@ -156,22 +176,41 @@ cdef inline void scatter(char* target, cnp.npy_intp stride, const char* source, 
             (target + i * stride)[0] = source[i]
 
 
-cdef void run_one_by_one(Call* call, Py_ssize_t n) noexcept nogil:
-    """A call in which each output may be a later input: ufunc.reduce and ufunc.accumulate."""
-    cdef char* pointers[MAX_OPERANDS]
+cdef inline void gather(char* target, const char* source, cnp.npy_intp stride, Py_ssize_t n, int itemsize, Format format) noexcept nogil:
+    """A block of an operand, in the kernel's type."""
+    cdef char halves[BLOCK_BYTES >> 1]
     cdef Py_ssize_t i
-    cdef int j
-    for i in range(n):
-        for j in range(call.operands):
-            pointers[j] = call.pointers[j] + i * call.strides[j]
-        call.kernel(pointers, 1)
+    if format == PLAIN:
+        gather_plain(target, source, stride, n, itemsize)
+    elif format == NUMBER:
+        for i in range(n):
+            (<float*>target)[i] = <float>(<double*>(source + i * stride))[0]
+    elif stride == 2:
+        half_loops.from_half[<int>format](target, source, n)
+    else:
+        gather_plain(halves, source, stride, n, 2)
+        half_loops.from_half[<int>format](target, halves, n)
+
+
+cdef inline void scatter(char* target, cnp.npy_intp stride, const char* source, Py_ssize_t n, int itemsize, Format format) noexcept nogil:
+    cdef char halves[BLOCK_BYTES >> 1]
+    if format == PLAIN:
+        scatter_plain(target, stride, source, n, itemsize)
+    elif stride == 2:
+        half_loops.to_half[<int>format](target, source, n)
+    else:
+        half_loops.to_half[<int>format](halves, source, n)
+        scatter_plain(target, stride, halves, n, 2)
 
 
 cdef void run(void* context, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
     """Elements start to stop of a call: straight from the operands, or block by block through buffers."""
     cdef Call* call = <Call*>context
     cdef char* pointers[MAX_OPERANDS]
-    cdef char buffers[MAX_OPERANDS][BLOCK_BYTES]
+    cdef char space[MAX_OPERANDS * BLOCK_BYTES + ALIGNMENT]
+    cdef char* buffers = space + ALIGNMENT - <size_t>space % ALIGNMENT
+    cdef char* buffer
+    cdef char* target
     cdef Py_ssize_t block, n
     cdef int i, last = call.operands - 1
     if call.direct:
@@ -185,12 +224,14 @@ cdef void run(void* context, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
         for i in range(call.operands):
             pointers[i] = call.pointers[i] + start * call.strides[i]
             if call.buffered[i]:
+                buffer = buffers + i * BLOCK_BYTES
                 if i != last:
-                    gather(buffers[i], pointers[i], call.strides[i], n, call.itemsize)
-                pointers[i] = buffers[i]
+                    gather(buffer, pointers[i], call.strides[i], n, call.itemsize, call.formats[i])
+                pointers[i] = buffer
         call.kernel(pointers, n)
         if call.buffered[last]:
-            scatter(call.pointers[last] + start * call.strides[last], call.strides[last], buffers[last], n, call.itemsize)
+            target = call.pointers[last] + start * call.strides[last]
+            scatter(target, call.strides[last], pointers[last], n, call.itemsize, call.formats[last])
         start += n
 
 
@@ -200,7 +241,7 @@ cdef void inner_loop(char** pointers, const cnp.npy_intp* dimensions, const cnp.
     cdef fastact_flags flags
     cdef Py_ssize_t n = dimensions[0]
     cdef int i, last = loop.operands - 1, first_parameter = last - loop.parameters
-    cdef Py_ssize_t offset, step
+    cdef Py_ssize_t offset, step, element
     cdef bint array_parameters = False, is_parameter, chained = False
     if n > 1:
         for i in range(first_parameter, last):
@@ -211,11 +252,19 @@ cdef void inner_loop(char** pointers, const cnp.npy_intp* dimensions, const cnp.
             return
         call.kernel = loop.array_parameters if array_parameters else loop.scalar_parameters
     save_flags(&flags)
-    call.pointers, call.strides, call.operands, call.itemsize = pointers, strides, loop.operands, loop.itemsize
+    call.operands, call.itemsize = loop.operands, loop.itemsize
     call.direct = True
     for i in range(loop.operands):
         is_parameter = first_parameter <= i < last
-        call.buffered[i] = n > 1 and strides[i] != loop.itemsize and (array_parameters or not is_parameter)
+        call.pointers[i], call.strides[i] = pointers[i], strides[i]
+        call.formats[i] = loop.parameter_format if is_parameter else loop.array_format
+        if array_parameters or not is_parameter:
+            call.buffered[i] = call.formats[i] != PLAIN or (n > 1 and strides[i] != loop.itemsize)
+        else:
+            call.buffered[i], call.strides[i] = False, 0
+            if call.formats[i] != PLAIN:
+                call.pointers[i] = <char*>&call.numbers[i]
+                gather(call.pointers[i], pointers[i], 0, 1, loop.itemsize, call.formats[i])
     for i in range(last):
         # In place: a kernel is vectorised only where its output stands elsewhere.
         call.buffered[last] |= n > 1 and pointers[i] == pointers[last]
@@ -225,8 +274,9 @@ cdef void inner_loop(char** pointers, const cnp.npy_intp* dimensions, const cnp.
         chained |= n > 1 and (step == 0 or (offset != 0 and offset % step == 0 and 0 < offset // step < n))
     for i in range(loop.operands):
         call.direct &= not call.buffered[i]
-    if chained:
-        run_one_by_one(&call, n)
+    if chained:  # ufunc.reduce and ufunc.accumulate: each output may be a later input
+        for element in range(n):
+            run(&call, element, element + 1)
     elif loop.threads == SERIAL or (loop.threads == AUTO and n < parallel_from):
         run(&call, 0, n)
     else:
@@ -237,34 +287,69 @@ cdef void inner_loop(char** pointers, const cnp.npy_intp* dimensions, const cnp.
 cdef list immortal = []  # what the ufuncs' C structures point to
 
 
-def make_ufunc(str name, int inputs, int parameters, rows, compile, int threads):
+cdef Loop* new_loop(int inputs, int parameters, dtype, Format format, int row, compile, int threads, bint numbers) except NULL:
+    """What inner_loop is to know; dtype and row are the kernel's, format is the arrays'."""
+    cdef Loop* loop = <Loop*>calloc(1, sizeof(Loop))
+    if loop == NULL:
+        raise MemoryError()
+    loop.operands, loop.parameters, loop.itemsize = inputs + parameters + 1, parameters, dtype.itemsize
+    loop.array_format = loop.parameter_format = format
+    if numbers:
+        loop.parameter_format = NUMBER if dtype.itemsize == 4 else PLAIN
+    loop.threads, loop.row, loop.compile = threads, row, <PyObject*>compile
+    immortal.append(compile)
+    return loop
+
+
+cdef int type_of(int operand, int inputs, int parameters, int arrays, bint numbers) noexcept:
+    """The dtype number of an operand of a loop for arrays of one dtype."""
+    return cnp.NPY_DOUBLE if numbers and inputs <= operand < inputs + parameters else arrays
+
+
+def make_ufunc(str name, int inputs, int parameters, str rows, compile, int threads, bint numbers):
     """A NumPy ufunc of `inputs` array operands and then `parameters`, all of one dtype.
 
-    rows: the NumPy dtype characters it is defined for, in NumPy's order of casting preference.
+    rows: the NumPy dtype characters it has kernels for, in NumPy's order of casting preference. With float32 comes float16.
     compile: (row, array_parameters) -> address of the kernel; called at most once for each, when first needed.
     threads: AUTO, SERIAL or PARALLEL.
+    numbers: parameters are float64 whatever the arrays are, and there are loops for floats only. Calls whose parameters
+        are Python numbers take this ufunc: such numbers leave the result's dtype alone, and are rounded for the kernel once.
     """
-    cdef int operands = inputs + parameters + 1, count = len(rows), i, j
+    table = []  # dtype character of the arrays, format, row
+    for row, kind in enumerate(rows):
+        if kind == "f":
+            table.append(("e", FLOAT16, row))
+        if not numbers or np.dtype(kind).kind == "f":
+            table.append((kind, PLAIN, row))
+    cdef int operands = inputs + parameters + 1, count = len(table), i, j
     if operands > MAX_OPERANDS:
         raise ValueError(f"{name}: an activation takes at most {MAX_OPERANDS - inputs - 1} parameters")
-    cdef Loop* loops = <Loop*>calloc(count, sizeof(Loop))
     cdef cnp.PyUFuncGenericFunction* functions = <cnp.PyUFuncGenericFunction*>calloc(count, sizeof(void*))
     cdef void** data = <void**>calloc(count, sizeof(void*))
     cdef char* types = <char*>calloc(count * operands, 1)
-    if loops == NULL or functions == NULL or data == NULL or types == NULL:
+    if functions == NULL or data == NULL or types == NULL:
         raise MemoryError()
     cdef bytes c_name = name.encode()
-    immortal.append((c_name, compile))
-    for i, row in enumerate(rows):
-        dtype = np.dtype(row)
-        loops[i].operands, loops[i].parameters, loops[i].itemsize = operands, parameters, dtype.itemsize
-        loops[i].threads, loops[i].row, loops[i].compile = threads, i, <PyObject*>compile
+    immortal.append(c_name)
+    for i, (kind, format, row) in enumerate(table):
         functions[i] = <cnp.PyUFuncGenericFunction>inner_loop
-        data[i] = &loops[i]
+        data[i] = new_loop(inputs, parameters, np.dtype(rows[row]), format, row, compile, threads, numbers)
         for j in range(operands):
-            types[i * operands + j] = dtype.num
+            types[i * operands + j] = type_of(j, inputs, parameters, np.dtype(kind).num, numbers)
     return cnp.PyUFunc_FromFuncAndData(
         functions, data, types, count, operands - 1, 1, cnp.PyUFunc_None, c_name, b"", 0
+    )
+
+
+def add_bfloat16(ufunc, dtype, int inputs, int parameters, str rows, compile, int threads, bint numbers):
+    """Give a ufunc of make_ufunc a loop for the dtype bfloat16, which NumPy knows only once ml_dtypes is imported."""
+    cdef int types[MAX_OPERANDS]
+    cdef int j, row = rows.index("f")
+    for j in range(inputs + parameters + 1):
+        types[j] = type_of(j, inputs, parameters, dtype.num, numbers)
+    cnp.PyUFunc_RegisterLoopForType(
+        ufunc, dtype.num, <cnp.PyUFuncGenericFunction>inner_loop, types,
+        new_loop(inputs, parameters, np.dtype("f"), BFLOAT16, row, compile, threads, numbers),
     )
 
 
@@ -278,12 +363,18 @@ def note_override():
     overridden = True
 
 
-cdef inline bint is_plain(PyObject* operand) noexcept:
-    """Whether an operand is nothing that a dispatcher need look at: a NumPy array or scalar, a number or a list of them."""
+cdef inline bint is_plain(PyObject* operand, bint knows_bfloat16) noexcept:
+    """Whether an operand is nothing that a dispatcher need look at: a NumPy array or scalar, a number or a list of them.
+
+    The dispatcher adds the loop for bfloat16; until it has, anything that may hold such items goes there.
+    """
     cdef PyTypeObject* kind = Py_TYPE(operand)
-    return (
-        kind is ndarray_type or kind is &PyFloat_Type or kind is &PyLong_Type or kind is &PyList_Type
-        or PyObject_TypeCheck(<object>operand, &PyGenericArrType_Type)
+    if kind is ndarray_type:
+        return knows_bfloat16 or type_number(<PyArrayObject*>operand) < NPY_USERDEF
+    if kind is &PyFloat_Type or kind is &PyLong_Type:
+        return True
+    return (knows_bfloat16 or NPY_NUMUSERTYPES == 0) and (
+        kind is &PyList_Type or PyObject_TypeCheck(<object>operand, &PyGenericArrType_Type)
     )
 
 
@@ -296,7 +387,9 @@ cdef class Operation:
 
     cdef vectorcallfunc vectorcall
     cdef readonly str name
-    cdef public object ufunc
+    cdef public object common_ufunc      # takes calls whose parameters are the defaults
+    cdef public bint knows_bfloat16      # whether that has its loop
+    cdef public bint keeps_integers      # whether there are loops for integers
     cdef readonly int inputs
     cdef readonly tuple defaults
     cdef object dispatch
@@ -309,6 +402,16 @@ cdef class Operation:
         self.defaults = defaults
         self.dispatch = dispatch
 
+    def are_numbers(self, tuple operands, Py_ssize_t start):
+        """Whether there are operands from `start` on, and all are Python numbers: floats, or ints if no loop is for these."""
+        cdef Py_ssize_t i
+        cdef PyTypeObject* kind
+        for i in range(start, len(operands)):
+            kind = Py_TYPE(PyTuple_GET_ITEM(operands, i))
+            if not (kind is &PyFloat_Type or (kind is &PyLong_Type and not self.keeps_integers)):
+                return False
+        return start < len(operands)
+
     def __call__(self, *args, **kwargs):
         return self.dispatch(self, args, kwargs)
 
@@ -318,9 +421,14 @@ cdef object call_operation(PyObject* callable, PyObject** arguments, size_t flag
     cdef Operation self = <Operation>callable
     cdef Py_ssize_t i, count = PyVectorcall_NARGS(flags), defaults = len(self.defaults)
     cdef PyObject* operands[MAX_OPERANDS + 1]
+    cdef PyTypeObject* kind
     cdef bint common = count == self.inputs and not overridden
     for i in range(count):
-        common = common and is_plain(arguments[i])
+        common = common and is_plain(arguments[i], self.knows_bfloat16)
+        # NumPy would give float32 for bfloat16 and a Python number; the dispatcher gives bfloat16.
+        if self.knows_bfloat16 and count > 1:
+            kind = Py_TYPE(arguments[i])
+            common = common and kind is not &PyFloat_Type and kind is not &PyLong_Type
     if common and names != NULL:
         common = len(<tuple>names) == 1 and (<tuple>names)[0] == OUT and Py_TYPE(arguments[count]) is ndarray_type
     if not common:
@@ -338,7 +446,7 @@ cdef object call_operation(PyObject* callable, PyObject** arguments, size_t flag
             operands[count + defaults] = arguments[count]
         arguments, count = operands, count + defaults
     try:
-        return PyObject_Vectorcall(self.ufunc, arguments, count, names)
+        return PyObject_Vectorcall(self.common_ufunc, arguments, count, names)
     except SystemError as error:
         raise error.__cause__ or error
 

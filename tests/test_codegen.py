@@ -17,7 +17,7 @@ from conftest import ACTIVATIONS, PARTS
 import fastact as fa
 from fastact.backends import serial
 
-ONE_INSTRUCTION = r"llvm\.(?:fma|fabs|copysign|[su]?max|[su]?min|maximum|minimum)\."
+ONE_INSTRUCTION = r"llvm\.(?:fma|fabs|copysign|sqrt|floor|fshl|[su]?max|[su]?min|maximum|minimum)\."
 ARITHMETIC = r"= (?:f(?:add|sub|mul|div|cmp|neg)|tail call|call|select)\b"
 
 

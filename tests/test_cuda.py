@@ -6,6 +6,7 @@ new activation is covered without a line here.
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import os
 import re
@@ -134,7 +135,7 @@ def test_row_threads(n: int) -> None:
 
 
 @needs_numba_cuda
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", ["float16", *FLOATS])
 @pytest.mark.parametrize("name", BY_NAME)
 def test_code(name: str, dtype: str) -> None:
     code = backend.ptx(BY_NAME[name], dtype)
@@ -210,16 +211,16 @@ class Pointer:
 
     def __init__(self, address: int, dtype: np.dtype[Any]) -> None:
         self.address, self.dtype = address, dtype
-        self.item = np.ctypeslib.as_ctypes_type(dtype)
+        self.item = ctypes.c_char * dtype.itemsize
 
     def _at(self, i: Any) -> Any:
-        return self.item.from_address(self.address + int(i) * self.dtype.itemsize)
+        return np.frombuffer(self.item.from_address(self.address + int(i) * self.dtype.itemsize), self.dtype)
 
     def __getitem__(self, i: Any) -> Any:
-        return self.dtype.type(self._at(i).value)
+        return self._at(i)[0]
 
     def __setitem__(self, i: Any, value: Any) -> None:
-        self._at(i).value = value.item() if hasattr(value, "item") else value
+        self._at(i)[0] = value
 
 
 @pytest.fixture
@@ -335,7 +336,7 @@ def test_simulated_array_parameters() -> None:
 
 @in_simulator
 @pytest.mark.usefixtures("simulator")
-@pytest.mark.parametrize("dtype", ["bool", "int8", "uint16", "int64", "float64"])
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint16", "int64", "float16", "float64"])
 def test_simulated_dtypes(dtype: str) -> None:
     x = np.array([0, 1, 1, 0, 1]).astype(dtype)
     assert_same(on_simulator(fa.relu, x), fa.relu(x))

@@ -34,6 +34,7 @@ ALLOWED = {
     "_activation": ["_dispatch", "_errors", "_registry", "_primitives", "_ufunc", "backends.serial"],
     "activations*": ["_activation", "_scalar_math", "activations*"],
     "softmax": ["_dispatch", "_errors", "_registry"],
+    "rrelu": ["_registry", "activations.piecewise"],
     "backends": [],
     "backends.*": ["_errors", "_primitives", "_threads", "_ufunc"],
     "backends.cython": ["_errors"],
@@ -43,7 +44,7 @@ ALLOWED = {
     "experiments*": ["", "_errors", "experiments*"],
     "cli*": ["", "_errors", "cli*", "experiments*"],
     "__main__": ["cli"],
-    "": ["_activation", "_dispatch", "_errors", "_registry", "activations", "softmax", "mlp"],
+    "": ["_activation", "_dispatch", "_errors", "_registry", "activations", "softmax", "rrelu", "mlp"],
 }
 
 IMPORT_EFFECTS = """

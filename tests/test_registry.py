@@ -38,12 +38,14 @@ def define(**options: Any) -> Any:
 
 
 def test_names() -> None:
-    assert sorted(activations.__all__) == sorted(ACTIVATIONS) == sorted(REFERENCES)
+    aliases = [alias for name in ACTIVATIONS for alias in fa.get(name).aliases]
+    assert sorted(activations.__all__) == sorted([*ACTIVATIONS, *aliases])
+    assert sorted(ACTIVATIONS) == sorted(REFERENCES)
     for name in fa.names():
         assert fa.get(name) is getattr(fa, name)
         assert fa.get(name).name == name
         for alias in fa.get(name).aliases:
-            assert fa.get(alias) is fa.get(name)
+            assert fa.get(alias) is getattr(fa, alias) is fa.get(name)
 
 
 def test_unknown_name() -> None:
@@ -133,13 +135,13 @@ def test_own_activation_in_own_compiled_code() -> None:
 
 def test_own_activation_without_derivative() -> None:
     @fa.activation
-    def step(x):  # type: ignore[no-untyped-def]
+    def positive(x):  # type: ignore[no-untyped-def]
         return where(x > like(0, x), like(1, x), like(0, x))
 
-    assert step([-1.0, 0.0, 2.0]).tolist() == [0, 0, 1]
+    assert positive([-1.0, 0.0, 2.0]).tolist() == [0, 0, 1]
     for part in PARTS[1:]:
-        with pytest.raises(TypeError, match="step was defined without a derivative"):
-            getattr(step, part)
+        with pytest.raises(TypeError, match="positive was defined without a derivative"):
+            getattr(positive, part)
 
 
 def test_own_activation_that_keeps_integers() -> None:

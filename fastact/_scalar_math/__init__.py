@@ -7,28 +7,73 @@ Only activations/ and math.py import from here.
 """
 
 from fastact._primitives import like, where
+from fastact._scalar_math.algebraic import (
+    hard_sigmoid,
+    hard_silu,
+    hard_silu_slope,
+    inside_hard_sigmoid,
+    softsign,
+    softsign_slope_times,
+    sparse_plus,
+    squareplus,
+    squareplus_slope_by_b,
+    squareplus_slope_times,
+    star_relu,
+    star_relu_slope_times,
+)
+from fastact._scalar_math.error import erf, erf_slope_times, serf, serf_slope_times
 from fastact._scalar_math.exponential import (
+    celu,
+    celu_slope_by_alpha,
+    celu_slope_times,
+    elu,
+    elu_slope_by_alpha,
+    elu_slope_times,
     exp,
+    exp_times,
     expm1,
+    log_sigmoid,
+    log_sigmoid_slope_times,
+    selu,
+    selu_slope_times,
     sigmoid,
     sigmoid_slope_times,
     sigmoid_times,
     softplus,
+    softplus_slope_by_beta,
+    softplus_slope_times,
     tanh,
+    tanh_slope_times,
+    tanhshrink,
+    tanhshrink_slope_times,
 )
 from fastact._scalar_math.gates import (
-    gate_slope,
+    gelu_tanh,
+    gelu_tanh_slope_times,
     mish,
-    mish_slope,
-    product,
+    mish_slope_times,
+    quick_gelu,
+    quick_gelu_slope_times,
     silu,
-    tanh_gelu_argument,
-    tanh_gelu_steepness,
+    silu_slope_times,
+    swish,
+    swish_slope_by_beta,
+    swish_slope_times,
+    telu,
+    telu_slope_times,
 )
-from fastact._scalar_math.normal import gelu, gelu_slope
+from fastact._scalar_math.normal import gelu, gelu_slope_times, ndtr, normal_density_times
+from fastact._scalar_math.sine import snake, snake_slope, snake_slope_by_alpha
 
 __all__ = [
-    "exp", "expm1", "gate_slope", "gelu", "gelu_slope", "like", "mish", "mish_slope", "product", "sigmoid",
-    "sigmoid_slope_times", "sigmoid_times", "silu", "softplus", "tanh", "tanh_gelu_argument",
-    "tanh_gelu_steepness", "where",
+    "celu", "celu_slope_by_alpha", "celu_slope_times", "elu", "elu_slope_by_alpha", "elu_slope_times", "erf",
+    "erf_slope_times", "exp", "exp_times", "expm1", "gelu", "gelu_slope_times", "gelu_tanh", "gelu_tanh_slope_times",
+    "hard_sigmoid", "hard_silu", "hard_silu_slope", "inside_hard_sigmoid", "like", "log_sigmoid",
+    "log_sigmoid_slope_times", "mish", "mish_slope_times", "ndtr", "normal_density_times", "quick_gelu",
+    "quick_gelu_slope_times", "selu", "selu_slope_times", "serf", "serf_slope_times", "sigmoid", "sigmoid_slope_times",
+    "sigmoid_times", "silu", "silu_slope_times", "snake", "snake_slope", "snake_slope_by_alpha", "softplus",
+    "softplus_slope_by_beta", "softplus_slope_times", "softsign", "softsign_slope_times", "sparse_plus", "squareplus",
+    "squareplus_slope_by_b", "squareplus_slope_times", "star_relu", "star_relu_slope_times", "swish",
+    "swish_slope_by_beta", "swish_slope_times", "tanh", "tanh_slope_times", "tanhshrink", "tanhshrink_slope_times",
+    "telu", "telu_slope_times", "where",
 ]  # fmt: skip

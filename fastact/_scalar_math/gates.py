@@ -1,4 +1,10 @@
-"""Gates: x times something between 0 and 1 that an exponential makes (silu, gelu's tanh form, mish), and slopes."""
+"""Gates: x times something between 0 and 1 that an exponential makes (silu and its kin, mish, telu), and their slopes.
+
+In all of them b is |x|, or the magnitude of the gate's argument, within where the result is not yet 0 or x. Values are
+max(x, 0) less a tail, which in silu's kin has one form for both signs; so has the tail of their slope, which is 1 less
+it for x > 0. A slope that is 0 for some x < 0, its root, is written in d, the distance of b from there, as are the
+exponentials: e**-b = e**-d / scale. The terms that would cancel at the root are then 0 there, and of one sign.
+"""
 
 from __future__ import annotations
 
@@ -10,58 +16,228 @@ import numpy as np
 from fastact._primitives import (
     compiled,
     constant,
+    copysign,
     fma,
     like,
+    lower_half_power,
     magnitude,
+    polynomial,
     power_of_two,
+    reciprocal_power,
     times_power,
+    upper_half_power,
     where,
 )
 from fastact._scalar_math.exponential import (
+    _EXP,
+    EXP_DEEPEST,
     EXP_LOWEST,
-    decay,
-    sigmoid_parts,
+    LN2_HIGH,
+    LN2_LOW,
+    LOG2_E,
+    _over_r,
     tiny_power,
 )
 from fastact._scalar_math.pairs import (
+    LARGEST,
+    SHIFT_TINY,
+    TINY,
     bounded,
     clamp,
     exact_product,
     exact_sum,
     less_tail,
     ordered_sum,
-    pair_product,
     quotient,
     scalar,
-    scale,
     unbiased,
 )
 
-#: More than x times the derivative of the argument in any gate, where the gate is not 0; and 0 times e**EXP_LOWEST.
-_STEEPEST = constant(400.0, 2400.0)
-#: 2 * sqrt(2 / pi), and that times 0.044715, each with its low part.
-_GELU_LINEAR = constant(1.5957691669464111, 1.5957691216057308)
-_GELU_LINEAR_LOW = constant(-4.534068054340423e-08, -9.96930880911092e-17)
-_GELU_CUBIC = constant(0.07135481387376785, 0.07135481627260025)
-_GELU_CUBIC_LOW = constant(2.3988324659995897e-09, -6.175149918155315e-19)
+#: k, biased as `SHIFT_TINY` is, from which scaling leaves that bias to another multiplication.
+_DEEP = constant(1.5 * 2**23 - 100, 1.5 * 2**52 - 1000)
+#: Where e**-b * b is 0 even after multiplication by the largest number, and where the square of e**-b times that is.
+_SLOPE_END = constant(200.0, 1470.0)
+_HALF_END = constant(142.0, 1090.0)
+#: The root of silu's slope, 1 + e**-b = b there, and its scale, e**root.
+_SILU_ROOT = constant(1.2784645557403564, 1.2784645427610737)
+_SILU_ROOT_LOW = constant(-1.2979282537628478e-08, 1.0946994183093437e-16)
+_SILU_SCALE = constant(3.5911214351654053, 3.591121476668622)
+_SILU_SCALE_LOW = constant(4.150321686324787e-08, -3.6148589599468234e-20)
+#: quick_gelu's factor, log2(e**factor), log(2) / factor; where e**(factor * -b) is 0 even after multiplication by b.
+_QUICK = constant(1.7020000219345093, 1.702)
+_QUICK_LOW = constant(-2.1934509319976314e-08, 4.263256414560601e-17)
+_QUICK_LOG2_E = constant(2.4554669595930156, 2.4554669595930156)
+_QUICK_LN2_HIGH = constant(0.40725451707839966, 0.4072545126674179)
+_QUICK_LN2_LOW = constant(-4.410981802038805e-09, 1.3951574412911617e-17)
+_QUICK_END = constant(66.0, 447.0)
+#: gelu_tanh's argument is cube * b * (b**2 + square); log2(e**cube), log(2) / cube; where values and slopes are 0.
+_CUBE = constant(0.07135481387376785, 0.07135481627260025)
+_CUBE_LOW = constant(2.3988324659995897e-09, -6.175149918155315e-19)
+_CUBE_LOG2_E = constant(0.1029432395800235, 0.1029432395800235)
+_CUBE_LN2_HIGH = constant(9.714091300964355, 9.714091028023697)
+_CUBE_LN2_LOW = constant(-2.7294066740068956e-07, -8.542374041797814e-16)
+_SQUARE = constant(22.36376953125, 22.363860002236834)  # of so few bits that its difference from a sum is exact
+_SQUARE_LOW = constant(9.04709886526689e-05, -4.476792661527933e-13)
+_GELU_END = constant(11.0, 22.0)
+_GELU_SLOPE_END = constant(13.7, 27.3)
+#: The root of gelu_tanh's slope, and its scale. The argument less that at the root is cube * d * (b * (b + root) +
+#: slope_square); b times its slope, less that, times scale: d * (steepness * (b * (b + root) + slope_square) - offset).
+_GELU_ROOT = constant(0.7524614334106445, 0.7524614220710163)
+_GELU_ROOT_LOW = constant(-1.1339627903339533e-08, -3.635560509207687e-17)
+_GELU_SCALE = constant(3.425182819366455, 3.4251829019991535)
+_GELU_SCALE_LOW = constant(8.263269535291329e-08, 1.979101161979668e-16)
+_GELU_SLOPE_SQUARE = constant(22.9300537109375, 22.930058193941477)  # with few bits, too
+_GELU_SLOPE_SQUARE_LOW = constant(4.483003976929467e-06, 4.514445544201894e-14)
+_GELU_STEEPNESS = constant(0.7332099080085754, 0.7332098900166041)
+_GELU_OFFSET = constant(10.931602478027344, 10.931602221724315)
+_GELU_OFFSET_LOW = constant(1.7662796381046064e-07, -6.34746560110609e-16)  # and of steepness at the root
+#: The root of mish's slope, its scale, scale**2, and what the numerator is made of.
+_MISH_ROOT = constant(1.1924312114715576, 1.1924312145154952)
+_MISH_ROOT_LOW = constant(3.0439375464652585e-09, 4.8484829848031044e-17)
+_MISH_SCALE = constant(3.2950825691223145, 3.2950825294521113)
+_MISH_SCALE_LOW = constant(-3.967020134609811e-08, 1.2314101293720822e-16)
+_MISH_SQUARE = constant(10.857574462890625, 10.85756887590054)  # with few bits, too
+_MISH_SQUARE_LOW = constant(-5.586990027950378e-06, -1.52597713520852e-14)
+_MISH_LINEAR = constant(7.590165138244629, 7.590165058904223)
+_MISH_OFFSET = constant(8.329662322998047, 8.329661949444903)
+_MISH_STEEPNESS = constant(43.430274963378906, 43.4302755036021)
+#: Where telu is x; the root of its slope, and s = 2 * e**-root there with its square.
+_TELU_TOP = constant(2.5, 3.2)
+_TELU_ROOT = constant(1.0788600444793701, 1.078860058464624)
+_TELU_ROOT_LOW = constant(1.3985253843884493e-08, 9.55786742622646e-17)
+_TELU_S = constant(0.6799657344818115, 0.6799657308405083)
+_TELU_S_LOW = constant(-3.6413032589166505e-09, 1.9232657046799742e-17)
+_TELU_SQUARE = constant(0.4623534083366394, 0.46235339511746654)
+#: (sinh(s) / s - root) / (s**2 - square) in s**2, for s up to 2; 2**-29, 2**-53.
+_TELU = polynomial(
+    (0.17056229710578918, 0.008425657637417316, 0.00019970031280536205, 2.761601308520767e-06, 2.6771656891355633e-08),
+    (
+        0.1705622999579979, 0.008425661696161534, 0.00019969219173350587, 2.7673492605080242e-06,
+        2.512651620937096e-08, 1.609475441502456e-10, 7.651471763526619e-13, 2.9491584177395967e-15,
+    ),
+)  # fmt: skip
 
 
-def _product_scalar(a, b):
-    return exact_product(a, b)
+@scalar
+def _argument(x, beta):
+    """beta * x as high and low part; 0 where beta is 0, for an infinite x too."""
+    undefined = (magnitude(x) > LARGEST(x)) & (beta == like(0.0, beta))
+    return exact_product(beta, where(undefined, like(0.0, x), x))
 
 
-@compiled(_product_scalar)
-def product(a: Any, b: Any) -> tuple[Any, Any]:
-    """a * b, and what rounding took from it."""
-    return a * b, np.zeros_like(a * b)
+@scalar
+def _decay_terms(b):
+    """r, t, k: e**-b = (1 + r + t) * 2**k, |r| <= log(2) / 2, k biased as `SHIFT_TINY` is."""
+    k = fma(b, -LOG2_E(b), SHIFT_TINY(b))
+    whole = k - SHIFT_TINY(b)
+    r = fma(-whole, LN2_LOW(b), fma(-whole, LN2_HIGH(b), -b))
+    return r, r * r * _EXP(r), k
+
+
+@scalar
+def _pair_decay_terms(b, b_low):
+    """The same of b + b_low."""
+    k = fma(b, -LOG2_E(b), SHIFT_TINY(b))
+    whole = k - SHIFT_TINY(b)
+    r = fma(-whole, LN2_HIGH(b), -b) - fma(whole, LN2_LOW(b), b_low)  # what is subtracted from is exact
+    return r, r * r * _EXP(r), k
+
+
+@scalar
+def _fine_decay_terms(b, b_low):
+    """r, rest, t, k: the same, with t = r * rest + what rounding took from r."""
+    k = fma(b, -LOG2_E(b), SHIFT_TINY(b))
+    whole = k - SHIFT_TINY(b)
+    high, low = fma(-whole, LN2_HIGH(b), -b), fma(whole, LN2_LOW(b), b_low)
+    r = high - low
+    rest = _over_r(r)
+    return r, rest, fma(r, rest, (high - r) - low), k
+
+
+@scalar
+def _product_terms(y, factor, factor_low):
+    """r, t: e**(y * (factor + factor_low)) = 1 + r + t."""
+    r = y * factor
+    low = fma(y, factor_low, fma(y, factor, -r))
+    return r, fma(r * r, _EXP(r), fma(low, r, low))
+
+
+@scalar
+def _sigmoid_terms(r, t, k):
+    """q, error: 1 / (1 + (1 + r + t) * 2**-k) = (q + q * error) * 2**k."""
+    power = tiny_power(k)
+    one = like(1.0, r) + power
+    d = one + (r + t)
+    d_low = ((one - d) + r) + (((like(1.0, r) - one) + power) + t)
+    q = like(1.0, r) / d
+    return q, fma(-q, d_low, fma(-q, d, like(1.0, r)))
+
+
+@scalar
+def _short_sigmoid_terms(r, t, k):
+    """The same in two operations less, for r and t so exact that there is room for what such a sum loses."""
+    power = tiny_power(k)
+    d = (like(1.0, r) + power) + (r + t)
+    d_low = (((like(1.0, r) - d) + power) + r) + t
+    q = like(1.0, r) / d
+    return q, fma(-q, d_low, fma(-q, d, like(1.0, r)))
+
+
+@scalar
+def _less_gated(x, b, q, error, k):
+    """max(x, 0) - b * (q + q * error) * 2**k, rounded about once."""
+    q = times_power(q, k)
+    return less_tail(x, fma(b, q, b * (error * q)))
+
+
+@scalar
+def _split_power(k):
+    """l, rest: 2**k = 2**l * rest, k biased as `SHIFT_TINY` is, l within what `lower_half_power` and its like take."""
+    deep = k < _DEEP(k)
+    return where(deep, k, unbiased(k)), where(deep, TINY(k), like(1.0, k))
+
+
+@scalar
+def _times_scaled(g, y, k):
+    """g * y * 2**k rounded about once, k biased as `SHIFT_TINY` is, for |y| * 2**k <= 1 and any g."""
+    k, rest = _split_power(k)
+    return (g * (y * lower_half_power(k))) * upper_half_power(k) * rest
+
+
+@scalar
+def _over_square(n, n_low, s, s_low):
+    """(n + n_low) / (s + s_low)**2."""
+    square, square_low = exact_product(s, s)
+    value, value_low = quotient(n, n_low, square, fma(s + s, s_low, square_low))
+    return value + value_low
+
+
+@scalar
+def _gate_slope(g, negative, e, rest, rest_low, u, power, k, scale, scale_low):
+    """g * T if negative, else g * (1 - T): T = z * (e + rest + rest_low) / (scale + z)**2, z = (1 + u) * 2**k = 1 + e.
+
+    T is the slope at -b in silu's kin: e**-b * (1 + e**-b - a) / (1 + e**-b)**2, a being b times the derivative of the
+    gate's argument, with e**-b = z / scale. 1 + e**-b - a is (e + rest) / scale, both 0 at the root, and of one sign.
+    """
+    z = fma(power, u, power)
+    s = scale + z
+    s_low = ((scale - s) + z) + scale_low
+    n, n_low = ordered_sum(rest, e)
+    n_low = n_low + rest_low
+    m = fma(n, u, n)
+    m_low = fma(n, u, n - m) + fma(n_low, u, n_low)
+    tail = _over_square(m, m_low, s, s_low)
+    return where(negative, _times_scaled(g, tail, k), g * fma(-tail, power, like(1.0, g)))
 
 
 def _silu_scalar(x):
-    # max(x, 0) - b / (1 + e**b) with b = |x|
+    # max(x, 0) - b / (1 + e**b)
     b = bounded(x, -EXP_LOWEST(x))
-    q, error, _, k = sigmoid_parts(-b, like(0.0, x))
-    q = times_power(q, k)
-    return less_tail(x, fma(b, q, b * (error * q)))
+    k = fma(b, -LOG2_E(x), SHIFT_TINY(x))
+    whole = k - SHIFT_TINY(x)
+    r = fma(whole, LN2_LOW(x), fma(whole, LN2_HIGH(x), b))
+    q, error = _short_sigmoid_terms(r, r * r * _EXP(r), k)
+    return _less_gated(x, b, q, error, k)
 
 
 @compiled(_silu_scalar)
@@ -70,98 +246,191 @@ def silu(x: Any) -> Any:
     return x / (1 + np.exp(-x))
 
 
-def _gate_slope_scalar(x, x_low, g, g_low):
-    small = magnitude(g) < -EXP_LOWEST(x)
-    g_low, x_low = where(small, g_low, like(0.0, x)), where(small, x_low, like(0.0, x))
-    negative = g < like(0.0, x)
-    b, b_low = bounded(g, -EXP_LOWEST(x)), where(negative, -g_low, g_low)
-    a, a_low = bounded(x, _STEEPEST(x)), where(negative, -x_low, x_low)
-    p, p_low, k = decay(b, b_low)
-    power = tiny_power(k)
-    z, z_low = p * power, p_low * power
-    d, d_low = ordered_sum(like(1.0, x), z)
-    d_low = d_low + z_low
-    q, q_low = quotient(like(1.0, x), like(0.0, x), d, d_low)
-    q, q_low = pair_product(q, q_low, q, q_low)
-    # g < 0: z * (1 + z - a) / (1 + z)**2; else (1 + z + a * z) / (1 + z)**2
-    n, n_low = exact_sum(like(1.0, x), -a)
-    n, more = exact_sum(n, z)
-    n_low = n_low + (more + (z_low - a_low))
-    m, m_low = pair_product(z, z_low, a, a_low)
-    m, more = exact_sum(d, m)
-    m_low = m_low + (more + d_low)
-    slope, slope_low = pair_product(q, q_low, where(negative, n, m), where(negative, n_low, m_low))
-    tail, tail_low = pair_product(slope, slope_low, p, p_low)
-    return where(negative, scale(tail + tail_low, unbiased(k)), slope + slope_low)
+def _swish_scalar(x, beta):
+    # x - x / (1 + e**b), b = |beta * x|, or what is subtracted here where beta * x < 0. An undefined product counts as
+    # large, as does NaN, which comes back with k or with x: tests for either beforehand would delay all the rest.
+    h, h_low = exact_product(beta, x)
+    negative, inside = h < like(0.0, x), magnitude(h) < -EXP_DEEPEST(x)
+    b = where(inside, magnitude(h), -EXP_DEEPEST(x))
+    b_low = where(inside, where(negative, -h_low, h_low), like(0.0, x))
+    k = fma(b, -LOG2_E(x), where(beta == beta, SHIFT_TINY(x), beta))
+    whole = k - SHIFT_TINY(x)
+    r = fma(whole, LN2_HIGH(x), b) + fma(whole, LN2_LOW(x), b_low)
+    q, error = _sigmoid_terms(r, r * r * _EXP(r), k)
+    finite = where(magnitude(x) > LARGEST(x), like(0.0, x), x)
+    k, rest = _split_power(k)
+    q = q * lower_half_power(k)
+    tail = fma(finite, q, finite * (error * q)) * upper_half_power(k) * rest
+    return copysign(where(negative, tail, x - tail), x)
 
 
-@compiled(_gate_slope_scalar)
-def gate_slope(x: Any, x_low: Any, g: Any, g_low: Any) -> Any:
-    """s + x * s * (1 - s) with s = 1 / (1 + e**-g): the derivative of x * s where x is x times the derivative of g."""
-    s = 1 / (1 + np.exp(-g))
-    return s + np.clip(x, -1e4, 1e4) * (s * (1 - s))
+@compiled(_swish_scalar)
+def swish(x: Any, beta: Any) -> Any:
+    """x / (1 + e**(-beta * x))."""
+    return x / (1 + np.exp(-beta * x))
 
 
 @scalar
-def _tanh_gelu_cubic(x, factor):
-    """2 * sqrt(2 / pi) * (x + factor * 0.044715 * x**3) as high and low part."""
-    square, square_low = exact_product(x, x)
-    term, term_low = exact_product(square, _GELU_CUBIC(x))
-    term_low = term_low + fma(square_low, _GELU_CUBIC(x), square * _GELU_CUBIC_LOW(x))
-    term, more = exact_product(term, factor)
-    inner, inner_low = exact_sum(_GELU_LINEAR(x), term)
-    inner_low = inner_low + (fma(term_low, factor, more) + _GELU_LINEAR_LOW(x))
-    high, low = exact_product(x, inner)
-    return high, fma(x, inner_low, low)
+def _silu_slope(g, h, h_low):
+    """g * (s + h * s * (1 - s)) with s = 1 / (1 + e**-h): g * the derivative of x * s, if h is a multiple of x."""
+    negative = h < like(0.0, h)
+    b_low = where(magnitude(h) < _SLOPE_END(h), where(negative, -h_low, h_low), like(0.0, h))
+    d, d_low = exact_sum(bounded(h, _SLOPE_END(h)), -_SILU_ROOT(h))
+    d_low = (d_low - _SILU_ROOT_LOW(h)) + b_low
+    r, t, k = _pair_decay_terms(d, d_low)
+    u, power = r + t, tiny_power(k)
+    e = fma(power, u, power - like(1.0, h))
+    d, d_low = ordered_sum(d, d_low)  # beside the root d_low may be all there is
+    rest = d * -_SILU_SCALE(h)
+    rest_low = fma(d_low, -_SILU_SCALE(h), fma(d, -_SILU_SCALE(h), -rest))
+    return _gate_slope(g, negative, e, rest, rest_low, u, power, k, _SILU_SCALE(h), _SILU_SCALE_LOW(h))
 
 
-def _tanh_gelu_argument_scalar(x):
-    return _tanh_gelu_cubic(clamp(x, like(-1e3, x), like(1e3, x)), like(1.0, x))
+def _silu_slope_times_scalar(g, x):
+    return _silu_slope(g, x, like(0.0, x))
 
 
-@compiled(_tanh_gelu_argument_scalar)
-def tanh_gelu_argument(x: Any) -> tuple[Any, Any]:
-    """2 * sqrt(2 / pi) * (x + 0.044715 * x**3), and its low part; x within 1,000."""
-    x = np.clip(x, -1e3, 1e3)
-    return 2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x**3), np.zeros_like(x)
+@compiled(_silu_slope_times_scalar)
+def silu_slope_times(g: Any, x: Any) -> Any:
+    """g * the derivative of `silu`."""
+    return swish_slope_times(g, x, 1)
 
 
-def _tanh_gelu_steepness_scalar(x):
-    return _tanh_gelu_cubic(clamp(x, like(-1e3, x), like(1e3, x)), like(3.0, x))
+def _swish_slope_times_scalar(g, x, beta):
+    h, h_low = _argument(x, beta)
+    return _silu_slope(g, h, h_low)
 
 
-@compiled(_tanh_gelu_steepness_scalar)
-def tanh_gelu_steepness(x: Any) -> tuple[Any, Any]:
-    """x times the derivative of `tanh_gelu_argument`, and its low part."""
-    x = np.clip(x, -1e3, 1e3)
-    return 2 * math.sqrt(2 / math.pi) * (x + 3 * 0.044715 * x**3), np.zeros_like(x)
+@compiled(_swish_slope_times_scalar)
+def swish_slope_times(g: Any, x: Any, beta: Any) -> Any:
+    """g * (s + beta * x * s * (1 - s)) with s = 1 / (1 + e**(-beta * x))."""
+    h = np.clip(beta * x, -1e4, 1e4)
+    s = 1 / (1 + np.exp(-h))
+    return g * (s + h * (s * (1 - s)))
 
 
-@scalar
-def _mish_parts(x):
-    """b, p, z, plus, d, k, all but b and k with low parts: what mish and its derivative share.
+def _swish_slope_by_beta_scalar(x, beta):
+    # The square of x / (e**b + e**-b), b = |beta * x| / 2: that is a normal number where its square is not 0
+    h, h_low = _argument(x, beta)
+    b, b_low = like(0.5, x) * magnitude(h), like(0.5, x) * where(h < like(0.0, h), -h_low, h_low)
+    inside = b < _HALF_END(x)
+    r, t, k = _pair_decay_terms(bounded(b, _HALF_END(x)), where(inside, b_low, like(0.0, x)))
+    u, power = r + t, tiny_power(k)
+    p, p_low = ordered_sum(like(1.0, x), u)
+    z = p * power
+    d = fma(z, z, like(1.0, x))
+    q, q_low = quotient(p, p_low, d, fma(z, z, like(1.0, x) - d))
+    k = unbiased(k)
+    root = (where(b > _HALF_END(x), like(0.0, x), x) * ((q + q_low) * lower_half_power(k))) * upper_half_power(k)
+    return root * root
 
-    b = |x|, z = e**-b = p * 2**k; x < 0: plus = 2 + z, d = 2 + z * plus; else plus = 2 + 2 z, d = 1 + z * plus.
-    """
+
+@compiled(_swish_slope_by_beta_scalar)
+def swish_slope_by_beta(x: Any, beta: Any) -> Any:
+    """x**2 * s * (1 - s) with s = 1 / (1 + e**(-beta * x)): the derivative of `swish` with respect to beta."""
+    s = 1 / (1 + np.exp(-beta * x))
+    return x * x * (s * (1 - s))
+
+
+def _quick_gelu_scalar(x):
+    b = bounded(x, _QUICK_END(x))
+    k = fma(b, -_QUICK_LOG2_E(x), SHIFT_TINY(x))
+    whole = k - SHIFT_TINY(x)
+    y = fma(whole, _QUICK_LN2_LOW(x), fma(whole, _QUICK_LN2_HIGH(x), b))
+    q, error = _sigmoid_terms(*_product_terms(y, _QUICK(x), _QUICK_LOW(x)), k)
+    return _less_gated(x, b, q, error, k)
+
+
+@compiled(_quick_gelu_scalar)
+def quick_gelu(x: Any) -> Any:
+    """x / (1 + e**(-1.702 * x))."""
+    return x / (1 + np.exp(-1.702 * x))
+
+
+def _quick_gelu_slope_times_scalar(g, x):
+    h = _QUICK(x) * x
+    return _silu_slope(g, h, fma(_QUICK_LOW(x), x, fma(_QUICK(x), x, -h)))
+
+
+@compiled(_quick_gelu_slope_times_scalar)
+def quick_gelu_slope_times(g: Any, x: Any) -> Any:
+    """g * the derivative of `quick_gelu`."""
+    return swish_slope_times(g, x, 1.702)
+
+
+def _gelu_tanh_scalar(x):
+    b = bounded(x, _GELU_END(x))
+    square = fma(b, b, _SQUARE(x))
+    square_low = fma(b, b, _SQUARE(x) - square) + _SQUARE_LOW(x)
+    h = b * square
+    h_low = fma(b, square_low, fma(b, square, -h))
+    k = fma(h, -_CUBE_LOG2_E(x), SHIFT_TINY(x))
+    whole = k - SHIFT_TINY(x)
+    y = fma(whole, _CUBE_LN2_HIGH(x), h) + fma(whole, _CUBE_LN2_LOW(x), h_low)
+    q, error = _sigmoid_terms(*_product_terms(y, _CUBE(x), _CUBE_LOW(x)), k)
+    return _less_gated(x, b, q, error, k)
+
+
+@compiled(_gelu_tanh_scalar)
+def gelu_tanh(x: Any) -> Any:
+    """x / (1 + e**-2u), u = sqrt(2 / pi) * (x + 0.044715 * x**3)."""
+    return x / (1 + np.exp(-2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+
+
+def _gelu_tanh_slope_times_scalar(g, x):
+    b = bounded(x, _GELU_SLOPE_END(x))
+    d, d_low = exact_sum(b, -_GELU_ROOT(x))
+    d_low = d_low - _GELU_ROOT_LOW(x)
+    a, a_low = exact_sum(b, _GELU_ROOT(x))
+    square = fma(b, a, _GELU_SLOPE_SQUARE(x))
+    square_low = fma(b, a, _GELU_SLOPE_SQUARE(x) - square) + _GELU_SLOPE_SQUARE_LOW(x)
+    square_low = fma(b, a_low + _GELU_ROOT_LOW(x), square_low)
+    h = d * square
+    h_low = fma(d_low, square, fma(d, square_low, fma(d, square, -h)))
+    k = fma(h, -_CUBE_LOG2_E(x), SHIFT_TINY(x))
+    whole = k - SHIFT_TINY(x)
+    y = fma(-whole, _CUBE_LN2_HIGH(x), -h) - fma(whole, _CUBE_LN2_LOW(x), h_low)
+    r, t = _product_terms(y, _CUBE(x), _CUBE_LOW(x))
+    u, power = r + t, tiny_power(k)
+    d, d_low = ordered_sum(d, d_low)
+    a, a_low = exact_product(square, -_GELU_STEEPNESS(x))
+    a_low = fma(square_low, -_GELU_STEEPNESS(x), a_low) + _GELU_OFFSET_LOW(x)
+    a, more = ordered_sum(a, _GELU_OFFSET(x))
+    rest = d * a
+    rest_low = fma(d_low, a, fma(d, a_low + more, fma(d, a, -rest)))
+    e = fma(power, u, power - like(1.0, x))
     negative = x < like(0.0, x)
-    b = bounded(x, -EXP_LOWEST(x))
-    p, p_low, k = decay(b, like(0.0, x))
-    power = tiny_power(k)
-    z, z_low = p * power, p_low * power
-    plus, plus_low = ordered_sum(like(2.0, x), where(negative, z, z + z))
-    plus_low = plus_low + where(negative, z_low, z_low + z_low)
-    m, m_low = pair_product(z, z_low, plus, plus_low)
-    d, d_low = exact_sum(where(negative, like(2.0, x), like(1.0, x)), m)
-    return b, p, p_low, z, z_low, plus, plus_low, d, d_low + m_low, k
+    return _gate_slope(g, negative, e, rest, rest_low, u, power, k, _GELU_SCALE(x), _GELU_SCALE_LOW(x))
+
+
+@compiled(_gelu_tanh_slope_times_scalar)
+def gelu_tanh_slope_times(g: Any, x: Any) -> Any:
+    """g * the derivative of `gelu_tanh`."""
+    x = np.clip(x, -1e3, 1e3)
+    s = 1 / (1 + np.exp(-2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+    return g * (s + 2 * math.sqrt(2 / math.pi) * (x + 3 * 0.044715 * x**3) * (s * (1 - s)))
 
 
 def _mish_scalar(x):
-    # x < 0: -b * z * (2 + z) / d; else x - b * z * 2z / d
+    # x < 0: -b * y * (2 + y) / (2 + y * (2 + y)) with y = e**-b. Otherwise x - b * y**2 / (2 + y * (2 + y)) with twice
+    # that y. In the code m is y * (2 + y) / 2**k.
     negative = x < like(0.0, x)
-    b, p, p_low, z, z_low, plus, plus_low, d, d_low, k = _mish_parts(x)
-    q, q_low = quotient(where(negative, plus, z + z), where(negative, plus_low, z_low + z_low), d, d_low)
-    q, q_low = pair_product(q, q_low, p, p_low)
-    return less_tail(x, fma(b, q, b * q_low) * power_of_two(k))
+    b = bounded(x, -EXP_LOWEST(x))
+    r, t, k = _decay_terms(b)
+    k = where(negative, k, k + like(1.0, x))
+    power = tiny_power(k)
+    p = like(1.0, x) + (r + t)
+    p_low = ((like(1.0, x) - p) + r) + t
+    y, two = p * power, like(2.0, x)
+    m = fma(p, y, p + p)
+    m_low = fma(p_low, two + (y + y), fma(p, y, (p + p) - m))
+    d = fma(m, power, two)
+    d_low = fma(m_low, power, fma(m, power, two - d))
+    n = where(negative, m, m - (p + p))
+    n_low = where(negative, m_low, m_low - (p_low + p_low))
+    q, q_low = quotient(n, n_low, d, d_low)
+    power = power_of_two(k)
+    return less_tail(x, fma(b, q * power, b * (q_low * power)))
 
 
 @compiled(_mish_scalar)
@@ -170,23 +439,119 @@ def mish(x: Any) -> Any:
     return x * np.tanh(np.logaddexp(0, x))
 
 
-def _mish_slope_scalar(x):
-    # x < 0: z * (2 + z - 4b * (1 + z) / d) / d; else (1 + 2z + 4b * z**2 * (1 + z) / d) / d
+def _mish_slope_times_scalar(g, x):
+    # y as in `_mish_scalar`, c = 1 + y. x < 0: y * n / (1 + c**2)**2 with n = (1 + c) * (1 + c**2) - 4 * b * c, which
+    # is -4 * c * d and, of the same sign, e times a polynomial in c. Otherwise 1 + y * n / (1 + c**2)**2 with
+    # n = y * (2 * b * (1 + c) - (1 + c**2)). In the code y and c are times scale, n times scale**3.
     negative = x < like(0.0, x)
-    b, p, p_low, z, z_low, plus, plus_low, d, d_low, k = _mish_parts(x)
-    one, one_low = ordered_sum(like(1.0, x), z)
-    term, term_low = pair_product(one, one_low + z_low, like(4.0, x) * b, like(0.0, x))
-    square, square_low = pair_product(z, z_low, z, z_low)
-    other, other_low = pair_product(term, term_low, square, square_low)
-    term, term_low = quotient(where(negative, -term, other), where(negative, -term_low, other_low), d, d_low)
-    n, n_low = exact_sum(where(negative, plus, plus - like(1.0, x)), term)
-    slope, slope_low = quotient(n, n_low + (plus_low + term_low), d, d_low)
-    tail, tail_low = pair_product(slope, slope_low, p, p_low)
-    return where(negative, scale(tail + tail_low, unbiased(k)), slope + slope_low)
+    b = bounded(x, _SLOPE_END(x))
+    d, d_low = exact_sum(b, -_MISH_ROOT(x))
+    d_low = d_low - _MISH_ROOT_LOW(x)
+    r, t, k = _pair_decay_terms(d, d_low)
+    u, power = r + t, tiny_power(k)
+    d, d_low = ordered_sum(d, d_low)
+    e = fma(power, u, power - like(1.0, x))
+    power = where(negative, power, power + power)
+    y = fma(power, u, power)
+    y_low = fma(power, u, power - y)
+    scale = _MISH_SCALE(x)
+    c = scale + y
+    c_low = ((scale - c) + y) + (_MISH_SCALE_LOW(x) + y_low)
+    s = fma(c, c, _MISH_SQUARE(x))
+    s_low = fma(c + c, c_low, fma(c, c, _MISH_SQUARE(x) - s) + _MISH_SQUARE_LOW(x))
+    a, a_low = exact_product(d, -_MISH_STEEPNESS(x))
+    a_low = fma(d_low, -_MISH_STEEPNESS(x), a_low)
+    rest, rest_low = exact_product(a, c)
+    rest_low = fma(a_low, c, fma(a, c_low, rest_low))
+    bend = fma(c, c + _MISH_LINEAR(x), -_MISH_OFFSET(x))
+    n = fma(e, bend, rest)
+    n_low = fma(e, bend, rest - n) + rest_low
+    a = fma(b * (scale + scale), c + scale, -s)
+    v = a * y
+    n, n_low = where(negative, n, v), where(negative, n_low, fma(-s_low, y, fma(a, y_low, fma(a, y, -v))))
+    m = fma(n, u, n)
+    m_low = fma(n, u, n - m) + fma(n_low, u, n_low)
+    tail = _over_square(m, m_low, s, s_low)
+    return where(negative, _times_scaled(g, tail, k), g * fma(tail, power, like(1.0, g)))
 
 
-@compiled(_mish_slope_scalar)
-def mish_slope(x: Any) -> Any:
-    """The derivative of x * tanh(log(1 + e**x))."""
+@compiled(_mish_slope_times_scalar)
+def mish_slope_times(g: Any, x: Any) -> Any:
+    """g * the derivative of `mish`."""
     t = np.tanh(np.logaddexp(0, x))
-    return t + np.clip(x, -1e4, 1e4) * (1 - t * t) / (1 + np.exp(-x))
+    return g * (t + np.clip(x, -1e4, 1e4) * (1 - t * t) / (1 + np.exp(-x)))
+
+
+def _telu_scalar(x):
+    # s = 2 * e**x, e = e**-s - 1. x < 0: -b * -e / (2 + e), otherwise x - b * 2 * (1 + e) / (2 + e)
+    negative = x < like(0.0, x)
+    r, _, t, k = _fine_decay_terms(clamp(-x, -_TELU_TOP(x), -EXP_LOWEST(x)), like(-0.0, x))
+    p = like(1.0, x) + (r + t)
+    p_low = ((like(1.0, x) - p) + r) + t
+    p, p_low, power = p + p, p_low + p_low, tiny_power(k)
+    s, s_low = p * power, p_low * power
+    r, rest, t, j = _fine_decay_terms(s, s_low)
+    u, inner = r + t, tiny_power(j)
+    start = inner - like(1.0, x)
+    e = fma(inner, u, start)
+    e_low = fma(inner, (r - u) + t, fma(inner, u, start - e))
+    d = like(2.0, x) + e
+    d_low = ((like(2.0, x) - d) + e) + e_low
+    # -e / 2**k, which is p * (1 + rest) where s is small
+    n = fma(p, rest, p)
+    n_low = fma(p_low, like(1.0, x) + u, fma(p, rest, p - n))
+    large, back = inner < like(1.0, x), reciprocal_power(power)
+    n, n_low = where(large, -e * back, n), where(large, -e_low * back, n_low)
+    one = like(1.0, x) + e
+    n, n_low = where(negative, n, one + one), where(negative, n_low, e_low + e_low)
+    q, q_low = quotient(n, n_low, d, d_low)
+    b, power = bounded(x, -EXP_LOWEST(x)), power_of_two(where(negative, k, SHIFT_TINY(x)))
+    return less_tail(x, fma(b, q * power, b * (q_low * power)))
+
+
+@compiled(_telu_scalar)
+def telu(x: Any) -> Any:
+    """x * tanh(e**x)."""
+    return x * np.tanh(np.exp(x))
+
+
+def _telu_slope_times_scalar(g, x):
+    # s = 2 * e**x, a = e**-s. x < 0: 2 * a * n / (1 + a)**2 with n = s * (sinh(s) / s - b), where sinh(s) / s - root
+    # has the sign of -d. Otherwise 1 + 2 * a * n / (1 + a)**2 with n = x * s - (1 + a)
+    negative = x < like(0.0, x)
+    b = clamp(-x, -_TELU_TOP(x), _SLOPE_END(x))
+    d, d_low = exact_sum(b, -_TELU_ROOT(x))
+    d_low = d_low - _TELU_ROOT_LOW(x)
+    r, t, k = _pair_decay_terms(d, d_low)
+    u, power = r + t, tiny_power(k)
+    d, d_low = ordered_sum(d, d_low)
+    e = fma(power, u, power - like(1.0, x))
+    p = fma(_TELU_S(x), u, _TELU_S(x))
+    p_low = fma(_TELU_S(x), u, _TELU_S(x) - p) + fma(_TELU_S_LOW(x), u, _TELU_S_LOW(x))
+    s = p * power
+    r, t, j = _pair_decay_terms(s, p_low * power)
+    u, inner = r + t, tiny_power(j)
+    a = fma(inner, u, inner)
+    a_low = fma(inner, u, inner - a)
+    c = like(1.0, x) + a
+    c_low = ((like(1.0, x) - c) + a) + a_low
+    # s**2 - square = square * e * (2 + e)
+    f, bend = e * (e + like(2.0, x)), _TELU_SQUARE(x) * _TELU(s * s)
+    n = fma(f, bend, -d)
+    n_low = fma(f, bend, -d - n) - d_low
+    v = n * p
+    v_low = fma(n, p_low, fma(n_low, p, fma(n, p, -v)))
+    n, n_low = where(negative, v, fma(s, -b, -c)), where(negative, v_low, like(0.0, x))
+    a, a_low = a + a, a_low + a_low
+    m, m_low = exact_product(n, a)
+    tail = _over_square(m, fma(n, a_low, fma(n_low, a, m_low)), c, c_low)
+    return where(negative, _times_scaled(g, tail, k), g * (like(1.0, g) + tail))
+
+
+@compiled(_telu_slope_times_scalar)
+def telu_slope_times(g: Any, x: Any) -> Any:
+    """g * the derivative of `telu`."""
+    x = np.clip(x, -1e4, 10)
+    w = np.exp(x)
+    t = np.tanh(w)
+    return g * (t + x * (w * (1 - t * t)))

@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from fastact import _scalar_math as m
 from fastact._activation import activation, public
-from fastact._scalar_math import like, where
 
 
-def _elu_slope(x: Any, alpha: Any) -> Any:
-    return where(x > like(0, x), like(1, x), alpha * m.exp(where(x > like(0, x), like(0, x), x)))
+def _elu_backward(g: Any, x: Any, alpha: Any) -> Any:
+    return m.elu_slope_times(g, x, alpha)
+
+
+def _elu_alpha(x: Any, alpha: Any) -> Any:
+    return m.elu_slope_by_alpha(x)
 
 
 @activation(
-    derivative=_elu_slope,
+    backward=_elu_backward,
+    parameter_derivatives={"alpha": _elu_alpha},
     alpha=1.0,
     text={
         "formula": "x if x > 0 else alpha * (e**x - 1)",
@@ -26,7 +30,7 @@ def _elu_slope(x: Any, alpha: Any) -> Any:
         "kinks": "elu'(0) = alpha",
         "reference": "Clevert, Unterthiner, Hochreiter. Fast and accurate deep network learning by exponential linear "
         "units (ELUs). ICLR 2016.",
-        "max_ulp": 2.0,
+        "max_ulp": 1.0,
         "notes": {
             "for": "gradient for negatives, mean near zero, no dying units",
             "against": "the cost of an exponential",
@@ -36,16 +40,78 @@ def _elu_slope(x: Any, alpha: Any) -> Any:
 )
 def elu(x: Any, alpha: Any) -> Any:
     """Exponential linear unit."""
-    return where(x > like(0, x), x, alpha * m.expm1(where(x > like(0, x), like(0, x), x)))
+    return m.elu(x, alpha)
 
 
-def _softplus_slope(x: Any, beta: Any) -> Any:
-    high, low = m.product(beta, x)
-    return m.sigmoid_times(like(1, x), high, low)
+def _celu_backward(g: Any, x: Any, alpha: Any) -> Any:
+    return m.celu_slope_times(g, x, alpha)
+
+
+def _celu_alpha(x: Any, alpha: Any) -> Any:
+    return m.celu_slope_by_alpha(x, alpha)
 
 
 @activation(
-    derivative=_softplus_slope,
+    backward=_celu_backward,
+    parameter_derivatives={"alpha": _celu_alpha},
+    alpha=1.0,
+    text={
+        "formula": "x if x > 0 else alpha * (e**(x / alpha) - 1)",
+        "derivative_formula": "1 if x > 0 else e**(x / alpha)",
+        "range": "(-alpha, inf)",
+        "kinks": "celu'(0) = 1; smooth but for its second derivative, which jumps at 0",
+        "reference": "Barron. Continuously differentiable exponential linear units. arXiv:1704.07483, 2017.",
+        "max_ulp": 1.0,
+        "notes": {
+            "for": "elu whose slope is continuous for every alpha; alpha moves it from relu (0) to linear (inf)",
+            "against": "the cost of an exponential; the same as elu for alpha = 1",
+            "use": "instead of elu where alpha is not 1, above all where it is learnt",
+        },
+    },
+)
+def celu(x: Any, alpha: Any) -> Any:
+    """Continuously differentiable exponential linear unit."""
+    return m.celu(x, alpha)
+
+
+def _selu_backward(g: Any, x: Any) -> Any:
+    return m.selu_slope_times(g, x)
+
+
+@activation(
+    backward=_selu_backward,
+    text={
+        "formula": "scale * (x if x > 0 else alpha * (e**x - 1)), scale = 1.0507009873554805, "
+        "alpha = 1.6732632423543772",
+        "derivative_formula": "scale if x > 0 else scale * alpha * e**x",
+        "range": "(-1.758, inf)",
+        "kinks": "selu'(0) = scale * alpha = 1.758",
+        "reference": "Klambauer, Unterthiner, Mayr, Hochreiter. Self-normalizing neural networks. NIPS 2017, "
+        "arXiv:1706.02515.",
+        "max_ulp": 1.0,
+        "notes": {
+            "for": "keeps mean 0 and variance 1 through deep stacks without normalisation layers",
+            "against": "only with LeCun-normal initial weights, alpha dropout and dense layers",
+            "use": "deep dense networks",
+        },
+    },
+)
+def selu(x: Any) -> Any:
+    """Scaled exponential linear unit."""
+    return m.selu(x)
+
+
+def _softplus_backward(g: Any, x: Any, beta: Any) -> Any:
+    return m.softplus_slope_times(g, x, beta)
+
+
+def _softplus_beta(x: Any, beta: Any) -> Any:
+    return m.softplus_slope_by_beta(x, beta)
+
+
+@activation(
+    backward=_softplus_backward,
+    parameter_derivatives={"beta": _softplus_beta},
     beta=1.0,
     text={
         "formula": "log(1 + e**(beta x)) / beta",
@@ -53,7 +119,7 @@ def _softplus_slope(x: Any, beta: Any) -> Any:
         "range": "(0, inf)",
         "reference": "Dugas, Bengio, Belisle, Nadeau, Garcia. Incorporating second-order functional knowledge for "
         "better option pricing. NIPS 2000.",
-        "max_ulp": 2.0,
+        "max_ulp": 1.0,
         "notes": {
             "for": "a smooth relu; always positive",
             "against": "cost; no sparsity",
@@ -64,6 +130,37 @@ def _softplus_slope(x: Any, beta: Any) -> Any:
 def softplus(x: Any, beta: Any) -> Any:
     """Softplus: a smooth relu."""
     return m.softplus(x, beta)
+
+
+def _squareplus_backward(g: Any, x: Any, b: Any) -> Any:
+    return m.squareplus_slope_times(g, x, b)
+
+
+def _squareplus_b(x: Any, b: Any) -> Any:
+    return m.squareplus_slope_by_b(x, b)
+
+
+@activation(
+    backward=_squareplus_backward,
+    parameter_derivatives={"b": _squareplus_b},
+    b=4.0,
+    text={
+        "formula": "(x + sqrt(x**2 + b)) / 2",
+        "derivative_formula": "(1 + x / sqrt(x**2 + b)) / 2",
+        "range": "(0, inf)",
+        "kinks": "smooth for b > 0; for b = 0 it is relu with squareplus'(0) = 1/2; b < 0 gives NaN",
+        "reference": "Barron. Squareplus: a softplus-like algebraic rectifier. arXiv:2112.11687, 2021.",
+        "max_ulp": 1.0,
+        "notes": {
+            "for": "a smooth relu without an exponential; always positive",
+            "against": "approaches 0 slowly: b / (4 |x|), where softplus does as e**x",
+            "use": "instead of softplus, above all in low precision",
+        },
+    },
+)
+def squareplus(x: Any, b: Any) -> Any:
+    """Squareplus: a smooth relu made of a square root."""
+    return m.squareplus(x, b)
 
 
 if not TYPE_CHECKING:  # type checkers then see every name

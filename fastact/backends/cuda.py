@@ -78,6 +78,11 @@ def item(operand: Any, i: Any) -> Any:
     return operand if _is_number(operand) else operand[i]
 
 
+def _computes_in(dtype: Any) -> Any:
+    """The scalar type of a kernel's arithmetic: float32 for float16, which is converted as it is loaded and stored."""
+    return np.float32 if dtype is np.float16 else dtype
+
+
 def _offset(axes: int) -> Callable[..., Any]:
     """A device function: where element i in C order stands, in items, for strides over `axes` axes."""
     if axes == 1:
@@ -112,7 +117,7 @@ def _gather(count: int, axes: int, dtype: Any) -> Callable[..., Any]:
 
 def contiguous_kernel(formula: Callable[..., Any], count: int, dtype: Any) -> Callable[..., None]:
     """kernel(operands, output, n): output[i] = formula(*operands[i]), of contiguous arrays of one shape and numbers."""
-    gather, unit = _gather(count, 1, dtype), ((1,),) * count
+    gather, unit = _gather(count, 1, _computes_in(dtype)), ((1,),) * count
 
     def kernel(operands, output, n):  # type: ignore[no-untyped-def]
         i = np.int64(cuda.blockIdx.x) * (THREADS * PER_THREAD) + cuda.threadIdx.x
@@ -135,7 +140,7 @@ def contiguous_kernel(formula: Callable[..., Any], count: int, dtype: Any) -> Ca
 
 def strided_kernel(formula: Callable[..., Any], count: int, axes: int, dtype: Any) -> Callable[..., None]:
     """kernel(operands, strides, output, output_strides, shape, n): the same for any strides, 0 and negative too."""
-    gather, offset = _gather(count, axes, dtype), _offset(axes)
+    gather, offset = _gather(count, axes, _computes_in(dtype)), _offset(axes)
 
     def kernel(operands, strides, output, output_strides, shape, n):  # type: ignore[no-untyped-def]
         i = np.int64(cuda.blockIdx.x) * THREADS + cuda.threadIdx.x
@@ -338,9 +343,9 @@ def _elementwise_library(
     capability: tuple[int, int],
 ) -> Any:  # fmt: skip
     """Code for a formula. items: the dtype of each array operand, None for a number; axes: 0 if all are contiguous."""
-    loop = _type(dtype)
-    operands = BaseTuple.from_types([loop if each is None else types.CPointer(_type(each)) for each in items])
-    output = types.CPointer(loop)
+    number = _type(np.dtype(_computes_in(dtype.type)))
+    operands = BaseTuple.from_types([number if each is None else types.CPointer(_type(each)) for each in items])
+    output = types.CPointer(_type(dtype))
     if not axes:
         return _compile(contiguous_kernel(formula, len(items), dtype.type), (operands, output, types.int64), capability)
     place = types.UniTuple(types.int64, axes)
@@ -567,7 +572,8 @@ def _run(
     axes = 0 if all(each == (1,) for each in array_strides) else len(shape)
     items = tuple(o.dtype if isinstance(o, View) else None for o in operands)
     kernel = _elementwise_kernel(formula, dtype, items, axes, capability)
-    arguments = [o.pointer if isinstance(o, View) else dtype.type(o) for o in operands]
+    number_type = _computes_in(dtype.type)
+    arguments = [o.pointer if isinstance(o, View) else number_type(o) for o in operands]
     if axes:
         arguments += [step for each in strides[:-1] for step in each]
         arguments += [output.pointer, *strides[-1], *shape]
@@ -649,7 +655,7 @@ def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, A
     target = None if out is None else views.pop()
     arrays = [o for o in views if isinstance(o, View)]
     kinds = tuple(o.dtype if isinstance(o, (View, np.generic)) else type(o) for o in views)
-    dtype = _loop(operation.ufunc, kinds, None if wanted is None else np.dtype(wanted))
+    dtype = _loop(*operation.loop_for(operands, None if wanted is None else np.dtype(wanted)), kinds)
     shape = arrays[0].shape if len(arrays) == 1 else np.broadcast_shapes(*(view.shape for view in arrays))
     if target is not None:
         _check_out(target, np.broadcast_shapes(shape, target.shape), dtype)
@@ -667,9 +673,9 @@ def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, A
 
 
 @functools.lru_cache(maxsize=4096)
-def _loop(ufunc: np.ufunc, kinds: tuple[Any, ...], wanted: np.dtype[Any] | None) -> np.dtype[Any]:
-    """The dtype in which a ufunc works for these dtypes and types of Python numbers, as NumPy decides it."""
-    return ufunc.resolve_dtypes((*kinds, None), signature=(*[None] * len(kinds), wanted))[-1]
+def _loop(ufunc: np.ufunc, signature: tuple[Any, ...] | None, kinds: tuple[Any, ...]) -> np.dtype[Any]:
+    """The dtype of a ufunc's result for these dtypes and types of Python numbers, as NumPy decides it."""
+    return ufunc.resolve_dtypes((*kinds, None), signature=signature or (None,) * (len(kinds) + 1))[-1]
 
 
 def _elementwise_from_host(operation: Any, operands: tuple[Any, ...], out: Any, wanted: Any) -> Any:

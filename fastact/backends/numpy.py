@@ -20,11 +20,14 @@ def why_not() -> str | None:
 
 def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     kinds = tuple(type(o) if type(o) in (int, float) else np.asarray(o).dtype for o in operands)
-    wanted = {"casting": keywords.get("casting", "same_kind")}
-    if keywords.get("dtype") is not None:
-        wanted["signature"] = (*[None] * len(kinds), np.dtype(keywords["dtype"]))
-    dtype = operation.ufunc.resolve_dtypes((*kinds, None), **wanted)[0]
+    ufunc, signature = operation.loop_for(operands, keywords.get("dtype"))
+    signature = signature or (None,) * (len(kinds) + 1)
+    casting = keywords.get("casting", "same_kind")
+    dtype = ufunc.resolve_dtypes((*kinds, None), signature=signature, casting=casting)[-1]
+    wide = np.dtype(np.float32) if dtype.itemsize == 2 and dtype.kind not in "iu" else dtype  # float16 and bfloat16
     with np.errstate(all="ignore"):
-        result = operation.plain(*(np.asarray(o).astype(dtype, copy=False) for o in operands))
+        result = operation.plain(*(np.asarray(o).astype(wide, copy=False) for o in operands))
+        if wide != dtype:
+            result = result.astype(dtype)
     # np.positive brings out=, where=, casting=, order= and subok= as every ufunc has them.
     return np.positive(result, **keywords)

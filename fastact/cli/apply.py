@@ -53,7 +53,7 @@ def apply(
     it may be the same file as IN.npy.
     """
     activation = fa.get(name)
-    elementwise = isinstance(activation, fa.Activation)
+    elementwise = hasattr(activation, "derivative")
     if derivative and not elementwise:
         raise ValueError(f"{activation.name} has no elementwise derivative: an output depends on its whole row")
     if axis is not None and elementwise:

@@ -46,7 +46,7 @@ def show(name: str) -> None:
 @click.argument("names", nargs=-1)
 @picture(required=True, help="Where to write the picture.")
 def plot(names: tuple[str, ...], output: Path) -> None:
-    """Draw the curves f and f' of NAMES (all hidden-layer activations if none is named)."""
+    """Draw the curves f and f' of NAMES (the usual hidden-layer activations if none is named)."""
     known = [elementwise(name).name for name in names] or hidden_activations()
     with replacing(output) as temporary:
         curves(known).savefig(temporary, format="png", dpi=130)
@@ -84,7 +84,7 @@ def accuracy(max_ulp: float) -> str:
 
 def samples(activation: Any) -> Any:
     """A few values to check one's own against."""
-    elementwise = isinstance(activation, fa.Activation)
+    elementwise = hasattr(activation, "derivative")
     x = np.array(SAMPLES if elementwise else LOGITS)
     rows = [("f(x)", *(f"{value:.3f}" for value in activation(x)))]
     if elementwise:

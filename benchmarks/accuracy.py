@@ -1,0 +1,255 @@
+"""The errors of fastact and of its peers, in units in the last place (ULP), over every float32 number there is.
+
+The exact results are tests/reference.py's: float64 for the 2**32 inputs, and mpmath for the worst of them, for those
+that the bound excludes and beside interior zeros, where float64 is not exact enough. Float64 is measured on a sample by
+mpmath, float16 and bfloat16 on all of their 65,536 numbers. The results are kept in docs/accuracy.json, so that
+functions can be measured one at a time; docs/accuracy.md is made of them.
+
+    python benchmarks/accuracy.py                            # every function, 2**32 inputs each: an hour or two
+    python benchmarks/accuracy.py gelu mish                  # these two, and the tables again
+    python benchmarks/accuracy.py gelu --step 1001           # every 1001st bit pattern; only prints
+    python benchmarks/accuracy.py --peers --step 61          # torch, jax, scipy and onnxruntime beside fastact
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
+
+import peers  # noqa: E402
+from reference import REFERENCES, mp  # noqa: E402
+from report import provenance  # noqa: E402
+from ulp import around, of_mpmath, stratified, ulps  # noqa: E402
+
+import fastact as fa  # noqa: E402
+
+PARTS = ("forward", "derivative")
+#: What is measured besides float32.
+KINDS = ("float64", "float16", "bfloat16")
+RESULTS, DOCUMENT = ROOT / "docs" / "accuracy.json", ROOT / "docs" / "accuracy.md"
+#: Inputs at a time: the temporaries of the references then stay in the cache.
+BLOCK = 1 << 13
+#: Blocks that a process takes at a time.
+TASK = 64
+#: Floats on each side of an interior zero that mpmath measures, and inputs at most that it measures elsewhere.
+BESIDE_ZERO, RECHECKED = 2000, 3000
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class Subject:
+    """A function to measure and its exact result."""
+
+    def __init__(self, name: str, part: str, parameters: tuple[float, ...] = (), library: str = "fastact") -> None:
+        f, reference = fa.get(name), REFERENCES[name]
+        self.given = parameters or tuple(f.parameters.values())
+        operation = f if part == "forward" else f.derivative
+        self.compute = lambda x: operation(x, *map(x.dtype.type, self.given), backend="serial")
+        if library != "fastact":
+            self.compute = peers.functions(name, part)[library]
+        self.exact, self.fast = (
+            (reference.value, reference.fast_value) if part == "forward" else (reference.slope, reference.fast_slope)
+        )
+        self.zeros = () if parameters else reference.value_zeros if part == "forward" else reference.slope_zeros
+        self.bound = f.max_ulp if part == "forward" else 2 * f.max_ulp
+
+    def exactly(self, x: Array) -> Array:
+        """The errors at x by mpmath."""
+        parameters = [mp.mpf(float(x.dtype.type(p))) for p in self.given]
+        return ulps(self.compute(x), *of_mpmath(self.exact(mp.mpf(float(each)), *parameters) for each in x))
+
+    def quickly(self, x: Array) -> Array:
+        """The errors at float32 numbers x by float64; 0 beside the interior zeros."""
+        parameters = [float(np.float32(p)) for p in self.given]
+        error = ulps(self.compute(x), np.ascontiguousarray(self.fast(x.astype(float), *parameters), float))
+        for zero in self.zeros:
+            error[np.abs(x - np.float32(zero)) < BESIDE_ZERO * np.spacing(np.float32(abs(zero))) / 2] = 0
+        return error
+
+
+def blocks(first: int, step: int) -> Iterator[Array]:
+    """The finite float32 numbers of a task's share of the bit patterns."""
+    for block in range(first, first + TASK):
+        start = block * BLOCK * step
+        patterns = np.arange(start, min(start + BLOCK * step, 1 << 32), step, dtype=np.int64)
+        x = patterns.astype(np.uint32).view(np.float32)
+        x = x[np.isfinite(x)]
+        if x.size:
+            yield x
+
+
+#: A process makes each subject once.
+subject_of = cache(Subject)
+
+
+def measure_task(key: tuple[Any, ...], step: int, first: int) -> tuple[int, float, int, list[tuple[float, float]]]:
+    """Number of inputs, sum of errors, errors over 0.5, and (error, input) of those for mpmath to decide."""
+    subject = subject_of(*key)
+    count, total, over, worst = 0, 0.0, 0, []
+    with np.errstate(all="ignore"):
+        for x in blocks(first, step):
+            error = subject.quickly(x)
+            count, over = count + x.size, over + int(np.count_nonzero(error > 0.5))
+            total += float(error[np.isfinite(error)].sum())
+            suspects = [int(error.argmax()), *np.flatnonzero(error > subject.bound)[:RECHECKED]]
+            worst += [(float(error[i]), float(x[i])) for i in suspects]
+    return count, total, over, sorted(worst, reverse=True)[:RECHECKED]
+
+
+def measure(key: tuple[Any, ...], step: int, pool: ProcessPoolExecutor) -> dict[str, Any]:
+    """The errors of Subject(*key) over every step-th float32."""
+    start, subject = time.perf_counter(), subject_of(*key)
+    tasks = range(0, -(-(1 << 32) // (BLOCK * step)), TASK)
+    parts = list(pool.map(partial(measure_task, key, step), tasks, chunksize=8))
+    count, total, over = (sum(part[i] for part in parts) for i in range(3))  # type: ignore[misc]
+    worst = sorted((pair for part in parts for pair in part[3]), reverse=True)
+    suspects = [x for error, x in worst if error > subject.bound][:RECHECKED] + [x for _, x in worst[:50]]
+    beside = [around(np.float32, zero, BESIDE_ZERO) for zero in subject.zeros]
+    x = np.concatenate([np.array(suspects, np.float32), *beside])
+    error = subject.exactly(x)
+    i = int(error.argmax())
+    return {
+        "ulp": float(error[i]), "at": float(x[i]), "mean": total / count, "over": over / count, "count": count,
+        "seconds": round(time.perf_counter() - start, 1),
+    }  # fmt: skip
+
+
+def other_dtypes(name: str, part: str) -> dict[str, float]:
+    """The largest errors in float64, on a sample, and in float16 and bfloat16, of all their numbers."""
+    subject, found = Subject(name, part), {}
+    beside = [around(np.float64, zero, 100) for zero in subject.zeros]
+    x = np.concatenate([stratified(np.float64, 4096, seed=8), *beside])
+    found["float64"] = float(subject.exactly(x).max())
+    patterns = np.arange(1 << 16, dtype=np.uint16)
+    halves = [patterns.view(np.float16)]
+    try:
+        import ml_dtypes
+
+        halves.append(patterns.view(ml_dtypes.bfloat16))
+    except ImportError:
+        print("ml_dtypes is not installed; bfloat16 is left out")
+    for x in halves:
+        # Parameters of half loops are float32.
+        given = [float(np.float32(p)) for p in subject.given]
+        with np.errstate(all="ignore"):
+            x = x[np.isfinite(x)]
+            result = (fa.get(name) if part == "forward" else fa.get(name).derivative)(x, *given)
+            exact = np.ascontiguousarray(subject.fast(x.astype(float), *given), float)
+            found[x.dtype.name] = float(ulps(result, exact).max())
+    return found
+
+
+def show(number: float) -> str:
+    return f"{number:.3f}" if number < 100 else f"{number:.1e}" if np.isfinite(number) else "NaN or inf"
+
+
+def document(results: dict[str, Any]) -> str:
+    """The tables of docs/accuracy.md."""
+    lines = [
+        "# Accuracy",
+        "",
+        "Generated by `python benchmarks/accuracy.py`; do not edit. Errors in units in the last place (ULP) of the",
+        "exact result; a subnormal result's unit is the smallest subnormal. Half an ULP is rounding's own. float32:",
+        "every finite number, or as many as the column of inputs says; float64: a stratified sample by mpmath, and the",
+        "neighbours of interior zeros; float16 and bfloat16: all numbers.",
+        "",
+        f"{results['provenance']}.",
+        "",
+        "| function | part | float32: largest | at x | mean | share over 0.5 | inputs | float64 | float16 | bfloat16 |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for key, row in sorted(results["fastact"].items()):
+        name, part = key.split()
+        others = " | ".join(show(row[kind]) if kind in row else "" for kind in KINDS)
+        most, share = f"**{show(row['ulp'])}** | {row['at']:.9g}", f"{row['mean']:.3f} | {100 * row['over']:.2f} %"
+        lines.append(f"| `{name}` | {part} | {most} | {share} | {row['count']:,} | {others} |")
+    if results.get("peers"):
+        libraries = sorted({library for row in results["peers"].values() for library in row})
+        lines += [
+            "",
+            "## Beside other libraries",
+            "",
+            f"Largest float32 errors in ULP over every {results['peers_step']}th bit pattern, the command with",
+            f"`--peers`: {results['peers_provenance']}. Derivatives are the libraries' own, automatic ones.",
+            "Thousands of ULP and more are mostly tails in which the library gives 0, or NaN at the ends.",
+            "",
+            "| function | part | " + " | ".join(libraries) + " |",
+            "|---" * (2 + len(libraries)) + "|",
+        ]
+        for key, row in sorted(results["peers"].items()):
+            name, part = key.split()
+            cells = " | ".join(show(row[library]) if library in row else "" for library in libraries)
+            lines.append(f"| `{name}` | {part} | {cells} |")
+    return "\n".join(lines) + "\n"
+
+
+def store(update: Callable[[dict[str, Any]], None]) -> None:
+    """Change the results on disk, and make the document of them."""
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"fastact": {}, "peers": {}}
+    update(results)
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+    DOCUMENT.write_text(document(results))
+
+
+def run_fastact(names: list[str], options: argparse.Namespace, pool: ProcessPoolExecutor) -> None:
+    for name in names:
+        for part in options.part:
+            row = measure((name, part, tuple(options.parameters)), options.step, pool)
+            if not options.parameters:
+                row |= other_dtypes(name, part)
+            print(f"{name:16s} {part:10s}", json.dumps(row), flush=True)
+            if options.step <= 16 and not options.parameters:
+                store(
+                    lambda results, key=f"{name} {part}", row=row: (
+                        results["fastact"].update({key: row}), results.update(provenance=provenance()),
+                    )
+                )  # fmt: skip
+
+
+def run_peers(names: list[str], options: argparse.Namespace, pool: ProcessPoolExecutor) -> None:
+    for name in names:
+        for part in options.part:
+            row = {}
+            for library in ("fastact", *peers.functions(name, part)):
+                row[library] = measure((name, part, (), library), options.step, pool)["ulp"]
+            print(f"{name:16s} {part:10s}", json.dumps(row), flush=True)
+            if len(row) > 1:
+                store(
+                    lambda results, key=f"{name} {part}", row=row: (
+                        results["peers"].update({key: row}),
+                        results.update(peers_step=options.step, peers_provenance=peers.versions()),
+                    )
+                )  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help="functions; all if none is named")
+    parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--step", type=int, default=1, help="every STEP-th bit pattern; up to 16, the result is stored")
+    parser.add_argument("--parameters", type=float, nargs="+", default=[], help="instead of the defaults")
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    parser.add_argument("--peers", action="store_true", help="measure the other libraries instead, and store")
+    options = parser.parse_args()
+    names = options.names or [name for name in fa.names() if isinstance(fa.get(name), fa.Activation)]
+    with ProcessPoolExecutor(options.processes, get_context("spawn")) as pool:
+        (run_peers if options.peers else run_fastact)(names, options, pool)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""What every report of a benchmark says of the machine it ran on."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+
+import numba
+import numpy as np
+
+__all__ = ["processor", "provenance"]
+
+
+def processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def provenance() -> str:
+    return (
+        f"Measured on {datetime.date.today()}, {processor()}, {os.cpu_count()} cores, Python "
+        f"{platform.python_version()}, NumPy {np.__version__}, Numba {numba.__version__}"
+    )

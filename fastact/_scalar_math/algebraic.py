@@ -1,0 +1,263 @@
+"""Functions made of arithmetic and square roots: the hard (piecewise linear) gates, parabolas, squareplus, softsign.
+
+Those with a kink or a zero between other values keep low parts there, since differences cancel; those with a square of
+x keep it from overflowing by powers of two.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastact._primitives import (
+    compiled,
+    constant,
+    copysign,
+    fma,
+    leading_power,
+    like,
+    magnitude,
+    reciprocal_power,
+    sqrt,
+    where,
+)
+from fastact._scalar_math.pairs import (
+    LARGEST,
+    bounded,
+    clamp,
+    exact_product,
+    exact_sum,
+    ordered_sum,
+    pair_product,
+    quotient,
+    scalar,
+    times,
+)
+
+_SIXTH = constant(0.1666666716337204, 1 / 6)
+_SIXTH_LOW = constant(-4.967053879312289e-09, 9.25185853854297e-18)
+_THIRD = constant(0.3333333432674408, 1 / 3)
+_THIRD_LOW = constant(-9.934107758624577e-09, 1.850371707708594e-17)
+#: From here on x / (1 + x) is 1 in the dtype, with a margin.
+_SOFTSIGN_END = constant(2.0**26, 2.0**55)
+_LEAST = constant(2.0**-149, 2.0**-1074)
+#: The least normal number, and the largest power of two whose reciprocal is one.
+_LEAST_POWER = constant(2.0**-126, 2.0**-1022)
+_LARGEST_POWER = constant(2.0**126, 2.0**1022)
+
+
+@scalar
+def _sixth_low(slope):
+    """What to add to a slope of 1/6, which no float is and which is meant as the real number."""
+    return where(slope == like(1 / 6, slope), _SIXTH_LOW(slope), like(0.0, slope))
+
+
+def _hard_sigmoid_scalar(x, slope, offset):
+    x = clamp(x, -LARGEST(x), LARGEST(x))  # 0 * inf would be NaN
+    # The second product is rounded, and not fused into the sum, so that 0.5 - 3 / 6 is exactly 0.
+    return clamp(fma(slope, x, offset) + x * _sixth_low(slope), like(0.0, x), like(1.0, x))
+
+
+@compiled(_hard_sigmoid_scalar)
+def hard_sigmoid(x: Any, slope: Any, offset: Any) -> Any:
+    """slope * x + offset, clipped to [0, 1]."""
+    return np.clip(slope * x + offset, 0, 1)
+
+
+def _inside_hard_sigmoid_scalar(x, slope, offset):
+    zero, one = like(0.0, x), like(1.0, x)
+    c = clamp(x, -LARGEST(x), LARGEST(x))
+    more = c * _sixth_low(slope)
+    # A product that underflows is not 0, and may be all that there is.
+    lost = where(x == zero, zero, where(slope == zero, zero, copysign(_LEAST(x), slope * c)))
+    more = where(slope * c == zero, lost, more)
+    rest, rest_low = exact_sum(one, -offset)
+    above = where(fma(slope, c, offset) + more > zero, one, zero)
+    inside = where(fma(-slope, c, rest) + (rest_low - more) > zero, above, zero)
+    return where(x == x, inside, x)
+
+
+@compiled(_inside_hard_sigmoid_scalar)
+def inside_hard_sigmoid(x: Any, slope: Any, offset: Any) -> Any:
+    """1 where 0 < slope * x + offset < 1, else 0; NaN for NaN."""
+    y = slope * x + offset
+    return np.where(x == x, (y > 0) & (y < 1), x)
+
+
+def _hard_silu_scalar(x):
+    c = clamp(x, like(-3.0, x), like(3.0, x))
+    s, s_low = ordered_sum(like(3.0, x), c)
+    gate, gate_low = pair_product(s, s_low, _SIXTH(x), _SIXTH_LOW(x))
+    return where(x > like(3.0, x), x, fma(c, gate, c * gate_low))
+
+
+@compiled(_hard_silu_scalar)
+def hard_silu(x: Any) -> Any:
+    """x * (x + 3) / 6, the factor beside x clipped to [0, 1]."""
+    return np.maximum(x, -3) * np.clip((x + 3) / 6, 0, 1)
+
+
+def _hard_silu_slope_scalar(x):
+    # As in hard_sigmoid, the second product is rounded, so that 0.5 - 1.5 / 3 is exactly 0.
+    inside = fma(x, _THIRD(x), like(0.5, x)) + x * _THIRD_LOW(x)
+    return where(x <= like(-3.0, x), like(0.0, x), where(x >= like(3.0, x), like(1.0, x), inside))
+
+
+@compiled(_hard_silu_slope_scalar)
+def hard_silu_slope(x: Any) -> Any:
+    """(2 * x + 3) / 6 between -3 and 3, 0 and 1 outside."""
+    return np.where(x <= -3, 0, np.where(x >= 3, 1, (2 * x + 3) / 6))
+
+
+def _sparse_plus_scalar(x):
+    s, s_low = ordered_sum(like(1.0, x), clamp(x, like(-1.0, x), like(1.0, x)))
+    return where(x >= like(1.0, x), x, like(0.25, x) * fma(s, s, (s + s) * s_low))
+
+
+@compiled(_sparse_plus_scalar)
+def sparse_plus(x: Any) -> Any:
+    """(x + 1)**2 / 4 between -1 and 1, 0 and x outside."""
+    return np.where(x >= 1, x, (np.clip(x, -1, 1) + 1) ** 2 / 4)
+
+
+def _star_relu_scalar(x, scale, bias):
+    # (scale * r) * r, which unlike scale * r**2 overflows only where it must, to four parts: bias may cancel three.
+    r = clamp(x, like(0.0, x), LARGEST(x))  # 0 * inf would be NaN
+    c, c_low = exact_product(scale, r)
+    high, low = exact_product(c, r)
+    more, least = exact_product(c_low, r)
+    low, low_low = exact_sum(low, more)
+    total, total_low = exact_sum(high, bias)
+    value, value_low = ordered_sum(total, low)  # exact too where |low| is larger, since total then has few digits
+    value = value + (value_low + (total_low + (low_low + least)))
+    return where(value == value, value, high)
+
+
+@compiled(_star_relu_scalar)
+def star_relu(x: Any, scale: Any, bias: Any) -> Any:
+    """scale * max(x, 0)**2 + bias."""
+    return scale * np.maximum(x, 0) ** 2 + bias
+
+
+def _star_relu_slope_times_scalar(g, x, scale):
+    r = where(x <= like(0.0, x), like(0.0, x), x)
+    r = where(r > LARGEST(x), where(scale == like(0.0, x), like(0.0, x), r), r)  # 0 * inf would be NaN
+    return g * r * (scale + scale)
+
+
+@compiled(_star_relu_slope_times_scalar)
+def star_relu_slope_times(g: Any, x: Any, scale: Any) -> Any:
+    """g * 2 * scale * max(x, 0)."""
+    return g * np.maximum(x, 0) * (2 * scale)
+
+
+def _softsign_scalar(x):
+    b = bounded(x, _SOFTSIGN_END(x))
+    d, d_low = exact_sum(like(1.0, x), b)
+    q, q_low = quotient(b, like(-0.0, x), d, d_low)
+    return copysign(q + q_low, x)
+
+
+@compiled(_softsign_scalar)
+def softsign(x: Any) -> Any:
+    """x / (1 + |x|)."""
+    x = np.clip(x, -1e30, 1e30)
+    return x / (1 + np.abs(x))
+
+
+def _softsign_slope_times_scalar(g, x):
+    d, d_low = exact_sum(like(1.0, x), bounded(x, LARGEST(x)))
+    inverse = reciprocal_power(leading_power(where(d > _LARGEST_POWER(x), _LARGEST_POWER(x), d)))
+    q, q_low = quotient(like(1.0, x), like(-0.0, x), d * inverse, d_low * inverse)
+    square, square_low = pair_product(q, q_low, q, q_low)
+    inverse = where(magnitude(x) > LARGEST(x), like(0.0, x), inverse)
+    return times(g, square, square_low) * inverse * inverse
+
+
+@compiled(_softsign_slope_times_scalar)
+def softsign_slope_times(g: Any, x: Any) -> Any:
+    """g / (1 + |x|)**2."""
+    return g / (1 + np.abs(x)) / (1 + np.abs(x))
+
+
+@scalar
+def _squareplus_parts(x, b):
+    """What squareplus and its slopes share; all lengths are divided by a power of two, p <= max(|x|, sqrt(b)) < 2 p.
+
+    p; a = |x| / p; s, s_low = sqrt(x**2 + b) / p; unit, ratio, power: b = unit * power**2, 1 <= unit < 4 (or 0 for b
+    = 0), and ratio = power / p is at most 1. For NaN or b < 0 they are NaN.
+    """
+    root = sqrt(b)
+    power = leading_power(where(root > _LEAST_POWER(x), root, _LEAST_POWER(x)))
+    inverse = reciprocal_power(power)
+    unit = where(root == root, b * inverse * inverse, root)
+    a = bounded(x, LARGEST(x))
+    p = leading_power(clamp(where(a > root, a, root), _LEAST_POWER(x), _LARGEST_POWER(x)))
+    inverse = reciprocal_power(p)
+    ratio = power * inverse
+    a = a * inverse
+    square, square_low = exact_product(a, a)
+    n, n_low = exact_sum(square, unit * ratio * ratio)
+    s = sqrt(n)
+    s_low = (fma(-s, s, n) + (n_low + square_low)) / where(s == like(0.0, x), like(1.0, x), s + s)
+    return p, a, s, s_low, unit, ratio, power
+
+
+def _squareplus_scalar(x, b):
+    # x >= 0: (s + a) * p / 2; x < 0: b / (2 * (s + a) * p)
+    half = like(0.5, x)
+    p, a, s, s_low, unit, ratio, power = _squareplus_parts(x, b)
+    d, d_low = ordered_sum(s, a)
+    d_low = d_low + s_low
+    q, q_low = quotient(half * unit, like(-0.0, x), d, d_low)
+    value = where(x < like(0.0, x), (q + q_low) * power * ratio, (d + d_low) * (half * p))
+    return where(magnitude(x) > LARGEST(x), where(x > like(0.0, x), x, like(0.0, x)), value)
+
+
+@compiled(_squareplus_scalar)
+def squareplus(x: Any, b: Any) -> Any:
+    """(x + sqrt(x**2 + b)) / 2."""
+    root = np.hypot(x, np.sqrt(b))
+    return np.where(x < 0, b / (2 * (root - x)), (root + x) / 2)
+
+
+def _squareplus_slope_times_scalar(g, x, b):
+    # squareplus / (s * p). x >= 0: (s + a) / (2 * s); x < 0: unit * ratio**2 / (2 * (s + a) * s)
+    zero, one, half, small = like(0.0, x), like(1.0, x), like(0.5, x), like(2.0**-30, x)
+    _, a, s, s_low, unit, ratio, _ = _squareplus_parts(x, b)
+    negative = x < zero
+    d, d_low = ordered_sum(s, a)
+    d_low = d_low + s_low
+    product, product_low = pair_product(s, s_low, d, d_low)
+    s = where(s == zero, one, s)
+    q, q_low = quotient(
+        half * where(negative, unit, d), where(negative, zero, half * d_low),
+        where(negative, product, s), where(negative, product_low, s_low),
+    )  # fmt: skip
+    q = where(d == zero, half, q)
+    # Powers of two as far as g * q stays normal; the rest at the very end, which rounds a subnormal result once.
+    ratio = where(negative, ratio, one)
+    near = where(ratio < small, small, ratio)
+    rest = where(magnitude(x) > LARGEST(x), where(negative, zero, one), where(ratio < small, ratio / small, one))
+    return times(g, q * near * near, q_low * near * near) * rest * rest
+
+
+@compiled(_squareplus_slope_times_scalar)
+def squareplus_slope_times(g: Any, x: Any, b: Any) -> Any:
+    """g times the derivative of squareplus, (1 + x / sqrt(x**2 + b)) / 2."""
+    x = np.clip(x, -1e30, 1e30)
+    root = np.hypot(x, np.sqrt(b))
+    root = np.where(root == 0, 1, root)
+    return g * (np.where(x < 0, b / (root - x) / root, 1 + x / root) / 2)
+
+
+def _squareplus_slope_by_b_scalar(x, b):
+    p, _, s, _, _, _, _ = _squareplus_parts(x, b)
+    return where(magnitude(x) > LARGEST(x), like(0.0, x), like(0.25, x) / s * reciprocal_power(p))
+
+
+@compiled(_squareplus_slope_by_b_scalar)
+def squareplus_slope_by_b(x: Any, b: Any) -> Any:
+    """1 / (4 * sqrt(x**2 + b)), the derivative of squareplus with respect to b."""
+    return 0.25 / np.hypot(x, np.sqrt(b))

@@ -1,0 +1,51 @@
+"""Functions with a periodic part: snake.
+
+A paragraph each: its slope, its formula, what readers want to know; see the package's docstring.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastact import _scalar_math as m
+from fastact._activation import activation, public
+
+
+def _snake_slope(x: Any, alpha: Any) -> Any:
+    return m.snake_slope(x, alpha)
+
+
+def _snake_alpha(x: Any, alpha: Any) -> Any:
+    return m.snake_slope_by_alpha(x, alpha)
+
+
+@activation(
+    derivative=_snake_slope,
+    parameter_derivatives={"alpha": _snake_alpha},
+    alpha=1.0,
+    text={
+        "formula": "x + sin(alpha x)**2 / alpha, x for alpha = 0",
+        "derivative_formula": "1 + sin(2 alpha x)",
+        "range": "(-inf, inf)",
+        "kinks": "smooth; NaN at infinities, where it has no limit",
+        "reference": "Ziyin, Hartwig, Ueda. Neural networks fail to learn periodic functions and how to fix it. "
+        "NeurIPS 2020, arXiv:2006.08195.",
+        "max_ulp": 1.0,
+        "notes": {
+            "for": "learns and extrapolates what repeats; never falls",
+            "against": "cost; alpha must suit the period, or be learnt",
+            "use": "time series, audio (vocoders such as BigVGAN)",
+        },
+    },
+)
+def snake(x: Any, alpha: Any) -> Any:
+    """Snake: x with ripples.
+
+    The derivative keeps its digits beside its zeros for every x with a finite alpha x; where that overflows, it is some
+    number from 0 to 2.
+    """
+    return m.snake(x, alpha)
+
+
+if not TYPE_CHECKING:  # type checkers then see every name
+    __all__ = public(globals())
