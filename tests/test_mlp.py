@@ -61,7 +61,9 @@ def assert_gradients(model: fa.MLP, x: NDArray[Any], y: NDArray[Any], h: float =
         expected[i] = (above - model.loss_and_gradients(x, y)[0]) / (2 * h)
         model.parameters[i] = p
     assert np.linalg.norm(found) > 1e-4
-    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=3e-9)
+    # The difference of two losses keeps the rounding of their sizes; exponential networks have large ones.
+    rounding = 3e-9 * max(1, model.loss_and_gradients(x, y)[0])
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=rounding)
 
 
 def batch(units: int, loss: str) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -154,7 +156,7 @@ def test_auto_init_takes_he_for_rectifiers_and_glorot_for_the_rest(name: str) ->
 
     glorot = {
         "identity", "sigmoid", "tanh", "softmax", "log_softmax", "hard_tanh", "hard_sigmoid", "softshrink",
-        "hardshrink", "step", "sparse_sigmoid", "softsign",
+        "hardshrink", "step", "sparse_sigmoid", "softsign", "log_sigmoid", "tanhshrink", "erf", "ndtr", "snake",
     }  # fmt: skip
     assert np.array_equal(weights("auto"), weights("glorot" if name in glorot else "he"))
 

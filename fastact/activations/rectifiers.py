@@ -81,8 +81,7 @@ def _selu_backward(g: Any, x: Any) -> Any:
 @activation(
     backward=_selu_backward,
     text={
-        "formula": "scale * (x if x > 0 else alpha * (e**x - 1)), scale = 1.0507009873554805, "
-        "alpha = 1.6732632423543772",
+        "formula": "scale * (x if x > 0 else alpha * (e**x - 1))",
         "derivative_formula": "scale if x > 0 else scale * alpha * e**x",
         "range": "(-1.758, inf)",
         "kinks": "selu'(0) = scale * alpha = 1.758",
@@ -97,7 +96,7 @@ def _selu_backward(g: Any, x: Any) -> Any:
     },
 )
 def selu(x: Any) -> Any:
-    """Scaled exponential linear unit."""
+    """Scaled exponential linear unit: scale = 1.0507009873554805, alpha = 1.6732632423543772."""
     return m.selu(x)
 
 
