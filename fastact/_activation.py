@@ -17,7 +17,7 @@ import numpy as np
 
 from fastact import _dispatch, _registry
 from fastact._errors import UnknownNameError, nearest
-from fastact._primitives import JIT_OPTIONS, like
+from fastact._primitives import COMPILED, JIT_OPTIONS, like
 from fastact._ufunc import Operation, Threads, add_bfloat16, call, enable_vectorcall, make_ufunc
 from fastact.backends import serial
 
@@ -29,6 +29,11 @@ FLOATS = "fd"
 INTEGERS_AND_FLOATS = "bBhHiIlLqQfd"
 
 Formula = Callable[..., Any]
+
+
+def _jitted(formula: Formula) -> Any:
+    """The formula for compiled code; where it is a function of the vocabulary, the scalar one that stands for it."""
+    return numba.njit(**JIT_OPTIONS)(COMPILED.get(formula, formula))
 
 
 class ElementwiseOperation(Operation):
@@ -52,7 +57,7 @@ class ElementwiseOperation(Operation):
         self.input_names = inputs
         self.parameters = dict(parameters)
         self.dtypes = dtypes
-        self._scalar = numba.njit(**JIT_OPTIONS)(formula)
+        self._scalar = _jitted(formula)
         #: The formula as plain NumPy runs it, on whole arrays.
         self.plain = formula
         #: keyword -> its value -> the operation that it selects
@@ -197,8 +202,7 @@ class Derivative(ElementwiseOperation):
 
 
 def _part(owner: str, part: str) -> ElementwiseOperation:
-    activation = _registry.get(owner)
-    return activation._parts[part] if part in activation._parts else getattr(activation, part)
+    return _registry.get(owner)._part(part)
 
 
 class Activation(ElementwiseOperation):
@@ -232,7 +236,7 @@ class Activation(ElementwiseOperation):
     ) -> None:
         name = formula.__name__
         super().__init__(name, formula, ("x",), parameters, dtypes)
-        #: Of "derivative", "backward" and parameters, those that were defined.
+        #: The formulas of those parts that were defined by one; `_part` makes each other part of its twin.
         self._slopes = dict(slopes)
         self._parts: dict[str, ElementwiseOperation] = {}
         self.aliases: tuple[str, ...] = tuple(text.get("aliases", ()))
@@ -246,13 +250,19 @@ class Activation(ElementwiseOperation):
         self.__doc__ = _documentation(self, inspect.getdoc(formula) or "")
         _registry.add(self)
 
-    def _part(self, part: str, inputs: tuple[str, ...], formula: Formula, wrap: Callable[..., Formula] | None) -> Any:
-        """The operation called `part`, made once: of a formula, or of what `wrap` makes of it."""
+    def _part(self, part: str) -> ElementwiseOperation:
+        """[parameter_]derivative or [parameter_]backward, made once: of its formula, or of its twin's."""
         if part not in self._parts:
+            kind = part.rpartition("_")[2]
+            inputs, twin, made_of_twin = _PARTS[kind]
+            formula, make = self._slopes.get(part), None
+            if formula is None:
+                formula, make = self._slopes[part.removesuffix(kind) + twin], made_of_twin
             count = len(self.parameters)
-            compiled = formula if wrap is None else wrap(numba.njit(**JIT_OPTIONS)(formula), count)
-            operation = Derivative(self.name, part, compiled, inputs, self.parameters)
-            operation.plain = formula if wrap is None else wrap(formula, count)
+            operation = Derivative(
+                self.name, part, make(_jitted(formula), count) if make else formula, inputs, self.parameters
+            )
+            operation.plain = make(formula, count) if make else formula
             self._parts[part] = operation
         return self._parts[part]
 
@@ -263,25 +273,31 @@ class Activation(ElementwiseOperation):
                 "with a scalar function of the same arguments"
             )
 
+    def _need_parameter_derivative(self, name: str) -> None:
+        if name not in self.parameters:
+            raise UnknownNameError(f"{self.name} has no parameter {name!r}{nearest(name, list(self.parameters))}")
+        if f"{name}_derivative" not in self._slopes:
+            raise TypeError(
+                f"{self.name} was defined without a derivative with respect to {name}; define it as "
+                f"@activation(parameter_derivatives={{{name!r}: ...}}) with a scalar function of the same arguments"
+            )
+
     @property
     def derivative(self) -> ElementwiseOperation:
         """f'(x, *parameters), from the input."""
         self._need_derivative()
-        if "derivative" in self._slopes:
-            return self._part("derivative", ("x",), self._slopes["derivative"], None)
-        return self._part("derivative", ("x",), self._slopes["backward"], _derivative_of)
+        return self._part("derivative")
 
     @property
     def backward(self) -> ElementwiseOperation:
         """grad_output * f'(x, *parameters), in one pass."""
         self._need_derivative()
-        if "backward" in self._slopes:
-            return self._part("backward", ("grad_output", "x"), self._slopes["backward"], None)
-        return self._part("backward", ("grad_output", "x"), self._slopes["derivative"], _backward_of)
+        return self._part("backward")
 
     def parameter_derivative(self, name: str) -> ElementwiseOperation:
         """The derivative of f(x, *parameters) with respect to the parameter of this name: callable like f."""
-        return self._part(f"{name}_derivative", ("x",), self._parameter_slope(name), None)
+        self._need_parameter_derivative(name)
+        return self._part(f"{name}_derivative")
 
     def parameter_backward(self, grad_output: Any, x: Any, *parameters: Any, **keywords: Any) -> Any:
         """The gradient of a loss with respect to the parameters, as training them needs it (PReLU).
@@ -307,11 +323,9 @@ class Activation(ElementwiseOperation):
         """
         if not self.parameters:
             raise TypeError(f"{self.name} has no parameters, so there is nothing to be had from parameter_backward")
-        names = list(self.parameters)
-        products = [
-            self._part(f"{name}_backward", ("grad_output", "x"), self._parameter_slope(name), _backward_of)
-            for name in names
-        ]
+        for name in self.parameters:
+            self._need_parameter_derivative(name)
+        products = [self._part(f"{name}_backward") for name in self.parameters]
         backend = keywords.pop("backend", None)
         operands = products[0].bind((grad_output, x, *parameters), keywords)
         if keywords:
@@ -323,16 +337,6 @@ class Activation(ElementwiseOperation):
             _sum_to(product(*operands, backend=backend), shape) for product, shape in zip(products, shapes, strict=True)
         )
         return gradients if len(gradients) > 1 else gradients[0]
-
-    def _parameter_slope(self, name: str) -> Formula:
-        if name not in self.parameters:
-            raise UnknownNameError(f"{self.name} has no parameter {name!r}{nearest(name, list(self.parameters))}")
-        if name not in self._slopes:
-            raise TypeError(
-                f"{self.name} was defined without a derivative with respect to {name}; define it as "
-                f"@activation(parameter_derivatives={{{name!r}: ...}}) with a scalar function of the same arguments"
-            )
-        return self._slopes[name]
 
     def add_variants(self, keyword: str, choices: Mapping[str, Activation]) -> None:
         """Let `keyword` of this activation and its parts select another activation."""
@@ -375,6 +379,13 @@ def _derivative_of(backward: Formula, parameters: int) -> Formula:
         return backward(like(1.0, x), x, *parameters)
 
     return (derivative, derivative_one, derivative_more)[min(parameters, 2)]
+
+
+#: Kind of part -> its array operands, its twin, and what makes it of that.
+_PARTS = {
+    "derivative": (("x",), "backward", _derivative_of),
+    "backward": (("grad_output", "x"), "derivative", _backward_of),
+}
 
 
 def _sum_to(array: Any, shape: tuple[int, ...]) -> Any:
@@ -490,19 +501,17 @@ def activation(
         )  # fmt: skip
     if derivative is not None and backward is not None:
         raise TypeError(f"{formula.__name__}: give derivative= or backward=, not both; one is made of the other")
-    slopes = dict(parameter_derivatives or {})
-    if not set(slopes) <= set(parameters):
+    by_parameter = dict(parameter_derivatives or {})
+    if not set(by_parameter) <= set(parameters):
         raise TypeError(
-            f"{formula.__name__}: parameter_derivatives names {set(slopes) - set(parameters)}, no parameter"
+            f"{formula.__name__}: parameter_derivatives names {set(by_parameter) - set(parameters)}, no parameter"
         )
-    for each in formula, derivative, *slopes.values():
-        if each is not None:
-            _check_arguments(each, 1, parameters)
-    if derivative is not None:
-        slopes["derivative"] = derivative
-    if backward is not None:
-        _check_arguments(backward, 2, parameters)
-        slopes["backward"] = backward
+    given = {"derivative": derivative, "backward": backward}
+    slopes = {part: slope for part, slope in given.items() if slope is not None}
+    slopes |= {f"{name}_derivative": slope for name, slope in by_parameter.items()}
+    _check_arguments(formula, 1, parameters)
+    for part, slope in slopes.items():
+        _check_arguments(slope, 2 if part == "backward" else 1, parameters)
     dtypes = INTEGERS_AND_FLOATS if keeps_integers else FLOATS
     return Activation(formula, slopes, parameters, dtypes=dtypes, text=text or {})
 

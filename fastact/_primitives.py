@@ -31,8 +31,8 @@ JIT_OPTIONS: Any = {"error_model": "numpy", "forceinline": True}
 #: A body is called as body(builder, values, cast) where cast(i, j) is value i converted to the type of value j.
 PRIMITIVES: list[tuple[Callable[..., Any], int, int, Callable[..., Any]]] = []
 
-#: (function for NumPy arrays, scalar function compiled in its place).
-COMPILED: list[tuple[Callable[..., Any], Callable[..., Any]]] = []
+#: Function for NumPy arrays -> scalar function compiled in its place.
+COMPILED: dict[Callable[..., Any], Callable[..., Any]] = {}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -74,7 +74,7 @@ def compiled(scalar: Callable[..., Any]) -> Callable[[F], F]:
     """Let compiled code call `scalar` wherever it names the decorated function, which plain NumPy code runs itself."""
 
     def register(function: F) -> F:
-        COMPILED.append((function, scalar))
+        COMPILED[function] = scalar
         extending.overload(function, jit_options=JIT_OPTIONS, strict=False)(lambda *arguments: scalar)
         return function
 

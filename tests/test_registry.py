@@ -86,6 +86,11 @@ def test_pickle_and_copy(name: str) -> None:
             assert pickle.loads(pickle.dumps(getattr(f, part))) is copy.deepcopy(getattr(f, part)) is getattr(f, part)
 
 
+def test_parts_unpickle_where_they_were_not_used_before(python: Any) -> None:
+    for part in fa.elu.parameter_derivative("alpha"), fa.tanh.backward:
+        assert python(f"import pickle; print(pickle.loads({pickle.dumps(part)!r}).name)") == f"{part.name}\n"
+
+
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_scalar_in_compiled_code(name: str) -> None:
     f = fa.get(name)

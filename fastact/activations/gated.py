@@ -11,12 +11,8 @@ from fastact import _scalar_math as m
 from fastact._activation import activation, public
 
 
-def _silu_backward(g: Any, x: Any) -> Any:
-    return m.silu_slope_times(g, x)
-
-
 @activation(
-    backward=_silu_backward,
+    backward=m.silu_slope_times,
     text={
         "formula": "x / (1 + e**-x)",
         "derivative_formula": "s + x s (1 - s) with s = 1 / (1 + e**-x)",
@@ -36,17 +32,9 @@ def silu(x: Any) -> Any:
     return m.silu(x)
 
 
-def _swish_backward(g: Any, x: Any, beta: Any) -> Any:
-    return m.swish_slope_times(g, x, beta)
-
-
-def _swish_by_beta(x: Any, beta: Any) -> Any:
-    return m.swish_slope_by_beta(x, beta)
-
-
 @activation(
-    backward=_swish_backward,
-    parameter_derivatives={"beta": _swish_by_beta},
+    backward=m.swish_slope_times,
+    parameter_derivatives={"beta": m.swish_slope_by_beta},
     beta=1.0,
     text={
         "formula": "x / (1 + e**(-beta x))",
@@ -66,12 +54,8 @@ def swish(x: Any, beta: Any) -> Any:
     return m.swish(x, beta)
 
 
-def _gelu_backward(g: Any, x: Any) -> Any:
-    return m.gelu_slope_times(g, x)
-
-
 @activation(
-    backward=_gelu_backward,
+    backward=m.gelu_slope_times,
     text={
         "formula": "x Phi(x), Phi the standard normal distribution function",
         "derivative_formula": "Phi(x) + x phi(x)",
@@ -90,12 +74,8 @@ def gelu(x: Any) -> Any:
     return m.gelu(x)
 
 
-def _gelu_tanh_backward(g: Any, x: Any) -> Any:
-    return m.gelu_tanh_slope_times(g, x)
-
-
 @activation(
-    backward=_gelu_tanh_backward,
+    backward=m.gelu_tanh_slope_times,
     text={
         "formula": "x / (1 + e**-2u), u = sqrt(2 / pi) (x + 0.044715 x**3)",
         "derivative_formula": "s + 2 x u' s (1 - s), s = 1 / (1 + e**-2u)",
@@ -117,12 +97,8 @@ def gelu_tanh(x: Any) -> Any:
 gelu.add_variants("approximate", {"none": gelu, "tanh": gelu_tanh})
 
 
-def _quick_gelu_backward(g: Any, x: Any) -> Any:
-    return m.quick_gelu_slope_times(g, x)
-
-
 @activation(
-    backward=_quick_gelu_backward,
+    backward=m.quick_gelu_slope_times,
     text={
         "formula": "x / (1 + e**(-1.702 x))",
         "derivative_formula": "s + 1.702 x s (1 - s) with s = 1 / (1 + e**(-1.702 x))",
@@ -141,12 +117,8 @@ def quick_gelu(x: Any) -> Any:
     return m.quick_gelu(x)
 
 
-def _mish_backward(g: Any, x: Any) -> Any:
-    return m.mish_slope_times(g, x)
-
-
 @activation(
-    backward=_mish_backward,
+    backward=m.mish_slope_times,
     text={
         "formula": "x tanh(log(1 + e**x))",
         "derivative_formula": "t + x (1 - t**2) / (1 + e**-x) with t = tanh(log(1 + e**x))",
@@ -165,12 +137,8 @@ def mish(x: Any) -> Any:
     return m.mish(x)
 
 
-def _serf_backward(g: Any, x: Any) -> Any:
-    return m.serf_slope_times(g, x)
-
-
 @activation(
-    backward=_serf_backward,
+    backward=m.serf_slope_times,
     text={
         "formula": "x erf(log(1 + e**x))",
         "derivative_formula": "erf(h) + 2 x e**(-h**2) / (sqrt(pi) (1 + e**-x)) with h = log(1 + e**x)",
@@ -190,12 +158,8 @@ def serf(x: Any) -> Any:
     return m.serf(x)
 
 
-def _telu_backward(g: Any, x: Any) -> Any:
-    return m.telu_slope_times(g, x)
-
-
 @activation(
-    backward=_telu_backward,
+    backward=m.telu_slope_times,
     text={
         "formula": "x tanh(e**x)",
         "derivative_formula": "tanh(e**x) + x e**x (1 - tanh(e**x)**2)",

@@ -11,17 +11,9 @@ from fastact import _scalar_math as m
 from fastact._activation import activation, public
 
 
-def _snake_slope(x: Any, alpha: Any) -> Any:
-    return m.snake_slope(x, alpha)
-
-
-def _snake_alpha(x: Any, alpha: Any) -> Any:
-    return m.snake_slope_by_alpha(x, alpha)
-
-
 @activation(
-    derivative=_snake_slope,
-    parameter_derivatives={"alpha": _snake_alpha},
+    derivative=m.snake_slope,
+    parameter_derivatives={"alpha": m.snake_slope_by_alpha},
     alpha=1.0,
     text={
         "formula": "x + sin(alpha x)**2 / alpha, x for alpha = 0",

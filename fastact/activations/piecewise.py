@@ -312,13 +312,9 @@ def _hard_sigmoid_by_slope(x: Any, slope: Any, offset: Any) -> Any:
     return where(inside == like(1, x), x, inside)
 
 
-def _hard_sigmoid_by_offset(x: Any, slope: Any, offset: Any) -> Any:
-    return m.inside_hard_sigmoid(x, slope, offset)
-
-
 @activation(
     derivative=_hard_sigmoid_slope,
-    parameter_derivatives={"slope": _hard_sigmoid_by_slope, "offset": _hard_sigmoid_by_offset},
+    parameter_derivatives={"slope": _hard_sigmoid_by_slope, "offset": m.inside_hard_sigmoid},
     slope=1 / 6,
     offset=0.5,
     text={
@@ -345,12 +341,8 @@ def hard_sigmoid(x: Any, slope: Any, offset: Any) -> Any:
 hardsigmoid = hard_sigmoid
 
 
-def _hard_silu_slope(x: Any) -> Any:
-    return m.hard_silu_slope(x)
-
-
 @activation(
-    derivative=_hard_silu_slope,
+    derivative=m.hard_silu_slope,
     text={
         "formula": "x min(max(0, (x + 3) / 6), 1)",
         "derivative_formula": "0 if x <= -3 else 1 if x >= 3 else (2 x + 3) / 6",

@@ -11,16 +11,12 @@ from fastact import _scalar_math as m
 from fastact._activation import activation, public
 
 
-def _elu_backward(g: Any, x: Any, alpha: Any) -> Any:
-    return m.elu_slope_times(g, x, alpha)
-
-
 def _elu_alpha(x: Any, alpha: Any) -> Any:
     return m.elu_slope_by_alpha(x)
 
 
 @activation(
-    backward=_elu_backward,
+    backward=m.elu_slope_times,
     parameter_derivatives={"alpha": _elu_alpha},
     alpha=1.0,
     text={
@@ -43,17 +39,9 @@ def elu(x: Any, alpha: Any) -> Any:
     return m.elu(x, alpha)
 
 
-def _celu_backward(g: Any, x: Any, alpha: Any) -> Any:
-    return m.celu_slope_times(g, x, alpha)
-
-
-def _celu_alpha(x: Any, alpha: Any) -> Any:
-    return m.celu_slope_by_alpha(x, alpha)
-
-
 @activation(
-    backward=_celu_backward,
-    parameter_derivatives={"alpha": _celu_alpha},
+    backward=m.celu_slope_times,
+    parameter_derivatives={"alpha": m.celu_slope_by_alpha},
     alpha=1.0,
     text={
         "formula": "x if x > 0 else alpha * (e**(x / alpha) - 1)",
@@ -74,12 +62,8 @@ def celu(x: Any, alpha: Any) -> Any:
     return m.celu(x, alpha)
 
 
-def _selu_backward(g: Any, x: Any) -> Any:
-    return m.selu_slope_times(g, x)
-
-
 @activation(
-    backward=_selu_backward,
+    backward=m.selu_slope_times,
     text={
         "formula": "scale * (x if x > 0 else alpha * (e**x - 1))",
         "derivative_formula": "scale if x > 0 else scale * alpha * e**x",
@@ -100,17 +84,9 @@ def selu(x: Any) -> Any:
     return m.selu(x)
 
 
-def _softplus_backward(g: Any, x: Any, beta: Any) -> Any:
-    return m.softplus_slope_times(g, x, beta)
-
-
-def _softplus_beta(x: Any, beta: Any) -> Any:
-    return m.softplus_slope_by_beta(x, beta)
-
-
 @activation(
-    backward=_softplus_backward,
-    parameter_derivatives={"beta": _softplus_beta},
+    backward=m.softplus_slope_times,
+    parameter_derivatives={"beta": m.softplus_slope_by_beta},
     beta=1.0,
     text={
         "formula": "log(1 + e**(beta x)) / beta",
@@ -131,17 +107,9 @@ def softplus(x: Any, beta: Any) -> Any:
     return m.softplus(x, beta)
 
 
-def _squareplus_backward(g: Any, x: Any, b: Any) -> Any:
-    return m.squareplus_slope_times(g, x, b)
-
-
-def _squareplus_b(x: Any, b: Any) -> Any:
-    return m.squareplus_slope_by_b(x, b)
-
-
 @activation(
-    backward=_squareplus_backward,
-    parameter_derivatives={"b": _squareplus_b},
+    backward=m.squareplus_slope_times,
+    parameter_derivatives={"b": m.squareplus_slope_by_b},
     b=4.0,
     text={
         "formula": "(x + sqrt(x**2 + b)) / 2",

@@ -40,12 +40,8 @@ def sigmoid(x: Any) -> Any:
 logistic = expit = sigmoid
 
 
-def _log_sigmoid_backward(g: Any, x: Any) -> Any:
-    return m.log_sigmoid_slope_times(g, x)
-
-
 @activation(
-    backward=_log_sigmoid_backward,
+    backward=m.log_sigmoid_slope_times,
     text={
         "formula": "-log(1 + e**-x)",
         "derivative_formula": "1 / (1 + e**x)",
@@ -68,12 +64,8 @@ def log_sigmoid(x: Any) -> Any:
 logsigmoid = log_sigmoid
 
 
-def _tanh_backward(g: Any, x: Any) -> Any:
-    return m.tanh_slope_times(g, x)
-
-
 @activation(
-    backward=_tanh_backward,
+    backward=m.tanh_slope_times,
     text={
         "formula": "(e**x - e**-x) / (e**x + e**-x)",
         "derivative_formula": "4 / (e**x + e**-x)**2",
@@ -92,12 +84,8 @@ def tanh(x: Any) -> Any:
     return m.tanh(x)
 
 
-def _tanhshrink_backward(g: Any, x: Any) -> Any:
-    return m.tanhshrink_slope_times(g, x)
-
-
 @activation(
-    backward=_tanhshrink_backward,
+    backward=m.tanhshrink_slope_times,
     text={
         "formula": "x - tanh(x)",
         "derivative_formula": "tanh(x)**2",
@@ -139,12 +127,8 @@ def exponential(x: Any) -> Any:
     return m.exp(x)
 
 
-def _erf_backward(g: Any, x: Any) -> Any:
-    return m.erf_slope_times(g, x)
-
-
 @activation(
-    backward=_erf_backward,
+    backward=m.erf_slope_times,
     text={
         "formula": "2 / sqrt(pi) times the integral of e**(-t**2) over t from 0 to x",
         "derivative_formula": "2 / sqrt(pi) * e**(-x**2)",
@@ -164,12 +148,8 @@ def erf(x: Any) -> Any:
     return m.erf(x)
 
 
-def _softsign_backward(g: Any, x: Any) -> Any:
-    return m.softsign_slope_times(g, x)
-
-
 @activation(
-    backward=_softsign_backward,
+    backward=m.softsign_slope_times,
     text={
         "formula": "x / (1 + |x|)",
         "derivative_formula": "1 / (1 + |x|)**2",
@@ -190,12 +170,8 @@ def softsign(x: Any) -> Any:
     return m.softsign(x)
 
 
-def _ndtr_backward(g: Any, x: Any) -> Any:
-    return m.normal_density_times(g, x)
-
-
 @activation(
-    backward=_ndtr_backward,
+    backward=m.normal_density_times,
     text={
         "formula": "Phi(x), the integral of e**(-t**2 / 2) / sqrt(2 pi) over t from -inf to x",
         "derivative_formula": "phi(x) = e**(-x**2 / 2) / sqrt(2 pi)",

@@ -293,7 +293,7 @@ def register() -> None:
     extending: Any = importlib.import_module("numba.cuda.extending")
     for primitive in PRIMITIVES:
         install(extending, *primitive)
-    for function, scalar in COMPILED:
+    for function, scalar in COMPILED.items():
         extending.overload(function, jit_options=JIT_OPTIONS, strict=False)(lambda *_, scalar=scalar: scalar)
 
     @extending.overload(item)
