@@ -104,6 +104,13 @@ class ElementwiseOperation(Operation):
             return ufunc, None
         return ufunc, (*[dtype] * self.inputs, *[float if numbers else dtype] * len(self.parameters), dtype)
 
+    def result_dtype(self, operands: tuple[Any, ...], dtype: Any = None, casting: Any = "same_kind") -> np.dtype[Any]:
+        """The dtype of the result for these operands, as NumPy decides it."""
+        kinds = tuple(type(o) if type(o) in (int, float) else np.asarray(o).dtype for o in operands)
+        ufunc, signature = self.loop_for(operands, dtype)
+        signature = signature or (None,) * (len(kinds) + 1)
+        return ufunc.resolve_dtypes((*kinds, None), signature=signature, casting=casting)[-1]
+
     def _compile(self, row: int, array_parameters: bool) -> int:
         """The address of the loop for the dtype in this row; all ufuncs of this operation share it."""
         key = row, array_parameters

@@ -205,10 +205,7 @@ def explain(function: Any, *arguments: Any, backend: str | None = None, **keywor
         return f"{function.name}: backend {name!r}, {BACKENDS[name][1]} ({why})"
     shape = np.broadcast_shapes(*(np.shape(operand) for operand in operands))
     size = int(np.prod(shape))
-    dtypes = tuple(type(o) if type(o) in (int, float) else np.asarray(o).dtype for o in operands)
-    ufunc, signature = function.loop_for(operands, keywords.get("dtype"))
-    signature = signature or (None,) * (len(dtypes) + 1)
-    loop = ufunc.resolve_dtypes((*dtypes, None), signature=signature, casting=keywords.get("casting", "same_kind"))[-1]
+    loop = function.result_dtype(operands, keywords.get("dtype"), keywords.get("casting", "same_kind"))
     if name == "auto":
         if size < PARALLEL_FROM:
             name, why = "serial", f"automatic: {size} elements, fewer than {PARALLEL_FROM}"

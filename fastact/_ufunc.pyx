@@ -271,9 +271,10 @@ cdef void inner_loop(char** pointers, const cnp.npy_intp* dimensions, const cnp.
         # Elementwise calls never overlap at another offset: NumPy copies such operands.
         offset = pointers[last] - pointers[i]
         step = strides[last]
-        # A parameter that stands still is read before the loop, wherever it stands.
-        if strides[i] != 0 or step == 0:
-            chained |= n > 1 and (step == 0 or (offset != 0 and offset % step == 0 and 0 < offset // step < n))
+        if step == 0:
+            chained |= n > 1
+        elif strides[i] != 0 and offset != 0:  # an operand that stands still is read before the loop, wherever it stands
+            chained |= n > 1 and offset % step == 0 and 0 < offset // step < n
     for i in range(loop.operands):
         call.direct &= not call.buffered[i]
     if chained:  # ufunc.reduce and ufunc.accumulate: each output may be a later input

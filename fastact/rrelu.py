@@ -130,9 +130,9 @@ class RRelu:
         """leaky_relu's, which does the arithmetic."""
         return leaky_relu.ufunc
 
-    def loop_for(self, operands: tuple[Any, ...], dtype: Any = None) -> tuple[np.ufunc, tuple[Any, ...] | None]:
+    def result_dtype(self, operands: tuple[Any, ...], *options: Any) -> np.dtype[Any]:
         """leaky_relu's; for `fastact.explain`."""
-        return leaky_relu.loop_for(operands, dtype)
+        return leaky_relu.result_dtype(operands, *options)
 
     def bind(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
         """The operands of `ufunc` in an evaluation; for `fastact.explain`."""
@@ -171,8 +171,7 @@ def _slopes(x: Any, lower: float, upper: float, generator: np.random.Generator |
         raise TypeError(
             "x is on the GPU, and slopes are drawn on the host; draw them on the GPU and call leaky_relu(x, slopes)"
         )
-    operand = type(x) if type(x) in (int, float) else np.asarray(x).dtype
-    dtype = leaky_relu.loop_for((x, 0.0))[0].resolve_dtypes((operand, float, None))[-1]
+    dtype = leaky_relu.result_dtype((x, 0.0))
     if generator is None:
         return np.full(np.shape(x), (lower + upper) / 2, dtype)[()]
     drawn = generator.random(np.shape(x), dtype if dtype == np.float32 else np.float64).astype(dtype, copy=False)

@@ -21,8 +21,8 @@ from fastact._primitives import (
     where,
 )
 from fastact._scalar_math.exponential import (
-    _EXP,
     EXP_LOWEST,
+    EXP_QUADRATIC,
     LN2_HIGH,
     LN2_LOW,
     LOG2_E,
@@ -232,7 +232,7 @@ def _decay(b):
     whole = k - SHIFT_TINY(b)
     r, r_low = ordered_sum(fma(whole, -LN2_HIGH(b), -b), whole * -LN2_LOW(b))
     e, e_low = ordered_sum(like(1.0, b), r)
-    e, more = ordered_sum(e, fma(r * r, _EXP(r), r_low))
+    e, more = ordered_sum(e, fma(r * r, EXP_QUADRATIC(r), r_low))
     return e, e_low + more, k
 
 

@@ -41,7 +41,6 @@ from fastact._scalar_math.pairs import (
     quotient,
     scalar,
     scale,
-    times,
     unbiased,
 )
 
@@ -79,7 +78,7 @@ _EXP_COEFFICIENTS = (
     ),
 )  # fmt: skip
 #: (e**r - 1 - r) / r**2 for |r| <= log(2) / 2; e**r to 2**-28, 2**-64.
-_EXP = polynomial(*_EXP_COEFFICIENTS, pairs=True)
+EXP_QUADRATIC = polynomial(*_EXP_COEFFICIENTS, pairs=True)
 #: (e**r - 1 - r - r**2 / 2) / r**3, for what cancels 1; e**r to 2**-33, 2**-64.
 _EXP_CUBIC = polynomial(
     (
@@ -105,8 +104,8 @@ _LOG = polynomial(
 #: Where tanh is 1 in the dtype, with a margin.
 _TANH_ONE = constant(10.0, 20.0)
 _TWICE_LOG2_E = constant(2 * 1.4426950408889634, 2 * 1.4426950408889634)
-#: Below the cut (b**3 / (b - tanh(b)) - 3) / b**2 in b**2; 2**-32, 2**-58 of the cubic. Above it `_EXP`, in float64 to
-#: 2**-58. The place of the cut is where both give the same error.
+#: Below the cut (b**3 / (b - tanh(b)) - 3) / b**2 in b**2; 2**-32, 2**-58 of the cubic. Above it `EXP_QUADRATIC`, in
+#: float64 to 2**-58. The place of the cut is where both give the same error.
 _TANH_CUT = constant(0.945, 0.945)
 _TANH = piecewise(
     (
@@ -171,11 +170,11 @@ def _exp_reduced(x, x_low, shift):
 def exp_parts(x, x_low, shift):
     """u, k with e**(x + x_low) = 2**k * (1 + u), |u| < 0.42, u off by at most 2**-25; shift: SHIFT or SHIFT_TINY."""
     r, k = _exp_reduced(x, x_low, shift)
-    return fma(r * r, _EXP(r), r), k
+    return fma(r * r, EXP_QUADRATIC(r), r), k
 
 
 @scalar
-def _over_r(r):
+def over_r(r):
     """(e**r - 1 - r) / r, rounded about once."""
     return fma(r * r, _EXP_CUBIC(r), like(0.5, r) * r)
 
@@ -188,7 +187,7 @@ def _expm1_parts(x, x_low):
     r = fma(-whole, LN2_HIGH(x), x)  # exact
     r_low = fma(-whole, LN2_LOW(x), x_low)
     one, one_low = ordered_sum(like(1.0, x), r)
-    w = _over_r(r)
+    w = over_r(r)
     # 2**min(k, 0) * e**r - 2**-max(k, 0), times 2**max(k, 0)
     down = whole < like(0.0, x)
     power, up = power_of_two(where(down, k, SHIFT(x))), where(down, SHIFT(x), k)
@@ -214,7 +213,7 @@ def _fall(x):
     one, one_low = ordered_sum(like(1.0, x), r)
     high = fma(power, one, like(-1.0, x))
     low = fma(power, one, like(-1.0, x) - high)
-    return ordered_sum(high, fma(power, fma(r, _over_r(r), one_low), low))
+    return ordered_sum(high, fma(power, fma(r, over_r(r), one_low), low))
 
 
 @scalar
@@ -223,7 +222,7 @@ def reversed_exp_parts(x, x_low):
     k = fma(x, LOG2_E(x), SHIFT_TINY(x))
     whole = k - SHIFT_TINY(x)
     r = fma(whole, LN2_LOW(x), fma(whole, LN2_HIGH(x), -x) - x_low)
-    return fma(r * r, _EXP(r), r), k
+    return fma(r * r, EXP_QUADRATIC(r), r), k
 
 
 @scalar
@@ -278,7 +277,7 @@ def _log1p_exp_parts(b, b_low, half):
     whole = k - SHIFT_TINY(b)
     r, r_low = ordered_sum(fma(-whole, LN2_HIGH(b), -b), fma(-whole, LN2_LOW(b), -b_low))
     one, one_low = ordered_sum(like(1.0, b), r)
-    p, p_low = ordered_sum(one, fma(r * r, _EXP(r), one_low + r_low))
+    p, p_low = ordered_sum(one, fma(r * r, EXP_QUADRATIC(r), one_low + r_low))
     square = b * b
     table = _LOG1P_EXP(b, where(near, square, p * tiny_power(k)))
     factor, x, addend = where(near, half, _LOG1P_ANCHOR(b)), where(near, b, p), where(near, LN2_HIGH(b), like(0.0, b))
@@ -296,7 +295,7 @@ def _log1p_exp_parts(b, b_low, half):
 def _exp_scalar(x):
     r, k = _exp_reduced(clamp(x, EXP_LOWEST(x), EXP_HIGHEST(x)), like(-0.0, x), SHIFT(x))
     one, one_low = ordered_sum(like(1.0, x), r)
-    return scale(one + fma(r * r, _EXP(r), one_low), k)
+    return scale(one + fma(r * r, EXP_QUADRATIC(r), one_low), k)
 
 
 @compiled(_exp_scalar)
@@ -436,7 +435,7 @@ def _celu_slope_by_alpha_scalar(x, alpha):
     t, t_low = _over_alpha(x, alpha)
     t, t_low = ordered_sum(clamp(t, _EXPM1_LOWEST(x), EXP_HIGHEST(x) - like(1.0, x)), t_low)
     # near 0 by w = (e**t - 1 - t) / t: of t * w and -t * t * (1 + w) the second is twice as large
-    w = _over_r(t)
+    w = over_r(t)
     near = t * (w - fma(t, w, t))
     # else (e**t - 1) - t - t * (e**t - 1)
     e, e_low, k = _expm1_parts(t, t_low)
@@ -558,24 +557,6 @@ def _sigmoid_scalar(x):
 def sigmoid(x: Any) -> Any:
     """1 / (1 + e**-x)."""
     return 1 / (1 + np.exp(-x))
-
-
-def _sigmoid_times_scalar(a, x, x_low):
-    big = magnitude(a) > like(1.0, a)
-    lowest = where(big, EXP_DEEPEST(x), EXP_LOWEST(x))
-    x_low = where(magnitude(x) < -EXP_DEEPEST(x), x_low, like(0.0, x))
-    q, error, _, k = sigmoid_parts(clamp(x, lowest, -EXP_NEGLIGIBLE(x)), x_low)
-    a = where(x < lowest, copysign(like(0.0, a), a), where(big, a * TINY(a), a))
-    return scale(times(a, q, error * q), where(big, k, unbiased(k)))
-
-
-@compiled(_sigmoid_times_scalar)
-def sigmoid_times(a: Any, x: Any, x_low: Any) -> Any:
-    """a / (1 + e**-x), rounded once, for a that is not tiny where x is positive; x_low is the low part of x.
-
-    Where the result is negligible for all finite a it is 0 for infinite a too.
-    """
-    return a / (1 + np.exp(-x))
 
 
 @scalar

@@ -29,13 +29,13 @@ from fastact._primitives import (
     where,
 )
 from fastact._scalar_math.exponential import (
-    _EXP,
     EXP_DEEPEST,
     EXP_LOWEST,
+    EXP_QUADRATIC,
     LN2_HIGH,
     LN2_LOW,
     LOG2_E,
-    _over_r,
+    over_r,
     tiny_power,
 )
 from fastact._scalar_math.pairs import (
@@ -131,7 +131,7 @@ def _decay_terms(b):
     k = fma(b, -LOG2_E(b), SHIFT_TINY(b))
     whole = k - SHIFT_TINY(b)
     r = fma(-whole, LN2_LOW(b), fma(-whole, LN2_HIGH(b), -b))
-    return r, r * r * _EXP(r), k
+    return r, r * r * EXP_QUADRATIC(r), k
 
 
 @scalar
@@ -140,7 +140,18 @@ def _pair_decay_terms(b, b_low):
     k = fma(b, -LOG2_E(b), SHIFT_TINY(b))
     whole = k - SHIFT_TINY(b)
     r = fma(-whole, LN2_HIGH(b), -b) - fma(whole, LN2_LOW(b), b_low)  # what is subtracted from is exact
-    return r, r * r * _EXP(r), k
+    return r, r * r * EXP_QUADRATIC(r), k
+
+
+@scalar
+def _from_root(b, b_low, root, root_low):
+    """d and d_low, b + b_low less the root; u, power, e, k: e**-(d + d_low) = (1 + u) * 2**k = 1 + e, power = 2**k."""
+    d, d_low = exact_sum(b, -root)
+    d_low = (d_low - root_low) + b_low
+    r, t, k = _pair_decay_terms(d, d_low)
+    u, power = r + t, tiny_power(k)
+    d, d_low = ordered_sum(d, d_low)  # beside the root d_low may be all there is
+    return d, d_low, u, power, fma(power, u, power - like(1.0, b)), k
 
 
 @scalar
@@ -150,7 +161,7 @@ def _fine_decay_terms(b, b_low):
     whole = k - SHIFT_TINY(b)
     high, low = fma(-whole, LN2_HIGH(b), -b), fma(whole, LN2_LOW(b), b_low)
     r = high - low
-    rest = _over_r(r)
+    rest = over_r(r)
     return r, rest, fma(r, rest, (high - r) - low), k
 
 
@@ -159,7 +170,7 @@ def _product_terms(y, factor, factor_low):
     """r, t: e**(y * (factor + factor_low)) = 1 + r + t."""
     r = y * factor
     low = fma(y, factor_low, fma(y, factor, -r))
-    return r, fma(r * r, _EXP(r), fma(low, r, low))
+    return r, fma(r * r, EXP_QUADRATIC(r), fma(low, r, low))
 
 
 @scalar
@@ -236,7 +247,7 @@ def _silu_scalar(x):
     k = fma(b, -LOG2_E(x), SHIFT_TINY(x))
     whole = k - SHIFT_TINY(x)
     r = fma(whole, LN2_LOW(x), fma(whole, LN2_HIGH(x), b))
-    q, error = _short_sigmoid_terms(r, r * r * _EXP(r), k)
+    q, error = _short_sigmoid_terms(r, r * r * EXP_QUADRATIC(r), k)
     return _less_gated(x, b, q, error, k)
 
 
@@ -256,7 +267,7 @@ def _swish_scalar(x, beta):
     k = fma(b, -LOG2_E(x), where(beta == beta, SHIFT_TINY(x), beta))
     whole = k - SHIFT_TINY(x)
     r = fma(whole, LN2_HIGH(x), b) + fma(whole, LN2_LOW(x), b_low)
-    q, error = _sigmoid_terms(r, r * r * _EXP(r), k)
+    q, error = _sigmoid_terms(r, r * r * EXP_QUADRATIC(r), k)
     finite = where(magnitude(x) > LARGEST(x), like(0.0, x), x)
     k, rest = _split_power(k)
     q = q * lower_half_power(k)
@@ -275,12 +286,8 @@ def _silu_slope(g, h, h_low):
     """g * (s + h * s * (1 - s)) with s = 1 / (1 + e**-h): g * the derivative of x * s, if h is a multiple of x."""
     negative = h < like(0.0, h)
     b_low = where(magnitude(h) < _SLOPE_END(h), where(negative, -h_low, h_low), like(0.0, h))
-    d, d_low = exact_sum(bounded(h, _SLOPE_END(h)), -_SILU_ROOT(h))
-    d_low = (d_low - _SILU_ROOT_LOW(h)) + b_low
-    r, t, k = _pair_decay_terms(d, d_low)
-    u, power = r + t, tiny_power(k)
-    e = fma(power, u, power - like(1.0, h))
-    d, d_low = ordered_sum(d, d_low)  # beside the root d_low may be all there is
+    b = bounded(h, _SLOPE_END(h))
+    d, d_low, u, power, e, k = _from_root(b, b_low, _SILU_ROOT(h), _SILU_ROOT_LOW(h))
     rest = d * -_SILU_SCALE(h)
     rest_low = fma(d_low, -_SILU_SCALE(h), fma(d, -_SILU_SCALE(h), -rest))
     return _gate_slope(g, negative, e, rest, rest_low, u, power, k, _SILU_SCALE(h), _SILU_SCALE_LOW(h))
@@ -445,12 +452,7 @@ def _mish_slope_times_scalar(g, x):
     # n = y * (2 * b * (1 + c) - (1 + c**2)). In the code y and c are times scale, n times scale**3.
     negative = x < like(0.0, x)
     b = bounded(x, _SLOPE_END(x))
-    d, d_low = exact_sum(b, -_MISH_ROOT(x))
-    d_low = d_low - _MISH_ROOT_LOW(x)
-    r, t, k = _pair_decay_terms(d, d_low)
-    u, power = r + t, tiny_power(k)
-    d, d_low = ordered_sum(d, d_low)
-    e = fma(power, u, power - like(1.0, x))
+    d, d_low, u, power, e, k = _from_root(b, like(-0.0, x), _MISH_ROOT(x), _MISH_ROOT_LOW(x))
     power = where(negative, power, power + power)
     y = fma(power, u, power)
     y_low = fma(power, u, power - y)
@@ -520,12 +522,7 @@ def _telu_slope_times_scalar(g, x):
     # has the sign of -d. Otherwise 1 + 2 * a * n / (1 + a)**2 with n = x * s - (1 + a)
     negative = x < like(0.0, x)
     b = clamp(-x, -_TELU_TOP(x), _SLOPE_END(x))
-    d, d_low = exact_sum(b, -_TELU_ROOT(x))
-    d_low = d_low - _TELU_ROOT_LOW(x)
-    r, t, k = _pair_decay_terms(d, d_low)
-    u, power = r + t, tiny_power(k)
-    d, d_low = ordered_sum(d, d_low)
-    e = fma(power, u, power - like(1.0, x))
+    d, d_low, u, power, e, k = _from_root(b, like(-0.0, x), _TELU_ROOT(x), _TELU_ROOT_LOW(x))
     p = fma(_TELU_S(x), u, _TELU_S(x))
     p_low = fma(_TELU_S(x), u, _TELU_S(x) - p) + fma(_TELU_S_LOW(x), u, _TELU_S_LOW(x))
     s = p * power

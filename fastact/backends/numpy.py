@@ -19,11 +19,7 @@ def why_not() -> str | None:
 
 
 def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-    kinds = tuple(type(o) if type(o) in (int, float) else np.asarray(o).dtype for o in operands)
-    ufunc, signature = operation.loop_for(operands, keywords.get("dtype"))
-    signature = signature or (None,) * (len(kinds) + 1)
-    casting = keywords.get("casting", "same_kind")
-    dtype = ufunc.resolve_dtypes((*kinds, None), signature=signature, casting=casting)[-1]
+    dtype = operation.result_dtype(operands, keywords.get("dtype"), keywords.get("casting", "same_kind"))
     wide = np.dtype(np.float32) if dtype.itemsize == 2 and dtype.kind not in "iu" else dtype  # float16 and bfloat16
     with np.errstate(all="ignore"):
         result = operation.plain(*(np.asarray(o).astype(wide, copy=False) for o in operands))
