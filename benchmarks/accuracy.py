@@ -31,19 +31,16 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
 
 import peers  # noqa: E402
-from reference import REFERENCES, mp  # noqa: E402
 from report import provenance  # noqa: E402
-from ulp import around, of_mpmath, stratified, ulps  # noqa: E402
+from subject import BLOCK, PARTS, Subject, bound  # noqa: E402
+from ulp import around, stratified  # noqa: E402
 
 import fastact as fa  # noqa: E402
 
-PARTS = ("forward", "derivative")
 #: What is measured besides float32.
 KINDS = ("float64", "float16", "bfloat16")
 RESULTS, DOCUMENT = ROOT / "docs" / "accuracy.json", ROOT / "docs" / "accuracy.md"
-#: Inputs at a time: the temporaries of the references then stay in the cache.
-BLOCK = 1 << 13
-#: Blocks that a process takes at a time.
+#: Blocks of inputs that a process takes at a time.
 TASK = 64
 #: Floats on each side of an interior zero that mpmath measures, and inputs at most that it measures elsewhere.
 BESIDE_ZERO, RECHECKED = 2000, 3000
@@ -51,31 +48,18 @@ BESIDE_ZERO, RECHECKED = 2000, 3000
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-class Subject:
-    """A function to measure and its exact result."""
+class Measured(Subject):
+    """A function of fastact or of another library, in float32 unless its inputs say otherwise."""
 
     def __init__(self, name: str, part: str, parameters: tuple[float, ...] = (), library: str = "fastact") -> None:
-        f, reference = fa.get(name), REFERENCES[name]
-        self.given = parameters or tuple(f.parameters.values())
-        operation = f if part == "forward" else f.derivative
-        self.compute = lambda x: operation(x, *map(x.dtype.type, self.given), backend="serial")
+        super().__init__(name, part, parameters)
+        self.bound = bound(name, part, np.float32)
         if library != "fastact":
-            self.compute = peers.functions(name, part)[library]
-        self.exact, self.fast = (
-            (reference.value, reference.fast_value) if part == "forward" else (reference.slope, reference.fast_slope)
-        )
-        self.zeros = () if parameters else reference.value_zeros if part == "forward" else reference.slope_zeros
-        self.bound = f.max_ulp if part == "forward" else 2 * f.max_ulp
-
-    def exactly(self, x: Array) -> Array:
-        """The errors at x by mpmath."""
-        parameters = [mp.mpf(float(x.dtype.type(p))) for p in self.given]
-        return ulps(self.compute(x), *of_mpmath(self.exact(mp.mpf(float(each)), *parameters) for each in x))
+            self.compute = peers.function(library, name, part)  # type: ignore[method-assign]
 
     def quickly(self, x: Array) -> Array:
-        """The errors at float32 numbers x by float64; 0 beside the interior zeros."""
-        parameters = [float(np.float32(p)) for p in self.given]
-        error = ulps(self.compute(x), np.ascontiguousarray(self.fast(x.astype(float), *parameters), float))
+        """The errors at float32 numbers x by float64; 0 beside the interior zeros, where that is not exact enough."""
+        error = self.near_error(x)
         for zero in self.zeros:
             error[np.abs(x - np.float32(zero)) < BESIDE_ZERO * np.spacing(np.float32(abs(zero))) / 2] = 0
         return error
@@ -93,7 +77,7 @@ def blocks(first: int, step: int) -> Iterator[Array]:
 
 
 #: A process makes each subject once.
-subject_of = cache(Subject)
+subject_of = cache(Measured)
 
 
 def measure_task(key: tuple[Any, ...], step: int, first: int) -> tuple[int, float, int, list[tuple[float, float]]]:
@@ -111,7 +95,7 @@ def measure_task(key: tuple[Any, ...], step: int, first: int) -> tuple[int, floa
 
 
 def measure(key: tuple[Any, ...], step: int, pool: ProcessPoolExecutor) -> dict[str, Any]:
-    """The errors of Subject(*key) over every step-th float32."""
+    """The errors of Measured(*key) over every step-th float32."""
     start, subject = time.perf_counter(), subject_of(*key)
     tasks = range(0, -(-(1 << 32) // (BLOCK * step)), TASK)
     parts = list(pool.map(partial(measure_task, key, step), tasks, chunksize=8))
@@ -120,7 +104,7 @@ def measure(key: tuple[Any, ...], step: int, pool: ProcessPoolExecutor) -> dict[
     suspects = [x for error, x in worst if error > subject.bound][:RECHECKED] + [x for _, x in worst[:50]]
     beside = [around(np.float32, zero, BESIDE_ZERO) for zero in subject.zeros]
     x = np.concatenate([np.array(suspects, np.float32), *beside])
-    error = subject.exactly(x)
+    error = subject.error(x)
     i = int(error.argmax())
     return {
         "ulp": float(error[i]), "at": float(x[i]), "mean": total / count, "over": over / count, "count": count,
@@ -133,7 +117,7 @@ def other_dtypes(name: str, part: str) -> dict[str, float]:
     subject, found = Subject(name, part), {}
     beside = [around(np.float64, zero, 100) for zero in subject.zeros]
     x = np.concatenate([stratified(np.float64, 4096, seed=8), *beside])
-    found["float64"] = float(subject.exactly(x).max())
+    found["float64"] = float(subject.error(x).max())
     patterns = np.arange(1 << 16, dtype=np.uint16)
     halves = [patterns.view(np.float16)]
     try:
@@ -143,13 +127,9 @@ def other_dtypes(name: str, part: str) -> dict[str, float]:
     except ImportError:
         print("ml_dtypes is not installed; bfloat16 is left out")
     for x in halves:
-        # Parameters of half loops are float32.
-        given = [float(np.float32(p)) for p in subject.given]
-        with np.errstate(all="ignore"):
+        with np.errstate(invalid="ignore"):
             x = x[np.isfinite(x)]
-            result = (fa.get(name) if part == "forward" else fa.get(name).derivative)(x, *given)
-            exact = np.ascontiguousarray(subject.fast(x.astype(float), *given), float)
-            found[x.dtype.name] = float(ulps(result, exact).max())
+        found[x.dtype.name] = float(subject.near_error(x).max())
     return found
 
 
@@ -225,7 +205,7 @@ def run_peers(names: list[str], options: argparse.Namespace, pool: ProcessPoolEx
     for name in names:
         for part in options.part:
             row = {}
-            for library in ("fastact", *peers.functions(name, part)):
+            for library in ("fastact", *peers.libraries(name, part)):
                 row[library] = measure((name, part, (), library), options.step, pool)["ulp"]
             print(f"{name:16s} {part:10s}", json.dumps(row), flush=True)
             if len(row) > 1:

@@ -19,11 +19,15 @@ for variable in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
     os.environ.pop(variable, None)
 
 import numpy as np  # noqa: E402
+from peers import TORCH  # noqa: E402
 from report import provenance  # noqa: E402
 
 import fastact as fa  # noqa: E402
 
 Call = Callable[[], object]
+
+#: What the README compares with PyTorch.
+AGAINST_TORCH = ("sigmoid", "tanh", "silu", "gelu", "mish", "softplus", "elu", "leaky_relu", "relu")
 
 
 def interleaved(calls: dict[str, Call], rounds: int, inner: int = 1) -> dict[str, float]:
@@ -76,23 +80,12 @@ def against_torch() -> list[str]:
     n = 1_000_000
     x = np.random.default_rng(0).standard_normal(n).astype(np.float32) * 2
     tensor = torch.from_numpy(x)
-    peers = {
-        "sigmoid": torch.sigmoid,
-        "tanh": torch.tanh,
-        "silu": torch.nn.functional.silu,
-        "gelu": torch.nn.functional.gelu,
-        "mish": torch.nn.functional.mish,
-        "softplus": torch.nn.functional.softplus,
-        "elu": torch.nn.functional.elu,
-        "leaky_relu": torch.nn.functional.leaky_relu,
-        "relu": torch.relu,
-    }
     lines = [
         f"| {n:,} float32, {threads} threads, ns per element | fastact | torch {torch.__version__} | torch / fastact |",
         "|---|---|---|---|",
     ]
-    for name, peer in peers.items():
-        f = fa.get(name)
+    for name in AGAINST_TORCH:
+        f, peer = fa.get(name), TORCH[name](torch, torch.nn.functional)
         best = interleaved({"fastact": lambda f=f: f(x), "torch": lambda p=peer: p(tensor)}, rounds=40)
         ours, theirs = best["fastact"] / n * 1e9, best["torch"] / n * 1e9
         lines.append(f"| `{name}` | {ours:.3f} | {theirs:.3f} | {theirs / ours:.2f} |")

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["functions", "versions"]
+__all__ = ["TORCH", "function", "libraries", "versions"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Function = Callable[..., Any]
@@ -165,13 +165,18 @@ LIBRARIES: dict[str, tuple[tuple[str, ...], Any, Callable[[str, str], Function],
 }
 
 
-def functions(name: str, part: str) -> dict[str, Function]:
-    """The installed peers of an activation, or of its derivative."""
-    return {
-        library: make(name, part)
-        for library, (needed, table, make, parts) in LIBRARIES.items()
+def libraries(name: str, part: str) -> list[str]:
+    """The installed libraries that have an activation, or its derivative."""
+    return [
+        library
+        for library, (needed, table, _, parts) in LIBRARIES.items()
         if name in table and part in parts and all(map(find_spec, needed))
-    }
+    ]
+
+
+def function(library: str, name: str, part: str) -> Function:
+    """What a library computes for an activation, or for its derivative, on one thread."""
+    return LIBRARIES[library][2](name, part)
 
 
 def versions() -> str:

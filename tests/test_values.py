@@ -14,6 +14,7 @@ from conftest import ACTIVATIONS, bits, operands
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import FIGURES, REFERENCES, Array, mp
+from subject import bound
 from ulp import of_mpmath, stratified, ulps
 
 import fastact as fa
@@ -54,12 +55,6 @@ def exactly(function: Any, x: Array, parameters: Any) -> list[Any]:
 def rounded(exact: list[Any], dtype: Any) -> Array:
     """As floats, keeping the sign of what underflows."""
     return np.array([float(e) or math.copysign(0.0, mp.sign(e)) for e in exact]).astype(dtype)
-
-
-def bound(f: fa.Activation, part: str, dtype: Any) -> float:
-    """The ULP that a part of an activation may be off."""
-    forward = f.max_ulp if dtype is np.float32 else 1.5
-    return {"forward": forward, "derivative": 2 * f.max_ulp if dtype is np.float32 else 2.5}[part]
 
 
 def nans(dtype: Any) -> Array:
@@ -114,8 +109,8 @@ def test_least_and_largest_numbers(activation: Any, dtype: Any) -> None:
     reference, x = REFERENCES[activation.name], magnitudes(dtype)
     parameters = numbers(activation.parameters.values(), dtype)
     values, slopes = (exactly(f, x, parameters) for f in (reference.value, reference.slope))
-    assert ulps(activation(x), *of_mpmath(values)).max() <= bound(activation, "forward", dtype)
-    limit = bound(activation, "derivative", dtype)
+    assert ulps(activation(x), *of_mpmath(values)).max() <= bound(activation.name, "forward", dtype)
+    limit = bound(activation.name, "derivative", dtype)
     assert ulps(activation.derivative(x), *of_mpmath(slopes)).max() <= limit
     assert bits(activation.backward(np.ones_like(x), x)).tolist() == bits(activation.derivative(x)).tolist()
     for g in magnitudes(dtype):
@@ -179,7 +174,7 @@ def test_kinks(name: str, parameters: tuple[float, ...], kink: float, at_kink: f
     f, x, given = fa.get(name), beside(kink, dtype), numbers(parameters, dtype)
     expected = exactly(REFERENCES[name].slope, x, given or numbers(f.parameters.values(), dtype))
     assert dtype(float(expected[1])) == dtype(at_kink)
-    assert ulps(f.derivative(x, *given), *of_mpmath(expected)).max() <= bound(f, "derivative", dtype)
+    assert ulps(f.derivative(x, *given), *of_mpmath(expected)).max() <= bound(f.name, "derivative", dtype)
     assert f.backward(np.ones_like(x), x, *given).tolist() == f.derivative(x, *given).tolist()
 
 
@@ -207,7 +202,7 @@ def test_tails_that_others_lose(name: str, part: str, x: float) -> None:
     f, reference = fa.get(name), REFERENCES[name]
     function, of = (f, reference.value) if part == "forward" else (f.derivative, reference.slope)
     error = ulps(function(np.full(1, x, np.float32)), *of_mpmath([of(mp.mpf(x))]))
-    assert error[0] <= bound(f, part, np.float32)
+    assert error[0] <= bound(f.name, part, np.float32)
 
 
 PARAMETERS = [(name, parameter) for name in ACTIVATIONS for parameter in fa.get(name).parameters]
