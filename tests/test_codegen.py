@@ -21,11 +21,6 @@ ONE_INSTRUCTION = r"llvm\.(?:fma|fabs|copysign|sqrt|floor|fshl|[su]?max|[su]?min
 ARITHMETIC = r"= (?:f(?:add|sub|mul|div|cmp|neg)|tail call|call|select)\b"
 
 
-@pytest.fixture(params=[np.float32, pytest.param(np.float64, marks=pytest.mark.slow)])
-def dtype(request: pytest.FixtureRequest) -> Any:
-    return request.param
-
-
 KERNELS = [
     (name, part, array_parameters)
     for name in ACTIVATIONS

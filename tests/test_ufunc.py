@@ -16,12 +16,6 @@ from conftest import operands
 import fastact as fa
 
 
-@pytest.fixture(params=["relu", "leaky_relu", "hard_tanh", "sigmoid", "gelu"])
-def activation(request: pytest.FixtureRequest) -> Any:
-    """One of each kind: how a function is called does not depend on what it computes."""
-    return fa.get(request.param)
-
-
 class Sub(np.ndarray):
     """An ndarray subclass."""
 
