@@ -59,8 +59,7 @@ def test_metadata(activation: Any) -> None:
     assert activation.formula
     assert activation.derivative_formula
     assert activation.range[0] in "[("
-    # gelu is at most 2 ULP off on the stratified samples of test_accuracy.py; over all of float32 it reaches 2.42.
-    assert activation.max_ulp <= (2.5 if activation.name == "gelu" else 2)
+    assert activation.max_ulp <= 1
     assert set(activation.notes) == {"for", "against", "use"}
     assert all(isinstance(value, float) for value in activation.parameters.values())
     for text in activation.name, activation.formula, *activation.parameters, str(activation.max_ulp), "Raises":
