@@ -18,7 +18,15 @@ import numpy as np
 from fastact import _dispatch, _registry
 from fastact._errors import UnknownNameError, nearest
 from fastact._primitives import COMPILED, JIT_OPTIONS, like
-from fastact._ufunc import Operation, Threads, add_bfloat16, call, enable_vectorcall, make_ufunc
+from fastact._ufunc import (
+    Operation,
+    Threads,
+    add_bfloat16,
+    call,
+    enable_vectorcall,
+    make_ufunc,
+    nanoseconds_per_element,
+)
 from fastact.backends import serial
 
 __all__ = ["Activation", "ElementwiseOperation", "activation", "public"]
@@ -62,7 +70,7 @@ class ElementwiseOperation(Operation):
         self.plain = formula
         #: keyword -> its value -> the operation that it selects
         self.variants: dict[str, dict[str, ElementwiseOperation]] = {}
-        self._loops: dict[tuple[int, bool], int] = {}
+        self._loops: dict[tuple[int, bool], tuple[int, float]] = {}
         self._ufuncs: dict[int, np.ufunc] = {}
         self._with_bfloat16: set[int] = set()
         self.keeps_integers = "i" in dtypes
@@ -111,15 +119,19 @@ class ElementwiseOperation(Operation):
         signature = signature or (None,) * (len(kinds) + 1)
         return ufunc.resolve_dtypes((*kinds, None), signature=signature, casting=casting)[-1]
 
-    def _compile(self, row: int, array_parameters: bool) -> int:
-        """The address of the loop for the dtype in this row; all ufuncs of this operation share it."""
+    def _compile(self, row: int, array_parameters: bool) -> tuple[int, float]:
+        """The address of the loop for the dtype in this row, which all ufuncs of this operation share, and its cost."""
         key = row, array_parameters
         if key not in self._loops:
-            dtype = np.dtype(self.dtypes[row])
-            self._loops[key] = serial.compile_loop(
-                self._scalar, self.inputs, len(self.parameters), dtype, array_parameters
-            )
+            dtype, parameters = np.dtype(self.dtypes[row]), len(self.parameters)
+            address = serial.compile_loop(self._scalar, self.inputs, parameters, dtype, array_parameters)
+            self._loops[key] = address, nanoseconds_per_element(address, self.inputs + parameters + 1, dtype)
         return self._loops[key]
+
+    def cost(self, dtype: np.dtype[Any]) -> float:
+        """Nanoseconds that the loop for results of this dtype takes for an element; it may be compiled now."""
+        kernel = np.dtype(np.float32) if dtype.itemsize == 2 and dtype.kind not in "iu" else dtype
+        return self._compile(self.dtypes.index(kernel.char), False)[1]
 
     @property
     def scalar(self) -> Any:

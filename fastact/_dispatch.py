@@ -32,7 +32,8 @@ __all__ = [
 #: name -> (module, what it is)
 BACKENDS = {
     "serial": ("fastact.backends.serial", "Numba loops on one core"),
-    "parallel": ("fastact.backends.parallel", "Numba loops on all cores"),
+    "threads": ("fastact.backends.threads", "the same loops on fastact's own threads"),
+    "parallel": ("fastact.backends.parallel", "the same loops on Numba's threads"),
     "cython": ("fastact.backends.cython", "softmax family on the CPU"),
     "cuda": ("fastact.backends.cuda", "Numba kernels on an NVIDIA GPU"),
     "numpy": ("fastact.backends.numpy", "plain NumPy, the readable reference"),
@@ -41,12 +42,9 @@ NAMES = ("auto", *BACKENDS)
 
 #: family -> the backends that offer it
 FAMILIES = {
-    "elementwise": ("serial", "parallel", "cuda", "numpy"),
+    "elementwise": ("serial", "threads", "parallel", "cuda", "numpy"),
     "softmax": ("cython", "cuda", "numpy"),
 }
-
-#: Elements from which a call uses several threads. Below, waking them costs more than it saves.
-PARALLEL_FROM = 1 << 16
 
 #: The environment is read once, at import.
 _FROM_ENVIRONMENT = os.environ.get("FASTACT_BACKEND") or "auto"
@@ -200,22 +198,23 @@ def explain(function: Any, *arguments: Any, backend: str | None = None, **keywor
     operands = function.bind(arguments, dict(keywords))
     if name == "auto" and _on_gpu(operands):
         name = "cuda"
-    if name not in ("auto", "serial", "parallel"):
+    if name not in ("auto", "serial", "threads", "parallel"):
         _choose("elementwise", "serial", backend, operands)
         return f"{function.name}: backend {name!r}, {BACKENDS[name][1]} ({why})"
     shape = np.broadcast_shapes(*(np.shape(operand) for operand in operands))
     size = int(np.prod(shape))
     loop = function.result_dtype(operands, keywords.get("dtype"), keywords.get("casting", "same_kind"))
     if name == "auto":
-        if size < PARALLEL_FROM:
-            name, why = "serial", f"automatic: {size} elements, fewer than {PARALLEL_FROM}"
-        elif not _threads.available():
-            name, why = "serial", "automatic: a forked child runs on one thread"
+        work = size * function.cost(loop)
+        if work < _threads.FROM_AWAKE:
+            name, why = "serial", f"automatic: {work / 1000:.1f} us of work, less than {_threads.FROM_AWAKE / 1000:g}"
         elif get_num_threads() == 1:
             name, why = "serial", "automatic: one thread is set"
         else:
-            name, why = "parallel", f"automatic: {size} elements, at least {PARALLEL_FROM}"
-    threads = get_num_threads() if name == "parallel" else 1
+            name, why = "threads", f"automatic: {work / 1000:.1f} us of work"
+            if work < _threads.FROM_ASLEEP:
+                why += f", less than {_threads.FROM_ASLEEP / 1000:g}: right after another call, else serial"
+    threads = 1 if name == "serial" else get_num_threads()
     return f"{function.name}: backend {name!r}, {loop} loop, {threads} thread{'s' * (threads > 1)} ({why})"
 
 
@@ -247,6 +246,5 @@ def _compile_launcher() -> int:
 
 _threads.compile_launcher = _compile_launcher
 _threads.set_num_threads(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
-_ufunc.set_parallel_from(PARALLEL_FROM)
 if _FROM_ENVIRONMENT != "auto":
     _ufunc.note_override()

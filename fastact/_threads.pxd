@@ -3,4 +3,6 @@
 ctypedef void (*task_t)(void* context, Py_ssize_t start, Py_ssize_t stop) noexcept nogil
 
 cdef void parallel_for(task_t task, void* context, Py_ssize_t n, Py_ssize_t grain, int workers) noexcept nogil
+cdef void numba_for(task_t task, void* context, Py_ssize_t n, Py_ssize_t grain, int workers) noexcept nogil
 cdef int default_workers() noexcept nogil
+cdef bint worthwhile(double nanoseconds) noexcept nogil

@@ -1,41 +1,94 @@
 """One parallel-for for all of fastact's CPU loops: elementwise ufuncs and softmax alike.
 
-The threads are Numba's (backends/parallel.py compiles the `prange` that starts them); this file decides when
-they may be used, and hands out the work in blocks. Rules, each of which a threading layer would otherwise break:
+A call is cut into blocks; every thread begins with a share of them, which its caches may still hold from the last call,
+and then takes blocks of the others' shares. The calling thread is one of them and never waits for a thread that has
+not begun: where other processes keep the cores busy, a late helper finds the work done and the door closed.
 
-- one parallel region at a time: a second Python thread runs its call serially (workqueue aborts the process on
-  concurrent regions, and two regions on the same cores gain nothing);
-- never in a forked child: GNU OpenMP kills or hangs there, so children run serially;
-- each thread begins with a fixed share, which its caches may still hold from the last call, and then takes blocks of
-  the others' shares: a core that is busy elsewhere delays a call by one block at most.
+Helpers are started by the first long call, look out for the next job for a moment and then sleep. Waking them costs the
+caller as much as 10 us of work, so `worthwhile` asks for more work where they sleep, unless calls come one upon the
+other. They are plain C threads that touch no Python object. One region at a time: a second Python thread runs its call serially. A forked child has no
+helpers, and starts its own. `numba_for` runs the same blocks on Numba's threads instead (backends/parallel.py).
 
 Cython files cimport `parallel_for`; Python files use the functions below through `_dispatch`.
 """
 
 import os
 
+from libc.string cimport memset
+
+cdef extern from "pythread.h":
+    ctypedef void* PyThread_type_lock
+    unsigned long PyThread_start_new_thread(void (*function)(void*) noexcept nogil, void* argument)
+    unsigned long PYTHREAD_INVALID_THREAD_ID
+    PyThread_type_lock PyThread_allocate_lock()
+    int PyThread_acquire_lock(PyThread_type_lock lock, int wait) noexcept nogil
+    void PyThread_release_lock(PyThread_type_lock lock) noexcept nogil
+
 cdef extern from *:
     """
     #if defined(_MSC_VER)
     #include <intrin.h>
-    static __inline Py_ssize_t fastact_fetch_add(Py_ssize_t* p, Py_ssize_t v) { return _InterlockedExchangeAdd64((__int64*)p, v); }
-    static __inline int fastact_try_lock(int* p) { return _InterlockedExchange((long*)p, 1) == 0; }
-    static __inline void fastact_unlock(int* p) { _InterlockedExchange((long*)p, 0); }
+    #include <windows.h>
+    static __inline long fastact_load(volatile long* p) { return _InterlockedOr(p, 0); }
+    static __inline long fastact_exchange(volatile long* p, long v) { return _InterlockedExchange(p, v); }
+    static __inline long fastact_add(volatile long* p, long v) { return _InterlockedExchangeAdd(p, v); }
+    static __inline int fastact_swap(volatile long* p, long from, long to) {
+      return _InterlockedCompareExchange(p, to, from) == from;
+    }
+    static __inline Py_ssize_t fastact_take(Py_ssize_t* p, Py_ssize_t v) { return _InterlockedExchangeAdd64((__int64*)p, v); }
+    static __inline void fastact_pause(void) { YieldProcessor(); }
+    static __inline void fastact_yield(void) { SwitchToThread(); }
+    static __inline double fastact_now(void) {
+      LARGE_INTEGER count, frequency;
+      QueryPerformanceCounter(&count); QueryPerformanceFrequency(&frequency);
+      return 1e9 * (double)count.QuadPart / (double)frequency.QuadPart;
+    }
     #else
-    static inline Py_ssize_t fastact_fetch_add(Py_ssize_t* p, Py_ssize_t v) { return __atomic_fetch_add(p, v, __ATOMIC_RELAXED); }
-    static inline int fastact_try_lock(int* p) { return __atomic_exchange_n(p, 1, __ATOMIC_ACQUIRE) == 0; }
-    static inline void fastact_unlock(int* p) { __atomic_store_n(p, 0, __ATOMIC_RELEASE); }
+    #include <sched.h>
+    #include <time.h>
+    static inline long fastact_load(volatile long* p) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }
+    static inline long fastact_exchange(volatile long* p, long v) { return __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST); }
+    static inline long fastact_add(volatile long* p, long v) { return __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST); }
+    static inline int fastact_swap(volatile long* p, long from, long to) {
+      return __atomic_compare_exchange_n(p, &from, to, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    }
+    static inline Py_ssize_t fastact_take(Py_ssize_t* p, Py_ssize_t v) { return __atomic_fetch_add(p, v, __ATOMIC_RELAXED); }
+    static inline void fastact_pause(void) {
+    #if defined(__x86_64__) || defined(__i386__)
+      __builtin_ia32_pause();
+    #elif defined(__aarch64__)
+      __asm__ __volatile__("isb");
+    #endif
+    }
+    static inline void fastact_yield(void) { sched_yield(); }
+    static inline double fastact_now(void) {
+      struct timespec t;
+      clock_gettime(CLOCK_MONOTONIC, &t);
+      return 1e9 * (double)t.tv_sec + (double)t.tv_nsec;
+    }
     #endif
     """
-    Py_ssize_t fetch_add "fastact_fetch_add"(Py_ssize_t* p, Py_ssize_t v) noexcept nogil
-    int try_lock "fastact_try_lock"(int* p) noexcept nogil
-    void unlock "fastact_unlock"(int* p) noexcept nogil
+    long load "fastact_load"(volatile long* p) noexcept nogil
+    long exchange "fastact_exchange"(volatile long* p, long value) noexcept nogil
+    long add "fastact_add"(volatile long* p, long value) noexcept nogil
+    bint swap "fastact_swap"(volatile long* p, long old, long new) noexcept nogil
+    Py_ssize_t take "fastact_take"(Py_ssize_t* p, Py_ssize_t value) noexcept nogil
+    void pause "fastact_pause"() noexcept nogil
+    void give_way "fastact_yield"() noexcept nogil
+    double now "fastact_now"() noexcept nogil  # nanoseconds
 
 ctypedef void (*launcher_t)(Py_ssize_t workers, void* function, void* argument) noexcept nogil
 
 cdef enum:
     MOST_WORKERS = 256
-    ALIGNMENT = 64  # items, so that shares of elements begin with a cache line
+    ALIGNMENT = 64        # items, so that shares of elements begin with a cache line
+    SHUT = -(1 << 30)     # added to `door`: nobody may enter any more
+    PATIENCE = 2000       # looks for helpers amid a block before the caller lets others run
+    LOOKOUT = 50000       # nanoseconds for which a helper looks out for the next job before it sleeps
+
+#: Nanoseconds of one thread's work from which several are faster: where helpers are awake, where they must be woken.
+FROM_AWAKE, FROM_ASLEEP = 2500, 50000
+cdef double from_awake = FROM_AWAKE, from_asleep = FROM_ASLEEP
 
 cdef struct Job:
     task_t task
@@ -46,11 +99,22 @@ cdef struct Job:
     Py_ssize_t workers
     Py_ssize_t next[MOST_WORKERS]   # where each share goes on
 
-cdef int region_lock = 0
-cdef int usable = 1          # 0 in a forked child, and where no launcher could be compiled
+cdef struct Helper:
+    PyThread_type_lock bell         # held by nobody; a helper sleeps by acquiring it
+    volatile long asleep
+
+cdef Job job                          # of the region that is open
+cdef Helper helpers[MOST_WORKERS]     # by worker; 0 is the caller and has none
+cdef int started = 0                  # helpers that run
+cdef volatile long region = 0         # 1 while a thread has a parallel region
+cdef volatile long number = 0         # of the newest job
+cdef volatile long door = SHUT        # helpers at work in the job; negative once it is shut
+cdef double soon = 0                  # a call before this time comes right upon another
+
 cdef int workers_wanted = 1
+cdef int numba_usable = 1             # 0 in a forked child, and where no launcher could be compiled
 cdef launcher_t launcher = NULL
-compile_launcher = None      # set once by backends/parallel.py: () -> address
+compile_launcher = None               # set once by _dispatch.py: () -> address of backends/parallel.py's loop
 
 
 cdef void work(Job* job, Py_ssize_t worker) noexcept nogil:
@@ -58,31 +122,142 @@ cdef void work(Job* job, Py_ssize_t worker) noexcept nogil:
     for i in range(job.workers):
         share = (worker + i) % job.workers
         stop = min((share + 1) * job.share, job.n)
-        start = fetch_add(&job.next[share], job.grain)
+        start = take(&job.next[share], job.grain)
         while start < stop:
             job.task(job.context, start, min(start + job.grain, stop))
-            start = fetch_add(&job.next[share], job.grain)
+            start = take(&job.next[share], job.grain)
+
+
+cdef void prepare(task_t task, void* context, Py_ssize_t n, Py_ssize_t grain, int workers) noexcept nogil:
+    cdef Py_ssize_t i
+    job.task, job.context, job.n, job.grain = task, context, n, grain
+    job.workers = min(<Py_ssize_t>workers, (n + grain - 1) // grain)
+    job.share = (n + job.workers - 1) // job.workers
+    if n > ALIGNMENT * job.workers:
+        job.share = (job.share + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+    for i in range(job.workers):
+        job.next[i] = i * job.share
 
 
 cdef int default_workers() noexcept nogil:
     return workers_wanted
 
 
-cdef void find_launcher() noexcept with gil:
-    global launcher, usable
-    try:
-        launcher = <launcher_t><size_t>compile_launcher()
-    except Exception as error:
-        import warnings
-        usable = 0
-        warnings.warn(f"fastact runs on one thread: the parallel loop cannot be compiled ({error})", RuntimeWarning)
+# --- fastact's own threads -------------------------------------------------------------------------------------------
+
+
+cdef bint enter() noexcept nogil:
+    """Go through the door, unless it is shut."""
+    cdef long inside = load(&door)
+    while inside >= 0:
+        if swap(&door, inside, inside + 1):
+            return True
+        inside = load(&door)
+    return False
+
+
+cdef void help(void* argument) noexcept nogil:
+    """The life of a helper: wait for a job, work on it, wait for the next."""
+    cdef Py_ssize_t worker = <Py_ssize_t>argument
+    cdef Helper* self = &helpers[worker]
+    cdef long seen = 0
+    cdef double end
+    cdef int i
+    while True:
+        end = now() + LOOKOUT
+        while load(&number) == seen and now() < end:
+            for i in range(16):
+                pause()
+        if load(&number) == seen:
+            exchange(&self.asleep, 1)
+            # A job that came just now has either seen that this helper sleeps, and rings, or is seen here.
+            if load(&number) == seen or not swap(&self.asleep, 1, 0):
+                PyThread_acquire_lock(self.bell, 1)
+        seen = load(&number)
+        if enter():
+            if worker < job.workers:
+                work(&job, worker)
+            add(&door, -1)
+
+
+cdef bint worthwhile(double nanoseconds) noexcept nogil:
+    """Whether a call that takes one thread so long is faster on several.
+
+    Of short calls one upon the other the first finds the helpers asleep, and leaves them so; the second wakes them.
+    """
+    global soon
+    cdef double time
+    cdef bint follows
+    if nanoseconds < from_awake or workers_wanted < 2:
+        return False
+    time = now()
+    follows = time < soon
+    soon = time + nanoseconds + LOOKOUT
+    return follows or nanoseconds >= from_asleep or (started > 0 and not load(&helpers[1].asleep))
+
+
+cdef int start_helpers(int wanted) noexcept with gil:
+    """Start helpers until `wanted` run; how many run now."""
+    global started
+    while started < wanted:
+        helpers[started + 1].asleep = 0
+        helpers[started + 1].bell = PyThread_allocate_lock()
+        if helpers[started + 1].bell == NULL:
+            break
+        PyThread_acquire_lock(helpers[started + 1].bell, 1)
+        if PyThread_start_new_thread(help, <void*><Py_ssize_t>(started + 1)) == PYTHREAD_INVALID_THREAD_ID:
+            break
+        started += 1
+    return started
 
 
 cdef void parallel_for(task_t task, void* context, Py_ssize_t n, Py_ssize_t grain, int workers) noexcept nogil:
     """Call task(context, start, stop) over blocks of `grain` that cover range(n), on up to `workers` threads."""
-    cdef Job job
     cdef Py_ssize_t i
-    if workers < 2 or n <= grain or not usable or not try_lock(&region_lock):
+    cdef int looks = 0
+    workers = min(workers, MOST_WORKERS)
+    if workers < 2 or n <= grain or not swap(&region, 0, 1):
+        task(context, 0, n)
+        return
+    if started < workers - 1:
+        workers = start_helpers(workers - 1) + 1
+    prepare(task, context, n, grain, workers)
+    exchange(&door, 0)
+    add(&number, 1)
+    for i in range(1, job.workers):
+        if swap(&helpers[i].asleep, 1, 0):
+            PyThread_release_lock(helpers[i].bell)
+    work(&job, 0)
+    add(&door, SHUT)
+    while load(&door) != SHUT:
+        looks += 1
+        if looks < PATIENCE:
+            pause()
+        else:
+            give_way()
+    exchange(&region, 0)
+
+
+# --- Numba's threads -------------------------------------------------------------------------------------------------
+
+
+cdef void find_launcher() noexcept with gil:
+    global launcher, numba_usable
+    try:
+        launcher = <launcher_t><size_t>compile_launcher()
+    except Exception as error:
+        import warnings
+        numba_usable = 0
+        warnings.warn(f"fastact runs on one thread: the parallel loop cannot be compiled ({error})", RuntimeWarning)
+
+
+cdef void numba_for(task_t task, void* context, Py_ssize_t n, Py_ssize_t grain, int workers) noexcept nogil:
+    """`parallel_for` on Numba's threads.
+
+    Not in a forked child, where GNU OpenMP kills or hangs, and never two at a time, which aborts under workqueue.
+    """
+    workers = min(workers, MOST_WORKERS)
+    if workers < 2 or n <= grain or not numba_usable or not swap(&region, 0, 1):
         task(context, 0, n)
         return
     if launcher == NULL:
@@ -90,14 +265,9 @@ cdef void parallel_for(task_t task, void* context, Py_ssize_t n, Py_ssize_t grai
     if launcher == NULL:
         task(context, 0, n)
     else:
-        job.task, job.context, job.n, job.grain = task, context, n, grain
-        job.workers = min(min(<Py_ssize_t>workers, (n + grain - 1) // grain), MOST_WORKERS)
-        job.share = (n + job.workers - 1) // job.workers
-        job.share = (job.share + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT if n > ALIGNMENT * job.workers else job.share
-        for i in range(job.workers):
-            job.next[i] = i * job.share
+        prepare(task, context, n, grain, workers)
         launcher(job.workers, <void*>&work, &job)
-    unlock(&region_lock)
+    exchange(&region, 0)
 
 
 def set_num_threads(int n):
@@ -109,15 +279,17 @@ def get_num_threads():
     return workers_wanted
 
 
-def available():
-    """Whether this process may use threads: False in a forked child."""
-    return bool(usable)
+def numba_available():
+    """Whether this process may use Numba's threads: False in a forked child."""
+    return bool(numba_usable)
 
 
-def _serial_from_now_on():
-    global usable
-    usable = 0
+def _forget_threads():
+    """In a forked child: no thread but the calling one came along."""
+    global started, region, number, door, numba_usable
+    started, region, number, door, numba_usable = 0, 0, 0, SHUT, 0
+    memset(helpers, 0, sizeof(helpers))
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_serial_from_now_on)
+    os.register_at_fork(after_in_child=_forget_threads)

@@ -7,7 +7,8 @@ import numpy as np
 class Threads(IntEnum):
     AUTO = 0
     SERIAL = 1
-    PARALLEL = 2
+    OWN = 2
+    NUMBA = 3
 
 class Operation:
     name: str
@@ -22,14 +23,20 @@ class Operation:
 
 def add_bfloat16(
     ufunc: np.ufunc, dtype: np.dtype[Any], inputs: int, parameters: int, rows: str,
-    compile: Callable[[int, bool], int], threads: int, numbers: bool,
+    compile: Callable[[int, bool], tuple[int, float]], threads: int, numbers: bool,
 ) -> None: ...  # fmt: skip
 def call(ufunc: np.ufunc, operands: tuple[Any, ...], kwargs: dict[str, Any]) -> Any: ...
 def enable_vectorcall(kind: type) -> None: ...
 def half_instruction_sets() -> list[str]: ...
 def make_ufunc(
-    name: str, inputs: int, parameters: int, rows: str, compile: Callable[[int, bool], int], threads: int, numbers: bool
+    name: str,
+    inputs: int,
+    parameters: int,
+    rows: str,
+    compile: Callable[[int, bool], tuple[int, float]],
+    threads: int,
+    numbers: bool,
 ) -> np.ufunc: ...
 def note_override() -> None: ...
-def set_parallel_from(elements: int) -> None: ...
+def nanoseconds_per_element(address: int, operands: int, dtype: np.dtype[Any]) -> float: ...
 def use_half_instructions(name: str) -> None: ...

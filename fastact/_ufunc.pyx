@@ -15,7 +15,9 @@ from libc.stdlib cimport calloc
 from libc.string cimport memcpy
 cimport numpy as cnp
 
-from fastact._threads cimport default_workers, parallel_for
+from fastact._threads cimport default_workers, numba_for, parallel_for, worthwhile
+
+from time import perf_counter_ns
 
 import numpy as np
 
@@ -81,11 +83,16 @@ ctypedef void (*kernel_t)(char** operands, Py_ssize_t n) noexcept nogil
 DEF MAX_OPERANDS = 8
 DEF ALIGNMENT = 64  # of block buffers: a cache line and the longest vector; up to a third of the time
 DEF BLOCK_BYTES = 8192  # per operand; 8 of them fit the smallest first-level caches and thread stacks
+DEF STREAM_BYTES = 4096  # of output at a time past the caches: half or twice as many is 10 % slower
+DEF STREAM_FROM = 24 << 20  # bytes of operands from which results do not fit the caches anyway
+DEF STREAM_BELOW = 0.03  # nanoseconds for a byte of output: slower kernels hide the memory's time, which streaming adds
+DEF GRAIN = 3000  # nanoseconds of work that a thread takes at a time
 
 cpdef enum Threads:
-    AUTO = 0      # several threads for a long call
+    AUTO = 0      # fastact's own threads for a long call
     SERIAL = 1
-    PARALLEL = 2
+    OWN = 2       # fastact's own
+    NUMBA = 3     # Numba's
 
 cdef enum Format:
     # How an operand's items become the kernel's. The first two are indices of half_loops_t.
@@ -102,9 +109,11 @@ cdef struct Loop:
     int itemsize                 # in the kernel
     Format array_format          # of inputs and output
     Format parameter_format
-    int threads                  # AUTO, SERIAL or PARALLEL
+    int threads                  # of `Threads`
     int row                      # index of the kernel's dtype, for `compile`
-    PyObject* compile            # (row, array_parameters) -> address
+    PyObject* compile            # (row, array_parameters) -> address, nanoseconds an element takes
+    double nanoseconds           # that an element takes
+    Py_ssize_t grain             # elements that a thread takes at a time
 
 cdef struct Call:
     kernel_t kernel
@@ -115,26 +124,42 @@ cdef struct Call:
     int operands
     int itemsize
     bint direct                  # the kernel may run on the operands themselves
+    bint streamed                # results go past the caches
     bint buffered[MAX_OPERANDS]  # operands that go through a block buffer
 
-#: Elements from which an AUTO call uses threads, and elements that a thread takes at a time. Set by _dispatch.py.
-cdef Py_ssize_t parallel_from = 1 << 16
-cdef Py_ssize_t grain = 1 << 14
-
-
-def set_parallel_from(Py_ssize_t elements):
-    global parallel_from
-    parallel_from = elements
+def nanoseconds_per_element(size_t address, int operands, dtype):
+    """What a kernel needs for an element where the operands are in the nearest cache: 20 us to find out."""
+    cdef kernel_t kernel = <kernel_t>address
+    cdef char* pointers[MAX_OPERANDS]
+    cdef char* copies[MAX_OPERANDS]
+    cdef fastact_flags flags
+    cdef int i, n = BLOCK_BYTES // dtype.itemsize
+    space = np.ones((operands, n), dtype)
+    for i in range(operands):
+        pointers[i] = cnp.PyArray_BYTES(space[i])
+    save_flags(&flags)
+    best = float("inf")
+    for _ in range(5):
+        start = perf_counter_ns()
+        for i in range(8):
+            memcpy(copies, pointers, sizeof(pointers))
+            kernel(copies, n)
+        best = min(best, perf_counter_ns() - start)
+    restore_flags(&flags)
+    return max(best, 1) / (8.0 * n)
 
 
 cdef int find_kernel(Loop* loop, bint array_parameters) noexcept with gil:
     """Compile the kernel; on failure return 0 with the Python error set, which NumPy's caller turns into a SystemError."""
     cdef size_t address
+    cdef double nanoseconds
     try:
-        address = (<object>loop.compile)(loop.row, array_parameters)
+        address, nanoseconds = (<object>loop.compile)(loop.row, array_parameters)
     except BaseException as error:
         PyErr_SetObject(type(error), error)
         return 0
+    loop.nanoseconds = nanoseconds
+    loop.grain = max(1, <Py_ssize_t>(GRAIN / nanoseconds) // ALIGNMENT) * ALIGNMENT
     if array_parameters:
         loop.array_parameters = <kernel_t>address
     else:
@@ -203,6 +228,32 @@ cdef inline void scatter(char* target, cnp.npy_intp stride, const char* source, 
         scatter_plain(target, stride, halves, n, 2)
 
 
+cdef extern from *:
+    """
+    /* Results that are not soon read again: to memory, without reading the lines they overwrite, and not through the
+       caches. A third of a long call's memory traffic. Both addresses are multiples of 16 bytes. */
+    #if defined(__SSE2__) || defined(_M_X64)
+    #include <emmintrin.h>
+    #define FASTACT_STREAMS 1
+    static inline void fastact_stream(char* target, const char* source, Py_ssize_t bytes) {
+      Py_ssize_t i = 0;
+      for (; i + 64 <= bytes; i += 64)
+        for (int j = 0; j < 64; j += 16)
+          _mm_stream_si128((__m128i*)(target + i + j), _mm_load_si128((const __m128i*)(source + i + j)));
+      memcpy(target + i, source + i, bytes - i);
+    }
+    static inline void fastact_end_stream(void) { _mm_sfence(); }
+    #else
+    #define FASTACT_STREAMS 0
+    static inline void fastact_stream(char* target, const char* source, Py_ssize_t bytes) { memcpy(target, source, bytes); }
+    static inline void fastact_end_stream(void) {}
+    #endif
+    """
+    bint STREAMS "FASTACT_STREAMS"
+    void stream "fastact_stream"(char* target, const char* source, Py_ssize_t bytes) noexcept nogil
+    void end_stream "fastact_end_stream"() noexcept nogil
+
+
 cdef void run(void* context, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
     """Elements start to stop of a call: straight from the operands, or block by block through buffers."""
     cdef Call* call = <Call*>context
@@ -218,9 +269,12 @@ cdef void run(void* context, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
             pointers[i] = call.pointers[i] + start * call.strides[i]
         call.kernel(pointers, stop - start)
         return
-    block = BLOCK_BYTES // call.itemsize
+    block = (STREAM_BYTES if call.streamed else BLOCK_BYTES) // call.itemsize
     while start < stop:
         n = min(block, stop - start)
+        target = call.pointers[last] + start * call.strides[last]
+        if call.streamed:  # the next block begins with a cache line
+            n = min(n, block - (<size_t>target % ALIGNMENT) // call.itemsize)
         for i in range(call.operands):
             pointers[i] = call.pointers[i] + start * call.strides[i]
             if call.buffered[i]:
@@ -229,10 +283,13 @@ cdef void run(void* context, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
                     gather(buffer, pointers[i], call.strides[i], n, call.itemsize, call.formats[i])
                 pointers[i] = buffer
         call.kernel(pointers, n)
-        if call.buffered[last]:
-            target = call.pointers[last] + start * call.strides[last]
+        if call.streamed:
+            stream(target, pointers[last], n * call.itemsize)
+        elif call.buffered[last]:
             scatter(target, call.strides[last], pointers[last], n, call.itemsize, call.formats[last])
         start += n
+    if call.streamed:
+        end_stream()
 
 
 cdef void inner_loop(char** pointers, const cnp.npy_intp* dimensions, const cnp.npy_intp* strides, void* data) noexcept nogil:
@@ -242,7 +299,7 @@ cdef void inner_loop(char** pointers, const cnp.npy_intp* dimensions, const cnp.
     cdef Py_ssize_t n = dimensions[0]
     cdef int i, last = loop.operands - 1, first_parameter = last - loop.parameters
     cdef Py_ssize_t offset, step, element
-    cdef bint array_parameters = False, is_parameter, chained = False
+    cdef bint array_parameters = False, is_parameter, chained = False, in_place = False
     if n > 1:
         for i in range(first_parameter, last):
             array_parameters |= strides[i] != 0
@@ -266,8 +323,7 @@ cdef void inner_loop(char** pointers, const cnp.npy_intp* dimensions, const cnp.
                 call.pointers[i] = <char*>&call.numbers[i]
                 gather(call.pointers[i], pointers[i], 0, 1, loop.itemsize, call.formats[i])
     for i in range(last):
-        # In place: a kernel is vectorised only where its output stands elsewhere.
-        call.buffered[last] |= n > 1 and pointers[i] == pointers[last]
+        in_place |= n > 1 and pointers[i] == pointers[last]
         # Elementwise calls never overlap at another offset: NumPy copies such operands.
         offset = pointers[last] - pointers[i]
         step = strides[last]
@@ -275,15 +331,23 @@ cdef void inner_loop(char** pointers, const cnp.npy_intp* dimensions, const cnp.
             chained |= n > 1
         elif strides[i] != 0 and offset != 0:  # an operand that stands still is read before the loop, wherever it stands
             chained |= n > 1 and offset % step == 0 and 0 < offset // step < n
+    call.streamed = (
+        STREAMS and not in_place and not call.buffered[last] and <size_t>pointers[last] % 16 == 0
+        and n * loop.itemsize * loop.operands >= STREAM_FROM and loop.nanoseconds < STREAM_BELOW * loop.itemsize
+    )
+    # In place: a kernel is vectorised only where its output stands elsewhere.
+    call.buffered[last] |= in_place or call.streamed
     for i in range(loop.operands):
         call.direct &= not call.buffered[i]
     if chained:  # ufunc.reduce and ufunc.accumulate: each output may be a later input
         for element in range(n):
             run(&call, element, element + 1)
-    elif loop.threads == SERIAL or (loop.threads == AUTO and n < parallel_from):
+    elif loop.threads == SERIAL or (loop.threads == AUTO and not worthwhile(n * loop.nanoseconds)):
         run(&call, 0, n)
+    elif loop.threads == NUMBA:
+        numba_for(run, &call, n, min(loop.grain, (n + 1) // 2), default_workers())
     else:
-        parallel_for(run, &call, n, grain if n > 2 * grain else (n + 1) // 2, default_workers())
+        parallel_for(run, &call, n, min(loop.grain, (n + 1) // 2), default_workers())
     restore_flags(&flags)
 
 
@@ -313,8 +377,9 @@ def make_ufunc(str name, int inputs, int parameters, str rows, compile, int thre
     """A NumPy ufunc of `inputs` array operands and then `parameters`, all of one dtype.
 
     rows: the NumPy dtype characters it has kernels for, in NumPy's order of casting preference. With float32 comes float16.
-    compile: (row, array_parameters) -> address of the kernel; called at most once for each, when first needed.
-    threads: AUTO, SERIAL or PARALLEL.
+    compile: (row, array_parameters) -> address of the kernel and the nanoseconds that it takes for an element; called at
+        most once for each, when first needed.
+    threads: of `Threads`.
     numbers: parameters are float64 whatever the arrays are, and there are loops for floats only. Calls whose parameters
         are Python numbers take this ufunc: such numbers leave the result's dtype alone, and are rounded for the kernel once.
     """

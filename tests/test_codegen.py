@@ -33,7 +33,7 @@ KERNELS = [
 def compiled(request: pytest.FixtureRequest, dtype: Any) -> Any:
     name, part, array_parameters = request.param
     operation = fa.get(name) if part == "forward" else getattr(fa.get(name), part)
-    address = operation._compile(operation.dtypes.index(np.dtype(dtype).char), array_parameters)
+    address, _ = operation._compile(operation.dtypes.index(np.dtype(dtype).char), array_parameters)
     return next(function for function in serial._compiled if function.address == address)
 
 

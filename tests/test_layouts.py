@@ -142,3 +142,15 @@ def test_any_view(data: st.DataObject, kind: str) -> None:
     x = numbers(kind, data.draw(hnp.array_shapes(max_dims=4, max_side=9)))
     view = x[data.draw(hnp.basic_indices(x.shape, allow_ellipsis=False))]
     np.testing.assert_array_equal(bits(fa.elu(view)), serial(fa.elu, np.asarray(view)))
+
+
+@pytest.mark.parametrize("offset", [0, 4, 16, 20])
+def test_results_too_large_for_the_caches(offset: int) -> None:
+    """They go past the caches where the address allows it; the ends are written as ever."""
+    n = (24 << 20) // 8 + 4099
+    x = np.linspace(-1, 1, n, dtype=np.float32)
+    out = np.full(n + 32, 7, np.float32)[8 + offset // 4 :]
+    assert fa.relu(x, out=out[:n]) is not None
+    np.testing.assert_array_equal(out[:n], np.maximum(x, 0))
+    assert (out[n:] == 7).all()
+    assert (out.base[: 8 + offset // 4] == 7).all()

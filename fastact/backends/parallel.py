@@ -1,6 +1,7 @@
-"""The parallel CPU backend: one `prange` loop, compiled once, that runs any of fastact's C tasks on Numba's threads.
+"""The loops on Numba's threads: one `prange` loop, compiled once, that runs any of fastact's C tasks.
 
-The loops themselves are the serial backend's; _threads.pyx decides when this loop may run and hands out blocks.
+The loops themselves are the serial backend's; _threads.pyx decides when this one may run and hands out blocks. It waits
+for every thread of Numba's pool, which takes milliseconds where other processes keep the cores busy: by name only.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ _compiled: list[Any] = []  # keeps the machine code alive
 
 
 def why_not() -> str | None:
-    return None if _threads.available() else "a forked child runs on one thread (threads do not survive a fork)"
+    return None if _threads.numba_available() else "Numba's threads do not survive a fork; let the backend be 'threads'"
 
 
 def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-    return operation.run(Threads.PARALLEL, operands, keywords)
+    return operation.run(Threads.NUMBA, operands, keywords)
 
 
 @intrinsic

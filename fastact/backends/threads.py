@@ -1,0 +1,20 @@
+"""The loops on fastact's own threads, which long calls take of themselves; by name, for calls of any length.
+
+The loops are the serial backend's; _threads.pyx starts the threads and hands out blocks, also in a forked child.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastact._ufunc import Threads
+
+__all__ = ["elementwise", "why_not"]
+
+
+def why_not() -> str | None:
+    return None
+
+
+def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    return operation.run(Threads.OWN, operands, keywords)
