@@ -22,6 +22,7 @@ import numba
 import numpy as np
 
 from fastact import _threads, _ufunc
+from fastact._cores import usable_cores
 from fastact._errors import BackendError, UnknownNameError, nearest
 
 __all__ = [
@@ -219,7 +220,10 @@ def explain(function: Any, *arguments: Any, backend: str | None = None, **keywor
 
 
 def set_num_threads(n: int) -> None:
-    """Use up to n threads in the parallel loops.
+    """Use up to n threads for long calls.
+
+    At first they are as many as NUMBA_NUM_THREADS says, or else as the cores that this process may keep busy: a
+    container's limit on CPU time counts.
 
     Raises
     ------
@@ -245,6 +249,10 @@ def _compile_launcher() -> int:
 
 
 _threads.compile_launcher = _compile_launcher
-_threads.set_num_threads(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+_threads.set_num_threads(
+    numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+    if "NUMBA_NUM_THREADS" in os.environ
+    else min(numba.config.NUMBA_NUM_THREADS, usable_cores())  # type: ignore[attr-defined]
+)
 if _FROM_ENVIRONMENT != "auto":
     _ufunc.note_override()
