@@ -335,8 +335,7 @@ cdef void inner_loop(char** pointers, const cnp.npy_intp* dimensions, const cnp.
         STREAMS and not in_place and not call.buffered[last] and <size_t>pointers[last] % 16 == 0
         and n * loop.itemsize * loop.operands >= STREAM_FROM and loop.nanoseconds < STREAM_BELOW * loop.itemsize
     )
-    # In place: a kernel is vectorised only where its output stands elsewhere.
-    call.buffered[last] |= in_place or call.streamed
+    call.buffered[last] |= call.streamed
     for i in range(loop.operands):
         call.direct &= not call.buffered[i]
     if chained:  # ufunc.reduce and ufunc.accumulate: each output may be a later input
