@@ -292,6 +292,16 @@ cdef void run(void* context, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
         end_stream()
 
 
+cdef inline bint overlap(char* a, cnp.npy_intp a_stride, char* b, cnp.npy_intp b_stride, Py_ssize_t n) noexcept nogil:
+    """Whether the ranges in which two operands lie may have a byte in common."""
+    cdef Py_ssize_t a_length = (n - 1) * a_stride, b_length = (n - 1) * b_stride
+    if a_length < 0:
+        a, a_length, a_stride = a + a_length, -a_length, -a_stride
+    if b_length < 0:
+        b, b_length, b_stride = b + b_length, -b_length, -b_stride
+    return a < b + b_length + b_stride and b < a + a_length + a_stride
+
+
 cdef void inner_loop(char** pointers, const cnp.npy_intp* dimensions, const cnp.npy_intp* strides, void* data) noexcept nogil:
     cdef Loop* loop = <Loop*>data
     cdef Call call
@@ -299,7 +309,10 @@ cdef void inner_loop(char** pointers, const cnp.npy_intp* dimensions, const cnp.
     cdef Py_ssize_t n = dimensions[0]
     cdef int i, last = loop.operands - 1, first_parameter = last - loop.parameters
     cdef Py_ssize_t offset, step, element
-    cdef bint array_parameters = False, is_parameter, chained = False, in_place = False
+    cdef bint array_parameters = False, is_parameter
+    # How the output overlaps inputs. NumPy copies most operands that do at another offset, but not an input that keeps
+    # ahead of the output: then blocks must come in order.
+    cdef bint in_place = False, chained = False, shifted = False
     if n > 1:
         for i in range(first_parameter, last):
             array_parameters |= strides[i] != 0
@@ -322,15 +335,21 @@ cdef void inner_loop(char** pointers, const cnp.npy_intp* dimensions, const cnp.
             if call.formats[i] != PLAIN:
                 call.pointers[i] = <char*>&call.numbers[i]
                 gather(call.pointers[i], pointers[i], 0, 1, loop.itemsize, call.formats[i])
+    step = strides[last]
     for i in range(last):
-        in_place |= n > 1 and pointers[i] == pointers[last]
-        # Elementwise calls never overlap at another offset: NumPy copies such operands.
         offset = pointers[last] - pointers[i]
-        step = strides[last]
-        if step == 0:
-            chained |= n > 1
-        elif strides[i] != 0 and offset != 0:  # an operand that stands still is read before the loop, wherever it stands
-            chained |= n > 1 and offset % step == 0 and 0 < offset // step < n
+        if n == 1 or strides[i] == 0:  # an operand that stands still is read before the loop, wherever it stands
+            continue
+        if offset == 0 and strides[i] == step:
+            in_place = True
+        elif step == 0:  # ufunc.reduce
+            chained = True
+        elif strides[i] == step:
+            if offset % step == 0 and -n < offset // step < n:
+                chained |= offset // step > 0  # ufunc.accumulate
+                shifted = True
+        else:
+            shifted |= overlap(pointers[i], strides[i], pointers[last], step, n)
     call.streamed = (
         STREAMS and not in_place and not call.buffered[last] and <size_t>pointers[last] % 16 == 0
         and n * loop.itemsize * loop.operands >= STREAM_FROM and loop.nanoseconds < STREAM_BELOW * loop.itemsize
@@ -338,10 +357,10 @@ cdef void inner_loop(char** pointers, const cnp.npy_intp* dimensions, const cnp.
     call.buffered[last] |= call.streamed
     for i in range(loop.operands):
         call.direct &= not call.buffered[i]
-    if chained:  # ufunc.reduce and ufunc.accumulate: each output may be a later input
+    if chained:  # each output may be a later input
         for element in range(n):
             run(&call, element, element + 1)
-    elif loop.threads == SERIAL or (loop.threads == AUTO and not worthwhile(n * loop.nanoseconds)):
+    elif shifted or loop.threads == SERIAL or (loop.threads == AUTO and not worthwhile(n * loop.nanoseconds)):
         run(&call, 0, n)
     elif loop.threads == NUMBA:
         numba_for(run, &call, n, min(loop.grain, (n + 1) // 2), default_workers())

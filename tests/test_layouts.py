@@ -154,3 +154,15 @@ def test_results_too_large_for_the_caches(offset: int) -> None:
     np.testing.assert_array_equal(out[:n], np.maximum(x, 0))
     assert (out[n:] == 7).all()
     assert (out.base[: 8 + offset // 4] == 7).all()
+
+
+def test_input_ahead_of_the_output_on_threads() -> None:
+    """NumPy passes such operands on as they are; a thread must not overwrite what another has still to read."""
+    x = np.linspace(-9, 9, 60_001, dtype=np.float32)
+    expected = fa.tanh(x, backend="serial")
+    for _ in range(50):
+        shifted, apart = x.copy(), x.copy()
+        fa.tanh(shifted[1:], out=shifted[:-1], backend="threads")
+        fa.tanh(apart[::2], out=apart[: x.size // 2 + 1], backend="threads")
+        np.testing.assert_array_equal(shifted[:-1], expected[1:])
+        np.testing.assert_array_equal(apart[: x.size // 2 + 1], expected[::2])
