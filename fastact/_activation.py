@@ -15,7 +15,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from fastact import _dispatch, _registry
+from fastact import _dispatch, _registry, _slabs
 from fastact._errors import UnknownNameError, nearest
 from fastact._primitives import COMPILED, JIT_OPTIONS, like
 from fastact._ufunc import (
@@ -146,6 +146,8 @@ class ElementwiseOperation(Operation):
         ufunc, signature = self.loop_for(operands, keywords.pop("dtype", None), threads)
         if signature is not None:
             keywords["signature"] = signature
+        if threads in (Threads.AUTO, Threads.OWN) and _slabs.applies(operands, keywords):
+            return _slabs.apply(ufunc, operands, keywords, self.result_dtype(operands, signature and signature[-1]))
         return call(ufunc, operands, keywords)
 
     def bind(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:

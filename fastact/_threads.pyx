@@ -6,7 +6,7 @@ not begun: where other processes keep the cores busy, a late helper finds the wo
 
 Helpers are started by the first long call, look out for the next job for a moment and then sleep. Waking them costs the
 caller as much as 10 us of work, so `worthwhile` asks for more work where they sleep, unless calls come one upon the
-other. They are plain C threads that touch no Python object. One region at a time: a second Python thread runs its call serially. A forked child has no
+other. They are plain C threads that touch Python objects in `for_slabs` alone. One region at a time: a second Python thread runs its call serially. A forked child has no
 helpers, and starts its own. `numba_for` runs the same blocks on Numba's threads instead (backends/parallel.py).
 
 Cython files cimport `parallel_for`; Python files use the functions below through `_dispatch`.
@@ -236,6 +236,24 @@ cdef void parallel_for(task_t task, void* context, Py_ssize_t n, Py_ssize_t grai
         else:
             give_way()
     exchange(&region, 0)
+
+
+cdef void call_slab(void* context, Py_ssize_t start, Py_ssize_t stop) noexcept with gil:
+    cdef list job = <list>context
+    try:
+        job[0](start, stop)
+    except BaseException as error:
+        job.append(error)
+
+
+def for_slabs(function, Py_ssize_t n, Py_ssize_t grain):
+    """Call the Python function(start, stop), which is to release the GIL, over blocks of `grain` that cover range(n)."""
+    cdef list job = [function]
+    cdef void* context = <void*>job
+    with nogil:
+        parallel_for(call_slab, context, n, grain, default_workers())
+    if len(job) > 1:
+        raise job[1]
 
 
 # --- Numba's threads -------------------------------------------------------------------------------------------------

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+SLABS_FROM: int
+
 class Threads(IntEnum):
     AUTO = 0
     SERIAL = 1

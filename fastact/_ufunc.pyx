@@ -45,6 +45,9 @@ cdef extern from "numpy/arrayobject.h":
     int NPY_NUMUSERTYPES  # how many dtypes NumPy learnt from other libraries; their numbers begin at NPY_USERDEF
     int NPY_USERDEF
     int type_number "PyArray_TYPE"(PyArrayObject*) noexcept
+    int flags_of "PyArray_FLAGS"(PyArrayObject*) noexcept
+    Py_ssize_t size_of "PyArray_SIZE"(PyArrayObject*) noexcept
+    int NPY_ARRAY_C_CONTIGUOUS, NPY_ARRAY_F_CONTIGUOUS
     ctypedef struct PyArrayObject:
         pass
 
@@ -439,6 +442,10 @@ def add_bfloat16(ufunc, dtype, int inputs, int parameters, str rows, compile, in
     )
 
 
+#: Elements from which it pays to cut arrays into slabs (_slabs.py), which takes some 20 us.
+SLABS_FROM = 1 << 17
+cdef Py_ssize_t slabs_from = SLABS_FROM
+
 cdef bint overridden = False  # whether any backend was ever asked for other than per call
 cdef str OUT = "out"
 
@@ -509,14 +516,25 @@ cdef object call_operation(PyObject* callable, PyObject** arguments, size_t flag
     cdef PyObject* operands[MAX_OPERANDS + 1]
     cdef PyTypeObject* kind
     cdef bint common = count == self.inputs and not overridden
+    cdef int orders = NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_F_CONTIGUOUS  # that all arrays have
+    cdef Py_ssize_t largest = 0  # of the arrays from the one on that has no order in common with those before
     for i in range(count):
         common = common and is_plain(arguments[i], self.knows_bfloat16)
         # NumPy would give float32 for bfloat16 and a Python number; the dispatcher gives bfloat16.
         if self.knows_bfloat16 and count > 1:
             kind = Py_TYPE(arguments[i])
             common = common and kind is not &PyFloat_Type and kind is not &PyLong_Type
+        if Py_TYPE(arguments[i]) is ndarray_type:
+            orders &= flags_of(<PyArrayObject*>arguments[i])
+            if orders == 0:
+                largest = max(largest, size_of(<PyArrayObject*>arguments[i]))
     if common and names != NULL:
         common = len(<tuple>names) == 1 and (<tuple>names)[0] == OUT and Py_TYPE(arguments[count]) is ndarray_type
+        if common:
+            orders &= flags_of(<PyArrayObject*>arguments[count])
+            largest = max(largest, size_of(<PyArrayObject*>arguments[count]))
+    # The dispatcher cuts large arrays that have no order in common.
+    common = common and (orders != 0 or largest < slabs_from)
     if not common:
         args = tuple([<object>arguments[i] for i in range(count)])
         kwargs = {}

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import fastact as fa
+from fastact._ufunc import SLABS_FROM
 
 #: Around the widths of SIMD registers, of the block buffers and of the threads' blocks.
 SIZES = [0, 1, 2, 3, 7, 9, 15, 16, 17, 31, 63, 65, 1023, 1025, 2047, 2048, 2049]
@@ -166,3 +167,51 @@ def test_input_ahead_of_the_output_on_threads() -> None:
         fa.tanh(apart[::2], out=apart[: x.size // 2 + 1], backend="threads")
         np.testing.assert_array_equal(shifted[:-1], expected[1:])
         np.testing.assert_array_equal(apart[: x.size // 2 + 1], expected[::2])
+
+
+#: Of an array of 400 x 802.
+LARGE = {
+    "columns": lambda x: x[:, ::2],
+    "part of the columns": lambda x: x[:, :401],
+    "three axes": lambda x: x[:, :800].reshape(100, 4, 800)[:, :, 1:],
+    "middle axis": lambda x: x[:, :800].reshape(100, 4, 800).swapaxes(0, 1)[:, ::-1, 1:],
+    "windows": lambda x: np.lib.stride_tricks.sliding_window_view(x.ravel(), 5)[::3],
+}
+
+
+@pytest.mark.parametrize("layout", LARGE)
+@pytest.mark.parametrize("kind", ["f2", "f4", "f8", "i1", ">f4"])
+def test_large_arrays_without_an_order(layout: str, kind: str) -> None:
+    """They are cut into slabs: with the values, dtype, shape and strides that NumPy's own ufuncs give."""
+    x = LARGE[layout](np.linspace(-9, 9, 400 * 802).reshape(400, 802).astype(kind))
+    assert x.size >= SLABS_FROM
+    result, control = fa.elu(x), np.tanh(x)
+    np.testing.assert_array_equal(bits(result), bits(fa.elu(x.copy(), backend="serial")))
+    assert (result.dtype, result.shape, result.strides) == (control.dtype, control.shape, control.strides)
+
+
+def test_slabs_of_several_operands() -> None:
+    x = np.linspace(-9, 9, 2 * 400 * 401, dtype=np.float32).reshape(400, 802)[:, 1::2]
+    row, column = np.linspace(0, 2, 401, dtype=np.float32), np.linspace(0, 2, 400)[:, None]
+    expected = fa.swish(x.copy(), row, backend="serial")
+    np.testing.assert_array_equal(fa.swish(x, row), expected)
+    assert fa.swish(x, column).dtype == np.float64
+    np.testing.assert_array_equal(fa.swish.backward(x.T, x.T, 1.0), fa.swish.backward(x, x, backend="serial").T)
+    out = np.zeros((401, 400), np.float32)
+    assert fa.swish(x, row, out=out.T) is not None
+    np.testing.assert_array_equal(out.T, expected)
+    wide = np.zeros((2, 400, 401), np.float32)
+    fa.swish(x, row, out=wide[:, ::-1])
+    np.testing.assert_array_equal(wide, np.stack([expected[::-1]] * 2))
+    same = x.copy(order="F").T
+    assert fa.swish(same[::2, :], out=same[::2, :]) is not None
+    moved = np.concatenate([x, x], axis=1)
+    fa.tanh(moved[:, 2:800], out=moved[:, :798])
+    np.testing.assert_array_equal(moved[:, :798], fa.tanh(np.concatenate([x, x], axis=1)[:, 2:800], backend="serial"))
+    with pytest.raises(ValueError, match=r"broadcast|shape"):
+        fa.swish(x, out=np.empty((3, 400), np.float32))
+    with pytest.raises(TypeError, match="ufunc"):
+        fa.swish(x, out=np.empty(x.shape, np.int8))
+    masked = np.full(x.shape, 7, np.float32)
+    fa.tanh(x, out=masked, where=x > 0)
+    assert (masked[x <= 0] == 7).all()
