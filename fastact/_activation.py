@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 import numba
@@ -61,7 +62,7 @@ class ElementwiseOperation(Operation):
         parameters: Mapping[str, float],
         dtypes: str = FLOATS,
     ) -> None:
-        super().__init__(name, len(inputs), tuple(parameters.values()), _dispatch.elementwise)
+        super().__init__(name, len(inputs), dict(parameters), _dispatch.elementwise)
         self.input_names = inputs
         self.parameters = dict(parameters)
         self.dtypes = dtypes
@@ -74,7 +75,7 @@ class ElementwiseOperation(Operation):
         self._ufuncs: dict[int, np.ufunc] = {}
         self._with_bfloat16: set[int] = set()
         self.keeps_integers = "i" in dtypes
-        self.common_ufunc = self._ufunc(Threads.AUTO, self.are_numbers(self.defaults, 0))
+        self.set_common_ufunc(self._ufunc(Threads.AUTO, self.are_numbers(self.defaults, 0)))
         self.knows_bfloat16 = bool(self._with_bfloat16)
 
     @property
@@ -303,13 +304,13 @@ class Activation(ElementwiseOperation):
                 f"@activation(parameter_derivatives={{{name!r}: ...}}) with a scalar function of the same arguments"
             )
 
-    @property
+    @cached_property
     def derivative(self) -> ElementwiseOperation:
         """f'(x, *parameters), from the input."""
         self._need_derivative()
         return self._part("derivative")
 
-    @property
+    @cached_property
     def backward(self) -> ElementwiseOperation:
         """grad_output * f'(x, *parameters), in one pass."""
         self._need_derivative()

@@ -17,6 +17,7 @@ cimport numpy as cnp
 
 from fastact._threads cimport default_workers, numba_for, parallel_for, worthwhile
 
+import sys
 from time import perf_counter_ns
 
 import numpy as np
@@ -38,7 +39,11 @@ cdef extern from "Python.h":
     object PyObject_Vectorcall(object, PyObject**, size_t, PyObject*)
     void* PyVectorcall_Call
     void PyType_Modified(type)
+    double PyFloat_AsDouble(PyObject*) noexcept
+    PyObject* PyErr_Occurred()
+    void PyErr_Clear()
     PyObject* PyTuple_GET_ITEM(tuple, Py_ssize_t) noexcept
+    PyObject* PyList_GET_ITEM(list, Py_ssize_t) noexcept
 
 cdef extern from "numpy/arrayobject.h":
     PyTypeObject PyGenericArrType_Type
@@ -47,6 +52,12 @@ cdef extern from "numpy/arrayobject.h":
     int type_number "PyArray_TYPE"(PyArrayObject*) noexcept
     int flags_of "PyArray_FLAGS"(PyArrayObject*) noexcept
     Py_ssize_t size_of "PyArray_SIZE"(PyArrayObject*) noexcept
+    int ndim_of "PyArray_NDIM"(PyArrayObject*) noexcept
+    cnp.npy_intp* dims_of "PyArray_DIMS"(PyArrayObject*) noexcept
+    char* data_of "PyArray_BYTES"(PyArrayObject*) noexcept
+    bint is_behaved "PyArray_ISBEHAVED_RO"(PyArrayObject*) noexcept
+    bint is_writeable "PyArray_ISWRITEABLE"(PyArrayObject*) noexcept
+    bint PyArray_CompareLists(const cnp.npy_intp*, const cnp.npy_intp*, int) noexcept
     int NPY_ARRAY_C_CONTIGUOUS, NPY_ARRAY_F_CONTIGUOUS
     ctypedef struct PyArrayObject:
         pass
@@ -89,6 +100,7 @@ DEF BLOCK_BYTES = 8192  # per operand; 8 of them fit the smallest first-level ca
 DEF STREAM_BYTES = 4096  # of output at a time past the caches: half or twice as many is 10 % slower
 DEF STREAM_FROM = 24 << 20  # bytes of operands from which results do not fit the caches anyway
 DEF STREAM_BELOW = 0.03  # nanoseconds for a byte of output: slower kernels hide the memory's time, which streaming adds
+DEF GIL_FROM = 500  # elements from which a call lets other Python threads run, as in NumPy
 DEF GRAIN = 3000  # nanoseconds of work that a thread takes at a time
 
 cpdef enum Threads:
@@ -447,7 +459,8 @@ SLABS_FROM = 1 << 17
 cdef Py_ssize_t slabs_from = SLABS_FROM
 
 cdef bint overridden = False  # whether any backend was ever asked for other than per call
-cdef str OUT = "out"
+cdef str OUT = sys.intern("out")  # as keywords are in the code of a call
+cdef tuple ONLY_OUT = (OUT,)
 
 
 def note_override():
@@ -471,6 +484,20 @@ cdef inline bint is_plain(PyObject* operand, bint knows_bfloat16) noexcept:
     )
 
 
+cdef object number_operand(PyObject* number):
+    """A Python number as the array that it stands for: NumPy then has nothing to convert and no dtype to look for.
+
+    None for an int that no float64 can hold.
+    """
+    cdef double value = PyFloat_AsDouble(number)
+    if value == -1 and PyErr_Occurred() != NULL:
+        PyErr_Clear()
+        return None
+    operand = cnp.PyArray_SimpleNew(0, NULL, cnp.NPY_DOUBLE)
+    (<double*>cnp.PyArray_DATA(operand))[0] = value
+    return operand
+
+
 cdef class Operation:
     """A compiled elementwise function: the forward pass, the derivative or the backward pass of an activation.
 
@@ -480,20 +507,35 @@ cdef class Operation:
 
     cdef vectorcallfunc vectorcall
     cdef readonly str name
-    cdef public object common_ufunc      # takes calls whose parameters are the defaults
+    cdef readonly object common_ufunc    # takes calls whose parameters are Python numbers
+    cdef Loop* loops[2]                  # its loops for float32 and float64
     cdef public bint knows_bfloat16      # whether that has its loop
     cdef public bint keeps_integers      # whether there are loops for integers
     cdef readonly int inputs
+    cdef readonly tuple parameter_names
     cdef readonly tuple defaults
+    cdef tuple default_operands          # the defaults as `number_operand` makes them
     cdef object dispatch
     cdef dict __dict__
 
-    def __init__(self, str name, int inputs, tuple defaults, dispatch):
+    def __init__(self, str name, int inputs, dict parameters, dispatch):
         self.vectorcall = <vectorcallfunc>call_operation
         self.name = name
         self.inputs = inputs
-        self.defaults = defaults
+        self.parameter_names, self.defaults = tuple(parameters), tuple(parameters.values())
+        self.default_operands = tuple([number_operand(<PyObject*>default) for default in self.defaults])
         self.dispatch = dispatch
+
+    def set_common_ufunc(self, ufunc):
+        """Let the common calls go to this ufunc of make_ufunc."""
+        cdef cnp.ufunc common = ufunc
+        cdef int i
+        self.common_ufunc = ufunc
+        for i in range(common.ntypes):
+            if common.types[i * common.nargs] == cnp.NPY_FLOAT:
+                self.loops[0] = <Loop*>common.data[i]
+            elif common.types[i * common.nargs] == cnp.NPY_DOUBLE:
+                self.loops[1] = <Loop*>common.data[i]
 
     def are_numbers(self, tuple operands, Py_ssize_t start):
         """Whether there are operands from `start` on, and all are Python numbers: floats, or ints if no loop is for these."""
@@ -510,49 +552,135 @@ cdef class Operation:
 
 
 cdef object call_operation(PyObject* callable, PyObject** arguments, size_t flags, PyObject* names):
-    """Operation.__call__: the common calls go straight to the ufunc, anything else is the dispatcher's."""
+    """Operation.__call__: the common calls go straight to the ufunc, anything else is the dispatcher's.
+
+    Common are inputs by position, of NumPy or Python, parameters that are Python numbers, and an array for `out`.
+    """
     cdef Operation self = <Operation>callable
-    cdef Py_ssize_t i, count = PyVectorcall_NARGS(flags), defaults = len(self.defaults)
-    cdef PyObject* operands[MAX_OPERANDS + 1]
+    cdef Py_ssize_t i, place, count = PyVectorcall_NARGS(flags), named = 0 if names == NULL else len(<tuple>names)
+    cdef Py_ssize_t parameters = len(self.defaults), total = self.inputs + parameters
+    cdef PyObject* operands[MAX_OPERANDS + 1]  # out is the last
     cdef PyTypeObject* kind
-    cdef bint common = count == self.inputs and not overridden
+    cdef bint is_number, numbers = True  # all inputs are Python numbers: parameters then stay such
+    cdef bint common = self.inputs <= count <= total and not overridden
     cdef int orders = NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_F_CONTIGUOUS  # that all arrays have
     cdef Py_ssize_t largest = 0  # of the arrays from the one on that has no order in common with those before
-    for i in range(count):
-        common = common and is_plain(arguments[i], self.knows_bfloat16)
-        # NumPy would give float32 for bfloat16 and a Python number; the dispatcher gives bfloat16.
-        if self.knows_bfloat16 and count > 1:
+    cdef list made = None
+    if common:
+        operands[total] = NULL
+        for i in range(self.inputs):
             kind = Py_TYPE(arguments[i])
-            common = common and kind is not &PyFloat_Type and kind is not &PyLong_Type
-        if Py_TYPE(arguments[i]) is ndarray_type:
-            orders &= flags_of(<PyArrayObject*>arguments[i])
-            if orders == 0:
-                largest = max(largest, size_of(<PyArrayObject*>arguments[i]))
-    if common and names != NULL:
-        common = len(<tuple>names) == 1 and (<tuple>names)[0] == OUT and Py_TYPE(arguments[count]) is ndarray_type
-        if common:
-            orders &= flags_of(<PyArrayObject*>arguments[count])
-            largest = max(largest, size_of(<PyArrayObject*>arguments[count]))
-    # The dispatcher cuts large arrays that have no order in common.
-    common = common and (orders != 0 or largest < slabs_from)
-    if not common:
-        args = tuple([<object>arguments[i] for i in range(count)])
-        kwargs = {}
-        if names != NULL:
-            kwargs = {name: <object>arguments[count + i] for i, name in enumerate(<tuple>names)}
-        return self.dispatch(self, args, kwargs)
-    if defaults:
-        for i in range(count):
+            is_number = kind is &PyFloat_Type or kind is &PyLong_Type
+            numbers = numbers and is_number
+            # NumPy would give float32 for bfloat16 and a Python number; the dispatcher gives bfloat16.
+            common = common and is_plain(arguments[i], self.knows_bfloat16) and not (
+                self.knows_bfloat16 and self.inputs > 1 and is_number
+            )
             operands[i] = arguments[i]
-        for i in range(defaults):
-            operands[count + i] = PyTuple_GET_ITEM(self.defaults, i)
-        if names != NULL:
-            operands[count + defaults] = arguments[count]
-        arguments, count = operands, count + defaults
+        for i in range(parameters):
+            operands[self.inputs + i] = PyTuple_GET_ITEM(self.defaults if numbers else self.default_operands, i)
+        for i in range(self.inputs, count + named):
+            place = i if i < count else place_of(self, PyTuple_GET_ITEM(<tuple>names, i - count), total)
+            kind = Py_TYPE(arguments[i])
+            if place == total:
+                common = common and kind is ndarray_type
+                operands[total] = arguments[i]
+            elif place >= (0 if i < count else count) and (
+                kind is &PyFloat_Type or (kind is &PyLong_Type and not self.keeps_integers)
+            ):
+                if numbers:
+                    operands[place] = arguments[i]
+                else:
+                    made = made or []
+                    made.append(number_operand(arguments[i]))
+                    common = common and made[-1] is not None
+                    operands[place] = PyList_GET_ITEM(made, len(made) - 1)
+            else:
+                common = False
+        for i in range(total + 1):
+            if operands[i] != NULL and Py_TYPE(operands[i]) is ndarray_type:
+                orders &= flags_of(<PyArrayObject*>operands[i])
+                if orders == 0:
+                    largest = max(largest, size_of(<PyArrayObject*>operands[i]))
+    if not common or (orders == 0 and largest >= slabs_from):  # the dispatcher cuts large arrays without a common order
+        args = tuple([<object>arguments[i] for i in range(count)])
+        return self.dispatch(self, args, {(<tuple>names)[i]: <object>arguments[count + i] for i in range(named)})
+    if orders & NPY_ARRAY_C_CONTIGUOUS and not numbers:
+        result = call_loop(self, operands, total)
+        if result is not None:
+            return result
     try:
-        return PyObject_Vectorcall(self.common_ufunc, arguments, count, names)
+        return PyObject_Vectorcall(
+            self.common_ufunc, operands, total, NULL if operands[total] == NULL else <PyObject*>ONLY_OUT
+        )
     except SystemError as error:
         raise error.__cause__ or error
+
+
+cdef object call_loop(Operation self, PyObject** operands, Py_ssize_t total):
+    """A call with C-contiguous arrays of one shape and dtype alone, without NumPy's ufunc machinery: a third of the time
+    for one element. None for any other call."""
+    cdef PyArrayObject* x = <PyArrayObject*>operands[0]
+    cdef PyArrayObject* each
+    cdef Loop* loop
+    cdef char* pointers[MAX_OPERANDS]
+    cdef cnp.npy_intp strides[MAX_OPERANDS]
+    cdef cnp.npy_intp n
+    cdef Py_ssize_t i, bytes
+    if Py_TYPE(operands[0]) is not ndarray_type or ndim_of(x) == 0:
+        return None
+    loop = self.loops[0] if type_number(x) == cnp.NPY_FLOAT else self.loops[1] if type_number(x) == cnp.NPY_DOUBLE else NULL
+    n = size_of(x)
+    if loop == NULL or n == 0:
+        return None
+    bytes = n * loop.itemsize
+    for i in range(total + 1):
+        each = <PyArrayObject*>operands[i]
+        if i < self.inputs or (i == total and each != NULL):
+            if not (
+                Py_TYPE(operands[i]) is ndarray_type and type_number(each) == type_number(x) and ndim_of(each) == ndim_of(x)
+                and PyArray_CompareLists(dims_of(each), dims_of(x), ndim_of(x)) and is_behaved(each)
+            ):
+                return None
+            strides[i] = loop.itemsize
+        else:
+            strides[i] = 0
+        if each != NULL:
+            pointers[i] = data_of(each)
+    if operands[total] != NULL:
+        if not is_writeable(<PyArrayObject*>operands[total]):
+            return None
+        for i in range(self.inputs):  # NumPy copies what overlaps
+            if pointers[i] != pointers[total] and pointers[i] - bytes < pointers[total] < pointers[i] + bytes:
+                return None
+        result = <object>operands[total]
+    else:
+        result = cnp.PyArray_SimpleNew(ndim_of(x), dims_of(x), type_number(x))
+        pointers[total] = data_of(<PyArrayObject*>result)
+    strides[total] = loop.itemsize
+    if n > GIL_FROM:
+        with nogil:
+            inner_loop(pointers, &n, strides, loop)
+    else:
+        inner_loop(pointers, &n, strides, loop)
+    raise_pending()
+    return result
+
+
+cdef int raise_pending() except -1:
+    """Raise the error of a kernel that could not be compiled."""
+    return -1 if PyErr_Occurred() != NULL else 0
+
+
+cdef Py_ssize_t place_of(Operation self, PyObject* name, Py_ssize_t total) noexcept:
+    """Which operand a keyword names, `total` for out, -1 for any other keyword."""
+    cdef Py_ssize_t i
+    if name is <PyObject*>OUT:
+        return total
+    for i in range(total - self.inputs):
+        if name is PyTuple_GET_ITEM(self.parameter_names, i):
+            return self.inputs + i
+    return -1
 
 
 def enable_vectorcall(type kind):
