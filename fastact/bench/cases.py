@@ -55,7 +55,7 @@ class Operands(NamedTuple):
 
     def restore(self) -> None:
         """Undo the last call: results computed from results end up in 0, infinity or subnormals, all with other speeds."""
-        if self.original is not None and self.out is not None:
+        if self.out is not None and self.original is not None:
             np.copyto(self.out, self.original)
 
 

@@ -556,6 +556,10 @@ def _jitted(name: str, part: str) -> Any:
 def _jax(name: str, part: str, arrays: tuple[Array, ...], out: Array | None) -> Contender | None:
     compiled = _jitted(name, part)
     operands = [importlib.import_module("jax").numpy.array(array) for array in arrays]
+    try:
+        compiled(*operands)
+    except TypeError:  # some functions refuse the half types
+        return None
     return Contender(lambda: compiled(*operands).block_until_ready())
 
 
@@ -600,9 +604,10 @@ def _session(name: str, dtype: str, threads: int) -> Any:
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 4
+    states = runtime.capi.onnxruntime_pybind11_state
     try:
         return runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    except (runtime.capi.onnxruntime_pybind11_state.NotImplemented, runtime.capi.onnxruntime_pybind11_state.Fail):
+    except (states.Fail, states.InvalidGraph, states.NotImplemented):
         return None
 
 
@@ -683,7 +688,7 @@ def contender(
 ) -> Contender | None:
     """A library's call for a part of an activation on these arrays; None where it has none."""
     able = LIBRARIES[library]
-    simple = able.any_layout or all(array.flags.c_contiguous for array in arrays)
+    simple = able.any_layout or all(array.ndim == 1 and array.flags.c_contiguous for array in arrays)
     if not has(library, name, part) or arrays[0].dtype.name not in able.dtypes or not simple:
         return None
     return able.make(name, part, arrays, out)

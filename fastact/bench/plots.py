@@ -82,9 +82,9 @@ def _label(
     axes.set_yticks(range(len(words)), words, fontsize=7)
     axes.tick_params(length=0)
     axes.set_xlabel("elements", fontsize=8)
-    axes.set_title(dtype, fontsize=11, fontweight="bold", pad=18)
+    axes.set_title(dtype, fontsize=11, fontweight="bold", loc="left", pad=20)
     for k, layout in enumerate(layouts):
-        axes.text((k + 0.5) * len(sizes) - 0.5, -0.8, layout, ha="center", va="bottom", fontsize=8)
+        axes.text((k + 0.5) * len(sizes) - 0.5, -0.65, layout, ha="center", va="bottom", fontsize=8)
         if k:
             axes.axvline(k * len(sizes) - 0.5, color="black", linewidth=0.8)
     for k in range(1, len(names)):
@@ -118,6 +118,7 @@ def roofline(results: Mapping[Case, Times]) -> Any:
                 )  # fmt: skip
         axes.plot(sizes, [t["fastact"] for t in times], color=OWN, marker="o", markersize=4, label="fastact")
         axes.set(xscale="log", yscale="log")
+        axes.margins(x=0.14, y=0.12)
         what = " ".join((line.name, *((line.part,) if line.part != "forward" else ())))
         axes.set_title(f"{what}, {line.dtype}, {line.layout}", fontsize=9.5, fontweight="bold", loc="left")
         axes.grid(alpha=0.25)

@@ -19,6 +19,8 @@ __all__ = ["Contender", "interleaved"]
 TURN = 10_000_000
 #: A contender is asked again only while it is within this factor of the fastest of its kind.
 WITHIN = 2.0
+#: A call that takes less than so many nanoseconds is timed so many times at once.
+SHORT, MANY = 20_000, 20
 
 
 class Contender(NamedTuple):
@@ -43,32 +45,45 @@ def _no_collection() -> Any:
             gc.enable()
 
 
-@cache
-def _overhead() -> int:
-    """Nanoseconds that an empty call takes by this stopwatch."""
-    return min(_turn(Contender(_nothing), _nothing, 0) for _ in range(20))
-
-
-def _turn(contender: Contender, restore: Callable[[], None], overhead: int) -> int:
-    """The least nanoseconds of a call in one turn, of one call at least."""
+def _turn(contender: Contender, restore: Callable[[], None] | None, calls: int) -> float:
+    """The least nanoseconds of a call in one turn; so many calls between two looks at the clock."""
     call = contender.call
     least, now = 1 << 62, perf_counter_ns()
     end = now + TURN
     with contender.around():
         while now < end:
-            restore()
+            if restore is not None:
+                restore()
             start = perf_counter_ns()
-            call()
+            for _ in range(calls):
+                call()
             now = perf_counter_ns()
             least = min(least, now - start)
-    return max(least - overhead, 1)
+    return least / calls
+
+
+@cache
+def _overhead(calls: int) -> float:
+    """Nanoseconds that an empty call takes by this stopwatch."""
+    return min(_turn(Contender(_nothing), None, calls) for _ in range(3))
+
+
+def _calls(contender: Contender, restore: Callable[[], None] | None) -> int:
+    """How many calls to time at once: as many as make the clock's steps small, or one if each must be undone."""
+    if restore is not None:
+        restore()
+    with contender.around():
+        start = perf_counter_ns()
+        contender.call()
+        short = perf_counter_ns() - start < SHORT
+    return MANY if short and restore is None else 1
 
 
 def interleaved(
     contenders: Mapping[str, Contender],
     budget: float,
     always: Collection[str] = (),
-    restore: Callable[[], None] = _nothing,
+    restore: Callable[[], None] | None = None,
 ) -> dict[str, float]:
     """The least nanoseconds of each call.
 
@@ -83,21 +98,20 @@ def interleaved(
         Seconds, roughly; the first round is finished whatever it takes.
     always : collection of str
         Those that take every turn.
-    restore : callable
+    restore : callable, optional
         Called before every single call and not timed.
     """
-    overhead = _overhead()
     least: dict[str, float] = {}
+    calls: dict[str, int] = {}
     with _no_collection():
-        for contender in contenders.values():
-            restore()
-            with contender.around():
-                contender.call()
+        for name, contender in contenders.items():
+            for _ in range(2):  # the first call compiles
+                calls[name] = _calls(contender, restore)
         stop, racing = perf_counter_ns() + int(budget * 1e9), list(contenders)
         while not least or perf_counter_ns() < stop:
             for name in racing:
-                least[name] = min(least.get(name, float("inf")), _turn(contenders[name], restore, overhead))
-            others = [name for name in racing if name not in always]
-            fastest = min((least[name] for name in others), default=0.0)
+                time = _turn(contenders[name], restore, calls[name]) - _overhead(calls[name])
+                least[name] = min(least.get(name, float("inf")), max(time, 1.0))
+            fastest = min((least[name] for name in racing if name not in always), default=0.0)
             racing = [name for name in racing if name in always or least[name] <= WITHIN * fastest]
     return least

@@ -18,12 +18,16 @@ from fastact.bench import cases, peers
 from fastact.bench.cases import Case
 from fastact.bench.measure import measure
 from fastact.bench.plots import heat_map, power, roofline
-from fastact.bench.results import Times, best_peer, copy_share, peers_of, ratio, save
+from fastact.bench.results import Times, copy_share, peers_of, save
 from fastact.cli.console import console, progress, table
 from fastact.cli.files import replacing
 from fastact.cli.options import FILE, elementwise, ends_in_png
 
 USUAL = ("sigmoid", "tanh", "silu", "gelu", "relu")
+
+
+#: What the table needs when every library is installed: squeezed, its figures would be cut.
+WIDTH = 120
 
 
 class Sizes(click.ParamType):
@@ -107,25 +111,27 @@ def bench(
             if target:
                 draw(results).savefig(target, format="png", dpi=150)
     if not quiet:
-        console().print(shown(results))
+        terminal = console()
+        terminal.width = max(terminal.width, WIDTH)
+        terminal.print(shown(results))
         for path in filter(None, (record, plot, roofline_)):
             console().print(f"wrote {path}")
 
 
 def shown(results: Mapping[Case, Times]) -> Any:
-    """A line for each case; the columns that are the same in all of them are said once, below."""
+    """A line for each case; what is the same in all cases is said once, above."""
     libraries = list(dict.fromkeys(library for times in results.values() for library in peers_of(times)))
+    fields = [field for field in Case._fields if field == "name" or len({getattr(c, field) for c in results}) > 1]
+    same = [power(v) if isinstance(v, int) else v for f, v in next(iter(results))._asdict().items() if f not in fields]
     rows = []
     for case, times in results.items():
-        bandwidth = case.bytes / case.size / times["fastact"]
-        ratios = [
-            f"{times[library] / times['fastact']:.2f}" if library in times else "" for library in libraries
-        ]
-        best = f"{ratio(times):.2f} {best_peer(times)}" if libraries and best_peer(times) else ""
-        figures = f"{times['fastact']:.4g}", f"{bandwidth:.1f}", f"{copy_share(times):.2f}"
-        rows.append((case.name, case.part, case.dtype, case.layout, power(case.size), *figures, *ratios, best))
-    heads = ["function", "part", "dtype", "layout", "size", "ns/element", "GB/s", "of copy", *libraries]
+        words = [power(case.size) if field == "size" else getattr(case, field) for field in fields]
+        own = times["fastact"]
+        ratios = [f"{times[library] / own:.2f}" if library in times else "" for library in libraries]
+        rows.append([*words, f"{own:.3g}", f"{case.bytes / case.size / own:.1f}", f"{copy_share(times):.2f}", *ratios])
     return table(
-        [*heads, "best peer"], rows, words=4,
-        caption=f"{fa.get_num_threads()} threads; columns of libraries: their time / fastact's",
+        [*fields, "ns", "GB/s", "/copy", *libraries], rows,
+        title=", ".join([*same, f"{fa.get_num_threads()} threads"]),
+        caption="ns: per element; /copy: share of the bandwidth of a copy; libraries: their time over fastact's, "
+        "above 1 fastact is faster",
     )  # fmt: skip
