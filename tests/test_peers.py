@@ -8,7 +8,7 @@ import pytest
 from fastact.bench import peers
 from fastact.bench.cases import DTYPES, LAYOUTS, PARTS, Case, activations, operands
 
-#: Of the larger of 1 and the value, beside which a peer's own errors are small. PyTorch's hard_sigmoid has a float32 1/6.
+#: Of the larger of 1 and the value; a peer's own errors are less. In float64, PyTorch's hard_sigmoid has a float32 1/6.
 TOLERANCE = {"float16": 2e-2, "bfloat16": 1e-1, "float32": 2e-5, "float64": 1e-7}
 KINDS = [("new", dtype) for dtype in DTYPES] + [(layout, "float32") for layout in LAYOUTS if layout != "new"]
 

@@ -54,7 +54,7 @@ class Operands(NamedTuple):
     original: Array | None
 
     def restore(self) -> None:
-        """Undo the last call: results computed from results end up in 0, infinity or subnormals, all with other speeds."""
+        """Undo the last call: results of results end up as 0, infinity or subnormals, which have other speeds."""
         if self.out is not None and self.original is not None:
             np.copyto(self.out, self.original)
 

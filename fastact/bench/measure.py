@@ -88,6 +88,8 @@ def measure(case: Case, libraries: Sequence[str], budget: float) -> dict[str, fl
         contender = peers.contender(library, case.name, case.part, arrays, out)
         if contender is not None:
             contenders[library] = contender
-    least = interleaved(contenders, budget, always=("fastact", *copies), restore=given.restore if given.original is not None else None)
+    least = interleaved(
+        contenders, budget, always=("fastact", *copies), restore=given.restore if given.original is not None else None
+    )
     copy = min(least.pop(name) for name in copies)
     return {name: nanoseconds / case.size for name, nanoseconds in (least | {"copy": copy}).items()}

@@ -166,7 +166,7 @@ def _elu(x: Any, o: Any) -> Any:
 
 
 #: Functions of (x, o) for the value and for the slope; o is where the result goes, or None.
-NUMPY: dict[str, tuple[Function | None, Function | None]] = {
+NUMPY: dict[str, tuple[Any, Any]] = {
     "identity": (lambda x, o: np.positive(x, out=o), lambda x, o: _fill(x, o, 1)),
     "relu": (lambda x, o: np.maximum(x, 0, out=o), lambda x, o: _mask(x > 0, x, o)),
     "relu6": (lambda x, o: np.clip(x, 0, 6, out=o), lambda x, o: _mask((x > 0) & (x < 6), x, o)),
@@ -237,7 +237,7 @@ NUMPY: dict[str, tuple[Function | None, Function | None]] = {
 }  # fmt: skip
 
 #: The same with s, scipy.special, for what it has.
-SCIPY: dict[str, tuple[Callable[..., Any], Callable[..., Any] | None]] = {
+SCIPY: dict[str, tuple[Any, Any]] = {
     "sigmoid": (lambda s, x, o: s.expit(x, out=o), None),
     "log_sigmoid": (lambda s, x, o: s.log_expit(x, out=o), None),
     "softplus": (lambda s, x, o: s.softplus(x, out=o), None),
@@ -257,10 +257,8 @@ SCIPY: dict[str, tuple[Callable[..., Any], Callable[..., Any] | None]] = {
 }
 
 
-def _ufunc_like(f: Function | None, part: str, arrays: tuple[Array, ...], out: Array | None) -> Contender | None:
+def _ufunc_like(f: Function, part: str, arrays: tuple[Array, ...], out: Array | None) -> Contender:
     """A contender of a function of (x, o) for the value or the slope."""
-    if f is None:
-        return None
     if part == "backward":
         g, x = arrays
         return Contender(lambda: np.multiply(g, f(x, None), out=out))
@@ -268,16 +266,13 @@ def _ufunc_like(f: Function | None, part: str, arrays: tuple[Array, ...], out: A
     return Contender(lambda: f(x, out))
 
 
-def _numpy(name: str, part: str, arrays: tuple[Array, ...], out: Array | None) -> Contender | None:
-    value, slope = NUMPY[name]
-    return _ufunc_like(value if part == "forward" else slope, part, arrays, out)
+def _numpy(name: str, part: str, arrays: tuple[Array, ...], out: Array | None) -> Contender:
+    return _ufunc_like(NUMPY[name][part != "forward"], part, arrays, out)
 
 
-def _scipy(name: str, part: str, arrays: tuple[Array, ...], out: Array | None) -> Contender | None:
-    value, slope = SCIPY[name]
-    f = value if part == "forward" else slope
-    special = importlib.import_module("scipy.special")
-    return _ufunc_like(f and functools.partial(f, special), part, arrays, out)
+def _scipy(name: str, part: str, arrays: tuple[Array, ...], out: Array | None) -> Contender:
+    f, special = SCIPY[name][part != "forward"], importlib.import_module("scipy.special")
+    return _ufunc_like(lambda x, o: f(special, x, o), part, arrays, out)
 
 
 # ---- numexpr
@@ -334,12 +329,10 @@ NUMEXPR: dict[str, tuple[str, str]] = {
 }  # fmt: skip
 
 
-def _numexpr(name: str, part: str, arrays: tuple[Array, ...], out: Array | None) -> Contender | None:
+def _numexpr(name: str, part: str, arrays: tuple[Array, ...], out: Array | None) -> Contender:
     """Constants are operands of the arrays' dtype: written out, they would make everything float64."""
     evaluate = importlib.import_module("numexpr").evaluate
     expression = NUMEXPR[name][part != "forward"]
-    if not expression:
-        return None
     if part == "backward":
         expression = f"g*({expression})"
     constants = sorted(set(re.findall(r"\d+\.\d+", expression)))
@@ -353,7 +346,7 @@ def _numexpr(name: str, part: str, arrays: tuple[Array, ...], out: Array | None)
 
 
 class Torch(NamedTuple):
-    """Where PyTorch keeps its functions: torch, torch._C._nn (torch.nn.functional without its checks), torch.ops.aten."""
+    """torch, torch._C._nn, which is torch.nn.functional without its checks, and torch.ops.aten."""
 
     t: Any
     nn: Any
@@ -457,7 +450,7 @@ def _tensor(t: Any, array: Array) -> Any:
     return t.from_numpy(array)
 
 
-def _torch(name: str, part: str, arrays: tuple[Array, ...], out: Array | None) -> Contender | None:
+def _torch(name: str, part: str, arrays: tuple[Array, ...], out: Array | None) -> Contender:
     m = _torch_modules()
     tensors = [_tensor(m.t, array) for array in arrays]
     keywords = {} if out is None else {"out": _tensor(m.t, out)}
@@ -612,7 +605,7 @@ def _session(name: str, dtype: str, threads: int) -> Any:
 
 
 def _onnxruntime(name: str, part: str, arrays: tuple[Array, ...], out: Array | None) -> Contender | None:
-    """Bound to the arrays' own memory; in place it, too, writes elsewhere: its operators do not say that they may not."""
+    """Bound to the arrays' own memory, but never in place, which its operators do not promise to bear."""
     (x,) = arrays
     session = _session(name, x.dtype.name, _threads)
     if session is None:
@@ -635,7 +628,10 @@ def _onnxruntime(name: str, part: str, arrays: tuple[Array, ...], out: Array | N
 
 
 class Library(NamedTuple):
-    """What must be installed, which functions it has, its maker, and the parts, dtypes and layouts it can do."""
+    """What must be installed, which functions it has, its maker, and the parts, dtypes and layouts it can do.
+
+    `by_slope`: the table has a pair for each function, its value and its slope, of which one may be missing.
+    """
 
     needs: tuple[str, ...]
     table: dict[str, Any]
@@ -643,6 +639,7 @@ class Library(NamedTuple):
     parts: tuple[str, ...] = ("forward", "derivative", "backward")
     dtypes: tuple[str, ...] = ("float32", "float64")
     any_layout: bool = True
+    by_slope: bool = False
 
 
 HALVES_TOO = ("float16", "bfloat16", "float32", "float64")
@@ -650,9 +647,9 @@ LIBRARIES = {
     "torch": Library(("torch",), TORCH, _torch, dtypes=HALVES_TOO),
     "jax": Library(("jax",), JAX, _jax, dtypes=HALVES_TOO, any_layout=False),
     "onnxruntime": Library(("onnxruntime", "onnx"), ONNX, _onnxruntime, parts=("forward",), any_layout=False),
-    "numpy": Library(("numpy",), NUMPY, _numpy),
-    "scipy": Library(("scipy",), SCIPY, _scipy),
-    "numexpr": Library(("numexpr",), NUMEXPR, _numexpr),
+    "numpy": Library(("numpy",), NUMPY, _numpy, by_slope=True),
+    "scipy": Library(("scipy",), SCIPY, _scipy, by_slope=True),
+    "numexpr": Library(("numexpr",), NUMEXPR, _numexpr, by_slope=True),
 }
 
 
@@ -679,8 +676,11 @@ def chosen(names: Sequence[str]) -> list[str]:
 
 
 def has(library: str, name: str, part: str) -> bool:
-    """Whether a library has a line for an activation and does this part."""
-    return name in LIBRARIES[library].table and part in LIBRARIES[library].parts
+    """Whether a library has this part of an activation."""
+    able = LIBRARIES[library]
+    if name not in able.table or part not in able.parts:
+        return False
+    return not able.by_slope or bool(able.table[name][part != "forward"])
 
 
 def contender(
@@ -711,7 +711,11 @@ def as_numpy(result: Any) -> Array:
         return result.copy_outputs_to_cpu()[0]
     if hasattr(result, "detach"):
         if str(result.dtype) == "torch.bfloat16":
-            return result.view(importlib.import_module("torch").int16).numpy().view(importlib.import_module("ml_dtypes").bfloat16)
+            return (
+                result.view(importlib.import_module("torch").int16)
+                .numpy()
+                .view(importlib.import_module("ml_dtypes").bfloat16)
+            )
         return result.detach().numpy()
     return np.asarray(result)
 

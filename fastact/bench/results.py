@@ -51,7 +51,7 @@ def geometric_mean(ratios: Iterable[float]) -> float:
 
 
 def save(path: Path, results: Mapping[Case, Times], about: Mapping[str, Any]) -> None:
-    """Write results: one row per name, part, dtype and layout, and in it the times at each of `sizes`, to four digits."""
+    """Write a row for each name, part, dtype and layout, and in it the times at each of `sizes`, to four digits."""
     sizes = sorted({case.size for case in results})
     rows: dict[str, dict[str, list[float | None]]] = {}
     for case, times in results.items():
