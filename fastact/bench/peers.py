@@ -240,7 +240,7 @@ NUMPY: dict[str, tuple[Any, Any]] = {
 SCIPY: dict[str, tuple[Any, Any]] = {
     "sigmoid": (lambda s, x, o: s.expit(x, out=o), None),
     "log_sigmoid": (lambda s, x, o: s.log_expit(x, out=o), None),
-    "softplus": (lambda s, x, o: s.softplus(x, out=o), None),
+    "softplus": (lambda s, x, o: getattr(s, "softplus", functools.partial(np.logaddexp, 0))(x, out=o), None),
     "erf": (lambda s, x, o: s.erf(x, out=o), None),
     "ndtr": (lambda s, x, o: s.ndtr(x, out=o), None),
     "silu": (lambda s, x, o: np.multiply(x, s.expit(x), out=o), None),
@@ -605,21 +605,20 @@ def _session(name: str, dtype: str, threads: int) -> Any:
 
 
 def _onnxruntime(name: str, part: str, arrays: tuple[Array, ...], out: Array | None) -> Contender | None:
-    """Bound to the arrays' own memory, but never in place, which its operators do not promise to bear."""
+    """A given output is bound as it is, but never in place, which the operators do not promise to bear."""
     (x,) = arrays
     session = _session(name, x.dtype.name, _threads)
     if session is None:
         return None
+    if out is None:
+        return Contender(lambda: session.run(None, {"x": x})[0])
     binding, result = session.io_binding(), np.empty_like(x) if out is x else out
     binding.bind_input("x", "cpu", 0, x.dtype.type, x.shape, x.ctypes.data)
-    if result is None:
-        binding.bind_output("y", "cpu")
-    else:
-        binding.bind_output("y", "cpu", 0, x.dtype.type, x.shape, result.ctypes.data)
+    binding.bind_output("y", "cpu", 0, x.dtype.type, x.shape, result.ctypes.data)
 
-    def call() -> Any:
+    def call(x: Array = x) -> Array:  # which keeps x alive: the binding has only its address
         session.run_with_iobinding(binding)
-        return binding if result is None else result  # which holds the memory that the binding points to
+        return result
 
     return Contender(call)
 
@@ -707,8 +706,6 @@ def function(library: str, name: str, part: str) -> Function:
 
 def as_numpy(result: Any) -> Array:
     """A library's result as an array."""
-    if hasattr(result, "copy_outputs_to_cpu"):
-        return result.copy_outputs_to_cpu()[0]
     if hasattr(result, "detach"):
         if str(result.dtype) == "torch.bfloat16":
             return (

@@ -69,7 +69,8 @@ def heat_map(results: Mapping[Case, Times]) -> Any:
     ticks = [1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8]
     bar.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks])
     bar.minorticks_off()
-    bar.set_label("time of the fastest peer / time of fastact (blue: fastact is faster)")
+    bar.set_label("time of the fastest peer / time of fastact (blue: fastact is faster)", fontsize=8)
+    bar.ax.tick_params(labelsize=8)
     return figure
 
 
