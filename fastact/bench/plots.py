@@ -65,7 +65,9 @@ def heat_map(results: Mapping[Case, Times]) -> Any:
                     fontweight="bold" if value < 1 else "normal",
                 )  # fmt: skip
         _label(axes, dtype, parts, names, layouts, sizes)
-    bar = figure.colorbar(image, ax=list(panels), location="bottom", aspect=60, fraction=0.02, pad=0.01)
+    bar = figure.colorbar(
+        image, ax=list(panels), location="bottom", aspect=50, shrink=0.6, fraction=0.3 / (height + 8), pad=0.01
+    )
     ticks = [1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8]
     bar.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks])
     bar.minorticks_off()
@@ -109,14 +111,16 @@ def roofline(results: Mapping[Case, Times]) -> Any:
     for axes, (line, cases) in zip(panels.flat, lines.items(), strict=False):
         sizes, times = [case.size for case in cases], [results[case] for case in cases]
         axes.plot(sizes, [t["copy"] for t in times], color=COPY, linestyle="--", linewidth=1.2, label="copy")
-        best = [(case.size, peers_of(t)[best]) for case, t in zip(cases, times, strict=True) if (best := best_peer(t))]
+        best = [
+            (size, best_peer(t), min(peers_of(t).values())) for size, t in zip(sizes, times, strict=True) if peers_of(t)
+        ]
         if best:
-            axes.plot(*zip(*best, strict=True), color=PEER, marker="o", markersize=4, label="fastest peer")
-            for t, (size, time) in zip(times, best, strict=True):
-                axes.annotate(
-                    best_peer(t), (size, time), xytext=(0, 6), textcoords="offset points", fontsize=6.5, color=PEER,
-                    ha="center",
-                )  # fmt: skip
+            axes.plot(
+                [size for size, _, _ in best], [time for _, _, time in best], color=PEER, marker="o", markersize=4,
+                label="fastest peer",
+            )  # fmt: skip
+        for size, library, time in best:
+            axes.annotate(library, (size, time), (1, 5), textcoords="offset points", fontsize=6.5, color=PEER)
         axes.plot(sizes, [t["fastact"] for t in times], color=OWN, marker="o", markersize=4, label="fastact")
         axes.set(xscale="log", yscale="log")
         axes.margins(x=0.14, y=0.12)
