@@ -2,8 +2,8 @@
 
 Each version is timed in processes of its own, which take turns (A B A B ...), on one thread. A kernel's time is counted
 as a multiple of np.exp's on the same array in the same process, so that a machine that is slow for a while, or another
-one, matters little. Exit code 1 if the median of a kernel is more than 5 % slower and its processes agree. The working
-tree must be built in place (pip install -e .).
+one, matters little. Exit code 1 if the median of a kernel is more than 5 % slower and its processes agree. What
+one run flags, look at again with --names and more --rounds. The working tree must be built in place (pip install -e .).
     python benchmarks/guard.py HEAD~1                    # the working tree against a commit
     python benchmarks/guard.py v0.1 HEAD --names gelu    # two commits, one function
     python benchmarks/guard.py --save speed-base.json    # keep the working tree's ratios
