@@ -12,8 +12,9 @@ import pytest
 import fastact as fa
 from fastact.bench import peers
 from fastact.bench.cases import Case, activations, grid, operands
-from fastact.bench.measure import measure, own
+from fastact.bench.measure import measure
 from fastact.bench.results import best_peer, ratio
+from fastact.bench.timing import calling
 
 #: Every activation as it is called most, and five of them in every other way.
 CASES = [
@@ -32,7 +33,7 @@ def threads() -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case)))
 def test_no_peer_is_faster(case: Case, benchmark: Any) -> None:
     arrays, out, _ = operands(case)
-    benchmark.pedantic(own(case.operation, arrays, out).call, rounds=20, warmup_rounds=1)
+    benchmark.pedantic(calling(case.operation, *arrays, out=out), rounds=20, warmup_rounds=1)
     times = measure(case, peers.installed(), budget=0.3)
     benchmark.extra_info.update(times)
     assert not ratio(times) < 1, f"{best_peer(times)} is faster: {times}"

@@ -6,31 +6,21 @@ Imported by the command `bench` and the benchmarks. What is timed is in `cases` 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from queue import SimpleQueue
-from typing import Any
 
 import numpy as np
 
 import fastact as fa
 from fastact.bench import peers
 from fastact.bench.cases import Array, Case, operands
-from fastact.bench.timing import Contender, interleaved
+from fastact.bench.timing import Contender, calling, interleaved
 
-__all__ = ["measure", "own"]
+__all__ = ["measure"]
 
 #: Elements of a copy from which a second thread may help.
 SPLIT_FROM = 1 << 16
-
-
-def own(f: Callable[..., Any], arrays: tuple[Array, ...], out: Array | None) -> Contender:
-    """fastact's call, written out as a user would."""
-    if len(arrays) == 1:
-        (x,) = arrays
-        return Contender((lambda: f(x)) if out is None else lambda: f(x, out=out))
-    g, x = arrays
-    return Contender((lambda: f(g, x)) if out is None else lambda: f(g, x, out=out))
 
 
 class _Helper:
@@ -83,7 +73,7 @@ def measure(case: Case, libraries: Sequence[str], budget: float) -> dict[str, fl
     """
     arrays, out, _ = given = operands(case)
     copies = _copies(case.bytes)
-    contenders = {"fastact": own(case.operation, arrays, out)} | copies
+    contenders = {"fastact": Contender(calling(case.operation, *arrays, out=out))} | copies
     for library in libraries:
         contender = peers.contender(library, case.name, case.part, arrays, out)
         if contender is not None:

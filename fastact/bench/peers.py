@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastact._errors import UnknownNameError, nearest
-from fastact.bench.timing import Contender
+from fastact.bench.timing import Contender, calling
 
 __all__ = ["LIBRARIES", "as_numpy", "chosen", "contender", "function", "has", "installed", "set_threads", "versions"]
 
@@ -165,11 +165,12 @@ def _elu(x: Any, o: Any) -> Any:
     return np.add(t, np.maximum(x, 0), out=t if o is None else o)
 
 
-#: Functions of (x, o) for the value and for the slope; o is where the result goes, or None.
+#: For the value and for the slope, either what to call with x and out=, and its further operands, or a function of
+#: (x, o), where o is where the result goes, or None.
 NUMPY: dict[str, tuple[Any, Any]] = {
-    "identity": (lambda x, o: np.positive(x, out=o), lambda x, o: _fill(x, o, 1)),
-    "relu": (lambda x, o: np.maximum(x, 0, out=o), lambda x, o: _mask(x > 0, x, o)),
-    "relu6": (lambda x, o: np.clip(x, 0, 6, out=o), lambda x, o: _mask((x > 0) & (x < 6), x, o)),
+    "identity": ((np.positive,), lambda x, o: _fill(x, o, 1)),
+    "relu": ((np.maximum, 0), lambda x, o: _mask(x > 0, x, o)),
+    "relu6": ((np.clip, 0, 6), lambda x, o: _mask((x > 0) & (x < 6), x, o)),
     "leaky_relu": (
         lambda x, o: np.maximum(x, 0.01 * x, out=o), lambda x, o: np.maximum(x > 0, x.dtype.type(0.01), out=o),
     ),
@@ -181,8 +182,8 @@ NUMPY: dict[str, tuple[Any, Any]] = {
         lambda x, o: np.multiply(np.maximum(x, 0), 2 * 0.8944, out=o),
     ),
     "thresholded_relu": (lambda x, o: np.multiply(x, x > 1, out=o), lambda x, o: _mask(x > 1, x, o)),
-    "threshold": (lambda x, o: np.maximum(x, 0, out=o), lambda x, o: _mask(x > 0, x, o)),
-    "hard_tanh": (lambda x, o: np.clip(x, -1, 1, out=o), lambda x, o: _mask(np.abs(x) < 1, x, o)),
+    "threshold": ((np.maximum, 0), lambda x, o: _mask(x > 0, x, o)),
+    "hard_tanh": ((np.clip, -1, 1), lambda x, o: _mask(np.abs(x) < 1, x, o)),
     "hard_sigmoid": (
         lambda x, o: np.clip(x * (1 / 6) + 0.5, 0, 1, out=o), lambda x, o: _mask(np.abs(x) < 3, x, o, 1 / 6),
     ),
@@ -206,9 +207,9 @@ NUMPY: dict[str, tuple[Any, Any]] = {
     "log_sigmoid": (
         lambda x, o: np.negative(_softplus(np.negative(x)), out=o), lambda x, o: _logistic(np.negative(x), o),
     ),
-    "tanh": (lambda x, o: np.tanh(x, out=o), _tanh_slope),
+    "tanh": ((np.tanh,), _tanh_slope),
     "tanhshrink": (lambda x, o: np.subtract(x, np.tanh(x), out=o), lambda x, o: np.square(np.tanh(x), out=o)),
-    "exponential": (lambda x, o: np.exp(x, out=o), lambda x, o: np.exp(x, out=o)),
+    "exponential": ((np.exp,), (np.exp,)),
     "erf": (None, lambda x, o: _gaussian(x, o, 1, 2 / np.pi**0.5)),
     "softsign": (
         lambda x, o: np.divide(x, np.abs(x) + 1, out=o), lambda x, o: np.reciprocal(np.square(np.abs(x) + 1), out=o),
@@ -237,28 +238,35 @@ NUMPY: dict[str, tuple[Any, Any]] = {
 }  # fmt: skip
 
 #: The same with s, scipy.special, for what it has.
-SCIPY: dict[str, tuple[Any, Any]] = {
-    "sigmoid": (lambda s, x, o: s.expit(x, out=o), None),
-    "log_sigmoid": (lambda s, x, o: s.log_expit(x, out=o), None),
-    "softplus": (lambda s, x, o: getattr(s, "softplus", functools.partial(np.logaddexp, 0))(x, out=o), None),
-    "erf": (lambda s, x, o: s.erf(x, out=o), None),
-    "ndtr": (lambda s, x, o: s.ndtr(x, out=o), None),
-    "silu": (lambda s, x, o: np.multiply(x, s.expit(x), out=o), None),
+SCIPY: dict[str, tuple[Callable[[Any], Any] | None, Callable[[Any], Any] | None]] = {
+    "sigmoid": (lambda s: (s.expit,), None),
+    "log_sigmoid": (lambda s: (s.log_expit,), None),
+    "softplus": (lambda s: (getattr(s, "softplus", functools.partial(np.logaddexp, 0)),), None),
+    "erf": (lambda s: (s.erf,), None),
+    "ndtr": (lambda s: (s.ndtr,), None),
+    "silu": (lambda s: lambda x, o: np.multiply(x, s.expit(x), out=o), None),
     "gelu": (
-        lambda s, x, o: np.multiply(x, s.ndtr(x), out=o),
-        lambda s, x, o: np.add(x * _gaussian(x, None, 0.5, (2 * np.pi) ** -0.5), s.ndtr(x), out=o),
+        lambda s: lambda x, o: np.multiply(x, s.ndtr(x), out=o),
+        lambda s: lambda x, o: np.add(x * _gaussian(x, None, 0.5, (2 * np.pi) ** -0.5), s.ndtr(x), out=o),
     ),
     "serf": (
-        lambda s, x, o: np.multiply(x, s.erf(_softplus(x)), out=o),
-        lambda s, x, o: np.add(
-            x * _logistic(x) * _gaussian(_softplus(x), None, 1, 2 / np.pi**0.5), s.erf(_softplus(x)), out=o
+        lambda s: lambda x, o: np.multiply(x, s.erf(_softplus(x)), out=o),
+        lambda s: (
+            lambda x, o: np.add(
+                x * _logistic(x) * _gaussian(_softplus(x), None, 1, 2 / np.pi**0.5), s.erf(_softplus(x)), out=o
+            )
         ),
     ),
 }
 
 
-def _ufunc_like(f: Function, part: str, arrays: tuple[Array, ...], out: Array | None) -> Contender:
-    """A contender of a function of (x, o) for the value or the slope."""
+def _ufunc_like(f: Any, part: str, arrays: tuple[Array, ...], out: Array | None) -> Contender:
+    """A contender of what a table says for the value or the slope."""
+    if isinstance(f, tuple) and part != "backward":
+        return Contender(calling(f[0], *arrays, *f[1:], out=out))
+    if isinstance(f, tuple):
+        ufunc, *more = f
+        f = lambda x, o: ufunc(x, *more, out=o)  # noqa: E731
     if part == "backward":
         g, x = arrays
         return Contender(lambda: np.multiply(g, f(x, None), out=out))
@@ -271,8 +279,8 @@ def _numpy(name: str, part: str, arrays: tuple[Array, ...], out: Array | None) -
 
 
 def _scipy(name: str, part: str, arrays: tuple[Array, ...], out: Array | None) -> Contender:
-    f, special = SCIPY[name][part != "forward"], importlib.import_module("scipy.special")
-    return _ufunc_like(lambda x, o: f(special, x, o), part, arrays, out)
+    entry: Any = SCIPY[name][part != "forward"]
+    return _ufunc_like(entry(importlib.import_module("scipy.special")), part, arrays, out)
 
 
 # ---- numexpr
@@ -453,30 +461,25 @@ def _tensor(t: Any, array: Array) -> Any:
 def _torch(name: str, part: str, arrays: tuple[Array, ...], out: Array | None) -> Contender:
     m = _torch_modules()
     tensors = [_tensor(m.t, array) for array in arrays]
-    keywords = {} if out is None else {"out": _tensor(m.t, out)}
+    target = None if out is None else _tensor(m.t, out)
     if part == "forward":
         f, *more = (TORCH_OUT if out is not None and name in TORCH_OUT else TORCH)[name](m)
-        return Contender(_called(f, (tensors[0], *more), keywords), m.t.inference_mode)
+        return Contender(calling(f, tensors[0], *more, out=target), m.t.inference_mode)
     g, x = tensors if part == "backward" else (m.t.ones_like(tensors[0]), tensors[0])
     if name not in TORCH_KERNELS:
         return _autograd(m, name, g, x)
     kernel, operands = TORCH_KERNELS[name]
-    packet, keyword = getattr(m.aten, kernel), ""
-    f = packet.default
-    if out is not None:
-        keyword = next((o for o in packet.overloads() if o != "default"), "")
-        f = getattr(packet, keyword or "default")
-        keywords = {keyword: keywords["out"]} if keyword else {}
+    packet = getattr(m.aten, kernel)
+    keyword = next((o for o in packet.overloads() if o != "default" and out is not None), "")
+    f, keywords = getattr(packet, keyword or "default"), {keyword: target} if keyword else {}
     if name in FROM_THE_OUTPUT:
-        return Contender(lambda: f(*operands(m, g, x), **keywords), m.t.inference_mode)
-    return Contender(_called(f, operands(m, g, x), keywords), m.t.inference_mode)
-
-
-def _called(f: Function, operands: Sequence[Any], keywords: dict[str, Any]) -> Callable[[], Any]:
-    """A call without keywords where there are none, which is faster."""
-    if keywords:
-        return lambda: f(*operands, **keywords)
-    return lambda: f(*operands)
+        call: Function = lambda: f(*operands(m, g, x), **keywords)  # noqa: E731
+    elif keywords:
+        given = operands(m, g, x)
+        call = lambda: f(*given, **keywords)  # noqa: E731
+    else:
+        call = calling(f, *operands(m, g, x))
+    return Contender(call, m.t.inference_mode)
 
 
 def _autograd(m: Torch, name: str, g: Any, x: Any) -> Contender:
