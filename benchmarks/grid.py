@@ -324,7 +324,7 @@ def main() -> None:
         "names", nargs="*", help="activations to time again; all that have no times yet if none is named"
     )
     parser.add_argument("--dtype", nargs="+", choices=cases.DTYPES, default=["float32", "float64"])
-    parser.add_argument("--budget", type=float, default=0.2, help="seconds per cell")
+    parser.add_argument("--budget", type=float, default=0.15, help="seconds per cell")
     parser.add_argument("--quick", action="store_true", help="few cells, and the results go to build/")
     parser.add_argument("--report", action="store_true", help="time nothing; make the documents of docs/speed.json")
     parser.add_argument("--readme", action="store_true", help="put the tables into README.md too")
