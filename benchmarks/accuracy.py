@@ -30,16 +30,18 @@ import numpy as np
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
 
-import peers  # noqa: E402
 from report import provenance  # noqa: E402
 from subject import BLOCK, PARTS, Subject, bound  # noqa: E402
 from ulp import around, stratified  # noqa: E402
 
 import fastact as fa  # noqa: E402
+from fastact.bench import peers  # noqa: E402
 
 #: What is measured besides float32.
 KINDS = ("float64", "float16", "bfloat16")
 RESULTS, DOCUMENT = ROOT / "docs" / "accuracy.json", ROOT / "docs" / "accuracy.md"
+#: The libraries whose own functions are measured; what one writes in NumPy is one's own affair.
+MEASURED = ("torch", "jax", "scipy", "onnxruntime")
 #: Blocks of inputs that a process takes at a time.
 TASK = 64
 #: Floats on each side of an interior zero that mpmath measures, and inputs at most that it measures elsewhere.
@@ -164,7 +166,8 @@ def document(results: dict[str, Any]) -> str:
             "## Beside other libraries",
             "",
             f"Largest float32 errors in ULP over every {results['peers_step']}th bit pattern, the command with",
-            f"`--peers`: {results['peers_provenance']}. Derivatives are the libraries' own, automatic ones.",
+            f"`--peers`: {results['peers_provenance']}. Derivatives are the libraries' own; SciPy's,",
+            "expressions of its functions.",
             "Thousands of ULP and more are mostly tails in which the library gives 0, or NaN at the ends.",
             "",
             "| function | part | " + " | ".join(libraries) + " |",
@@ -205,14 +208,17 @@ def run_peers(names: list[str], options: argparse.Namespace, pool: ProcessPoolEx
     for name in names:
         for part in options.part:
             row = {}
-            for library in ("fastact", *peers.libraries(name, part)):
+            others = [
+                library for library in MEASURED if library in peers.installed() and peers.has(library, name, part)
+            ]
+            for library in ("fastact", *others):
                 row[library] = measure((name, part, (), library), options.step, pool)["ulp"]
             print(f"{name:16s} {part:10s}", json.dumps(row), flush=True)
             if len(row) > 1:
                 store(
                     lambda results, key=f"{name} {part}", row=row: (
                         results["peers"].update({key: row}),
-                        results.update(peers_step=options.step, peers_provenance=peers.versions()),
+                        results.update(peers_step=options.step, peers_provenance=peers.versions(MEASURED)),
                     )
                 )  # fmt: skip
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import fastact as fa
+from fastact.bench.results import load
 
 testing = pytest.importorskip("click.testing", reason="click is not installed (extra: demo)")
 image = pytest.importorskip("matplotlib.image", reason="matplotlib is not installed (extra: demo)")
@@ -413,3 +414,45 @@ def test_pictures_leave_pyplot_alone() -> None:
         "curves(['relu']).savefig(io.BytesIO())\n"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
+
+
+# ---- bench
+
+
+def test_bench_prints_a_line_for_each_case(fastact: Fastact) -> None:
+    tiny = ["--no-peers", "--budget", 1e-3, "--size", 1, "--size", "1e2", "--part", "all"]
+    output = fastact("bench", "relu", "swish", *tiny)
+    assert sum("relu" in line for line in output.splitlines()) == 6
+    assert sum("swish" in line for line in output.splitlines()) == 6
+    assert os.listdir() == []
+
+
+def test_bench_writes_what_it_measured(fastact: Fastact) -> None:
+    files = ["--json", "times.json", "--plot", "map.png", "--roofline", "line.png", "--quiet"]
+    assert not fastact("bench", "relu", "--peer", "numpy", "--budget", 1e-3, "--size", 10, "--size", 20, *files)
+    results, about = load(Path("times.json"))
+    assert [case.size for case in results] == [10, 20]
+    assert all(set(times) == {"fastact", "copy", "numpy"} for times in results.values())
+    assert np.__version__ in about["libraries"]
+    pixels("map.png")
+    pixels("line.png")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["rellu"], "'relu'"),
+        (["softmax"], "whole rows"),
+        (["--size", "0.5"], "whole number"),
+        (["--size", "many"], "whole number"),
+        (["--part", "backwards"], "backward"),
+        (["--dtype", "int8"], "float32"),
+        (["--layout", "inside"], "inplace"),
+        (["--peer", "tensorflow"], "known: torch"),
+        (["--budget", "0"], "--budget"),
+        (["--plot", "a.jpg"], ".png"),
+    ],
+)
+def test_bench_says_what_is_wrong(fastact: Fastact, arguments: list[str], says: str) -> None:
+    assert says in fastact("bench", *arguments, exit_code=2)
+    assert os.listdir() == []

@@ -44,7 +44,8 @@ ALLOWED = {
     "backends.cuda": ["_errors", "_primitives", "math"],
     "mlp*": ["", "_errors", "mlp*"],
     "experiments*": ["", "_errors", "experiments*"],
-    "cli*": ["", "_errors", "cli*", "experiments*"],
+    "bench*": ["", "_errors", "bench*"],
+    "cli*": ["", "_errors", "bench*", "cli*", "experiments*"],
     "__main__": ["cli"],
     "": ["_activation", "_dispatch", "_errors", "_registry", "activations", "softmax", "rrelu", "mlp"],
 }

@@ -12,6 +12,7 @@ import click
 import fastact as fa
 from fastact._errors import BackendError, MissingDependencyError
 from fastact.cli.apply import apply
+from fastact.cli.bench import bench
 from fastact.cli.catalogue import list_, plot, show
 from fastact.cli.compare import compare
 from fastact.cli.info import info
@@ -52,5 +53,5 @@ def cli() -> None:
     """Activation functions of neural networks: look them up, see them, apply them, compare them."""
 
 
-for command in (info, list_, show, plot, apply, compare):
+for command in (info, list_, show, plot, apply, compare, bench):
     cli.add_command(command)

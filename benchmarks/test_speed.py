@@ -1,0 +1,39 @@
+"""pytest-benchmark's view of a moderate part of the grid: `pytest benchmarks`. No peer may be faster.
+
+Speed is asserted here, never in tests/: the machine should have nothing else to do. The whole grid is grid.py's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import fastact as fa
+from fastact.bench import peers
+from fastact.bench.cases import Case, activations, grid, operands
+from fastact.bench.measure import measure
+from fastact.bench.results import best_peer, ratio
+from fastact.bench.timing import calling
+
+#: Every activation as it is called most, and five of them in every other way.
+CASES = [
+    *grid(activations(), ["forward"], ["float32"], [1_000, 1_000_000], ["new"]),
+    *grid(["relu", "sigmoid", "tanh", "silu", "gelu"], ["derivative", "backward"], ["float32"], [100_000], ["new"]),
+    *grid(["relu", "sigmoid", "tanh", "silu", "gelu"], ["forward"], ["float64"], [100_000]),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def threads() -> None:
+    peers.set_threads(fa.get_num_threads())
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case)))
+def test_no_peer_is_faster(case: Case, benchmark: Any) -> None:
+    arrays, out, _ = operands(case)
+    benchmark.pedantic(calling(case.operation, *arrays, out=out), rounds=20, warmup_rounds=1)
+    times = measure(case, peers.installed(), budget=0.3)
+    benchmark.extra_info.update(times)
+    assert not ratio(times) < 1, f"{best_peer(times)} is faster: {times}"
