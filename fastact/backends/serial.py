@@ -1,7 +1,8 @@
 """The serial CPU backend: Numba compiles any formula into a loop over contiguous operands, which _ufunc.pyx calls.
 
 The loop is a C function of (array of pointers, number of elements). LLVM vectorises it because formulas have no
-branches and the pointers are read once, before the loop. The parallel backend runs the same loops block by block.
+branches and the pointers are read once, before the loop. The parallel backend runs the same loops block by block. A
+loop that an earlier process compiled comes from the cache on disk.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from numba import cfunc, from_dtype, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from fastact import _cache
 from fastact._primitives import JIT_OPTIONS
 from fastact._ufunc import Threads
 
@@ -65,6 +67,20 @@ def compile_loop(
     formula: Callable[..., Any], inputs: int, parameters: int, dtype: np.dtype[Any], array_parameters: bool
 ) -> int:
     """The address of a loop that applies `formula` to `inputs` arrays and to parameters, arrays or numbers too."""
+    layout = inputs, parameters, dtype.str, array_parameters or not parameters
+    name = _cache.key(formula, layout)
+    address = _cache.load(name)
+    if address is None:
+        function = _compile(formula, inputs, parameters, dtype, array_parameters)
+        _cache.store(name, function)
+        address = int(function.address)
+    return address
+
+
+def _compile(
+    formula: Callable[..., Any], inputs: int, parameters: int, dtype: np.dtype[Any], array_parameters: bool
+) -> Any:
+    """Numba's object for such a loop."""
     per_element = inputs + (parameters if array_parameters else 0)
     read_arrays, items = _pointers(0, per_element), _items(per_element)
     read_output = _pointers(inputs + parameters, 1)
@@ -92,4 +108,4 @@ def compile_loop(
     signature = types.void(types.CPointer(types.CPointer(from_dtype(dtype))), types.intp)
     function = cfunc(signature, **options)(loop.py_func)
     _compiled.append(function)
-    return int(function.address)  # type: ignore[arg-type]
+    return function
