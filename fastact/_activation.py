@@ -113,13 +113,17 @@ class ElementwiseOperation(Operation):
 
     def _compile(self, row: int, array_parameters: bool) -> int:
         """The address of the loop for the dtype in this row; all ufuncs of this operation share it."""
-        key = row, array_parameters
+        key = row, array_parameters or not self.parameters
         if key not in self._loops:
             dtype = np.dtype(self.dtypes[row])
-            self._loops[key] = serial.compile_loop(
-                self._scalar, self.inputs, len(self.parameters), dtype, array_parameters
-            )
+            self._loops[key] = serial.compile_loop(self._scalar, self.inputs, len(self.parameters), dtype, key[1])
         return self._loops[key]
+
+    def compile(self) -> None:
+        """Compile the loops for float32 and float64, which calls otherwise do when they first need one."""
+        for dtype in FLOATS:
+            for array_parameters in (False, True):
+                self._compile(self.dtypes.index(dtype), array_parameters)
 
     @property
     def scalar(self) -> Any:
@@ -272,6 +276,11 @@ class Activation(ElementwiseOperation):
             operation.plain = make(formula, count) if make else formula
             self._parts[part] = operation
         return self._parts[part]
+
+    def operations(self) -> list[ElementwiseOperation]:
+        """All that can be computed: the function itself, and both parts of each slope that it was defined with."""
+        prefixes = dict.fromkeys(part.removesuffix("derivative").removesuffix("backward") for part in self._slopes)
+        return [self, *(self._part(prefix + kind) for prefix in prefixes for kind in _PARTS)]
 
     def _need_derivative(self) -> None:
         if not {"derivative", "backward"} & set(self._slopes):

@@ -19,6 +19,7 @@ import stat
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -60,14 +61,17 @@ _MEMORY_FUNCTIONS = ("memcpy", "memmove", "memset")
 _imported = time.time()
 _linked: list[Any] = []  # keeps the machine code alive
 _library_numbers = itertools.count()
+_counts = Counter[str]()
 
 
 class CacheInfo(NamedTuple):
-    """What there is to say of the cache: its folder, and the kernels in it that this process could use."""
+    """What `cache_info` returns."""
 
     folder: Path | None
     kernels: int
     bytes: int
+    found: int
+    compiled: int
     why_not: str | None
 
 
@@ -155,8 +159,9 @@ def cache_info() -> CacheInfo:
     Returns
     -------
     CacheInfo
-        folder, kernels, bytes, why_not: the folder of this environment, None if the cache is off; how many kernels it
-        holds and of what size; why the cache is off, None if it is on.
+        folder, kernels, bytes: the folder of this environment, None if the cache is off; how many kernels it holds, and
+        their size. found, compiled: how many kernels this process found there, and had to compile. why_not: why the
+        cache is off, None if it is on.
 
     Notes
     -----
@@ -168,7 +173,7 @@ def cache_info() -> CacheInfo:
     """
     folder, why_not = _opened()
     sizes = [path.stat().st_size for path in folder.glob("*.kernel")] if folder else []
-    return CacheInfo(folder, len(sizes), sum(sizes), why_not)
+    return CacheInfo(folder, len(sizes), sum(sizes), _counts["found"], _counts["compiled"], why_not)
 
 
 # --- what is in it ----------------------------------------------------------------------------------------------------
@@ -191,7 +196,13 @@ def key(formula: Callable[..., Any], layout: tuple[Any, ...]) -> str | None:
 
 
 def load(name: str | None) -> int | None:
-    """The address of the kernel of this name; None if there is none, or none that is whole."""
+    """The address of the kernel of this name; None if it must be compiled."""
+    address = _read(name)
+    _counts["compiled" if address is None else "found"] += 1
+    return address
+
+
+def _read(name: str | None) -> int | None:
     folder, _ = _opened()
     if folder is None or name is None:
         return None
@@ -205,10 +216,10 @@ def load(name: str | None) -> int | None:
             return None
         symbol, _, code = payload.partition(b"\0")
         library = _link(symbol.decode(), code)
-        _linked.append(library)
-        return int(library[symbol.decode()])
     except (OSError, RuntimeError):  # RuntimeError: LLVM does not take it
         return None
+    _linked.append(library)
+    return int(library[symbol.decode()])
 
 
 def store(name: str | None, function: Any) -> None:

@@ -60,22 +60,21 @@ def _described(value: Any, callers: tuple[Any, ...]) -> Any:
         return _code(value, callers)
     if kind is CPUDispatcher:
         return _dispatcher(value, callers)
-    if kind is ModuleType and _of_known_package(value.__name__) and sys.modules.get(value.__name__) is value:
+    if isinstance(value, ModuleType) and value is _known_module(value.__name__):
         return "module", value.__name__
     if isinstance(value, FunctionType | BuiltinFunctionType | type) and _found_by_name(value):
         return "name", value.__module__, value.__qualname__
     raise _NotUnderstood
 
 
-def _of_known_package(module: str | None) -> bool:
-    return (module or "").partition(".")[0] in _KNOWN_PACKAGES
+def _known_module(name: str | None) -> ModuleType | None:
+    """The module of this name, if it belongs to the environment."""
+    return sys.modules.get(name) if name and name.partition(".")[0] in _KNOWN_PACKAGES else None
 
 
 def _found_by_name(value: Any) -> bool:
-    """Whether a function or class is the one that its module knows by its name; closures and lambdas are not."""
-    if not _of_known_package(value.__module__):
-        return False
-    found: Any = sys.modules.get(value.__module__)
+    """Whether a function or class is the one that a known module has under its name; closures and lambdas are not."""
+    found: Any = _known_module(value.__module__)
     for name in value.__qualname__.split("."):
         found = getattr(found, name, None)
     return getattr(found, "py_func", found) is value
@@ -93,7 +92,7 @@ def _dispatcher(dispatcher: Any, callers: tuple[Any, ...]) -> Any:
     if _found_by_name(function):
         return "jitted", options, function.__module__, function.__qualname__
     description = "jitted", options, _function(function, (*callers, function))
-    if not _of_known_package(function.__module__):
+    if not _known_module(function.__module__):
         first = description if not dispatcher.overloads else None
         if _first_met.setdefault(dispatcher, first) != description:
             raise _NotUnderstood

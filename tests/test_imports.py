@@ -34,6 +34,7 @@ ALLOWED = {
     "_softmax*": ["_threads", "_softmax*"],
     "_dispatch": ["_errors", "_threads", "_ufunc"],
     "_activation": ["_dispatch", "_errors", "_registry", "_primitives", "_ufunc", "backends.serial"],
+    "_warmup": ["_registry"],
     "activations*": ["_activation", "_scalar_math", "activations*"],
     "softmax": ["_dispatch", "_errors", "_registry"],
     "rrelu": ["_registry", "activations.piecewise"],
@@ -47,7 +48,18 @@ ALLOWED = {
     "experiments*": ["", "_errors", "experiments*"],
     "cli*": ["", "_errors", "cli*", "experiments*"],
     "__main__": ["cli"],
-    "": ["_activation", "_dispatch", "_errors", "_registry", "activations", "softmax", "rrelu", "mlp"],
+    "": [
+        "_activation",
+        "_cache",
+        "_dispatch",
+        "_errors",
+        "_registry",
+        "_warmup",
+        "activations",
+        "softmax",
+        "rrelu",
+        "mlp",
+    ],
 }
 
 IMPORT_EFFECTS = """

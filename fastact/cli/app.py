@@ -15,6 +15,7 @@ from fastact.cli.apply import apply
 from fastact.cli.catalogue import list_, plot, show
 from fastact.cli.compare import compare
 from fastact.cli.info import info
+from fastact.cli.warmup import warmup
 
 
 class Failure(click.ClickException):
@@ -52,5 +53,5 @@ def cli() -> None:
     """Activation functions of neural networks: look them up, see them, apply them, compare them."""
 
 
-for command in (info, list_, show, plot, apply, compare):
+for command in (info, list_, show, plot, apply, compare, warmup):
     cli.add_command(command)
