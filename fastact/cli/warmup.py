@@ -41,4 +41,4 @@ def cache_summary() -> str:
     cache = fa.cache_info()
     if cache.why_not:
         return f"off: {cache.why_not}"
-    return f"{cache.kernels} kernels, {cache.bytes / 1e6:.1f} MB, in {cache.folder}"
+    return f"{cache.kernels} kernels, {cache.bytes / 1e3:,.0f} kB, in {cache.folder}"
