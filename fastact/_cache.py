@@ -37,7 +37,7 @@ __all__ = ["CacheInfo", "cache_info", "key", "load", "store"]
 VARIABLE = "FASTACT_CACHE"
 HEADER = b"fastact kernel 1\n"
 
-#: Environments and kernels in each that are kept: three times what warmup writes.
+#: Environments and kernels in each that are kept: four times what warmup writes.
 MOST_ENVIRONMENTS = 8
 MOST_KERNELS = 2000
 
@@ -140,7 +140,8 @@ def _opened() -> tuple[Path | None, str | None]:
     try:
         root = _requested_folder()
         folder = root / f"fastact-{_environment()}"
-        root.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            root.parent.mkdir(parents=True)
         for each in (root, folder):
             with suppress(FileExistsError):
                 each.mkdir(mode=0o700)
@@ -149,8 +150,10 @@ def _opened() -> tuple[Path | None, str | None]:
         with suppress(OSError):  # a folder that can only be read is of use too
             os.utime(folder)
         return folder, None
-    except (_Off, OSError) as error:
+    except _Off as error:
         return None, str(error)
+    except OSError as error:
+        return None, f"{error.filename}: {error.strerror}"
 
 
 def cache_info() -> CacheInfo:
@@ -216,7 +219,7 @@ def _read(name: str | None) -> int | None:
             return None
         symbol, _, code = payload.partition(b"\0")
         library = _link(symbol.decode(), code)
-    except (OSError, RuntimeError):  # RuntimeError: LLVM does not take it
+    except (OSError, RuntimeError, UnicodeDecodeError):  # RuntimeError: LLVM does not take it
         return None
     _linked.append(library)
     return int(library[symbol.decode()])
