@@ -93,9 +93,9 @@ def test_info_starts_no_threads() -> None:
 def test_warmup_and_info_tell_of_the_cache(tmp_path: Path) -> None:
     cache = {"FASTACT_CACHE": str(tmp_path / "cache"), "COLUMNS": "220"}
     for done in ("compiled 6 kernels, found 0, in", "compiled 0 kernels, found 6, in"):
-        result = python("from fastact.cli import main; main(['warmup', 'tanh', 'softmax'])", **cache)
+        result = python("from fastact.cli.app import cli; cli(['warmup', 'tanh', 'softmax'])", **cache)
         assert result.stdout.startswith(done)
-    assert "6 kernels, " in python("from fastact.cli import main; main(['info'])", **cache).stdout
+    assert "6 kernels, " in python("from fastact.cli.app import cli; cli(['info'])", **cache).stdout
 
 
 def test_warmup_says_what_is_wrong(fastact: Fastact) -> None:

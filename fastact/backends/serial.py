@@ -7,6 +7,7 @@ loop that an earlier process compiled comes from the cache on disk.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -71,7 +72,13 @@ def compile_loop(
     name = _cache.key(formula, layout)
     address = _cache.load(name)
     if address is None:
-        function = _compile(formula, inputs, parameters, dtype, array_parameters)
+        collecting = gc.isenabled()
+        gc.disable()  # a tenth of a compilation would be the collector's looks at objects that all live on
+        try:
+            function = _compile(formula, inputs, parameters, dtype, array_parameters)
+        finally:
+            if collecting:
+                gc.enable()
         _cache.store(name, function)
         address = int(function.address)
     return address
