@@ -87,9 +87,9 @@ def _requested_folder() -> Path:
     requested = os.environ.get(VARIABLE, "")
     if requested.lower() in ("0", "off"):
         raise _Off(f"{VARIABLE}={requested}")
-    if requested:
-        return Path(requested).absolute()
     try:
+        if requested:
+            return Path(requested).expanduser().absolute()
         if sys.platform == "win32":
             return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "fastact" / "cache"
         if sys.platform == "darwin":
@@ -146,9 +146,9 @@ def _opened() -> tuple[Path | None, str | None]:
             with suppress(FileExistsError):
                 each.mkdir(mode=0o700)
             _check(each)
-        _forget_environments(root)
         with suppress(OSError):  # a folder that can only be read is of use too
             os.utime(folder)
+        _forget_environments(root)
         return folder, None
     except _Off as error:
         return None, str(error)
@@ -172,7 +172,8 @@ def cache_info() -> CacheInfo:
     must belong to the user who runs the process and be writable for nobody else. Kernels are found again by everything
     that shapes their code: the sources of fastact, the versions of Python, NumPy, Numba and LLVM, the processor,
     Numba's options, and of users' formulas the bytecode with all values that it sees. Formulas that see arrays, objects
-    or functions that are not jitted are compiled in every process, and so are those that call Python.
+    or functions that are not jitted are compiled in every process; so are those that call Python, or a jitted function
+    that was called before and so may hold values of that time.
     """
     folder, why_not = _opened()
     sizes = [path.stat().st_size for path in folder.glob("*.kernel")] if folder else []

@@ -122,6 +122,7 @@ def test_kernels_that_call_python_are_not_kept(folder: Path, source: str, capfd:
     for _ in range(2):
         assert run(defined(source)) == (2.0, "compiled")
     assert not kernels(folder)
+    assert not capfd.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["elu", "softplus", "mish", "snake", "hard_sigmoid"])
@@ -348,8 +349,13 @@ def test_kernels_and_environments_are_not_kept_for_ever(folder: Path, use: Any) 
         os.utime(old, (year, year))
     (folder / "mine").mkdir()
     use(folder, MOST_KERNELS=2)
+    current = fa.cache_info().folder
     for factor in (2, 3, 4):
         run(defined(CLOSURE.format(factor)))
+    assert fa.cache_info().kernels == 2
+    os.utime(current, (0, 0))
+    use(folder, MOST_ENVIRONMENTS=_cache.MOST_ENVIRONMENTS)
+    assert fa.cache_info().folder == current
     assert fa.cache_info().kernels == 2
     assert len(list(folder.glob("fastact-*"))) == _cache.MOST_ENVIRONMENTS
     assert (folder / "mine").exists()
