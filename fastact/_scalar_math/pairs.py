@@ -23,6 +23,7 @@ from fastact._primitives import (
     where,
 )
 
+#: Decorates helpers, which compiled code alone may call.
 scalar = njit(**INNER_OPTIONS)
 
 #: Adding this rounds to an integer, which then stands in the low bits.
