@@ -5,9 +5,11 @@ kernel and so to the formula. Importing compiles nothing and starts no thread. N
 """
 
 from fastact._activation import Activation, activation
+from fastact._cache import cache_info
 from fastact._dispatch import backends, explain, get_num_threads, set_num_threads, use_backend
 from fastact._errors import BackendError, MissingDependencyError, UnknownNameError
 from fastact._registry import get, names
+from fastact._warmup import warmup
 from fastact.activations import *
 from fastact.mlp import MLP
 from fastact.rrelu import rrelu as rrelu
@@ -18,5 +20,5 @@ __version__ = "0.1.0"
 
 __all__ = [
     "MLP", "Activation", "BackendError", "MissingDependencyError", "UnknownNameError", "activation", "backends",
-    "explain", "get", "get_num_threads", "names", "set_num_threads", "use_backend", *names(),
+    "cache_info", "explain", "get", "get_num_threads", "names", "set_num_threads", "use_backend", "warmup", *names(),
 ]  # fmt: skip

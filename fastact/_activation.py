@@ -122,10 +122,10 @@ class ElementwiseOperation(Operation):
 
     def _compile(self, row: int, array_parameters: bool) -> tuple[int, float]:
         """The address of the loop for the dtype in this row, which all ufuncs of this operation share, and its cost."""
-        key = row, array_parameters
+        key = row, array_parameters or not self.parameters
         if key not in self._loops:
             dtype, parameters = np.dtype(self.dtypes[row]), len(self.parameters)
-            address = serial.compile_loop(self._scalar, self.inputs, parameters, dtype, array_parameters)
+            address = serial.compile_loop(self._scalar, self.inputs, parameters, dtype, key[1])
             self._loops[key] = address, nanoseconds_per_element(address, self.inputs + parameters + 1, dtype)
         return self._loops[key]
 
@@ -133,6 +133,12 @@ class ElementwiseOperation(Operation):
         """Nanoseconds that the loop for results of this dtype takes for an element; it may be compiled now."""
         kernel = np.dtype(np.float32) if dtype.itemsize == 2 and dtype.kind not in "iu" else dtype
         return self._compile(self.dtypes.index(kernel.char), False)[1]
+
+    def compile(self) -> None:
+        """Compile the loops for float32 and float64, which calls otherwise do when they first need one."""
+        for dtype in FLOATS:
+            for array_parameters in (False, True):
+                self._compile(self.dtypes.index(dtype), array_parameters)
 
     @property
     def scalar(self) -> Any:
@@ -287,6 +293,11 @@ class Activation(ElementwiseOperation):
             operation.plain = make(formula, count) if make else formula
             self._parts[part] = operation
         return self._parts[part]
+
+    def operations(self) -> list[ElementwiseOperation]:
+        """All that can be computed: the function itself, and both parts of each slope that it was defined with."""
+        prefixes = dict.fromkeys(part.removesuffix("derivative").removesuffix("backward") for part in self._slopes)
+        return [self, *(self._part(prefix + kind) for prefix in prefixes for kind in _PARTS)]
 
     def _need_derivative(self) -> None:
         if not {"derivative", "backward"} & set(self._slopes):

@@ -130,6 +130,10 @@ class RRelu:
         """leaky_relu's, which does the arithmetic."""
         return leaky_relu.ufunc
 
+    def operations(self) -> list[Any]:
+        """leaky_relu's; for `fastact.warmup`."""
+        return leaky_relu.operations()
+
     def result_dtype(self, operands: tuple[Any, ...], *options: Any) -> np.dtype[Any]:
         """leaky_relu's; for `fastact.explain`."""
         return leaky_relu.result_dtype(operands, *options)

@@ -1,7 +1,8 @@
 """What the tests of elementwise functions loop over, as fixtures: a test that asks for one runs once for each value.
 
 `activation` is every function of the catalogue, `operation` each with its derivative and backward pass, `dtype` the two
-float types. The catalogue is read from the registry, so a new activation is tested without a change here.
+float types. The catalogue is read from the registry, so a new activation is tested without a change here. Kernels are
+compiled, not taken from the cache on disk: tests look into them, and leave the user's cache alone.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import pytest
 
 import fastact as fa
 from fastact import _registry
+
+os.environ["FASTACT_CACHE"] = "off"
 
 ROOT = Path(__file__).parent.parent
 ACTIVATIONS = [name for name in fa.names() if isinstance(fa.get(name), fa.Activation)]

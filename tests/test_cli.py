@@ -91,6 +91,20 @@ def test_info_starts_no_threads() -> None:
     )
 
 
+def test_warmup_and_info_tell_of_the_cache(tmp_path: Path) -> None:
+    cache = {"FASTACT_CACHE": str(tmp_path / "cache"), "COLUMNS": "220"}
+    for done in ("compiled 6 kernels, found 0, in", "compiled 0 kernels, found 6, in"):
+        result = python("from fastact.cli.app import cli; cli(['warmup', 'tanh', 'softmax'])", **cache)
+        assert result.stdout.startswith(done)
+    assert "6 kernels, " in python("from fastact.cli.app import cli; cli(['info'])", **cache).stdout
+
+
+def test_warmup_says_what_is_wrong(fastact: Fastact) -> None:
+    assert "did you mean 'tanh'?" in one_line(fastact("warmup", "tanhh", exit_code=2))
+    assert "the cache is off: FASTACT_CACHE=off" in one_line(fastact("warmup", exit_code=1))
+    assert "off: FASTACT_CACHE=off" in fastact("info")
+
+
 def test_list_has_a_line_for_every_activation(fastact: Fastact) -> None:
     output = fastact("list")
     for name in fa.names():

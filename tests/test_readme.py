@@ -31,5 +31,5 @@ def test_python_of_the_readme_runs(registry, capsys):
 
 def test_commands_of_the_readme_exist():
     text = README.read_text(encoding="utf-8")
-    for command in ("info", "list", "show", "plot", "apply", "compare", "bench"):
+    for command in ("info", "list", "show", "plot", "apply", "compare", "bench", "warmup"):
         assert f"`fastact {command}" in text or f"`{command}" in text

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from fastact._primitives import (
-    JIT_OPTIONS,
+    INNER_OPTIONS,
     constant,
     copysign,
     fma,
@@ -23,7 +23,8 @@ from fastact._primitives import (
     where,
 )
 
-scalar = njit(**JIT_OPTIONS)
+#: Decorates helpers, which compiled code alone may call.
+scalar = njit(**INNER_OPTIONS)
 
 #: Adding this rounds to an integer, which then stands in the low bits.
 SHIFT = constant(1.5 * 2**23, 1.5 * 2**52)

@@ -2,11 +2,13 @@
 
 The loop is a C function of (array of pointers, number of elements). It is written out in LLVM's terms, because two
 things that make it fast cannot be said in Python: that no element depends on another, so that it is vectorised also
-where the output is an input, and how many vectors to compute side by side. Threads run the same loops block by block.
+where the output is an input, and how many vectors to compute side by side. Threads run the same loops block by block. A
+loop that an earlier process compiled comes from the cache on disk.
 """
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +18,7 @@ from numba import cfunc, from_dtype, typeof, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from fastact import _cache
 from fastact._primitives import JIT_OPTIONS
 from fastact._ufunc import Threads
 
@@ -101,6 +104,26 @@ def compile_loop(
     formula: Callable[..., Any], inputs: int, parameters: int, dtype: np.dtype[Any], array_parameters: bool
 ) -> int:
     """The address of a loop that applies `formula` to `inputs` arrays and to parameters, arrays or numbers too."""
+    layout = inputs, parameters, dtype.str, array_parameters or not parameters
+    name = _cache.key(formula, layout)
+    address = _cache.load(name)
+    if address is None:
+        collecting = gc.isenabled()
+        gc.disable()  # a tenth of a compilation would be the collector's looks at objects that all live on
+        try:
+            function = _compile(formula, inputs, parameters, dtype, array_parameters)
+        finally:
+            if collecting:
+                gc.enable()
+        _cache.store(name, function)
+        address = int(function.address)
+    return address
+
+
+def _compile(
+    formula: Callable[..., Any], inputs: int, parameters: int, dtype: np.dtype[Any], array_parameters: bool
+) -> Any:
+    """Numba's object for such a loop."""
     arrays = inputs + (parameters if array_parameters else 0)
     apply = _apply(formula, arrays, inputs + parameters - arrays)
 
@@ -110,4 +133,4 @@ def compile_loop(
     signature = types.void(types.CPointer(types.CPointer(from_dtype(dtype))), types.intp)
     function = cfunc(signature, **{**JIT_OPTIONS, "forceinline": False})(loop)
     _compiled.append(function)
-    return int(function.address)  # type: ignore[arg-type]
+    return function

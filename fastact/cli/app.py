@@ -16,6 +16,7 @@ from fastact.cli.bench import bench
 from fastact.cli.catalogue import list_, plot, show
 from fastact.cli.compare import compare
 from fastact.cli.info import info
+from fastact.cli.warmup import warmup
 
 
 class Failure(click.ClickException):
@@ -53,5 +54,5 @@ def cli() -> None:
     """Activation functions of neural networks: look them up, see them, apply them, compare them."""
 
 
-for command in (info, list_, show, plot, apply, compare, bench):
+for command in (info, list_, show, plot, apply, compare, bench, warmup):
     cli.add_command(command)

@@ -1,6 +1,6 @@
 """The command `info`: what a bug report needs, and which backends work here and why the others do not.
 
-Imported by app.py. Looks only at what is there: starts no thread and compiles nothing.
+Imported by app.py. Starts no thread and compiles nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 
 import fastact as fa
 from fastact.cli.console import console, table
+from fastact.cli.warmup import cache_summary
 
 LIBRARIES = ("numpy", "numba", "llvmlite", "numba-cuda", "click", "rich", "matplotlib", "scikit-learn")
 
@@ -38,6 +39,7 @@ def facts() -> list[tuple[str, str]]:
         ("processor", f"{processor()}, {cores()} logical cores for this process"),
         ("threads", str(fa.get_num_threads())),
         ("threading layer", threading_layer()),
+        ("cache", cache_summary()),
         ("softmax", fa.explain(fa.softmax, np.zeros((1, 10), np.float32))),
     ]
 
