@@ -16,7 +16,7 @@ from fastact._ufunc import SLABS_FROM
 __all__ = ["applies", "apply"]
 
 #: Slabs for each thread, so that a thread that is held up leaves some to the others.
-PER_THREAD = 4
+PER_THREAD = 2
 
 
 def _arrays(operands: tuple[Any, ...], keywords: dict[str, Any]) -> list[Any]:

@@ -6,3 +6,4 @@ cdef void parallel_for(task_t task, void* context, Py_ssize_t n, Py_ssize_t grai
 cdef void numba_for(task_t task, void* context, Py_ssize_t n, Py_ssize_t grain, int workers) noexcept nogil
 cdef int default_workers() noexcept nogil
 cdef bint worthwhile(double nanoseconds) noexcept nogil
+cdef void done_alone(double nanoseconds) noexcept nogil

@@ -77,6 +77,39 @@ cdef extern from *:
     void give_way "fastact_yield"() noexcept nogil
     double now "fastact_now"() noexcept nogil  # nanoseconds
 
+cdef extern from *:
+    """
+    /* Where a helper runs. Linux wakes a thread where it last ran, though the caller may compute there now: it would wait
+       for milliseconds, even while another core does nothing but spin. So such a helper is sent to the other cores. */
+    #if defined(__linux__)
+    #include <sched.h>
+    #include <sys/syscall.h>
+    #include <unistd.h>
+    typedef struct { pid_t thread; cpu_set_t allowed; volatile int core; } fastact_place;
+    static inline int fastact_core(void) { return sched_getcpu(); }
+    static inline void fastact_arrive(fastact_place* place) {
+      place->thread = (pid_t)syscall(SYS_gettid);
+      if (sched_getaffinity(0, sizeof(cpu_set_t), &place->allowed) != 0) CPU_ZERO(&place->allowed);
+    }
+    static inline void fastact_send_from(fastact_place* place, int core) {
+      cpu_set_t others = place->allowed;
+      if (place->core != core || core < 0 || core >= CPU_SETSIZE) return;
+      CPU_CLR(core, &others);
+      if (CPU_COUNT(&others) > 0) sched_setaffinity(place->thread, sizeof(cpu_set_t), &others);
+    }
+    #else
+    typedef struct { int core; } fastact_place;
+    static inline int fastact_core(void) { return 0; }
+    static inline void fastact_arrive(fastact_place* place) {}
+    static inline void fastact_send_from(fastact_place* place, int core) {}
+    #endif
+    """
+    ctypedef struct Place "fastact_place":
+        int core
+    int current_core "fastact_core"() noexcept nogil
+    void arrive "fastact_arrive"(Place* place) noexcept nogil
+    void send_from "fastact_send_from"(Place* place, int core) noexcept nogil
+
 ctypedef void (*launcher_t)(Py_ssize_t workers, void* function, void* argument) noexcept nogil
 
 cdef enum:
@@ -102,6 +135,7 @@ cdef struct Job:
 cdef struct Helper:
     PyThread_type_lock bell         # held by nobody; a helper sleeps by acquiring it
     volatile long asleep
+    Place place
 
 cdef Job job                          # of the region that is open
 cdef Helper helpers[MOST_WORKERS]     # by worker; 0 is the caller and has none
@@ -109,7 +143,7 @@ cdef int started = 0                  # helpers that run
 cdef volatile long region = 0         # 1 while a thread has a parallel region
 cdef volatile long number = 0         # of the newest job
 cdef volatile long door = SHUT        # helpers at work in the job; negative once it is shut
-cdef double soon = 0                  # a call before this time comes right upon another
+cdef double soon = 0                  # a call before this time comes right upon one that was done alone
 
 cdef int workers_wanted = 1
 cdef int numba_usable = 1             # 0 in a forked child, and where no launcher could be compiled
@@ -163,12 +197,14 @@ cdef void help(void* argument) noexcept nogil:
     cdef long seen = 0
     cdef double end
     cdef int i
+    arrive(&self.place)
     while True:
         end = now() + LOOKOUT
         while load(&number) == seen and now() < end:
             for i in range(16):
                 pause()
         if load(&number) == seen:
+            self.place.core = current_core()
             exchange(&self.asleep, 1)
             # A job that came just now has either seen that this helper sleeps, and rings, or is seen here.
             if load(&number) == seen or not swap(&self.asleep, 1, 0):
@@ -185,15 +221,16 @@ cdef bint worthwhile(double nanoseconds) noexcept nogil:
 
     Of short calls one upon the other the first finds the helpers asleep, and leaves them so; the second wakes them.
     """
-    global soon
-    cdef double time
-    cdef bint follows
     if nanoseconds < from_awake or workers_wanted < 2:
         return False
-    time = now()
-    follows = time < soon
-    soon = time + nanoseconds + LOOKOUT
-    return follows or nanoseconds >= from_asleep or (started > 0 and not load(&helpers[1].asleep))
+    return nanoseconds >= from_asleep or (started > 0 and not load(&helpers[1].asleep)) or now() < soon
+
+
+cdef void done_alone(double nanoseconds) noexcept nogil:
+    """Note the end of a call that was not `worthwhile`."""
+    global soon
+    if nanoseconds >= from_awake:
+        soon = now() + LOOKOUT
 
 
 cdef int start_helpers(int wanted) noexcept with gil:
@@ -214,7 +251,7 @@ cdef int start_helpers(int wanted) noexcept with gil:
 cdef void parallel_for(task_t task, void* context, Py_ssize_t n, Py_ssize_t grain, int workers) noexcept nogil:
     """Call task(context, start, stop) over blocks of `grain` that cover range(n), on up to `workers` threads."""
     cdef Py_ssize_t i
-    cdef int looks = 0
+    cdef int looks = 0, core
     workers = min(workers, MOST_WORKERS)
     if workers < 2 or n <= grain or not swap(&region, 0, 1):
         task(context, 0, n)
@@ -224,8 +261,10 @@ cdef void parallel_for(task_t task, void* context, Py_ssize_t n, Py_ssize_t grai
     prepare(task, context, n, grain, workers)
     exchange(&door, 0)
     add(&number, 1)
+    core = current_core()
     for i in range(1, job.workers):
         if swap(&helpers[i].asleep, 1, 0):
+            send_from(&helpers[i].place, core)
             PyThread_release_lock(helpers[i].bell)
     work(&job, 0)
     add(&door, SHUT)

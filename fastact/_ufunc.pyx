@@ -15,7 +15,7 @@ from libc.stdlib cimport calloc
 from libc.string cimport memcpy
 cimport numpy as cnp
 
-from fastact._threads cimport default_workers, numba_for, parallel_for, worthwhile
+from fastact._threads cimport default_workers, done_alone, numba_for, parallel_for, worthwhile
 
 import sys
 from time import perf_counter_ns
@@ -381,8 +381,11 @@ cdef void inner_loop(char** pointers, const cnp.npy_intp* dimensions, const cnp.
     if chained:  # each output may be a later input
         for element in range(n):
             run(&call, element, element + 1)
-    elif shifted or loop.threads == SERIAL or (loop.threads == AUTO and not worthwhile(n * loop.nanoseconds)):
+    elif shifted or loop.threads == SERIAL:
         run(&call, 0, n)
+    elif loop.threads == AUTO and not worthwhile(n * loop.nanoseconds):
+        run(&call, 0, n)
+        done_alone(n * loop.nanoseconds)
     elif loop.threads == NUMBA:
         numba_for(run, &call, n, min(loop.grain, (n + 1) // 2), default_workers())
     else:
