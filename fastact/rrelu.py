@@ -138,6 +138,10 @@ class RRelu:
         """leaky_relu's; for `fastact.explain`."""
         return leaky_relu.result_dtype(operands, *options)
 
+    def cost(self, dtype: np.dtype[Any]) -> float:
+        """leaky_relu's; for `fastact.explain`."""
+        return leaky_relu.cost(dtype)
+
     def bind(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
         """The operands of `ufunc` in an evaluation; for `fastact.explain`."""
         return arguments[0], _given(None, keywords)
