@@ -99,7 +99,8 @@ DEF ALIGNMENT = 64  # of block buffers: a cache line and the longest vector; up 
 DEF BLOCK_BYTES = 8192  # per operand; 8 of them fit the smallest first-level caches and thread stacks
 DEF STREAM_BYTES = 4096  # of output at a time past the caches: half or twice as many is 10 % slower
 DEF STREAM_FROM = 24 << 20  # bytes of operands from which results do not fit the caches anyway
-DEF STREAM_BELOW = 0.03  # nanoseconds for a byte of output: slower kernels hide the memory's time, which streaming adds
+DEF CHEAP = 0.03  # nanoseconds for a byte of output: what takes longer hides what the memory takes
+DEF ALIGN_FROM = 4096  # elements from which it pays to begin with a cache line
 DEF GIL_FROM = 500  # elements from which a call lets other Python threads run, as in NumPy
 DEF GRAIN = 3000  # nanoseconds of work that a thread takes at a time
 
@@ -140,6 +141,7 @@ cdef struct Call:
     int itemsize
     bint direct                  # the kernel may run on the operands themselves
     bint streamed                # results go past the caches
+    bint aligned                 # the kernel is to write whole cache lines
     bint buffered[MAX_OPERANDS]  # operands that go through a block buffer
 
 def nanoseconds_per_element(size_t address, int operands, dtype):
@@ -288,6 +290,12 @@ cdef void run(void* context, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
     if call.direct:
         for i in range(call.operands):
             pointers[i] = call.pointers[i] + start * call.strides[i]
+        n = (ALIGNMENT - <size_t>pointers[last] % ALIGNMENT) % ALIGNMENT // call.itemsize
+        if call.aligned and n > 0 and stop - start >= ALIGN_FROM:
+            call.kernel(pointers, n)
+            for i in range(call.operands):
+                pointers[i] += n * call.strides[i]
+            start += n
         call.kernel(pointers, stop - start)
         return
     block = (STREAM_BYTES if call.streamed else BLOCK_BYTES) // call.itemsize
@@ -330,7 +338,7 @@ cdef void inner_loop(char** pointers, const cnp.npy_intp* dimensions, const cnp.
     cdef Py_ssize_t n = dimensions[0]
     cdef int i, last = loop.operands - 1, first_parameter = last - loop.parameters
     cdef Py_ssize_t offset, step, element
-    cdef bint array_parameters = False, is_parameter
+    cdef bint array_parameters = False, is_parameter, cheap
     # How the output overlaps inputs. NumPy copies most operands that do at another offset, but not an input that keeps
     # ahead of the output: then blocks must come in order.
     cdef bint in_place = False, chained = False, shifted = False
@@ -371,9 +379,11 @@ cdef void inner_loop(char** pointers, const cnp.npy_intp* dimensions, const cnp.
                 shifted = True
         else:
             shifted |= overlap(pointers[i], strides[i], pointers[last], step, n)
+    cheap = loop.nanoseconds < CHEAP * loop.itemsize
+    call.aligned = cheap
     call.streamed = (
         STREAMS and not in_place and not call.buffered[last] and <size_t>pointers[last] % 16 == 0
-        and n * loop.itemsize * loop.operands >= STREAM_FROM and loop.nanoseconds < STREAM_BELOW * loop.itemsize
+        and n * loop.itemsize * loop.operands >= STREAM_FROM and cheap
     )
     call.buffered[last] |= call.streamed
     for i in range(loop.operands):
