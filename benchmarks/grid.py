@@ -74,7 +74,7 @@ def run(name: str, dtypes: Sequence[str], options: argparse.Namespace) -> Result
     flags = {"--dtype": dtypes, "--part": choice["parts"], "--size": choice["sizes"], "--layout": choice["layouts"]}
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder, "times.json")
-        command = [sys.executable, "-m", "fastact", "bench", name, "-q", "--json", str(record)]
+        command = [sys.executable, "-P", "-m", "fastact", "bench", name, "-q", "--json", str(record)]
         command += ["--budget", str(options.budget)]
         command += [word for flag, values in flags.items() for value in values for word in (flag, str(value))]
         subprocess.run(command, check=True)
