@@ -336,7 +336,7 @@ cdef void inner_loop(char** pointers, const cnp.npy_intp* dimensions, const cnp.
     cdef Call call
     cdef fastact_flags flags
     cdef Py_ssize_t n = dimensions[0]
-    cdef int i, last = loop.operands - 1, first_parameter = last - loop.parameters
+    cdef int i, last = loop.operands - 1, first_parameter = last - loop.parameters, arrays = 0
     cdef Py_ssize_t offset, step, element
     cdef bint array_parameters = False, is_parameter, cheap
     # How the output overlaps inputs. NumPy copies most operands that do at another offset, but not an input that keeps
@@ -359,6 +359,7 @@ cdef void inner_loop(char** pointers, const cnp.npy_intp* dimensions, const cnp.
         call.formats[i] = loop.parameter_format if is_parameter else loop.array_format
         if array_parameters or not is_parameter:
             call.buffered[i] = call.formats[i] != PLAIN or (n > 1 and strides[i] != loop.itemsize)
+            arrays += 1
         else:
             call.buffered[i], call.strides[i] = False, 0
             if call.formats[i] != PLAIN:
@@ -383,7 +384,7 @@ cdef void inner_loop(char** pointers, const cnp.npy_intp* dimensions, const cnp.
     call.aligned = cheap
     call.streamed = (
         STREAMS and not in_place and not call.buffered[last] and <size_t>pointers[last] % 16 == 0
-        and n * loop.itemsize * loop.operands >= STREAM_FROM and cheap
+        and n * loop.itemsize * arrays >= STREAM_FROM and cheap and not chained
     )
     call.buffered[last] |= call.streamed
     for i in range(loop.operands):
