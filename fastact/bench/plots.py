@@ -120,7 +120,10 @@ def roofline(results: Mapping[Case, Times]) -> Any:
                 label="fastest peer",
             )  # fmt: skip
         for size, library, time in best:
-            axes.annotate(library, (size, time), (1, 5), textcoords="offset points", fontsize=6.5, color=PEER)
+            axes.annotate(
+                library, (size, time), (1, 5), textcoords="offset points", fontsize=6.5, color=PEER,
+                ha="right" if size == sizes[-1] else "left",
+            )  # fmt: skip
         axes.plot(sizes, [t["fastact"] for t in times], color=OWN, marker="o", markersize=4, label="fastact")
         axes.set(xscale="log", yscale="log")
         axes.margins(x=0.14, y=0.12)

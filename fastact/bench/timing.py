@@ -10,15 +10,16 @@ import gc
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
-from time import perf_counter_ns
+from time import perf_counter_ns, sleep
 from typing import Any, NamedTuple
 
 __all__ = ["Contender", "calling", "interleaved"]
 
-#: Nanoseconds of one call's turn: long enough that the threads of the library before have gone to sleep.
-TURN = 10_000_000
-#: A contender is asked again only while it is within this factor of the fastest of its kind.
-WITHIN = 2.0
+#: Nanoseconds of one call's turn, and seconds of rest before that of a long call: the threads of the library before
+#: spin for up to 10 ms, and OpenMP's calls then take a time slice of the system, 4 to 8 ms, each.
+TURN, REST = 10_000_000, 0.015
+#: After so many turns a contender is asked again only while it is within this factor of the fastest of its kind.
+TURNS, WITHIN = 2, 2.0
 #: A call that takes less than so many nanoseconds is timed so many times at once.
 SHORT, MANY = 20_000, 20
 
@@ -99,14 +100,14 @@ def interleaved(
     """The least nanoseconds of each call.
 
     The contenders take turns, so that a slow moment of the machine hits all of them; the time of an empty call is taken
-    off. Each has at least one turn, before which it is called once. After that, those not in `always` go on only while
-    they are within WITHIN of the fastest of them: what the time is for is to know that one's minimum.
+    off. Each has at least TURNS turns. After that, those not in `always` go on only while they are within WITHIN of the
+    fastest of them: what the time is for is to know that one's minimum.
 
     Parameters
     ----------
     contenders : mapping of names to what is timed
     budget : float
-        Seconds, roughly; the first round is finished whatever it takes.
+        Seconds, roughly; the first rounds are finished whatever they take.
     always : collection of str
         Those that take every turn.
     restore : callable, optional
@@ -119,10 +120,15 @@ def interleaved(
             for _ in range(2):  # the first call compiles
                 calls[name] = _calls(contender, restore)
         stop, racing = perf_counter_ns() + int(budget * 1e9), list(contenders)
-        while not least or perf_counter_ns() < stop:
+        rounds = 0
+        while rounds < TURNS or perf_counter_ns() < stop:
+            rounds += 1
             for name in racing:
+                if calls[name] == 1:
+                    sleep(REST)
                 time = _turn(contenders[name], restore, calls[name]) - _overhead(calls[name])
                 least[name] = min(least.get(name, float("inf")), max(time, 1.0))
             fastest = min((least[name] for name in racing if name not in always), default=0.0)
-            racing = [name for name in racing if name in always or least[name] <= WITHIN * fastest]
+            if rounds >= TURNS:
+                racing = [name for name in racing if name in always or least[name] <= WITHIN * fastest]
     return least
