@@ -45,6 +45,13 @@ cdef extern from "Python.h":
     PyObject* PyTuple_GET_ITEM(tuple, Py_ssize_t) noexcept
     PyObject* PyList_GET_ITEM(list, Py_ssize_t) noexcept
 
+cdef extern from "numpy/ufuncobject.h":
+    ctypedef struct UFunc "PyUFuncObject":  # NumPy 2.5's own declaration for Cython gives Python lists
+        int nargs
+        int ntypes
+        const char* types
+        void** data
+
 cdef extern from "numpy/arrayobject.h":
     PyTypeObject PyGenericArrType_Type
     int NPY_NUMUSERTYPES  # how many dtypes NumPy learnt from other libraries; their numbers begin at NPY_USERDEF
@@ -548,7 +555,7 @@ cdef class Operation:
 
     def set_common_ufunc(self, ufunc):
         """Let the common calls go to this ufunc of make_ufunc."""
-        cdef cnp.ufunc common = ufunc
+        cdef UFunc* common = <UFunc*><PyObject*>ufunc
         cdef int i
         self.common_ufunc = ufunc
         for i in range(common.ntypes):
