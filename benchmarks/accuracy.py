@@ -34,8 +34,7 @@ from report import provenance  # noqa: E402
 from subject import BLOCK, PARTS, Subject, bound  # noqa: E402
 from ulp import around, stratified  # noqa: E402
 
-import fastact as fa  # noqa: E402
-from fastact.bench import peers  # noqa: E402
+from fastact.bench import cases, peers  # noqa: E402
 
 #: What is measured besides float32.
 KINDS = ("float64", "float16", "bfloat16")
@@ -232,7 +231,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--peers", action="store_true", help="measure the other libraries instead, and store")
     options = parser.parse_args()
-    names = options.names or [name for name in fa.names() if isinstance(fa.get(name), fa.Activation)]
+    names = options.names or cases.activations()
     with ProcessPoolExecutor(options.processes, get_context("spawn")) as pool:
         (run_peers if options.peers else run_fastact)(names, options, pool)
 

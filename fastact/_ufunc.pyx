@@ -528,8 +528,8 @@ cdef object number_operand(PyObject* number):
 cdef class Operation:
     """A compiled elementwise function: the forward pass, the derivative or the backward pass of an activation.
 
-    It is called by CPython's vectorcall protocol, and hands the arguments of a common call to the ufunc as they came: that
-    costs about 30 ns, where building a tuple and a dict would cost 100 to 300.
+    It is called by CPython's vectorcall protocol, and hands the arguments of a common call on as they came, to the loop
+    itself or to the ufunc: that costs about 30 ns, where building a tuple and a dict would cost 100 to 300.
     """
 
     cdef vectorcallfunc vectorcall
@@ -567,15 +567,19 @@ cdef class Operation:
     def are_numbers(self, tuple operands, Py_ssize_t start):
         """Whether there are operands from `start` on, and all are Python numbers: floats, or ints if no loop is for these."""
         cdef Py_ssize_t i
-        cdef PyTypeObject* kind
         for i in range(start, len(operands)):
-            kind = Py_TYPE(PyTuple_GET_ITEM(operands, i))
-            if not (kind is &PyFloat_Type or (kind is &PyLong_Type and not self.keeps_integers)):
+            if not stands_beside_arrays(self, PyTuple_GET_ITEM(operands, i)):
                 return False
         return start < len(operands)
 
     def __call__(self, *args, **kwargs):
         return self.dispatch(self, args, kwargs)
+
+
+cdef inline bint stands_beside_arrays(Operation self, PyObject* operand) noexcept:
+    """Whether an operand is a Python number that leaves the arrays' dtype alone: a float, or an int if no loop is for these."""
+    cdef PyTypeObject* kind = Py_TYPE(operand)
+    return kind is &PyFloat_Type or (kind is &PyLong_Type and not self.keeps_integers)
 
 
 cdef object call_operation(PyObject* callable, PyObject** arguments, size_t flags, PyObject* names):
@@ -608,13 +612,10 @@ cdef object call_operation(PyObject* callable, PyObject** arguments, size_t flag
             operands[self.inputs + i] = PyTuple_GET_ITEM(self.defaults if numbers else self.default_operands, i)
         for i in range(self.inputs, count + named):
             place = i if i < count else place_of(self, PyTuple_GET_ITEM(<tuple>names, i - count), total)
-            kind = Py_TYPE(arguments[i])
             if place == total:
-                common = common and kind is ndarray_type
+                common = common and Py_TYPE(arguments[i]) is ndarray_type
                 operands[total] = arguments[i]
-            elif place >= (0 if i < count else count) and (
-                kind is &PyFloat_Type or (kind is &PyLong_Type and not self.keeps_integers)
-            ):
+            elif place >= (0 if i < count else count) and stands_beside_arrays(self, arguments[i]):
                 if numbers:
                     operands[place] = arguments[i]
                 else:
