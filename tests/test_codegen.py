@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import ACTIVATIONS, PARTS
+from llvmlite.binding import get_host_cpu_features
 
 import fastact as fa
 from fastact.backends import serial
@@ -50,6 +51,13 @@ def test_main_loop_is_packed(compiled: Any, dtype: Any) -> None:
     for line in body.splitlines():
         if re.search(ARITHMETIC, line):
             assert re.search(r"<\d+ x ", line), f"not packed: {line.strip()}"
+
+
+@pytest.mark.skipif(not get_host_cpu_features().get("avx512f"), reason="this processor has no vectors of 512 bits")
+def test_vectors_are_as_wide_as_they_go(compiled: Any, dtype: Any) -> None:
+    """For some processors LLVM prefers half of the width."""
+    kind, lanes = {4: ("float", 16), 8: ("double", 8)}[dtype().itemsize]
+    assert f"store <{lanes} x {kind}>" in main_loop(compiled.inspect_llvm())
 
 
 def test_no_other_float_type(compiled: Any, dtype: Any) -> None:
