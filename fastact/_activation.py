@@ -72,11 +72,11 @@ class ElementwiseOperation(Operation):
         #: keyword -> its value -> the operation that it selects
         self.variants: dict[str, dict[str, ElementwiseOperation]] = {}
         self._loops: dict[tuple[int, bool], tuple[int, float]] = {}
-        self._ufuncs: dict[int, np.ufunc] = {}
-        self._with_bfloat16: set[int] = set()
+        self._ufuncs: dict[tuple[int, bool], np.ufunc] = {}
+        self._with_bfloat16: set[tuple[int, bool]] = set()
         self.keeps_integers = "i" in dtypes
-        self.set_common_ufunc(self._ufunc(Threads.AUTO, self.are_numbers(self.defaults, 0)))
-        self.knows_bfloat16 = bool(self._with_bfloat16)
+        self._common = Threads.AUTO, self.are_numbers(self.defaults, 0)
+        self.set_common_ufunc(self._ufunc(*self._common))
 
     @property
     def ufunc(self) -> np.ufunc:
@@ -84,16 +84,18 @@ class ElementwiseOperation(Operation):
 
     def _ufunc(self, threads: int, numbers: bool) -> np.ufunc:
         """The ufunc with this threading, for parameters that are Python numbers or not; with bfloat16 if known."""
-        key = 2 * threads + numbers
+        key = threads, numbers
         if key not in self._ufuncs or ("ml_dtypes" in sys.modules and key not in self._with_bfloat16):
             definition = self.inputs, len(self.parameters), self.dtypes, self._compile, threads, numbers
             if key not in self._ufuncs:
                 self._ufuncs[key] = make_ufunc(self.name, *definition)
             bfloat16 = getattr(sys.modules.get("ml_dtypes"), "bfloat16", None)
             if bfloat16 is not None:
-                add_bfloat16(self._ufuncs[key], np.dtype(bfloat16), *definition)
+                dtype = np.dtype(bfloat16)
+                loop = add_bfloat16(self._ufuncs[key], dtype, *definition)
                 self._with_bfloat16.add(key)
-                self.knows_bfloat16 |= self._ufuncs[key] is self.common_ufunc
+                if key == self._common:
+                    self.set_common_bfloat16(dtype.num, loop)
         return self._ufuncs[key]
 
     def loop_for(

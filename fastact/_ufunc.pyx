@@ -55,7 +55,7 @@ cdef extern from "numpy/ufuncobject.h":
 cdef extern from "numpy/arrayobject.h":
     PyTypeObject PyGenericArrType_Type
     int NPY_NUMUSERTYPES  # how many dtypes NumPy learnt from other libraries; their numbers begin at NPY_USERDEF
-    int NPY_USERDEF
+    int NPY_USERDEF, NPY_HALF
     int type_number "PyArray_TYPE"(PyArrayObject*) noexcept
     int flags_of "PyArray_FLAGS"(PyArrayObject*) noexcept
     Py_ssize_t size_of "PyArray_SIZE"(PyArrayObject*) noexcept
@@ -470,15 +470,17 @@ def make_ufunc(str name, int inputs, int parameters, str rows, compile, int thre
 
 
 def add_bfloat16(ufunc, dtype, int inputs, int parameters, str rows, compile, int threads, bint numbers):
-    """Give a ufunc of make_ufunc a loop for the dtype bfloat16, which NumPy knows only once ml_dtypes is imported."""
+    """Give a ufunc of make_ufunc a loop for the dtype bfloat16, which NumPy knows only once ml_dtypes is imported.
+
+    Returns where it is, for `Operation.set_common_bfloat16`.
+    """
     cdef int types[MAX_OPERANDS]
     cdef int j, row = rows.index("f")
+    cdef Loop* loop = new_loop(inputs, parameters, np.dtype("f"), BFLOAT16, row, compile, threads, numbers)
     for j in range(inputs + parameters + 1):
         types[j] = type_of(j, inputs, parameters, dtype.num, numbers)
-    cnp.PyUFunc_RegisterLoopForType(
-        ufunc, dtype.num, <cnp.PyUFuncGenericFunction>inner_loop, types,
-        new_loop(inputs, parameters, np.dtype("f"), BFLOAT16, row, compile, threads, numbers),
-    )
+    cnp.PyUFunc_RegisterLoopForType(ufunc, dtype.num, <cnp.PyUFuncGenericFunction>inner_loop, types, loop)
+    return <size_t>loop
 
 
 #: Elements from which it pays to cut arrays into slabs (_slabs.py), which takes some 20 us.
@@ -535,8 +537,9 @@ cdef class Operation:
     cdef vectorcallfunc vectorcall
     cdef readonly str name
     cdef readonly object common_ufunc    # takes calls whose parameters are Python numbers
-    cdef Loop* loops[2]                  # its loops for float32 and float64
-    cdef public bint knows_bfloat16      # whether that has its loop
+    cdef Loop* loops[4]                  # its loops for float32, float64, float16 and bfloat16
+    cdef int bfloat16                    # the number of that dtype
+    cdef readonly bint knows_bfloat16    # whether there is one
     cdef public bint keeps_integers      # whether there are loops for integers
     cdef readonly int inputs
     cdef readonly tuple parameter_names
@@ -549,6 +552,7 @@ cdef class Operation:
         self.vectorcall = <vectorcallfunc>call_operation
         self.name = name
         self.inputs = inputs
+        self.bfloat16 = -1
         self.parameter_names, self.defaults = tuple(parameters), tuple(parameters.values())
         self.default_operands = tuple([number_operand(<PyObject*>default) for default in self.defaults])
         self.dispatch = dispatch
@@ -563,6 +567,12 @@ cdef class Operation:
                 self.loops[0] = <Loop*>common.data[i]
             elif common.types[i * common.nargs] == cnp.NPY_DOUBLE:
                 self.loops[1] = <Loop*>common.data[i]
+            elif common.types[i * common.nargs] == NPY_HALF:
+                self.loops[2] = <Loop*>common.data[i]
+
+    def set_common_bfloat16(self, int number, size_t loop):
+        """What `add_bfloat16` has given to that ufunc, and the number of the dtype."""
+        self.loops[3], self.bfloat16, self.knows_bfloat16 = <Loop*>loop, number, True
 
     def are_numbers(self, tuple operands, Py_ssize_t start):
         """Whether there are operands from `start` on, and all are Python numbers: floats, or ints if no loop is for these."""
@@ -654,23 +664,34 @@ cdef object call_loop(Operation self, PyObject** operands, Py_ssize_t total):
     cdef char* pointers[MAX_OPERANDS]
     cdef cnp.npy_intp strides[MAX_OPERANDS]
     cdef cnp.npy_intp n
-    cdef Py_ssize_t i, bytes
+    cdef Py_ssize_t i, bytes, itemsize
+    cdef int number
     if Py_TYPE(operands[0]) is not ndarray_type or ndim_of(x) == 0:
         return None
-    loop = self.loops[0] if type_number(x) == cnp.NPY_FLOAT else self.loops[1] if type_number(x) == cnp.NPY_DOUBLE else NULL
-    n = size_of(x)
-    if loop == NULL or n == 0:
+    number = type_number(x)
+    if number == cnp.NPY_FLOAT:
+        loop, itemsize = self.loops[0], 4
+    elif number == cnp.NPY_DOUBLE:
+        loop, itemsize = self.loops[1], 8
+    elif number == NPY_HALF:
+        loop, itemsize = self.loops[2], 2
+    elif number == self.bfloat16:
+        loop, itemsize = self.loops[3], 2
+    else:
         return None
-    bytes = n * loop.itemsize
+    n = size_of(x)
+    if n == 0:
+        return None
+    bytes = n * itemsize
     for i in range(total + 1):
         each = <PyArrayObject*>operands[i]
         if i < self.inputs or (i == total and each != NULL):
             if not (
-                Py_TYPE(operands[i]) is ndarray_type and type_number(each) == type_number(x) and ndim_of(each) == ndim_of(x)
+                Py_TYPE(operands[i]) is ndarray_type and type_number(each) == number and ndim_of(each) == ndim_of(x)
                 and PyArray_CompareLists(dims_of(each), dims_of(x), ndim_of(x)) and is_behaved(each)
             ):
                 return None
-            strides[i] = loop.itemsize
+            strides[i] = itemsize
         else:
             strides[i] = 0
         if each != NULL:
@@ -683,9 +704,9 @@ cdef object call_loop(Operation self, PyObject** operands, Py_ssize_t total):
                 return None
         result = <object>operands[total]
     else:
-        result = cnp.PyArray_SimpleNew(ndim_of(x), dims_of(x), type_number(x))
+        result = cnp.PyArray_SimpleNew(ndim_of(x), dims_of(x), number)
         pointers[total] = data_of(<PyArrayObject*>result)
-    strides[total] = loop.itemsize
+    strides[total] = itemsize
     if n > GIL_FROM:
         with nogil:
             inner_loop(pointers, &n, strides, loop)
