@@ -77,6 +77,7 @@ cdef extern from *:
     Py_ssize_t fastact_offset_of_vectorcall
 
 include "_half.pxi"
+include "_results.pxi"
 
 cdef extern from *:
     """
@@ -643,8 +644,8 @@ cdef object call_operation(PyObject* callable, PyObject** arguments, size_t flag
     if not common or (orders == 0 and largest >= slabs_from):  # the dispatcher cuts large arrays without a common order
         args = tuple([<object>arguments[i] for i in range(count)])
         return self.dispatch(self, args, {(<tuple>names)[i]: <object>arguments[count + i] for i in range(named)})
-    if orders & NPY_ARRAY_C_CONTIGUOUS and not numbers:
-        result = call_loop(self, operands, total)
+    if orders and not numbers:
+        result = call_loop(self, operands, total, orders)
         if result is not None:
             return result
     try:
@@ -655,9 +656,9 @@ cdef object call_operation(PyObject* callable, PyObject** arguments, size_t flag
         raise error.__cause__ or error
 
 
-cdef object call_loop(Operation self, PyObject** operands, Py_ssize_t total):
-    """A call with C-contiguous arrays of one shape and dtype alone, without NumPy's ufunc machinery: a third of the time
-    for one element. None for any other call."""
+cdef object call_loop(Operation self, PyObject** operands, Py_ssize_t total, int orders):
+    """A call with arrays of one shape, dtype and order in memory alone, without NumPy's ufunc machinery: a third of the
+    time for one element. None for any other call. `orders` are C's, Fortran's or both."""
     cdef PyArrayObject* x = <PyArrayObject*>operands[0]
     cdef PyArrayObject* each
     cdef Loop* loop
@@ -704,7 +705,7 @@ cdef object call_loop(Operation self, PyObject** operands, Py_ssize_t total):
                 return None
         result = <object>operands[total]
     else:
-        result = cnp.PyArray_SimpleNew(ndim_of(x), dims_of(x), number)
+        result = new_array(ndim_of(x), dims_of(x), number, not orders & NPY_ARRAY_C_CONTIGUOUS, bytes)
         pointers[total] = data_of(<PyArrayObject*>result)
     strides[total] = itemsize
     if n > GIL_FROM:

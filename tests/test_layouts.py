@@ -221,16 +221,16 @@ def test_slabs_of_several_operands() -> None:
 @pytest.mark.parametrize("kind", ["f2", "f4", "f8", "i4"])
 @pytest.mark.parametrize("layout", [*LAYOUTS, "contiguous"])
 def test_no_memory_besides_the_result(layout: str, kind: str) -> None:
-    """Of an array of any layout and dtype, no copy is made: 1 % of the operands' bytes is all that a call takes more."""
+    """Of an array of any layout and dtype, no copy is made: a call takes 1 % of the operands' bytes more at most."""
     x = np.ones((1024, 1200), kind)
     x, y = LAYOUTS.get(layout, np.copy)(x), x.astype(np.result_type(x, np.float16))
-    for f, operands, out in (fa.gelu, (x,), None), (fa.swish.backward, (y, x), None), (fa.gelu, (y,), y):
-        f(*operands, out=out)
+    for f, arrays, out in (fa.gelu, (x,), None), (fa.swish.backward, (y, x), None), (fa.gelu, (y,), y):
+        f(*arrays, out=out)
         tracemalloc.start()
         try:
-            result = f(*operands, out=out)
+            result = f(*arrays, out=out)
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
         allocated = 0 if out is not None else result.nbytes
-        assert peak <= allocated + 0.01 * (sum(each.nbytes for each in operands) + result.nbytes)
+        assert peak <= allocated + 0.01 * (sum(each.nbytes for each in arrays) + result.nbytes)
