@@ -128,7 +128,10 @@ class ElementwiseOperation(Operation):
         if key not in self._loops:
             dtype, parameters = np.dtype(self.dtypes[row]), len(self.parameters)
             address = serial.compile_loop(self._scalar, self.inputs, parameters, dtype, key[1])
-            self._loops[key] = address, nanoseconds_per_element(address, self.inputs + parameters + 1, dtype)
+            self._loops[key] = (
+                address,
+                nanoseconds_per_element(address, self.inputs + parameters + 1, parameters, dtype),
+            )
         return self._loops[key]
 
     def cost(self, dtype: np.dtype[Any]) -> float:

@@ -120,7 +120,7 @@ cdef enum:
     LOOKOUT = 50000       # nanoseconds for which a helper looks out for the next job before it sleeps
 
 #: Nanoseconds of one thread's work from which several are faster: where helpers are awake, where they must be woken.
-FROM_AWAKE, FROM_ASLEEP = 2500, 50000
+FROM_AWAKE, FROM_ASLEEP = 2500, 35000
 cdef double from_awake = FROM_AWAKE, from_asleep = FROM_ASLEEP
 
 cdef struct Job:

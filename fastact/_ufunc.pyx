@@ -110,6 +110,7 @@ DEF STREAM_FROM = 24 << 20  # bytes of operands from which results do not fit th
 DEF CHEAP = 0.03  # nanoseconds for a byte of output: what takes longer hides what the memory takes
 DEF ALIGN_FROM = 4096  # elements from which it pays to begin with a cache line
 DEF GIL_FROM = 500  # elements from which a call lets other Python threads run, as in NumPy
+DEF BYTE = 1 / 150  # nanoseconds that a core takes to move a byte between the second cache or the third and a kernel
 DEF GRAIN = 3000  # nanoseconds of work that a thread takes at a time
 
 cpdef enum Threads:
@@ -152,8 +153,9 @@ cdef struct Call:
     bint aligned                 # the kernel is to write whole cache lines
     bint buffered[MAX_OPERANDS]  # operands that go through a block buffer
 
-def nanoseconds_per_element(size_t address, int operands, dtype):
-    """What a kernel needs for an element where the operands are in the nearest cache: 20 us to find out."""
+def nanoseconds_per_element(size_t address, int operands, int parameters, dtype):
+    """What a kernel needs for an element where the operands are in the nearest cache, 20 us to find out, or the least
+    that its arrays need from farther ones, if that is more."""
     cdef kernel_t kernel = <kernel_t>address
     cdef char* pointers[MAX_OPERANDS]
     cdef char* copies[MAX_OPERANDS]
@@ -171,7 +173,7 @@ def nanoseconds_per_element(size_t address, int operands, dtype):
             kernel(copies, n)
         best = min(best, perf_counter_ns() - start)
     restore_flags(&flags)
-    return max(best, 1) / (8.0 * n)
+    return max(best / (8.0 * n), BYTE * dtype.itemsize * (operands - parameters))
 
 
 cdef int find_kernel(Loop* loop, bint array_parameters) noexcept with gil:
