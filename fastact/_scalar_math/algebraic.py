@@ -122,16 +122,13 @@ def sparse_plus(x: Any) -> Any:
 
 
 def _star_relu_scalar(x, scale, bias):
-    # (scale * r) * r, which unlike scale * r**2 overflows only where it must, to four parts: bias may cancel three.
+    # (scale * r) * r, which unlike scale * r**2 overflows only where it must. The first sum is exact where bias cancels
+    # all but the last places, so that what rounding took from scale * r is all that it lacks there.
     r = clamp(x, like(0.0, x), LARGEST(x))  # 0 * inf would be NaN
     c, c_low = exact_product(scale, r)
-    high, low = exact_product(c, r)
-    more, least = exact_product(c_low, r)
-    low, low_low = exact_sum(low, more)
-    total, total_low = exact_sum(high, bias)
-    value, value_low = ordered_sum(total, low)  # exact too where |low| is larger, since total then has few digits
-    value = value + (value_low + (total_low + (low_low + least)))
-    return where(value == value, value, high)
+    value = fma(c, r, bias)
+    more = fma(c_low, r, value)
+    return where(more == more, more, value)
 
 
 @compiled(_star_relu_scalar)
