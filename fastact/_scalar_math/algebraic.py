@@ -204,31 +204,38 @@ def _squareplus_parts(x, b):
 
 
 @scalar
+def _power_below_root(b):
+    """The power of two at or below sqrt(b)."""
+    root = sqrt(b)
+    return leading_power(where(root > _LEAST_POWER(b), root, _LEAST_POWER(b)))
+
+
+@scalar
 def _unit_of(b):
     """A power of two to measure lengths in, so that squares of those about sqrt(b) are normal numbers: mostly 1."""
-    root = sqrt(b)
-    power = leading_power(where(root > _LEAST_POWER(b), root, _LEAST_POWER(b)))
-    usual = where(root > _LEAST_ROOT(b), root < reciprocal_power(_LEAST_ROOT(b)), False)
+    power = _power_below_root(b)
+    usual = where(power > _LEAST_ROOT(b), power < reciprocal_power(_LEAST_ROOT(b)), False)
     return where(usual, like(1.0, b), power)
 
 
 def _squareplus_scalar(x, b):
-    # y = (a + s) / 2 with s = sqrt(a**2 + b), a = |x|; b / 4 / y for x < 0. Both are roots of y**2 - x y = b / 4: a step
-    # of Newton's method with 1 / s to 1/8 takes away what the roundings before have left, some 3 ULP.
+    # y = (a + s) / 2 with s = sqrt(a**2 + b), a = |x|, or b / 4 over that for x < 0, is a root of y**2 - x y - b / 4. A
+    # step of Newton's method, for which 1 / s to 1/8 will do, takes off what roundings have left: some 3 ULP.
     zero, half = like(0.0, x), like(0.5, x)
     unit = _unit_of(b)
     inverse = reciprocal_power(unit)
     quarter = b * inverse * inverse * like(0.25, x)
-    a = bounded(magnitude(x) * inverse, LARGEST(x))
+    a = magnitude(x) * inverse
+    a = where(a > LARGEST(x), LARGEST(x), a)
     n = fma(a, a, b * inverse * inverse)
     s = sqrt(where(n > LARGEST(x), LARGEST(x), n))
     s = where(s < a, a, s)
     step = -positive_part(reciprocal_power(s))  # 0 where 1 / s is subnormal
-    above = fma(s, half, a * half)
-    below = quarter / above
-    above_off = fma(above, above - a, -quarter)
-    below_off = fma(below, below, fma(a, below, -quarter))
-    value = where(x < zero, fma(below_off, step, below), fma(above_off, step, above)) * unit
+    negative = x < zero
+    y = fma(s, half, a * half)
+    y = where(negative, quarter / y, y)
+    off = fma(y, where(negative, y, y - a), where(negative, fma(a, y, -quarter), -quarter))
+    value = fma(off, step, y) * unit
     value = where(x < -LARGEST(x), zero, value)
     return where(value < x, x, value)
 
@@ -241,24 +248,28 @@ def squareplus(x: Any, b: Any) -> Any:
 
 
 def _squareplus_slope_times_scalar(g, x, b):
-    # squareplus / (s * p). x >= 0: (s + a) / (2 * s); x < 0: unit * ratio**2 / (2 * (s + a) * s)
-    zero, one, half, small = like(0.0, x), like(1.0, x), like(0.5, x), like(2.0**-30, x)
-    _, a, s, s_low, unit, ratio, _ = _squareplus_parts(x, b)
-    negative = x < zero
+    # For x < 0 b / (2 * s * (s + a)), else 1 less that. Lengths are divided by p, the power of two at or below |x|, but
+    # not less than about sqrt(b): what is left to multiply, 1 / p twice, comes last.
+    zero, one, half = like(0.0, x), like(1.0, x), like(0.5, x)
+    unit = _power_below_root(b)
+    inverse = reciprocal_power(unit)
+    square = b * inverse * inverse
+    a = magnitude(x) * inverse
+    a = where(a > LARGEST(x), LARGEST(x), a)
+    p = leading_power(where(a > one, where(a > _LARGEST_POWER(x), _LARGEST_POWER(x), a), one))
+    scale = reciprocal_power(p)
+    a = a * scale
+    c = where(square > zero, square, _LEAST_POWER(x) / _LEAST_ROOT(x)) * scale * scale
+    s = sqrt(fma(a, a, c))
+    lost = fma(a, a, fma(-s, s, c))
     d, d_low = ordered_sum(s, a)
-    d_low = d_low + s_low
-    product, product_low = pair_product(s, s_low, d, d_low)
-    s = where(s == zero, one, s)
-    q, q_low = quotient(
-        half * where(negative, unit, d), where(negative, zero, half * d_low),
-        where(negative, product, s), where(negative, product_low, s_low),
-    )  # fmt: skip
-    q = where(d == zero, half, q)
-    # Powers of two as far as g * q stays normal; the rest at the very end, which rounds a subnormal result once.
-    ratio = where(negative, ratio, one)
-    near = where(ratio < small, small, ratio)
-    rest = where(magnitude(x) > LARGEST(x), where(negative, zero, one), where(ratio < small, ratio / small, one))
-    return times(g, q * near * near, q_low * near * near) * rest * rest
+    product = fma(s, d, fma(s, d_low, like(1.125, x) * lost))
+    q = (half * square) / product
+    negative = x < zero
+    q = where(negative, q, fma(-q * scale, scale, one))
+    scale = where(negative, scale, one)
+    scale = where(magnitude(x) > LARGEST(x), where(negative, zero, one), scale)
+    return g * q * scale * scale
 
 
 @compiled(_squareplus_slope_times_scalar)
