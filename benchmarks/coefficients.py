@@ -66,9 +66,9 @@ def alternating(nodes: list[mpf], n: int, size: dict[mpf, mpf]) -> list[mpf]:
     return nodes
 
 
-def almost_exact(f: Function, near: float, dtype: type, bits: int) -> tuple[mpf, mpf]:
+def almost_exact(f: Function, near: float, dtype: type, bits: int, reach: int = 400) -> tuple[mpf, mpf]:
     """A multiple of 2**-bits near `near` at which f is all but a number of the dtype, and that number."""
-    points = [mpf(round(near * 2**bits) + i) / 2**bits for i in range(-400, 401)]
+    points = [mpf(round(near * 2**bits) + i) / 2**bits for i in range(-reach, reach + 1)]
     values = [f(x) for x in points]
     rounded = [mpf(float(dtype(float(y)))) for y in values]
     best = min(range(len(points)), key=lambda i: abs(values[i] - rounded[i]))
@@ -396,7 +396,10 @@ def gate_tables() -> None:
     """The constants of silu, quick_gelu, gelu_tanh, mish and telu: roots of their slopes, and what is taken there."""
     root = mpmath.findroot(lambda b: 1 + mpmath.exp(-b) - b, mpf("1.28"))
     parts("_SILU_ROOT", root)
-    parts("_SILU_SCALE", mpmath.exp(root))
+    for dtype, bits in ((np.float32, 24), (np.float64, 53)):
+        offset, decay = almost_exact(mpmath.exp, 2 * mpmath.log(2) - root, dtype, bits, 4)
+        low = float(mpmath.exp(offset) / decay - 1)
+        print(f"_SILU_OFFSET, _DECAY, _DECAY_LOW, {dtype.__name__}: {float(offset)!r}, {float(decay)!r}, {low!r}")
     quick = mpf("1.702")
     parts("_QUICK", quick)
     parts("_QUICK_LOG2_E", quick / mpmath.log(2))

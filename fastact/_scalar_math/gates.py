@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastact._primitives import (
+    biased_power,
     compiled,
     constant,
     copysign,
@@ -24,9 +25,11 @@ from fastact._primitives import (
     polynomial,
     power_of_two,
     reciprocal_power,
+    small_power,
     times_power,
     upper_half_power,
     where,
+    without_square,
 )
 from fastact._scalar_math.exponential import (
     EXP_DEEPEST,
@@ -58,11 +61,17 @@ _DEEP = constant(1.5 * 2**23 - 100, 1.5 * 2**52 - 1000)
 #: Where e**-b * b is 0 even after multiplication by the largest number, and where the square of e**-b times that is.
 _SLOPE_END = constant(200.0, 1470.0)
 _HALF_END = constant(142.0, 1090.0)
-#: The root of silu's slope, 1 + e**-b = b there, and its scale, e**root.
+#: k, biased by thrice the bias of exponents, as `without_square` takes it; and by the bias itself.
+_SHIFT_THRICE = constant(1.5 * 2**23 + 3 * 127, 1.5 * 2**52 + 3 * 1023)
+_SHIFT_BIAS = constant(1.5 * 2**23 + 127, 1.5 * 2**52 + 1023)
+#: The root of silu's slope, 1 + e**-b = b there. It is where r = 0: r = -b - k * log(2) - offset, e**offset = decay +
+#: decay * low, k = -2. Offset and decay were chosen for a small low part; so near the root r is as good.
 _SILU_ROOT = constant(1.2784645557403564, 1.2784645427610737)
-_SILU_ROOT_LOW = constant(-1.2979282537628478e-08, 1.0946994183093437e-16)
-_SILU_SCALE = constant(3.5911214351654053, 3.591121476668622)
-_SILU_SCALE_LOW = constant(4.150321686324787e-08, -3.6148589599468234e-20)
+_SHIFT_ROOT = constant(1.5 * 2**23 + 3 * 127 - 2, 1.5 * 2**52 + 3 * 1023 - 2)
+_SILU_OFFSET = constant(0.10782986879348755, 0.10782981835881722)
+_SILU_DECAY = constant(1.1138582229614258, 1.1138581710442956)
+_SILU_DECAY_LOW = constant(3.824490946158221e-09, -8.113377424390594e-18)
+_silu_power = small_power(3 * 127, 3 * 1023, 1.1138582229614258, 1.1138581710442956)
 #: quick_gelu's factor, log2(e**factor), log(2) / factor; where e**(factor * -b) is 0 even after multiplication by b.
 _QUICK = constant(1.7020000219345093, 1.702)
 _QUICK_LOW = constant(-2.1934509319976314e-08, 4.263256414560601e-17)
@@ -224,7 +233,7 @@ def _over_square(n, n_low, s, s_low):
 
 
 @scalar
-def _gate_slope(g, negative, e, rest, rest_low, u, power, k, scale, scale_low):
+def _gate_slope_from_root(g, negative, e, rest, rest_low, u, power, k, scale, scale_low):
     """g * T if negative, else g * (1 - T): T = z * (e + rest + rest_low) / (scale + z)**2, z = (1 + u) * 2**k = 1 + e.
 
     T is the slope at -b in silu's kin: e**-b * (1 + e**-b - a) / (1 + e**-b)**2, a being b times the derivative of the
@@ -282,25 +291,65 @@ def swish(x: Any, beta: Any) -> Any:
 
 
 @scalar
-def _silu_slope(g, h, h_low):
-    """g * (s + h * s * (1 - s)) with s = 1 / (1 + e**-h): g * the derivative of x * s, if h is a multiple of x."""
-    negative = h < like(0.0, h)
-    b_low = where(magnitude(h) < _SLOPE_END(h), where(negative, -h_low, h_low), like(0.0, h))
-    b = bounded(h, _SLOPE_END(h))
-    d, d_low, u, power, e, k = _from_root(b, b_low, _SILU_ROOT(h), _SILU_ROOT_LOW(h))
-    rest = d * -_SILU_SCALE(h)
-    rest_low = fma(d_low, -_SILU_SCALE(h), fma(d, -_SILU_SCALE(h), -rest))
-    return _gate_slope(g, negative, e, rest, rest_low, u, power, k, _SILU_SCALE(h), _SILU_SCALE_LOW(h))
+def _gate(u, p):
+    """q, error: 1 / (1 + p * (1 + u)) = q + q * error; the error of error falls with u."""
+    one = like(1.0, u)
+    q = one / (one + fma(p, u, p))
+    return q, fma(-(q * p), u, fma(-q, p, one - q))
+
+
+@scalar
+def _gate_slope(g, negative, w, w_low, q, error, f, k):
+    """g * T if negative, else g * (1 - T): T = (1 + f) * 2**k * q * (1 + error) * (1 - (w + w_low) * (1 + error)).
+
+    T is the slope at -b in silu's kin: e**-b * (1 + e**-b - a) / (1 + e**-b)**2, a being b times the derivative of the
+    gate's argument, w + w_low = a * q. Where w > 1 / 2, v is exact. Two of the three factors of 2**k are its third
+    root, so that none is out of range.
+    """
+    one = like(1.0, w)
+    v = one - w
+    v_low = fma(error, v - w, -w_low)
+    third = biased_power(fma(k - _SHIFT_THRICE(w), like(1 / 3, w), _SHIFT_BIAS(w)))
+    rest = without_square(k, third)
+    q = q * third
+    tail = fma(q, v, q * fma(v, f, fma(v_low, f, v_low)))
+    return where(negative, g * tail * third * rest, g * (one - tail * third * rest))
+
+
+@scalar
+def _silu_decay_terms(b, b_low):
+    """u, f, p, k: e**-(b + b_low) = (1 + u) * p = (1 + f) * 2**k, u being 0 at the root; p is 0 where k is low."""
+    k = fma(_SILU_ROOT(b) - b, LOG2_E(b), _SHIFT_ROOT(b))
+    whole = k - _SHIFT_THRICE(b)
+    r = fma(-whole, LN2_LOW(b), (fma(-whole, LN2_HIGH(b), -b) - _SILU_OFFSET(b)) - b_low)
+    u = r + fma(r * r, EXP_QUADRATIC(r), _SILU_DECAY_LOW(b))
+    return u, fma(_SILU_DECAY(b), u, _SILU_DECAY(b) - like(1.0, b)), _silu_power(k), k
 
 
 def _silu_slope_times_scalar(g, x):
-    return _silu_slope(g, x, like(0.0, x))
+    b = bounded(x, _SLOPE_END(x))
+    u, f, p, k = _silu_decay_terms(b, like(0.0, x))
+    q, error = _gate(u, p)
+    w = b * q
+    return _gate_slope(g, x < like(0.0, x), w, fma(b, q, -w), q, error, f, k)
 
 
 @compiled(_silu_slope_times_scalar)
 def silu_slope_times(g: Any, x: Any) -> Any:
     """g * the derivative of `silu`."""
     return swish_slope_times(g, x, 1)
+
+
+@scalar
+def _silu_slope(g, h, h_low):
+    """g * (s + h * s * (1 - s)) with s = 1 / (1 + e**-h): g * the derivative of x * s, if h is a multiple of x."""
+    negative = h < like(0.0, h)
+    b_low = where(magnitude(h) < _SLOPE_END(h), where(negative, -h_low, h_low), like(0.0, h))
+    b = bounded(h, _SLOPE_END(h))
+    u, f, p, k = _silu_decay_terms(b, b_low)
+    q, error = _gate(u, p)
+    w = b * q
+    return _gate_slope(g, negative, w, fma(b_low, q, fma(b, q, -w)), q, error, f, k)
 
 
 def _swish_slope_times_scalar(g, x, beta):
@@ -407,7 +456,7 @@ def _gelu_tanh_slope_times_scalar(g, x):
     rest_low = fma(d_low, a, fma(d, a_low + more, fma(d, a, -rest)))
     e = fma(power, u, power - like(1.0, x))
     negative = x < like(0.0, x)
-    return _gate_slope(g, negative, e, rest, rest_low, u, power, k, _GELU_SCALE(x), _GELU_SCALE_LOW(x))
+    return _gate_slope_from_root(g, negative, e, rest, rest_low, u, power, k, _GELU_SCALE(x), _GELU_SCALE_LOW(x))
 
 
 @compiled(_gelu_tanh_slope_times_scalar)
