@@ -61,6 +61,7 @@ _DEEP = constant(1.5 * 2**23 - 100, 1.5 * 2**52 - 1000)
 #: Where e**-b * b is 0 even after multiplication by the largest number, and where the square of e**-b times that is.
 _SLOPE_END = constant(200.0, 1470.0)
 _HALF_END = constant(142.0, 1090.0)
+_INFINITY = constant(math.inf, math.inf)
 #: k, biased by thrice the bias of exponents, as `without_square` takes it; and by the bias itself.
 _SHIFT_THRICE = constant(1.5 * 2**23 + 3 * 127, 1.5 * 2**52 + 3 * 1023)
 _SHIFT_BIAS = constant(1.5 * 2**23 + 127, 1.5 * 2**52 + 1023)
@@ -79,6 +80,7 @@ _QUICK_LOG2_E = constant(2.4554669595930156, 2.4554669595930156)
 _QUICK_LN2_HIGH = constant(0.40725451707839966, 0.4072545126674179)
 _QUICK_LN2_LOW = constant(-4.410981802038805e-09, 1.3951574412911617e-17)
 _QUICK_END = constant(66.0, 447.0)
+_QUICK_SLOPE_END = constant(117.0, 863.0)
 #: gelu_tanh's argument is cube * b * (b**2 + square); log2(e**cube), log(2) / cube; where values and slopes are 0.
 _CUBE = constant(0.07135481387376785, 0.07135481627260025)
 _CUBE_LOW = constant(2.3988324659995897e-09, -6.175149918155315e-19)
@@ -322,11 +324,8 @@ def silu_slope_times(g: Any, x: Any) -> Any:
 
 
 @scalar
-def _silu_slope(g, h, h_low):
-    """g * (s + h * s * (1 - s)) with s = 1 / (1 + e**-h): g * the derivative of x * s, if h is a multiple of x."""
-    negative = h < like(0.0, h)
-    b_low = where(magnitude(h) < _SLOPE_END(h), where(negative, -h_low, h_low), like(0.0, h))
-    b = bounded(h, _SLOPE_END(h))
+def _pair_slope(g, negative, b, b_low):
+    """The slope of silu at b + b_low, or at -(b + b_low) if negative, times g."""
     u, f, p, k = _silu_decay_terms(b, b_low)
     q, error = _gate(u, p)
     w = b * q
@@ -334,8 +333,13 @@ def _silu_slope(g, h, h_low):
 
 
 def _swish_slope_times_scalar(g, x, beta):
-    h, h_low = _argument(x, beta)
-    return _silu_slope(g, h, h_low)
+    # An undefined product counts as 0. Where b is bounded b_low is, too, by a number that it is never near elsewhere
+    one, zero, steepness = like(1.0, x), like(0.0, x), magnitude(beta)
+    b = bounded(x, where(beta == zero, LARGEST(x), _INFINITY(x)))
+    h = steepness * b
+    h = where(h > _SLOPE_END(x), _SLOPE_END(x), h)
+    h_low = fma(steepness, b, -h)
+    return _pair_slope(g, beta * x < zero, h, where(h_low > one, one, h_low))
 
 
 @compiled(_swish_slope_times_scalar)
@@ -385,8 +389,9 @@ def quick_gelu(x: Any) -> Any:
 
 
 def _quick_gelu_slope_times_scalar(g, x):
-    h = _QUICK(x) * x
-    return _silu_slope(g, h, fma(_QUICK_LOW(x), x, fma(_QUICK(x), x, -h)))
+    b = bounded(x, _QUICK_SLOPE_END(x))
+    h = _QUICK(x) * b
+    return _pair_slope(g, x < like(0.0, x), h, fma(_QUICK_LOW(x), b, fma(_QUICK(x), b, -h)))
 
 
 @compiled(_quick_gelu_slope_times_scalar)
