@@ -452,6 +452,10 @@ def main() -> None:
     square = lambda r: r * r  # noqa: E731
     show("_EXP", remez(exponential, -reach, reach, 4, square), np.float32)
     show("_EXP", remez(exponential, -reach, reach, 10, square), np.float64)
+    low, high = mpmath.log("0.7499"), mpmath.log("1.5002")
+    for degree, dtype, turns in ((4, np.float32, 99), (9, np.float64, 4)):
+        weight = lambda r: r * r / mpmath.exp(r)  # noqa: E731
+        show("_EXP_SKEW", rounded_in_turn(exponential, low, high, degree, dtype, weight, (), turns), dtype)
     reach = ((mpmath.sqrt(2) - 1) / (mpmath.sqrt(2) + 1)) ** 2 * mpf("1.001")
     show("_LOG", remez(logarithm, mpf(0), reach, 2), np.float32)
     show("_LOG", remez(logarithm, mpf(0), reach, 6), np.float64)

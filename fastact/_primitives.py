@@ -19,9 +19,9 @@ from numba.core import types
 
 __all__ = [
     "COMPILED", "INNER_OPTIONS", "JIT_OPTIONS", "PRIMITIVES", "biased_power", "compiled", "constant", "copysign",
-    "floor", "fma", "install", "leading_power", "like", "lower_half_power", "magnitude", "piecewise", "polynomial",
-    "positive_part", "power_of_two", "primitive", "reciprocal_power", "small_power", "sqrt", "times_power",
-    "upper_half_power", "where", "without_square",
+    "floor", "fma", "install", "leading_power", "like", "lower_half_power", "magnitude", "outer_power", "piecewise",
+    "polynomial", "positive_part", "power_of_two", "primitive", "reciprocal_power", "small_power", "sqrt",
+    "times_inner_power", "times_power", "upper_half_power", "where", "without_square",
 ]  # fmt: skip
 
 #: Options of every scalar function. NumPy's division: the default's ZeroDivisionError branch alone stops
@@ -215,6 +215,41 @@ def _times_power(builder: Any, values: Any, cast: Any) -> Any:
 @primitive(2, 0, _times_power)
 def times_power(x: Any, shifted: Any) -> Any:
     """x * 2 ** k, k as `power_of_two` takes it, for normal x and result: an addition of integers."""
+
+
+def _inner_exponent(builder: Any, shifted: Any) -> tuple[Any, Any]:
+    """k moved to the exponent, and the number nearest to it that leaves a number near 1 normal."""
+    integer, bits = _integer(shifted.type), _mantissa_bits(shifted.type)
+    bias = (1 << (integer.width - bits - 2)) - 1
+    exponent = builder.shl(_bits(builder, shifted), ir.Constant(integer, bits))
+    inner = exponent
+    for sign, end in ((">", 8 - bias), ("<", bias - 1)):
+        limit = ir.Constant(integer, end << bits)
+        inner = builder.select(builder.icmp_signed(sign, inner, limit), inner, limit)
+    return exponent, inner
+
+
+def _times_inner_power(builder: Any, values: Any, cast: Any) -> Any:
+    x, shifted = values
+    return builder.bitcast(builder.add(_bits(builder, x), _inner_exponent(builder, shifted)[1]), x.type)
+
+
+@primitive(2, 0, _times_inner_power)
+def times_inner_power(x: Any, shifted: Any) -> Any:
+    """x * 2 ** k for x near 1, but only so far that it stays a normal number: an addition of integers."""
+
+
+def _outer_power(builder: Any, values: Any, cast: Any) -> Any:
+    (shifted,) = values
+    integer, bits = _integer(shifted.type), _mantissa_bits(shifted.type)
+    bias = ir.Constant(integer, ((1 << (integer.width - bits - 2)) - 1) << bits)
+    exponent, inner = _inner_exponent(builder, shifted)
+    return builder.bitcast(builder.add(builder.sub(exponent, inner), bias), shifted.type)
+
+
+@primitive(1, 0, _outer_power)
+def outer_power(shifted: Any) -> Any:
+    """The power of two that `times_inner_power` leaves to be multiplied, which rounds a subnormal result once."""
 
 
 def _biased_power(builder: Any, values: Any, cast: Any) -> Any:
