@@ -65,6 +65,7 @@ _INFINITY = constant(math.inf, math.inf)
 #: k, biased by thrice the bias of exponents, as `without_square` takes it; and by the bias itself.
 _SHIFT_THRICE = constant(1.5 * 2**23 + 3 * 127, 1.5 * 2**52 + 3 * 1023)
 _SHIFT_BIAS = constant(1.5 * 2**23 + 127, 1.5 * 2**52 + 1023)
+_thrice_power = small_power(3 * 127, 3 * 1023)
 #: The root of silu's slope, 1 + e**-b = b there. It is where r = 0: r = -b - k * log(2) - offset, e**offset = decay +
 #: decay * low, k = -2. Offset and decay were chosen for a small low part; so near the root r is as good.
 _SILU_ROOT = constant(1.2784645557403564, 1.2784645427610737)
@@ -184,9 +185,8 @@ def _product_terms(y, factor, factor_low):
 
 
 @scalar
-def _sigmoid_terms(r, t, k):
-    """q, error: 1 / (1 + (1 + r + t) * 2**-k) = (q + q * error) * 2**k."""
-    power = tiny_power(k)
+def _sigmoid_terms(r, t, power):
+    """q, error: 1 / (1 + (1 + r + t) / power) = (q + q * error) * power."""
     one = like(1.0, r) + power
     d = one + (r + t)
     d_low = ((one - d) + r) + (((like(1.0, r) - one) + power) + t)
@@ -195,9 +195,8 @@ def _sigmoid_terms(r, t, k):
 
 
 @scalar
-def _short_sigmoid_terms(r, t, k):
+def _short_sigmoid_terms(r, t, power):
     """The same in two operations less, for r and t so exact that there is room for what such a sum loses."""
-    power = tiny_power(k)
     d = (like(1.0, r) + power) + (r + t)
     d_low = (((like(1.0, r) - d) + power) + r) + t
     q = like(1.0, r) / d
@@ -239,7 +238,7 @@ def _silu_scalar(x):
     k = fma(b, -LOG2_E(x), SHIFT_TINY(x))
     whole = k - SHIFT_TINY(x)
     r = fma(whole, LN2_LOW(x), fma(whole, LN2_HIGH(x), b))
-    q, error = _short_sigmoid_terms(r, r * r * EXP_QUADRATIC(r), k)
+    q, error = _short_sigmoid_terms(r, r * r * EXP_QUADRATIC(r), tiny_power(k))
     return _less_gated(x, b, q, error, k)
 
 
@@ -249,28 +248,41 @@ def silu(x: Any) -> Any:
     return x / (1 + np.exp(-x))
 
 
+@scalar
+def _swish_argument(x, beta):
+    """b, b_low: |beta * x| within where slopes are 0 or 1; 0 where beta is 0, for an infinite x too."""
+    one, zero, steepness = like(1.0, x), like(0.0, x), magnitude(beta)
+    x = bounded(x, where(beta == zero, LARGEST(x), _INFINITY(x)))
+    b = steepness * x
+    b = where(b > _SLOPE_END(x), _SLOPE_END(x), b)
+    low = fma(steepness, x, -b)  # less than 1 where b is not bounded
+    return b, where(low > one, one, low)
+
+
 def _swish_scalar(x, beta):
-    # x - x / (1 + e**b), b = |beta * x|, or what is subtracted here where beta * x < 0. An undefined product counts as
-    # large, as does NaN, which comes back with k or with x: tests for either beforehand would delay all the rest.
-    h, h_low = exact_product(beta, x)
-    negative, inside = h < like(0.0, x), magnitude(h) < -EXP_DEEPEST(x)
-    b = where(inside, magnitude(h), -EXP_DEEPEST(x))
-    b_low = where(inside, where(negative, -h_low, h_low), like(0.0, x))
-    k = fma(b, -LOG2_E(x), where(beta == beta, SHIFT_TINY(x), beta))
-    whole = k - SHIFT_TINY(x)
+    # x - x / (1 + e**b), b = |beta * x|, or what is subtracted here where beta * x < 0
+    b, b_low = _swish_argument(x, beta)
+    k = fma(b, -LOG2_E(x), _SHIFT_THRICE(x))
+    whole = k - _SHIFT_THRICE(x)
     r = fma(whole, LN2_HIGH(x), b) + fma(whole, LN2_LOW(x), b_low)
-    q, error = _sigmoid_terms(r, r * r * EXP_QUADRATIC(r), k)
-    finite = where(magnitude(x) > LARGEST(x), like(0.0, x), x)
-    k, rest = _split_power(k)
-    q = q * lower_half_power(k)
-    tail = fma(finite, q, finite * (error * q)) * upper_half_power(k) * rest
-    return copysign(where(negative, tail, x - tail), x)
+    q, error = _short_sigmoid_terms(r, r * r * EXP_QUADRATIC(r), _thrice_power(k))
+    third, rest = _third_powers(k)
+    b, q = bounded(x, LARGEST(x)), q * third
+    tail = fma(b, q, b * (error * q)) * third * rest
+    return copysign(where(beta * x < like(0.0, x), tail, magnitude(x) - tail), x)
 
 
 @compiled(_swish_scalar)
 def swish(x: Any, beta: Any) -> Any:
     """x / (1 + e**(-beta * x))."""
     return x / (1 + np.exp(-beta * x))
+
+
+@scalar
+def _third_powers(k):
+    """third, rest: 2**k = third**2 * rest, k biased as `_SHIFT_THRICE` is: none is out of range where 2**k is."""
+    third = biased_power(fma(k - _SHIFT_THRICE(k), like(1 / 3, k), _SHIFT_BIAS(k)))
+    return third, without_square(k, third)
 
 
 @scalar
@@ -292,8 +304,7 @@ def _gate_slope(g, negative, w, w_low, q, error, f, k):
     one = like(1.0, w)
     v = one - w
     v_low = fma(error, v - w, -w_low)
-    third = biased_power(fma(k - _SHIFT_THRICE(w), like(1 / 3, w), _SHIFT_BIAS(w)))
-    rest = without_square(k, third)
+    third, rest = _third_powers(k)
     q = q * third
     tail = fma(q, v, q * fma(v, f, fma(v_low, f, v_low)))
     return where(negative, g * tail * third * rest, g * (one - tail * third * rest))
@@ -333,13 +344,8 @@ def _pair_slope(g, negative, b, b_low):
 
 
 def _swish_slope_times_scalar(g, x, beta):
-    # An undefined product counts as 0. Where b is bounded b_low is, too, by a number that it is never near elsewhere
-    one, zero, steepness = like(1.0, x), like(0.0, x), magnitude(beta)
-    b = bounded(x, where(beta == zero, LARGEST(x), _INFINITY(x)))
-    h = steepness * b
-    h = where(h > _SLOPE_END(x), _SLOPE_END(x), h)
-    h_low = fma(steepness, b, -h)
-    return _pair_slope(g, beta * x < zero, h, where(h_low > one, one, h_low))
+    b, b_low = _swish_argument(x, beta)
+    return _pair_slope(g, beta * x < like(0.0, x), b, b_low)
 
 
 @compiled(_swish_slope_times_scalar)
@@ -378,7 +384,7 @@ def _quick_gelu_scalar(x):
     k = fma(b, -_QUICK_LOG2_E(x), SHIFT_TINY(x))
     whole = k - SHIFT_TINY(x)
     y = fma(whole, _QUICK_LN2_LOW(x), fma(whole, _QUICK_LN2_HIGH(x), b))
-    q, error = _sigmoid_terms(*_product_terms(y, _QUICK(x), _QUICK_LOW(x)), k)
+    q, error = _sigmoid_terms(*_product_terms(y, _QUICK(x), _QUICK_LOW(x)), tiny_power(k))
     return _less_gated(x, b, q, error, k)
 
 
@@ -421,7 +427,7 @@ def _gelu_tanh_scalar(x):
     k = fma(h, -_CUBE_LOG2_E(x), SHIFT_TINY(x))
     whole = k - SHIFT_TINY(x)
     y = fma(whole, _CUBE_LN2_HIGH(x), h) + fma(whole, _CUBE_LN2_LOW(x), h_low)
-    q, error = _sigmoid_terms(*_product_terms(y, _CUBE(x), _CUBE_LOW(x)), k)
+    q, error = _sigmoid_terms(*_product_terms(y, _CUBE(x), _CUBE_LOW(x)), tiny_power(k))
     return _less_gated(x, b, q, error, k)
 
 
