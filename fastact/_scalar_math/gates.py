@@ -32,7 +32,6 @@ from fastact._primitives import (
     without_square,
 )
 from fastact._scalar_math.exponential import (
-    EXP_DEEPEST,
     EXP_LOWEST,
     EXP_QUADRATIC,
     LN2_HIGH,
