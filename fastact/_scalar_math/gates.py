@@ -43,7 +43,6 @@ from fastact._scalar_math.exponential import (
 from fastact._scalar_math.pairs import (
     LARGEST,
     SHIFT_TINY,
-    TINY,
     bounded,
     clamp,
     exact_product,
@@ -55,8 +54,6 @@ from fastact._scalar_math.pairs import (
     unbiased,
 )
 
-#: k, biased as `SHIFT_TINY` is, from which scaling leaves that bias to another multiplication.
-_DEEP = constant(1.5 * 2**23 - 100, 1.5 * 2**52 - 1000)
 #: Where e**-b * b is 0 even after multiplication by the largest number, and where the square of e**-b times that is.
 _SLOPE_END = constant(200.0, 1470.0)
 _HALF_END = constant(142.0, 1090.0)
@@ -145,10 +142,10 @@ def _decay_terms(b):
 
 
 @scalar
-def _pair_decay_terms(b, b_low):
-    """The same of b + b_low."""
-    k = fma(b, -LOG2_E(b), SHIFT_TINY(b))
-    whole = k - SHIFT_TINY(b)
+def _pair_decay_terms(b, b_low, shift):
+    """The same of b + b_low, k biased as shift is."""
+    k = fma(b, -LOG2_E(b), shift)
+    whole = k - shift
     r = fma(-whole, LN2_HIGH(b), -b) - fma(whole, LN2_LOW(b), b_low)  # what is subtracted from is exact
     return r, r * r * EXP_QUADRATIC(r), k
 
@@ -158,8 +155,8 @@ def _from_root(b, b_low, root, root_low):
     """d and d_low, b + b_low less the root; u, power, e, k: e**-(d + d_low) = (1 + u) * 2**k = 1 + e, power = 2**k."""
     d, d_low = exact_sum(b, -root)
     d_low = (d_low - root_low) + b_low
-    r, t, k = _pair_decay_terms(d, d_low)
-    u, power = r + t, tiny_power(k)
+    r, t, k = _pair_decay_terms(d, d_low, _SHIFT_THRICE(b))
+    u, power = r + t, _thrice_power(k)
     d, d_low = ordered_sum(d, d_low)  # beside the root d_low may be all there is
     return d, d_low, u, power, fma(power, u, power - like(1.0, b)), k
 
@@ -210,17 +207,17 @@ def _less_gated(x, b, q, error, k):
 
 
 @scalar
-def _split_power(k):
-    """l, rest: 2**k = 2**l * rest, k biased as `SHIFT_TINY` is, l within what `lower_half_power` and its like take."""
-    deep = k < _DEEP(k)
-    return where(deep, k, unbiased(k)), where(deep, TINY(k), like(1.0, k))
+def _third_powers(k):
+    """third, rest: 2**k = third**2 * rest, k biased as `_SHIFT_THRICE` is: none is out of range where 2**k is."""
+    third = biased_power(fma(k - _SHIFT_THRICE(k), like(1 / 3, k), _SHIFT_BIAS(k)))
+    return third, without_square(k, third)
 
 
 @scalar
 def _times_scaled(g, y, k):
-    """g * y * 2**k rounded about once, k biased as `SHIFT_TINY` is, for |y| * 2**k <= 1 and any g."""
-    k, rest = _split_power(k)
-    return (g * (y * lower_half_power(k))) * upper_half_power(k) * rest
+    """g * y * 2**k rounded about once, k as `_third_powers` takes it, for |y| * 2**k <= 1 and any g."""
+    third, rest = _third_powers(k)
+    return g * (y * third) * third * rest
 
 
 @scalar
@@ -275,13 +272,6 @@ def _swish_scalar(x, beta):
 def swish(x: Any, beta: Any) -> Any:
     """x / (1 + e**(-beta * x))."""
     return x / (1 + np.exp(-beta * x))
-
-
-@scalar
-def _third_powers(k):
-    """third, rest: 2**k = third**2 * rest, k biased as `_SHIFT_THRICE` is: none is out of range where 2**k is."""
-    third = biased_power(fma(k - _SHIFT_THRICE(k), like(1 / 3, k), _SHIFT_BIAS(k)))
-    return third, without_square(k, third)
 
 
 @scalar
@@ -360,7 +350,7 @@ def _swish_slope_by_beta_scalar(x, beta):
     h, h_low = _argument(x, beta)
     b, b_low = like(0.5, x) * magnitude(h), like(0.5, x) * where(h < like(0.0, h), -h_low, h_low)
     inside = b < _HALF_END(x)
-    r, t, k = _pair_decay_terms(bounded(b, _HALF_END(x)), where(inside, b_low, like(0.0, x)))
+    r, t, k = _pair_decay_terms(bounded(b, _HALF_END(x)), where(inside, b_low, like(0.0, x)), SHIFT_TINY(x))
     u, power = r + t, tiny_power(k)
     p, p_low = ordered_sum(like(1.0, x), u)
     z = p * power
@@ -570,7 +560,7 @@ def _telu_slope_times_scalar(g, x):
     p = fma(_TELU_S(x), u, _TELU_S(x))
     p_low = fma(_TELU_S(x), u, _TELU_S(x) - p) + fma(_TELU_S_LOW(x), u, _TELU_S_LOW(x))
     s = p * power
-    r, t, j = _pair_decay_terms(s, p_low * power)
+    r, t, j = _pair_decay_terms(s, p_low * power, SHIFT_TINY(x))
     u, inner = r + t, tiny_power(j)
     a = fma(inner, u, inner)
     a_low = fma(inner, u, inner - a)
