@@ -88,11 +88,11 @@ _SQUARE = constant(22.363861083984375, 22.363860002236834)  # of so few bits tha
 _SQUARE_LOW = constant(-1.081747996067861e-06, -4.476792661527933e-13)
 _GELU_END = constant(11.0, 22.0)
 _GELU_SLOPE_END = constant(13.7, 27.3)
-#: b times the argument's slope is steep * b * (b**2 + steep square). What is silu's above, with the argument / cube.
+#: b times the argument's slope is steep * b * (b**2 + square - less square). As for silu, with the argument / cube.
 _STEEP = constant(0.21406444907188416, 0.21406444881780073)
 _STEEP_LOW = constant(-2.540834209696641e-10, 1.2025242832367862e-17)
-_STEEP_SQUARE = constant(7.454620361328125, 7.454620000745535)  # with few bits, too
-_STEEP_SQUARE_LOW = constant(-3.6058267482985684e-07, -7.343519690318707e-14)
+_LESS_SQUARE = constant(14.90924072265625, 14.909240001490616)  # with few bits, too
+_LESS_SQUARE_LOW = constant(-7.211653496597137e-07, 3.0787695708009e-13)
 _GELU_ROOT = constant(17.253984451293945, 17.253984196784398)
 _GELU_OFFSET = constant(2.1741943359375, 2.174197859263007)
 _GELU_DECAY = constant(1.1678205728530884, 1.1678208476590695)
@@ -396,23 +396,17 @@ def quick_gelu_slope_times(g: Any, x: Any) -> Any:
 
 
 @scalar
-def _plus_square(b, c, c_low):
-    """b**2 + c + c_low as high and low part, for a c of few bits."""
-    high = fma(b, b, c)
-    return high, fma(b, b, c - high) + c_low
-
-
-@scalar
 def _gelu_argument(b):
-    """The argument of gelu_tanh's gate, / cube, as high and low part."""
-    square, square_low = _plus_square(b, _SQUARE(b), _SQUARE_LOW(b))
+    """square, square_low, h, h_low: b**2 + _SQUARE, and b times that, the argument of gelu_tanh's gate, / cube."""
+    square = fma(b, b, _SQUARE(b))
+    square_low = fma(b, b, _SQUARE(b) - square) + _SQUARE_LOW(b)
     h = b * square
-    return h, fma(b, square_low, fma(b, square, -h))
+    return square, square_low, h, fma(b, square_low, fma(b, square, -h))
 
 
 def _gelu_tanh_scalar(x):
     b = bounded(x, _GELU_END(x))
-    h, h_low = _gelu_argument(b)
+    _, _, h, h_low = _gelu_argument(b)
     k = fma(h, -_CUBE_LOG2_E(x), SHIFT_TINY(x))
     whole = k - SHIFT_TINY(x)
     y = fma(whole, _CUBE_LN2_HIGH(x), h) + fma(whole, _CUBE_LN2_LOW(x), h_low)
@@ -428,15 +422,15 @@ def gelu_tanh(x: Any) -> Any:
 
 def _gelu_tanh_slope_times_scalar(g, x):
     b = bounded(x, _GELU_SLOPE_END(x))
-    h, h_low = _gelu_argument(b)
+    square, square_low, h, h_low = _gelu_argument(b)
     k = fma(_GELU_ROOT(x) - h, _CUBE_LOG2_E(x), _SHIFT_ROOT(x))
     whole = k - _SHIFT_THRICE(x)
     y = (fma(-whole, _CUBE_LN2_HIGH(x), -h) - _GELU_OFFSET(x)) - fma(whole, _CUBE_LN2_LOW(x), h_low)
     r, t = _product_terms(y, _CUBE(x), _CUBE_LOW(x))
     u = r + (t + _GELU_DECAY_LOW(x))
     q, error = _gate(u, _gelu_power(k))
-    square, square_low = _plus_square(b, _STEEP_SQUARE(x), _STEEP_SQUARE_LOW(x))
-    b, b_low = b * _STEEP(x), fma(b, _STEEP(x), -(b * _STEEP(x))) + b * _STEEP_LOW(x)
+    square, square_low = square - _LESS_SQUARE(x), square_low - _LESS_SQUARE_LOW(x)
+    b, b_low = b * _STEEP(x), fma(b, _STEEP_LOW(x), fma(b, _STEEP(x), -(b * _STEEP(x))))
     a = b * square
     a_low = fma(b, square_low, fma(b_low, square, fma(b, square, -a)))
     w = a * q
