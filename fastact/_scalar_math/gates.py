@@ -2,8 +2,9 @@
 
 In all of them b is |x|, or the magnitude of the gate's argument, within where the result is not yet 0 or x. Values are
 max(x, 0) less a tail, which in silu's kin has one form for both signs; so has the tail of their slope, which is 1 less
-it for x > 0. A slope that is 0 for some x < 0, its root, is written in d, the distance of b from there, as are the
-exponentials: e**-b = e**-d / scale. The terms that would cancel at the root are then 0 there, and of one sign.
+it for x > 0. A slope is 0 for some x < 0, its root. There the exponentials are numbers of the dtype, all but a very
+small part, times e**r with r = 0. So in silu's kin what cancels at the root is known to twice the dtype's precision;
+in mish and telu it is written in d, the distance of b from the root, as terms that are 0 there, and of one sign.
 """
 
 from __future__ import annotations
@@ -62,8 +63,8 @@ _INFINITY = constant(math.inf, math.inf)
 _SHIFT_THRICE = constant(1.5 * 2**23 + 3 * 127, 1.5 * 2**52 + 3 * 1023)
 _SHIFT_BIAS = constant(1.5 * 2**23 + 127, 1.5 * 2**52 + 1023)
 _thrice_power = small_power(3 * 127, 3 * 1023)
-#: The root of silu's slope, 1 + e**-b = b there. It is where r = 0: r = -b - k * log(2) - offset, e**offset = decay +
-#: decay * low, k = -2. Offset and decay were chosen for a small low part; so near the root r is as good.
+#: The root of silu's slope, 1 + e**-b = b there. e**-b = decay * (1 + low) * 2**k * e**r with r = -b - k * log(2) -
+#: offset, which is all but 0 at the root, where k = -2. Among offsets near there this one has a small low part.
 _SILU_ROOT = constant(1.2784645557403564, 1.2784645427610737)
 _SHIFT_ROOT = constant(1.5 * 2**23 + 3 * 127 - 2, 1.5 * 2**52 + 3 * 1023 - 2)
 _SILU_OFFSET = constant(0.10782986879348755, 0.10782981835881722)
@@ -245,22 +246,23 @@ def silu(x: Any) -> Any:
 
 
 @scalar
-def _swish_argument(x, beta):
-    """b, b_low: |beta * x| within where slopes are 0 or 1; 0 where beta is 0, for an infinite x too."""
-    one, zero, steepness = like(1.0, x), like(0.0, x), magnitude(beta)
-    x = bounded(x, where(beta == zero, LARGEST(x), _INFINITY(x)))
-    b = steepness * x
-    b = where(b > _SLOPE_END(x), _SLOPE_END(x), b)
-    low = fma(steepness, x, -b)  # less than 1 where b is not bounded
-    return b, where(low > one, one, low)
+def _swish_factors(x, beta):
+    """|beta| and |x|, whose product is 0 where beta is 0, for an infinite x too."""
+    return magnitude(beta), bounded(x, where(beta == like(0.0, beta), LARGEST(x), _INFINITY(x)))
 
 
 def _swish_scalar(x, beta):
-    # x - x / (1 + e**b), b = |beta * x|, or what is subtracted here where beta * x < 0
-    b, b_low = _swish_argument(x, beta)
-    k = fma(b, -LOG2_E(x), _SHIFT_THRICE(x))
+    # x - x / (1 + e**b), b = |beta * x|, or what is subtracted here where beta * x < 0. An undefined product counts as
+    # large, as does NaN, which comes back with k or with x: tests for either beforehand would delay all the rest. The
+    # low part is less than 1 where b is not bounded.
+    steepness, b = _swish_factors(x, beta)
+    h, one = steepness * b, like(1.0, x)
+    h = where(h < _SLOPE_END(x), h, _SLOPE_END(x))
+    h_low = fma(steepness, b, -h)
+    h_low = where(h_low < one, h_low, one)
+    k = fma(h, -LOG2_E(x), where(beta == beta, _SHIFT_THRICE(x), beta))
     whole = k - _SHIFT_THRICE(x)
-    r = fma(whole, LN2_HIGH(x), b) + fma(whole, LN2_LOW(x), b_low)
+    r = fma(whole, LN2_HIGH(x), h) + fma(whole, LN2_LOW(x), h_low)
     q, error = _short_sigmoid_terms(r, r * r * EXP_QUADRATIC(r), _thrice_power(k))
     third, rest = _third_powers(k)
     b, q = bounded(x, LARGEST(x)), q * third
@@ -333,8 +335,12 @@ def _pair_slope(g, negative, b, b_low):
 
 
 def _swish_slope_times_scalar(g, x, beta):
-    b, b_low = _swish_argument(x, beta)
-    return _pair_slope(g, beta * x < like(0.0, x), b, b_low)
+    # As in `_swish_scalar`, but NaN stays
+    steepness, b = _swish_factors(x, beta)
+    h, one = steepness * b, like(1.0, x)
+    h = where(h > _SLOPE_END(x), _SLOPE_END(x), h)
+    h_low = fma(steepness, b, -h)
+    return _pair_slope(g, beta * x < like(0.0, x), h, where(h_low > one, one, h_low))
 
 
 @compiled(_swish_slope_times_scalar)
