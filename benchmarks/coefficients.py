@@ -418,7 +418,7 @@ def gate_tables() -> None:
     parts("_CUBE_LN2", mpmath.log(2) / cube)
     parts("_SQUARE", square, 16, 40)
     parts("_STEEP", 3 * cube)
-    parts("_STEEP_SQUARE", square / 3, 16, 42)
+    parts("_LESS_SQUARE", 2 * square / 3, 16, 40)
     root = mpmath.findroot(lambda b: 1 + mpmath.exp(-argument(b)) - steepness(b), mpf("0.75"))
     parts("_GELU_ROOT", argument(root) / cube)
     decay_tables("_GELU", cube, argument(root), 19, 48)

@@ -2,8 +2,9 @@
 
 In all of them b is |x|, or the magnitude of the gate's argument, within where the result is not yet 0 or x. Values are
 max(x, 0) less a tail, which in silu's kin has one form for both signs; so has the tail of their slope, which is 1 less
-it for x > 0. A slope that is 0 for some x < 0, its root, is written in d, the distance of b from there, as are the
-exponentials: e**-b = e**-d / scale. The terms that would cancel at the root are then 0 there, and of one sign.
+it for x > 0. A slope is 0 for some x < 0, its root. There the exponentials are numbers of the dtype, all but a very
+small part, times e**r with r = 0. So in silu's kin what cancels at the root is known to twice the dtype's precision;
+in mish and telu it is written in d, the distance of b from the root, as terms that are 0 there, and of one sign.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ from fastact._primitives import (
     without_square,
 )
 from fastact._scalar_math.exponential import (
-    EXP_DEEPEST,
     EXP_LOWEST,
     EXP_QUADRATIC,
     LN2_HIGH,
@@ -44,7 +44,6 @@ from fastact._scalar_math.exponential import (
 from fastact._scalar_math.pairs import (
     LARGEST,
     SHIFT_TINY,
-    TINY,
     bounded,
     clamp,
     exact_product,
@@ -56,8 +55,6 @@ from fastact._scalar_math.pairs import (
     unbiased,
 )
 
-#: k, biased as `SHIFT_TINY` is, from which scaling leaves that bias to another multiplication.
-_DEEP = constant(1.5 * 2**23 - 100, 1.5 * 2**52 - 1000)
 #: Where e**-b * b is 0 even after multiplication by the largest number, and where the square of e**-b times that is.
 _SLOPE_END = constant(200.0, 1470.0)
 _HALF_END = constant(142.0, 1090.0)
@@ -65,8 +62,9 @@ _INFINITY = constant(math.inf, math.inf)
 #: k, biased by thrice the bias of exponents, as `without_square` takes it; and by the bias itself.
 _SHIFT_THRICE = constant(1.5 * 2**23 + 3 * 127, 1.5 * 2**52 + 3 * 1023)
 _SHIFT_BIAS = constant(1.5 * 2**23 + 127, 1.5 * 2**52 + 1023)
-#: The root of silu's slope, 1 + e**-b = b there. It is where r = 0: r = -b - k * log(2) - offset, e**offset = decay +
-#: decay * low, k = -2. Offset and decay were chosen for a small low part; so near the root r is as good.
+_thrice_power = small_power(3 * 127, 3 * 1023)
+#: The root of silu's slope, 1 + e**-b = b there. e**-b = decay * (1 + low) * 2**k * e**r with r = -b - k * log(2) -
+#: offset, which is all but 0 at the root, where k = -2. Among offsets near there this one has a small low part.
 _SILU_ROOT = constant(1.2784645557403564, 1.2784645427610737)
 _SHIFT_ROOT = constant(1.5 * 2**23 + 3 * 127 - 2, 1.5 * 2**52 + 3 * 1023 - 2)
 _SILU_OFFSET = constant(0.10782986879348755, 0.10782981835881722)
@@ -91,11 +89,11 @@ _SQUARE = constant(22.363861083984375, 22.363860002236834)  # of so few bits tha
 _SQUARE_LOW = constant(-1.081747996067861e-06, -4.476792661527933e-13)
 _GELU_END = constant(11.0, 22.0)
 _GELU_SLOPE_END = constant(13.7, 27.3)
-#: b times the argument's slope is steep * b * (b**2 + steep square). What is silu's above, with the argument / cube.
+#: b times the argument's slope is steep * b * (b**2 + square - less square). As for silu, with the argument / cube.
 _STEEP = constant(0.21406444907188416, 0.21406444881780073)
 _STEEP_LOW = constant(-2.540834209696641e-10, 1.2025242832367862e-17)
-_STEEP_SQUARE = constant(7.454620361328125, 7.454620000745535)  # with few bits, too
-_STEEP_SQUARE_LOW = constant(-3.6058267482985684e-07, -7.343519690318707e-14)
+_LESS_SQUARE = constant(14.90924072265625, 14.909240001490616)  # with few bits, too
+_LESS_SQUARE_LOW = constant(-7.211653496597137e-07, 3.0787695708009e-13)
 _GELU_ROOT = constant(17.253984451293945, 17.253984196784398)
 _GELU_OFFSET = constant(2.1741943359375, 2.174197859263007)
 _GELU_DECAY = constant(1.1678205728530884, 1.1678208476590695)
@@ -145,10 +143,10 @@ def _decay_terms(b):
 
 
 @scalar
-def _pair_decay_terms(b, b_low):
-    """The same of b + b_low."""
-    k = fma(b, -LOG2_E(b), SHIFT_TINY(b))
-    whole = k - SHIFT_TINY(b)
+def _pair_decay_terms(b, b_low, shift):
+    """The same of b + b_low, k biased as shift is."""
+    k = fma(b, -LOG2_E(b), shift)
+    whole = k - shift
     r = fma(-whole, LN2_HIGH(b), -b) - fma(whole, LN2_LOW(b), b_low)  # what is subtracted from is exact
     return r, r * r * EXP_QUADRATIC(r), k
 
@@ -158,8 +156,8 @@ def _from_root(b, b_low, root, root_low):
     """d and d_low, b + b_low less the root; u, power, e, k: e**-(d + d_low) = (1 + u) * 2**k = 1 + e, power = 2**k."""
     d, d_low = exact_sum(b, -root)
     d_low = (d_low - root_low) + b_low
-    r, t, k = _pair_decay_terms(d, d_low)
-    u, power = r + t, tiny_power(k)
+    r, t, k = _pair_decay_terms(d, d_low, _SHIFT_THRICE(b))
+    u, power = r + t, _thrice_power(k)
     d, d_low = ordered_sum(d, d_low)  # beside the root d_low may be all there is
     return d, d_low, u, power, fma(power, u, power - like(1.0, b)), k
 
@@ -184,9 +182,8 @@ def _product_terms(y, factor, factor_low):
 
 
 @scalar
-def _sigmoid_terms(r, t, k):
-    """q, error: 1 / (1 + (1 + r + t) * 2**-k) = (q + q * error) * 2**k."""
-    power = tiny_power(k)
+def _sigmoid_terms(r, t, power):
+    """q, error: 1 / (1 + (1 + r + t) / power) = (q + q * error) * power."""
     one = like(1.0, r) + power
     d = one + (r + t)
     d_low = ((one - d) + r) + (((like(1.0, r) - one) + power) + t)
@@ -195,9 +192,8 @@ def _sigmoid_terms(r, t, k):
 
 
 @scalar
-def _short_sigmoid_terms(r, t, k):
+def _short_sigmoid_terms(r, t, power):
     """The same in two operations less, for r and t so exact that there is room for what such a sum loses."""
-    power = tiny_power(k)
     d = (like(1.0, r) + power) + (r + t)
     d_low = (((like(1.0, r) - d) + power) + r) + t
     q = like(1.0, r) / d
@@ -212,17 +208,17 @@ def _less_gated(x, b, q, error, k):
 
 
 @scalar
-def _split_power(k):
-    """l, rest: 2**k = 2**l * rest, k biased as `SHIFT_TINY` is, l within what `lower_half_power` and its like take."""
-    deep = k < _DEEP(k)
-    return where(deep, k, unbiased(k)), where(deep, TINY(k), like(1.0, k))
+def _third_powers(k):
+    """third, rest: 2**k = third**2 * rest, k biased as `_SHIFT_THRICE` is: none is out of range where 2**k is."""
+    third = biased_power(fma(k - _SHIFT_THRICE(k), like(1 / 3, k), _SHIFT_BIAS(k)))
+    return third, without_square(k, third)
 
 
 @scalar
 def _times_scaled(g, y, k):
-    """g * y * 2**k rounded about once, k biased as `SHIFT_TINY` is, for |y| * 2**k <= 1 and any g."""
-    k, rest = _split_power(k)
-    return (g * (y * lower_half_power(k))) * upper_half_power(k) * rest
+    """g * y * 2**k rounded about once, k as `_third_powers` takes it, for |y| * 2**k <= 1 and any g."""
+    third, rest = _third_powers(k)
+    return g * (y * third) * third * rest
 
 
 @scalar
@@ -239,7 +235,7 @@ def _silu_scalar(x):
     k = fma(b, -LOG2_E(x), SHIFT_TINY(x))
     whole = k - SHIFT_TINY(x)
     r = fma(whole, LN2_LOW(x), fma(whole, LN2_HIGH(x), b))
-    q, error = _short_sigmoid_terms(r, r * r * EXP_QUADRATIC(r), k)
+    q, error = _short_sigmoid_terms(r, r * r * EXP_QUADRATIC(r), tiny_power(k))
     return _less_gated(x, b, q, error, k)
 
 
@@ -249,22 +245,29 @@ def silu(x: Any) -> Any:
     return x / (1 + np.exp(-x))
 
 
+@scalar
+def _swish_factors(x, beta):
+    """|beta| and |x|, whose product is 0 where beta is 0, for an infinite x too."""
+    return magnitude(beta), bounded(x, where(beta == like(0.0, beta), LARGEST(x), _INFINITY(x)))
+
+
 def _swish_scalar(x, beta):
     # x - x / (1 + e**b), b = |beta * x|, or what is subtracted here where beta * x < 0. An undefined product counts as
-    # large, as does NaN, which comes back with k or with x: tests for either beforehand would delay all the rest.
-    h, h_low = exact_product(beta, x)
-    negative, inside = h < like(0.0, x), magnitude(h) < -EXP_DEEPEST(x)
-    b = where(inside, magnitude(h), -EXP_DEEPEST(x))
-    b_low = where(inside, where(negative, -h_low, h_low), like(0.0, x))
-    k = fma(b, -LOG2_E(x), where(beta == beta, SHIFT_TINY(x), beta))
-    whole = k - SHIFT_TINY(x)
-    r = fma(whole, LN2_HIGH(x), b) + fma(whole, LN2_LOW(x), b_low)
-    q, error = _sigmoid_terms(r, r * r * EXP_QUADRATIC(r), k)
-    finite = where(magnitude(x) > LARGEST(x), like(0.0, x), x)
-    k, rest = _split_power(k)
-    q = q * lower_half_power(k)
-    tail = fma(finite, q, finite * (error * q)) * upper_half_power(k) * rest
-    return copysign(where(negative, tail, x - tail), x)
+    # large, as does NaN, which comes back with k or with x: tests for either beforehand would delay all the rest. The
+    # low part is less than 1 where b is not bounded.
+    steepness, b = _swish_factors(x, beta)
+    h, one = steepness * b, like(1.0, x)
+    h = where(h < _SLOPE_END(x), h, _SLOPE_END(x))
+    h_low = fma(steepness, b, -h)
+    h_low = where(h_low < one, h_low, one)
+    k = fma(h, -LOG2_E(x), where(beta == beta, _SHIFT_THRICE(x), beta))
+    whole = k - _SHIFT_THRICE(x)
+    r = fma(whole, LN2_HIGH(x), h) + fma(whole, LN2_LOW(x), h_low)
+    q, error = _short_sigmoid_terms(r, r * r * EXP_QUADRATIC(r), _thrice_power(k))
+    third, rest = _third_powers(k)
+    b, q = bounded(x, LARGEST(x)), q * third
+    tail = fma(b, q, b * (error * q)) * third * rest
+    return copysign(where(beta * x < like(0.0, x), tail, magnitude(x) - tail), x)
 
 
 @compiled(_swish_scalar)
@@ -292,8 +295,7 @@ def _gate_slope(g, negative, w, w_low, q, error, f, k):
     one = like(1.0, w)
     v = one - w
     v_low = fma(error, v - w, -w_low)
-    third = biased_power(fma(k - _SHIFT_THRICE(w), like(1 / 3, w), _SHIFT_BIAS(w)))
-    rest = without_square(k, third)
+    third, rest = _third_powers(k)
     q = q * third
     tail = fma(q, v, q * fma(v, f, fma(v_low, f, v_low)))
     return where(negative, g * tail * third * rest, g * (one - tail * third * rest))
@@ -333,13 +335,12 @@ def _pair_slope(g, negative, b, b_low):
 
 
 def _swish_slope_times_scalar(g, x, beta):
-    # An undefined product counts as 0. Where b is bounded b_low is, too, by a number that it is never near elsewhere
-    one, zero, steepness = like(1.0, x), like(0.0, x), magnitude(beta)
-    b = bounded(x, where(beta == zero, LARGEST(x), _INFINITY(x)))
-    h = steepness * b
+    # As in `_swish_scalar`, but NaN stays
+    steepness, b = _swish_factors(x, beta)
+    h, one = steepness * b, like(1.0, x)
     h = where(h > _SLOPE_END(x), _SLOPE_END(x), h)
     h_low = fma(steepness, b, -h)
-    return _pair_slope(g, beta * x < zero, h, where(h_low > one, one, h_low))
+    return _pair_slope(g, beta * x < like(0.0, x), h, where(h_low > one, one, h_low))
 
 
 @compiled(_swish_slope_times_scalar)
@@ -355,7 +356,7 @@ def _swish_slope_by_beta_scalar(x, beta):
     h, h_low = _argument(x, beta)
     b, b_low = like(0.5, x) * magnitude(h), like(0.5, x) * where(h < like(0.0, h), -h_low, h_low)
     inside = b < _HALF_END(x)
-    r, t, k = _pair_decay_terms(bounded(b, _HALF_END(x)), where(inside, b_low, like(0.0, x)))
+    r, t, k = _pair_decay_terms(bounded(b, _HALF_END(x)), where(inside, b_low, like(0.0, x)), SHIFT_TINY(x))
     u, power = r + t, tiny_power(k)
     p, p_low = ordered_sum(like(1.0, x), u)
     z = p * power
@@ -378,7 +379,7 @@ def _quick_gelu_scalar(x):
     k = fma(b, -_QUICK_LOG2_E(x), SHIFT_TINY(x))
     whole = k - SHIFT_TINY(x)
     y = fma(whole, _QUICK_LN2_LOW(x), fma(whole, _QUICK_LN2_HIGH(x), b))
-    q, error = _sigmoid_terms(*_product_terms(y, _QUICK(x), _QUICK_LOW(x)), k)
+    q, error = _sigmoid_terms(*_product_terms(y, _QUICK(x), _QUICK_LOW(x)), tiny_power(k))
     return _less_gated(x, b, q, error, k)
 
 
@@ -401,27 +402,21 @@ def quick_gelu_slope_times(g: Any, x: Any) -> Any:
 
 
 @scalar
-def _plus_square(b, c, c_low):
-    """b**2 + c + c_low as high and low part, for a c of few bits."""
-    high = fma(b, b, c)
-    return high, fma(b, b, c - high) + c_low
-
-
-@scalar
 def _gelu_argument(b):
-    """The argument of gelu_tanh's gate, / cube, as high and low part."""
-    square, square_low = _plus_square(b, _SQUARE(b), _SQUARE_LOW(b))
+    """square, square_low, h, h_low: b**2 + _SQUARE, and b times that, the argument of gelu_tanh's gate, / cube."""
+    square = fma(b, b, _SQUARE(b))
+    square_low = fma(b, b, _SQUARE(b) - square) + _SQUARE_LOW(b)
     h = b * square
-    return h, fma(b, square_low, fma(b, square, -h))
+    return square, square_low, h, fma(b, square_low, fma(b, square, -h))
 
 
 def _gelu_tanh_scalar(x):
     b = bounded(x, _GELU_END(x))
-    h, h_low = _gelu_argument(b)
+    _, _, h, h_low = _gelu_argument(b)
     k = fma(h, -_CUBE_LOG2_E(x), SHIFT_TINY(x))
     whole = k - SHIFT_TINY(x)
     y = fma(whole, _CUBE_LN2_HIGH(x), h) + fma(whole, _CUBE_LN2_LOW(x), h_low)
-    q, error = _sigmoid_terms(*_product_terms(y, _CUBE(x), _CUBE_LOW(x)), k)
+    q, error = _sigmoid_terms(*_product_terms(y, _CUBE(x), _CUBE_LOW(x)), tiny_power(k))
     return _less_gated(x, b, q, error, k)
 
 
@@ -433,15 +428,15 @@ def gelu_tanh(x: Any) -> Any:
 
 def _gelu_tanh_slope_times_scalar(g, x):
     b = bounded(x, _GELU_SLOPE_END(x))
-    h, h_low = _gelu_argument(b)
+    square, square_low, h, h_low = _gelu_argument(b)
     k = fma(_GELU_ROOT(x) - h, _CUBE_LOG2_E(x), _SHIFT_ROOT(x))
     whole = k - _SHIFT_THRICE(x)
     y = (fma(-whole, _CUBE_LN2_HIGH(x), -h) - _GELU_OFFSET(x)) - fma(whole, _CUBE_LN2_LOW(x), h_low)
     r, t = _product_terms(y, _CUBE(x), _CUBE_LOW(x))
     u = r + (t + _GELU_DECAY_LOW(x))
     q, error = _gate(u, _gelu_power(k))
-    square, square_low = _plus_square(b, _STEEP_SQUARE(x), _STEEP_SQUARE_LOW(x))
-    b, b_low = b * _STEEP(x), fma(b, _STEEP(x), -(b * _STEEP(x))) + b * _STEEP_LOW(x)
+    square, square_low = square - _LESS_SQUARE(x), square_low - _LESS_SQUARE_LOW(x)
+    b, b_low = b * _STEEP(x), fma(b, _STEEP_LOW(x), fma(b, _STEEP(x), -(b * _STEEP(x))))
     a = b * square
     a_low = fma(b, square_low, fma(b_low, square, fma(b, square, -a)))
     w = a * q
@@ -565,7 +560,7 @@ def _telu_slope_times_scalar(g, x):
     p = fma(_TELU_S(x), u, _TELU_S(x))
     p_low = fma(_TELU_S(x), u, _TELU_S(x) - p) + fma(_TELU_S_LOW(x), u, _TELU_S_LOW(x))
     s = p * power
-    r, t, j = _pair_decay_terms(s, p_low * power)
+    r, t, j = _pair_decay_terms(s, p_low * power, SHIFT_TINY(x))
     u, inner = r + t, tiny_power(j)
     a = fma(inner, u, inner)
     a_low = fma(inner, u, inner - a)
