@@ -174,7 +174,7 @@ def _softsign_slope_times_scalar(g, x):
     more, less = where(b > one, b, one), where(b > one, one, b)
     scale = reciprocal_power(leading_power(where(more > _LARGEST_POWER(x), _LARGEST_POWER(x), more)))
     more, less = more * scale, less * scale
-    square = fma(more, more, less * fma(like(2.0, x), more, less))
+    square = fma(more, more, fma(more + more, less, less * less))
     return g * (one / square) * scale * scale
 
 
