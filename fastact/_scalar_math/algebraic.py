@@ -265,8 +265,8 @@ def _squareplus_slope_times_scalar(g, x, b):
     a = a * scale
     c = where(square > zero, square, _LEAST_POWER(x) / _LEAST_ROOT(x)) * scale * scale
     s = sqrt(fma(a, a, c))
-    lost = fma(a, a, fma(-s, s, c))
     d, d_low = ordered_sum(s, a)
+    lost = where(scale < one, fma(a - s, d, c), fma(a, a, fma(-s, s, c)))  # a**2 + c - s**2
     # s * d, where s lacks lost / (2 * s), so that s * d lacks lost * (1 + a / (2 * s)), about
     product = fma(s, d, fma(s, d_low, lost * fma(a, like(0.3, x), one)))
     q = (half * square) / product
