@@ -18,7 +18,6 @@ from fastact._primitives import (
     leading_power,
     like,
     magnitude,
-    positive_part,
     reciprocal_power,
     sqrt,
     where,
@@ -31,6 +30,7 @@ from fastact._scalar_math.pairs import (
     exact_sum,
     ordered_sum,
     pair_product,
+    quotient,
     scalar,
 )
 
@@ -149,15 +149,10 @@ def star_relu_slope_times(g: Any, x: Any, scale: Any) -> Any:
 
 
 def _softsign_scalar(x):
-    # What the quotient q = b / (1 + b) lacks is (b - q - q * b) / (1 + b); the larger product goes first, so that the
-    # first difference is exact or small. For the last division an eighth of the quotient will do.
-    one = like(1.0, x)
     b = bounded(x, _SOFTSIGN_END(x))
-    more, less = where(b > one, b, one), where(b > one, one, b)
-    d = more + less
-    q = b / d
-    off = fma(-q, less, fma(-q, more, b))
-    return copysign(fma(off, reciprocal_power(d), q), x)
+    d, d_low = exact_sum(like(1.0, x), b)
+    q, q_low = quotient(b, like(-0.0, x), d, d_low)
+    return copysign(q + q_low, x)
 
 
 @compiled(_softsign_scalar)
@@ -214,34 +209,15 @@ def _power_below_root(b):
     return leading_power(where(root > _LEAST_POWER(b), root, _LEAST_POWER(b)))
 
 
-@scalar
-def _unit_of(b):
-    """A power of two to measure lengths in, so that squares of those about sqrt(b) are normal numbers: mostly 1."""
-    power = _power_below_root(b)
-    usual = where(power > _LEAST_ROOT(b), power < reciprocal_power(_LEAST_ROOT(b)), False)
-    return where(usual, like(1.0, b), power)
-
-
 def _squareplus_scalar(x, b):
-    # y = (a + s) / 2 with s = sqrt(a**2 + b), a = |x|, or b / 4 over that for x < 0, is a root of y**2 - x y - b / 4. A
-    # step of Newton's method, for which 1 / s to 1/8 will do, takes off what roundings have left: some 3 ULP.
-    zero, half = like(0.0, x), like(0.5, x)
-    unit = _unit_of(b)
-    inverse = reciprocal_power(unit)
-    quarter = b * inverse * inverse * like(0.25, x)
-    a = magnitude(x) * inverse
-    a = where(a > LARGEST(x), LARGEST(x), a)
-    n = fma(a, a, b * inverse * inverse)
-    s = sqrt(where(n > LARGEST(x), LARGEST(x), n))
-    s = where(s < a, a, s)
-    step = -positive_part(reciprocal_power(s))  # 0 where 1 / s is subnormal
-    negative = x < zero
-    y = fma(s, half, a * half)
-    y = where(negative, quarter / y, y)
-    off = fma(y, where(negative, y, y - a), where(negative, fma(a, y, -quarter), -quarter))
-    value = fma(off, step, y) * unit
-    value = where(x < -LARGEST(x), zero, value)
-    return where(value < x, x, value)
+    # x >= 0: (s + a) * p / 2; x < 0: b / (2 * (s + a) * p)
+    half = like(0.5, x)
+    p, a, s, s_low, unit, ratio, power = _squareplus_parts(x, b)
+    d, d_low = ordered_sum(s, a)
+    d_low = d_low + s_low
+    q, q_low = quotient(half * unit, like(-0.0, x), d, d_low)
+    value = where(x < like(0.0, x), (q + q_low) * power * ratio, (d + d_low) * (half * p))
+    return where(magnitude(x) > LARGEST(x), where(x > like(0.0, x), x, like(0.0, x)), value)
 
 
 @compiled(_squareplus_scalar)
@@ -269,7 +245,7 @@ def _squareplus_slope_times_scalar(g, x, b):
     lost = where(scale < one, fma(a - s, d, c), fma(a, a, fma(-s, s, c)))  # a**2 + c - s**2
     # s * d, where s lacks lost / (2 * s), so that s * d lacks lost * (1 + a / (2 * s)), about
     product = fma(s, d, fma(s, d_low, lost * fma(a, like(0.3, x), one)))
-    q = (half * square) / product
+    q = where(a == zero, half, (half * square) / product)  # also for b = 0
     negative = x < zero
     q = where(negative, q, fma(-q * scale, scale, one))
     scale = where(negative, scale, one)
