@@ -138,7 +138,7 @@ class Softmax(_OverAxes):
         out: np.ndarray | None = None,
         *,
         lengths: ArrayLike | None = None,
-        dtype: DTypeLike = None,
+        dtype: DTypeLike | None = None,
         backend: str | None = None,
     ) -> Any:
         return _apply(self, (x,), axis, where, lengths, temperature, out, dtype, backend)
@@ -153,7 +153,7 @@ class Softmax(_OverAxes):
         out: np.ndarray | None = None,
         *,
         lengths: ArrayLike | None = None,
-        dtype: DTypeLike = None,
+        dtype: DTypeLike | None = None,
         backend: str | None = None,
     ) -> Any:
         """The gradient for the input, y * (g - sum(g * y)) / T, from the gradient for the output and the OUTPUT itself.
@@ -280,7 +280,7 @@ class LogSumExp(_OverAxes):
         where: ArrayLike | str | None = None,
         lengths: ArrayLike | None = None,
         temperature: ArrayLike = 1.0,
-        dtype: DTypeLike = None,
+        dtype: DTypeLike | None = None,
         backend: str | None = None,
     ) -> Any:
         if b is not None:
@@ -301,7 +301,7 @@ class LogSumExp(_OverAxes):
         where: ArrayLike | str | None = None,
         lengths: ArrayLike | None = None,
         temperature: ArrayLike = 1.0,
-        dtype: DTypeLike = None,
+        dtype: DTypeLike | None = None,
         backend: str | None = None,
     ) -> Any:
         """The gradient for the input, g * softmax(x) / T, from the gradient for the result and the INPUT.
@@ -324,7 +324,7 @@ def _apply(
     lengths: ArrayLike | None,
     temperature: ArrayLike,
     out: np.ndarray | None,
-    dtype: DTypeLike,
+    dtype: DTypeLike | None,
     backend: str | None,
     keepdims: bool = True,
 ) -> Any:
@@ -355,9 +355,9 @@ def _apply(
     if kind == "logsumexp":
         rest = tuple(size for i, size in enumerate(shape) if i not in axes)
         kept = reduced(shape, axes)
-        allowed, result_shape = (rest, kept), (kept if keepdims else rest) if len(arrays) == 1 else shape
+        allowed, result_shape = [rest, kept], (kept if keepdims else rest) if len(arrays) == 1 else shape
     else:
-        allowed, result_shape = (shape,), shape
+        allowed, result_shape = [shape], shape
     if len(arrays) == 2 and arrays[0].shape not in allowed:
         raise ValueError(f"grad_output has shape {arrays[0].shape}; {function.name} of this has {allowed[0]}")
     options = None

@@ -1,4 +1,4 @@
-"""Masks, lengths, temperatures, dtypes and logsumexp: against sums written out element by element in extended precision.
+"""Masks, lengths, temperatures, dtypes and logsumexp, against sums over single rows in extended precision.
 
 The reference sees a mask as the list of the elements that count, so nothing under it can reach a result.
 """
@@ -187,7 +187,10 @@ def test_causal_and_lengths(backend: str, kind: str, shape: tuple[int, ...], dty
 def test_logsumexp_of_causal_and_lengths(backend: str, shape: tuple[int, ...]) -> None:
     for arguments, mask in masks_in_words(shape):
         x = np.where(mask, numbers(shape), np.nan)
-        value, wanted = fa.logsumexp(x, -1, **arguments, backend=backend), fa.logsumexp(x, -1, where=mask, backend="numpy")
+        value, wanted = (
+            fa.logsumexp(x, -1, **arguments, backend=backend),
+            fa.logsumexp(x, -1, where=mask, backend="numpy"),
+        )
         np.testing.assert_allclose(value, wanted, rtol=1e-14, atol=1e-15)
         gradient = fa.logsumexp.backward(wanted, x, -1, **arguments, backend=backend)
         expected = fa.logsumexp.backward(wanted, x, -1, where=mask, backend="numpy")
@@ -377,7 +380,7 @@ def test_logsumexp_backward_takes_both_shapes(backend: str) -> None:
 
 ERRORS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"where": np.ones((2, 3), int)}, TypeError, "where has dtype int64; pass a boolean mask"),
-    ({"where": np.ones((2, 2), bool)}, ValueError, r"where of shape \(2, 2\) does not broadcast to x of shape \(2, 3\)"),
+    ({"where": np.ones((2, 2), bool)}, ValueError, r"where of shape \(2, 2\) does not broadcast to x"),
     ({"where": np.ones((1, 2, 3), bool)}, ValueError, r"where of shape \(1, 2, 3\) does not broadcast"),
     ({"where": "casual"}, fa.UnknownNameError, "where='casual'; did you mean 'causal'"),
     ({"where": "causal", "axis": 0}, ValueError, "where='causal' goes with the last axis"),
@@ -391,7 +394,7 @@ ERRORS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"temperature": [1, np.nan, 1]}, ValueError, "temperature holds nan"),
     ({"temperature": [1, 2]}, ValueError, r"temperature of shape \(2,\) does not broadcast"),
     ({"dtype": int}, TypeError, "dtype is int64; it must be one of float16, bfloat16, float32, float64"),
-    ({"dtype": np.float64, "out": np.empty((2, 3), np.float32)}, TypeError, "out has dtype float32, the result float64"),
+    ({"dtype": np.float64, "out": np.empty((2, 3), np.float32)}, TypeError, "out has dtype float32"),
     ({"axis": 2}, np.exceptions.AxisError, "axis 2 is out of bounds"),
     ({"axis": (0, -2)}, ValueError, "repeated axis"),
 ]  # fmt: skip

@@ -7,7 +7,7 @@ in the table at the end, which says what it takes and gives for elements under a
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -100,7 +100,7 @@ def softmax(
 
 
 def signed_logsumexp(x: np.ndarray, weights: np.ndarray, axes: Axes) -> tuple[np.ndarray, np.ndarray]:
-    """log|s| and the sign of s = sum(weights * exp(x)), over arrays of one shape; an element of weight 0 is not read."""
+    """log|s| and the sign of s = sum(weights * exp(x)), of arrays of one shape; where a weight is 0, x is not read."""
     if x.size == 0:
         empty = np.full(reduced(x.shape, axes), -np.inf, x.dtype)
         return empty, np.zeros_like(empty)
