@@ -14,11 +14,13 @@ from fastact.activations import *
 from fastact.mlp import MLP
 from fastact.rrelu import rrelu as rrelu
 from fastact.softmax import log_softmax as log_softmax
+from fastact.softmax import logsumexp
 from fastact.softmax import softmax as softmax
+from fastact.softmax import softmin as softmin
 
 __version__ = "0.1.0"
 
 __all__ = [
     "MLP", "Activation", "BackendError", "MissingDependencyError", "UnknownNameError", "activation", "backends",
-    "cache_info", "explain", "get", "get_num_threads", "names", "set_num_threads", "use_backend", "warmup", *names(),
+    "cache_info", "explain", "get", "get_num_threads", "logsumexp", "names", "set_num_threads", "use_backend", "warmup", *names(),
 ]  # fmt: skip
