@@ -8,7 +8,7 @@ an operation: its function, a line in `ROWS`, and its reference in backends/_sof
 
 from __future__ import annotations
 
-from math import log1p, nan
+from math import inf, log1p, nan
 
 import numpy as np
 from numba import njit
@@ -155,6 +155,24 @@ def log_softmax_gradient(g, y, out, scratch):
     sum_ = like(total(plain_term, g, g, 0.0, 0.0, scratch)[0], y[0])
     for i in range(y.size):
         out[i] = g[i] - exp_times(sum_, y[i], like(0.0, y[0]))
+
+
+@scalar
+def logsumexp(x, out, scratch):
+    """`out` has one element."""
+    top = row_maximum(x)
+    out[0] = top
+    if top - top == 0.0:
+        sum_, rest = total(others_term, x, x, top, 0.0, scratch)
+        out[0] = np.float64(top) + log1p((sum_ - 1.0) + rest)
+
+
+@scalar
+def logsumexp_gradient(g, x, out, scratch):
+    """g * softmax(x); g is repeated for every element."""
+    softmax(x, out, scratch)
+    for i in range(x.size):
+        out[i] = g[i] * out[i]
 
 
 # --- sparsemax and entmax15 -------------------------------------------------------------------------------------------
@@ -341,7 +359,7 @@ def first_equal(x, wanted):
 @scalar
 def hardmax(x, out, scratch):
     top = row_maximum(x)
-    if top != top:
+    if not top > -inf:
         fill(out, nan)
         return
     place = first_equal(x, top)
@@ -362,6 +380,8 @@ ROWS = {
     ("softmax", 2): softmax_gradient,
     ("log_softmax", 1): log_softmax,
     ("log_softmax", 2): log_softmax_gradient,
+    ("logsumexp", 1): logsumexp,
+    ("logsumexp", 2): logsumexp_gradient,
     ("sparsemax", 1): sparsemax,
     ("sparsemax", 2): sparsemax_gradient,
     ("entmax15", 1): entmax15,

@@ -40,6 +40,7 @@ class _OverAxes:
     name: ClassVar[str]
     formula: ClassVar[str]
     kind: ClassVar[str]  # the backends' name of the operation
+    family: ClassVar[str] = "softmax"  # what a backend must offer
     sign: ClassVar[int] = 1  # what x is multiplied with
     default_axis: ClassVar[int | None] = -1
 
@@ -330,7 +331,7 @@ def _apply(
 ) -> Any:
     """Check the arguments and hand them to a backend: float arrays of one dtype, axes counted from 0."""
     x, kind = operands[-1], function.kind
-    kernels = _dispatch.softmax_backend(backend, x)
+    kernels = _dispatch.softmax_backend(backend, x, function.family)
     plain = (
         where is None and lengths is None and dtype is None and type(temperature) is float
         and temperature == 1.0 and function.sign == 1

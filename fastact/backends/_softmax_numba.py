@@ -2,7 +2,7 @@
 
 The formulas are functions of one row (_rows.py); here each is compiled for rows that follow each other in memory, or
 found in the cache on disk. Other layouts, axes and dtypes are brought to that slab by slab, in scratch that fits into
-the cache, where masks are put in too. Imported by the three backends alone.
+the cache, where masks and temperatures are put in too. Imported by the three backends alone.
 """
 
 from __future__ import annotations
@@ -17,11 +17,15 @@ import numpy as np
 from numba import carray, cfunc, from_dtype, types
 
 from fastact import _cache, _threads
+from fastact._axes import Options, reduced, wide_dtype
 from fastact._primitives import JIT_OPTIONS
 from fastact._rows import ROWS, scratch_size
 from fastact._ufunc import Threads
+from fastact.backends._softmax_numpy import OPERATIONS, Operation
 
 __all__ = ["softmax"]
+
+Axes = tuple[int, ...]
 
 #: Numbers that a thread takes at a time, at least.
 GRAIN = 32768
@@ -35,50 +39,79 @@ def softmax(
     threads: Threads,
     kind: str,
     arrays: tuple[np.ndarray, ...],
-    axes: tuple[int, ...],
+    axes: Axes,
     out: np.ndarray | None,
-    where: np.ndarray | None = None,
+    options: Options | None = None,
 ) -> np.ndarray:
-    """Forward for arrays (x,), backward for (grad_output, output), checked before; `where` is a mask of x's shape."""
-    x = arrays[-1]
-    dtype = x.dtype.newbyteorder("=")
-    result = np.empty_like(x, dtype, subok=False) if out is None else out
+    """Forward for arrays (x,), backward for two; of float dtypes, checked before. Reduced axes are kept."""
+    operation, x = OPERATIONS[kind, len(arrays)], arrays[-1]
+    dtype = x.dtype.newbyteorder("=") if options is None else options.dtype
+    if out is None:
+        reduces = operation.result is None
+        out = np.empty(reduced(x.shape, axes), dtype) if reduces else np.empty_like(x, dtype, subok=False)
     if x.size == 0:
-        return result
-    arrays = tuple(a.copy() if _overlaps(a, result) else a for a in arrays)
-    wide = np.dtype(np.float32) if dtype.itemsize == 2 else dtype
-    n = math.prod(x.shape[axis] for axis in axes)
+        out[...] = -np.inf  # only a sum of no terms has elements here
+        return out
+    wide = wide_dtype(x.dtype, dtype)
     rows = _kernel(kind, len(arrays), wide)
+    operands = [np.broadcast_to(a.copy() if _overlaps(a, out) else a, x.shape) for a in arrays]
     kept = tuple(axis for axis in range(x.ndim) if axis not in axes)
-    operands = (*arrays, result)
-    in_place = where is None and kept + axes == tuple(range(x.ndim)) and all(_plain(a, wide) for a in operands)
-    if in_place:
-        views, mask = [a.reshape(-1, n) for a in operands], None
+    if options is None and kept + axes == tuple(range(x.ndim)) and all(_plain(a, wide) for a in (*operands, out)):
+        length = math.prod(x.shape[axis] for axis in kept)
+        views = [a.reshape(length, -1) for a in (*operands, out)]
+
+        def slab(start: int, stop: int) -> None:
+            rows(*(a[start:stop] for a in views))
     else:
-        order = (*_outermost_first(x, kept), *axes)
-        views = [np.transpose(a, order)[(None,) * (not kept)] for a in operands]
-        mask = None if where is None else np.transpose(where, order)[(None,) * (not kept)]
+        slab, length = _converting(operation, rows, operands, out, kept, axes, wide, options or Options(dtype))
+    _run(threads, slab, length, -(-GRAIN * length // x.size))
+    return out
+
+
+def _converting(
+    operation: Operation,
+    rows: Callable[..., None],
+    operands: list[np.ndarray],
+    out: np.ndarray,
+    kept: Axes,
+    axes: Axes,
+    wide: np.dtype[Any],
+    options: Options,
+) -> tuple[Callable[[int, int], None], int]:
+    """A function that computes a slab of `out` in a copy, and along how many places slabs are cut."""
+    x = operands[-1]
+    order = (*_outermost_first(x, kept), *axes)
+
+    def view(a: Any) -> np.ndarray:
+        return np.transpose(a, order)[(None,) * (not kept)]
+
+    def spread(a: Any) -> np.ndarray:
+        return view(np.broadcast_to(a, x.shape))
+
+    inputs, target, n = [view(a) for a in operands], view(out), math.prod(x.shape[axis] for axis in axes)
+    temperature = None if options.temperature == 1.0 else spread(np.asarray(options.temperature, wide))
+    mask = options.mask(x.shape, axes)
+    missing = None if mask is None else spread(~mask)
 
     def slab(start: int, stop: int) -> None:
-        *inputs, target = (a[start:stop] for a in views)
-        if in_place:
-            rows(*inputs, target)
-            return
+        part = slice(start, stop)
         with np.errstate(all="ignore"):
-            blocks = [a.astype(wide, order="C").reshape(-1, n) for a in inputs]
-            block = blocks[-1]
-            if mask is None:
-                rows(*blocks, block)
-            else:
-                taken = mask[start:stop].reshape(-1, n)
-                block[~taken] = -np.inf
-                rows(*blocks, block)
-                block[~taken.any(1)] = 0
-            target[...] = block.reshape(target.shape)
+            blocks = [a[part].astype(wide, order="C") for a in inputs]
+            if temperature is not None:
+                for i in operation.scaled:
+                    blocks[i] /= temperature[part]
+            if missing is not None:
+                for block, fill in zip(blocks, operation.masked, strict=True):
+                    if fill is not None:
+                        np.copyto(block, fill, where=missing[part])
+            reduces = operation.result is None
+            result = np.empty(target[part].shape, wide) if reduces else blocks[-1]
+            rows(*(block.reshape(-1, n) for block in blocks), result.reshape(len(blocks[-1].reshape(-1, n)), -1))
+            if missing is not None and not reduces:
+                np.copyto(result, operation.result, where=missing[part])
+            target[part] = result
 
-    length = len(views[0])
-    _run(threads, slab, length, -(-GRAIN * length // x.size))
-    return result
+    return slab, len(target)
 
 
 def _run(threads: Threads, slab: Callable[[int, int], None], length: int, grain: int) -> None:
@@ -94,7 +127,7 @@ def _run(threads: Threads, slab: Callable[[int, int], None], length: int, grain:
         _threads.for_slabs(pieces, length, grain, threads is Threads.NUMBA)
 
 
-def _outermost_first(x: np.ndarray, kept: tuple[int, ...]) -> tuple[int, ...]:
+def _outermost_first(x: np.ndarray, kept: Axes) -> Axes:
     """These axes, the first being the one to cut along."""
     if not kept:
         return ()
@@ -109,13 +142,13 @@ def _plain(a: np.ndarray, dtype: np.dtype[Any]) -> bool:
 
 
 def _overlaps(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two arrays of one shape share memory other than element by element."""
-    return np.may_share_memory(a, b) and (a.ctypes.data != b.ctypes.data or a.strides != b.strides)
+    """Whether two arrays share memory other than element by element."""
+    return np.may_share_memory(a, b) and (a.ctypes.data, a.shape, a.strides) != (b.ctypes.data, b.shape, b.strides)
 
 
 @functools.cache
 def _kernel(kind: str, inputs: int, dtype: np.dtype[Any]) -> Callable[..., None]:
-    """A function of plain arrays of one shape (rows, n), the last of which is written."""
+    """A function of plain arrays of rows: so many inputs of one shape, and the result."""
     row = ROWS[kind, inputs]
     name = _cache.key(row, ("rows", inputs, dtype.str))
     address = _cache.load(name)
@@ -123,12 +156,12 @@ def _kernel(kind: str, inputs: int, dtype: np.dtype[Any]) -> Callable[..., None]
         function = _compile(row, inputs, dtype)
         _cache.store(name, function)
         address = int(function.address)
-    call = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * (inputs + 2), *[ctypes.c_ssize_t] * 3)(address)
+    call = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * (inputs + 2), *[ctypes.c_ssize_t] * 4)(address)
 
     def rows(*arrays: np.ndarray) -> None:
         count, n = arrays[0].shape
         scratch = np.empty(scratch_size(n))
-        call(*(a.ctypes.data for a in (*arrays, scratch)), scratch.size, count, n)
+        call(*(a.ctypes.data for a in (*arrays, scratch)), scratch.size, count, n, arrays[-1].shape[1])
 
     return rows
 
@@ -136,19 +169,19 @@ def _kernel(kind: str, inputs: int, dtype: np.dtype[Any]) -> Callable[..., None]
 def _compile(row: Callable[..., None], inputs: int, dtype: np.dtype[Any]) -> Any:
     """Numba's object for a C function of pointers to the inputs, the result and scratch, and of their sizes."""
 
-    def forward(x, out, scratch, size, count, n):  # type: ignore[no-untyped-def]
-        xs, outs, space = carray(x, (count, n)), carray(out, (count, n)), carray(scratch, size)
+    def forward(x, out, scratch, size, count, n, out_n):  # type: ignore[no-untyped-def]
+        xs, outs, space = carray(x, (count, n)), carray(out, (count, out_n)), carray(scratch, size)
         for i in range(count):
             row(xs[i], outs[i], space)
 
-    def backward(grad_output, output, out, scratch, size, count, n):  # type: ignore[no-untyped-def]
-        gs, ys, outs = carray(grad_output, (count, n)), carray(output, (count, n)), carray(out, (count, n))
+    def backward(grad, y, out, scratch, size, count, n, out_n):  # type: ignore[no-untyped-def]
+        grads, ys, outs = carray(grad, (count, n)), carray(y, (count, n)), carray(out, (count, out_n))
         space = carray(scratch, size)
         for i in range(count):
-            row(gs[i], ys[i], outs[i], space)
+            row(grads[i], ys[i], outs[i], space)
 
     number, wide = types.CPointer(from_dtype(dtype)), types.CPointer(types.float64)
-    signature = types.void(*[number] * (inputs + 1), wide, *[types.intp] * 3)
+    signature = types.void(*[number] * (inputs + 1), wide, *[types.intp] * 4)
     function = cfunc(signature, **{**JIT_OPTIONS, "forceinline": False})((forward, backward)[inputs - 1])
     _compiled.append(function)
     return function
