@@ -176,7 +176,9 @@ class GumbelSoftmax:
 
     name: ClassVar[str] = "gumbel_softmax"
     formula: ClassVar[str] = "exp((x_i + g_i) / tau) / sum_j exp((x_j + g_j) / tau), g random"
-    reference: ClassVar[str] = "Jang, Gu and Poole 2017, arXiv:1611.01144; Maddison, Mnih and Teh 2017, arXiv:1611.00712"
+    reference: ClassVar[str] = (
+        "Jang, Gu and Poole 2017, arXiv:1611.01144; Maddison, Mnih and Teh 2017, arXiv:1611.00712"
+    )
 
     def __call__(
         self,
@@ -199,7 +201,9 @@ class GumbelSoftmax:
         y = hardmax(noisy, out=out, **arguments) if hard else soft
         return (y, soft) if return_soft else y
 
-    def backward(self, grad_output: ArrayLike, soft: ArrayLike, tau: float = 1.0, axis: Axis = -1, **keywords: Any) -> Any:
+    def backward(
+        self, grad_output: ArrayLike, soft: ArrayLike, tau: float = 1.0, axis: Axis = -1, **keywords: Any
+    ) -> Any:
         """The gradient for the logits from the SOFT sample, for hard samples too (the straight-through estimator).
 
         Parameters

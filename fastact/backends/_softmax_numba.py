@@ -89,7 +89,8 @@ def _converting(
         return view(np.broadcast_to(a, x.shape))
 
     inputs, target, n = [view(a) for a in operands], view(out), math.prod(x.shape[axis] for axis in axes)
-    temperature = None if options.temperature == 1.0 else spread(np.asarray(options.temperature, wide))
+    given = np.asarray(options.temperature, wide)
+    temperature = None if given.ndim == 0 and given == 1 else spread(given)
     mask = options.mask(x.shape, axes)
     missing = None if mask is None else spread(~mask)
 

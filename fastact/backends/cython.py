@@ -48,10 +48,13 @@ def load(wanted: str | None = None) -> ModuleType:
 _kernels = load(os.environ.get("FASTACT_SIMD"))
 
 
-def softmax(kind: str, arrays: tuple[np.ndarray, ...], axes: tuple[int, ...], out: np.ndarray | None, options=None) -> np.ndarray:
+def softmax(
+    kind: str, arrays: tuple[np.ndarray, ...], axes: tuple[int, ...], out: np.ndarray | None, options=None
+) -> np.ndarray:
     """Forward for arrays (x,), backward for (grad_output, output); float16, float32 or float64, checked before."""
     if options is not None or kind == "logsumexp" or arrays[-1].dtype.name == "bfloat16":
         from ._softmax_numpy import softmax as plain
+
         return plain(kind, arrays, axes, out, options)
     if len(axes) == 1:
         grad = arrays[0] if len(arrays) == 2 else None
