@@ -259,7 +259,7 @@ def test_integers(backend: str, dtype: Any) -> None:
     x = np.array([[0, 1, 100], [1, 0, 1]]).astype(dtype)
     for kind in KINDS:
         result = getattr(fa, kind)(x, backend=backend)
-        assert result.dtype == np.exp(x).dtype
+        assert result.dtype == np.exp(np.zeros_like(x)).dtype
         assert ulps(result, reference(kind, x, -1)) <= bound(kind, result.dtype, backend)
     np.testing.assert_array_equal(fa.softmin(np.uint8([3, 5])), fa.softmin(np.float16([3, 5])))
 
