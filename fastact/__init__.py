@@ -26,5 +26,6 @@ __version__ = "0.1.0"
 
 __all__ = [
     "MLP", "Activation", "BackendError", "MissingDependencyError", "UnknownNameError", "activation", "backends",
-    "cache_info", "explain", "get", "get_num_threads", "gumbel_softmax", "logsumexp", "names", "set_num_threads", "use_backend", "warmup", *names(),
+    "cache_info", "explain", "get", "get_num_threads", "gumbel_softmax", "logsumexp", "names", "set_num_threads",
+    "use_backend", "warmup", *names(),
 ]  # fmt: skip

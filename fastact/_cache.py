@@ -59,7 +59,7 @@ _C_FUNCTIONS = (
 )  # fmt: skip
 _MEMORY_FUNCTIONS = ("memcpy", "memmove", "memset")
 
-#: Numba leaves a function that names this one in every kernel that has arrays; without memory of Numba's nobody calls it.
+#: Numba leaves a function that names this one in kernels with arrays; nobody calls it where none is allocated.
 _UNUSED = {"NRT_MemInfo_call_dtor": _nrt_python.c_helpers["MemInfo_call_dtor"]}
 
 _imported = time.time()

@@ -19,9 +19,9 @@ from numba.core import types
 
 __all__ = [
     "COMPILED", "INNER_OPTIONS", "JIT_OPTIONS", "PRIMITIVES", "biased_power", "compiled", "constant", "copysign",
-    "floor", "fma", "install", "leading_power", "like", "lower_half_power", "magnitude", "maximum", "piecewise", "polynomial",
-    "positive_part", "power_of_two", "primitive", "reciprocal_power", "small_power", "sqrt", "times_power",
-    "upper_half_power", "where",
+    "floor", "fma", "install", "leading_power", "like", "lower_half_power", "magnitude", "maximum", "piecewise",
+    "polynomial", "positive_part", "power_of_two", "primitive", "reciprocal_power", "small_power", "sqrt",
+    "times_power", "upper_half_power", "where",
 ]  # fmt: skip
 
 #: Options of every scalar function. NumPy's division: the default's ZeroDivisionError branch alone stops

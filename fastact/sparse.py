@@ -58,6 +58,16 @@ class Sparsemax(Softmax):
         """
         return super().backward(grad_output, output, *arguments, **keywords)
 
+    def operations(self) -> list[Sparsemax]:
+        """What `fastact.warmup` is to compile."""
+        return [self]
+
+    def compile(self) -> None:
+        """Compile the forward and the backward pass for float32 and float64."""
+        for dtype in (np.float32, np.float64):
+            one = self(np.zeros(1, dtype))
+            self.backward(one, one)
+
 
 class Entmax15(Sparsemax):
     """entmax15(x)_i = max(x_i / 2T - t, 0)**2, where the threshold t makes the sum 1: between softmax and sparsemax.

@@ -515,8 +515,8 @@ def test_wrong_arguments(function: Any) -> None:
         (ValueError, r"where of shape \(2, 2\) does not broadcast", lambda: function(x, where=np.ones((2, 2), bool))),
         (ValueError, "temperature holds 0.0", lambda: function(x, temperature=0.0)),
         (ValueError, r"grad_output has shape \(3,\)", lambda: function.backward(np.zeros(3), x)),
-        (fa.BackendError, "'cython' has no sparse functions; those that have: threads", lambda: function(x, backend="cython")),
-    ]  # fmt: skip
+        (fa.BackendError, "'cython' has no sparse functions", lambda: function(x, backend="cython")),
+    ]
     for error, match, call in wrong:
         with pytest.raises(error, match=match):
             call()
@@ -524,11 +524,11 @@ def test_wrong_arguments(function: Any) -> None:
 
 def test_wrong_generators() -> None:
     for generator in (0, None, np.random.RandomState(0)):
-        with pytest.raises(TypeError, match="pass a numpy.random.Generator"):
+        with pytest.raises(TypeError, match="pass a numpy"):
             fa.gumbel_softmax([1.0], generator)
     with pytest.raises(TypeError, match="missing 1 required positional argument: 'rng'"):
         fa.gumbel_softmax([1.0])
-    with pytest.raises(ValueError, match="temperature holds -1.0; it must be positive"):
+    with pytest.raises(ValueError, match="temperature holds -1"):
         drawn([1.0], 0, -1.0)
 
     class OnGpu:
