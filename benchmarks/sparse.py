@@ -1,4 +1,3 @@
-# ruff: noqa: E402 - softmax.py sets the environment before NumPy is imported
 """sparsemax, entmax15, hardmax and gumbel_softmax against their usual formulations in NumPy, PyTorch and JAX.
 
 python benchmarks/sparse.py [--seconds 1] [sparsemax|entmax15|hardmax|gumbel_softmax|all]
