@@ -29,7 +29,6 @@ import llvmlite
 import llvmlite.binding as llvm
 import numba
 import numpy as np
-from numba.core.runtime import _nrt_python
 
 from fastact._fingerprint import fingerprint
 
@@ -58,9 +57,6 @@ _C_FUNCTIONS = (
     "tgamma", "trunc",
 )  # fmt: skip
 _MEMORY_FUNCTIONS = ("memcpy", "memmove", "memset")
-
-#: Numba leaves a function that names this one in kernels with arrays; nobody calls it where none is allocated.
-_UNUSED = {"NRT_MemInfo_call_dtor": _nrt_python.c_helpers["MemInfo_call_dtor"]}
 
 _imported = time.time()
 _linked: list[Any] = []  # keeps the machine code alive
@@ -293,7 +289,7 @@ def _c_functions() -> dict[str, int]:
     process = ctypes.CDLL(None)
     names = (*_MEMORY_FUNCTIONS, *(name + suffix for name in _C_FUNCTIONS for suffix in ("", "f")))
     functions = {name: getattr(process, name) for name in names if hasattr(process, name)}
-    return _UNUSED | {name: ctypes.cast(function, ctypes.c_void_p).value or 0 for name, function in functions.items()}
+    return {name: ctypes.cast(function, ctypes.c_void_p).value or 0 for name, function in functions.items()}
 
 
 def _link(symbol: str, code: bytes) -> Any:

@@ -32,7 +32,7 @@ def test_error(kind: str, shape: tuple[int, ...], axis: Any, dtype: type, scale:
     assert result.shape == shape
     assert ulps(result, exact(kind, x, axis)) <= function.max_ulp
     other = function(x, axis, backend="cython")
-    assert np.all(np.abs(result - other) <= 4 * np.spacing(np.abs(other)))
+    assert np.all(np.abs(result - other) <= 6 * np.spacing(np.abs(other)))  # each is within 4 of the truth
     if kind == "softmax":
         assert np.all(np.abs(result.astype(WIDE).sum(axis) - 1) <= 2 * np.finfo(dtype).eps)
 

@@ -14,7 +14,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import carray, cfunc, from_dtype, types
+from numba import cfunc, from_dtype, types
+from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 
 from fastact import _cache, _threads
 from fastact._axes import Options, reduced, wide_dtype
@@ -167,19 +169,33 @@ def _kernel(kind: str, inputs: int, dtype: np.dtype[Any]) -> Callable[..., None]
     return rows
 
 
+@intrinsic
+def _vector(_context: Any, pointer: Any, start: Any, n: Any) -> Any:
+    """An array of the n numbers from pointer[start] on. `numba.carray` may raise, and so needs Python beside it."""
+    array_type = types.Array(pointer.dtype, 1, "C")
+
+    def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        address, first, length = values
+        array = context.make_array(array_type)(context, builder)
+        size = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(pointer.dtype)))
+        data = builder.gep(address, [first])
+        populate_array(array, data=data, shape=[length], strides=[size], itemsize=size, meminfo=None)
+        return array._getvalue()
+
+    return array_type(pointer, types.intp, types.intp), build
+
+
 def _compile(row: Callable[..., None], inputs: int, dtype: np.dtype[Any]) -> Any:
     """Numba's object for a C function of pointers to the inputs, the result and scratch, and of their sizes."""
 
     def forward(x, out, scratch, size, count, n, out_n):  # type: ignore[no-untyped-def]
-        xs, outs, space = carray(x, (count, n)), carray(out, (count, out_n)), carray(scratch, size)
         for i in range(count):
-            row(xs[i], outs[i], space)
+            row(_vector(x, i * n, n), _vector(out, i * out_n, out_n), _vector(scratch, 0, size))
 
     def backward(grad, y, out, scratch, size, count, n, out_n):  # type: ignore[no-untyped-def]
-        grads, ys, outs = carray(grad, (count, n)), carray(y, (count, n)), carray(out, (count, out_n))
-        space = carray(scratch, size)
         for i in range(count):
-            row(grads[i], ys[i], outs[i], space)
+            grad_row, y_row = _vector(grad, i * n, n), _vector(y, i * n, n)
+            row(grad_row, y_row, _vector(out, i * out_n, out_n), _vector(scratch, 0, size))
 
     number, wide = types.CPointer(from_dtype(dtype)), types.CPointer(types.float64)
     signature = types.void(*[number] * (inputs + 1), wide, *[types.intp] * 4)
