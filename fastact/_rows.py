@@ -27,6 +27,8 @@ GLANCE = 64
 #: A correction of the threshold that needs no other one after it, in float32 and float64.
 ENOUGH = (2.0**-50, 2.0**-90)
 MOST_STEPS = 100
+#: From where on numbers that differ by little more than 2 do so by an exact float64.
+FAR = 8.0
 #: What the bound for candidates may be off by.
 MARGIN = 2.0**-20
 
@@ -224,17 +226,17 @@ def entmax15_sums(c, top, low):
 
 
 @scalar
-def candidates(x, scale, lowest, found):
-    """Collect c = scale * x from `lowest` on, which may be positive; how many they are."""
+def candidates(x, scale, anchor, lowest, found):
+    """Collect c = scale * x - anchor from `lowest` on, which may be positive; how many they are."""
     count = 0
     for start in range(0, x.size, GLANCE):
         part = x[start : start + GLANCE]
         wanted = False
         for i in range(part.size):
-            wanted |= scale * np.float64(part[i]) >= lowest
+            wanted |= scale * np.float64(part[i]) - anchor >= lowest
         if wanted:
             for i in range(part.size):
-                c = scale * np.float64(part[i])
+                c = scale * np.float64(part[i]) - anchor
                 if c >= lowest:
                     found[count] = c
                     count += 1
@@ -277,12 +279,14 @@ def projection(term, sums, power, x, out, scratch):
     if top - top != 0.0:
         fill(out, nan)
         return
-    top, found = top / power, scratch[2 * BLOCK :]
-    count = candidates(x, 1.0 / power, top - 1.0 - MARGIN, found)
+    # Far from 0 the candidates' distances from the top are exact, and their threshold has digits to spare.
+    anchor = 0.0 if abs(top) < FAR else top / power
+    top, found = top / power - anchor, scratch[2 * BLOCK :]
+    count = candidates(x, 1.0 / power, anchor, top - 1.0 - MARGIN, found)
     enough = ENOUGH[x.itemsize // 8]
     high, low = threshold(term, sums, power, found[:count], top, enough, scratch)
     for i in range(x.size):
-        value, rest = term(np.float64(x[i]) / power, 0.0, high, low)
+        value, rest = term(np.float64(x[i]) / power - anchor, 0.0, high, low)
         out[i] = value + rest
 
 
