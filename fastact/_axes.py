@@ -7,7 +7,6 @@ is a function here that checks it and a field of `Options`.
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -45,7 +44,7 @@ class Options(NamedTuple):
         """The elements that count, as one array that broadcasts against `shape`; None for all."""
         parts = [] if self.where is None else [self.where]
         if self.causal:
-            parts.append(np.tri(*shape[-2:], dtype=bool))
+            parts.append(np.tri(*shape[-2:], dtype=np.bool_))
         if self.lengths is not None:
             axis = axes[0]
             parts.append(np.arange(shape[axis]).reshape(-1, *[1] * (len(shape) - 1 - axis)) < self.lengths)
@@ -109,9 +108,7 @@ def as_mask(where: ArrayLike | str, shape: Shape, axes: tuple[int, ...]) -> tupl
     mask = np.asarray(where)
     if mask.dtype != np.bool_:
         raise TypeError(f"where has dtype {mask.dtype}; pass a boolean mask, True where an element counts, or lengths=")
-    if mask.ndim > len(shape) or any(
-        a not in (1, b) for a, b in zip(mask.shape[::-1], shape[::-1], strict=False)
-    ):
+    if mask.ndim > len(shape) or any(a not in (1, b) for a, b in zip(mask.shape[::-1], shape[::-1], strict=False)):
         raise ValueError(f"where of shape {mask.shape} does not broadcast to x of shape {shape}")
     return mask.reshape((1,) * (len(shape) - mask.ndim) + mask.shape), False
 

@@ -139,7 +139,7 @@ class Softmax(_OverAxes):
         out: np.ndarray | None = None,
         *,
         lengths: ArrayLike | None = None,
-        dtype: DTypeLike = None,
+        dtype: DTypeLike | None = None,
         backend: str | None = None,
     ) -> Any:
         return _apply(self, (x,), axis, where, lengths, temperature, out, dtype, backend)
@@ -154,7 +154,7 @@ class Softmax(_OverAxes):
         out: np.ndarray | None = None,
         *,
         lengths: ArrayLike | None = None,
-        dtype: DTypeLike = None,
+        dtype: DTypeLike | None = None,
         backend: str | None = None,
     ) -> Any:
         """The gradient for the input, y * (g - sum(g * y)) / T, from the gradient for the output and the OUTPUT itself.
@@ -281,7 +281,7 @@ class LogSumExp(_OverAxes):
         where: ArrayLike | str | None = None,
         lengths: ArrayLike | None = None,
         temperature: ArrayLike = 1.0,
-        dtype: DTypeLike = None,
+        dtype: DTypeLike | None = None,
         backend: str | None = None,
     ) -> Any:
         if b is not None:
@@ -302,7 +302,7 @@ class LogSumExp(_OverAxes):
         where: ArrayLike | str | None = None,
         lengths: ArrayLike | None = None,
         temperature: ArrayLike = 1.0,
-        dtype: DTypeLike = None,
+        dtype: DTypeLike | None = None,
         backend: str | None = None,
     ) -> Any:
         """The gradient for the input, g * softmax(x) / T, from the gradient for the result and the INPUT.
@@ -325,7 +325,7 @@ def _apply(
     lengths: ArrayLike | None,
     temperature: ArrayLike,
     out: np.ndarray | None,
-    dtype: DTypeLike,
+    dtype: DTypeLike | None,
     backend: str | None,
     keepdims: bool = True,
 ) -> Any:
@@ -356,9 +356,9 @@ def _apply(
     if kind == "logsumexp":
         rest = tuple(size for i, size in enumerate(shape) if i not in axes)
         kept = reduced(shape, axes)
-        allowed, result_shape = (rest, kept), (kept if keepdims else rest) if len(arrays) == 1 else shape
+        allowed, result_shape = [rest, kept], (kept if keepdims else rest) if len(arrays) == 1 else shape
     else:
-        allowed, result_shape = (shape,), shape
+        allowed, result_shape = [shape], shape
     if len(arrays) == 2 and arrays[0].shape not in allowed:
         raise ValueError(f"grad_output has shape {arrays[0].shape}; {function.name} of this has {allowed[0]}")
     options = None

@@ -100,9 +100,8 @@ def _converting(
         part = slice(start, stop)
         with np.errstate(all="ignore"):
             blocks = [a[part].astype(wide, order="C") for a in inputs]
-            if temperature is not None:
-                for i in operation.scaled:
-                    blocks[i] /= temperature[part]
+            if temperature is not None and operation.takes_x:
+                blocks[-1] /= temperature[part]
             if missing is not None:
                 for block, fill in zip(blocks, operation.masked, strict=True):
                     if fill is not None:
@@ -110,6 +109,8 @@ def _converting(
             reduces = operation.result is None
             result = np.empty(target[part].shape, wide) if reduces else blocks[-1]
             rows(*(block.reshape(-1, n) for block in blocks), result.reshape(len(blocks[-1].reshape(-1, n)), -1))
+            if temperature is not None and len(blocks) == 2:
+                result /= temperature[part]
             if missing is not None and not reduces:
                 np.copyto(result, operation.result, where=missing[part])
             target[part] = result

@@ -157,13 +157,9 @@ def _any_layout(
     if isinstance(temperature, np.ndarray):
         temperature = np.transpose(temperature, order)
         if math.prod(temperature.shape[first:]) > 1:  # not one for each block
-            with np.errstate(all="ignore"):
-                ordered[0] = (ordered[0].astype(wide) / temperature.astype(wide)).astype(wide)
-            ordered = [each.astype(wide, copy=False) for each in ordered]
-            taken, temperature = wide, 1.0
-        else:
-            blocks = np.broadcast_to(temperature, ordered[-1].shape[:first] + temperature.shape[first:])
-            temperature = blocks.reshape(shape[0], 1, 1)
+            return _divided(kind, arrays, axes, out, options)
+        blocks = np.broadcast_to(temperature, ordered[-1].shape[:first] + temperature.shape[first:])
+        temperature = blocks.reshape(shape[0], 1, 1)
     merged = merged._replace(temperature=temperature)
     operands = [np.require(each, taken, ["C", "A"]).reshape(shape) for each in ordered]
 
@@ -186,6 +182,24 @@ def _any_layout(
         return result.astype(options.dtype, copy=False)
     if target is None or not np.may_share_memory(target, out):
         out[...] = result
+    return out
+
+
+def _divided(
+    kind: int, arrays: tuple[np.ndarray, ...], axes: tuple[int, ...], out: np.ndarray | None, options: Options
+) -> np.ndarray:
+    """With a temperature that is not the same along the axes: x divided before, or the gradient after."""
+    wide = wide_dtype(arrays[0].dtype, options.dtype)
+    temperature = np.asarray(options.temperature, wide)
+    plain = options._replace(temperature=1.0, dtype=wide)
+    with np.errstate(all="ignore"):
+        if len(arrays) == 1:
+            result = _softmax(kind, (arrays[0] / temperature,), axes, None, plain)
+        else:
+            result = _softmax(kind, arrays, axes, None, plain) / temperature
+    if out is None:
+        return result.astype(options.dtype, copy=False)
+    out[...] = result
     return out
 
 
