@@ -17,11 +17,15 @@ from fastact.softmax import log_softmax as log_softmax
 from fastact.softmax import logsumexp
 from fastact.softmax import softmax as softmax
 from fastact.softmax import softmin as softmin
+from fastact.sparse import entmax15 as entmax15
+from fastact.sparse import gumbel_softmax
+from fastact.sparse import hardmax as hardmax
+from fastact.sparse import sparsemax as sparsemax
 
 __version__ = "0.1.0"
 
 __all__ = [
     "MLP", "Activation", "BackendError", "MissingDependencyError", "UnknownNameError", "activation", "backends",
-    "cache_info", "explain", "get", "get_num_threads", "logsumexp", "names", "set_num_threads", "use_backend", "warmup",
-    *names(),
+    "cache_info", "explain", "get", "get_num_threads", "gumbel_softmax", "logsumexp", "names", "set_num_threads",
+    "use_backend", "warmup", *names(),
 ]  # fmt: skip

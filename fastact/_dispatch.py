@@ -41,10 +41,11 @@ BACKENDS = {
 }
 NAMES = ("auto", *BACKENDS)
 
-#: family -> the backends that offer it
+#: family -> the backends that offer it; host arrays go to the first one
 FAMILIES = {
     "elementwise": ("serial", "threads", "parallel", "cuda", "numpy"),
-    "softmax": ("cython", "cuda", "numpy"),
+    "softmax": ("cython", "serial", "threads", "parallel", "cuda", "numpy"),
+    "sparse": ("threads", "serial", "parallel", "numpy"),
 }
 
 #: The environment is read once, at import.
@@ -84,12 +85,12 @@ def _on_gpu(operands: Iterable[Any]) -> bool:
     return any(hasattr(operand, "__cuda_array_interface__") for operand in operands)
 
 
-def _choose(family: str, automatic: str, backend: str | None, operands: Iterable[Any]) -> ModuleType:
-    """The backend for these operands; `automatic` is the one for host arrays that none was asked for."""
+def _choose(family: str, backend: str | None, operands: Iterable[Any]) -> ModuleType:
+    """The backend for these operands."""
     name = _requested(backend)
     on_gpu = _on_gpu(operands)
     if name == "auto":
-        name = "cuda" if on_gpu else automatic
+        name = "cuda" if on_gpu else FAMILIES[family][0]
     elif on_gpu and name != "cuda":
         raise BackendError(
             f"backend {name!r} takes host arrays, but an operand is on the GPU; copy it to the host first, or let the "
@@ -116,26 +117,26 @@ def elementwise(operation: Any, arguments: tuple[Any, ...], keywords: dict[str, 
     operands = operation.bind(arguments, keywords)
     if _requested(backend) == "auto" and not _on_gpu(operands):
         return operation.run(_ufunc.Threads.AUTO, operands, keywords)
-    return _choose("elementwise", "serial", backend, operands).elementwise(operation, operands, keywords)
+    return _choose("elementwise", backend, operands).elementwise(operation, operands, keywords)
 
 
 @functools.cache
-def _cython() -> ModuleType:
-    return _load("cython")
+def _automatic(family: str) -> ModuleType:
+    return _load(FAMILIES[family][0])
 
 
 def common_softmax(kernel: int, grad: Any, x: Any, axis: Any, out: Any) -> Any:
     """The result of a call without options that the cython backend takes as it is, in the least time; else None."""
     if type(x) is np.ndarray and kernel >= 0 and _in_force.get() is None and _FROM_ENVIRONMENT == "auto":
-        return _cython().common(kernel, grad, x, axis, out)
+        return _automatic("softmax").common(kernel, grad, x, axis, out)
     return None
 
 
-def softmax_backend(backend: str | None, array: Any) -> ModuleType:
-    """The backend module whose `softmax(kind, arrays, axes, out)` takes this array."""
+def softmax_backend(backend: str | None, array: Any, family: str = "softmax") -> ModuleType:
+    """The backend module whose `softmax(kind, arrays, axes, out, options)` takes this array."""
     if type(array) is np.ndarray and _requested(backend) == "auto":
-        return _cython()
-    return _choose("softmax", "cython", backend, (array,))
+        return _automatic(family)
+    return _choose(family, backend, (array,))
 
 
 def vectorize(operation: Any, target: str) -> Any:
@@ -201,13 +202,13 @@ def explain(function: Any, *arguments: Any, backend: str | None = None, **keywor
     name = _requested(backend)
     why = "asked for" if name != "auto" else "automatic"
     if hasattr(function, "explain"):
-        choice = function.explain(softmax_backend(backend, arguments[0]), *arguments, **keywords)
+        choice = function.explain(softmax_backend(backend, arguments[0], function.family), *arguments, **keywords)
         return f"{function.name}: {choice} ({why})"
     operands = function.bind(arguments, dict(keywords))
     if name == "auto" and _on_gpu(operands):
         name = "cuda"
     if name not in ("auto", "serial", "threads", "parallel"):
-        _choose("elementwise", "serial", backend, operands)
+        _choose("elementwise", backend, operands)
         return f"{function.name}: backend {name!r}, {BACKENDS[name][1]} ({why})"
     shape = np.broadcast_shapes(*(np.shape(operand) for operand in operands))
     size = int(np.prod(shape))

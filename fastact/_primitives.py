@@ -19,8 +19,8 @@ from numba.core import types
 
 __all__ = [
     "COMPILED", "INNER_OPTIONS", "JIT_OPTIONS", "PRIMITIVES", "biased_power", "compiled", "constant", "copysign",
-    "floor", "fma", "install", "leading_power", "like", "lower_half_power", "magnitude", "outer_power", "piecewise",
-    "polynomial", "positive_part", "power_of_two", "primitive", "reciprocal_power", "small_power", "sqrt",
+    "floor", "fma", "install", "leading_power", "like", "lower_half_power", "magnitude", "maximum", "outer_power",
+    "piecewise", "polynomial", "positive_part", "power_of_two", "primitive", "reciprocal_power", "small_power", "sqrt",
     "times_inner_power", "times_power", "upper_half_power", "where", "without_square",
 ]  # fmt: skip
 
@@ -127,10 +127,12 @@ def fma(a: Any, b: Any, c: Any) -> Any:
 
 
 def _intrinsic(name: str) -> Callable[..., Any]:
-    """The body of a primitive that is an instruction of one operand, which LLVM names so."""
+    """The body of a primitive that is an instruction on operands of one type, which LLVM names so."""
 
     def body(builder: Any, values: Any, cast: Any) -> Any:
-        return builder.call(builder.module.declare_intrinsic(name, [values[0].type]), values)
+        kind = values[0].type
+        signature = ir.FunctionType(kind, [kind] * len(values))
+        return builder.call(builder.module.declare_intrinsic(name, [kind], signature), values)
 
     return body
 
@@ -143,6 +145,11 @@ def floor(x: Any) -> Any:
 @primitive(1, 0, _intrinsic("llvm.sqrt"))
 def sqrt(x: Any) -> Any:
     """The square root, rounded once."""
+
+
+@primitive(2, 0, _intrinsic("llvm.maximum"))
+def maximum(a: Any, b: Any) -> Any:
+    """The larger one; NaN if one is. A loop that takes the maximum of its elements is vectorised. (CPU only.)"""
 
 
 def _magnitude(builder: Any, values: Any, cast: Any) -> Any:

@@ -285,12 +285,18 @@ cdef void call_slab(void* context, Py_ssize_t start, Py_ssize_t stop) noexcept w
         job.append(error)
 
 
-def for_slabs(function, Py_ssize_t n, Py_ssize_t grain):
-    """Call the Python function(start, stop), which is to release the GIL, over blocks of `grain` that cover range(n)."""
+def for_slabs(function, Py_ssize_t n, Py_ssize_t grain, bint numba=False):
+    """Call the Python function(start, stop), which is to release the GIL, over blocks of `grain` that cover range(n).
+
+    On fastact's own threads, or on Numba's.
+    """
     cdef list job = [function]
     cdef void* context = <void*>job
     with nogil:
-        parallel_for(call_slab, context, n, grain, default_workers())
+        if numba:
+            numba_for(call_slab, context, n, grain, default_workers())
+        else:
+            parallel_for(call_slab, context, n, grain, default_workers())
     if len(job) > 1:
         raise job[1]
 

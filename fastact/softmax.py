@@ -41,6 +41,7 @@ class _OverAxes:
     formula: ClassVar[str]
     kind: ClassVar[str]  # the backends' name of the operation
     kernel: ClassVar[int] = -1  # the number of its kernel, if calls without options are common
+    family: ClassVar[str] = "softmax"  # what a backend must offer
     sign: ClassVar[int] = 1  # what x is multiplied with
 
     def explain(self, kernels: ModuleType, x: ArrayLike, axis: Axis = -1, **_: Any) -> str:
@@ -342,7 +343,7 @@ def _apply(
 ) -> Any:
     """Check the arguments and hand them to a backend: float arrays of one dtype, axes counted from 0."""
     x, kind = operands[-1], function.kind
-    kernels = _dispatch.softmax_backend(backend, x)
+    kernels = _dispatch.softmax_backend(backend, x, function.family)
     plain = (
         where is None and lengths is None and dtype is None and type(temperature) is float
         and temperature == 1.0 and function.sign == 1

@@ -51,6 +51,66 @@ def _logsumexp_backward(grad_output: np.ndarray, x: np.ndarray, axes: Axes) -> n
     return grad_output * _softmax(x, axes)
 
 
+def _along_last(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    """A function of rows along the last axis as one of arrays and axes."""
+
+    def over_axes(*arguments: Any) -> np.ndarray:
+        *operands, axes = arguments
+        last = tuple(range(-len(axes), 0))
+        moved = [np.moveaxis(operand, axes, last) for operand in operands]
+        shape = moved[0].shape
+        result = function(*(m.reshape(*shape[: len(shape) - len(axes)], -1) for m in moved))
+        return np.moveaxis(result.reshape(shape), last, axes)
+
+    return over_axes
+
+
+def _sparsemax(x: np.ndarray) -> np.ndarray:
+    """The threshold is (the sum of the k largest - 1) / k; k is the largest for which the k-th is above it."""
+    falling = -np.sort(-x)
+    counts = np.arange(1, x.shape[-1] + 1)
+    thresholds = (falling.cumsum(-1) - 1) / counts
+    last = (falling > thresholds).sum(-1, keepdims=True) - 1
+    return np.maximum(x - np.take_along_axis(thresholds, last, -1), 0)
+
+
+def _entmax15(x: np.ndarray) -> np.ndarray:
+    """Of the k largest, the threshold is the mean, less the root that makes the squares' sum 1."""
+    half = (x - x.max(-1, keepdims=True)) / 2
+    falling = -np.sort(-half)
+    counts = np.arange(1, x.shape[-1] + 1)
+    mean = falling.cumsum(-1) / counts
+    spread = (falling**2).cumsum(-1) / counts - mean**2
+    thresholds = mean - np.sqrt(np.maximum(1 / counts - spread, 0))
+    last = (falling > thresholds).sum(-1, keepdims=True) - 1
+    return np.maximum(half - np.take_along_axis(thresholds, last, -1), 0) ** 2
+
+
+def _support_gradient(grad_output: np.ndarray, weight: np.ndarray, axes: Axes) -> np.ndarray:
+    """w * (g - sum(w * g) / sum(w)); where w is 0, g is not read."""
+    product = np.where(weight == 0, 0, weight * grad_output)
+    mean = product.sum(axes, keepdims=True) / weight.sum(axes, keepdims=True)
+    return np.where(weight == 0, 0, weight * (grad_output - mean))
+
+
+def _sparsemax_backward(grad_output: np.ndarray, output: np.ndarray, axes: Axes) -> np.ndarray:
+    return _support_gradient(grad_output, np.sign(output), axes)
+
+
+def _entmax15_backward(grad_output: np.ndarray, output: np.ndarray, axes: Axes) -> np.ndarray:
+    return _support_gradient(grad_output, np.sqrt(output), axes)
+
+
+def _hardmax(x: np.ndarray) -> np.ndarray:
+    top = x.max(-1, keepdims=True)
+    first = np.arange(x.shape[-1]) == x.argmax(-1, keepdims=True)
+    return np.where(top > -np.inf, first, np.nan)
+
+
+def _hardmax_backward(_grad_output: np.ndarray, output: np.ndarray, _axes: Axes) -> np.ndarray:
+    return np.where(np.isnan(output), np.nan, 0)
+
+
 class Operation(NamedTuple):
     function: Callable[..., np.ndarray]
     masked: tuple[float | None, ...]  # what stands for masked elements of the operands
@@ -65,6 +125,12 @@ OPERATIONS = {
     ("log_softmax", 2): Operation(_log_softmax_backward, (0, -np.inf), 0, False),
     ("logsumexp", 1): Operation(_logsumexp, (-np.inf,)),
     ("logsumexp", 2): Operation(_logsumexp_backward, (None, -np.inf), 0),
+    ("sparsemax", 1): Operation(_along_last(_sparsemax), (-np.inf,), 0),
+    ("sparsemax", 2): Operation(_sparsemax_backward, (0, 0), 0, False),
+    ("entmax15", 1): Operation(_along_last(_entmax15), (-np.inf,), 0),
+    ("entmax15", 2): Operation(_entmax15_backward, (0, 0), 0, False),
+    ("hardmax", 1): Operation(_along_last(_hardmax), (-np.inf,), 0),
+    ("hardmax", 2): Operation(_hardmax_backward, (0, 0), 0, False),
 }
 
 

@@ -6,6 +6,7 @@ for every thread of Numba's pool, which takes milliseconds where other processes
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from llvmlite import ir
@@ -14,8 +15,9 @@ from numba.extending import intrinsic
 
 from fastact import _threads
 from fastact._ufunc import Threads
+from fastact.backends import _softmax_numba
 
-__all__ = ["compile_launcher", "elementwise", "why_not"]
+__all__ = ["compile_launcher", "elementwise", "softmax", "why_not"]
 
 _compiled: list[Any] = []  # keeps the machine code alive
 
@@ -26,6 +28,9 @@ def why_not() -> str | None:
 
 def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     return operation.run(Threads.NUMBA, operands, keywords)
+
+
+softmax = functools.partial(_softmax_numba.softmax, Threads.NUMBA)
 
 
 @intrinsic

@@ -8,6 +8,7 @@ loop that an earlier process compiled comes from the cache on disk.
 
 from __future__ import annotations
 
+import functools
 import gc
 from collections.abc import Callable
 from typing import Any
@@ -22,8 +23,9 @@ from numba.extending import intrinsic
 from fastact import _cache
 from fastact._primitives import JIT_OPTIONS
 from fastact._ufunc import Threads
+from fastact.backends import _softmax_numba
 
-__all__ = ["compile_loop", "elementwise", "why_not"]
+__all__ = ["compile_loop", "elementwise", "softmax", "why_not"]
 
 #: Vectors of 512 bits where there are any: for some processors LLVM prefers 256 (a gelu took twice as long there).
 WIDEST = '"prefer-vector-width"="512"'
@@ -37,6 +39,9 @@ def why_not() -> str | None:
 
 def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     return operation.run(Threads.SERIAL, operands, keywords)
+
+
+softmax = functools.partial(_softmax_numba.softmax, Threads.SERIAL)
 
 
 def _apply(formula: Callable[..., Any], arrays: int, numbers: int) -> Callable[..., Any]:

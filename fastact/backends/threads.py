@@ -5,11 +5,13 @@ The loops are the serial backend's; _threads.pyx starts the threads and hands ou
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from fastact._ufunc import Threads
+from fastact.backends import _softmax_numba
 
-__all__ = ["elementwise", "why_not"]
+__all__ = ["elementwise", "softmax", "why_not"]
 
 
 def why_not() -> str | None:
@@ -18,3 +20,6 @@ def why_not() -> str | None:
 
 def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     return operation.run(Threads.OWN, operands, keywords)
+
+
+softmax = functools.partial(_softmax_numba.softmax, Threads.OWN)
