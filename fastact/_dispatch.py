@@ -135,6 +135,8 @@ def vectorize(operation: Any, target: str) -> Any:
     """Numba's `@vectorize` ufunc of an operation's formula."""
     if target not in ("cpu", "parallel", "cuda"):
         raise UnknownNameError(f"unknown target {target!r}{nearest(target, ('cpu', 'parallel', 'cuda'))}")
+    if operation.outputs > 1:
+        raise TypeError(f"{operation.name} has several results; numba.vectorize makes functions of one")
     if target == "cuda":
         return _load("cuda").vectorize(operation)
     arity = operation.inputs + len(operation.parameters)

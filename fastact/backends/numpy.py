@@ -23,7 +23,13 @@ def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, A
     wide = np.dtype(np.float32) if dtype.itemsize == 2 and dtype.kind not in "iu" else dtype  # float16 and bfloat16
     with np.errstate(all="ignore"):
         result = operation.plain(*(np.asarray(o).astype(wide, copy=False) for o in operands))
-        if wide != dtype:
-            result = result.astype(dtype)
+        results = [each.astype(dtype, copy=False) for each in (result if operation.outputs > 1 else [result])]
     # np.positive brings out=, where=, casting=, order= and subok= as every ufunc has them.
-    return np.positive(result, **keywords)
+    if operation.outputs == 1:
+        return np.positive(*results, **keywords)
+    shape = np.broadcast_shapes(*map(np.shape, operands))
+    outputs = keywords.pop("out", None) or [None] * len(results)
+    return tuple(
+        np.positive(np.broadcast_to(each, shape), out=out, **keywords)
+        for each, out in zip(results, outputs, strict=True)
+    )
