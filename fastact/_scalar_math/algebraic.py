@@ -18,6 +18,7 @@ from fastact._primitives import (
     leading_power,
     like,
     magnitude,
+    positive_part,
     reciprocal_power,
     sqrt,
     where,
@@ -44,6 +45,7 @@ _SOFTSIGN_END = constant(2.0**26, 2.0**55)
 _LEAST = constant(2.0**-149, 2.0**-1074)
 #: The least normal number, and the largest power of two whose reciprocal is one.
 _LEAST_POWER = constant(2.0**-126, 2.0**-1022)
+_LEAST_ROOT = constant(2.0**-45, 2.0**-400)
 _LARGEST_POWER = constant(2.0**126, 2.0**1022)
 
 
@@ -122,16 +124,13 @@ def sparse_plus(x: Any) -> Any:
 
 
 def _star_relu_scalar(x, scale, bias):
-    # (scale * r) * r, which unlike scale * r**2 overflows only where it must, to four parts: bias may cancel three.
+    # (scale * r) * r, which unlike scale * r**2 overflows only where it must. The first sum is exact where bias cancels
+    # all but the last places, so that what rounding took from scale * r is all that it lacks there.
     r = clamp(x, like(0.0, x), LARGEST(x))  # 0 * inf would be NaN
     c, c_low = exact_product(scale, r)
-    high, low = exact_product(c, r)
-    more, least = exact_product(c_low, r)
-    low, low_low = exact_sum(low, more)
-    total, total_low = exact_sum(high, bias)
-    value, value_low = ordered_sum(total, low)  # exact too where |low| is larger, since total then has few digits
-    value = value + (value_low + (total_low + (low_low + least)))
-    return where(value == value, value, high)
+    value = fma(c, r, bias)
+    more = fma(c_low, r, value)
+    return where(more == more, more, value)
 
 
 @compiled(_star_relu_scalar)
@@ -204,15 +203,41 @@ def _squareplus_parts(x, b):
     return p, a, s, s_low, unit, ratio, power
 
 
+@scalar
+def _power_below_root(b):
+    """The power of two at or below sqrt(b)."""
+    root = sqrt(b)
+    return leading_power(where(root > _LEAST_POWER(b), root, _LEAST_POWER(b)))
+
+
+@scalar
+def _unit_of(b):
+    """A power of two to measure lengths in, so that squares of those about sqrt(b) are normal numbers: mostly 1."""
+    power = _power_below_root(b)
+    usual = where(power > _LEAST_ROOT(b), power < reciprocal_power(_LEAST_ROOT(b)), False)
+    return where(usual, like(1.0, b), power)
+
+
 def _squareplus_scalar(x, b):
-    # x >= 0: (s + a) * p / 2; x < 0: b / (2 * (s + a) * p)
-    half = like(0.5, x)
-    p, a, s, s_low, unit, ratio, power = _squareplus_parts(x, b)
-    d, d_low = ordered_sum(s, a)
-    d_low = d_low + s_low
-    q, q_low = quotient(half * unit, like(-0.0, x), d, d_low)
-    value = where(x < like(0.0, x), (q + q_low) * power * ratio, (d + d_low) * (half * p))
-    return where(magnitude(x) > LARGEST(x), where(x > like(0.0, x), x, like(0.0, x)), value)
+    # y = (a + s) / 2 with s = sqrt(a**2 + b), a = |x|, or b / 4 over that for x < 0, is a root of y**2 - x y - b / 4. A
+    # step of Newton's method, for which 1 / s to 1/8 will do, takes off what roundings have left: some 3 ULP.
+    zero, half = like(0.0, x), like(0.5, x)
+    unit = _unit_of(b)
+    inverse = reciprocal_power(unit)
+    quarter = b * inverse * inverse * like(0.25, x)
+    a = magnitude(x) * inverse
+    a = where(a > LARGEST(x), LARGEST(x), a)
+    n = fma(a, a, b * inverse * inverse)
+    s = sqrt(where(n > LARGEST(x), LARGEST(x), n))
+    s = where(s < a, a, s)
+    step = -positive_part(reciprocal_power(s))  # 0 where 1 / s is subnormal
+    negative = x < zero
+    y = fma(s, half, a * half)
+    y = where(negative, quarter / y, y)
+    off = fma(y, where(negative, y, y - a), where(negative, fma(a, y, -quarter), -quarter))
+    value = fma(off, step, y) * unit
+    value = where(x < -LARGEST(x), zero, value)
+    return where(value < x, x, value)
 
 
 @compiled(_squareplus_scalar)
@@ -223,24 +248,28 @@ def squareplus(x: Any, b: Any) -> Any:
 
 
 def _squareplus_slope_times_scalar(g, x, b):
-    # squareplus / (s * p). x >= 0: (s + a) / (2 * s); x < 0: unit * ratio**2 / (2 * (s + a) * s)
-    zero, one, half, small = like(0.0, x), like(1.0, x), like(0.5, x), like(2.0**-30, x)
-    _, a, s, s_low, unit, ratio, _ = _squareplus_parts(x, b)
-    negative = x < zero
+    # For x < 0 b / (2 * s * (s + a)), else 1 less that. Lengths are divided by p, the power of two at or below |x|, but
+    # not less than about sqrt(b): what is left to multiply, 1 / p twice, comes last.
+    zero, one, half = like(0.0, x), like(1.0, x), like(0.5, x)
+    unit = _power_below_root(b)
+    inverse = reciprocal_power(unit)
+    square = b * inverse * inverse
+    a = magnitude(x) * inverse
+    a = where(a > LARGEST(x), LARGEST(x), a)
+    p = leading_power(where(a > one, where(a > _LARGEST_POWER(x), _LARGEST_POWER(x), a), one))
+    scale = reciprocal_power(p)
+    a = a * scale
+    c = where(square > zero, square, _LEAST_POWER(x) / _LEAST_ROOT(x)) * scale * scale
+    s = sqrt(fma(a, a, c))
+    lost = fma(a, a, fma(-s, s, c))
     d, d_low = ordered_sum(s, a)
-    d_low = d_low + s_low
-    product, product_low = pair_product(s, s_low, d, d_low)
-    s = where(s == zero, one, s)
-    q, q_low = quotient(
-        half * where(negative, unit, d), where(negative, zero, half * d_low),
-        where(negative, product, s), where(negative, product_low, s_low),
-    )  # fmt: skip
-    q = where(d == zero, half, q)
-    # Powers of two as far as g * q stays normal; the rest at the very end, which rounds a subnormal result once.
-    ratio = where(negative, ratio, one)
-    near = where(ratio < small, small, ratio)
-    rest = where(magnitude(x) > LARGEST(x), where(negative, zero, one), where(ratio < small, ratio / small, one))
-    return times(g, q * near * near, q_low * near * near) * rest * rest
+    product = fma(s, d, fma(s, d_low, like(1.125, x) * lost))
+    q = (half * square) / product
+    negative = x < zero
+    q = where(negative, q, fma(-q * scale, scale, one))
+    scale = where(negative, scale, one)
+    scale = where(magnitude(x) > LARGEST(x), where(negative, zero, one), scale)
+    return g * q * scale * scale
 
 
 @compiled(_squareplus_slope_times_scalar)
