@@ -15,12 +15,14 @@ from fastact.gated import bilinear, geglu, glu, reglu, swiglu
 from fastact.mlp import MLP
 from fastact.rrelu import rrelu as rrelu
 from fastact.softmax import log_softmax as log_softmax
+from fastact.softmax import logsumexp
 from fastact.softmax import softmax as softmax
+from fastact.softmax import softmin as softmin
 
 __version__ = "0.1.0"
 
 __all__ = [
     "MLP", "Activation", "BackendError", "MissingDependencyError", "UnknownNameError", "activation", "backends",
-    "bilinear", "cache_info", "explain", "geglu", "get", "get_num_threads", "glu", "names", "reglu", "set_num_threads",
-    "swiglu", "use_backend", "warmup", *names(),
+    "bilinear", "cache_info", "explain", "geglu", "get", "get_num_threads", "glu", "logsumexp", "names", "reglu",
+    "set_num_threads", "swiglu", "use_backend", "warmup", *names(),
 ]  # fmt: skip

@@ -52,6 +52,12 @@ cdef extern from *:
       #define BITS_OF(V, v) ((V##_bits)(v))
       #define FROM_BITS(V, b) ((V)(b))
       #define CHOOSE(V, mask, v) FROM_BITS(V, (mask) & BITS_OF(V, v))
+      typedef uint8_t vf_bytes __attribute__((vector_size(LANES)));
+      typedef uint8_t vd_bytes __attribute__((vector_size(LANES / 2)));
+      #define WHERE_SET(V) static inline V V##_where_set(const char* p, V v, V other) { \
+          V##_bytes bytes; V##_bits mask; memcpy(&bytes, p, sizeof bytes); mask = CONVERT(bytes, V##_bits) != 0; \
+          return FROM_BITS(V, (mask & BITS_OF(V, v)) | (~mask & BITS_OF(V, other))); }
+      WHERE_SET(vf) WHERE_SET(vd)
       #define SPLAT(V, S, s) ((S)(s) - (V){0})
     #else
       typedef float vf; typedef int32_t vf_bits; typedef double vd; typedef int64_t vd_bits;
@@ -68,6 +74,8 @@ cdef extern from *:
       #define BITS_OF(V, v) V##_to_bits(v)
       #define FROM_BITS(V, b) V##_from_bits(b)
       #define CHOOSE(V, mask, v) ((mask) ? (v) : 0)
+      static __inline vf vf_where_set(const char* p, vf v, vf other) { return *p ? v : other; }
+      static __inline vd vd_where_set(const char* p, vd v, vd other) { return *p ? v : other; }
       #define SPLAT(V, S, s) ((S)(s))
     #endif
 
@@ -156,6 +164,8 @@ cdef extern from *:
     vd vd_where_equal(vd a, vd b, vd v) noexcept nogil
     vf vf_where_differs(vf a, vf b, vf v) noexcept nogil
     vd vd_where_differs(vd a, vd b, vd v) noexcept nogil
+    vf vf_where_set(const char* p, vf v, vf other) noexcept nogil
+    vd vd_where_set(const char* p, vd v, vd other) noexcept nogil
     vf vf_where_beyond(vf v, vf limit) noexcept nogil
     vd vd_where_beyond(vd v, vd limit) noexcept nogil
     vf vf_split(vf u, vf* exponent) noexcept nogil
@@ -212,6 +222,14 @@ cdef inline vec where_differs(vec a, vec b, vec v) noexcept nogil:
         return vf_where_differs(a, b, v)
     else:
         return vd_where_differs(a, b, v)
+
+
+cdef inline vec where_set(const char* p, vec v, vec other) noexcept nogil:
+    """v where the bytes at p, one for each lane, are not 0, else the other."""
+    if vec is vf:
+        return vf_where_set(p, v, other)
+    else:
+        return vd_where_set(p, v, other)
 
 
 cdef inline vec zip_low(vec a, vec b) noexcept nogil:

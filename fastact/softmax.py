@@ -1,40 +1,88 @@
-"""softmax and log_softmax: the public objects, and the checks that every backend relies on.
+"""softmax, log_softmax, softmin and logsumexp: the public objects.
 
 Imported by the package's __init__ and its registry. An operation of this family is a class below with its docstring,
-an object at the end of the file, a kernel in _softmax_kernels.pxi and a reference in backends/_softmax_numpy.py.
+an object at the end of the file, a kernel in _softmax_kernels.pxi and a reference in backends/_softmax_numpy.py. What
+arguments may be is in _axes.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_tuple
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike
 
 from . import _dispatch, _registry
+from ._axes import (
+    Axis,
+    Options,
+    as_array,
+    as_dtype,
+    as_lengths,
+    as_mask,
+    as_temperature,
+    check_out,
+    float_dtype,
+    normalize_axes,
+    reduced,
+    wide_dtype,
+)
 
-__all__ = ["LogSoftmax", "Softmax", "log_softmax", "softmax"]
-
-Axis = int | Sequence[int] | None
+__all__ = ["LogSoftmax", "LogSumExp", "Softmax", "Softmin", "log_softmax", "logsumexp", "softmax", "softmin"]
 
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
-class Softmax:
-    """softmax(x)_i = exp(x_i) / sum_j exp(x_j) over the elements of one or several axes.
+class _OverAxes:
+    """What all of the family have: a kernel's name, how they print and pickle, and `explain`."""
+
+    name: ClassVar[str]
+    formula: ClassVar[str]
+    kind: ClassVar[str]  # the backends' name of the operation
+    sign: ClassVar[int] = 1  # what x is multiplied with
+    default_axis: ClassVar[int | None] = -1
+
+    def explain(self, kernels: ModuleType, x: ArrayLike, axis: Axis = -1, **_: Any) -> str:
+        """Which of the backend's loops a call would take: `fastact.explain` has chosen the backend."""
+        backend = kernels.__name__.rpartition(".")[2]
+        if not hasattr(kernels, "explain"):
+            return f"backend {backend!r}"
+        array = np.atleast_1d(as_array(self.name, x))
+        axes = normalize_axes(axis, array.ndim)
+        return f"backend {backend!r}, {float_dtype(self.name, array.dtype)}, {kernels.explain(array, axes)}"
+
+    def __repr__(self) -> str:
+        return f"<fastact.{self.name}: {self.formula}>"
+
+    def __reduce__(self) -> str:
+        return self.name
+
+
+class Softmax(_OverAxes):
+    """softmax(x)_i = exp(x_i / T) / sum_j exp(x_j / T) over the elements of one or several axes.
 
     Parameters
     ----------
     x : array_like
-        float16, float32 and float64 keep their dtype (float16 is computed in float32 and rounded once); bool and
-        integers become the float that ``np.exp`` would give. Any memory layout and byte order.
+        float16, bfloat16, float32 and float64 keep their dtype (the half types are computed in float32 and rounded
+        once); bool and integers become the float that ``np.exp`` would give. Any memory layout and byte order.
     axis : int, tuple of int or None, default -1
         The elements that sum to 1; None takes all of `x`.
+    where : array_like of bool or "causal", optional
+        The elements that count; it broadcasts against `x`. The others are not read, and their result is 0. "causal"
+        is the mask ``np.tri(n, m)`` of the last two axes (queries, keys): query i attends to the keys 0 to i.
+    lengths : array_like of int, optional
+        How many elements along `axis`, which must be one, count: the first ones of each row. Its axes are the leading
+        ones of `x` without `axis`: for scores of shape (batch, heads, queries, keys) it has the shape (batch,),
+        (batch, heads) or (batch, heads, queries). It may be combined with `where`.
+    temperature : float or array_like, default 1.0
+        T, positive; an array broadcasts against `x`. x / T is rounded as ``x / T`` itself is, and T does not change the
+        dtype.
     out : ndarray, optional
         Where to write; of the result's shape and dtype. It may be `x`, or overlap it.
+    dtype : dtype, optional
+        Of the result; what is computed is then at least as wide, and rounded once.
     backend : str, optional
         A backend by name ("cython", "numpy", "cuda"); by default the one that fits `x`.
 
@@ -48,15 +96,18 @@ class Softmax:
     numpy.exceptions.AxisError
         `axis` is out of bounds.
     TypeError
-        `x` is complex, longdouble, object or masked; `out` is not an array of the result's dtype.
+        `x` is complex, longdouble, object or masked; `where` is not boolean, `lengths` not integer; `out` is not an
+        array of the result's dtype.
     ValueError
-        An axis is repeated; `out` has another shape or is read-only.
+        An axis is repeated; `where`, `lengths` or `temperature` does not fit `x`; a length is negative or larger than
+        the axis; a temperature is not positive; `out` has another shape or is read-only.
 
     Notes
     -----
     The error is at most 4 ULP for float32 and float64 rows of 1 to 10**6 elements, whatever their offset; subnormal
-    results are kept. A row that holds NaN or +inf, or nothing but -inf, is NaN; otherwise exp(-inf) is exactly 0. Empty
-    arrays stay empty. The same bits come out for any number of threads. No floating-point warning is raised.
+    results are kept. A row without elements, all masked, is 0. Among the elements that count, NaN or +inf makes a row
+    NaN, and so does nothing but -inf; otherwise exp(-inf) is exactly 0. Empty arrays stay empty. The same bits come out
+    for any number of threads. No floating-point warning is raised.
 
     References
     ----------
@@ -65,6 +116,7 @@ class Softmax:
     """
 
     name: ClassVar[str] = "softmax"
+    kind: ClassVar[str] = "softmax"
     formula: ClassVar[str] = "exp(x_i) / sum_j exp(x_j)"
     range: ClassVar[str] = "[0, 1], summing to 1"
     parameters: ClassVar[dict[str, Any]] = {}
@@ -77,48 +129,69 @@ class Softmax:
     }
     aliases: ClassVar[tuple[str, ...]] = ()
 
-    def __call__(self, x: ArrayLike, axis: Axis = -1, out: np.ndarray | None = None, backend: str | None = None) -> Any:
-        return _apply(self.name, (x,), axis, out, backend)
+    def __call__(
+        self,
+        x: ArrayLike,
+        axis: Axis = -1,
+        where: ArrayLike | str | None = None,
+        temperature: ArrayLike = 1.0,
+        out: np.ndarray | None = None,
+        *,
+        lengths: ArrayLike | None = None,
+        dtype: DTypeLike = None,
+        backend: str | None = None,
+    ) -> Any:
+        return _apply(self, (x,), axis, where, lengths, temperature, out, dtype, backend)
 
     def backward(
         self,
         grad_output: ArrayLike,
         output: ArrayLike,
         axis: Axis = -1,
+        where: ArrayLike | str | None = None,
+        temperature: ArrayLike = 1.0,
         out: np.ndarray | None = None,
+        *,
+        lengths: ArrayLike | None = None,
+        dtype: DTypeLike = None,
         backend: str | None = None,
     ) -> Any:
-        """The gradient for the input, y * (g - sum(g * y)), from the gradient for the output and the OUTPUT itself.
+        """The gradient for the input, y * (g - sum(g * y)) / T, from the gradient for the output and the OUTPUT itself.
 
         Parameters
         ----------
         grad_output, output : array_like
             g and y = softmax(x), of one shape; the dtype is that of both together.
-        axis, out, backend
-            As in the forward call.
+        axis, where, temperature, out, lengths, dtype, backend
+            As in the forward call. The gradient of a masked element is 0, whatever g and y hold there.
         """
-        return _apply(self.name, (grad_output, output), axis, out, backend)
+        return _apply(self, (grad_output, output), axis, where, lengths, temperature, out, dtype, backend)
 
-    def explain(self, kernels: ModuleType, x: ArrayLike, axis: Axis = -1, **_: Any) -> str:
-        """Which of the backend's loops a call would take: `fastact.explain` has chosen the backend."""
-        backend = kernels.__name__.rpartition(".")[2]
-        if not hasattr(kernels, "explain"):
-            return f"backend {backend!r}"
-        array = np.atleast_1d(_array(self.name, x))
-        axes = tuple(sorted(normalize_axis_tuple(_all(axis, array.ndim), array.ndim)))
-        return f"backend {backend!r}, {_float_dtype(self.name, array.dtype)}, {kernels.explain(array, axes)}"
 
-    def __repr__(self) -> str:
-        return f"<fastact.{self.name}: {self.formula}>"
+class Softmin(Softmax):
+    """softmin(x)_i = exp(-x_i / T) / sum_j exp(-x_j / T): softmax(-x), without a copy of x.
 
-    def __reduce__(self) -> tuple[Callable[[str], Any], tuple[str]]:
-        return _registry.get, (self.name,)
+    Parameters, errors, accuracy and layouts are those of :class:`Softmax`.
+    """
+
+    name = "softmin"
+    sign = -1
+    formula = "exp(-x_i) / sum_j exp(-x_j)"
+    notes: ClassVar[dict[str, str]] = {
+        "for": "probabilities from costs or distances: the smallest is the likeliest",
+        "against": "not for hidden layers",
+        "use": "attention or assignment by distance",
+    }
+
+    def backward(self, grad_output: ArrayLike, output: ArrayLike, *arguments: Any, **keywords: Any) -> Any:
+        """The gradient for the input, -y * (g - sum(g * y)) / T; arguments as for `softmax.backward`."""
+        return super().backward(grad_output, output, *arguments, **keywords)
 
 
 class LogSoftmax(Softmax):
-    """log_softmax(x)_i = x_i - log(sum_j exp(x_j)) over the elements of one or several axes.
+    """log_softmax(x)_i = x_i / T - log(sum_j exp(x_j / T)) over the elements of one or several axes.
 
-    Parameters, errors and layouts are those of :class:`Softmax`.
+    Parameters, errors and layouts are those of :class:`Softmax`; the result of a masked element is -inf.
 
     Notes
     -----
@@ -133,6 +206,7 @@ class LogSoftmax(Softmax):
     """
 
     name = "log_softmax"
+    kind = "log_softmax"
     formula = "x_i - log(sum_j exp(x_j))"
     range = "(-inf, 0]"
     reference = "Blanchard, Higham and Higham 2021, doi:10.1093/imanum/draa038"
@@ -142,89 +216,215 @@ class LogSoftmax(Softmax):
         "use": "what cross-entropy is computed from",
     }
 
+    def backward(self, grad_output: ArrayLike, output: ArrayLike, *arguments: Any, **keywords: Any) -> Any:
+        """The gradient for the input, (g - exp(y) * sum(g)) / T, where y = log_softmax(x) is the OUTPUT; arguments as
+        for `softmax.backward`."""
+        return super().backward(grad_output, output, *arguments, **keywords)
+
+
+class LogSumExp(_OverAxes):
+    """logsumexp(x) = log(sum_j b_j exp(x_j / T)) over the elements of one or several axes, which it reduces.
+
+    Parameters
+    ----------
+    x : array_like
+        As for :class:`Softmax`.
+    axis : int, tuple of int or None, default None
+        The axes to sum over; None takes all of `x`, as SciPy and NumPy's reductions do.
+    b : array_like, optional
+        Weights, which broadcast against `x`, and `x` against them; they may be negative. An element of weight 0 is not
+        read. With weights the sum is computed by plain NumPy, and `out` and `dtype` are not taken.
+    keepdims : bool, default False
+        Keep the reduced axes, with size 1.
+    return_sign : bool, default False
+        Return the sign of the sum too; without it, the result for a negative sum is NaN.
+    out : ndarray, optional
+        Where to write; of the result's shape and dtype.
+    where, lengths, temperature, dtype, backend
+        As for :class:`Softmax`.
+
+    Returns
+    -------
+    ndarray or scalar, or a pair of them
+        The logarithm of the sum's magnitude, and with `return_sign` its sign: 1, 0, -1 or NaN.
+
+    Raises
+    ------
+    numpy.exceptions.AxisError, TypeError, ValueError
+        As for :class:`Softmax`; `b` does not broadcast.
+
+    Notes
+    -----
+    The sum over no elements, along an axis of size 0 or all masked, is 0, and its logarithm -inf, as SciPy has it. +inf
+    among the elements gives +inf, nothing but -inf gives -inf; NaN gives NaN. The error is at most 2 ULP of the larger
+    of the result and max(x).
+
+    References
+    ----------
+    Blanchard, Higham and Higham 2021, as for :class:`LogSoftmax`.
+    """
+
+    name = "logsumexp"
+    kind = "logsumexp"
+    formula = "log(sum_j exp(x_j))"
+
+    def __call__(
+        self,
+        x: ArrayLike,
+        axis: Axis = None,
+        b: ArrayLike | None = None,
+        keepdims: bool = False,
+        return_sign: bool = False,
+        out: np.ndarray | None = None,
+        *,
+        where: ArrayLike | str | None = None,
+        lengths: ArrayLike | None = None,
+        temperature: ArrayLike = 1.0,
+        dtype: DTypeLike = None,
+        backend: str | None = None,
+    ) -> Any:
+        if b is not None:
+            if out is not None or dtype is not None:
+                raise TypeError("logsumexp takes no out or dtype together with b; convert x, or assign the result")
+            value, sign = _weighted(self, x, b, axis, keepdims, where, lengths, temperature)
+            return (value, sign) if return_sign else np.where(sign < 0, np.nan, value)[()]
+        value = _apply(self, (x,), axis, where, lengths, temperature, out, dtype, backend, keepdims)
+        return (value, np.where(np.isnan(value), value, value > -np.inf)[()]) if return_sign else value
+
     def backward(
         self,
         grad_output: ArrayLike,
-        output: ArrayLike,
-        axis: Axis = -1,
+        x: ArrayLike,
+        axis: Axis = None,
         out: np.ndarray | None = None,
+        *,
+        where: ArrayLike | str | None = None,
+        lengths: ArrayLike | None = None,
+        temperature: ArrayLike = 1.0,
+        dtype: DTypeLike = None,
         backend: str | None = None,
     ) -> Any:
-        """The gradient for the input, g - exp(y) * sum(g), from the gradient for the output and the OUTPUT itself.
+        """The gradient for the input, g * softmax(x) / T, from the gradient for the result and the INPUT.
 
         Parameters
         ----------
-        grad_output, output : array_like
-            g and y = log_softmax(x), of one shape; the dtype is that of both together.
-        axis, out, backend
-            As in the forward call.
+        grad_output : array_like
+            g, of the result's shape, with or without the reduced axes.
+        x, axis, out, where, lengths, temperature, dtype, backend
+            As in the forward call; without weights.
         """
-        return _apply(self.name, (grad_output, output), axis, out, backend)
+        return _apply(self, (grad_output, x), axis, where, lengths, temperature, out, dtype, backend)
 
 
-def _apply(kind: str, operands: tuple[Any, ...], axis: Axis, out: np.ndarray | None, backend: str | None) -> Any:
-    """Check the arguments and hand them to a backend: float arrays of one shape and dtype, axes counted from 0."""
-    x = operands[-1]
+def _apply(
+    function: _OverAxes,
+    operands: tuple[Any, ...],
+    axis: Axis,
+    where: ArrayLike | str | None,
+    lengths: ArrayLike | None,
+    temperature: ArrayLike,
+    out: np.ndarray | None,
+    dtype: DTypeLike,
+    backend: str | None,
+    keepdims: bool = True,
+) -> Any:
+    """Check the arguments and hand them to a backend: float arrays of one dtype, axes counted from 0."""
+    x, kind = operands[-1], function.kind
     kernels = _dispatch.softmax_backend(backend, x)
-    if type(x) is np.ndarray and out is None and len(operands) == 1 and type(axis) is int:
-        ndim = x.ndim  # the common call, checked in a fraction of the time
-        if -ndim <= axis < ndim and (x.dtype is _FLOAT32 or x.dtype is _FLOAT64):
-            return kernels.softmax(kind, operands, (axis % ndim,), None)
+    plain = (
+        where is None and lengths is None and dtype is None and type(temperature) is float
+        and temperature == 1.0 and function.sign == 1
+    )  # fmt: skip
+    if plain and type(x) is np.ndarray and type(axis) is int and kind != "logsumexp":
+        ndim, x_dtype = x.ndim, x.dtype  # the common call, checked in a fraction of the time
+        if (
+            -ndim <= axis < ndim and (x_dtype is _FLOAT32 or x_dtype is _FLOAT64)
+            and (len(operands) == 1 or _alike(operands[0], x))
+            and (out is None or (_alike(out, x) and out.flags.writeable))
+        ):  # fmt: skip
+            return kernels.softmax(kind, operands, (axis % ndim,), out)
     if hasattr(x, "__cuda_array_interface__"):
-        return kernels.softmax(kind, operands, normalize_axis_tuple(_all(axis, x.ndim), x.ndim), out)
+        axes = normalize_axes(axis, x.ndim)
+        return kernels.softmax(kind, operands, axes, out) if plain else kernels.softmax(kind, operands, axes, out, ())
 
-    arrays = [_array(kind, operand) for operand in operands]
-    dtype = np.result_type(*(_float_dtype(kind, array.dtype) for array in arrays))
+    arrays = [as_array(function.name, operand) for operand in operands]
+    natural = np.result_type(*(float_dtype(function.name, array.dtype) for array in arrays))
     shape = arrays[-1].shape
-    if arrays[0].shape != shape:
-        raise ValueError(f"grad_output has shape {arrays[0].shape}, output {shape}; they must be equal")
-    _check_out(out, shape, dtype)
-    keep = [a if a.dtype.newbyteorder("=") == dtype else a.astype(dtype, order="K") for a in arrays]
-    if shape == ():  # as np.sum: a scalar has an axis 0
-        normalize_axis_tuple(_all(axis, 1), 1)
-        result = kernels.softmax(kind, tuple(a.reshape(1) for a in keep), (0,), None).reshape(())
-        if out is None:
-            return result[()]
-        out[()] = result
-        return out
-    axes = tuple(sorted(normalize_axis_tuple(_all(axis, len(shape)), len(shape))))
-    return kernels.softmax(kind, tuple(keep), axes, out)
+    axes = normalize_axes(axis, max(len(shape), 1))  # as np.sum: a scalar has an axis 0
+    whole = shape or (1,)
+    if kind == "logsumexp":
+        rest = tuple(size for i, size in enumerate(shape) if i not in axes)
+        kept = reduced(shape, axes)
+        allowed, result_shape = (rest, kept), (kept if keepdims else rest) if len(arrays) == 1 else shape
+    else:
+        allowed, result_shape = (shape,), shape
+    if len(arrays) == 2 and arrays[0].shape not in allowed:
+        raise ValueError(f"grad_output has shape {arrays[0].shape}; {function.name} of this has {allowed[0]}")
+    options = None
+    if not plain:
+        result_dtype = natural if dtype is None else as_dtype(dtype)
+        options = _options(function, whole, axes, where, lengths, temperature, result_dtype)
+    if out is not None:
+        check_out(out, result_shape, natural if options is None else options.dtype)
+    ready = [a if a.dtype.newbyteorder("=") == natural else a.astype(natural, order="K") for a in arrays]
+    ready[-1] = ready[-1].reshape(whole)
+    if len(arrays) == 2:
+        ready[0] = ready[0].reshape(whole if kind != "logsumexp" else reduced(whole, axes))
+    target = out
+    if target is not None and target.ndim < len(whole):
+        target = target.reshape(1) if shape == () else np.expand_dims(target, axes)
+    result = kernels.softmax(kind, tuple(ready), axes, target, options)
+    return result.reshape(result_shape)[()] if out is None else out
 
 
-def _all(axis: Axis, ndim: int) -> int | Sequence[int]:
-    return range(ndim) if axis is None else axis
+def _weighted(
+    function: _OverAxes,
+    x: ArrayLike,
+    b: ArrayLike,
+    axis: Axis,
+    keepdims: bool,
+    where: ArrayLike | str | None,
+    lengths: ArrayLike | None,
+    temperature: ArrayLike,
+) -> tuple[Any, Any]:
+    """logsumexp with weights, and the sign: the weights of masked elements are 0."""
+    arrays = np.broadcast_arrays(as_array(function.name, x), as_array(function.name, b))
+    dtype = float_dtype(function.name, np.result_type(*arrays))
+    shape, wide = arrays[0].shape or (1,), wide_dtype(dtype)
+    axes = normalize_axes(axis, len(shape))
+    options = _options(function, shape, axes, where, lengths, temperature, dtype)
+    values, weights = (array.astype(wide).reshape(shape) for array in arrays)
+    mask = options.mask(shape, axes)
+    if mask is not None:
+        weights = np.where(mask, weights, wide.type(0))
+    with np.errstate(all="ignore"):
+        values = values / np.asarray(options.temperature, wide)
+    parts = _dispatch.softmax_backend("numpy", values).signed_logsumexp(values, weights, axes)
+    value, sign = (part.astype(dtype) if keepdims else part.astype(dtype).squeeze(axes)[()] for part in parts)
+    return value, sign
 
 
-def _array(kind: str, operand: Any) -> NDArray[Any]:
-    if isinstance(operand, np.ma.MaskedArray):
-        raise TypeError(f"{kind} does not take masked arrays; pass x.filled(-np.inf)")
-    return np.asarray(operand)
+def _alike(a: Any, b: np.ndarray) -> bool:
+    return type(a) is np.ndarray and a.dtype is b.dtype and a.shape == b.shape
 
 
-def _float_dtype(kind: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The dtype of the result for an input of `dtype`, as np.exp has it, in native byte order."""
-    if dtype.kind not in "biuf" or dtype.itemsize > 8:
-        raise TypeError(
-            f"ufunc '{kind}' not supported for the input types, and the inputs could not be safely coerced to any "
-            f"supported types according to the casting rule ''safe'' (x is {dtype}; convert it to float64)"
-        )
-    return dtype.newbyteorder("=") if dtype.kind == "f" else np.exp.resolve_dtypes((dtype, None))[1]
-
-
-def _check_out(out: np.ndarray | None, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    if out is None:
-        return
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"out is a {type(out).__name__}; pass a numpy array of shape {shape} and dtype {dtype}")
-    if out.dtype.newbyteorder("=") != dtype:
-        raise TypeError(f"out has dtype {out.dtype}, the result {dtype}; pass an array of dtype {dtype}")
-    if out.shape != shape:
-        raise ValueError(f"out has shape {out.shape}, the result {shape}; pass an array of shape {shape}")
-    if not out.flags.writeable:
-        raise ValueError("out is read-only; pass a writeable array")
+def _options(
+    function: _OverAxes,
+    shape: tuple[int, ...],
+    axes: tuple[int, ...],
+    where: ArrayLike | str | None,
+    lengths: ArrayLike | None,
+    temperature: ArrayLike,
+    dtype: np.dtype[Any],
+) -> Options:
+    mask, causal = (None, False) if where is None else as_mask(where, shape, axes)
+    counts = None if lengths is None else as_lengths(lengths, shape, axes)
+    return Options(dtype, mask, causal, counts, function.sign * as_temperature(temperature, shape))
 
 
 softmax = Softmax()
+softmin = Softmin()
 log_softmax = LogSoftmax()
-_registry.add(softmax)
-_registry.add(log_softmax)
+logsumexp = LogSumExp()
+for _function in (softmax, log_softmax, softmin):
+    _registry.add(_function)

@@ -1,15 +1,17 @@
-"""softmax and log_softmax in plain NumPy: the readable reference, and the `numpy` backend's part for them.
+"""The softmax family in plain NumPy: the readable reference, and the `numpy` backend's part for it.
 
 Imported by backends/numpy.py. An operation is one function of (x, axes) or (grad_output, output, axes) and one line
-in the table at the end.
+in the table at the end, which says what it takes and gives for elements under a mask.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from fastact._axes import Options, reduced, wide_dtype
 
 Axes = tuple[int, ...]
 
@@ -23,35 +25,93 @@ def _softmax_backward(grad_output: np.ndarray, output: np.ndarray, axes: Axes) -
     return output * (grad_output - (grad_output * output).sum(axes, keepdims=True))
 
 
-def _log_softmax(x: np.ndarray, axes: Axes) -> np.ndarray:
-    """log(1 + what all but one maximum add) keeps its digits where one element dominates."""
+def _log_sum(x: np.ndarray, axes: Axes) -> tuple[np.ndarray, np.ndarray]:
+    """The maximum and log(sum(exp(x - maximum))): log(1 + what all but one maximum add) keeps its digits where one
+    element dominates."""
     top = x.max(axes, keepdims=True)
     others = np.exp(x - top).sum(axes, keepdims=True, where=x != top)
-    return (x - top) - np.log1p(others + ((x == top).sum(axes, keepdims=True) - 1))
+    return top, np.log1p(others + ((x == top).sum(axes, keepdims=True) - 1))
+
+
+def _log_softmax(x: np.ndarray, axes: Axes) -> np.ndarray:
+    top, rest = _log_sum(x, axes)
+    return (x - top) - rest
 
 
 def _log_softmax_backward(grad_output: np.ndarray, output: np.ndarray, axes: Axes) -> np.ndarray:
     return grad_output - np.exp(output) * grad_output.sum(axes, keepdims=True)
 
 
-OPERATIONS: dict[tuple[str, int], Callable[..., Any]] = {
-    ("softmax", 1): _softmax,
-    ("softmax", 2): _softmax_backward,
-    ("log_softmax", 1): _log_softmax,
-    ("log_softmax", 2): _log_softmax_backward,
+def _logsumexp(x: np.ndarray, axes: Axes) -> np.ndarray:
+    top, rest = _log_sum(x, axes)
+    return np.where(np.isinf(top), top, top + rest)
+
+
+def _logsumexp_backward(grad_output: np.ndarray, x: np.ndarray, axes: Axes) -> np.ndarray:
+    return grad_output * _softmax(x, axes)
+
+
+class Operation(NamedTuple):
+    function: Callable[..., np.ndarray]
+    masked: tuple[float | None, ...]  # what stands for masked elements of the operands
+    result: float | None = None  # and of the result, if it has x's shape
+    scaled: tuple[int, ...] = (0,)  # the operands that the temperature divides
+
+
+OPERATIONS = {
+    ("softmax", 1): Operation(_softmax, (-np.inf,), 0),
+    ("softmax", 2): Operation(_softmax_backward, (0, 0), 0),
+    ("log_softmax", 1): Operation(_log_softmax, (-np.inf,), -np.inf),
+    ("log_softmax", 2): Operation(_log_softmax_backward, (0, -np.inf), 0),
+    ("logsumexp", 1): Operation(_logsumexp, (-np.inf,)),
+    ("logsumexp", 2): Operation(_logsumexp_backward, (None, -np.inf), 0, (0, 1)),
 }
 
 
-def softmax(kind: str, arrays: tuple[np.ndarray, ...], axes: Axes, out: np.ndarray | None) -> np.ndarray:
-    """Forward for arrays (x,), backward for (grad_output, output); float16, float32 or float64, checked before."""
-    dtype = arrays[-1].dtype.newbyteorder("=")
-    wide = np.float32 if dtype == np.float16 else dtype
-    if arrays[-1].size == 0:
-        result = np.empty(arrays[-1].shape, dtype)
-    else:
-        with np.errstate(all="ignore"):
-            result = OPERATIONS[kind, len(arrays)](*(a.astype(wide, copy=False) for a in arrays), axes).astype(dtype)
+def softmax(
+    kind: str, arrays: tuple[np.ndarray, ...], axes: Axes, out: np.ndarray | None, options: Options | None = None
+) -> np.ndarray:
+    """Forward for arrays (x,), backward for two; of float dtypes, checked before. Reduced axes are kept."""
+    operation, x = OPERATIONS[kind, len(arrays)], arrays[-1]
+    options = options or Options(x.dtype.newbyteorder("="))
+    wide = wide_dtype(x.dtype, options.dtype)
+    operands = [array.astype(wide, copy=False) for array in arrays]
+    with np.errstate(all="ignore"):
+        for i in operation.scaled:
+            operands[i] = operands[i] / np.asarray(options.temperature, wide)
+        mask = options.mask(x.shape, axes)
+        if mask is not None:
+            fills = zip(operands, operation.masked, strict=True)
+            operands = [o if fill is None else np.where(mask, o, wide.type(fill)) for o, fill in fills]
+        if x.size:
+            result = operation.function(*operands, axes)
+        else:
+            result = np.full(x.shape if operation.result is not None else reduced(x.shape, axes), -np.inf)
+        if mask is not None and operation.result is not None:
+            result = np.where(mask, result, wide.type(operation.result))
+        result = result.astype(options.dtype)
     if out is None:
         return result
     out[...] = result
     return out
+
+
+def signed_logsumexp(x: np.ndarray, weights: np.ndarray, axes: Axes) -> tuple[np.ndarray, np.ndarray]:
+    """log|s| and the sign of s = sum(weights * exp(x)), over arrays of one shape; an element of weight 0 is not read."""
+    if x.size == 0:
+        empty = np.full(reduced(x.shape, axes), -np.inf, x.dtype)
+        return empty, np.zeros_like(empty)
+    with np.errstate(all="ignore"):
+        x = np.where(weights == 0, -np.inf, x)
+        top = x.max(axes, keepdims=True)
+        leading = weights.sum(axes, keepdims=True, where=x == top)
+        others = (weights * np.exp(x - top)).sum(axes, keepdims=True, where=x != top)
+        total = leading + others
+        dominant = np.abs(others) < np.abs(leading) / 2
+        size = np.where(dominant, np.log(np.abs(leading)) + np.log1p(others / leading), np.log(np.abs(total)))
+        # Beside an infinite element only others count: of both signs, they have no sum.
+        signs = [((x == top) & (side > 0)).any(axes, keepdims=True) for side in (weights, -weights)]
+        mixed = np.isposinf(top) & signs[0] & signs[1]
+        value = np.where(mixed, np.nan, np.where(np.isinf(top), top, top + size))
+        sign = np.where(mixed, np.nan, np.where(np.isneginf(top), 0, np.sign(total)))
+    return value, sign

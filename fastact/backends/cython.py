@@ -1,4 +1,4 @@
-"""The `cython` backend: softmax and log_softmax on the CPU, for any axes and any memory layout.
+"""The `cython` backend: the softmax family on the CPU, for any axes and any memory layout.
 
 It chooses the compiled kernels for this CPU, and brings every array to what they take: C-contiguous, one axis.
 Imported by _dispatch alone, on first use. The kernels are in ../_softmax_kernels.pxi.
@@ -14,11 +14,13 @@ from types import ModuleType
 
 import numpy as np
 
+from fastact._axes import Options, reduced, wide_dtype
+
 from .._errors import BackendError, nearest
 
 name = "cython"
 
-KINDS = {"softmax": 0, "log_softmax": 1}
+KINDS = {"softmax": 0, "log_softmax": 1, "logsumexp": 2}
 
 
 def why_not() -> str | None:
@@ -48,14 +50,17 @@ def load(wanted: str | None = None) -> ModuleType:
 _kernels = load(os.environ.get("FASTACT_SIMD"))
 
 
-def softmax(kind: str, arrays: tuple[np.ndarray, ...], axes: tuple[int, ...], out: np.ndarray | None) -> np.ndarray:
-    """Forward for arrays (x,), backward for (grad_output, output); float16, float32 or float64, checked before."""
-    if len(axes) == 1:
-        grad = arrays[0] if len(arrays) == 2 else None
-        result = _kernels.run(KINDS[kind], grad, arrays[-1], out, axes[0])
-        if result is not None:
-            return result
-    return _any_layout(KINDS[kind], arrays, axes, out)
+def softmax(
+    kind: str,
+    arrays: tuple[np.ndarray, ...],
+    axes: tuple[int, ...],
+    out: np.ndarray | None,
+    options: Options | None = None,
+) -> np.ndarray:
+    """Forward for arrays (x,), backward for two; of float dtypes, checked before. Reduced axes are kept."""
+    if kind == "logsumexp":
+        return _logsumexp(arrays, axes, out, options)
+    return _softmax(KINDS[kind], arrays, axes, out, options)
 
 
 def explain(x: np.ndarray, axes: tuple[int, ...]) -> str:
@@ -65,30 +70,130 @@ def explain(x: np.ndarray, axes: tuple[int, ...]) -> str:
     return f"{instruction_set()} kernels, {_kernels.explain(*shape)}{copied}"
 
 
-def _any_layout(kind: int, arrays: tuple[np.ndarray, ...], axes: tuple[int, ...], out: np.ndarray | None) -> np.ndarray:
+def _softmax(
+    kind: int,
+    arrays: tuple[np.ndarray, ...],
+    axes: tuple[int, ...],
+    out: np.ndarray | None,
+    options: Options | None,
+) -> np.ndarray:
+    if len(axes) == 1:
+        grad, x = arrays if len(arrays) == 2 else (None, arrays[0])
+        if options is None:
+            result = _kernels.run(kind, grad, x, out, axes[0])
+        else:
+            result = _with_options(kind, grad, x, axes[0], out, options)
+        if result is not None:
+            return result
+    return _any_layout(kind, arrays, axes, out, options)
+
+
+def _logsumexp(
+    arrays: tuple[np.ndarray, ...], axes: tuple[int, ...], out: np.ndarray | None, options: Options | None
+) -> np.ndarray:
+    """The kernels give the sums as computed, in float32 or float64; backward is softmax times the gradient."""
+    x = arrays[-1]
+    dtype = x.dtype.newbyteorder("=") if options is None else options.dtype
+    if len(arrays) == 2:
+        wide = wide_dtype(x.dtype, dtype)
+        options = Options(wide) if options is None else options._replace(dtype=wide)
+        result = _softmax(KINDS["softmax"], (x,), axes, None, options)
+        with np.errstate(all="ignore"):
+            grad = arrays[0].astype(wide) / np.asarray(options.temperature, wide)
+            mask = options.mask(x.shape, axes)
+            np.multiply(result, grad, out=result, where=True if mask is None else mask)
+    elif x.size == 0:
+        result = np.full(reduced(x.shape, axes), -np.inf)
+    else:
+        result = _softmax(KINDS["logsumexp"], arrays, axes, None, options)
+    if out is None:
+        return result.astype(dtype, copy=False)
+    out[...] = result
+    return out
+
+
+def _with_options(
+    kind: int, grad: np.ndarray | None, x: np.ndarray, axis: int, out: np.ndarray | None, options: Options
+) -> np.ndarray | None:
+    """The kernels with what they take of the options; None if they do not take all, or the arrays are no plain case."""
+    where, lengths, causal, divisor = options.where, options.lengths, options.causal, options.temperature
+    if (x.dtype.itemsize == 8) != (options.dtype.itemsize == 8):
+        return None
+    if axis != x.ndim - 1 and (lengths is not None or causal):
+        where, lengths, causal = options.mask(x.shape, (axis,)), None, False
+    if isinstance(divisor, np.ndarray):
+        if divisor.shape[axis:] != (1,) * (x.ndim - axis):
+            return None
+        divisor = np.ascontiguousarray(divisor)
+    if where is not None:
+        where = np.ascontiguousarray(np.broadcast_to(where, where.shape[:axis] + x.shape[axis:]))
+    if lengths is not None:
+        lengths = np.ascontiguousarray(lengths)
+    if out is None and kind != KINDS["logsumexp"]:
+        out = np.empty(x.shape, options.dtype)
+    return _kernels.run(kind, grad, x, out, axis, where, lengths, causal, divisor)
+
+
+def _any_layout(
+    kind: int,
+    arrays: tuple[np.ndarray, ...],
+    axes: tuple[int, ...],
+    out: np.ndarray | None,
+    options: Options | None,
+) -> np.ndarray:
     """Reorder and merge axes into (outer, n, inner), as a view wherever memory allows it."""
     x = arrays[-1]
+    native = x.dtype.newbyteorder("=")
+    options = options or Options(native)
     order, shape = _three_axes(x, axes)
-    dtype = np.dtype(np.float32) if x.itemsize == 2 else x.dtype.newbyteorder("=")
+    first = min((order.index(axis) for axis in axes), default=x.ndim)
+    wide = wide_dtype(native, options.dtype)
+    taken, given = (wide, wide) if wide.itemsize == 8 else (native, options.dtype)  # dtypes in the kernel
     ordered = [np.transpose(each, order) for each in arrays]
-    operands = [np.require(each, dtype, ["C", "A"]).reshape(shape) for each in ordered]
+    merged = Options(given)
+    mask, temperature = options.mask(x.shape, axes), options.temperature
+    if mask is not None:
+        merged = merged._replace(where=_merged(np.transpose(mask, order), ordered[-1].shape, first, shape))
+    if isinstance(temperature, np.ndarray):
+        temperature = np.transpose(temperature, order)
+        if math.prod(temperature.shape[first:]) > 1:  # not one for each block
+            with np.errstate(all="ignore"):
+                ordered[0] = (ordered[0].astype(wide) / temperature.astype(wide)).astype(wide)
+            ordered = [each.astype(wide, copy=False) for each in ordered]
+            taken, temperature = wide, 1.0
+        else:
+            blocks = np.broadcast_to(temperature, ordered[-1].shape[:first] + temperature.shape[first:])
+            temperature = blocks.reshape(shape[0], 1, 1)
+    merged = merged._replace(temperature=temperature)
+    operands = [np.require(each, taken, ["C", "A"]).reshape(shape) for each in ordered]
 
     target = None
-    if out is not None and out.dtype == dtype and out.dtype.isnative:
+    if out is not None and out.dtype == given and out.dtype.isnative:
         view = np.transpose(out, order)
         if view.flags.c_contiguous and view.flags.aligned:
             target = view.reshape(shape)
             operands = [each.copy() if _overlaps(each, target) else each for each in operands]
-    elif not np.may_share_memory(operands[-1], x):  # the copy just made can hold the result
+    elif taken == given and not np.may_share_memory(operands[-1], x):  # the copy just made can hold the result
         target = operands[-1]
     *grad, source = operands
-    result = _kernels.run(kind, grad[0] if grad else None, source, target, 1)
+    result = _with_options(kind, grad[0] if grad else None, source, 1, target, merged)
+    assert result is not None
+    if kind == KINDS["logsumexp"]:
+        rest = [1 if axis in axes else x.shape[axis] for axis in order]
+        return result.reshape(rest).transpose(np.argsort(order))
     result = result.reshape(ordered[0].shape).transpose(np.argsort(order))
     if out is None:
-        return result.astype(x.dtype.newbyteorder("="), copy=False)
+        return result.astype(options.dtype, copy=False)
     if target is None or not np.may_share_memory(target, out):
         out[...] = result
     return out
+
+
+def _merged(mask: np.ndarray, shape: tuple[int, ...], first: int, three: tuple[int, int, int]) -> np.ndarray:
+    """A mask for (outer, n, inner); of a single block, if it is the same for all."""
+    if math.prod(mask.shape[:first]) == 1:
+        return np.broadcast_to(mask, (1,) * first + shape[first:]).reshape(1, *three[1:])
+    return np.broadcast_to(mask, shape).reshape(three)
 
 
 def _three_axes(x: np.ndarray, axes: tuple[int, ...]) -> tuple[list[int], tuple[int, int, int]]:
@@ -109,5 +214,5 @@ def _three_axes(x: np.ndarray, axes: tuple[int, ...]) -> tuple[list[int], tuple[
 
 
 def _overlaps(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two arrays of one size share memory without being the same."""
-    return np.may_share_memory(a, b) and a.ctypes.data != b.ctypes.data
+    """Whether two arrays share memory without being the same."""
+    return np.may_share_memory(a, b) and (a.ctypes.data != b.ctypes.data or a.nbytes != b.nbytes)

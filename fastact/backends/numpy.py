@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from fastact.backends._softmax_numpy import softmax
+from fastact.backends._softmax_numpy import signed_logsumexp, softmax
 
-__all__ = ["elementwise", "softmax", "why_not"]
+__all__ = ["elementwise", "signed_logsumexp", "softmax", "why_not"]
 
 
 def why_not() -> str | None:

@@ -1,0 +1,157 @@
+"""The arguments of functions over axes: dtypes, axes, masks, lengths, temperatures and `out`, checked once for all.
+
+softmax.py and its like call these functions before a backend sees anything; backends read `Options`. A new argument
+is a function here that checks it and a field of `Options`.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from ._errors import UnknownNameError, nearest
+
+__all__ = [
+    "Axis", "Options", "as_array", "as_dtype", "as_lengths", "as_mask", "as_temperature", "check_out", "float_dtype",
+    "is_float", "normalize_axes", "reduced", "wide_dtype",
+]  # fmt: skip
+
+Axis = int | Sequence[int] | None
+Shape = tuple[int, ...]
+
+#: The names of the dtypes that results can have.
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+
+
+class Options(NamedTuple):
+    """What a call asks for beyond arrays and axes; a backend gets None instead if that is nothing.
+
+    `where` and `lengths` have as many dimensions as x and broadcast against it, `lengths` along `axes` too.
+    """
+
+    dtype: np.dtype[Any]
+    where: NDArray[np.bool_] | None = None
+    causal: bool = False
+    lengths: NDArray[np.intp] | None = None
+    temperature: float | NDArray[np.float64] = 1.0
+
+    def mask(self, shape: Shape, axes: tuple[int, ...]) -> NDArray[np.bool_] | None:
+        """The elements that count, as one array that broadcasts against `shape`; None for all."""
+        parts = [] if self.where is None else [self.where]
+        if self.causal:
+            parts.append(np.tri(*shape[-2:], dtype=bool))
+        if self.lengths is not None:
+            axis = axes[0]
+            parts.append(np.arange(shape[axis]).reshape(-1, *[1] * (len(shape) - 1 - axis)) < self.lengths)
+        return functools.reduce(np.logical_and, parts) if parts else None
+
+
+def normalize_axes(axis: Axis, ndim: int) -> tuple[int, ...]:
+    """The axes counted from 0, in order; errors as NumPy's."""
+    return tuple(sorted(normalize_axis_tuple(range(ndim) if axis is None else axis, ndim)))
+
+
+def reduced(shape: Shape, axes: tuple[int, ...]) -> Shape:
+    """`shape` with 1 for every one of `axes`."""
+    return tuple(1 if i in axes else size for i, size in enumerate(shape))
+
+
+def as_array(name: str, operand: Any) -> NDArray[Any]:
+    if isinstance(operand, np.ma.MaskedArray):
+        raise TypeError(f"{name} does not take masked arrays; pass x.data and where=~x.mask")
+    return np.asarray(operand)
+
+
+def is_float(dtype: np.dtype[Any]) -> bool:
+    """Whether results can have this dtype."""
+    return dtype.name in FLOATS
+
+
+def float_dtype(name: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype of the result for an input of `dtype`, as np.exp has it, in native byte order."""
+    if is_float(dtype):
+        return dtype.newbyteorder("=")
+    if dtype.kind not in "biu":
+        raise TypeError(
+            f"ufunc '{name}' not supported for the input types, and the inputs could not be safely coerced to any "
+            f"supported types according to the casting rule ''safe'' (x is {dtype}; convert it to float64)"
+        )
+    return np.exp.resolve_dtypes((dtype, None))[1]
+
+
+def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    """The argument `dtype`."""
+    wanted = np.dtype(dtype).newbyteorder("=")
+    if not is_float(wanted):
+        raise TypeError(f"dtype is {wanted}; it must be one of {', '.join(FLOATS)}")
+    return wanted
+
+
+def wide_dtype(*dtypes: np.dtype[Any]) -> np.dtype[Any]:
+    """What to compute in: float64 if one of these is, else float32."""
+    return np.dtype(np.float64 if any(dtype.itemsize == 8 for dtype in dtypes) else np.float32)
+
+
+def as_mask(where: ArrayLike | str, shape: Shape, axes: tuple[int, ...]) -> tuple[NDArray[np.bool_] | None, bool]:
+    """The argument `where`, as a mask of len(shape) dimensions and whether it is the causal one."""
+    if isinstance(where, str):
+        if where != "causal":
+            raise UnknownNameError(f"where={where!r}{nearest(where, ['causal'])}")
+        if len(shape) < 2 or axes != (len(shape) - 1,):
+            raise ValueError(f"where='causal' goes with the last axis of (..., n, n), not axes {axes} of shape {shape}")
+        return None, True
+    mask = np.asarray(where)
+    if mask.dtype != np.bool_:
+        raise TypeError(f"where has dtype {mask.dtype}; pass a boolean mask, True where an element counts, or lengths=")
+    if mask.ndim > len(shape) or any(
+        a not in (1, b) for a, b in zip(mask.shape[::-1], shape[::-1], strict=False)
+    ):
+        raise ValueError(f"where of shape {mask.shape} does not broadcast to x of shape {shape}")
+    return mask.reshape((1,) * (len(shape) - mask.ndim) + mask.shape), False
+
+
+def as_lengths(lengths: ArrayLike, shape: Shape, axes: tuple[int, ...]) -> NDArray[np.intp]:
+    """The argument `lengths`, which begins with x's first axis, unlike NumPy's broadcasting."""
+    array = np.asarray(lengths)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"lengths has dtype {array.dtype}; pass integers")
+    if len(axes) != 1:
+        raise ValueError(f"lengths goes with one axis, not {axes}")
+    n = shape[axes[0]]
+    others = shape[: axes[0]] + shape[axes[0] + 1 :]
+    if array.ndim > len(others) or any(a not in (1, b) for a, b in zip(array.shape, others, strict=False)):
+        raise ValueError(f"lengths of shape {array.shape} does not fit x of shape {shape} without axis {axes[0]}")
+    wrong = np.argwhere((array < 0) | (array > n))
+    if len(wrong):
+        place = tuple(wrong[0].tolist())
+        raise ValueError(f"lengths[{', '.join(map(str, place))}] is {array[place]}; axis {axes[0]} has from 0 to {n}")
+    whole = array.reshape(array.shape + (1,) * (len(others) - array.ndim))
+    return np.expand_dims(whole, axes[0]).astype(np.intp)
+
+
+def as_temperature(temperature: ArrayLike, shape: Shape) -> float | NDArray[np.float64]:
+    """The argument `temperature`, a number or an array of len(shape) dimensions."""
+    array = np.asarray(temperature, np.float64)
+    if array.ndim > len(shape) or any(a not in (1, b) for a, b in zip(array.shape[::-1], shape[::-1], strict=False)):
+        raise ValueError(f"temperature of shape {array.shape} does not broadcast to x of shape {shape}")
+    if not (array > 0).all():
+        raise ValueError(f"temperature holds {array[~(array > 0)][0]}; it must be positive")
+    return float(array) if array.ndim == 0 else array.reshape((1,) * (len(shape) - array.ndim) + array.shape)
+
+
+def check_out(out: Any, shape: Shape, dtype: np.dtype[Any]) -> None:
+    """Whether `out` can take a result."""
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out is a {type(out).__name__}; pass a numpy array of shape {shape} and dtype {dtype}")
+    if out.dtype.newbyteorder("=") != dtype:
+        raise TypeError(f"out has dtype {out.dtype}, the result {dtype}; pass an array of dtype {dtype}")
+    if out.shape != shape:
+        raise ValueError(f"out has shape {out.shape}, the result {shape}; pass an array of shape {shape}")
+    if not out.flags.writeable:
+        raise ValueError("out is read-only; pass a writeable array")

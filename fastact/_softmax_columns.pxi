@@ -1,0 +1,225 @@
+# The softmax of columns: n vectors one after the other, where the lanes are combined later or are softmaxes of their own.
+#
+# Included by _softmax_kernels.pxi. `kind` is SOFTMAX, LOG_SOFTMAX or LOG_SUM, and known where these are inlined.
+
+cdef inline vec column_maximum(vec* x, Py_ssize_t n, vec m) noexcept nogil:
+    """The larger of m and all of x, ignoring NaN."""
+    cdef vec a = m, b = m, c = m, d = m
+    cdef Py_ssize_t i = 0
+    while i + 4 <= n:
+        a = maximum[vec](x[i], a)
+        b = maximum[vec](x[i + 1], b)
+        c = maximum[vec](x[i + 2], c)
+        d = maximum[vec](x[i + 3], d)
+        i += 4
+    while i < n:
+        a = maximum[vec](x[i], a)
+        i += 1
+    return maximum[vec](maximum[vec](a, b), maximum[vec](c, d))
+
+
+cdef inline void add(vec* total, vec v) noexcept nogil:
+    """total[0] += v with total[1] keeping what is lost (Kahan): an error of 2 roundings for any number of terms."""
+    cdef vec y = v - total[1], t = total[0] + y
+    total[1] = (t - total[0]) - y
+    total[0] = t
+
+
+cdef inline void column_exp(vec* x, vec* out, Py_ssize_t n, vec shift, vec low, vec bias, vec* total) noexcept nogil:
+    """out = scaled e^x, and its sum into total; without out the sum alone."""
+    cdef vec a, b, c, d
+    cdef Py_ssize_t i = 0
+    while i + 4 <= n:
+        a = exp_above[vec](x[i] - shift, low, bias)
+        b = exp_above[vec](x[i + 1] - shift, low, bias)
+        c = exp_above[vec](x[i + 2] - shift, low, bias)
+        d = exp_above[vec](x[i + 3] - shift, low, bias)
+        if out != NULL:
+            out[i] = a
+            out[i + 1] = b
+            out[i + 2] = c
+            out[i + 3] = d
+        add[vec](total, (a + b) + (c + d))
+        i += 4
+    while i < n:
+        a = exp_above[vec](x[i] - shift, low, bias)
+        if out != NULL:
+            out[i] = a
+        add[vec](total, a)
+        i += 1
+
+
+cdef inline void column_exp_scale(vec* x, vec* out, Py_ssize_t n, vec shift, vec low, vec bias,
+                                  vec* factor) noexcept nogil:
+    """out = scaled e^x times a factor of two parts, as `reciprocal` gives it."""
+    cdef Py_ssize_t i
+    cdef vec e
+    for i in range(n):
+        e = exp_above[vec](x[i] - shift, low, bias)
+        out[i] = e * factor[1] + e * factor[0]
+
+
+cdef inline void column_exp_others(vec* x, Py_ssize_t n, vec m, vec shift, vec low, vec bias,
+                                   vec* total, vec* count) noexcept nogil:
+    """The sum of scaled e^x over x != m into total, and how many are m: log(1 + rest) then keeps all its digits."""
+    cdef vec one = splat[vec](&m, 1)
+    cdef Py_ssize_t i
+    for i in range(n):
+        add[vec](total, where_differs[vec](x[i], m, exp_above[vec](x[i] - shift, low, bias)))
+        count[0] = count[0] + where_equal[vec](x[i], m, one)
+
+
+cdef inline void column_scale(vec* x, vec* out, Py_ssize_t n, vec* factor) noexcept nogil:
+    """Times a factor of two parts, as `reciprocal` gives it."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = x[i] * factor[1] + x[i] * factor[0]
+
+
+cdef inline void column_log(vec* x, vec* out, Py_ssize_t n, vec m, vec rest) noexcept nogil:
+    """Two subtractions: m + rest would lose the digits of a small rest."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = (x[i] - m) - rest
+
+
+cdef inline vec column_nan(vec* x, Py_ssize_t n) noexcept nogil:
+    """NaN where x holds one, else 0."""
+    cdef vec total = splat[vec](x, 0)
+    cdef Py_ssize_t i
+    for i in range(n):
+        total = total + where_differs[vec](x[i], x[i], x[i])
+    return total
+
+
+cdef inline void column_dot(int kind, vec* g, vec* y, Py_ssize_t n, vec* total) noexcept nogil:
+    """The sum of g * y for softmax, of g for log_softmax."""
+    cdef Py_ssize_t i = 0
+    if kind == SOFTMAX:
+        while i + 4 <= n:
+            add[vec](total, (g[i] * y[i] + g[i + 1] * y[i + 1]) + (g[i + 2] * y[i + 2] + g[i + 3] * y[i + 3]))
+            i += 4
+        while i < n:
+            add[vec](total, g[i] * y[i])
+            i += 1
+    else:
+        while i + 4 <= n:
+            add[vec](total, (g[i] + g[i + 1]) + (g[i + 2] + g[i + 3]))
+            i += 4
+        while i < n:
+            add[vec](total, g[i])
+            i += 1
+
+
+cdef inline void column_gradient(int kind, vec* g, vec* y, vec* out, Py_ssize_t n, vec dot) noexcept nogil:
+    cdef vec zero = splat[vec](&dot, 0), scale = headroom[vec](dot)
+    cdef vec low = base_low[vec](zero), bias = base_bias[vec](zero)
+    cdef Py_ssize_t i
+    if kind == SOFTMAX:
+        for i in range(n):
+            out[i] = y[i] * (g[i] - dot)
+    else:
+        for i in range(n):
+            out[i] = g[i] - exp_above[vec](y[i], low, bias) * scale * dot
+
+
+cdef inline void across_sum(vec* total) noexcept nogil:
+    """The sum of all lanes of a total, in every lane; total[1] keeps what is lost, as in `add`."""
+    cdef vec a, b, sum, part
+    cdef Py_ssize_t i = lanes[vec](total)
+    while i > 1:
+        a, b = zip_low[vec](total[0], total[0]), zip_high[vec](total[0], total[0])
+        sum = a + b
+        part = sum - a
+        total[1] = zip_low[vec](total[1], total[1]) + zip_high[vec](total[1], total[1])
+        total[1] = total[1] + (((sum - part) - a) + (part - b))
+        total[0] = sum
+        i >>= 1
+
+
+cdef inline void reciprocal(vec* total, vec* factor) noexcept nogil:
+    """factor[0] + factor[1] = 1 / (total[0] - total[1]), to one and a half times a vector's digits."""
+    cdef vec one = splat[vec](total, 1), f = upper[vec](one / total[0]), t = upper[vec](total[0])
+    cdef vec rest = ((one - t * f) - (total[0] - t) * f) + total[1] * f
+    factor[0] = f
+    factor[1] = f * (rest + rest * rest)
+
+
+cdef inline vec across_maximum(vec v) noexcept nogil:
+    cdef Py_ssize_t i = lanes[vec](&v)
+    while i > 1:
+        v = maximum[vec](zip_low[vec](v, v), zip_high[vec](v, v))
+        i >>= 1
+    return v
+
+
+cdef inline vec lowest(vec* tag) noexcept nogil:
+    return splat[vec](tag, -INFINITY)
+
+
+cdef inline double first(vec v) noexcept nogil:
+    if vec is vf:
+        return (<float*>&v)[0]
+    else:
+        return (<double*>&v)[0]
+
+
+cdef inline bint any_nan(vec v) noexcept nogil:
+    return first[vec](across_maximum[vec](where_differs[vec](v, v, splat[vec](&v, 1)))) > 0
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Tiles: every lane of n vectors is a softmax of its own.
+
+cdef inline vec scaled_unit(vec m) noexcept nogil:
+    """The scaled e^m, for the maximum m."""
+    cdef vec top = m - base_shift[vec](m)
+    return exp_above[vec](top, base_low[vec](top), base_bias[vec](top))
+
+
+cdef inline vec log_rest(vec others, vec count, vec m) noexcept nogil:
+    """log of the sum of e^(x - m), from the sum of the scaled others and the number of x that are m."""
+    return log1p[vec](others / scaled_unit[vec](m) + (count - splat[vec](&m, 1)))
+
+
+cdef inline void tile_exp(int kind, vec* x, Py_ssize_t n, vec m, vec* factor) noexcept nogil:
+    """All but the last step: softmax leaves e^x in x; factor is 1 / their sum, or the log of the sum of e^(x - m)."""
+    cdef vec shift = base_shift[vec](m), low = base_low[vec](m - shift), bias = base_bias[vec](m - shift)
+    cdef vec[2] total
+    cdef vec[2] count
+    total[0] = total[1] = count[0] = splat[vec](&m, 0)
+    if kind == SOFTMAX:
+        column_exp[vec](x, x, n, shift, low, bias, total)
+        reciprocal[vec](total, factor)
+    else:
+        column_exp_others[vec](x, n, m, shift, low, bias, total, count)
+        factor[0] = log_rest[vec](total[0], count[0], m)
+
+
+cdef inline vec log_sum(vec* x, Py_ssize_t n, vec m, vec rest) noexcept nogil:
+    """m + rest; where that is NaN, m if it is infinite and no x is NaN."""
+    cdef vec sum = m + rest
+    if any_nan[vec](sum):
+        sum = where_equal[vec](sum, sum, sum) + where_differs[vec](sum, sum, m + column_nan[vec](x, n))
+    return sum
+
+
+cdef inline void tile_forward(int kind, vec* x, Py_ssize_t n) noexcept nogil:
+    """In place; the log of the sum to x[0]."""
+    cdef vec m = column_maximum[vec](x, n, lowest[vec](x))
+    cdef vec[2] factor
+    tile_exp[vec](kind, x, n, m, factor)
+    if kind == SOFTMAX:
+        column_scale[vec](x, x, n, factor)
+    elif kind == LOG_SOFTMAX:
+        column_log[vec](x, x, n, m, factor[0])
+    else:
+        x[0] = log_sum[vec](x, n, m, factor[0])
+
+
+cdef void tile_backward(int kind, vec* g, vec* y, Py_ssize_t n) noexcept nogil:
+    cdef vec[2] total
+    total[0] = splat[vec](g, 0)
+    total[1] = total[0]
+    column_dot[vec](kind, g, y, n, total)
+    column_gradient[vec](kind, g, y, y, n, total[0])

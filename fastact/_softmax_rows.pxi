@@ -1,0 +1,317 @@
+# Rows: inner == 1, and the n numbers of a row one after the other; and long rows, in blocks.
+#
+# Included by _softmax_kernels.pxi. The `row_` functions take n numbers, which need not fill vectors.
+
+cdef inline vec row_maximum(vec* x, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t whole = n // lanes[vec](x), part = n % lanes[vec](x)
+    return across_maximum[vec](column_maximum[vec](x, whole, load_part[vec](x + whole, part, lowest[vec](x))))
+
+
+cdef inline void row_exp(int kind, vec* x, vec* out, Py_ssize_t n, vec m, vec* total, vec* count) noexcept nogil:
+    """The sum of scaled e^x, which softmax leaves in out, if there is one."""
+    cdef Py_ssize_t whole = n // lanes[vec](x), part = n % lanes[vec](x)
+    cdef vec shift = base_shift[vec](m), low = base_low[vec](m - shift), bias = base_bias[vec](m - shift)
+    cdef vec end = load_part[vec](x + whole, part, lowest[vec](x))
+    total[0] = total[1] = count[0] = count[1] = splat[vec](&m, 0)
+    if kind == SOFTMAX:
+        column_exp[vec](x, out, whole, shift, low, bias, total)
+        if part:
+            column_exp[vec](&end, &end, 1, shift, low, bias, total)
+            if out != NULL:
+                store_part[vec](out + whole, part, end)
+    else:
+        column_exp_others[vec](x, whole, m, shift, low, bias, total, count)
+        if part:
+            column_exp_others[vec](&end, 1, m, shift, low, bias, total, count)
+        across_sum[vec](count)
+    across_sum[vec](total)
+
+
+cdef inline void row_finish(int kind, vec* x, vec* out, Py_ssize_t n, vec m, vec* factor) noexcept nogil:
+    cdef Py_ssize_t whole = n // lanes[vec](x), part = n % lanes[vec](x)
+    cdef vec end
+    if kind == SOFTMAX:
+        end = load_part[vec](out + whole, part, m)
+        column_scale[vec](out, out, whole, factor)
+        column_scale[vec](&end, &end, 1, factor)
+    else:
+        end = load_part[vec](x + whole, part, m)
+        column_log[vec](x, out, whole, m, factor[0])
+        column_log[vec](&end, &end, 1, m, factor[0])
+    if part:
+        store_part[vec](out + whole, part, end)
+
+
+cdef inline void row_exp_scale(vec* x, vec* out, Py_ssize_t n, vec m, vec* factor) noexcept nogil:
+    """softmax's last step, without what row_exp left."""
+    cdef Py_ssize_t whole = n // lanes[vec](x), part = n % lanes[vec](x)
+    cdef vec shift = base_shift[vec](m), low = base_low[vec](m - shift), bias = base_bias[vec](m - shift)
+    cdef vec end = load_part[vec](x + whole, part, m)
+    column_exp_scale[vec](x, out, whole, shift, low, bias, factor)
+    if part:
+        column_exp_scale[vec](&end, &end, 1, shift, low, bias, factor)
+        store_part[vec](out + whole, part, end)
+
+
+cdef inline vec row_log_sum(vec* x, Py_ssize_t n, vec m, vec rest) noexcept nogil:
+    cdef Py_ssize_t whole = n // lanes[vec](x), part = n % lanes[vec](x)
+    cdef vec end, sum = m + rest
+    if any_nan[vec](sum):
+        end = load_part[vec](x + whole, part, lowest[vec](x))
+        end = column_nan[vec](x, whole) + column_nan[vec](&end, 1)
+        sum = m + (splat[vec](x, NAN) if any_nan[vec](end) else splat[vec](x, 0))
+    return sum
+
+
+cdef inline void row_forward(int kind, vec* x, vec* out, Py_ssize_t n) noexcept nogil:
+    """To out; the log of the sum to out's first number."""
+    cdef vec m = row_maximum[vec](x, n)
+    cdef vec[2] total
+    cdef vec[2] count
+    cdef vec[2] factor
+    row_exp[vec](kind, x, out, n, m, total, count)
+    if kind == SOFTMAX:
+        reciprocal[vec](total, factor)
+    else:
+        factor[0] = log_rest[vec](total[0], count[0], m)
+    if kind == LOG_SUM:
+        store_part[vec](out, 1, row_log_sum[vec](x, n, m, factor[0]))
+    else:
+        row_finish[vec](kind, x, out, n, m, factor)
+
+
+cdef inline vec row_dot(int kind, vec* g, vec* y, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t whole = n // lanes[vec](y), part = n % lanes[vec](y)
+    cdef vec zero = splat[vec](y, 0), g_end, y_end
+    cdef vec[2] total
+    total[0] = zero
+    total[1] = zero
+    column_dot[vec](kind, g, y, whole, total)
+    if part:
+        g_end = load_part[vec](at[vec](g, n - part), part, zero)
+        y_end = load_part[vec](at[vec](y, n - part), part, zero)
+        column_dot[vec](kind, &g_end, &y_end, 1, total)
+    across_sum[vec](total)
+    return total[0]
+
+
+cdef inline void row_gradient(int kind, vec* g, vec* y, vec* out, Py_ssize_t n, vec dot) noexcept nogil:
+    cdef Py_ssize_t whole = n // lanes[vec](y), part = n % lanes[vec](y)
+    cdef vec zero = splat[vec](&dot, 0), g_end, y_end
+    column_gradient[vec](kind, g, y, out, whole, dot)
+    if part:
+        g_end = load_part[vec](at[vec](g, n - part), part, zero)
+        y_end = load_part[vec](at[vec](y, n - part), part, zero)
+        column_gradient[vec](kind, &g_end, &y_end, &y_end, 1, dot)
+        store_part[vec](at[vec](out, n - part), part, y_end)
+
+
+cdef void plain_rows(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    cdef vec* x
+    cdef vec* g
+    cdef vec* out
+    cdef Py_ssize_t i
+    for i in range(start, stop):
+        x = at[vec](<vec*>job.x, i * job.n)
+        out = at[vec](<vec*>job.out, i if job.kind == LOG_SUM else i * job.n)
+        if job.backward:
+            g = at[vec](<vec*>job.g, i * job.n)
+            row_gradient[vec](job.kind, g, x, out, job.n, row_dot[vec](job.kind, g, x, job.n))
+        else:
+            row_forward[vec](job.kind, x, out, job.n)
+
+
+cdef void general_rows(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """Of a row, only the numbers that count are computed; what it writes first is where it writes the result."""
+    cdef char* scratch = claim_scratch(job)
+    cdef vec* buffer = <vec*>scratch
+    cdef vec* x
+    cdef vec* g
+    cdef vec* out
+    cdef Py_ssize_t i, n
+    for i in range(start, stop):
+        n = kept(job, i)
+        if job.kind == LOG_SUM:
+            x = ready_x[vec](tag, job, i, 0, n, buffer)
+            row_forward[vec](LOG_SUM, x, at[vec](<vec*>job.out, i), n)
+            continue
+        out = target[vec](tag, job, i * job.n, buffer)
+        if job.backward:
+            x = ready_x[vec](tag, job, i, 0, n, buffer)
+            g = ready_g[vec](tag, job, i, 0, n, buffer + job.n // lanes[vec](tag) + 1)
+            row_gradient[vec](job.kind, g, x, out, n, row_dot[vec](job.kind, g, x, n))
+        else:
+            row_forward[vec](job.kind, ready_x[vec](tag, job, i, 0, n, out), out, n)
+        if n < job.n:
+            fill[vec](at[vec](out, n), job.n - n, splat[vec](tag, masked_result(job)))
+        deliver[vec](out, job, i, 0, job.n)
+    release_scratch(job, scratch)
+
+
+cdef void rows_task(void* whole_job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    cdef Job* job = <Job*>whole_job
+    if job.general:
+        if job.is_double:
+            general_rows[vd](<vd*>job, job, start, stop)
+        else:
+            general_rows[vf](<vf*>job, job, start, stop)
+    elif job.is_double:
+        plain_rows[vd](<vd*>job, job, start, stop)
+    else:
+        plain_rows[vf](<vf*>job, job, start, stop)
+
+
+# Long rows, in blocks of a fixed size, so that every thread has work on a single row. The first pass takes the maximum
+# and the sum of every block; the second computes e^x again, which costs less than to write it and to read it.
+
+cdef inline Py_ssize_t block_size(Job* job, Py_ssize_t i) noexcept nogil:
+    return min(<Py_ssize_t>BLOCK, job.n - i % job.blocks * BLOCK)
+
+
+cdef void blocks_sum(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    cdef char* scratch = claim_scratch(job) if job.general else NULL
+    cdef vec* buffer = <vec*>scratch
+    cdef vec* x
+    cdef vec* g
+    cdef vec[2] total
+    cdef vec[2] count
+    cdef vec m, zero = splat[vec](tag, 0)
+    cdef Part* part
+    cdef Py_ssize_t i, n, row, offset
+    for i in range(start + job.first * job.blocks, stop + job.first * job.blocks):
+        n, row, offset = block_size(job, i), i // job.blocks, i % job.blocks * BLOCK
+        part = &job.block[i]
+        x = ready_x[vec](tag, job, row, offset, n, buffer)
+        if job.backward:
+            g = ready_g[vec](tag, job, row, offset, n, at[vec](buffer, BLOCK + 16))
+            part.total = first[vec](row_dot[vec](job.kind, g, x, n))
+            continue
+        m = row_maximum[vec](x, n)
+        part.m = first[vec](m)
+        if part.m == -INFINITY:
+            m = zero
+        row_exp[vec](job.kind, x, NULL, n, m, total, count)
+        part.total = first[vec](total[0]) - first[vec](total[1])
+        part.count = first[vec](count[0])
+        part.unit = first[vec](scaled_unit[vec](m))
+        part.nan = job.kind == LOG_SUM and any_nan[vec](row_log_sum[vec](x, n, zero, total[0]))
+    if job.general:
+        release_scratch(job, scratch)
+
+
+cdef void blocks_finish(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    cdef char* scratch = claim_scratch(job) if job.general else NULL
+    cdef vec* buffer = <vec*>scratch
+    cdef vec* x
+    cdef vec* g
+    cdef vec* out
+    cdef vec[2] factor
+    cdef vec m
+    cdef Part* part
+    cdef Py_ssize_t i, n, row, offset
+    for i in range(start + job.first * job.blocks, stop + job.first * job.blocks):
+        n, row, offset = block_size(job, i), i // job.blocks, i % job.blocks * BLOCK
+        part = &job.row[row]
+        x = ready_x[vec](tag, job, row, offset, n, buffer)
+        out = target[vec](tag, job, row * job.n + offset, buffer)
+        factor[0], factor[1] = splat[vec](tag, part.factor), splat[vec](tag, part.rest)
+        if job.backward:
+            g = ready_g[vec](tag, job, row, offset, n, at[vec](buffer, BLOCK + 16))
+            row_gradient[vec](job.kind, g, x, out, n, factor[0])
+        elif job.kind == SOFTMAX:
+            row_exp_scale[vec](x, out, n, splat[vec](tag, part.m), factor)
+        else:
+            row_finish[vec](job.kind, x, out, n, splat[vec](tag, part.m), factor)
+        deliver[vec](out, job, row, offset, n)
+    if job.general:
+        release_scratch(job, scratch)
+
+
+cdef inline double rebase(vec* tag, double m, double top) noexcept nogil:
+    """What sums scaled for the maximum m are to be multiplied with to be scaled for `top`."""
+    cdef double m_shift = first[vec](base_shift[vec](splat[vec](tag, m)))
+    cdef double top_shift = first[vec](base_shift[vec](splat[vec](tag, top)))
+    cdef double power = first[vec](exponent[vec](splat[vec](tag, m - m_shift)))
+    power -= first[vec](exponent[vec](splat[vec](tag, top - top_shift)))
+    if m_shift == top_shift:
+        return ldexp(1, <int>power)
+    return exp(((m_shift - top_shift) + power * 6.93147180369123816490e-01) + power * 1.90821492927058770002e-10)
+
+
+cdef void combine(vec* tag, Job* job, Py_ssize_t rows) noexcept nogil:
+    """The factors of the rows, in double, and as two numbers of the array's precision."""
+    cdef vd[2] total
+    cdef vd[2] factor
+    cdef vec rest = splat[vec](tag, 0)
+    cdef Part* row
+    cdef Part* block
+    cdef double sum
+    cdef Py_ssize_t i, j
+    for i in range(job.first, job.first + rows):
+        row = &job.row[i]
+        row.m, row.count, row.nan = -INFINITY, 0, False
+        for j in range(i * job.blocks, (i + 1) * job.blocks):
+            row.m = max(job.block[j].m, row.m)
+            row.nan = row.nan or job.block[j].nan
+        total[0] = total[1] = vd_splat(0)
+        for j in range(i * job.blocks, (i + 1) * job.blocks):
+            block = &job.block[j]
+            sum = block.total
+            if not job.backward:
+                if job.kind != SOFTMAX and block.m == row.m:
+                    row.count += block.count
+                elif job.kind != SOFTMAX:
+                    sum += block.count * block.unit
+                if sum != 0 and block.m != row.m:
+                    sum *= rebase[vec](tag, 0 if block.m == -INFINITY else block.m, row.m)
+            add[vd](total, vd_splat(sum))
+        if job.backward:
+            row.factor = first[vd](total[0])
+        elif job.kind == SOFTMAX:
+            reciprocal[vd](total, factor)
+            row.factor = first[vec](splat[vec](tag, first[vd](factor[0])))
+            row.rest = (first[vd](factor[0]) - row.factor) + first[vd](factor[1])
+        else:
+            rest = log_rest[vec](
+                splat[vec](tag, first[vd](total[0])), splat[vec](tag, row.count), splat[vec](tag, row.m))
+            row.factor = first[vec](rest)
+        if job.kind == LOG_SUM:
+            rest = rest + splat[vec](tag, row.m)
+            if isinf(row.m):
+                rest = splat[vec](tag, NAN if row.nan else row.m)
+            store_part[vec](at[vec](<vec*>job.out, i), 1, rest)
+
+
+cdef void blocks_sum_task(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    if (<Job*>job).is_double:
+        blocks_sum[vd](<vd*>job, <Job*>job, start, stop)
+    else:
+        blocks_sum[vf](<vf*>job, <Job*>job, start, stop)
+
+
+cdef void blocks_finish_task(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    if (<Job*>job).is_double:
+        blocks_finish[vd](<vd*>job, <Job*>job, start, stop)
+    else:
+        blocks_finish[vf](<vf*>job, <Job*>job, start, stop)
+
+
+cdef void long_rows(Job* job, Py_ssize_t rows, int workers) noexcept nogil:
+    """`rows` rows from job.first on, their blocks over the workers."""
+    cdef Py_ssize_t number = rows * job.blocks, grain = spread(number, BLOCK, workers)
+    parallel_for(&blocks_sum_task, job, number, grain, workers)
+    if job.is_double:
+        combine[vd](<vd*>job.x, job, rows)
+    else:
+        combine[vf](<vf*>job.x, job, rows)
+    if job.kind != LOG_SUM:
+        parallel_for(&blocks_finish_task, job, number, grain, workers)
+
+
+cdef void long_rows_task(void* whole_job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """One row after the other, so that its second pass finds it in the cache."""
+    cdef Job job = (<Job*>whole_job)[0]
+    cdef Py_ssize_t i
+    for i in range(start, stop):
+        job.first = i
+        long_rows(&job, 1, 1)
