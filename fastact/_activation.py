@@ -30,7 +30,7 @@ from fastact._ufunc import (
 )
 from fastact.backends import serial
 
-__all__ = ["Activation", "ElementwiseOperation", "activation", "public"]
+__all__ = ["Activation", "ElementwiseOperation", "activation", "jitted", "public"]
 
 #: The dtypes an operation is compiled for, in the order in which NumPy tries them for operands of other dtypes. Before
 #: float32 come float16 and, once ml_dtypes is imported, bfloat16, which are computed in float32 and rounded.
@@ -40,7 +40,7 @@ INTEGERS_AND_FLOATS = "bBhHiIlLqQfd"
 Formula = Callable[..., Any]
 
 
-def _jitted(formula: Formula) -> Any:
+def jitted(formula: Formula) -> Any:
     """The formula for compiled code; where it is a function of the vocabulary, the scalar one that stands for it."""
     return numba.njit(**JIT_OPTIONS)(COMPILED.get(formula, formula))
 
@@ -67,7 +67,7 @@ class ElementwiseOperation(Operation):
         self.input_names = inputs
         self.parameters = dict(parameters)
         self.dtypes = dtypes
-        self._scalar = _jitted(formula)
+        self._scalar = jitted(formula)
         #: The formula as plain NumPy runs it, on whole arrays.
         self.plain = formula
         #: keyword -> its value -> the operation that it selects
@@ -296,7 +296,7 @@ class Activation(ElementwiseOperation):
                 formula, make = self._slopes[part.removesuffix(kind) + twin], made_of_twin
             count = len(self.parameters)
             operation = Derivative(
-                self.name, part, make(_jitted(formula), count) if make else formula, inputs, self.parameters
+                self.name, part, make(jitted(formula), count) if make else formula, inputs, self.parameters
             )
             operation.plain = make(formula, count) if make else formula
             self._parts[part] = operation

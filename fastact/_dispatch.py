@@ -26,8 +26,8 @@ from fastact._cores import usable_cores
 from fastact._errors import BackendError, UnknownNameError, nearest
 
 __all__ = [
-    "backends", "elementwise", "explain", "get_num_threads", "offer_to_cuda", "set_num_threads", "softmax_backend",
-    "use_backend", "vectorize",
+    "backends", "elementwise", "explain", "get_num_threads", "losses_backend", "offer_to_cuda", "set_num_threads",
+    "softmax_backend", "total", "use_backend", "vectorize",
 ]  # fmt: skip
 
 #: name -> (module, what it is)
@@ -45,6 +45,7 @@ NAMES = ("auto", *BACKENDS)
 FAMILIES = {
     "elementwise": ("serial", "threads", "parallel", "cuda", "numpy"),
     "softmax": ("cython", "cuda", "numpy"),
+    "losses": ("cython", "numpy"),
 }
 
 #: The environment is read once, at import.
@@ -129,6 +130,16 @@ def softmax_backend(backend: str | None, array: Any) -> ModuleType:
     if type(array) is np.ndarray and _requested(backend) == "auto":
         return _cython()
     return _choose("softmax", "cython", backend, (array,))
+
+
+def losses_backend(backend: str | None, *arrays: Any) -> ModuleType:
+    """The backend module with `cross_entropy`, `count_targets` and `total` for these arrays."""
+    return _choose("losses", "cython", backend, arrays)
+
+
+def total(values: np.ndarray) -> float:
+    """The sum of a contiguous float32 or float64 array, in float64."""
+    return float(_cython().total(values))
 
 
 def vectorize(operation: Any, target: str) -> Any:

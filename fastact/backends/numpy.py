@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from fastact.backends._losses_numpy import count_targets, cross_entropy, total
 from fastact.backends._softmax_numpy import signed_logsumexp, softmax
 
-__all__ = ["elementwise", "signed_logsumexp", "softmax", "why_not"]
+__all__ = ["count_targets", "cross_entropy", "elementwise", "signed_logsumexp", "softmax", "total", "why_not"]
 
 
 def why_not() -> str | None:
