@@ -296,25 +296,29 @@ LOSS_COLUMN_LIMIT = COLUMN_LIMIT
 
 def total(cnp.ndarray values not None):
     """The sum of a contiguous float32 or float64 array, in double."""
-    cdef double[8] sums
-    cdef double whole = 0
-    cdef Py_ssize_t n = cnp.PyArray_SIZE(values), i = 0, j
+    cdef vd[2] sum
+    cdef vd each, zero = vd_splat(0)
+    cdef Py_ssize_t n = cnp.PyArray_SIZE(values), width = vd_lanes, i, j
     cdef bint is_double = cnp.PyArray_TYPE(values) == cnp.NPY_FLOAT64
     cdef float* narrow = <float*>cnp.PyArray_DATA(values)
-    cdef double* wide = <double*>cnp.PyArray_DATA(values)
-    for j in range(8):
-        sums[j] = 0
+    cdef vd* wide = <vd*>cnp.PyArray_DATA(values)
+    sum[0] = sum[1] = each = zero
     with nogil:
-        while i + 8 <= n:
-            for j in range(8):
-                sums[j] += wide[i + j] if is_double else narrow[i + j]
-            i += 8
-        while i < n:
-            whole += wide[i] if is_double else narrow[i]
-            i += 1
-    for j in range(8):
-        whole += sums[j]
-    return whole
+        for i in range(n // width):
+            if is_double:
+                add[vd](sum, wide[i])
+            else:
+                for j in range(width):
+                    (<double*>&each)[j] = narrow[i * width + j]
+                sum[0] = sum[0] + each
+        i = n // width * width
+        if is_double:
+            add[vd](sum, load_part[vd](wide + n // width, n % width, zero))
+        else:
+            for j in range(i, n):
+                (<double*>sum)[0] += narrow[j]
+        across_sum[vd](sum)
+    return first[vd](sum[0]) - first[vd](sum[1])
 
 
 def count_targets(cnp.ndarray targets not None, Py_ssize_t n, Py_ssize_t ignore, cnp.ndarray weight):
@@ -324,7 +328,7 @@ def count_targets(cnp.ndarray targets not None, Py_ssize_t n, Py_ssize_t ignore,
     """
     cdef Py_ssize_t* target = <Py_ssize_t*>cnp.PyArray_DATA(targets)
     cdef double* weights = NULL if weight is None else <double*>cnp.PyArray_DATA(weight)
-    cdef double sum = 0
+    cdef double sum = 0, lost = 0, more, next
     cdef Py_ssize_t i, count = 0, wrong = 0
     for i in range(cnp.PyArray_SIZE(targets)):
         if target[i] != ignore:
@@ -333,7 +337,10 @@ def count_targets(cnp.ndarray targets not None, Py_ssize_t n, Py_ssize_t ignore,
                 break
             count += 1
             if weights != NULL:
-                sum += weights[target[i]]
+                more = weights[target[i]] - lost  # Kahan's
+                next = sum + more
+                lost = (next - sum) - more
+                sum = next
     return None if wrong else sum if weights != NULL else count
 
 
