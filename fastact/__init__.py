@@ -11,6 +11,8 @@ from fastact._errors import BackendError, MissingDependencyError, UnknownNameErr
 from fastact._registry import get, names
 from fastact._warmup import warmup
 from fastact.activations import *
+from fastact.gated import bilinear, geglu, glu, reglu, swiglu
+from fastact.losses import binary_cross_entropy, cross_entropy, huber, mse
 from fastact.mlp import MLP
 from fastact.rrelu import rrelu as rrelu
 from fastact.softmax import log_softmax as log_softmax
@@ -26,6 +28,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "MLP", "Activation", "BackendError", "MissingDependencyError", "UnknownNameError", "activation", "backends",
-    "cache_info", "explain", "get", "get_num_threads", "gumbel_softmax", "logsumexp", "names", "set_num_threads",
-    "use_backend", "warmup", *names(),
+    "bilinear", "binary_cross_entropy", "cache_info", "cross_entropy", "explain", "geglu", "get", "get_num_threads",
+    "glu", "gumbel_softmax", "huber", "logsumexp", "mse", "names", "reglu", "set_num_threads", "swiglu", "use_backend",
+    "warmup", *names(),
 ]  # fmt: skip

@@ -30,7 +30,7 @@ from fastact._ufunc import (
 )
 from fastact.backends import serial
 
-__all__ = ["Activation", "ElementwiseOperation", "activation", "public"]
+__all__ = ["Activation", "ElementwiseOperation", "activation", "jitted", "public"]
 
 #: The dtypes an operation is compiled for, in the order in which NumPy tries them for operands of other dtypes. Before
 #: float32 come float16 and, once ml_dtypes is imported, bfloat16, which are computed in float32 and rounded.
@@ -40,13 +40,13 @@ INTEGERS_AND_FLOATS = "bBhHiIlLqQfd"
 Formula = Callable[..., Any]
 
 
-def _jitted(formula: Formula) -> Any:
+def jitted(formula: Formula) -> Any:
     """The formula for compiled code; where it is a function of the vocabulary, the scalar one that stands for it."""
     return numba.njit(**JIT_OPTIONS)(COMPILED.get(formula, formula))
 
 
 class ElementwiseOperation(Operation):
-    """One formula, callable like a ufunc on every backend.
+    """One formula, callable like a ufunc on every backend; with several `outputs` it returns a tuple of results.
 
     Attributes
     ----------
@@ -61,12 +61,13 @@ class ElementwiseOperation(Operation):
         inputs: tuple[str, ...],
         parameters: Mapping[str, float],
         dtypes: str = FLOATS,
+        outputs: int = 1,
     ) -> None:
-        super().__init__(name, len(inputs), dict(parameters), _dispatch.elementwise)
+        super().__init__(name, len(inputs), dict(parameters), _dispatch.elementwise, outputs)
         self.input_names = inputs
         self.parameters = dict(parameters)
         self.dtypes = dtypes
-        self._scalar = _jitted(formula)
+        self._scalar = jitted(formula)
         #: The formula as plain NumPy runs it, on whole arrays.
         self.plain = formula
         #: keyword -> its value -> the operation that it selects
@@ -86,7 +87,8 @@ class ElementwiseOperation(Operation):
         """The ufunc with this threading, for parameters that are Python numbers or not; with bfloat16 if known."""
         key = threads, numbers
         if key not in self._ufuncs or ("ml_dtypes" in sys.modules and key not in self._with_bfloat16):
-            definition = self.inputs, len(self.parameters), self.dtypes, self._compile, threads, numbers
+            counts = self.inputs, len(self.parameters), self.outputs
+            definition = *counts, self.dtypes, self._compile, threads, numbers
             if key not in self._ufuncs:
                 self._ufuncs[key] = make_ufunc(self.name, *definition)
             bfloat16 = getattr(sys.modules.get("ml_dtypes"), "bfloat16", None)
@@ -113,25 +115,25 @@ class ElementwiseOperation(Operation):
             dtype = _beside_numbers(operands[: self.inputs] if numbers else operands)
         if dtype is None:
             return ufunc, None
-        return ufunc, (*[dtype] * self.inputs, *[float if numbers else dtype] * len(self.parameters), dtype)
+        parameters = [float if numbers else dtype] * len(self.parameters)
+        return ufunc, (*[dtype] * self.inputs, *parameters, *[dtype] * self.outputs)
 
     def result_dtype(self, operands: tuple[Any, ...], dtype: Any = None, casting: Any = "same_kind") -> np.dtype[Any]:
         """The dtype of the result for these operands, as NumPy decides it."""
         kinds = tuple(type(o) if type(o) in (int, float) else np.asarray(o).dtype for o in operands)
         ufunc, signature = self.loop_for(operands, dtype)
-        signature = signature or (None,) * (len(kinds) + 1)
-        return ufunc.resolve_dtypes((*kinds, None), signature=signature, casting=casting)[-1]
+        outputs = (None,) * self.outputs
+        signature = signature or (None,) * len(kinds) + outputs
+        return ufunc.resolve_dtypes((*kinds, *outputs), signature=signature, casting=casting)[-1]
 
     def _compile(self, row: int, array_parameters: bool) -> tuple[int, float]:
         """The address of the loop for the dtype in this row, which all ufuncs of this operation share, and its cost."""
         key = row, array_parameters or not self.parameters
         if key not in self._loops:
             dtype, parameters = np.dtype(self.dtypes[row]), len(self.parameters)
-            address = serial.compile_loop(self._scalar, self.inputs, parameters, dtype, key[1])
-            self._loops[key] = (
-                address,
-                nanoseconds_per_element(address, self.inputs + parameters + 1, parameters, dtype),
-            )
+            address = serial.compile_loop(self._scalar, self.inputs, parameters, self.outputs, dtype, key[1])
+            operands = self.inputs + parameters + self.outputs
+            self._loops[key] = address, nanoseconds_per_element(address, operands, parameters, dtype)
         return self._loops[key]
 
     def cost(self, dtype: np.dtype[Any]) -> float:
@@ -165,8 +167,9 @@ class ElementwiseOperation(Operation):
     def bind(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
         """All operands of the ufunc; takes those given by name out of `keywords`."""
         names = (*self.input_names, *self.parameters)
-        if len(arguments) == len(names) + 1 and "out" not in keywords:
-            *arguments, keywords["out"] = arguments  # type: ignore[assignment]
+        if len(arguments) == len(names) + self.outputs and "out" not in keywords:
+            arguments, outputs = arguments[: len(names)], arguments[len(names) :]
+            keywords["out"] = outputs if self.outputs > 1 else outputs[0]
         if len(arguments) > len(names):
             raise TypeError(f"{self.name}() takes {', '.join(names)} and out; {len(arguments)} operands were given")
         operands = list(arguments)
@@ -293,7 +296,7 @@ class Activation(ElementwiseOperation):
                 formula, make = self._slopes[part.removesuffix(kind) + twin], made_of_twin
             count = len(self.parameters)
             operation = Derivative(
-                self.name, part, make(_jitted(formula), count) if make else formula, inputs, self.parameters
+                self.name, part, make(jitted(formula), count) if make else formula, inputs, self.parameters
             )
             operation.plain = make(formula, count) if make else formula
             self._parts[part] = operation

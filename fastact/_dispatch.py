@@ -26,8 +26,8 @@ from fastact._cores import usable_cores
 from fastact._errors import BackendError, UnknownNameError, nearest
 
 __all__ = [
-    "backends", "common_softmax", "elementwise", "explain", "get_num_threads", "offer_to_cuda", "set_num_threads", "softmax_backend",
-    "use_backend", "vectorize",
+    "backends", "common_softmax", "elementwise", "explain", "get_num_threads", "losses_backend", "offer_to_cuda",
+    "set_num_threads", "softmax_backend", "total", "use_backend", "vectorize",
 ]  # fmt: skip
 
 #: name -> (module, what it is)
@@ -46,6 +46,7 @@ FAMILIES = {
     "elementwise": ("serial", "threads", "parallel", "cuda", "numpy"),
     "softmax": ("cython", "serial", "threads", "parallel", "cuda", "numpy"),
     "sparse": ("threads", "serial", "parallel", "numpy"),
+    "losses": ("cython", "numpy"),
 }
 
 #: The environment is read once, at import.
@@ -139,10 +140,22 @@ def softmax_backend(backend: str | None, array: Any, family: str = "softmax") ->
     return _choose(family, backend, (array,))
 
 
+def losses_backend(backend: str | None, *arrays: Any) -> ModuleType:
+    """The backend module with `cross_entropy`, `count_targets` and `total` for these arrays."""
+    return _choose("losses", backend, arrays)
+
+
+def total(values: np.ndarray) -> float:
+    """The sum of a contiguous float32 or float64 array, in float64."""
+    return float(_automatic("losses").total(values))
+
+
 def vectorize(operation: Any, target: str) -> Any:
     """Numba's `@vectorize` ufunc of an operation's formula."""
     if target not in ("cpu", "parallel", "cuda"):
         raise UnknownNameError(f"unknown target {target!r}{nearest(target, ('cpu', 'parallel', 'cuda'))}")
+    if operation.outputs > 1:
+        raise TypeError(f"{operation.name} has several results; numba.vectorize makes functions of one")
     if target == "cuda":
         return _load("cuda").vectorize(operation)
     arity = operation.inputs + len(operation.parameters)

@@ -19,40 +19,44 @@ __all__ = ["applies", "apply"]
 PER_THREAD = 2
 
 
-def _arrays(operands: tuple[Any, ...], keywords: dict[str, Any]) -> list[Any]:
-    return [each for each in (*operands, keywords.get("out")) if isinstance(each, np.ndarray) and each.ndim]
+def _outputs(keywords: dict[str, Any]) -> tuple[Any, ...]:
+    out = keywords.get("out")
+    return out if isinstance(out, tuple) else () if out is None else (out,)
 
 
 def applies(operands: tuple[Any, ...], keywords: dict[str, Any]) -> bool:
     """Whether the operands of a ufunc are such arrays, and nothing else makes the call a special one."""
-    arrays = _arrays(operands, keywords)
+    outputs = _outputs(keywords)
+    arrays = [each for each in (*operands, *outputs) if isinstance(each, np.ndarray) and each.ndim]
     if max((each.size for each in arrays), default=0) < SLABS_FROM or max(each.ndim for each in arrays) < 2:
         return False
     if all(each.flags.c_contiguous for each in arrays) or all(each.flags.f_contiguous for each in arrays):
         return False
-    out = keywords.get("out")
-    plain = keywords.keys() <= {"out", "signature"} and all(type(each) is np.ndarray for each in arrays)
-    return plain and not any(each is not out and np.may_share_memory(each, out) for each in arrays if out is not None)
+    plain = keywords.keys() <= {"out", "signature"} and all(type(each) is np.ndarray for each in (*arrays, *outputs))
+    return plain and not any(each is not out and np.may_share_memory(each, out) for out in outputs for each in arrays)
 
 
 def apply(ufunc: np.ufunc, operands: tuple[Any, ...], keywords: dict[str, Any], dtype: np.dtype[Any]) -> Any:
-    """ufunc(*operands, **keywords), whose result has this dtype, slab by slab of the outermost axis in memory."""
+    """ufunc(*operands, **keywords), whose results have this dtype, slab by slab of the outermost axis in memory."""
     shape = np.broadcast_shapes(*(np.shape(operand) for operand in operands))
     inputs = [np.broadcast_to(each, shape) if isinstance(each, np.ndarray) else each for each in operands]
-    out = keywords.pop("out", None)
-    if out is None:
+    outputs = _outputs(keywords)
+    if not outputs:
         layout = [each for each in inputs if isinstance(each, np.ndarray)]
         flags: Any = ["zerosize_ok", "refs_ok"]
-        allocated = np.nditer([*layout, None], flags, op_dtypes=[*(each.dtype for each in layout), dtype])
-        out = allocated.operands[-1]
-    elif out.shape != shape:
-        return ufunc(*operands, out=out, **keywords)
-    axis = int(np.argmax([abs(stride) * (length > 1) for stride, length in zip(out.strides, shape, strict=True)]))
+        dtypes = [*(each.dtype for each in layout), *[dtype] * ufunc.nout]
+        outputs = np.nditer([*layout, *[None] * ufunc.nout], flags, op_dtypes=dtypes).operands[len(layout) :]
+    elif any(out.shape != shape for out in outputs):
+        return ufunc(*operands, **keywords)
+    keywords.pop("out", None)
+    strides = outputs[0].strides
+    axis = int(np.argmax([abs(stride) * (length > 1) for stride, length in zip(strides, shape, strict=True)]))
 
     def slab(start: int, stop: int) -> None:
         part = (slice(None),) * axis + (slice(start, stop),)
-        ufunc(*(each[part] if isinstance(each, np.ndarray) else each for each in inputs), out=out[part], **keywords)
+        sliced = (each[part] if isinstance(each, np.ndarray) else each for each in inputs)
+        ufunc(*sliced, out=tuple(out[part] for out in outputs), **keywords)
 
     slabs = PER_THREAD * _threads.get_num_threads()
     _threads.for_slabs(slab, shape[axis], -(-shape[axis] // slabs))
-    return out
+    return outputs if ufunc.nout > 1 else outputs[0]

@@ -5,3 +5,4 @@ Only backends/cython.py imports this, and only where the CPU can run it. The cod
 """
 
 include "_softmax_kernels.pxi"
+include "_losses_kernels.pxi"

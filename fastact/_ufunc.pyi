@@ -18,16 +18,19 @@ class Operation:
     knows_bfloat16: bool
     keeps_integers: bool
     inputs: int
+    outputs: int
     parameter_names: tuple[str, ...]
     defaults: tuple[float, ...]
-    def __init__(self, name: str, inputs: int, parameters: dict[str, float], dispatch: Callable[..., Any]) -> None: ...
+    def __init__(
+        self, name: str, inputs: int, parameters: dict[str, float], dispatch: Callable[..., Any], outputs: int = 1
+    ) -> None: ...  # fmt: skip
     def set_common_ufunc(self, ufunc: np.ufunc) -> None: ...
     def set_common_bfloat16(self, number: int, loop: int) -> None: ...
     def are_numbers(self, operands: tuple[Any, ...], start: int) -> bool: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
 def add_bfloat16(
-    ufunc: np.ufunc, dtype: np.dtype[Any], inputs: int, parameters: int, rows: str,
+    ufunc: np.ufunc, dtype: np.dtype[Any], inputs: int, parameters: int, outputs: int, rows: str,
     compile: Callable[[int, bool], tuple[int, float]], threads: int, numbers: bool,
 ) -> int: ...  # fmt: skip
 def call(ufunc: np.ufunc, operands: tuple[Any, ...], kwargs: dict[str, Any]) -> Any: ...
@@ -37,6 +40,7 @@ def make_ufunc(
     name: str,
     inputs: int,
     parameters: int,
+    outputs: int,
     rows: str,
     compile: Callable[[int, bool], tuple[int, float]],
     threads: int,

@@ -12,7 +12,7 @@ from cpython.exc cimport PyErr_SetObject
 from cpython.object cimport PyObject_Call
 from cpython.ref cimport PyObject
 from libc.stdlib cimport calloc
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 cimport numpy as cnp
 
 from fastact._threads cimport default_workers, done_alone, numba_for, parallel_for, worthwhile
@@ -32,7 +32,7 @@ cdef extern from "Python.h":
         void* tp_call
         unsigned long tp_flags
     unsigned long Py_TPFLAGS_HAVE_VECTORCALL
-    PyTypeObject PyFloat_Type, PyLong_Type, PyList_Type
+    PyTypeObject PyFloat_Type, PyLong_Type, PyList_Type, PyTuple_Type
     PyTypeObject* Py_TYPE(PyObject*) noexcept
     bint PyObject_TypeCheck(object, PyTypeObject*) noexcept
     Py_ssize_t PyVectorcall_NARGS(size_t) noexcept
@@ -110,6 +110,8 @@ DEF BLOCK_BYTES = 4096
 DEF STREAM_FROM = 24 << 20  # bytes of operands from which results do not fit the caches anyway
 DEF CHEAP = 0.03  # nanoseconds for a byte of output: what takes longer hides what the memory takes
 DEF ALIGN_FROM = 4096  # elements from which it pays to begin with a cache line
+DEF REPEATED_BYTES = 16384  # of an operand that repeats, copied out one behind the other, where it is shorter
+DEF MOST_REPEATED = 2
 DEF GIL_FROM = 500  # elements from which a call lets other Python threads run, as in NumPy
 DEF BYTE = 1 / 150  # nanoseconds that a core takes to move a byte between the second cache or the third and a kernel
 DEF GRAIN = 3000  # nanoseconds of work that a thread takes at a time
@@ -130,10 +132,11 @@ cdef enum Format:
 cdef struct Loop:
     kernel_t scalar_parameters   # parameters are read once
     kernel_t array_parameters    # parameters are read for each element
-    int operands                 # inputs, parameters, output
+    int operands                 # inputs, parameters, outputs
     int parameters
+    int outputs
     int itemsize                 # in the kernel
-    Format array_format          # of inputs and output
+    Format array_format          # of inputs and outputs
     Format parameter_format
     int threads                  # of `Threads`
     int row                      # index of the kernel's dtype, for `compile`
@@ -148,10 +151,13 @@ cdef struct Call:
     Format formats[MAX_OPERANDS]
     double numbers[MAX_OPERANDS]  # parameters that are read once and had to be converted
     int operands
+    int first_output
     int itemsize
+    Py_ssize_t period            # after how many elements the operands that repeat begin again; 0 if none does
+    bint repeats[MAX_OPERANDS]
     bint direct                  # the kernel may run on the operands themselves
     bint streamed                # results go past the caches
-    bint aligned                 # the kernel is to write whole cache lines
+    bint aligned                 # the kernel is to write whole cache lines of its first output
     bint buffered[MAX_OPERANDS]  # operands that go through a block buffer
 
 def nanoseconds_per_element(size_t address, int operands, int parameters, dtype):
@@ -296,40 +302,47 @@ cdef void run(void* context, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
     cdef char* buffers = space + ALIGNMENT - <size_t>space % ALIGNMENT
     cdef char* buffer
     cdef char* target
-    cdef Py_ssize_t block, n
-    cdef int i, last = call.operands - 1
+    cdef Py_ssize_t block, n, lead
+    cdef int i, first = call.first_output
     if call.direct:
-        for i in range(call.operands):
-            pointers[i] = call.pointers[i] + start * call.strides[i]
-        n = (ALIGNMENT - <size_t>pointers[last] % ALIGNMENT) % ALIGNMENT // call.itemsize
-        if call.aligned and n > 0 and stop - start >= ALIGN_FROM:
+        while start < stop:
+            n = place(call, start, stop, pointers)
+            if call.aligned and n >= ALIGN_FROM:
+                lead = (ALIGNMENT - <size_t>pointers[first] % ALIGNMENT) % ALIGNMENT // call.itemsize
+                n = lead if lead > 0 else n
             call.kernel(pointers, n)
-            for i in range(call.operands):
-                pointers[i] += n * call.strides[i]
             start += n
-        call.kernel(pointers, stop - start)
         return
     block = BLOCK_BYTES // call.itemsize
     while start < stop:
-        n = min(block, stop - start)
-        target = call.pointers[last] + start * call.strides[last]
+        n = place(call, start, min(start + block, stop), pointers)
         if call.streamed:  # the next block begins with a cache line
-            n = min(n, block - (<size_t>target % ALIGNMENT) // call.itemsize)
+            n = min(n, block - (<size_t>pointers[first] % ALIGNMENT) // call.itemsize)
         for i in range(call.operands):
-            pointers[i] = call.pointers[i] + start * call.strides[i]
             if call.buffered[i]:
                 buffer = buffers + i * BLOCK_BYTES
-                if i != last:
+                if i < first:
                     gather(buffer, pointers[i], call.strides[i], n, call.itemsize, call.formats[i])
                 pointers[i] = buffer
         call.kernel(pointers, n)
-        if call.streamed:
-            stream(target, pointers[last], n * call.itemsize)
-        elif call.buffered[last]:
-            scatter(target, call.strides[last], pointers[last], n, call.itemsize, call.formats[last])
+        for i in range(first, call.operands):
+            target = call.pointers[i] + start * call.strides[i]
+            if call.streamed:
+                stream(target, pointers[i], n * call.itemsize)
+            elif call.buffered[i]:
+                scatter(target, call.strides[i], pointers[i], n, call.itemsize, call.formats[i])
         start += n
     if call.streamed:
         end_stream()
+
+
+cdef inline Py_ssize_t place(Call* call, Py_ssize_t start, Py_ssize_t stop, char** pointers) noexcept nogil:
+    """Where the operands of element `start` are, and for how many elements, up to `stop`, they follow each other."""
+    cdef Py_ssize_t again = start % call.period if call.period else start
+    cdef int i
+    for i in range(call.operands):
+        pointers[i] = call.pointers[i] + (again if call.repeats[i] else start) * call.strides[i]
+    return min(stop - start, call.period - again) if call.period else stop - start
 
 
 cdef inline bint overlap(char* a, cnp.npy_intp a_stride, char* b, cnp.npy_intp b_stride, Py_ssize_t n) noexcept nogil:
@@ -343,18 +356,24 @@ cdef inline bint overlap(char* a, cnp.npy_intp a_stride, char* b, cnp.npy_intp b
 
 
 cdef void inner_loop(char** pointers, const cnp.npy_intp* dimensions, const cnp.npy_intp* strides, void* data) noexcept nogil:
-    cdef Loop* loop = <Loop*>data
+    """What NumPy calls."""
     cdef Call call
+    call.period = 0
+    memset(call.repeats, 0, sizeof(call.repeats))
+    run_loop(<Loop*>data, &call, pointers, dimensions[0], strides)
+
+
+cdef void run_loop(Loop* loop, Call* call, char** pointers, Py_ssize_t n, const cnp.npy_intp* strides) noexcept nogil:
+    """The loop over n elements; `call` holds which operands repeat, and gets the rest here."""
     cdef fastact_flags flags
-    cdef Py_ssize_t n = dimensions[0]
-    cdef int i, last = loop.operands - 1, first_parameter = last - loop.parameters, arrays = 0
+    cdef int i, j, first = loop.operands - loop.outputs, first_parameter = first - loop.parameters, arrays = 0
     cdef Py_ssize_t offset, step, element
     cdef bint array_parameters = False, is_parameter, cheap
-    # How the output overlaps inputs. NumPy copies most operands that do at another offset, but not an input that keeps
+    # How outputs overlap inputs. NumPy copies most operands that do at another offset, but not an input that keeps
     # ahead of the output: then blocks must come in order.
-    cdef bint in_place = False, chained = False, shifted = False
+    cdef bint in_place = False, chained = False, shifted = False, streamed
     if n > 1:
-        for i in range(first_parameter, last):
+        for i in range(first_parameter, first):
             array_parameters |= strides[i] != 0
     call.kernel = loop.array_parameters if array_parameters else loop.scalar_parameters
     if call.kernel == NULL:
@@ -362,68 +381,74 @@ cdef void inner_loop(char** pointers, const cnp.npy_intp* dimensions, const cnp.
             return
         call.kernel = loop.array_parameters if array_parameters else loop.scalar_parameters
     save_flags(&flags)
-    call.operands, call.itemsize = loop.operands, loop.itemsize
+    call.operands, call.first_output, call.itemsize = loop.operands, first, loop.itemsize
     call.direct = True
     for i in range(loop.operands):
-        is_parameter = first_parameter <= i < last
+        is_parameter = first_parameter <= i < first
         call.pointers[i], call.strides[i] = pointers[i], strides[i]
         call.formats[i] = loop.parameter_format if is_parameter else loop.array_format
         if array_parameters or not is_parameter:
             call.buffered[i] = call.formats[i] != PLAIN or (n > 1 and strides[i] != loop.itemsize)
-            arrays += 1
+            arrays += not call.repeats[i]
         else:
             call.buffered[i], call.strides[i] = False, 0
             if call.formats[i] != PLAIN:
                 call.pointers[i] = <char*>&call.numbers[i]
                 gather(call.pointers[i], pointers[i], 0, 1, loop.itemsize, call.formats[i])
-    step = strides[last]
-    for i in range(last):
-        offset = pointers[last] - pointers[i]
-        if n == 1 or strides[i] == 0:  # an operand that stands still is read before the loop, wherever it stands
-            continue
-        if offset == 0 and strides[i] == step:
-            in_place = True
-        elif step == 0:  # ufunc.reduce
-            chained = True
-        elif strides[i] == step:
-            if offset % step == 0 and -n < offset // step < n:
-                chained |= offset // step > 0  # ufunc.accumulate
-                shifted = True
-        else:
-            shifted |= overlap(pointers[i], strides[i], pointers[last], step, n)
     cheap = loop.nanoseconds < CHEAP * loop.itemsize
-    call.aligned = cheap
-    call.streamed = (
-        STREAMS and not in_place and not call.buffered[last] and <size_t>pointers[last] % 16 == 0
-        and n * loop.itemsize * arrays >= STREAM_FROM and cheap and not chained
+    streamed = (
+        STREAMS and cheap and n * loop.itemsize * arrays >= STREAM_FROM and call.period * loop.itemsize % 16 == 0
     )
-    call.buffered[last] |= call.streamed
+    for j in range(first, loop.operands):
+        step = strides[j]
+        for i in range(first):
+            offset = pointers[j] - pointers[i]
+            # An operand that stands still is read before the loop, wherever it stands; those that repeat stand apart.
+            if n == 1 or strides[i] == 0 or call.repeats[i]:
+                continue
+            if offset == 0 and strides[i] == step:
+                in_place = True
+            elif step == 0:  # ufunc.reduce
+                chained = True
+            elif strides[i] == step:
+                if offset % step == 0 and -n < offset // step < n:
+                    chained |= offset // step > 0  # ufunc.accumulate
+                    shifted = True
+            else:
+                shifted |= overlap(pointers[i], strides[i], pointers[j], step, n)
+        streamed &= not call.buffered[j] and <size_t>pointers[j] % 16 == 0
+    call.aligned = cheap
+    call.streamed = streamed and not in_place and not chained
     for i in range(loop.operands):
+        call.buffered[i] |= call.streamed and i >= first
         call.direct &= not call.buffered[i]
     if chained:  # each output may be a later input
         for element in range(n):
-            run(&call, element, element + 1)
+            run(call, element, element + 1)
     elif shifted or loop.threads == SERIAL:
-        run(&call, 0, n)
+        run(call, 0, n)
     elif loop.threads == AUTO and not worthwhile(n * loop.nanoseconds):
-        run(&call, 0, n)
+        run(call, 0, n)
         done_alone(n * loop.nanoseconds)
     elif loop.threads == NUMBA:
-        numba_for(run, &call, n, min(loop.grain, (n + 1) // 2), default_workers())
+        numba_for(run, call, n, min(loop.grain, (n + 1) // 2), default_workers())
     else:
-        parallel_for(run, &call, n, min(loop.grain, (n + 1) // 2), default_workers())
+        parallel_for(run, call, n, min(loop.grain, (n + 1) // 2), default_workers())
     restore_flags(&flags)
 
 
 cdef list immortal = []  # what the ufuncs' C structures point to
 
 
-cdef Loop* new_loop(int inputs, int parameters, dtype, Format format, int row, compile, int threads, bint numbers) except NULL:
+cdef Loop* new_loop(
+    int inputs, int parameters, int outputs, dtype, Format format, int row, compile, int threads, bint numbers
+) except NULL:
     """What inner_loop is to know; dtype and row are the kernel's, format is the arrays'."""
     cdef Loop* loop = <Loop*>calloc(1, sizeof(Loop))
     if loop == NULL:
         raise MemoryError()
-    loop.operands, loop.parameters, loop.itemsize = inputs + parameters + 1, parameters, dtype.itemsize
+    loop.operands, loop.parameters, loop.outputs = inputs + parameters + outputs, parameters, outputs
+    loop.itemsize = dtype.itemsize
     loop.array_format = loop.parameter_format = format
     if numbers:
         loop.parameter_format = NUMBER if dtype.itemsize == 4 else PLAIN
@@ -437,8 +462,8 @@ cdef int type_of(int operand, int inputs, int parameters, int arrays, bint numbe
     return cnp.NPY_DOUBLE if numbers and inputs <= operand < inputs + parameters else arrays
 
 
-def make_ufunc(str name, int inputs, int parameters, str rows, compile, int threads, bint numbers):
-    """A NumPy ufunc of `inputs` array operands and then `parameters`, all of one dtype.
+def make_ufunc(str name, int inputs, int parameters, int outputs, str rows, compile, int threads, bint numbers):
+    """A NumPy ufunc of `inputs` array operands and then `parameters`, with `outputs` results, all of one dtype.
 
     rows: the NumPy dtype characters it has kernels for, in NumPy's order of casting preference. With float32 comes float16.
     compile: (row, array_parameters) -> address of the kernel and the nanoseconds that it takes for an element; called at
@@ -453,9 +478,9 @@ def make_ufunc(str name, int inputs, int parameters, str rows, compile, int thre
             table.append(("e", FLOAT16, row))
         if not numbers or np.dtype(kind).kind == "f":
             table.append((kind, PLAIN, row))
-    cdef int operands = inputs + parameters + 1, count = len(table), i, j
+    cdef int operands = inputs + parameters + outputs, count = len(table), i, j
     if operands > MAX_OPERANDS:
-        raise ValueError(f"{name}: an activation takes at most {MAX_OPERANDS - inputs - 1} parameters")
+        raise ValueError(f"{name}: an activation takes at most {MAX_OPERANDS - inputs - outputs} parameters")
     cdef cnp.PyUFuncGenericFunction* functions = <cnp.PyUFuncGenericFunction*>calloc(count, sizeof(void*))
     cdef void** data = <void**>calloc(count, sizeof(void*))
     cdef char* types = <char*>calloc(count * operands, 1)
@@ -465,23 +490,23 @@ def make_ufunc(str name, int inputs, int parameters, str rows, compile, int thre
     immortal.append(c_name)
     for i, (kind, format, row) in enumerate(table):
         functions[i] = <cnp.PyUFuncGenericFunction>inner_loop
-        data[i] = new_loop(inputs, parameters, np.dtype(rows[row]), format, row, compile, threads, numbers)
+        data[i] = new_loop(inputs, parameters, outputs, np.dtype(rows[row]), format, row, compile, threads, numbers)
         for j in range(operands):
             types[i * operands + j] = type_of(j, inputs, parameters, np.dtype(kind).num, numbers)
     return cnp.PyUFunc_FromFuncAndData(
-        functions, data, types, count, operands - 1, 1, cnp.PyUFunc_None, c_name, b"", 0
+        functions, data, types, count, inputs + parameters, outputs, cnp.PyUFunc_None, c_name, b"", 0
     )
 
 
-def add_bfloat16(ufunc, dtype, int inputs, int parameters, str rows, compile, int threads, bint numbers):
+def add_bfloat16(ufunc, dtype, int inputs, int parameters, int outputs, str rows, compile, int threads, bint numbers):
     """Give a ufunc of make_ufunc a loop for the dtype bfloat16, which NumPy knows only once ml_dtypes is imported.
 
     Returns where it is, for `Operation.set_common_bfloat16`.
     """
     cdef int types[MAX_OPERANDS]
     cdef int j, row = rows.index("f")
-    cdef Loop* loop = new_loop(inputs, parameters, np.dtype("f"), BFLOAT16, row, compile, threads, numbers)
-    for j in range(inputs + parameters + 1):
+    cdef Loop* loop = new_loop(inputs, parameters, outputs, np.dtype("f"), BFLOAT16, row, compile, threads, numbers)
+    for j in range(inputs + parameters + outputs):
         types[j] = type_of(j, inputs, parameters, dtype.num, numbers)
     cnp.PyUFunc_RegisterLoopForType(ufunc, dtype.num, <cnp.PyUFuncGenericFunction>inner_loop, types, loop)
     return <size_t>loop
@@ -546,16 +571,17 @@ cdef class Operation:
     cdef readonly bint knows_bfloat16    # whether there is one
     cdef public bint keeps_integers      # whether there are loops for integers
     cdef readonly int inputs
+    cdef readonly int outputs            # results; where there are several, they are given and returned as a tuple
     cdef readonly tuple parameter_names
     cdef readonly tuple defaults
     cdef tuple default_operands          # the defaults as `number_operand` makes them
     cdef object dispatch
     cdef dict __dict__
 
-    def __init__(self, str name, int inputs, dict parameters, dispatch):
+    def __init__(self, str name, int inputs, dict parameters, dispatch, int outputs=1):
         self.vectorcall = <vectorcallfunc>call_operation
         self.name = name
-        self.inputs = inputs
+        self.inputs, self.outputs = inputs, outputs
         self.bfloat16 = -1
         self.parameter_names, self.defaults = tuple(parameters), tuple(parameters.values())
         self.default_operands = tuple([number_operand(<PyObject*>default) for default in self.defaults])
@@ -599,12 +625,14 @@ cdef inline bint stands_beside_arrays(Operation self, PyObject* operand) noexcep
 cdef object call_operation(PyObject* callable, PyObject** arguments, size_t flags, PyObject* names):
     """Operation.__call__: the common calls go straight to the ufunc, anything else is the dispatcher's.
 
-    Common are inputs by position, of NumPy or Python, parameters that are Python numbers, and an array for `out`.
+    Common are inputs by position, of NumPy or Python, parameters that are Python numbers, and an array for `out` (or a
+    tuple of them, one for each result).
     """
     cdef Operation self = <Operation>callable
     cdef Py_ssize_t i, place, count = PyVectorcall_NARGS(flags), named = 0 if names == NULL else len(<tuple>names)
     cdef Py_ssize_t parameters = len(self.defaults), total = self.inputs + parameters
-    cdef PyObject* operands[MAX_OPERANDS + 1]  # out is the last
+    cdef PyObject* operands[MAX_OPERANDS + 1]  # outputs are the last
+    cdef PyObject* out = NULL
     cdef PyTypeObject* kind
     cdef bint is_number, numbers = True  # all inputs are Python numbers: parameters then stay such
     cdef bint common = self.inputs <= count <= total and not overridden
@@ -612,7 +640,7 @@ cdef object call_operation(PyObject* callable, PyObject** arguments, size_t flag
     cdef Py_ssize_t largest = 0  # of the arrays from the one on that has no order in common with those before
     cdef list made = None
     if common:
-        operands[total] = NULL
+        memset(operands + total, 0, self.outputs * sizeof(void*))
         for i in range(self.inputs):
             kind = Py_TYPE(arguments[i])
             is_number = kind is &PyFloat_Type or kind is &PyLong_Type
@@ -627,8 +655,8 @@ cdef object call_operation(PyObject* callable, PyObject** arguments, size_t flag
         for i in range(self.inputs, count + named):
             place = i if i < count else place_of(self, PyTuple_GET_ITEM(<tuple>names, i - count), total)
             if place == total:
-                common = common and Py_TYPE(arguments[i]) is ndarray_type
-                operands[total] = arguments[i]
+                out = arguments[i]
+                common = common and unpack(out, self.outputs, operands + total)
             elif place >= (0 if i < count else count) and stands_beside_arrays(self, arguments[i]):
                 if numbers:
                     operands[place] = arguments[i]
@@ -639,7 +667,7 @@ cdef object call_operation(PyObject* callable, PyObject** arguments, size_t flag
                     operands[place] = PyList_GET_ITEM(made, len(made) - 1)
             else:
                 common = False
-        for i in range(total + 1):
+        for i in range(total + self.outputs):
             if operands[i] != NULL and Py_TYPE(operands[i]) is ndarray_type:
                 orders &= flags_of(<PyArrayObject*>operands[i])
                 if orders == 0:
@@ -648,28 +676,44 @@ cdef object call_operation(PyObject* callable, PyObject** arguments, size_t flag
         args = tuple([<object>arguments[i] for i in range(count)])
         return self.dispatch(self, args, {(<tuple>names)[i]: <object>arguments[count + i] for i in range(named)})
     if orders and not numbers:
-        result = call_loop(self, operands, total, orders)
+        result = call_loop(self, operands, total, orders, out)
         if result is not None:
             return result
+    operands[total] = out
     try:
-        return PyObject_Vectorcall(
-            self.common_ufunc, operands, total, NULL if operands[total] == NULL else <PyObject*>ONLY_OUT
-        )
+        return PyObject_Vectorcall(self.common_ufunc, operands, total, NULL if out == NULL else <PyObject*>ONLY_OUT)
     except SystemError as error:
         raise error.__cause__ or error
 
 
-cdef object call_loop(Operation self, PyObject** operands, Py_ssize_t total, int orders):
-    """A call with arrays of one shape, dtype and order in memory alone, without NumPy's ufunc machinery: a third of the
-    time for one element. None for any other call. `orders` are C's, Fortran's or both."""
+cdef bint unpack(PyObject* out, int outputs, PyObject** arrays) noexcept:
+    """Whether `out` is an array, or a tuple of as many as there are `outputs`, which are noted."""
+    cdef Py_ssize_t i
+    if outputs == 1:
+        arrays[0] = out
+        return Py_TYPE(out) is ndarray_type
+    if Py_TYPE(out) is not &PyTuple_Type or len(<tuple>out) != outputs:
+        return False
+    for i in range(outputs):
+        arrays[i] = PyTuple_GET_ITEM(<tuple>out, i)
+        if Py_TYPE(arrays[i]) is not ndarray_type:
+            return False
+    return True
+
+
+cdef object call_loop(Operation self, PyObject** operands, Py_ssize_t total, int orders, PyObject* out):
+    """A call with arrays of one dtype and order in memory alone, without NumPy's ufunc machinery: a third of the time for
+    one element. All are of one shape, but for inputs after the first that repeat along its leading axes, as a bias does.
+    None for any other call. `orders` are C's, Fortran's or both."""
     cdef PyArrayObject* x = <PyArrayObject*>operands[0]
     cdef PyArrayObject* each
     cdef Loop* loop
+    cdef Call call
     cdef char* pointers[MAX_OPERANDS]
     cdef cnp.npy_intp strides[MAX_OPERANDS]
-    cdef cnp.npy_intp n
-    cdef Py_ssize_t i, bytes, itemsize
-    cdef int number
+    cdef Py_ssize_t i, j, n, bytes, itemsize, operand_bytes, last = total + self.outputs
+    cdef int number, repeated = 0
+    cdef list results = None
     if Py_TYPE(operands[0]) is not ndarray_type or ndim_of(x) == 0:
         return None
     number = type_number(x)
@@ -687,37 +731,74 @@ cdef object call_loop(Operation self, PyObject** operands, Py_ssize_t total, int
     if n == 0:
         return None
     bytes = n * itemsize
-    for i in range(total + 1):
+    call.period = 0
+    memset(call.repeats, 0, sizeof(call.repeats))
+    for i in range(last):
         each = <PyArrayObject*>operands[i]
-        if i < self.inputs or (i == total and each != NULL):
-            if not (
-                Py_TYPE(operands[i]) is ndarray_type and type_number(each) == number and ndim_of(each) == ndim_of(x)
-                and PyArray_CompareLists(dims_of(each), dims_of(x), ndim_of(x)) and is_behaved(each)
-            ):
+        strides[i] = itemsize
+        if i < self.inputs or (i >= total and each != NULL):
+            if Py_TYPE(operands[i]) is not ndarray_type or type_number(each) != number or not is_behaved(each):
                 return None
-            strides[i] = itemsize
+            if not ends_alike(x, each):
+                return None
+            if ndim_of(each) != ndim_of(x):
+                repeated += 1
+                if i >= total or repeated > MOST_REPEATED or (repeated > 1 and call.period != size_of(each)):
+                    return None
+                call.period, call.repeats[i] = size_of(each), True
         else:
-            strides[i] = 0
+            strides[i] *= i >= total
         if each != NULL:
             pointers[i] = data_of(each)
-    if operands[total] != NULL:
-        if not is_writeable(<PyArrayObject*>operands[total]):
+    if repeated and not orders & NPY_ARRAY_C_CONTIGUOUS:
+        return None
+    for j in range(total, last if out != NULL else total):
+        if not is_writeable(<PyArrayObject*>operands[j]):
             return None
-        for i in range(self.inputs):  # NumPy copies what overlaps
-            if pointers[i] != pointers[total] and pointers[i] - bytes < pointers[total] < pointers[i] + bytes:
+        for i in range(j):  # NumPy copies what overlaps
+            if strides[i] == 0 or (pointers[i] == pointers[j] and i < total and not call.repeats[i]):
+                continue
+            operand_bytes = call.period * itemsize if call.repeats[i] else bytes
+            if pointers[i] - bytes < pointers[j] < pointers[i] + operand_bytes:
                 return None
-        result = <object>operands[total]
-    else:
-        result = new_array(ndim_of(x), dims_of(x), number, not orders & NPY_ARRAY_C_CONTIGUOUS, bytes)
-        pointers[total] = data_of(<PyArrayObject*>result)
-    strides[total] = itemsize
+    if out == NULL:
+        results = []
+        for j in range(total, last):
+            results.append(new_array(ndim_of(x), dims_of(x), number, not orders & NPY_ARRAY_C_CONTIGUOUS, bytes))
+            pointers[j] = data_of(<PyArrayObject*>PyList_GET_ITEM(results, j - total))
     if n > GIL_FROM:
         with nogil:
-            inner_loop(pointers, &n, strides, loop)
+            start_loop(loop, &call, pointers, n, strides)
     else:
-        inner_loop(pointers, &n, strides, loop)
+        start_loop(loop, &call, pointers, n, strides)
     raise_pending()
-    return result
+    if out != NULL:
+        return <object>out
+    return results[0] if self.outputs == 1 else tuple(results)
+
+
+cdef inline bint ends_alike(PyArrayObject* x, PyArrayObject* each) noexcept:
+    """Whether the shape of `each` is the end of the shape of x: all of it or, for one axis or more, less."""
+    cdef int more = ndim_of(x) - ndim_of(each)
+    return 0 <= more < ndim_of(x) and PyArray_CompareLists(dims_of(each), dims_of(x) + more, ndim_of(each))
+
+
+cdef void start_loop(Loop* loop, Call* call, char** pointers, Py_ssize_t n, const cnp.npy_intp* strides) noexcept nogil:
+    """run_loop, after short operands that repeat have been copied out several times: kernels want long runs."""
+    cdef char space[MOST_REPEATED][REPEATED_BYTES + ALIGNMENT]
+    cdef char* target
+    cdef Py_ssize_t i, done, bytes = call.period * strides[0], copies, used = 0
+    if 0 < bytes <= REPEATED_BYTES // 2:
+        copies = min(<Py_ssize_t>REPEATED_BYTES // bytes, n // call.period)
+        for i in range(loop.operands):
+            if call.repeats[i]:
+                target = space[used] + ALIGNMENT - <size_t>space[used] % ALIGNMENT
+                used += 1
+                for done in range(copies):
+                    memcpy(target + done * bytes, pointers[i], bytes)
+                pointers[i] = target
+        call.period *= copies
+    run_loop(loop, call, pointers, n, strides)
 
 
 cdef int raise_pending() except -1:

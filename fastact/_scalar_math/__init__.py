@@ -3,7 +3,7 @@
 Two layers. pairs.py is arithmetic on unevaluated sums `high + low`; the other files hold the vocabulary of formulas by
 kinship. Each of its functions has a body for NumPy arrays, which says what it computes, and a scalar one that compiled
 code gets instead. These are the only files that know polynomial coefficients; benchmarks/coefficients.py computes them.
-Only activations/ and math.py import from here.
+Only activations/, losses.py and math.py import from here.
 """
 
 from fastact._primitives import like, where

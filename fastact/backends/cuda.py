@@ -637,6 +637,10 @@ def _check_out(out: View, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
 def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     """Apply an operation to device arrays of one library, or to host arrays, which are copied to the GPU and back."""
     register()
+    if operation.outputs > 1:
+        raise BackendError(
+            f"backend 'cuda' has no functions of several results, as {operation.name} is; the CPU's have"
+        )
     keywords = dict(keywords)
     out, wanted = keywords.pop("out", None), keywords.pop("dtype", None)
     if isinstance(out, tuple):

@@ -236,3 +236,51 @@ def _three_axes(x: np.ndarray, axes: tuple[int, ...]) -> tuple[list[int], tuple[
 def _overlaps(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether two arrays share memory without being the same."""
     return np.may_share_memory(a, b) and (a.ctypes.data != b.ctypes.data or a.nbytes != b.nbytes)
+
+
+# Losses.
+
+
+def total(values: np.ndarray) -> float:
+    """The sum of a contiguous float32 or float64 array, in float64."""
+    return float(_kernels.total(values))
+
+
+def count_targets(labels: np.ndarray, n: int, ignore: int, weight: np.ndarray | None) -> float | None:
+    """How many labels count, or what their classes weigh; None if one is neither a class nor `ignore`."""
+    count: float | None = _kernels.count_targets(labels, n, ignore, weight)
+    return count
+
+
+def cross_entropy(
+    x: np.ndarray, axis: int, labels: np.ndarray | None, ignore: int, hit: float, weight: np.ndarray | None,
+    dense: np.ndarray | None, scale: float, values: np.ndarray, gradient: bool, out: np.ndarray | None,
+) -> np.ndarray | None:  # fmt: skip
+    """The losses to `values` and, if wanted, the gradient of scale times their sum: in `out`, or else a new array.
+
+    x is float32 or float64, and so are `dense`, a weight for each class or for each element of x, and `values`; labels
+    and weight are contiguous and checked. A label weighs hit * weight of its class.
+    """
+    if x.ndim - 1 != axis and x.shape[axis] > _kernels.LOSS_COLUMN_LIMIT:
+        if dense is not None and dense.ndim > 1:
+            dense = np.moveaxis(dense, axis, -1)
+        result = cross_entropy(
+            np.moveaxis(x, axis, -1), x.ndim - 1, labels, ignore, hit, weight, dense, scale, values, gradient, None
+        )
+        return None if result is None else np.moveaxis(result, -1, axis)
+    x = np.require(x, x.dtype.newbyteorder("="), ["C", "A"])
+    shape = math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1 :])
+    if dense is not None:
+        dense = np.require(dense, x.dtype, ["C", "A"])
+        dense = dense if dense.ndim == 1 else dense.reshape(shape)
+    if not gradient:
+        out = None
+    elif out is None or out.dtype != x.dtype or not out.flags.carray or _overlaps(out, x) or _shared(out, dense):
+        out = np.empty_like(x)
+    target = None if out is None else out.reshape(shape)
+    _kernels.cross_entropy(x.reshape(shape), labels, ignore, hit, weight, dense, scale, values, target)
+    return out
+
+
+def _shared(a: np.ndarray, b: np.ndarray | None) -> bool:
+    return b is not None and np.may_share_memory(a, b)

@@ -1,9 +1,9 @@
 """The serial CPU backend: Numba compiles any formula into a loop over contiguous operands, which _ufunc.pyx calls.
 
-The loop is a C function of (array of pointers, number of elements). It is written out in LLVM's terms, because two
-things that make it fast cannot be said in Python: that no element depends on another, so that it is vectorised also
-where the output is an input, and how many vectors to compute side by side. Threads run the same loops block by block. A
-loop that an earlier process compiled comes from the cache on disk.
+The loop is a C function of (array of pointers, number of elements); the last pointers are the outputs'. It is written
+out in LLVM's terms, because two things that make it fast cannot be said in Python: that no element depends on another,
+so that it is vectorised also where an output is an input, and how many vectors to compute side by side. Threads run the
+same loops block by block. A loop that an earlier process compiled comes from the cache on disk.
 """
 
 from __future__ import annotations
@@ -44,22 +44,26 @@ def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, A
 softmax = functools.partial(_softmax_numba.softmax, Threads.SERIAL)
 
 
-def _apply(formula: Callable[..., Any], arrays: int, numbers: int) -> Callable[..., Any]:
-    """An intrinsic (operands, n): a formula of so many operands, and numbers that are read once, for n elements."""
+def _apply(formula: Callable[..., Any], arrays: int, numbers: int, outputs: int) -> Callable[..., Any]:
+    """An intrinsic (operands, n): a formula of so many operands, and numbers that are read once, for n elements.
+
+    A formula with several outputs returns a tuple of them.
+    """
+    inputs = arrays + numbers
 
     @intrinsic
     def apply(typing_context: Any, operands: Any, n: Any) -> Any:
         item = operands.dtype.dtype
         kind = typeof(formula)
-        call = kind.get_call_type(typing_context, (item,) * (arrays + numbers), {})
+        call = kind.get_call_type(typing_context, (item,) * inputs, {})
 
         def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             function = context.get_function(kind, call)
             context.add_linking_libs(function.libs)
             set.add(builder.function.attributes, WIDEST)
             builder.function.attributes.alignstack = 64  # else what does not fit into registers lies across cache lines
-            pointers = [builder.load(cgutils.gep_inbounds(builder, values[0], k)) for k in range(arrays + numbers + 1)]
-            constants = [builder.load(pointer) for pointer in pointers[arrays:-1]]
+            pointers = [builder.load(cgutils.gep_inbounds(builder, values[0], k)) for k in range(inputs + outputs)]
+            constants = [builder.load(pointer) for pointer in pointers[arrays:inputs]]
             independent = Distinct(builder.module, [])
 
             before = builder.block
@@ -69,15 +73,22 @@ def _apply(formula: Callable[..., Any], arrays: int, numbers: int) -> Callable[.
             builder.position_at_end(body)
             index = builder.phi(values[1].type)
             index.add_incoming(zero, before)
-            places = [builder.gep(pointer, [index], inbounds=True) for pointer in (*pointers[:arrays], pointers[-1])]
-            items = [builder.load(place) for place in places[:-1]]
+            moving = *pointers[:arrays], *pointers[inputs:]
+            places = [builder.gep(pointer, [index], inbounds=True) for pointer in moving]
+            items = [builder.load(place) for place in places[:arrays]]
             arguments = [*items, *constants]
             if len(call.args) < len(arguments):  # the formula has *parameters
                 *_, rest = call.args
                 first = len(call.args) - 1
                 arguments[first:] = [context.make_tuple(builder, rest, arguments[first:])]
-            result = context.cast(builder, function(builder, arguments), call.return_type, item)
-            for access in (*items, builder.store(result, places[-1])):
+            results, kinds = function(builder, arguments), call.return_type
+            if outputs == 1:
+                results, kinds = [results], [kinds]
+            else:
+                results = cgutils.unpack_tuple(builder, results)
+            results = [context.cast(builder, *each, item) for each in zip(results, kinds, strict=True)]
+            stores = [builder.store(*each) for each in zip(results, places[arrays:], strict=True)]
+            for access in (*items, *stores):
                 access.set_metadata("llvm.access.group", independent)
             following = builder.add(index, ir.Constant(index.type, 1), flags=["nsw"])
             index.add_incoming(following, builder.block)
@@ -116,17 +127,23 @@ class Distinct(ir.values.MDValue):
 
 
 def compile_loop(
-    formula: Callable[..., Any], inputs: int, parameters: int, dtype: np.dtype[Any], array_parameters: bool
+    formula: Callable[..., Any],
+    inputs: int,
+    parameters: int,
+    outputs: int,
+    dtype: np.dtype[Any],
+    array_parameters: bool,
 ) -> int:
     """The address of a loop that applies `formula` to `inputs` arrays and to parameters, arrays or numbers too."""
-    layout = inputs, parameters, dtype.str, array_parameters or not parameters
+    arrays = inputs + (parameters if array_parameters else 0)
+    layout = arrays, inputs + parameters - arrays, outputs, dtype.str
     name = _cache.key(formula, layout)
     address = _cache.load(name)
     if address is None:
         collecting = gc.isenabled()
         gc.disable()  # a tenth of a compilation would be the collector's looks at objects that all live on
         try:
-            function = _compile(formula, inputs, parameters, dtype, array_parameters)
+            function = _compile(formula, *layout)
         finally:
             if collecting:
                 gc.enable()
@@ -135,17 +152,14 @@ def compile_loop(
     return address
 
 
-def _compile(
-    formula: Callable[..., Any], inputs: int, parameters: int, dtype: np.dtype[Any], array_parameters: bool
-) -> Any:
+def _compile(formula: Callable[..., Any], arrays: int, numbers: int, outputs: int, dtype: str) -> Any:
     """Numba's object for such a loop."""
-    arrays = inputs + (parameters if array_parameters else 0)
-    apply = _apply(formula, arrays, inputs + parameters - arrays)
+    apply = _apply(formula, arrays, numbers, outputs)
 
     def loop(operands, n):  # type: ignore[no-untyped-def]
         apply(operands, n)
 
-    signature = types.void(types.CPointer(types.CPointer(from_dtype(dtype))), types.intp)
+    signature = types.void(types.CPointer(types.CPointer(from_dtype(np.dtype(dtype)))), types.intp)
     function = cfunc(signature, **{**JIT_OPTIONS, "forceinline": False})(loop)
     _compiled.append(function)
     return function
