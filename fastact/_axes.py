@@ -109,9 +109,7 @@ def as_mask(where: ArrayLike | str, shape: Shape, axes: tuple[int, ...]) -> tupl
     mask = np.asarray(where)
     if mask.dtype != np.bool_:
         raise TypeError(f"where has dtype {mask.dtype}; pass a boolean mask, True where an element counts, or lengths=")
-    if mask.ndim > len(shape) or any(
-        a not in (1, b) for a, b in zip(mask.shape[::-1], shape[::-1], strict=False)
-    ):
+    if mask.ndim > len(shape) or any(a not in (1, b) for a, b in zip(mask.shape[::-1], shape[::-1], strict=False)):
         raise ValueError(f"where of shape {mask.shape} does not broadcast to x of shape {shape}")
     return mask.reshape((1,) * (len(shape) - mask.ndim) + mask.shape), False
 

@@ -219,7 +219,9 @@ def _probabilities(
     """Targets that are probabilities, smoothed and weighted."""
     float_dtype("cross_entropy", y.dtype)
     if y.shape != shape:
-        raise ValueError(f"targets has shape {y.shape}; probabilities have that of logits, {shape}, classes are integers")
+        raise ValueError(
+            f"targets has shape {y.shape}; probabilities have that of logits, {shape}, classes are integers"
+        )
     if smoothing:
         y = (1 - smoothing) * y + smoothing / shape[axis]
     if weights is not None:
@@ -288,7 +290,9 @@ class ElementwiseLoss:
         unknown = parameters.keys() - self.parameters.keys()
         if unknown:
             name = min(unknown)
-            raise TypeError(f"{self.name}() got an unexpected keyword argument {name!r}{nearest(name, self.parameters)}")
+            raise TypeError(
+                f"{self.name}() got an unexpected keyword argument {name!r}{nearest(name, self.parameters)}"
+            )
         given = [value if parameters.get(name) is None else parameters[name] for name, value in self.parameters.items()]
         numbers = [float(each) if isinstance(each, int | float) else np.asarray(each, wide) for each in given]
         return (*(each.astype(wide, copy=False) for each in arrays), *numbers), dtype
@@ -317,16 +321,13 @@ def _value_and_gradient(value: Formula, slope: Formula) -> Formula:
     return both
 
 
-def _share(share: Any, value: Any) -> Any:
-    """share * value, 0 for a share of 0 of whatever number."""
-    return where(share == like(0.0, share), like(0.0, value), share * value)
-
-
 def _binary_cross_entropy(x: Any, target: Any, pos_weight: Any, weight: Any) -> Any:
-    """Both log(sigmoid) are sums of positive numbers: softplus(x) = max(x, 0) + log(1 + e**-|x|)."""
-    rest, zero = -m.log_sigmoid(where(x < like(0.0, x), -x, x)), like(0.0, x)
-    positive, negative = where(x > zero, zero, -x) + rest, where(x < zero, zero, x) + rest
-    return weight * (pos_weight * _share(target, positive) + _share(like(1.0, target) - target, negative))
+    # Both are sums of positive numbers: softplus(x) = max(x, 0) + log(1 + e**-|x|). What has no share is not read.
+    zero, other = like(0.0, x), like(1.0, target) - target
+    rest = -m.log_sigmoid(where(x < zero, -x, x))
+    hit = where(target == zero, zero, target * (where(x > zero, zero, -x) + rest))
+    miss = where(other == zero, zero, other * (where(x < zero, zero, x) + rest))
+    return weight * (pos_weight * hit + miss)
 
 
 def _binary_cross_entropy_slope(x: Any, target: Any, pos_weight: Any, weight: Any) -> Any:
