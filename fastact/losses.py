@@ -1,4 +1,4 @@
-"""Losses from logits or outputs, with their gradients: cross_entropy, binary_cross_entropy, mse and huber.
+"""Losses from logits or outputs, with their gradients: cross_entropy, nll_loss, binary_cross_entropy, mse and huber.
 
 Imported by the package's __init__. `value_and_grad` gives a loss and its gradient in one pass over the logits. An
 elementwise loss is two formulas and an object at the end of the file; cross_entropy is a kernel in _losses_kernels.pxi and
@@ -22,7 +22,7 @@ from fastact._axes import as_array, check_out, float_dtype, is_float, wide_dtype
 from fastact._errors import UnknownNameError, nearest
 from fastact._scalar_math import like, where
 
-__all__ = ["CrossEntropy", "ElementwiseLoss", "binary_cross_entropy", "cross_entropy", "huber", "mse"]
+__all__ = ["CrossEntropy", "ElementwiseLoss", "binary_cross_entropy", "cross_entropy", "huber", "mse", "nll_loss"]
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -197,6 +197,8 @@ def _labels(
     kernels: Any, y: NDArray[Any], shape: tuple[int, ...], n: int, ignore: int, weights: NDArray[Any] | None
 ) -> tuple[NDArray[np.intp], float]:
     """Targets that are classes, and how many count or what they weigh."""
+    if y.dtype.kind not in "biu":
+        raise TypeError(f"targets has dtype {y.dtype}; classes are integers")
     if y.shape != shape:
         raise ValueError(
             f"targets has shape {y.shape}; classes have {shape}, the shape of logits without their axis, and "
@@ -227,6 +229,56 @@ def _probabilities(
     if weights is not None:
         y = y * weights.reshape(-1, *[1] * (len(shape) - 1 - axis))
     return y
+
+
+def nll_loss(
+    log_probabilities: ArrayLike,
+    targets: ArrayLike,
+    axis: int = -1,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Any:
+    """Negative log-likelihood of classes, from log-probabilities such as those of `log_softmax`.
+
+    loss = -weight_t log_probabilities_t, t the target
+
+    Parameters
+    ----------
+    log_probabilities : array_like
+        Classes lie along `axis`.
+    targets, axis, weight, ignore_index, reduction
+        As for `cross_entropy`, with classes; that is faster and more exact than this of `log_softmax`.
+
+    Returns
+    -------
+    scalar or ndarray
+        In the dtype of log_probabilities; for reduction="none" of their shape without `axis`.
+
+    Raises
+    ------
+    AxisError, TypeError, ValueError
+        As `cross_entropy`.
+    """
+    name = "nll_loss"
+    _check_reduction(reduction)
+    kernels = _dispatch.losses_backend(None, log_probabilities, targets)
+    x, y = as_array(name, log_probabilities), as_array(name, targets)
+    dtype = float_dtype(name, x.dtype)
+    axis = normalize_axis_index(axis, x.ndim)
+    n = x.shape[axis]
+    weights = np.ones(n) if weight is None else _class_weights(weight, n)
+    ignore = operator.index(ignore_index)
+    labels, count = _labels(kernels, y, x.shape[:axis] + x.shape[axis + 1 :], n, ignore, weights)
+    counts = labels != ignore
+    place = np.where(counts, labels, 0)
+    picked = np.take_along_axis(x, np.expand_dims(place, axis), axis).squeeze(axis).astype(wide_dtype(dtype))
+    with np.errstate(all="ignore"):
+        values = np.where(counts, -weights[place] * picked, 0)
+        if reduction != "none":
+            values = values.sum(dtype=np.float64) / (count if reduction == "mean" else 1)
+    return _rounded(values, dtype)
 
 
 class ElementwiseLoss:

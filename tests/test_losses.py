@@ -336,6 +336,26 @@ def test_wrong_targets_are_named() -> None:
         fa.cross_entropy(np.zeros(3), 7)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, *HALVES], ids=str)
+@pytest.mark.parametrize("shape", [(6, 5), (4, 5, 3), (5,)])
+def test_nll_loss_is_cross_entropy_of_log_softmax(shape: tuple[int, ...], dtype: Any) -> None:
+    axis = 0 if len(shape) == 1 else 1
+    case = Case(shape, axis, dtype, weighted=True, ignored=True)
+    weight = case.options["weight"]
+    tolerance = 8 * float(ml_dtypes.finfo(dtype).eps)
+    log_probabilities = fa.log_softmax(case.logits, axis)
+    for reduction in "mean", "sum", "none":
+        keywords: dict[str, Any] = {"weight": weight, "reduction": reduction}
+        value = fa.nll_loss(log_probabilities, case.targets, axis, **keywords)
+        wanted = fa.cross_entropy(case.logits.astype(float), case.targets, axis, **keywords)
+        assert value.dtype == dtype
+        np.testing.assert_allclose(value.astype(float), wanted, rtol=tolerance, atol=tolerance)
+    with pytest.raises(ValueError, match="classes are 0 to 4"):
+        fa.nll_loss(log_probabilities, np.full_like(case.targets, 5), axis)
+    with pytest.raises(TypeError, match="targets has dtype float64; classes are integers"):
+        fa.nll_loss(log_probabilities, case.targets * 1.0, axis)
+
+
 def test_wrong_arguments() -> None:
     x, y = np.zeros((2, 3)), np.zeros(2, int)
     for message, arguments, keywords in (
