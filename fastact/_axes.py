@@ -7,7 +7,6 @@ is a function here that checks it and a field of `Options`.
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -45,7 +44,7 @@ class Options(NamedTuple):
         """The elements that count, as one array that broadcasts against `shape`; None for all."""
         parts = [] if self.where is None else [self.where]
         if self.causal:
-            parts.append(np.tri(*shape[-2:], dtype=bool))
+            parts.append(np.tri(*shape[-2:], dtype=np.bool_))
         if self.lengths is not None:
             axis = axes[0]
             parts.append(np.arange(shape[axis]).reshape(-1, *[1] * (len(shape) - 1 - axis)) < self.lengths)

@@ -153,6 +153,19 @@ cdef inline vec across_maximum(vec v) noexcept nogil:
     return v
 
 
+cdef inline void transpose(vec* a) noexcept nogil:
+    """As many vectors as each has lanes: log2(lanes) perfect shuffles."""
+    cdef vec[16] b
+    cdef Py_ssize_t i, half = lanes[vec](a) // 2, stage = half
+    while stage:
+        for i in range(half):
+            b[2 * i] = zip_low[vec](a[i], a[i + half])
+            b[2 * i + 1] = zip_high[vec](a[i], a[i + half])
+        for i in range(2 * half):
+            a[i] = b[i]
+        stage >>= 1
+
+
 cdef inline vec lowest(vec* tag) noexcept nogil:
     return splat[vec](tag, -INFINITY)
 

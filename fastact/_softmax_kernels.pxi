@@ -4,7 +4,8 @@
 # An array is seen as (outer, n, inner), and every shape is brought to columns of vectors, one softmax per lane:
 #
 #   rows        inner == 1: n numbers in a row are one column; its lanes are combined (`across`) at the end
-#   long rows   the same in blocks, so that every thread has work on a single row
+#   row blocks  the same for as many rows of up to BLOCKED numbers as a vector has lanes
+#   long rows   rows in blocks, so that every thread has work on a single row
 #   short rows  inner == 1: as many rows as a vector has lanes, transposed
 #   strips      inner > 1: neighbouring columns, or several outer blocks of few columns, copied next to each other
 #
@@ -45,6 +46,7 @@ cdef enum:
     LOG_SUM = 2
     NEITHER = 3
     SHORT = 64           # rows of up to this many numbers are transposed
+    BLOCKED = 512        # rows of up to this many numbers are taken several at once
     LONG = 65536         # rows from here on are long
     BLOCK = 8192         # numbers of a long row per block
     STRIP_BYTES = 262144   # scratch of a strip, if one vector of columns does not need more: a part of the L2 cache
@@ -77,6 +79,7 @@ include "_softmax_tiles.pxi"
 
 cdef enum Loop:
     SHORT_ROWS
+    ROW_BLOCKS
     ROWS
     LONG_ROWS
     STRIPS
@@ -85,12 +88,14 @@ cdef enum Loop:
 cdef inline Loop choose(Py_ssize_t n, Py_ssize_t inner) noexcept nogil:
     if inner > 1:
         return STRIPS
-    return SHORT_ROWS if n <= SHORT else ROWS if n < LONG else LONG_ROWS
+    return SHORT_ROWS if n <= SHORT else ROW_BLOCKS if n <= BLOCKED else ROWS if n < LONG else LONG_ROWS
 
 
 def explain(Py_ssize_t outer, Py_ssize_t n, Py_ssize_t inner):
     """The loop that takes this shape, and on how many threads."""
-    loop = {SHORT_ROWS: "short rows", ROWS: "rows", LONG_ROWS: "long rows", STRIPS: "strips"}[choose(n, inner)]
+    names = {
+        SHORT_ROWS: "short rows", ROW_BLOCKS: "row blocks", ROWS: "rows", LONG_ROWS: "long rows", STRIPS: "strips"}
+    loop = names[choose(n, inner)]
     threads = 1 if outer * n * inner < SERIAL else default_workers()
     return f"{loop} of ({outer}, {n}, {inner}), {threads} thread{'s' * (threads > 1)}"
 
@@ -104,6 +109,12 @@ cdef void run_job(Job* job, int workers) noexcept nogil:
     if loop == SHORT_ROWS:
         number = ceiling(job.outer, width)
         parallel_for(&short_rows_task, job, number, spread(number, width * job.n, workers), workers)
+    elif loop == ROW_BLOCKS:
+        number = ceiling(job.outer, width)
+        if job.general:
+            memory = new_scratch(job, workers, (1 + job.backward) * (job.n // width + 1) * width * width * item)
+        if not job.failed:
+            parallel_for(&row_blocks_task, job, number, spread(number, width * job.n, workers), workers)
     elif loop == ROWS:
         if job.general:
             memory = new_scratch(job, workers, (1 + job.backward) * (job.n // width + 1) * width * item)
@@ -221,6 +232,22 @@ def run(int kind, cnp.ndarray grad, cnp.ndarray x not None, cnp.ndarray out, int
     if job.failed:
         raise MemoryError(f"no memory for the scratch of a softmax over {job.n} numbers")
     return out
+
+
+def common(int kind, grad, x, axis, out):
+    """`run` for any arguments without options; None if they are no arrays of one dtype, or no plain case."""
+    cdef int ndim, number
+    if type(x) is not cnp.ndarray or type(axis) is not int:
+        return None
+    ndim = cnp.PyArray_NDIM(x)
+    number = cnp.PyArray_TYPE(x)
+    if not -ndim <= axis < ndim:
+        return None
+    if out is not None and (type(out) is not cnp.ndarray or cnp.PyArray_TYPE(out) != number):
+        return None
+    if grad is not None and (type(grad) is not cnp.ndarray or cnp.PyArray_TYPE(grad) != number):
+        return None
+    return run(kind, grad, x, out, axis % ndim)
 
 
 cdef enum:

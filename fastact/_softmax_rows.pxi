@@ -2,13 +2,18 @@
 #
 # Included by _softmax_kernels.pxi. The `row_` functions take n numbers, which need not fill vectors.
 
-cdef inline vec row_maximum(vec* x, Py_ssize_t n) noexcept nogil:
+cdef inline vec row_maxima(vec* x, Py_ssize_t n) noexcept nogil:
+    """Of every lane."""
     cdef Py_ssize_t whole = n // lanes[vec](x), part = n % lanes[vec](x)
-    return across_maximum[vec](column_maximum[vec](x, whole, load_part[vec](x + whole, part, lowest[vec](x))))
+    return column_maximum[vec](x, whole, load_part[vec](x + whole, part, lowest[vec](x)))
 
 
-cdef inline void row_exp(int kind, vec* x, vec* out, Py_ssize_t n, vec m, vec* total, vec* count) noexcept nogil:
-    """The sum of scaled e^x, which softmax leaves in out, if there is one."""
+cdef inline vec row_maximum(vec* x, Py_ssize_t n) noexcept nogil:
+    return across_maximum[vec](row_maxima[vec](x, n))
+
+
+cdef inline void row_exps(int kind, vec* x, vec* out, Py_ssize_t n, vec m, vec* total, vec* count) noexcept nogil:
+    """The sums of scaled e^x of every lane; softmax leaves e^x in out, if there is one."""
     cdef Py_ssize_t whole = n // lanes[vec](x), part = n % lanes[vec](x)
     cdef vec shift = base_shift[vec](m), low = base_low[vec](m - shift), bias = base_bias[vec](m - shift)
     cdef vec end = load_part[vec](x + whole, part, lowest[vec](x))
@@ -23,8 +28,13 @@ cdef inline void row_exp(int kind, vec* x, vec* out, Py_ssize_t n, vec m, vec* t
         column_exp_others[vec](x, whole, m, shift, low, bias, total, count)
         if part:
             column_exp_others[vec](&end, 1, m, shift, low, bias, total, count)
-        across_sum[vec](count)
+
+
+cdef inline void row_exp(int kind, vec* x, vec* out, Py_ssize_t n, vec m, vec* total, vec* count) noexcept nogil:
+    row_exps[vec](kind, x, out, n, m, total, count)
     across_sum[vec](total)
+    if kind != SOFTMAX:
+        across_sum[vec](count)
 
 
 cdef inline void row_finish(int kind, vec* x, vec* out, Py_ssize_t n, vec m, vec* factor) noexcept nogil:
@@ -80,17 +90,21 @@ cdef inline void row_forward(int kind, vec* x, vec* out, Py_ssize_t n) noexcept 
         row_finish[vec](kind, x, out, n, m, factor)
 
 
-cdef inline vec row_dot(int kind, vec* g, vec* y, Py_ssize_t n) noexcept nogil:
+cdef inline void row_dots(int kind, vec* g, vec* y, Py_ssize_t n, vec* total) noexcept nogil:
+    """The sums of every lane."""
     cdef Py_ssize_t whole = n // lanes[vec](y), part = n % lanes[vec](y)
     cdef vec zero = splat[vec](y, 0), g_end, y_end
-    cdef vec[2] total
-    total[0] = zero
-    total[1] = zero
+    total[0] = total[1] = zero
     column_dot[vec](kind, g, y, whole, total)
     if part:
         g_end = load_part[vec](at[vec](g, n - part), part, zero)
         y_end = load_part[vec](at[vec](y, n - part), part, zero)
         column_dot[vec](kind, &g_end, &y_end, 1, total)
+
+
+cdef inline vec row_dot(int kind, vec* g, vec* y, Py_ssize_t n) noexcept nogil:
+    cdef vec[2] total
+    row_dots[vec](kind, g, y, n, total)
     across_sum[vec](total)
     return total[0]
 
@@ -159,6 +173,128 @@ cdef void rows_task(void* whole_job, Py_ssize_t start, Py_ssize_t stop) noexcept
         plain_rows[vd](<vd*>job, job, start, stop)
     else:
         plain_rows[vf](<vf*>job, job, start, stop)
+
+
+# Several rows of a few vectors at once, as many as a vector has lanes: what a row needs once, the step across its lanes and
+# the division, takes longer than the row itself. Here the lanes of all rows are transposed for that step.
+
+cdef inline vec across_rows_maximum(vec* m) noexcept nogil:
+    """The maximum of row i in lane i."""
+    transpose[vec](m)
+    return column_maximum[vec](m + 1, lanes[vec](m) - 1, m[0])
+
+
+cdef inline void across_rows_sum(vec* total, vec* lost, vec* sum) noexcept nogil:
+    """The sum of row i in lane i, for totals and what they lost, as in `add`."""
+    cdef Py_ssize_t i, half = lanes[vec](total) // 2
+    cdef vec a, b, part
+    transpose[vec](total)
+    transpose[vec](lost)
+    while half:
+        for i in range(half):
+            a, b = total[i], total[i + half]
+            total[i] = a + b
+            part = total[i] - a
+            lost[i] = (lost[i] + lost[i + half]) + (((total[i] - part) - a) + (part - b))
+        half >>= 1
+    sum[0], sum[1] = total[0], lost[0]
+
+
+cdef void rows_forward(int kind, vec** x, vec** out, Py_ssize_t* n, Py_ssize_t rows) noexcept nogil:
+    """row_forward for up to as many rows as lanes; with LOG_SUM to the first numbers of out[0]."""
+    cdef vec* tag = x[0]
+    cdef vec[16] each, lost, counts
+    cdef vec[2] total, factors, factor, count
+    cdef vec m
+    cdef Py_ssize_t i
+    for i in range(lanes[vec](tag)):
+        each[i] = row_maxima[vec](x[i], n[i]) if i < rows else splat[vec](tag, 0)
+    m = across_rows_maximum[vec](each)
+    for i in range(lanes[vec](tag)):
+        total[0] = total[1] = count[0] = splat[vec](tag, 1)
+        if i < rows:
+            row_exps[vec](kind, x[i], out[i], n[i], lane[vec](&m, i), total, count)
+        each[i], lost[i], counts[i] = total[0], total[1], count[0]
+    across_rows_sum[vec](each, lost, total)
+    if kind == SOFTMAX:
+        reciprocal[vec](total, factors)
+    else:
+        transpose[vec](counts)
+        count[0] = counts[0]
+        for i in range(1, lanes[vec](tag)):
+            count[0] = count[0] + counts[i]
+        factors[0] = log_rest[vec](total[0], count[0], m)
+    if kind == LOG_SUM:
+        m = m + factors[0]
+        if any_nan[vec](m):
+            for i in range(rows):
+                row_forward[vec](kind, x[i], at[vec](out[0], i), n[i])
+        else:
+            store_part[vec](out[0], rows, m)
+        return
+    for i in range(rows):
+        factor[0] = lane[vec](factors, i)
+        if kind == SOFTMAX:
+            factor[1] = lane[vec](factors + 1, i)
+        row_finish[vec](kind, x[i], out[i], n[i], lane[vec](&m, i), factor)
+
+
+cdef void rows_backward(int kind, vec** g, vec** y, vec** out, Py_ssize_t* n, Py_ssize_t rows) noexcept nogil:
+    cdef vec[16] each, lost
+    cdef vec[2] total
+    cdef Py_ssize_t i
+    for i in range(lanes[vec](g[0])):
+        total[0] = total[1] = splat[vec](g[0], 0)
+        if i < rows:
+            row_dots[vec](kind, g[i], y[i], n[i], total)
+        each[i], lost[i] = total[0], total[1]
+    across_rows_sum[vec](each, lost, total)
+    for i in range(rows):
+        row_gradient[vec](kind, g[i], y[i], out[i], n[i], lane[vec](total, i))
+
+
+cdef void row_blocks(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    cdef char* scratch = claim_scratch(job) if job.general else NULL
+    cdef vec* x[16]
+    cdef vec* g[16]
+    cdef vec* out[16]
+    cdef vec* buffer
+    cdef Py_ssize_t[16] n
+    cdef Py_ssize_t i, j, row, count, width = lanes[vec](tag), size = job.n // width + 1
+    for i in range(start, stop):
+        row = i * width
+        count = min(width, job.outer - row)
+        for j in range(count):
+            buffer = <vec*>scratch + j * size
+            n[j] = kept(job, row + j) if job.general else job.n
+            if job.kind == LOG_SUM:
+                x[j], out[j] = ready_x[vec](tag, job, row + j, 0, n[j], buffer), at[vec](<vec*>job.out, row + j)
+                continue
+            out[j] = target[vec](tag, job, (row + j) * job.n, buffer)
+            x[j] = ready_x[vec](tag, job, row + j, 0, n[j], buffer if job.backward else out[j])
+            if job.backward:
+                g[j] = ready_g[vec](tag, job, row + j, 0, n[j], buffer + width * size)
+        if job.backward:
+            rows_backward[vec](job.kind, g, x, out, n, count)
+        elif job.kind == SOFTMAX:
+            rows_forward[vec](SOFTMAX, x, out, n, count)
+        elif job.kind == LOG_SOFTMAX:
+            rows_forward[vec](LOG_SOFTMAX, x, out, n, count)
+        else:
+            rows_forward[vec](LOG_SUM, x, out, n, count)
+        for j in range(count if job.general and job.kind != LOG_SUM else 0):
+            if n[j] < job.n:
+                fill[vec](at[vec](out[j], n[j]), job.n - n[j], splat[vec](tag, masked_result(job)))
+            deliver[vec](out[j], job, row + j, 0, job.n)
+    if job.general:
+        release_scratch(job, scratch)
+
+
+cdef void row_blocks_task(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    if (<Job*>job).is_double:
+        row_blocks[vd](<vd*>job, <Job*>job, start, stop)
+    else:
+        row_blocks[vf](<vf*>job, <Job*>job, start, stop)
 
 
 # Long rows, in blocks of a fixed size, so that every thread has work on a single row. The first pass takes the maximum

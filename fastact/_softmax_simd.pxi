@@ -135,6 +135,7 @@ cdef extern from *:
     #define OPERATIONS(V, S, MANTISSA, SQRT_HALF) \\
       MAXIMUM(V, S) \\
       static __inline V V##_splat(double s) { return SPLAT(V, S, s); } \\
+      static __inline V V##_lane(V* p, Py_ssize_t i) { return SPLAT(V, S, ((S*)p)[i]); } \\
       static __inline V V##_upper(V v) \\
         { return FROM_BITS(V, BITS_OF(V, v) & ~((((V##_bits){0} + 1) << (MANTISSA + 1) / 2) - 1)); } \\
       static __inline V V##_pow2(V biased) { return FROM_BITS(V, BITS_OF(V, biased) << MANTISSA); } \\
@@ -156,6 +157,8 @@ cdef extern from *:
     vd vd_maximum(vd a, vd b) noexcept nogil
     vf vf_splat(double s) noexcept nogil
     vd vd_splat(double s) noexcept nogil
+    vf vf_lane(vf* p, Py_ssize_t i) noexcept nogil
+    vd vd_lane(vd* p, Py_ssize_t i) noexcept nogil
     vf vf_pow2(vf biased) noexcept nogil
     vd vd_pow2(vd biased) noexcept nogil
     vf vf_upper(vf v) noexcept nogil
@@ -198,6 +201,14 @@ cdef inline vec splat(vec* tag, double s) noexcept nogil:
         return vf_splat(s)
     else:
         return vd_splat(s)
+
+
+cdef inline vec lane(vec* p, Py_ssize_t i) noexcept nogil:
+    """Number i from p on, in every lane."""
+    if vec is vf:
+        return vf_lane(p, i)
+    else:
+        return vd_lane(p, i)
 
 
 cdef inline vec upper(vec v) noexcept nogil:

@@ -4,19 +4,6 @@
 
 # Short rows.
 
-cdef inline void transpose(vec* a) noexcept nogil:
-    """As many vectors as each has lanes: log2(lanes) perfect shuffles."""
-    cdef vec[16] b
-    cdef Py_ssize_t i, half = lanes[vec](a) // 2, stage = half
-    while stage:
-        for i in range(half):
-            b[2 * i] = zip_low[vec](a[i], a[i + half])
-            b[2 * i + 1] = zip_high[vec](a[i], a[i + half])
-        for i in range(2 * half):
-            a[i] = b[i]
-        stage >>= 1
-
-
 cdef inline void load_rows(vec* tile, vec* x, Py_ssize_t n, Py_ssize_t count) noexcept nogil:
     """tile = `count` rows of n numbers, transposed; the lanes beyond repeat the last row."""
     cdef vec[16] a

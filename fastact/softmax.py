@@ -31,7 +31,7 @@ from ._axes import (
 
 __all__ = ["LogSoftmax", "LogSumExp", "Softmax", "Softmin", "log_softmax", "logsumexp", "softmax", "softmin"]
 
-_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+_ONE = 1.0  # the default temperature is known by its identity
 
 
 class _OverAxes:
@@ -40,8 +40,8 @@ class _OverAxes:
     name: ClassVar[str]
     formula: ClassVar[str]
     kind: ClassVar[str]  # the backends' name of the operation
+    kernel: ClassVar[int] = -1  # the number of its kernel, if calls without options are common
     sign: ClassVar[int] = 1  # what x is multiplied with
-    default_axis: ClassVar[int | None] = -1
 
     def explain(self, kernels: ModuleType, x: ArrayLike, axis: Axis = -1, **_: Any) -> str:
         """Which of the backend's loops a call would take: `fastact.explain` has chosen the backend."""
@@ -117,6 +117,7 @@ class Softmax(_OverAxes):
 
     name: ClassVar[str] = "softmax"
     kind: ClassVar[str] = "softmax"
+    kernel = 0
     formula: ClassVar[str] = "exp(x_i) / sum_j exp(x_j)"
     range: ClassVar[str] = "[0, 1], summing to 1"
     parameters: ClassVar[dict[str, Any]] = {}
@@ -134,13 +135,17 @@ class Softmax(_OverAxes):
         x: ArrayLike,
         axis: Axis = -1,
         where: ArrayLike | str | None = None,
-        temperature: ArrayLike = 1.0,
+        temperature: ArrayLike = _ONE,
         out: np.ndarray | None = None,
         *,
         lengths: ArrayLike | None = None,
-        dtype: DTypeLike = None,
+        dtype: DTypeLike | None = None,
         backend: str | None = None,
     ) -> Any:
+        if where is lengths is dtype is backend is None and temperature is _ONE:
+            result = _dispatch.common_softmax(self.kernel, None, x, axis, out)
+            if result is not None:
+                return result
         return _apply(self, (x,), axis, where, lengths, temperature, out, dtype, backend)
 
     def backward(
@@ -149,11 +154,11 @@ class Softmax(_OverAxes):
         output: ArrayLike,
         axis: Axis = -1,
         where: ArrayLike | str | None = None,
-        temperature: ArrayLike = 1.0,
+        temperature: ArrayLike = _ONE,
         out: np.ndarray | None = None,
         *,
         lengths: ArrayLike | None = None,
-        dtype: DTypeLike = None,
+        dtype: DTypeLike | None = None,
         backend: str | None = None,
     ) -> Any:
         """The gradient for the input, y * (g - sum(g * y)) / T, from the gradient for the output and the OUTPUT itself.
@@ -165,7 +170,12 @@ class Softmax(_OverAxes):
         axis, where, temperature, out, lengths, dtype, backend
             As in the forward call. The gradient of a masked element is 0, whatever g and y hold there.
         """
-        return _apply(self, (grad_output, output), axis, where, lengths, temperature, out, dtype, backend)
+        operands = grad_output, output
+        if where is lengths is dtype is backend is None and temperature is _ONE:
+            result = _dispatch.common_softmax(self.kernel, grad_output, output, axis, out)
+            if result is not None:
+                return result
+        return _apply(self, operands, axis, where, lengths, temperature, out, dtype, backend)
 
 
 class Softmin(Softmax):
@@ -175,6 +185,7 @@ class Softmin(Softmax):
     """
 
     name = "softmin"
+    kernel = -1
     sign = -1
     formula = "exp(-x_i) / sum_j exp(-x_j)"
     notes: ClassVar[dict[str, str]] = {
@@ -207,6 +218,7 @@ class LogSoftmax(Softmax):
 
     name = "log_softmax"
     kind = "log_softmax"
+    kernel = 1
     formula = "x_i - log(sum_j exp(x_j))"
     range = "(-inf, 0]"
     reference = "Blanchard, Higham and Higham 2021, doi:10.1093/imanum/draa038"
@@ -279,8 +291,8 @@ class LogSumExp(_OverAxes):
         *,
         where: ArrayLike | str | None = None,
         lengths: ArrayLike | None = None,
-        temperature: ArrayLike = 1.0,
-        dtype: DTypeLike = None,
+        temperature: ArrayLike = _ONE,
+        dtype: DTypeLike | None = None,
         backend: str | None = None,
     ) -> Any:
         if b is not None:
@@ -300,8 +312,8 @@ class LogSumExp(_OverAxes):
         *,
         where: ArrayLike | str | None = None,
         lengths: ArrayLike | None = None,
-        temperature: ArrayLike = 1.0,
-        dtype: DTypeLike = None,
+        temperature: ArrayLike = _ONE,
+        dtype: DTypeLike | None = None,
         backend: str | None = None,
     ) -> Any:
         """The gradient for the input, g * softmax(x) / T, from the gradient for the result and the INPUT.
@@ -324,7 +336,7 @@ def _apply(
     lengths: ArrayLike | None,
     temperature: ArrayLike,
     out: np.ndarray | None,
-    dtype: DTypeLike,
+    dtype: DTypeLike | None,
     backend: str | None,
     keepdims: bool = True,
 ) -> Any:
@@ -335,14 +347,6 @@ def _apply(
         where is None and lengths is None and dtype is None and type(temperature) is float
         and temperature == 1.0 and function.sign == 1
     )  # fmt: skip
-    if plain and type(x) is np.ndarray and type(axis) is int and kind != "logsumexp":
-        ndim, x_dtype = x.ndim, x.dtype  # the common call, checked in a fraction of the time
-        if (
-            -ndim <= axis < ndim and (x_dtype is _FLOAT32 or x_dtype is _FLOAT64)
-            and (len(operands) == 1 or _alike(operands[0], x))
-            and (out is None or (_alike(out, x) and out.flags.writeable))
-        ):  # fmt: skip
-            return kernels.softmax(kind, operands, (axis % ndim,), out)
     if hasattr(x, "__cuda_array_interface__"):
         axes = normalize_axes(axis, x.ndim)
         return kernels.softmax(kind, operands, axes, out) if plain else kernels.softmax(kind, operands, axes, out, ())
@@ -355,9 +359,9 @@ def _apply(
     if kind == "logsumexp":
         rest = tuple(size for i, size in enumerate(shape) if i not in axes)
         kept = reduced(shape, axes)
-        allowed, result_shape = (rest, kept), (kept if keepdims else rest) if len(arrays) == 1 else shape
+        allowed, result_shape = [rest, kept], (kept if keepdims else rest) if len(arrays) == 1 else shape
     else:
-        allowed, result_shape = (shape,), shape
+        allowed, result_shape = [shape], shape
     if len(arrays) == 2 and arrays[0].shape not in allowed:
         raise ValueError(f"grad_output has shape {arrays[0].shape}; {function.name} of this has {allowed[0]}")
     options = None
@@ -402,10 +406,6 @@ def _weighted(
     parts = _dispatch.softmax_backend("numpy", values).signed_logsumexp(values, weights, axes)
     value, sign = (part.astype(dtype) if keepdims else part.astype(dtype).squeeze(axes)[()] for part in parts)
     return value, sign
-
-
-def _alike(a: Any, b: np.ndarray) -> bool:
-    return type(a) is np.ndarray and a.dtype is b.dtype and a.shape == b.shape
 
 
 def _options(

@@ -7,7 +7,7 @@ in the table at the end, which says what it takes and gives for elements under a
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,10 +27,10 @@ def _softmax_backward(grad_output: np.ndarray, output: np.ndarray, axes: Axes) -
 
 def _log_sum(x: np.ndarray, axes: Axes) -> tuple[np.ndarray, np.ndarray]:
     """The maximum and log(sum(exp(x - maximum))): log(1 + what all but one maximum add) keeps its digits where one
-    element dominates."""
+    element dominates. NaN for an infinite maximum."""
     top = x.max(axes, keepdims=True)
     others = np.exp(x - top).sum(axes, keepdims=True, where=x != top)
-    return top, np.log1p(others + ((x == top).sum(axes, keepdims=True) - 1))
+    return top, np.log1p(others + ((x == top).sum(axes, keepdims=True) - 1)) + (top - top)
 
 
 def _log_softmax(x: np.ndarray, axes: Axes) -> np.ndarray:
@@ -55,16 +55,16 @@ class Operation(NamedTuple):
     function: Callable[..., np.ndarray]
     masked: tuple[float | None, ...]  # what stands for masked elements of the operands
     result: float | None = None  # and of the result, if it has x's shape
-    scaled: tuple[int, ...] = (0,)  # the operands that the temperature divides
+    takes_x: bool = True  # as its last operand: the temperature divides it
 
 
 OPERATIONS = {
     ("softmax", 1): Operation(_softmax, (-np.inf,), 0),
-    ("softmax", 2): Operation(_softmax_backward, (0, 0), 0),
+    ("softmax", 2): Operation(_softmax_backward, (0, 0), 0, False),
     ("log_softmax", 1): Operation(_log_softmax, (-np.inf,), -np.inf),
-    ("log_softmax", 2): Operation(_log_softmax_backward, (0, -np.inf), 0),
+    ("log_softmax", 2): Operation(_log_softmax_backward, (0, -np.inf), 0, False),
     ("logsumexp", 1): Operation(_logsumexp, (-np.inf,)),
-    ("logsumexp", 2): Operation(_logsumexp_backward, (None, -np.inf), 0, (0, 1)),
+    ("logsumexp", 2): Operation(_logsumexp_backward, (None, -np.inf), 0),
 }
 
 
@@ -77,8 +77,9 @@ def softmax(
     wide = wide_dtype(x.dtype, options.dtype)
     operands = [array.astype(wide, copy=False) for array in arrays]
     with np.errstate(all="ignore"):
-        for i in operation.scaled:
-            operands[i] = operands[i] / np.asarray(options.temperature, wide)
+        temperature = np.asarray(options.temperature, wide)
+        if operation.takes_x:
+            operands[-1] = operands[-1] / temperature
         mask = options.mask(x.shape, axes)
         if mask is not None:
             fills = zip(operands, operation.masked, strict=True)
@@ -87,6 +88,8 @@ def softmax(
             result = operation.function(*operands, axes)
         else:
             result = np.full(x.shape if operation.result is not None else reduced(x.shape, axes), -np.inf)
+        if len(arrays) == 2:
+            result = result / temperature
         if mask is not None and operation.result is not None:
             result = np.where(mask, result, wide.type(operation.result))
         result = result.astype(options.dtype)
@@ -97,7 +100,7 @@ def softmax(
 
 
 def signed_logsumexp(x: np.ndarray, weights: np.ndarray, axes: Axes) -> tuple[np.ndarray, np.ndarray]:
-    """log|s| and the sign of s = sum(weights * exp(x)), over arrays of one shape; an element of weight 0 is not read."""
+    """log|s| and the sign of s = sum(weights * exp(x)), of arrays of one shape; where a weight is 0, x is not read."""
     if x.size == 0:
         empty = np.full(reduced(x.shape, axes), -np.inf, x.dtype)
         return empty, np.zeros_like(empty)

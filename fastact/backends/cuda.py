@@ -707,8 +707,13 @@ def _host_array(name: str, operand: Any) -> np.ndarray | np.generic:
     return np.ascontiguousarray(array, array.dtype.newbyteorder("=")) if array.ndim else array[()]
 
 
-def softmax(kind: str, arrays: tuple[Any, ...], axes: tuple[int, ...], out: Any) -> Any:
+def softmax(kind: str, arrays: tuple[Any, ...], axes: tuple[int, ...], out: Any, options: Any = None) -> Any:
     """Forward for arrays (x,), backward for (grad_output, output), over the last axis; float32 and float64."""
+    if (kind, len(arrays)) not in ROW_KERNELS or options is not None:
+        raise BackendError(
+            f"{kind}: backend 'cuda' has softmax and log_softmax, without where, lengths, temperature and dtype; "
+            "copy x to the host"
+        )
     register()
     views = _views(arrays if out is None else (*arrays, out))
     if not any(isinstance(view, View) for view in views):

@@ -11,6 +11,7 @@ import math
 import os
 from importlib.util import find_spec
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -48,6 +49,11 @@ def load(wanted: str | None = None) -> ModuleType:
 
 
 _kernels = load(os.environ.get("FASTACT_SIMD"))
+
+
+def common(kernel: int, grad: Any, x: Any, axis: Any, out: Any) -> np.ndarray | None:
+    """The result for any arguments that are plain cases of the kernels; None for all others, right or wrong."""
+    return _kernels.common(kernel, grad, x, axis, out)
 
 
 def softmax(
@@ -157,13 +163,9 @@ def _any_layout(
     if isinstance(temperature, np.ndarray):
         temperature = np.transpose(temperature, order)
         if math.prod(temperature.shape[first:]) > 1:  # not one for each block
-            with np.errstate(all="ignore"):
-                ordered[0] = (ordered[0].astype(wide) / temperature.astype(wide)).astype(wide)
-            ordered = [each.astype(wide, copy=False) for each in ordered]
-            taken, temperature = wide, 1.0
-        else:
-            blocks = np.broadcast_to(temperature, ordered[-1].shape[:first] + temperature.shape[first:])
-            temperature = blocks.reshape(shape[0], 1, 1)
+            return _divided(kind, arrays, axes, out, options)
+        blocks = np.broadcast_to(temperature, ordered[-1].shape[:first] + temperature.shape[first:])
+        temperature = blocks.reshape(shape[0], 1, 1)
     merged = merged._replace(temperature=temperature)
     operands = [np.require(each, taken, ["C", "A"]).reshape(shape) for each in ordered]
 
@@ -186,6 +188,24 @@ def _any_layout(
         return result.astype(options.dtype, copy=False)
     if target is None or not np.may_share_memory(target, out):
         out[...] = result
+    return out
+
+
+def _divided(
+    kind: int, arrays: tuple[np.ndarray, ...], axes: tuple[int, ...], out: np.ndarray | None, options: Options
+) -> np.ndarray:
+    """With a temperature that is not the same along the axes: x divided before, or the gradient after."""
+    wide = wide_dtype(arrays[0].dtype, options.dtype)
+    temperature = np.asarray(options.temperature, wide)
+    plain = options._replace(temperature=1.0, dtype=wide)
+    with np.errstate(all="ignore"):
+        if len(arrays) == 1:
+            result = _softmax(kind, (arrays[0] / temperature,), axes, None, plain)
+        else:
+            result = _softmax(kind, arrays, axes, None, plain) / temperature
+    if out is None:
+        return result.astype(options.dtype, copy=False)
+    out[...] = result
     return out
 
 
