@@ -1,8 +1,8 @@
 # ruff: noqa: E402 - the environment is set before NumPy is imported
 """Losses with their gradients against PyTorch's and JAX's, with two threads: python benchmarks/losses.py [--quick]
 
-Every library takes the same float32 arrays and gives value and gradient, PyTorch by its forward and backward pass. Calls
-are interleaved and the least time of each counts. The last column is the best peer's time over fastact's.
+Every library takes the same float32 arrays and gives value and gradient, PyTorch by its forward and backward pass.
+Calls are interleaved and the least time of each counts. The last column is the best peer's time over fastact's.
 """
 
 from __future__ import annotations

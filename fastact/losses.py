@@ -1,8 +1,8 @@
 """Losses from logits or outputs, with their gradients: cross_entropy, nll_loss, binary_cross_entropy, mse and huber.
 
 Imported by the package's __init__. `value_and_grad` gives a loss and its gradient in one pass over the logits. An
-elementwise loss is two formulas and an object at the end of the file; cross_entropy is a kernel in _losses_kernels.pxi and
-a reference in backends/_losses_numpy.py.
+elementwise loss is two formulas and an object at the end of the file; cross_entropy is a kernel in _losses_kernels.pxi
+and a reference in backends/_losses_numpy.py.
 """
 
 from __future__ import annotations
@@ -41,21 +41,21 @@ def _rounded(values: Any, dtype: np.dtype[Any]) -> Any:
 class CrossEntropy:
     """Cross-entropy of the softmax of logits with classes, or with probabilities of all classes.
 
-    loss = -sum_c q_c log(softmax(logits)_c), with q_c = weight_c ((1 - label_smoothing) p_c + label_smoothing / classes),
+    loss = -sum_c q_c log(softmax(logits)_c), q_c = weight_c ((1 - label_smoothing) p_c + label_smoothing / classes),
     where p_c are the target's probabilities: 1 for the class itself if targets are classes.
 
     Parameters
     ----------
     logits : array_like
-        Classes lie along `axis`. float16, bfloat16 (of ml_dtypes), float32 and float64 are kept; half types are computed
-        in float32, and other real dtypes converted as by `numpy.exp`.
+        Classes lie along `axis`. float16, bfloat16 (of ml_dtypes), float32 and float64 are kept; half types are
+        computed in float32, and other real dtypes converted as by `numpy.exp`.
     targets : array_like
-        Classes, integers from 0, of the shape of logits without `axis`; or probabilities, floats of the shape of logits.
+        Classes: integers from 0, of the shape of logits without `axis`. Or probabilities: floats of logits' shape.
     axis : int, default -1
     weight : array_like, optional
         The weight of each class.
     ignore_index : int, default -100
-        Targets of this number do not count: their loss and gradient are 0, and their logits may be NaN. For classes only.
+        Targets of this number do not count: their loss and gradient are 0, and their logits may be NaN. For classes.
     label_smoothing : float, default 0
         From 0 to 1: how much of the target is spread evenly over all classes.
     reduction : {"mean", "sum", "none"}
@@ -81,8 +81,9 @@ class CrossEntropy:
 
     Notes
     -----
-    Names and meanings are PyTorch's, but for `axis` (there the second). The mean of no targets is NaN. Sums over rows are
-    accumulated in float64. A class of probability 0 may have a logit of -inf: its loss is 0, not NaN.
+    Names and meanings are PyTorch's, but for `axis` (there the second). The mean of no targets is NaN. Sums over rows
+    are accumulated in float64. A class of probability 0 may have a logit of -inf: its loss is 0, not NaN. Largest error
+    of a loss: 4 units of its dtype's epsilon, however small it is; of the gradient 5, of the larger of its two terms.
 
     References
     ----------

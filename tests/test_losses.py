@@ -85,7 +85,7 @@ class Case:
         return losses, np.moveaxis(gradient, -1, self.axis)
 
     def gradient_size(self) -> np.ndarray:
-        """The size of the numbers that the gradient is a difference of: only classes with weights of others have two."""
+        """The size of the numbers that the gradient is a difference of."""
         x = np.moveaxis(self.logits, self.axis, -1).astype(WIDE)
         e = np.exp(x - x.max(-1, keepdims=True))
         p = e / e.sum(-1, keepdims=True)
@@ -93,8 +93,8 @@ class Case:
 
 
 OPTIONS = [
-    {}, {"ignored": True}, {"weighted": True}, {"smoothing": 0.1}, {"weighted": True, "smoothing": 0.2, "ignored": True},
-    {"smoothing": 1.0}, {"probabilities": True}, {"probabilities": True, "weighted": True, "smoothing": 0.1},
+    {}, {"ignored": True}, {"weighted": True}, {"smoothing": 0.1}, {"smoothing": 1.0}, {"probabilities": True},
+    {"weighted": True, "smoothing": 0.2, "ignored": True}, {"probabilities": True, "weighted": True, "smoothing": 0.1},
 ]  # fmt: skip
 
 
@@ -422,7 +422,8 @@ def test_elementwise_against_mpmath(function: Any, dtype: Any) -> None:
     np.testing.assert_array_equal(function(x, t, reduction="none", **keywords), values)
     with mpmath.workdps(50):
         exact = [
-            mp_loss(function.name, *(mpmath.mpf(float(e)) for e in (*row, 1.5, w))) for *row, w in zip(x, t, weight)
+            mp_loss(function.name, *(mpmath.mpf(float(e)) for e in (*row, 1.5, w)))
+            for *row, w in zip(x, t, weight, strict=True)
         ]
         for i, (value, slope) in enumerate(exact):
             size = abs(slope) + 4 * weight[i] * (function is fa.binary_cross_entropy and 0 < t[i] < 1)

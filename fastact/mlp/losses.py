@@ -1,8 +1,8 @@
 """The losses: what they ask of `y`, their value and gradient at the output layer, how they read a prediction.
 
 Imported by `model.py`. Values and gradients are fastact's own losses'; cross-entropies are computed from the
-preactivations of the output layer, where both stay exact for saturated units. A new loss is a subclass of `Loss` and one
-entry in `LOSSES`.
+preactivations of the output layer, where both stay exact for saturated units. A new loss is a subclass of `Loss` and
+one entry in `LOSSES`.
 """
 
 from __future__ import annotations
