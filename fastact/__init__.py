@@ -12,7 +12,7 @@ from fastact._registry import get, names
 from fastact._warmup import warmup
 from fastact.activations import *
 from fastact.gated import bilinear, geglu, glu, reglu, swiglu
-from fastact.losses import binary_cross_entropy, cross_entropy, huber, mse
+from fastact.losses import binary_cross_entropy, cross_entropy, huber, mse, nll_loss
 from fastact.mlp import MLP
 from fastact.rrelu import rrelu as rrelu
 from fastact.softmax import log_softmax as log_softmax
@@ -29,6 +29,6 @@ __version__ = "0.1.0"
 __all__ = [
     "MLP", "Activation", "BackendError", "MissingDependencyError", "UnknownNameError", "activation", "backends",
     "bilinear", "binary_cross_entropy", "cache_info", "cross_entropy", "explain", "geglu", "get", "get_num_threads",
-    "glu", "gumbel_softmax", "huber", "logsumexp", "mse", "names", "reglu", "set_num_threads", "swiglu", "use_backend",
-    "warmup", *names(),
+    "glu", "gumbel_softmax", "huber", "logsumexp", "mse", "names", "nll_loss", "reglu", "set_num_threads", "swiglu",
+    "use_backend", "warmup", *names(),
 ]  # fmt: skip

@@ -226,8 +226,8 @@ def _beside_numbers(operands: tuple[Any, ...]) -> np.dtype[Any] | None:
     return dtypes.pop() if {dtype.name for dtype in dtypes} == {"bfloat16"} else None
 
 
-class Derivative(ElementwiseOperation):
-    """The derivative or the backward pass of an activation: an operation that pickles as that activation's part."""
+class Part(ElementwiseOperation):
+    """The derivative of an activation, or another of its parts: an operation that pickles as such."""
 
     def __init__(self, owner: str, part: str, *definition: Any) -> None:
         super().__init__(f"{owner}_{part}", *definition)
@@ -254,6 +254,8 @@ class Activation(ElementwiseOperation):
         backward(grad_output, x) = grad_output * f'(x), in one pass.
     parameter_backward : callable
         The gradient with respect to the parameters; `parameter_derivative(name)` is the elementwise derivative.
+    with_bias : callable
+        with_bias(x, bias) = f(x + bias), in one pass, in place with out=x.
     ufunc, scalar, parameters, vectorize : see `ElementwiseOperation`
     formula, derivative_formula, range, kinks, reference, notes, aliases
         What it computes, for readers.
@@ -287,17 +289,18 @@ class Activation(ElementwiseOperation):
         _registry.add(self)
 
     def _part(self, part: str) -> ElementwiseOperation:
-        """[parameter_]derivative or [parameter_]backward, made once: of its formula, or of its twin's."""
+        """with_bias, [parameter_]derivative or [parameter_]backward, made once: of its formula, or of its twin's."""
         if part not in self._parts:
             kind = part.rpartition("_")[2]
             inputs, twin, made_of_twin = _PARTS[kind]
             formula, make = self._slopes.get(part), None
-            if formula is None:
+            if part == "with_bias":
+                formula, make = self.plain, made_of_twin
+            elif formula is None:
                 formula, make = self._slopes[part.removesuffix(kind) + twin], made_of_twin
-            count = len(self.parameters)
-            operation = Derivative(
-                self.name, part, make(jitted(formula), count) if make else formula, inputs, self.parameters
-            )
+            count, dtypes = len(self.parameters), self.dtypes if part == "with_bias" else FLOATS
+            compiled = make(jitted(formula), count) if make else formula
+            operation = Part(self.name, part, compiled, inputs, self.parameters, dtypes)
             operation.plain = make(formula, count) if make else formula
             self._parts[part] = operation
         return self._parts[part]
@@ -305,7 +308,7 @@ class Activation(ElementwiseOperation):
     def operations(self) -> list[ElementwiseOperation]:
         """All that can be computed: the function itself, and both parts of each slope that it was defined with."""
         prefixes = dict.fromkeys(part.removesuffix("derivative").removesuffix("backward") for part in self._slopes)
-        return [self, *(self._part(prefix + kind) for prefix in prefixes for kind in _PARTS)]
+        return [self, *(self._part(prefix + kind) for prefix in prefixes for kind in ("derivative", "backward"))]
 
     def _need_derivative(self) -> None:
         if not {"derivative", "backward"} & set(self._slopes):
@@ -334,6 +337,14 @@ class Activation(ElementwiseOperation):
         """grad_output * f'(x, *parameters), in one pass."""
         self._need_derivative()
         return self._part("backward")
+
+    @cached_property
+    def with_bias(self) -> ElementwiseOperation:
+        """f(x + bias, *parameters), in one pass: a bias of shape (n,) is added along the last axis, at no cost.
+
+        Any other bias that broadcasts against x is taken too. The sum is rounded to the dtype in which f is computed.
+        """
+        return self._part("with_bias")
 
     def parameter_derivative(self, name: str) -> ElementwiseOperation:
         """The derivative of f(x, *parameters) with respect to the parameter of this name: callable like f."""
@@ -382,7 +393,7 @@ class Activation(ElementwiseOperation):
     def add_variants(self, keyword: str, choices: Mapping[str, Activation]) -> None:
         """Let `keyword` of this activation and its parts select another activation."""
         self.variants[keyword] = dict(choices)
-        for part in ("derivative", "backward"):
+        for part in ("derivative", "backward", "with_bias"):
             getattr(self, part).variants[keyword] = {name: getattr(f, part) for name, f in choices.items()}
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -422,10 +433,26 @@ def _derivative_of(backward: Formula, parameters: int) -> Formula:
     return (derivative, derivative_one, derivative_more)[min(parameters, 2)]
 
 
+def _with_bias(activation: Formula, parameters: int) -> Formula:
+    """activation(x + bias, *parameters); integers wrap as NumPy's do."""
+
+    def with_bias(x, bias):  # type: ignore[no-untyped-def]
+        return activation(like(x + bias, x))
+
+    def with_bias_one(x, bias, a):  # type: ignore[no-untyped-def]
+        return activation(like(x + bias, x), a)
+
+    def with_bias_more(x, bias, *parameters):  # type: ignore[no-untyped-def]
+        return activation(like(x + bias, x), *parameters)
+
+    return (with_bias, with_bias_one, with_bias_more)[min(parameters, 2)]
+
+
 #: Kind of part -> its array operands, its twin, and what makes it of that.
 _PARTS = {
     "derivative": (("x",), "backward", _derivative_of),
     "backward": (("grad_output", "x"), "derivative", _backward_of),
+    "bias": (("x", "bias"), "", _with_bias),
 }
 
 
@@ -440,7 +467,7 @@ def _sum_to(array: Any, shape: tuple[int, ...]) -> Any:
     return array.sum(axis=axes, dtype=wide).reshape(shape).astype(array.dtype)[()]
 
 
-for _kind in (ElementwiseOperation, Derivative, Activation):
+for _kind in (ElementwiseOperation, Part, Activation):
     enable_vectorcall(_kind)
 
 

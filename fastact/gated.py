@@ -250,6 +250,11 @@ geglu = Gated(
 )
 geglu_tanh = Gated("geglu_tanh", gelu_tanh, 'What geglu(value, gate, approximate="tanh") computes.', _SHAZEER)
 geglu.add_variants("approximate", {"none": geglu, "tanh": geglu_tanh})
-swiglu = Gated("swiglu", silu, "Swish gated linear unit: the value times silu of the gate.", _SHAZEER)
+swiglu = Gated(
+    "swiglu",
+    silu,
+    "Swish gated linear unit: the value times silu of the gate. With swish it is swiglu(value / beta, beta * gate).",
+    _SHAZEER,
+)
 _sigmoid_unit = Gated("_sigmoid_unit", sigmoid, "What glu computes.", _DAUPHIN)
 glu = Glu()

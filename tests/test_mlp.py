@@ -68,7 +68,7 @@ def assert_gradients(model: fa.MLP, x: NDArray[Any], y: NDArray[Any], h: float =
 
 def batch(units: int, loss: str) -> tuple[NDArray[Any], NDArray[Any]]:
     rng = np.random.default_rng(11)
-    y = rng.normal(size=(6, units)) if loss == "mse" else np.array([0, 1, 1, 0, 1, 0])
+    y = rng.normal(size=(6, units)) if loss in ("mse", "huber") else np.array([0, 1, 1, 0, 1, 0])
     return rng.normal(size=(6, 4)), y
 
 
@@ -83,6 +83,13 @@ def test_gradients_of_every_hidden_activation(name: str, output: str, loss: str,
 @pytest.mark.parametrize("name", [name for name in fa.names() if name != "step"])  # its gradient is 0
 def test_gradients_of_every_output_activation_with_mse(name: str) -> None:
     assert_gradients(fa.MLP((4, 5, 3), "tanh", name, "mse", seed=3, dtype=np.float64, init="glorot"), *batch(3, "mse"))
+
+
+@pytest.mark.parametrize("units", [1, 3])
+def test_gradients_with_huber(units: int) -> None:
+    """Its linear part too: targets are farther away than 1."""
+    x, y = batch(units, "huber")
+    assert_gradients(fa.MLP((4, 5, units), "tanh", "identity", "huber", seed=3, dtype=np.float64), x, 3 * y)
 
 
 def test_gradients_of_mixed_layers_own_activation_and_soft_targets(squared: Any) -> None:

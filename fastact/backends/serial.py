@@ -77,7 +77,7 @@ def _apply(formula: Callable[..., Any], arrays: int, numbers: int, outputs: int)
             places = [builder.gep(pointer, [index], inbounds=True) for pointer in moving]
             items = [builder.load(place) for place in places[:arrays]]
             arguments = [*items, *constants]
-            if len(call.args) < len(arguments):  # the formula has *parameters
+            if isinstance(call.args[-1], types.BaseTuple):  # the formula has *parameters
                 *_, rest = call.args
                 first = len(call.args) - 1
                 arguments[first:] = [context.make_tuple(builder, rest, arguments[first:])]

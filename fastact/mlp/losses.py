@@ -1,7 +1,8 @@
 """The losses: what they ask of `y`, their value and gradient at the output layer, how they read a prediction.
 
-Imported by `model.py`. Cross-entropies are computed from the preactivations of the output layer, where value
-and gradient stay exact for saturated units. A new loss is a subclass of `Loss` and one entry in `LOSSES`.
+Imported by `model.py`. Values and gradients are fastact's own losses'; cross-entropies are computed from the
+preactivations of the output layer, where both stay exact for saturated units. A new loss is a subclass of `Loss` and
+one entry in `LOSSES`.
 """
 
 from __future__ import annotations
@@ -32,15 +33,19 @@ class Loss(ABC):
     def targets(self, y: ArrayLike, name: str, units: int, dtype: DTypeLike) -> NDArray[Any]:
         """`y`, checked, as a float array (samples, units)."""
 
+    @property
     @abstractmethod
+    def function(self) -> Any:
+        """The function of fastact's that computes it."""
+
     def value(self, layer: Dense, target: NDArray[Any]) -> float:
         """Mean loss of the batch that went through the output `layer` last."""
+        return float(self.function(layer.preactivation, target))
 
-    def gradient(self, layer: Dense, target: NDArray[Any]) -> NDArray[Any]:
-        """Gradient of `value` by `layer.preactivation`; this difference for both fused cross-entropies."""
-        grad = layer.output - target
-        grad *= 1 / len(target)
-        return grad
+    def value_and_gradient(self, layer: Dense, target: NDArray[Any]) -> tuple[float, NDArray[Any]]:
+        """`value`, and its gradient by `layer.preactivation`."""
+        value, gradient = self.function.value_and_grad(layer.preactivation, target)
+        return float(value), gradient
 
     @abstractmethod
     def predict(self, output: NDArray[Any]) -> NDArray[Any]:
@@ -51,12 +56,18 @@ class Loss(ABC):
         return float(np.count_nonzero(self.predict(output) == self.predict(target))) / len(target)
 
 
-class MeanSquaredError(Loss):
-    """mean((output - target)**2) over samples and units; its score is R^2, averaged over the units."""
+class Regression(Loss):
+    """A mean over samples and units of a function of output and target; its score is R^2, averaged over the units."""
 
-    name = "mse"
     output = None
     classifies = False
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @property
+    def function(self) -> Any:
+        return getattr(fa, self.name)
 
     def targets(self, y: ArrayLike, name: str, units: int, dtype: DTypeLike) -> NDArray[Any]:
         floats = as_floats(y, name, dtype)
@@ -66,13 +77,11 @@ class MeanSquaredError(Loss):
         return table
 
     def value(self, layer: Dense, target: NDArray[Any]) -> float:
-        difference = layer.output - target
-        return float(np.vdot(difference, difference)) / target.size
+        return float(self.function(layer.output, target))
 
-    def gradient(self, layer: Dense, target: NDArray[Any]) -> NDArray[Any]:
-        grad = layer.output - target
-        grad *= 2 / target.size
-        return layer.backward_activation(grad)
+    def value_and_gradient(self, layer: Dense, target: NDArray[Any]) -> tuple[float, NDArray[Any]]:
+        value, gradient = self.function.value_and_grad(layer.output, target)
+        return float(value), layer.backward_activation(gradient)
 
     def predict(self, output: NDArray[Any]) -> NDArray[Any]:
         return output[:, 0] if output.shape[1] == 1 else output
@@ -86,7 +95,7 @@ class MeanSquaredError(Loss):
 
 
 class BinaryCrossEntropy(Loss):
-    """-log p(y) of one sigmoid unit, computed as softplus(-x) for y = 1 and softplus(x) for y = 0."""
+    """-log p(y) of one sigmoid unit."""
 
     name = "bce"
     output = "sigmoid"
@@ -102,8 +111,9 @@ class BinaryCrossEntropy(Loss):
             raise ValueError(f"{name}[{wrong[0]}] is {labels[wrong[0], 0]:g}; bce takes the labels 0 and 1")
         return labels
 
-    def value(self, layer: Dense, target: NDArray[Any]) -> float:
-        return float(fa.softplus((1 - 2 * target) * layer.preactivation).mean())
+    @property
+    def function(self) -> Any:
+        return fa.binary_cross_entropy
 
     def predict(self, output: NDArray[Any]) -> NDArray[Any]:
         return (output[:, 0] > 0.5).astype(np.intp)
@@ -132,14 +142,17 @@ class CrossEntropy(Loss):
             raise ValueError(f"{found}; {units} output units take the labels 0 to {units - 1}")
         return np.eye(units, dtype=dtype)[labels.astype(np.intp)]
 
-    def value(self, layer: Dense, target: NDArray[Any]) -> float:
-        return abs(float(np.vdot(target, fa.log_softmax(layer.preactivation)))) / len(target)
+    @property
+    def function(self) -> Any:
+        return fa.cross_entropy
 
     def predict(self, output: NDArray[Any]) -> NDArray[Any]:
         return output.argmax(axis=1)
 
 
-LOSSES: dict[str, Loss] = {loss.name: loss for loss in (MeanSquaredError(), BinaryCrossEntropy(), CrossEntropy())}
+LOSSES: dict[str, Loss] = {
+    loss.name: loss for loss in (Regression("mse"), Regression("huber"), BinaryCrossEntropy(), CrossEntropy())
+}
 
 
 def loss_for(output: str, units: int, name: str) -> Loss:

@@ -39,9 +39,9 @@ class MLP:
         For all hidden layers, or one per hidden layer. One's own `@fa.activation` object works as well.
     output : str or fastact activation
         Of the last layer: "softmax" for classes, "sigmoid" for two classes, "identity" for real numbers.
-    loss : {"auto", "mse", "bce", "cross_entropy"}
+    loss : {"auto", "mse", "huber", "bce", "cross_entropy"}
         "cross_entropy" goes with softmax and "bce" with one sigmoid unit, both computed from the
-        preactivations; "mse" goes with any output. "auto" takes the one for the output, else mse.
+        preactivations; "mse" and "huber" go with any output. "auto" takes the one for the output, else mse.
     optimizer : {"adam", "sgd"}
     learning_rate : float
     momentum : float
@@ -146,7 +146,7 @@ class MLP:
         ----------
         X : array_like (samples, inputs)
         y : array_like
-            cross_entropy: labels from 0, or a distribution per row; bce: labels 0 and 1; mse: numbers.
+            cross_entropy: labels from 0, or a distribution per row; bce: labels 0 and 1; mse and huber: numbers.
         validation : (X, y), optional
             Held-out data, evaluated after every epoch.
         progress : bool
@@ -210,12 +210,12 @@ class MLP:
     def _backpropagate(self, x: NDArray[Any], target: NDArray[Any]) -> float:
         """The loss of one batch; fills `gradients`."""
         self._forward(x)
-        grad = self.loss.gradient(self.layers[-1], target)
+        loss, grad = self.loss.value_and_gradient(self.layers[-1], target)
         for layer, below in zip(self.layers[:0:-1], self.layers[-2::-1], strict=True):
             layer.backward_parameters(grad)
             grad = below.backward_activation(layer.backward_input(grad))
         self.layers[0].backward_parameters(grad)
-        return self.loss.value(self.layers[-1], target)
+        return loss
 
     def loss_and_gradients(self, X: ArrayLike, y: ArrayLike) -> tuple[float, NDArray[Any]]:
         """The mean loss over the data, and `gradients` filled with its gradient by `parameters`."""
@@ -228,7 +228,7 @@ class MLP:
         return self._forward(as_table(X, "X", self.layer_sizes[0], self.dtype))
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Labels (samples,), or for mse the outputs: (samples,) of one unit, (samples, outputs) of more."""
+        """Labels (samples,), or for mse and huber the outputs: (samples,) of one unit, (samples, outputs) of more."""
         return self.loss.predict(self.forward(X))
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
@@ -239,7 +239,7 @@ class MLP:
         return np.hstack([1 - output, output]) if output.shape[1] == 1 else output
 
     def score(self, X: ArrayLike, y: ArrayLike) -> float:
-        """Accuracy, or for mse R^2."""
+        """Accuracy, or for mse and huber R^2."""
         x, target = self._pair(X, y, "")
         return self.loss.score(self._forward(x), target)
 
