@@ -28,8 +28,8 @@ WORST = {np.float32: 16367173.0 * 2**72, np.float64: 6381956970095103.0 * 2**797
 
 
 def check(function: Any, quarters: int, a: Any, x: Any) -> float:
-    """Insist on a pair of floats that is right to 2**-60 or 2**-124, and give it as one."""
-    eps, places = {np.float32: (2.0**-23, 60), np.float64: (2.0**-52, 124)}[type(x)]
+    """Insist on a pair of floats that is right to 2**-56 or 2**-115, and give it as one."""
+    eps, places = {np.float32: (2.0**-23, 56), np.float64: (2.0**-52, 115)}[type(x)]
     high, low = function(a, x)
     with mp.workprec(2400):
         turns = mp.mpf(float(a)) * mp.mpf(float(x)) / mp.pi + mp.mpf(quarters) / 4

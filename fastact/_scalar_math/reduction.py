@@ -34,18 +34,14 @@ class Plan(NamedTuple):
 
     float_bits: int
     mantissa_bits: int
-    #: Words of the table of 1 / pi, as wide as the float, of which so many are zeros before the point.
+    #: Words of the table, as wide as the float, before the point.
     zeros: int
-    words: int
     #: Most words that a product can be moved along the table.
     farthest: int
-    #: 32-bit digits of the mantissa of a * x, and of the fraction that comes out.
-    factors: int
-    digits: int
 
 
 #: The products a * x from 2**-9 and 2**-19 to the largest number have their windows in the table.
-PLANS = {32: Plan(32, 23, 2, 9, 4, 2, 2), 64: Plan(64, 52, 2, 21, 16, 4, 4)}
+PLANS = {32: Plan(32, 23, 2, 4), 64: Plan(64, 52, 2, 16)}
 
 
 class Reduction:
@@ -79,108 +75,83 @@ class Reduction:
         mantissa = builder.select(normal, builder.or_(fraction, one), fraction)
         return mantissa, builder.select(normal, exponent, self.number(1))
 
-    def product(self, a: Any, x: Any) -> list[Any]:
-        """The product of two mantissas as 32-bit digits, last digit first."""
-        builder = self.builder
-        if self.plan.float_bits == 32:
-            whole = builder.mul(builder.zext(a, LONG), builder.zext(x, LONG))
-            return [self.low(whole), self.right(whole, 32)]
-        (a0, a1), (x0, x1) = ((self.low(each), self.right(each, 32)) for each in (a, x))
-        first = builder.mul(a0, x0)
-        second = builder.add(builder.add(builder.mul(a0, x1), builder.mul(a1, x0)), self.right(first, 32))
-        third = builder.add(builder.mul(a1, x1), self.right(second, 32))
-        return [self.low(first), self.low(second), self.low(third), self.right(third, 32)]
+    def table(self, mantissa: Any, words: int) -> list[Any]:
+        """The mantissa times 1 / pi, modulo a power of two: so many words, of which the first are mostly zeros.
 
-    def window(self, place: Any) -> list[Any]:
-        """The 32-bit digits of 1 / pi, as many as are needed, from binary place `place` of the table on."""
+        A compiled loop does this once where `a` is a number.
+        """
         builder, plan = self.builder, self.plan
-        bits, shift = plan.float_bits, plan.float_bits.bit_length() - 1
-        ends = range(bits * (1 - plan.zeros), bits * (plan.words - plan.zeros + 1), bits)
-        words = [self.number(INVERSE_PI >> (DIGITS - end) & ((1 << bits) - 1)) for end in ends]
-        needed = -(-32 * (plan.digits + plan.factors) // bits) + 1
+        factors = [builder.zext(mantissa, LONG)]
+        if plan.float_bits == 64:
+            factors = [self.low(mantissa), self.right(mantissa, 32)]
+        per_word, zeros = plan.float_bits // 32, plan.zeros * plan.float_bits // 32
+
+        def digit(place: int) -> int:
+            return INVERSE_PI >> (DIGITS - 32 * (place - zeros + 1)) & 0xFFFFFFFF if place >= zeros else 0
+
+        products = [[builder.mul(f, self.number(digit(i), LONG)) for i in range(per_word * (words + 1))] for f in factors]
+        carry, digits = self.number(0, LONG), []
+        for i in reversed(range(per_word * words)):
+            for m, row in enumerate(products):
+                carry = builder.add(carry, builder.add(self.low(row[i + m]), self.right(row[i + m + 1], 32)))
+            digits.append(self.low(carry))
+            carry = self.right(carry, 32)
+        digits.reverse()
+        if per_word == 1:
+            return [builder.trunc(each, self.word) for each in digits]
+        return [builder.or_(self.left(high, 32), low) for high, low in zip(digits[::2], digits[1::2], strict=True)]
+
+    def window(self, words: list[Any], place: Any, needed: int) -> list[Any]:
+        """So many words from binary place `place` of the table on."""
+        builder, plan = self.builder, self.plan
+        bits = plan.float_bits
         # Move to the place's word by 16, 8, 4, 2 and 1 words, then to its bit.
-        index, step = self.right(place, shift), 1 << (plan.farthest.bit_length() - 1)
+        step = 1 << (plan.farthest.bit_length() - 1)
         while step:
-            moved = builder.icmp_unsigned("!=", builder.and_(index, self.number(step)), self.number(0))
+            moved = builder.icmp_unsigned("!=", builder.and_(place, self.number(step * bits)), self.number(0))
             words = [
                 builder.select(moved, words[i + step], words[i]) if i + step < len(words) else words[i]
-                for i in range(min(needed + step - 1, len(words)))
+                for i in range(min(needed + step, len(words)))
             ]
             step //= 2
         by = builder.and_(place, self.number(bits - 1))
         back = builder.sub(self.number(bits - 1), by)
-        shifted = [
+        return [
             builder.or_(builder.shl(high, by), builder.lshr(self.right(low, 1), back)) for high, low in pairwise(words)
         ]
-        if bits == 32:
-            return [builder.zext(word, LONG) for word in shifted]
-        return [half for word in shifted for half in (self.right(word, 32), self.low(word))]
-
-    def fraction(self) -> list[Any]:
-        """|a * x| / pi modulo 1, the first 64 bits and then in 32-bit digits."""
-        builder, plan = self.builder, self.plan
-        (a, a_exponent), (x, x_exponent) = self.split(self.a), self.split(self.x)
-        factors = self.product(a, x)
-        bias = (1 << (plan.float_bits - 2 - plan.mantissa_bits)) - 1
-        start = plan.zeros * plan.float_bits - 2 * (bias + plan.mantissa_bits)
-        place = builder.add(builder.add(a_exponent, x_exponent), self.number(start))
-        window = self.window(place)
-        products = [[builder.mul(f, w) for w in window[m : m + plan.digits + 1]] for m, f in enumerate(factors)]
-        carry, digits = self.number(0, LONG), []
-        for i in range(plan.digits - 1, 1, -1):
-            for row in products:
-                carry = builder.add(carry, builder.add(self.low(row[i]), self.right(row[i + 1], 32)))
-            digits.append(self.low(carry))
-            carry = self.right(carry, 32)
-        for row in products:  # what overflows here is whole
-            for term in self.left(row[0], 32), row[1], self.right(row[2], 32):
-                carry = builder.add(carry, term)
-        return [carry, *reversed(digits)]
 
     def nearest(self, quarters: int) -> tuple[Any, Any]:
         """a * x / pi + quarters / 4 less the nearest integer, as high and low part."""
         builder, plan = self.builder, self.plan
-        first, *rest = self.fraction()
-        if rest:
-            words = [first, builder.or_(self.left(rest[0], 32), rest[1])]
-        else:
-            words = [builder.trunc(self.right(first, 32), self.word), builder.trunc(first, self.word)]
+        bits, size = plan.float_bits, plan.mantissa_bits + 1
+        (a, a_exponent), (x, x_exponent) = self.split(self.a), self.split(self.x)
+        bias = (1 << (bits - 1 - size)) - 1
+        start = plan.zeros * bits - 2 * (bias + plan.mantissa_bits)
+        place = builder.add(x_exponent, builder.add(a_exponent, self.number(start)))
+        first, second, third = self.window(self.table(a, plan.farthest + 4), place, 3)
+        negative = builder.icmp_signed("<", builder.xor(self.a, self.x), self.number(0))
+        x = builder.select(negative, builder.neg(x), x)
 
-        def negated(words: list[Any], mask: Any) -> list[Any]:
-            return [builder.xor(word, mask) for word in words]  # but for 1 in the last place
-
-        top = self.number(plan.float_bits - 1)
-        first, *rest = negated(words, builder.ashr(builder.xor(self.a, self.x), top))
-        first = builder.add(first, self.number(quarters << (plan.float_bits - 2)))
-        words = negated([first, *rest], builder.ashr(first, top))
-
-        # Pieces as long as a mantissa are floats, after the leading bit, which is 0.
-        size, pieces = plan.mantissa_bits, []
-        for begin in range(1, 2 * plan.float_bits, size):
-            length = min(size, 2 * plan.float_bits - begin)
-            pieces.append(self.float(self.bits(words, begin, length), begin + length))
-        high, low = self.sum(pieces[0], pieces[1])
-        high, low = self.sum(high, builder.fadd(low, pieces[2]))
-        sign = builder.and_(first, self.number(1 << (plan.float_bits - 1)))
-        high, low = (builder.xor(builder.bitcast(part, self.word), sign) for part in (high, low))
-        return builder.bitcast(high, self.type), builder.bitcast(low, self.type)
-
-    def bits(self, words: list[Any], begin: int, length: int) -> Any:
-        """So many bits of a row of words, from one of them on, as an integer."""
-        builder, total = self.builder, self.number(0)
-        for i, word in enumerate(words):
-            shift = begin + length - self.plan.float_bits * (i + 1)  # to the left
-            if -self.plan.float_bits < shift < length:
-                moved = self.left(word, shift) if shift >= 0 else self.right(word, -shift)
-                total = builder.or_(total, moved)
-        return builder.and_(total, self.number((1 << length) - 1))
+        # The first word times x as an integer, whose overflow is whole: two floats.
+        whole = builder.add(builder.mul(x, first), self.number(quarters << (bits - 2)))
+        rest = self.number((1 << (bits - size)) - 1)
+        high, low = self.sum(
+            self.float(builder.and_(whole, builder.not_(rest)), bits), self.float(builder.and_(whole, rest), bits)
+        )
+        # Those after it, as two floats that do not overlap, times x: below 2**(size - bits).
+        after = builder.or_(self.left(second, size), self.right(third, bits - size))
+        x = self.float(x, bits + size)
+        word, word_low = self.float(self.right(second, bits - size), 0), self.float(self.right(after, 1), bits - 1)
+        more = builder.fmul(x, word)
+        more_low = builder.fma(x, word_low, builder.fma(x, word, builder.fneg(more)))
+        # Either |high| > |more| or both parts are integers of one unit that a float can hold: the sum is exact.
+        high, rounded = self.sum(high, more)
+        return self.sum(high, builder.fadd(builder.fadd(low, rounded), more_low))
 
     def float(self, integer: Any, places: int) -> Any:
-        """integer * 2**-places: an integer no longer than the mantissa put behind a leading 1, which is taken away."""
-        builder, plan = self.builder, self.plan
-        bias = (1 << (plan.float_bits - 2 - plan.mantissa_bits)) - 1
-        one = self.number((bias + plan.mantissa_bits - places) << plan.mantissa_bits)
-        return builder.fsub(builder.bitcast(builder.or_(integer, one), self.type), builder.bitcast(one, self.type))
+        """integer * 2**-places, of an integer with a sign."""
+        number = self.builder.sitofp(integer, self.type)
+        return self.builder.fmul(number, ir.Constant(self.type, 2.0**-places)) if places else number
 
     def sum(self, a: Any, b: Any) -> tuple[Any, Any]:
         """`ordered_sum`."""
