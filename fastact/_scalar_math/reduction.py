@@ -120,8 +120,11 @@ class Reduction:
             builder.or_(builder.shl(high, by), builder.lshr(self.right(low, 1), back)) for high, low in pairwise(words)
         ]
 
-    def nearest(self, quarters: int) -> tuple[Any, Any]:
-        """a * x / pi + quarters / 4 less the nearest integer, as high and low part."""
+    def nearest(self, quarters: int) -> tuple[Any, Any, Any]:
+        """a * x / pi + quarters / 4 less the nearest multiple n / 2, as high and low part, and (-1)**n.
+
+        Before the last digits are added n is chosen: the difference may be up to 1/4 + 2**-9.
+        """
         builder, plan = self.builder, self.plan
         bits, size = plan.float_bits, plan.mantissa_bits + 1
         (a, a_exponent), (x, x_exponent) = self.split(self.a), self.split(self.x)
@@ -132,11 +135,12 @@ class Reduction:
         negative = builder.icmp_signed("<", builder.xor(self.a, self.x), self.number(0))
         x = builder.select(negative, builder.neg(x), x)
 
-        # The first word times x as an integer, whose overflow is whole: two floats.
-        whole = builder.add(builder.mul(x, first), self.number(quarters << (bits - 2)))
+        # The first word times x as an integer, whose overflow is whole; but for n / 2, as two floats.
+        whole = builder.add(builder.mul(x, first), self.number(quarters + 1 << (bits - 2)))
+        inner = builder.sub(builder.and_(whole, self.number((1 << (bits - 1)) - 1)), self.number(1 << (bits - 2)))
         rest = self.number((1 << (bits - size)) - 1)
         high, low = self.sum(
-            self.float(builder.and_(whole, builder.not_(rest)), bits), self.float(builder.and_(whole, rest), bits)
+            self.float(builder.and_(inner, builder.not_(rest)), bits), self.float(builder.and_(inner, rest), bits)
         )
         # Those after it, as two floats that do not overlap, times x: below 2**(size - bits).
         after = builder.or_(self.left(second, size), self.right(third, bits - size))
@@ -146,7 +150,10 @@ class Reduction:
         more_low = builder.fma(x, word_low, builder.fma(x, word, builder.fneg(more)))
         # Either |high| > |more| or both parts are integers of one unit that a float can hold: the sum is exact.
         high, rounded = self.sum(high, more)
-        return self.sum(high, builder.fadd(builder.fadd(low, rounded), more_low))
+        high, low = self.sum(high, builder.fadd(builder.fadd(low, rounded), more_low))
+        sign = builder.and_(whole, self.number(1 << (bits - 1)))
+        one = self.number(bias << plan.mantissa_bits)
+        return high, low, builder.bitcast(builder.or_(sign, one), self.type)
 
     def float(self, integer: Any, places: int) -> Any:
         """integer * 2**-places, of an integer with a sign."""
@@ -160,7 +167,7 @@ class Reduction:
 
 
 def _half_turns(quarters: int, part: int) -> Any:
-    """A primitive of (a, x): the high or the low part of a * x / pi + quarters / 4, less the nearest integer."""
+    """A primitive of (a, x): one part of what `nearest` finds."""
 
     def body(builder: Any, values: Any, cast: Any) -> Any:
         return Reduction(builder, cast(0, 1), values[1]).nearest(quarters)[part]
@@ -168,7 +175,8 @@ def _half_turns(quarters: int, part: int) -> Any:
     return primitive(2, 1, body)(lambda a, x: None)
 
 
-#: a * x / pi less the nearest integer, for |a * x| from 2**-9 (float32) and 2**-19 to the largest number.
-half_turns, half_turns_low = _half_turns(0, 0), _half_turns(0, 1)
+#: a * x / pi less the nearest n / 2, for |a * x| from 2**-9 (float32) and 2**-19 to the largest number: high and low
+#: part, and (-1)**n.
+half_turns, half_turns_low, half_turns_sign = _half_turns(0, 0), _half_turns(0, 1), _half_turns(0, 2)
 #: The same of a * x + pi / 4.
-shifted_half_turns, shifted_half_turns_low = _half_turns(1, 0), _half_turns(1, 1)
+shifted_half_turns, shifted_half_turns_low, shifted_half_turns_sign = (_half_turns(1, part) for part in range(3))
