@@ -92,13 +92,16 @@ class Reduction:
         products = [[builder.mul(f, self.number(digit(i), LONG)) for i in range(per_word * (words + 1))] for f in factors]
         carry, digits = self.number(0, LONG), []
         for i in reversed(range(per_word * words)):
+            above = self.number(0, LONG)
             for m, row in enumerate(products):
-                carry = builder.add(carry, builder.add(self.low(row[i + m]), self.right(row[i + m + 1], 32)))
-            digits.append(self.low(carry))
-            carry = self.right(carry, 32)
+                above = builder.add(above, builder.add(self.low(row[i + m]), self.right(row[i + m + 1], 32)))
+            # Each addend by itself: LLVM would select of words that were only cut off while they are 64 bits long.
+            digits.append(builder.add(*(builder.trunc(part, ir.IntType(32)) for part in (above, carry))))
+            carry = self.right(builder.add(above, carry), 32)
         digits.reverse()
         if per_word == 1:
-            return [builder.trunc(each, self.word) for each in digits]
+            return digits
+        digits = [builder.zext(digit, LONG) for digit in digits]
         return [builder.or_(self.left(high, 32), low) for high, low in zip(digits[::2], digits[1::2], strict=True)]
 
     def window(self, words: list[Any], place: Any, needed: int) -> list[Any]:
@@ -138,10 +141,9 @@ class Reduction:
         # The first word times x as an integer, whose overflow is whole; but for n / 2, as two floats.
         whole = builder.add(builder.mul(x, first), self.number(quarters + 1 << (bits - 2)))
         inner = builder.sub(builder.and_(whole, self.number((1 << (bits - 1)) - 1)), self.number(1 << (bits - 2)))
-        rest = self.number((1 << (bits - size)) - 1)
-        high, low = self.sum(
-            self.float(builder.and_(inner, builder.not_(rest)), bits), self.float(builder.and_(inner, rest), bits)
-        )
+        high = self.float(inner, 0)
+        low = self.float(builder.sub(inner, builder.fptosi(high, self.word)), bits)
+        high = builder.fmul(high, ir.Constant(self.type, 2.0**-bits))
         # Those after it, as two floats that do not overlap, times x: below 2**(size - bits).
         after = builder.or_(self.left(second, size), self.right(third, bits - size))
         x = self.float(x, bits + size)

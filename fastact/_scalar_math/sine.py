@@ -59,8 +59,8 @@ def _squares(r, r_low, odd):
     The sine is r**2 - r**4 / 3 and so on up to 1/2, and 1/2 + sin(2 r - pi / 2) / 2 from there on. So what is rounded
     is small beside all zeros: of the squares, and of the derivative of snake, which therefore does not fall.
     """
-    zero, half, negative = like(0.0, r), like(0.5, r), r < like(0.0, r)
-    b, b_low = where(negative, -r, r), where(negative, -r_low, r_low)
+    zero, half = like(0.0, r), like(0.5, r)
+    b, b_low = magnitude(r), r_low * copysign(like(1.0, r), r)
     above = b > half
     base = where(above, half, zero)
     b, b_low = where(above, b - _QUARTER_PI(r), b), where(above, b_low - _QUARTER_PI_LOW(r), b_low)
