@@ -38,6 +38,8 @@ def check(function: Any, quarters: int, a: Any, x: Any) -> float:
     """Insist on a pair of floats that is right to 2**-56 or 2**-115, and give it as one."""
     eps, places = {np.float32: (2.0**-23, 56), np.float64: (2.0**-52, 115)}[type(x)]
     high, low, sign = function(a, x)
+    unit = 2.0 ** -(8 * x.itemsize)
+    high, low = high * unit, low * unit
     with mp.workprec(2400):
         turns = mp.mpf(float(a)) * mp.mpf(float(x)) / mp.pi + mp.mpf(quarters) / 4
         exact = turns - mp.nint(2 * turns) / 2

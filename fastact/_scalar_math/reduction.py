@@ -1,9 +1,10 @@
 """a * x modulo pi for any product that is finite: the method of Payne and Hanek, in integers.
 
-Only sine.py imports this. a * x / pi modulo 1 is, but for an integer, the mantissa of a * x times a window of the
-binary digits of 1 / pi: those before the window contribute integers. All is done in 32-bit digits, held in 64-bit
-integers, to 2**-60 (float32) or 2**-124 of pi: no float32 or float64 number comes nearer than about 2**-31 or 2**-62 to
-a multiple of it.
+Only sine.py imports this. a * x / pi modulo 1 is, but for an integer, the mantissa of x times a window of the binary
+digits of (mantissa of a) / pi: those before the window contribute integers. The window's first word, as wide as the
+float, is multiplied as an integer, whose overflow is whole; what the next two contribute is 2**8 or 2**11 times smaller,
+and a product of floats with its low part. All is right to 2**-56 (float32) or 2**-115 of pi: no float32 or float64
+number comes nearer than about 2**-31 or 2**-62 to a multiple of it.
 
 M. Payne, R. Hanek. Radian reduction for trigonometric functions. SIGNUM Newsletter 18 (1983), pp. 19-24.
 """
@@ -89,7 +90,9 @@ class Reduction:
         def digit(place: int) -> int:
             return INVERSE_PI >> (DIGITS - 32 * (place - zeros + 1)) & 0xFFFFFFFF if place >= zeros else 0
 
-        products = [[builder.mul(f, self.number(digit(i), LONG)) for i in range(per_word * (words + 1))] for f in factors]
+        products = [
+            [builder.mul(f, self.number(digit(i), LONG)) for i in range(per_word * (words + 1))] for f in factors
+        ]
         carry, digits = self.number(0, LONG), []
         for i in reversed(range(per_word * words)):
             above = self.number(0, LONG)
@@ -99,10 +102,13 @@ class Reduction:
             digits.append(builder.add(*(builder.trunc(part, ir.IntType(32)) for part in (above, carry))))
             carry = self.right(builder.add(above, carry), 32)
         digits.reverse()
-        if per_word == 1:
-            return digits
-        digits = [builder.zext(digit, LONG) for digit in digits]
-        return [builder.or_(self.left(high, 32), low) for high, low in zip(digits[::2], digits[1::2], strict=True)]
+        if per_word == 2:
+            digits = [builder.zext(digit, LONG) for digit in digits]
+            digits = [
+                builder.or_(self.left(high, 32), low) for high, low in zip(digits[::2], digits[1::2], strict=True)
+            ]
+        sign = builder.ashr(self.a, self.number(plan.float_bits - 1))
+        return [builder.xor(word, sign) for word in digits]  # negated but for 1 in the last place
 
     def window(self, words: list[Any], place: Any, needed: int) -> list[Any]:
         """So many words from binary place `place` of the table on."""
@@ -126,7 +132,8 @@ class Reduction:
     def nearest(self, quarters: int) -> tuple[Any, Any, Any]:
         """a * x / pi + quarters / 4 less the nearest multiple n / 2, as high and low part, and (-1)**n.
 
-        Before the last digits are added n is chosen: the difference may be up to 1/4 + 2**-9.
+        The parts are in units of 2**-32 (float32) or 2**-64. Since n is chosen before the last digits are added, they
+        may be up to 1/4 + 2**-8 or 2**-11.
         """
         builder, plan = self.builder, self.plan
         bits, size = plan.float_bits, plan.mantissa_bits + 1
@@ -135,18 +142,16 @@ class Reduction:
         start = plan.zeros * bits - 2 * (bias + plan.mantissa_bits)
         place = builder.add(x_exponent, builder.add(a_exponent, self.number(start)))
         first, second, third = self.window(self.table(a, plan.farthest + 4), place, 3)
-        negative = builder.icmp_signed("<", builder.xor(self.a, self.x), self.number(0))
-        x = builder.select(negative, builder.neg(x), x)
+        x = builder.select(builder.icmp_signed("<", self.x, self.number(0)), builder.neg(x), x)
 
         # The first word times x as an integer, whose overflow is whole; but for n / 2, as two floats.
         whole = builder.add(builder.mul(x, first), self.number(quarters + 1 << (bits - 2)))
         inner = builder.sub(builder.and_(whole, self.number((1 << (bits - 1)) - 1)), self.number(1 << (bits - 2)))
         high = self.float(inner, 0)
-        low = self.float(builder.sub(inner, builder.fptosi(high, self.word)), bits)
-        high = builder.fmul(high, ir.Constant(self.type, 2.0**-bits))
-        # Those after it, as two floats that do not overlap, times x: below 2**(size - bits).
+        low = self.float(builder.sub(inner, builder.fptosi(high, self.word)), 0)
+        # Those after it, as two floats that do not overlap, times x: below 2**size.
         after = builder.or_(self.left(second, size), self.right(third, bits - size))
-        x = self.float(x, bits + size)
+        x = self.float(x, size)
         word, word_low = self.float(self.right(second, bits - size), 0), self.float(self.right(after, 1), bits - 1)
         more = builder.fmul(x, word)
         more_low = builder.fma(x, word_low, builder.fma(x, word, builder.fneg(more)))
@@ -178,7 +183,7 @@ def _half_turns(quarters: int, part: int) -> Any:
 
 
 #: a * x / pi less the nearest n / 2, for |a * x| from 2**-9 (float32) and 2**-19 to the largest number: high and low
-#: part, and (-1)**n.
+#: part in units of 2**-32 or 2**-64, and (-1)**n.
 half_turns, half_turns_low, half_turns_sign = _half_turns(0, 0), _half_turns(0, 1), _half_turns(0, 2)
 #: The same of a * x + pi / 4.
 shifted_half_turns, shifted_half_turns_low, shifted_half_turns_sign = (_half_turns(1, part) for part in range(3))

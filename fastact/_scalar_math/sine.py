@@ -21,8 +21,9 @@ from fastact._scalar_math.reduction import (
     shifted_half_turns_sign,
 )
 
-_PI = constant(3.1415927410125732, 3.141592653589793)
-_PI_LOW = constant(-8.742277657347586e-08, 1.2246467991473532e-16)
+#: pi in the units of half_turns.
+_PI = constant(3.1415927410125732 * 2**-32, 3.141592653589793 * 2**-64)
+_PI_LOW = constant(-8.742277657347586e-08 * 2**-32, 1.2246467991473532e-16 * 2**-64)
 _HALF_PI = constant(1.5707963705062866, 1.5707963267948966)
 _HALF_PI_LOW = constant(-4.371138828673793e-08, 6.123233995736766e-17)
 _QUARTER_PI = constant(0.7853981852531433, 0.7853981633974483)
@@ -78,7 +79,7 @@ def _squares(r, r_low, odd):
 
 @scalar
 def _squares_of_half_turns(u, u_low, odd):
-    """The same for y = pi * (u + u_low), |u| up to 1/4."""
+    """The same for y = pi * (u + u_low), u in the units of half_turns."""
     r, r_low = pair_product(u, u_low, _PI(u), _PI_LOW(u))
     return _squares(r, r_low, odd)
 
