@@ -2,8 +2,8 @@
 
 Only sine.py imports this. a * x / pi modulo 1 is, but for an integer, the mantissa of x times a window of the binary
 digits of (mantissa of a) / pi: those before the window contribute integers. The window's first word, as wide as the
-float, is multiplied as an integer, whose overflow is whole; what the next two contribute is 2**8 or 2**11 times smaller,
-and a product of floats with its low part. All is right to 2**-56 (float32) or 2**-115 of pi: no float32 or float64
+float, is multiplied as an integer, whose overflow is whole; what the next two contribute is 2**8 or 2**11 times
+smaller, and a product of floats with its low part. All is right to 2**-56 (float32) or 2**-115 of pi: no float32 or float64
 number comes nearer than about 2**-31 or 2**-62 to a multiple of it.
 
 M. Payne, R. Hanek. Radian reduction for trigonometric functions. SIGNUM Newsletter 18 (1983), pp. 19-24.
@@ -87,28 +87,22 @@ class Reduction:
             factors = [self.low(mantissa), self.right(mantissa, 32)]
         per_word, zeros = plan.float_bits // 32, plan.zeros * plan.float_bits // 32
 
-        def digit(place: int) -> int:
-            return INVERSE_PI >> (DIGITS - 32 * (place - zeros + 1)) & 0xFFFFFFFF if place >= zeros else 0
+        def digit(place: int) -> Any:
+            return self.number(
+                INVERSE_PI >> (DIGITS - 32 * (place - zeros + 1)) & 0xFFFFFFFF if place >= zeros else 0, LONG
+            )
 
-        products = [
-            [builder.mul(f, self.number(digit(i), LONG)) for i in range(per_word * (words + 1))] for f in factors
-        ]
-        carry, digits = self.number(0, LONG), []
-        for i in reversed(range(per_word * words)):
-            above = self.number(0, LONG)
-            for m, row in enumerate(products):
-                above = builder.add(above, builder.add(self.low(row[i + m]), self.right(row[i + m + 1], 32)))
-            # Each addend by itself: LLVM would select of words that were only cut off while they are 64 bits long.
-            digits.append(builder.add(*(builder.trunc(part, ir.IntType(32)) for part in (above, carry))))
-            carry = self.right(builder.add(above, carry), 32)
-        digits.reverse()
-        if per_word == 2:
-            digits = [builder.zext(digit, LONG) for digit in digits]
-            digits = [
-                builder.or_(self.left(high, 32), low) for high, low in zip(digits[::2], digits[1::2], strict=True)
-            ]
-        sign = builder.ashr(self.a, self.number(plan.float_bits - 1))
-        return [builder.xor(word, sign) for word in digits]  # negated but for 1 in the last place
+        digits, half = [self.number(0, LONG)] * (per_word * words), ir.IntType(32)
+        for m, factor in enumerate(factors):
+            carry = self.number(0, LONG)
+            for i in reversed(range(len(digits))):
+                term = builder.add(builder.mul(factor, digit(i + m)), digits[i])
+                # Each addend is cut off by itself: else LLVM would do so after selecting, word by word in the loop.
+                cut = builder.add(builder.trunc(term, half), builder.trunc(carry, half))
+                digits[i], carry = builder.zext(cut, LONG), self.right(builder.add(term, carry), 32)
+        if per_word == 1:
+            return [builder.trunc(digit, self.word) for digit in digits]
+        return [builder.or_(self.left(high, 32), low) for high, low in zip(digits[::2], digits[1::2], strict=True)]
 
     def window(self, words: list[Any], place: Any, needed: int) -> list[Any]:
         """So many words from binary place `place` of the table on."""
@@ -142,7 +136,8 @@ class Reduction:
         start = plan.zeros * bits - 2 * (bias + plan.mantissa_bits)
         place = builder.add(x_exponent, builder.add(a_exponent, self.number(start)))
         first, second, third = self.window(self.table(a, plan.farthest + 4), place, 3)
-        x = builder.select(builder.icmp_signed("<", self.x, self.number(0)), builder.neg(x), x)
+        negative = builder.icmp_signed("<", builder.xor(self.a, self.x), self.number(0))
+        x = builder.select(negative, builder.neg(x), x)
 
         # The first word times x as an integer, whose overflow is whole; but for n / 2, as two floats.
         whole = builder.add(builder.mul(x, first), self.number(quarters + 1 << (bits - 2)))
