@@ -149,10 +149,12 @@ def star_relu_slope_times(g: Any, x: Any, scale: Any) -> Any:
 
 
 def _softsign_scalar(x):
-    b = bounded(x, _SOFTSIGN_END(x))
-    d, d_low = exact_sum(like(1.0, x), b)
-    q, q_low = quotient(b, like(-0.0, x), d, d_low)
-    return copysign(q + q_low, x)
+    one, b = like(1.0, x), bounded(x, _SOFTSIGN_END(x))
+    more, less = where(b > one, b, one), where(b > one, one, b)
+    d, d_low = ordered_sum(more, less)
+    inverse = one / d
+    q = b * inverse
+    return copysign(fma(fma(-q, d_low, fma(-q, d, b)), inverse, q), x)
 
 
 @compiled(_softsign_scalar)

@@ -3,8 +3,8 @@
 Only sine.py imports this. a * x / pi modulo 1 is, but for an integer, the mantissa of x times a window of the binary
 digits of (mantissa of a) / pi: those before the window contribute integers. The window's first word, as wide as the
 float, is multiplied as an integer, whose overflow is whole; what the next two contribute is 2**8 or 2**11 times
-smaller, and a product of floats with its low part. All is right to 2**-56 (float32) or 2**-115 of pi: no float32 or float64
-number comes nearer than about 2**-31 or 2**-62 to a multiple of it.
+smaller, and a product of floats with its low part. All is right to 2**-56 (float32) or 2**-115 of pi: no float32 or
+float64 number comes nearer than about 2**-31 or 2**-62 to a multiple of it.
 
 M. Payne, R. Hanek. Radian reduction for trigonometric functions. SIGNUM Newsletter 18 (1983), pp. 19-24.
 """
@@ -88,9 +88,7 @@ class Reduction:
         per_word, zeros = plan.float_bits // 32, plan.zeros * plan.float_bits // 32
 
         def digit(place: int) -> Any:
-            return self.number(
-                INVERSE_PI >> (DIGITS - 32 * (place - zeros + 1)) & 0xFFFFFFFF if place >= zeros else 0, LONG
-            )
+            return self.number(INVERSE_PI >> (DIGITS - 32 * (place - zeros + 1)) & 0xFFFFFFFF, LONG)
 
         digits, half = [self.number(0, LONG)] * (per_word * words), ir.IntType(32)
         for m, factor in enumerate(factors):
