@@ -30,7 +30,6 @@ from fastact._scalar_math.pairs import (
     exact_sum,
     ordered_sum,
     pair_product,
-    quotient,
     scalar,
 )
 
@@ -149,10 +148,12 @@ def star_relu_slope_times(g: Any, x: Any, scale: Any) -> Any:
 
 
 def _softsign_scalar(x):
-    b = bounded(x, _SOFTSIGN_END(x))
-    d, d_low = exact_sum(like(1.0, x), b)
-    q, q_low = quotient(b, like(-0.0, x), d, d_low)
-    return copysign(q + q_low, x)
+    one, b = like(1.0, x), bounded(x, _SOFTSIGN_END(x))
+    more, less = where(b > one, b, one), where(b > one, one, b)
+    d, d_low = ordered_sum(more, less)
+    inverse = one / d
+    q = b * inverse
+    return copysign(fma(fma(-q, d_low, fma(-q, d, b)), inverse, q), x)
 
 
 @compiled(_softsign_scalar)
@@ -183,23 +184,24 @@ def softsign_slope_times(g: Any, x: Any) -> Any:
 def _squareplus_parts(x, b):
     """What squareplus and its slopes share; all lengths are divided by a power of two, p <= max(|x|, sqrt(b)) < 2 p.
 
-    p; a = |x| / p; s, s_low = sqrt(x**2 + b) / p; unit, ratio, power: b = unit * power**2, 1 <= unit < 4 (or 0 for b
-    = 0), and ratio = power / p is at most 1. For NaN or b < 0 they are NaN.
+    p; a = |x| / p; n, n_low = (x**2 + b) / p**2; s = sqrt(n); unit, ratio, power: b = unit * power**2, 1 <= unit < 4
+    (or 0 for b = 0), and ratio = power / p is at most 1. For NaN or b < 0 they are NaN.
     """
     root = sqrt(b)
-    power = leading_power(where(root > _LEAST_POWER(x), root, _LEAST_POWER(x)))
+    least = where(root > _LEAST_POWER(x), root, _LEAST_POWER(x))
+    power = leading_power(least)
     inverse = reciprocal_power(power)
     unit = where(root == root, b * inverse * inverse, root)
     a = bounded(x, LARGEST(x))
-    p = leading_power(clamp(where(a > root, a, root), _LEAST_POWER(x), _LARGEST_POWER(x)))
+    p = where(a > least, a, least)
+    p = leading_power(where(p > _LARGEST_POWER(x), _LARGEST_POWER(x), p))
     inverse = reciprocal_power(p)
     ratio = power * inverse
     a = a * inverse
     square, square_low = exact_product(a, a)
-    n, n_low = exact_sum(square, unit * ratio * ratio)
-    s = sqrt(n)
-    s_low = (fma(-s, s, n) + (n_low + square_low)) / where(s == like(0.0, x), like(1.0, x), s + s)
-    return p, a, s, s_low, unit, ratio, power
+    c = unit * ratio * ratio
+    n, n_low = ordered_sum(where(square > c, square, c), where(square > c, c, square))
+    return p, a, n, n_low + square_low, sqrt(n), unit, ratio, power
 
 
 @scalar
@@ -211,13 +213,20 @@ def _power_below_root(b):
 
 def _squareplus_scalar(x, b):
     # x >= 0: (s + a) * p / 2; x < 0: b / (2 * (s + a) * p)
-    half = like(0.5, x)
-    p, a, s, s_low, unit, ratio, power = _squareplus_parts(x, b)
+    # One division: 1 / (2 * s * d) times d or s is 1 / (2 * s) or 1 / (2 * d).
+    zero, half = like(0.0, x), like(0.5, x)
+    p, a, n, n_low, s, unit, ratio, power = _squareplus_parts(x, b)
     d, d_low = ordered_sum(s, a)
-    d_low = d_low + s_low
-    q, q_low = quotient(half * unit, like(-0.0, x), d, d_low)
-    value = where(x < like(0.0, x), (q + q_low) * power * ratio, (d + d_low) * (half * p))
-    return where(magnitude(x) > LARGEST(x), where(x > like(0.0, x), x, like(0.0, x)), value)
+    product = s * d  # 0 for x = b = 0
+    inverse = half / where(product < _LEAST_ROOT(x), _LEAST_ROOT(x), product)
+    d_low = fma(fma(-s, s, n) + n_low, d * inverse, d_low)
+    inverse = inverse * s
+    q = unit * inverse
+    twice = q + q
+    q = fma(fma(-twice, d_low, fma(-twice, d, unit)), inverse, q)
+    negative = x < zero
+    value = where(negative, q, d + d_low) * where(negative, power, half * p) * where(negative, ratio, like(1.0, x))
+    return where(magnitude(x) > LARGEST(x), where(x > zero, x, zero), value)
 
 
 @compiled(_squareplus_scalar)
@@ -263,7 +272,7 @@ def squareplus_slope_times(g: Any, x: Any, b: Any) -> Any:
 
 
 def _squareplus_slope_by_b_scalar(x, b):
-    p, _, s, _, _, _, _ = _squareplus_parts(x, b)
+    p, _, _, _, s, _, _, _ = _squareplus_parts(x, b)
     return where(magnitude(x) > LARGEST(x), like(0.0, x), like(0.25, x) / s * reciprocal_power(p))
 
 

@@ -1,9 +1,10 @@
 """a * x modulo pi for any product that is finite: the method of Payne and Hanek, in integers.
 
-Only sine.py imports this. a * x / pi modulo 1 is, but for an integer, the mantissa of a * x times a window of the
-binary digits of 1 / pi: those before the window contribute integers. All is done in 32-bit digits, held in 64-bit
-integers, to 2**-60 (float32) or 2**-124 of pi: no float32 or float64 number comes nearer than about 2**-31 or 2**-62 to
-a multiple of it.
+Only sine.py imports this. a * x / pi modulo 1 is, but for an integer, the mantissa of x times a window of the binary
+digits of (mantissa of a) / pi: those before the window contribute integers. The window's first word, as wide as the
+float, is multiplied as an integer, whose overflow is whole; what the next two contribute is 2**8 or 2**11 times
+smaller, and a product of floats with its low part. All is right to 2**-56 (float32) or 2**-115 of pi: no float32 or
+float64 number comes nearer than about 2**-31 or 2**-62 to a multiple of it.
 
 M. Payne, R. Hanek. Radian reduction for trigonometric functions. SIGNUM Newsletter 18 (1983), pp. 19-24.
 """
@@ -34,18 +35,14 @@ class Plan(NamedTuple):
 
     float_bits: int
     mantissa_bits: int
-    #: Words of the table of 1 / pi, as wide as the float, of which so many are zeros before the point.
+    #: Words of the table, as wide as the float, before the point.
     zeros: int
-    words: int
     #: Most words that a product can be moved along the table.
     farthest: int
-    #: 32-bit digits of the mantissa of a * x, and of the fraction that comes out.
-    factors: int
-    digits: int
 
 
 #: The products a * x from 2**-9 and 2**-19 to the largest number have their windows in the table.
-PLANS = {32: Plan(32, 23, 2, 9, 4, 2, 2), 64: Plan(64, 52, 2, 21, 16, 4, 4)}
+PLANS = {32: Plan(32, 23, 2, 4), 64: Plan(64, 52, 2, 16)}
 
 
 class Reduction:
@@ -79,108 +76,89 @@ class Reduction:
         mantissa = builder.select(normal, builder.or_(fraction, one), fraction)
         return mantissa, builder.select(normal, exponent, self.number(1))
 
-    def product(self, a: Any, x: Any) -> list[Any]:
-        """The product of two mantissas as 32-bit digits, last digit first."""
-        builder = self.builder
-        if self.plan.float_bits == 32:
-            whole = builder.mul(builder.zext(a, LONG), builder.zext(x, LONG))
-            return [self.low(whole), self.right(whole, 32)]
-        (a0, a1), (x0, x1) = ((self.low(each), self.right(each, 32)) for each in (a, x))
-        first = builder.mul(a0, x0)
-        second = builder.add(builder.add(builder.mul(a0, x1), builder.mul(a1, x0)), self.right(first, 32))
-        third = builder.add(builder.mul(a1, x1), self.right(second, 32))
-        return [self.low(first), self.low(second), self.low(third), self.right(third, 32)]
+    def table(self, mantissa: Any, words: int) -> list[Any]:
+        """The mantissa times 1 / pi, modulo a power of two: so many words, of which the first are mostly zeros.
 
-    def window(self, place: Any) -> list[Any]:
-        """The 32-bit digits of 1 / pi, as many as are needed, from binary place `place` of the table on."""
+        A compiled loop does this once where `a` is a number.
+        """
         builder, plan = self.builder, self.plan
-        bits, shift = plan.float_bits, plan.float_bits.bit_length() - 1
-        ends = range(bits * (1 - plan.zeros), bits * (plan.words - plan.zeros + 1), bits)
-        words = [self.number(INVERSE_PI >> (DIGITS - end) & ((1 << bits) - 1)) for end in ends]
-        needed = -(-32 * (plan.digits + plan.factors) // bits) + 1
+        factors = [builder.zext(mantissa, LONG)]
+        if plan.float_bits == 64:
+            factors = [self.low(mantissa), self.right(mantissa, 32)]
+        per_word, zeros = plan.float_bits // 32, plan.zeros * plan.float_bits // 32
+
+        def digit(place: int) -> Any:
+            return self.number(INVERSE_PI >> (DIGITS - 32 * (place - zeros + 1)) & 0xFFFFFFFF, LONG)
+
+        digits, half = [self.number(0, LONG)] * (per_word * words), ir.IntType(32)
+        for m, factor in enumerate(factors):
+            carry = self.number(0, LONG)
+            for i in reversed(range(len(digits))):
+                term = builder.add(builder.mul(factor, digit(i + m)), digits[i])
+                # Each addend is cut off by itself: else LLVM would do so after selecting, word by word in the loop.
+                cut = builder.add(builder.trunc(term, half), builder.trunc(carry, half))
+                digits[i], carry = builder.zext(cut, LONG), self.right(builder.add(term, carry), 32)
+        if per_word == 1:
+            return [builder.trunc(digit, self.word) for digit in digits]
+        return [builder.or_(self.left(high, 32), low) for high, low in zip(digits[::2], digits[1::2], strict=True)]
+
+    def window(self, words: list[Any], place: Any, needed: int) -> list[Any]:
+        """So many words from binary place `place` of the table on."""
+        builder, plan = self.builder, self.plan
+        bits = plan.float_bits
         # Move to the place's word by 16, 8, 4, 2 and 1 words, then to its bit.
-        index, step = self.right(place, shift), 1 << (plan.farthest.bit_length() - 1)
+        step = 1 << (plan.farthest.bit_length() - 1)
         while step:
-            moved = builder.icmp_unsigned("!=", builder.and_(index, self.number(step)), self.number(0))
+            moved = builder.icmp_unsigned("!=", builder.and_(place, self.number(step * bits)), self.number(0))
             words = [
                 builder.select(moved, words[i + step], words[i]) if i + step < len(words) else words[i]
-                for i in range(min(needed + step - 1, len(words)))
+                for i in range(min(needed + step, len(words)))
             ]
             step //= 2
         by = builder.and_(place, self.number(bits - 1))
         back = builder.sub(self.number(bits - 1), by)
-        shifted = [
+        return [
             builder.or_(builder.shl(high, by), builder.lshr(self.right(low, 1), back)) for high, low in pairwise(words)
         ]
-        if bits == 32:
-            return [builder.zext(word, LONG) for word in shifted]
-        return [half for word in shifted for half in (self.right(word, 32), self.low(word))]
 
-    def fraction(self) -> list[Any]:
-        """|a * x| / pi modulo 1, the first 64 bits and then in 32-bit digits."""
+    def nearest(self, quarters: int) -> tuple[Any, Any, Any]:
+        """a * x / pi + quarters / 4 less the nearest multiple n / 2, as high and low part, and (-1)**n.
+
+        The parts are in units of 2**-32 (float32) or 2**-64. Since n is chosen before the last digits are added, they
+        may be up to 1/4 + 2**-8 or 2**-11.
+        """
         builder, plan = self.builder, self.plan
+        bits, size = plan.float_bits, plan.mantissa_bits + 1
         (a, a_exponent), (x, x_exponent) = self.split(self.a), self.split(self.x)
-        factors = self.product(a, x)
-        bias = (1 << (plan.float_bits - 2 - plan.mantissa_bits)) - 1
-        start = plan.zeros * plan.float_bits - 2 * (bias + plan.mantissa_bits)
-        place = builder.add(builder.add(a_exponent, x_exponent), self.number(start))
-        window = self.window(place)
-        products = [[builder.mul(f, w) for w in window[m : m + plan.digits + 1]] for m, f in enumerate(factors)]
-        carry, digits = self.number(0, LONG), []
-        for i in range(plan.digits - 1, 1, -1):
-            for row in products:
-                carry = builder.add(carry, builder.add(self.low(row[i]), self.right(row[i + 1], 32)))
-            digits.append(self.low(carry))
-            carry = self.right(carry, 32)
-        for row in products:  # what overflows here is whole
-            for term in self.left(row[0], 32), row[1], self.right(row[2], 32):
-                carry = builder.add(carry, term)
-        return [carry, *reversed(digits)]
+        bias = (1 << (bits - 1 - size)) - 1
+        start = plan.zeros * bits - 2 * (bias + plan.mantissa_bits)
+        place = builder.add(x_exponent, builder.add(a_exponent, self.number(start)))
+        first, second, third = self.window(self.table(a, plan.farthest + 4), place, 3)
+        negative = builder.icmp_signed("<", builder.xor(self.a, self.x), self.number(0))
+        x = builder.select(negative, builder.neg(x), x)
 
-    def nearest(self, quarters: int) -> tuple[Any, Any]:
-        """a * x / pi + quarters / 4 less the nearest integer, as high and low part."""
-        builder, plan = self.builder, self.plan
-        first, *rest = self.fraction()
-        if rest:
-            words = [first, builder.or_(self.left(rest[0], 32), rest[1])]
-        else:
-            words = [builder.trunc(self.right(first, 32), self.word), builder.trunc(first, self.word)]
-
-        def negated(words: list[Any], mask: Any) -> list[Any]:
-            return [builder.xor(word, mask) for word in words]  # but for 1 in the last place
-
-        top = self.number(plan.float_bits - 1)
-        first, *rest = negated(words, builder.ashr(builder.xor(self.a, self.x), top))
-        first = builder.add(first, self.number(quarters << (plan.float_bits - 2)))
-        words = negated([first, *rest], builder.ashr(first, top))
-
-        # Pieces as long as a mantissa are floats, after the leading bit, which is 0.
-        size, pieces = plan.mantissa_bits, []
-        for begin in range(1, 2 * plan.float_bits, size):
-            length = min(size, 2 * plan.float_bits - begin)
-            pieces.append(self.float(self.bits(words, begin, length), begin + length))
-        high, low = self.sum(pieces[0], pieces[1])
-        high, low = self.sum(high, builder.fadd(low, pieces[2]))
-        sign = builder.and_(first, self.number(1 << (plan.float_bits - 1)))
-        high, low = (builder.xor(builder.bitcast(part, self.word), sign) for part in (high, low))
-        return builder.bitcast(high, self.type), builder.bitcast(low, self.type)
-
-    def bits(self, words: list[Any], begin: int, length: int) -> Any:
-        """So many bits of a row of words, from one of them on, as an integer."""
-        builder, total = self.builder, self.number(0)
-        for i, word in enumerate(words):
-            shift = begin + length - self.plan.float_bits * (i + 1)  # to the left
-            if -self.plan.float_bits < shift < length:
-                moved = self.left(word, shift) if shift >= 0 else self.right(word, -shift)
-                total = builder.or_(total, moved)
-        return builder.and_(total, self.number((1 << length) - 1))
+        # The first word times x as an integer, whose overflow is whole; but for n / 2, as two floats.
+        whole = builder.add(builder.mul(x, first), self.number(quarters + 1 << (bits - 2)))
+        inner = builder.sub(builder.and_(whole, self.number((1 << (bits - 1)) - 1)), self.number(1 << (bits - 2)))
+        high = self.float(inner, 0)
+        low = self.float(builder.sub(inner, builder.fptosi(high, self.word)), 0)
+        # Those after it, as two floats that do not overlap, times x: below 2**size.
+        after = builder.or_(self.left(second, size), self.right(third, bits - size))
+        x = self.float(x, size)
+        word, word_low = self.float(self.right(second, bits - size), 0), self.float(self.right(after, 1), bits - 1)
+        more = builder.fmul(x, word)
+        more_low = builder.fma(x, word_low, builder.fma(x, word, builder.fneg(more)))
+        # Either |high| > |more| or both parts are integers of one unit that a float can hold: the sum is exact.
+        high, rounded = self.sum(high, more)
+        high, low = self.sum(high, builder.fadd(builder.fadd(low, rounded), more_low))
+        sign = builder.and_(whole, self.number(1 << (bits - 1)))
+        one = self.number(bias << plan.mantissa_bits)
+        return high, low, builder.bitcast(builder.or_(sign, one), self.type)
 
     def float(self, integer: Any, places: int) -> Any:
-        """integer * 2**-places: an integer no longer than the mantissa put behind a leading 1, which is taken away."""
-        builder, plan = self.builder, self.plan
-        bias = (1 << (plan.float_bits - 2 - plan.mantissa_bits)) - 1
-        one = self.number((bias + plan.mantissa_bits - places) << plan.mantissa_bits)
-        return builder.fsub(builder.bitcast(builder.or_(integer, one), self.type), builder.bitcast(one, self.type))
+        """integer * 2**-places, of an integer with a sign."""
+        number = self.builder.sitofp(integer, self.type)
+        return self.builder.fmul(number, ir.Constant(self.type, 2.0**-places)) if places else number
 
     def sum(self, a: Any, b: Any) -> tuple[Any, Any]:
         """`ordered_sum`."""
@@ -189,7 +167,7 @@ class Reduction:
 
 
 def _half_turns(quarters: int, part: int) -> Any:
-    """A primitive of (a, x): the high or the low part of a * x / pi + quarters / 4, less the nearest integer."""
+    """A primitive of (a, x): one part of what `nearest` finds."""
 
     def body(builder: Any, values: Any, cast: Any) -> Any:
         return Reduction(builder, cast(0, 1), values[1]).nearest(quarters)[part]
@@ -197,7 +175,8 @@ def _half_turns(quarters: int, part: int) -> Any:
     return primitive(2, 1, body)(lambda a, x: None)
 
 
-#: a * x / pi less the nearest integer, for |a * x| from 2**-9 (float32) and 2**-19 to the largest number.
-half_turns, half_turns_low = _half_turns(0, 0), _half_turns(0, 1)
+#: a * x / pi less the nearest n / 2, for |a * x| from 2**-9 (float32) and 2**-19 to the largest number: high and low
+#: part in units of 2**-32 or 2**-64, and (-1)**n.
+half_turns, half_turns_low, half_turns_sign = _half_turns(0, 0), _half_turns(0, 1), _half_turns(0, 2)
 #: The same of a * x + pi / 4.
-shifted_half_turns, shifted_half_turns_low = _half_turns(1, 0), _half_turns(1, 1)
+shifted_half_turns, shifted_half_turns_low, shifted_half_turns_sign = (_half_turns(1, part) for part in range(3))

@@ -10,12 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from fastact._primitives import compiled, constant, floor, fma, like, magnitude, polynomial, sqrt, where
+from fastact._primitives import compiled, constant, copysign, floor, fma, like, magnitude, polynomial, sqrt, where
 from fastact._scalar_math.pairs import LARGEST, exact_product, exact_sum, ordered_sum, pair_product, quotient, scalar
-from fastact._scalar_math.reduction import half_turns, half_turns_low, shifted_half_turns, shifted_half_turns_low
+from fastact._scalar_math.reduction import (
+    half_turns,
+    half_turns_low,
+    half_turns_sign,
+    shifted_half_turns,
+    shifted_half_turns_low,
+    shifted_half_turns_sign,
+)
 
-_PI = constant(3.1415927410125732, 3.141592653589793)
-_PI_LOW = constant(-8.742277657347586e-08, 1.2246467991473532e-16)
+#: pi in the units of half_turns.
+_PI = constant(3.1415927410125732 * 2**-32, 3.141592653589793 * 2**-64)
+_PI_LOW = constant(-8.742277657347586e-08 * 2**-32, 1.2246467991473532e-16 * 2**-64)
 _HALF_PI = constant(1.5707963705062866, 1.5707963267948966)
 _HALF_PI_LOW = constant(-4.371138828673793e-08, 6.123233995736766e-17)
 _QUARTER_PI = constant(0.7853981852531433, 0.7853981633974483)
@@ -52,8 +60,8 @@ def _squares(r, r_low, odd):
     The sine is r**2 - r**4 / 3 and so on up to 1/2, and 1/2 + sin(2 r - pi / 2) / 2 from there on. So what is rounded
     is small beside all zeros: of the squares, and of the derivative of snake, which therefore does not fall.
     """
-    zero, half, negative = like(0.0, r), like(0.5, r), r < like(0.0, r)
-    b, b_low = where(negative, -r, r), where(negative, -r_low, r_low)
+    zero, half = like(0.0, r), like(0.5, r)
+    b, b_low = magnitude(r), r_low * copysign(like(1.0, r), r)
     above = b > half
     base = where(above, half, zero)
     b, b_low = where(above, b - _QUARTER_PI(r), b), where(above, b_low - _QUARTER_PI_LOW(r), b_low)
@@ -63,20 +71,16 @@ def _squares(r, r_low, odd):
     low = where(above, b_low, z_low)
     t = z * where(above, _DOUBLED_SINE(z), _SINE_SQUARED(z))
     low = fma(high, t, fma(low, t * where(above, like(3.0, r), like(2.0, r)), low))
+    base, high, low = where(odd, like(1.0, r) - base, base), where(odd, -high, high), where(odd, -low, low)
     s, s_low = ordered_sum(base, high)
     c, c_low = ordered_sum(like(1.0, r) - base, -high)
-    s_low, c_low = s_low + low, c_low - low
-    return where(odd, c, s), where(odd, c_low, s_low), where(odd, s, c), where(odd, s_low, c_low)
+    return s, s_low + low, c, c_low - low
 
 
 @scalar
-def _squares_of_half_turns(u, u_low):
-    """The same for y = pi * (u + u_low), |u| up to 1/2."""
-    negative = u < like(0.0, u)
-    b, b_low = where(negative, -u, u), where(negative, -u_low, u_low)
-    odd = b > like(0.25, u)
-    b, b_low = where(odd, like(0.5, u) - b, b), where(odd, -b_low, b_low)
-    r, r_low = pair_product(b, b_low, _PI(u), _PI_LOW(u))
+def _squares_of_half_turns(u, u_low, odd):
+    """The same for y = pi * (u + u_low), u in the units of half_turns."""
+    r, r_low = pair_product(u, u_low, _PI(u), _PI_LOW(u))
     return _squares(r, r_low, odd)
 
 
@@ -108,10 +112,11 @@ def snake(x: Any, alpha: Any) -> Any:
 def _snake_slope_scalar(x, alpha):
     # 2 * sin(y + pi / 4)**2
     y = alpha * x
-    s, s_low, _, _ = _squares_of_half_turns(shifted_half_turns(alpha, x), shifted_half_turns_low(alpha, x))
+    odd = shifted_half_turns_sign(alpha, x) < like(0.0, x)
+    s, s_low, _, _ = _squares_of_half_turns(shifted_half_turns(alpha, x), shifted_half_turns_low(alpha, x), odd)
     s = s + s_low
-    slope = where(magnitude(y) < _SMALL(x), fma(like(2.0, x), y, like(1.0, x)), s + s)
-    return where(magnitude(x) <= LARGEST(x), where(y == y, slope, y), x - x)
+    slope = where(magnitude(y) >= _SMALL(x), s + s, fma(like(2.0, x), y, like(1.0, x)))
+    return where(magnitude(x) <= LARGEST(x), slope, x - x)
 
 
 @compiled(_snake_slope_scalar)
@@ -121,13 +126,13 @@ def snake_slope(x: Any, alpha: Any) -> Any:
 
 
 def _snake_slope_by_alpha_scalar(x, alpha):
-    # y * sin(2 * y) = 2 * y * sign(u) * sin(pi * |u|) * cos(pi * |u|)
+    # y * sin(2 * y) = 2 * y * (-1)**n * sign(u) * sin(pi * |u|) * cos(pi * |u|) for y = pi * (u + n / 2)
     y = alpha * x
-    u = half_turns(alpha, x)
-    s, s_low, c, c_low = _squares_of_half_turns(u, half_turns_low(alpha, x))
+    u, odd = half_turns(alpha, x), half_turns_sign(alpha, x) < like(0.0, x)
+    s, s_low, c, c_low = _squares_of_half_turns(u, half_turns_low(alpha, x), odd)
     s = s + s_low
-    sine = like(2.0, x) * sqrt(s * (c + c_low))
-    slope = (y * where(u < like(0.0, x), -sine, sine) - s) / alpha / alpha
+    sine = like(2.0, x) * copysign(sqrt(s * (c + c_low)), u)
+    slope = (y * where(odd, -sine, sine) - s) / alpha / alpha
     slope = where(magnitude(y) < _SMALL_FOURTH(x), x * x * fma(-y, y, like(1.0, x)), slope)
     return where(magnitude(x) <= LARGEST(x), where(y == y, slope, y), x - x)
 
