@@ -26,8 +26,8 @@ from fastact._cores import usable_cores
 from fastact._errors import BackendError, UnknownNameError, nearest
 
 __all__ = [
-    "backends", "common_softmax", "elementwise", "explain", "get_num_threads", "offer_to_cuda", "set_num_threads", "softmax_backend",
-    "use_backend", "vectorize",
+    "backends", "common_softmax", "elementwise", "explain", "get_num_threads", "offer_to_cuda", "set_num_threads",
+    "softmax_backend", "use_backend", "vectorize",
 ]  # fmt: skip
 
 #: name -> (module, what it is)
