@@ -2,9 +2,9 @@
 """The softmax family against torch, jax.jit, ONNX Runtime and SciPy, on two threads: python benchmarks/softmax.py.
 
 For each case every library takes the same array and returns a new one (with `out`, fastact and torch write into one).
-Conversions are not counted, except of arrays that are not contiguous for a library that needs them to be. The calls of a
-case are interleaved, and the least time of each counts. `copy` is np.copyto(out, x). The ratio is the best peer's time
-over fastact's: above 1 fastact is faster.
+Conversions are not counted, except of arrays that are not contiguous for a library that needs them to be. The calls of
+a case are interleaved, and the least time of each counts. `copy` is np.copyto(out, x). The ratio is the best peer's
+time over fastact's: above 1 fastact is faster.
 
     python benchmarks/softmax.py [softmax] [log_softmax] [logsumexp] [backward] [--case WORDS] [--seconds 1]
 """
