@@ -378,7 +378,11 @@ def _apply(
     if target is not None and target.ndim < len(whole):
         target = target.reshape(1) if shape == () else np.expand_dims(target, axes)
     result = kernels.softmax(kind, tuple(ready), axes, target, options)
-    return result.reshape(result_shape)[()] if out is None else out
+    if out is not None:
+        return out
+    if result.shape != result_shape:
+        result = result.reshape(result_shape)
+    return result if result_shape else result[()]
 
 
 def _weighted(
