@@ -18,13 +18,13 @@ for variable in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # they would change 
 
 import argparse
 import math
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import fastact as fa
+from fastact.bench.timing import Contender, interleaved
 
 THREADS = 2
 Call = Callable[[], Any]
@@ -205,35 +205,15 @@ def contenders(kind: str, case: Case) -> dict[str, Call]:
     return calls
 
 
-def least_times(calls: dict[str, Call], seconds: float) -> dict[str, float]:
-    """Least seconds per call, the libraries taking turns; short calls are timed in batches."""
-    batch = {}
-    for name, call in calls.items():
-        call()
-        start = time.perf_counter()
-        call()
-        batch[name] = max(1, int(1e-3 / (time.perf_counter() - start)))
-    least = dict.fromkeys(calls, float("inf"))
-    stop, rounds = time.perf_counter() + seconds, 0
-    while rounds < 5 or time.perf_counter() < stop:
-        rounds += 1
-        for name, call in calls.items():
-            time.sleep(2e-4)  # threads that still look out for work would slow the next library down
-            start = time.perf_counter()
-            for _ in range(batch[name]):
-                call()
-            least[name] = min(least[name], (time.perf_counter() - start) / batch[name])
-    return least
-
-
 def measure(kind: str, case: Case, seconds: float) -> Iterator[str]:
     """A line of the table, and its ratio."""
-    least = least_times(contenders(kind, case), seconds)
+    calls = {name: Contender(call) for name, call in contenders(kind, case).items()}
+    least = interleaved(calls, seconds, always=("fastact", "copy"))
     peers = [least[name] for name in PEERS if name in least]
     size = math.prod(case.shape)
     yield f"{kind:<12}{case!s:<42}"
     for name in ("fastact", "copy", *PEERS):
-        yield f"{least[name] * 1e9 / size:>10.3f}" if name in least else f"{'-':>10}"
+        yield f"{least[name] / size:>10.3f}" if name in least else f"{'-':>10}"
     yield f"{min(peers) / least['fastact']:>8.2f}" if peers else f"{'-':>8}"
 
 
