@@ -6,6 +6,7 @@ The reference sees a mask as the list of the elements that count, so nothing und
 from __future__ import annotations
 
 import math
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -436,6 +437,13 @@ def test_logsumexp_errors() -> None:
         fa.logsumexp(x, 1, b=np.ones(4))
     with pytest.raises(TypeError, match="not supported for the input types"):
         fa.logsumexp(np.zeros(3, complex))
+
+
+def test_explain_and_pickle() -> None:
+    assert "rows of (1, 12, 1)" in fa.explain(fa.logsumexp, numbers((3, 4)))
+    assert "row blocks of (3, 400, 1)" in fa.explain(fa.softmin, numbers((3, 400)), where="causal")
+    for function in (fa.softmin, fa.logsumexp):
+        assert pickle.loads(pickle.dumps(function)) is function
 
 
 def test_scalars(backend: str) -> None:
