@@ -34,6 +34,8 @@ def _check_reduction(reduction: str) -> None:
 
 def _rounded(values: Any, dtype: np.dtype[Any]) -> Any:
     """In the dtype of the result; an overflow gives infinity."""
+    if getattr(values, "dtype", None) == dtype:
+        return values
     with np.errstate(all="ignore"):
         return np.asarray(values).astype(dtype, copy=False)[()]
 
@@ -207,7 +209,7 @@ def _labels(
         )
     if y.dtype == np.uint64:
         y = np.minimum(y, np.uint64(np.iinfo(np.intp).max))  # which is no class, and must not wrap to one
-    labels = np.require(y, np.intp, ["C", "A"])
+    labels = y if y.dtype == np.intp and y.flags.carray else np.require(y, np.intp, ["C", "A"])
     count = kernels.count_targets(labels, n, ignore, weights)
     if count is None:
         place = tuple(np.argwhere((labels != ignore) & ((labels < 0) | (labels >= n)))[0].tolist())
