@@ -34,8 +34,8 @@ def _check_reduction(reduction: str) -> None:
 
 def _rounded(values: Any, dtype: np.dtype[Any]) -> Any:
     """In the dtype of the result; an overflow gives infinity."""
-    if getattr(values, "dtype", None) == dtype:
-        return values
+    if isinstance(values, np.ndarray) and values.dtype == dtype:
+        return values[()]
     with np.errstate(all="ignore"):
         return np.asarray(values).astype(dtype, copy=False)[()]
 
