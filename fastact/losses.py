@@ -329,11 +329,14 @@ class ElementwiseLoss:
         scale = 1.0 if reduction != "mean" else 1 / size if size else math.nan
         if out is not None:
             check_out(out, shape, dtype)
-        values, gradient = self._both(*operands[:2], scale, *operands[2:], backend=backend)
-        gradient = _rounded(gradient, dtype)
-        if out is not None:
-            out[...] = gradient
-            gradient = out
+        wide = wide_dtype(dtype)
+        outputs = {} if out is None or out.dtype != wide else {"out": (np.empty(shape, wide), out)}
+        values, gradient = self._both(*operands[:2], scale, *operands[2:], backend=backend, **outputs)
+        if gradient is not out:
+            gradient = _rounded(gradient, dtype)
+            if out is not None:
+                out[...] = gradient
+                gradient = out
         return self._reduced(values, reduction, dtype), gradient
 
     def _operands(self, x: Any, target: Any, parameters: dict[str, Any]) -> tuple[tuple[Any, ...], np.dtype[Any]]:
