@@ -193,7 +193,7 @@ def run(int kind, cnp.ndarray grad, cnp.ndarray x not None, cnp.ndarray out, int
     if job.out_stored < 0 or (stored == DOUBLE) != (job.out_stored == DOUBLE):
         return None
     if size == 0:
-        return out
+        return None if kind == LOG_SUM else out
     job.kind = kind
     job.backward = grad is not None
     job.is_double = stored == DOUBLE

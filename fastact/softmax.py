@@ -278,6 +278,7 @@ class LogSumExp(_OverAxes):
 
     name = "logsumexp"
     kind = "logsumexp"
+    kernel = 2
     formula = "log(sum_j exp(x_j))"
 
     def __call__(
@@ -295,6 +296,10 @@ class LogSumExp(_OverAxes):
         dtype: DTypeLike | None = None,
         backend: str | None = None,
     ) -> Any:
+        if b is where is lengths is dtype is out is backend is None and temperature is _ONE and not return_sign:
+            result = _dispatch.common_softmax(self.kernel, None, x, axis, None)
+            if result is not None and result.dtype == x.dtype:  # type: ignore[union-attr]
+                return result if keepdims else result.squeeze(axis)[()]
         if b is not None:
             if out is not None or dtype is not None:
                 raise TypeError("logsumexp takes no out or dtype together with b; convert x, or assign the result")
@@ -302,6 +307,9 @@ class LogSumExp(_OverAxes):
             return (value, sign) if return_sign else np.where(sign < 0, np.nan, value)[()]
         value = _apply(self, (x,), axis, where, lengths, temperature, out, dtype, backend, keepdims)
         return (value, np.where(np.isnan(value), value, value > -np.inf)[()]) if return_sign else value
+
+    def explain(self, kernels: ModuleType, x: ArrayLike, axis: Axis = None, **_: Any) -> str:
+        return super().explain(kernels, x, axis)
 
     def backward(
         self,
@@ -378,7 +386,11 @@ def _apply(
     if target is not None and target.ndim < len(whole):
         target = target.reshape(1) if shape == () else np.expand_dims(target, axes)
     result = kernels.softmax(kind, tuple(ready), axes, target, options)
-    return result.reshape(result_shape)[()] if out is None else out
+    if out is not None:
+        return out
+    if result.shape != result_shape:
+        result = result.reshape(result_shape)
+    return result if result_shape else result[()]
 
 
 def _weighted(
