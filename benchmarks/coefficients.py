@@ -66,9 +66,9 @@ def alternating(nodes: list[mpf], n: int, size: dict[mpf, mpf]) -> list[mpf]:
     return nodes
 
 
-def almost_exact(f: Function, near: float, dtype: type, bits: int) -> tuple[mpf, mpf]:
+def almost_exact(f: Function, near: float, dtype: type, bits: int, reach: int = 400) -> tuple[mpf, mpf]:
     """A multiple of 2**-bits near `near` at which f is all but a number of the dtype, and that number."""
-    points = [mpf(round(near * 2**bits) + i) / 2**bits for i in range(-400, 401)]
+    points = [mpf(round(near * 2**bits) + i) / 2**bits for i in range(-reach, reach + 1)]
     values = [f(x) for x in points]
     rounded = [mpf(float(dtype(float(y)))) for y in values]
     best = min(range(len(points)), key=lambda i: abs(values[i] - rounded[i]))
@@ -392,11 +392,20 @@ def telu_bend(root: mpf, square: mpf) -> Function:
     return f
 
 
+def decay_tables(name: str, factor: mpf, argument: mpf, *bits: int) -> None:
+    """Prints what makes e**-argument at the root of a slope: 1 / 4 of the decay, e**(factor * offset)."""
+    near = (2 * mpmath.log(2) - argument) / factor
+    for dtype, places in zip((np.float32, np.float64), bits, strict=True):
+        offset, decay = almost_exact(lambda y: mpmath.exp(factor * y), near, dtype, places, 4)
+        low = float(mpmath.exp(factor * offset) / decay - 1)
+        print(f"{name}_OFFSET, _DECAY, _DECAY_LOW, {dtype.__name__}: {float(offset)!r}, {float(decay)!r}, {low!r}")
+
+
 def gate_tables() -> None:
     """The constants of silu, quick_gelu, gelu_tanh, mish and telu: roots of their slopes, and what is taken there."""
     root = mpmath.findroot(lambda b: 1 + mpmath.exp(-b) - b, mpf("1.28"))
     parts("_SILU_ROOT", root)
-    parts("_SILU_SCALE", mpmath.exp(root))
+    decay_tables("_SILU", mpf(1), root, 24, 53)
     quick = mpf("1.702")
     parts("_QUICK", quick)
     parts("_QUICK_LOG2_E", quick / mpmath.log(2))
@@ -407,18 +416,12 @@ def gate_tables() -> None:
     parts("_CUBE", cube)
     parts("_CUBE_LOG2_E", cube / mpmath.log(2))
     parts("_CUBE_LN2", mpmath.log(2) / cube)
-    parts("_SQUARE", square, 12, 40)
+    parts("_SQUARE", square, 16, 40)
+    parts("_STEEP", 3 * cube)
+    parts("_LESS_SQUARE", 2 * square / 3, 16, 40)
     root = mpmath.findroot(lambda b: 1 + mpmath.exp(-argument(b)) - steepness(b), mpf("0.75"))
-    scale = mpmath.exp(argument(root))
-    parts("_GELU_ROOT", root)
-    parts("_GELU_SCALE", scale)
-    parts("_GELU_SLOPE_SQUARE", square + root**2, 14, 42)
-    parts("_GELU_STEEPNESS", 3 * scale * cube)
-    for dtype in np.float32, np.float64:
-        high = mpf(float(dtype(float(2 * scale * cube * square))))
-        missing = mpf(float(dtype(float(3 * scale * cube)))) - 3 * scale * cube
-        low = 2 * scale * cube * square - high + missing * (square + 3 * root**2)
-        print(f"_GELU_OFFSET, its low part, {dtype.__name__}: {float(high)!r}, {float(dtype(float(low)))!r}")
+    parts("_GELU_ROOT", argument(root) / cube)
+    decay_tables("_GELU", cube, argument(root), 19, 48)
     # slope * (1 + c**2)**2 / y with c = 1 + y, y = e**-b
     root = mpmath.findroot(lambda b: (lambda c: (1 + c) * (1 + c * c) - 4 * b * c)(1 + mpmath.exp(-b)), mpf("1.19"))
     scale = mpmath.exp(root)
@@ -449,6 +452,10 @@ def main() -> None:
     square = lambda r: r * r  # noqa: E731
     show("_EXP", remez(exponential, -reach, reach, 4, square), np.float32)
     show("_EXP", remez(exponential, -reach, reach, 10, square), np.float64)
+    low, high = mpmath.log("0.7499"), mpmath.log("1.5002")
+    for degree, dtype, turns in ((4, np.float32, 99), (9, np.float64, 4)):
+        weight = lambda r: r * r / mpmath.exp(r)  # noqa: E731
+        show("_EXP_SKEW", rounded_in_turn(exponential, low, high, degree, dtype, weight, (), turns), dtype)
     reach = ((mpmath.sqrt(2) - 1) / (mpmath.sqrt(2) + 1)) ** 2 * mpf("1.001")
     show("_LOG", remez(logarithm, mpf(0), reach, 2), np.float32)
     show("_LOG", remez(logarithm, mpf(0), reach, 6), np.float64)

@@ -17,6 +17,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,6 +29,7 @@ for variable in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
     os.environ.pop(variable, None)
 
 import numpy as np  # noqa: E402
+from limits import LIMITS, limit_of  # noqa: E402
 from PIL import Image  # noqa: E402
 from report import provenance  # noqa: E402
 
@@ -209,7 +211,7 @@ def copy_shares(results: Results) -> Iterator[str]:
 
 
 def where_slower(results: Results) -> Iterator[str]:
-    """Every cell in which a peer is faster."""
+    """Every cell in which a peer is faster, under what limits fastact there."""
     below = list(slower(results))
     yield f"## Where a peer is faster: {len(below)} of {len(results)} cells"
     yield ""
@@ -217,14 +219,26 @@ def where_slower(results: Results) -> Iterator[str]:
     yield (
         "By library: " + (", ".join(f"{library} {count}" for library, count in libraries.most_common()) or "none") + "."
     )
-    yield ""
-    yield from table(
-        [*Case._fields, "ns", "fastest peer", "its ns", "ratio"],
-        (
-            [*case, f"{t['fastact']:.4g}", best_peer(t), f"{min(peers_of(t).values()):.4g}", f"{ratio(t):.2f}"]
-            for case, t in below
-        ),
-    )
+    for limit in LIMITS:
+        cells = [(case, times) for case, times in below if limit_of(case, times) is limit]
+        if cells:
+            yield from (
+                "",
+                f"### {limit.title}: {len(cells)} cells",
+                "",
+                *textwrap.wrap(" ".join(limit.text.split()), 110),
+                "",
+            )
+            yield from table(
+                [*Case._fields, "ns", "fastest peer", "its ns", "ratio", "share of the copy"],
+                (
+                    [
+                        *case, f"{t['fastact']:.4g}", best_peer(t), f"{min(peers_of(t).values()):.4g}",
+                        f"{ratio(t):.2f}", f"{copy_share(t):.2f}",
+                    ]
+                    for case, t in cells
+                ),
+            )  # fmt: skip
 
 
 def write_documents(folder: Path) -> None:

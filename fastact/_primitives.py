@@ -19,9 +19,9 @@ from numba.core import types
 
 __all__ = [
     "COMPILED", "INNER_OPTIONS", "JIT_OPTIONS", "PRIMITIVES", "biased_power", "compiled", "constant", "copysign",
-    "floor", "fma", "install", "leading_power", "like", "lower_half_power", "magnitude", "piecewise", "polynomial",
-    "positive_part", "power_of_two", "primitive", "reciprocal_power", "small_power", "sqrt", "times_power",
-    "upper_half_power", "where",
+    "floor", "fma", "install", "leading_power", "like", "lower_half_power", "magnitude", "outer_power", "piecewise",
+    "polynomial", "positive_part", "power_of_two", "primitive", "reciprocal_power", "small_power", "sqrt",
+    "times_inner_power", "times_power", "upper_half_power", "where", "without_square",
 ]  # fmt: skip
 
 #: Options of every scalar function. NumPy's division: the default's ZeroDivisionError branch alone stops
@@ -217,6 +217,41 @@ def times_power(x: Any, shifted: Any) -> Any:
     """x * 2 ** k, k as `power_of_two` takes it, for normal x and result: an addition of integers."""
 
 
+def _inner_exponent(builder: Any, shifted: Any) -> tuple[Any, Any]:
+    """k moved to the exponent, and the number nearest to it that leaves a number near 1 normal."""
+    integer, bits = _integer(shifted.type), _mantissa_bits(shifted.type)
+    bias = (1 << (integer.width - bits - 2)) - 1
+    exponent = builder.shl(_bits(builder, shifted), ir.Constant(integer, bits))
+    inner = exponent
+    for sign, end in ((">", 8 - bias), ("<", bias - 1)):
+        limit = ir.Constant(integer, end << bits)
+        inner = builder.select(builder.icmp_signed(sign, inner, limit), inner, limit)
+    return exponent, inner
+
+
+def _times_inner_power(builder: Any, values: Any, cast: Any) -> Any:
+    x, shifted = values
+    return builder.bitcast(builder.add(_bits(builder, x), _inner_exponent(builder, shifted)[1]), x.type)
+
+
+@primitive(2, 0, _times_inner_power)
+def times_inner_power(x: Any, shifted: Any) -> Any:
+    """x * 2 ** k for x near 1, but only so far that it stays a normal number: an addition of integers."""
+
+
+def _outer_power(builder: Any, values: Any, cast: Any) -> Any:
+    (shifted,) = values
+    integer, bits = _integer(shifted.type), _mantissa_bits(shifted.type)
+    bias = ir.Constant(integer, ((1 << (integer.width - bits - 2)) - 1) << bits)
+    exponent, inner = _inner_exponent(builder, shifted)
+    return builder.bitcast(builder.add(builder.sub(exponent, inner), bias), shifted.type)
+
+
+@primitive(1, 0, _outer_power)
+def outer_power(shifted: Any) -> Any:
+    """The power of two that `times_inner_power` leaves to be multiplied, which rounds a subnormal result once."""
+
+
 def _biased_power(builder: Any, values: Any, cast: Any) -> Any:
     (shifted,) = values
     shift = ir.Constant(_integer(shifted.type), _mantissa_bits(shifted.type))
@@ -266,6 +301,17 @@ def reciprocal_power(power: Any) -> Any:
     """1 / power for a power of two, both normal."""
 
 
+def _without_square(builder: Any, values: Any, cast: Any) -> Any:
+    shifted, power = values
+    exponent = builder.shl(_bits(builder, shifted), ir.Constant(_integer(power.type), _mantissa_bits(power.type)))
+    return builder.bitcast(builder.sub(builder.sub(exponent, _bits(builder, power)), _bits(builder, power)), power.type)
+
+
+@primitive(2, 0, _without_square)
+def without_square(shifted: Any, power: Any) -> Any:
+    """2 ** k / power ** 2 from the float 1.5 * 2 ** mantissa_bits + 3 * bias + k."""
+
+
 def constant(float32: float, float64: float) -> Callable[[Any], Any]:
     """A function of x that gives one number or the other, by the dtype of x."""
 
@@ -276,14 +322,21 @@ def constant(float32: float, float64: float) -> Callable[[Any], Any]:
     return _register(lambda x: None, 1, 0, body)
 
 
-def small_power(float32_offset: int, float64_offset: int) -> Callable[[Any], Any]:
-    """A function of `shifted` as in `power_of_two`: 2 ** (k - offset), or 0 where that is no normal number."""
+def small_power(
+    float32_offset: int, float64_offset: int, float32_factor: float = 1.0, float64_factor: float = 1.0
+) -> Callable[[Any], Any]:
+    """A function of `shifted` as in `power_of_two`: 2 ** (k - offset) * factor, or 0 where that is no normal number.
+
+    The factor is from 1 up to 2.
+    """
 
     def body(builder: Any, values: Any, cast: Any) -> Any:
         (shifted,) = values
         integer, bits = _integer(shifted.type), _mantissa_bits(shifted.type)
-        offset = float32_offset if isinstance(shifted.type, ir.FloatType) else float64_offset
-        bias = ir.Constant(integer, ((1 << (integer.width - bits - 2)) - 1 - offset) << bits)
+        single = isinstance(shifted.type, ir.FloatType)
+        offset, factor = (float32_offset, float32_factor) if single else (float64_offset, float64_factor)
+        exponent = (1 << (integer.width - bits - 2)) - 1 - offset
+        bias = ir.Constant(integer, (exponent << bits) + round((factor - 1) * 2**bits))
         power = builder.add(builder.shl(_bits(builder, shifted), ir.Constant(integer, bits)), bias)
         zero = ir.Constant(integer, 0)
         positive = builder.icmp_signed(">", power, zero)

@@ -18,7 +18,6 @@ from fastact._primitives import (
     leading_power,
     like,
     magnitude,
-    positive_part,
     reciprocal_power,
     sqrt,
     where,
@@ -33,16 +32,15 @@ from fastact._scalar_math.pairs import (
     pair_product,
     quotient,
     scalar,
-    times,
 )
 
 _SIXTH = constant(0.1666666716337204, 1 / 6)
-_SIXTH_LOW = constant(-4.967053879312289e-09, 9.25185853854297e-18)
+#: Rounded up, so that hard_sigmoid(-3) is 0: the sum with its low part comes out below 0, not above.
+_SIXTH_LOW = constant(-4.967053435223079e-09, 9.251858538542972e-18)
 _THIRD = constant(0.3333333432674408, 1 / 3)
 _THIRD_LOW = constant(-9.934107758624577e-09, 1.850371707708594e-17)
 #: From here on x / (1 + x) is 1 in the dtype, with a margin.
 _SOFTSIGN_END = constant(2.0**26, 2.0**55)
-_LEAST = constant(2.0**-149, 2.0**-1074)
 #: The least normal number, and the largest power of two whose reciprocal is one.
 _LEAST_POWER = constant(2.0**-126, 2.0**-1022)
 _LEAST_ROOT = constant(2.0**-45, 2.0**-400)
@@ -57,8 +55,7 @@ def _sixth_low(slope):
 
 def _hard_sigmoid_scalar(x, slope, offset):
     x = clamp(x, -LARGEST(x), LARGEST(x))  # 0 * inf would be NaN
-    # The second product is rounded, and not fused into the sum, so that 0.5 - 3 / 6 is exactly 0.
-    return clamp(fma(slope, x, offset) + x * _sixth_low(slope), like(0.0, x), like(1.0, x))
+    return clamp(fma(x, _sixth_low(slope), fma(slope, x, offset)), like(0.0, x), like(1.0, x))
 
 
 @compiled(_hard_sigmoid_scalar)
@@ -70,13 +67,13 @@ def hard_sigmoid(x: Any, slope: Any, offset: Any) -> Any:
 def _inside_hard_sigmoid_scalar(x, slope, offset):
     zero, one = like(0.0, x), like(1.0, x)
     c = clamp(x, -LARGEST(x), LARGEST(x))
-    more = c * _sixth_low(slope)
-    # A product that underflows is not 0, and may be all that there is.
-    lost = where(x == zero, zero, where(slope == zero, zero, copysign(_LEAST(x), slope * c)))
-    more = where(slope * c == zero, lost, more)
+    low = _sixth_low(slope)
+    # A product that underflows has a sign, which is all that there is for offset = 0.
+    sign = where(slope == zero, zero, copysign(one, slope))
+    steep, steep_low = where(offset == zero, sign, slope), where(offset == zero, zero, low)
     rest, rest_low = exact_sum(one, -offset)
-    above = where(fma(slope, c, offset) + more > zero, one, zero)
-    inside = where(fma(-slope, c, rest) + (rest_low - more) > zero, above, zero)
+    above = where(fma(c, steep_low, fma(steep, c, offset)) > zero, one, zero)
+    inside = where(fma(-slope, c, rest) + fma(-c, low, rest_low) > zero, above, zero)
     return where(x == x, inside, x)
 
 
@@ -166,12 +163,14 @@ def softsign(x: Any) -> Any:
 
 
 def _softsign_slope_times_scalar(g, x):
-    d, d_low = exact_sum(like(1.0, x), bounded(x, LARGEST(x)))
-    inverse = reciprocal_power(leading_power(where(d > _LARGEST_POWER(x), _LARGEST_POWER(x), d)))
-    q, q_low = quotient(like(1.0, x), like(-0.0, x), d * inverse, d_low * inverse)
-    square, square_low = pair_product(q, q_low, q, q_low)
-    inverse = where(magnitude(x) > LARGEST(x), like(0.0, x), inverse)
-    return times(g, square, square_low) * inverse * inverse
+    # The square is summed from its largest term, and divided by that of p, the power of two at or below 1 or |x|: what
+    # is left to multiply, 1 / p twice, comes last.
+    one, b = like(1.0, x), magnitude(x)
+    more, less = where(b > one, b, one), where(b > one, one, b)
+    scale = reciprocal_power(leading_power(where(more > _LARGEST_POWER(x), _LARGEST_POWER(x), more)))
+    more, less = more * scale, less * scale
+    square = fma(more, more, fma(more + more, less, less * less))
+    return g * (one / square) * scale * scale
 
 
 @compiled(_softsign_slope_times_scalar)
@@ -210,34 +209,15 @@ def _power_below_root(b):
     return leading_power(where(root > _LEAST_POWER(b), root, _LEAST_POWER(b)))
 
 
-@scalar
-def _unit_of(b):
-    """A power of two to measure lengths in, so that squares of those about sqrt(b) are normal numbers: mostly 1."""
-    power = _power_below_root(b)
-    usual = where(power > _LEAST_ROOT(b), power < reciprocal_power(_LEAST_ROOT(b)), False)
-    return where(usual, like(1.0, b), power)
-
-
 def _squareplus_scalar(x, b):
-    # y = (a + s) / 2 with s = sqrt(a**2 + b), a = |x|, or b / 4 over that for x < 0, is a root of y**2 - x y - b / 4. A
-    # step of Newton's method, for which 1 / s to 1/8 will do, takes off what roundings have left: some 3 ULP.
-    zero, half = like(0.0, x), like(0.5, x)
-    unit = _unit_of(b)
-    inverse = reciprocal_power(unit)
-    quarter = b * inverse * inverse * like(0.25, x)
-    a = magnitude(x) * inverse
-    a = where(a > LARGEST(x), LARGEST(x), a)
-    n = fma(a, a, b * inverse * inverse)
-    s = sqrt(where(n > LARGEST(x), LARGEST(x), n))
-    s = where(s < a, a, s)
-    step = -positive_part(reciprocal_power(s))  # 0 where 1 / s is subnormal
-    negative = x < zero
-    y = fma(s, half, a * half)
-    y = where(negative, quarter / y, y)
-    off = fma(y, where(negative, y, y - a), where(negative, fma(a, y, -quarter), -quarter))
-    value = fma(off, step, y) * unit
-    value = where(x < -LARGEST(x), zero, value)
-    return where(value < x, x, value)
+    # x >= 0: (s + a) * p / 2; x < 0: b / (2 * (s + a) * p)
+    half = like(0.5, x)
+    p, a, s, s_low, unit, ratio, power = _squareplus_parts(x, b)
+    d, d_low = ordered_sum(s, a)
+    d_low = d_low + s_low
+    q, q_low = quotient(half * unit, like(-0.0, x), d, d_low)
+    value = where(x < like(0.0, x), (q + q_low) * power * ratio, (d + d_low) * (half * p))
+    return where(magnitude(x) > LARGEST(x), where(x > like(0.0, x), x, like(0.0, x)), value)
 
 
 @compiled(_squareplus_scalar)
@@ -261,10 +241,11 @@ def _squareplus_slope_times_scalar(g, x, b):
     a = a * scale
     c = where(square > zero, square, _LEAST_POWER(x) / _LEAST_ROOT(x)) * scale * scale
     s = sqrt(fma(a, a, c))
-    lost = fma(a, a, fma(-s, s, c))
     d, d_low = ordered_sum(s, a)
-    product = fma(s, d, fma(s, d_low, like(1.125, x) * lost))
-    q = (half * square) / product
+    lost = where(scale < one, fma(a - s, d, c), fma(a, a, fma(-s, s, c)))  # a**2 + c - s**2
+    # s * d, where s lacks lost / (2 * s), so that s * d lacks lost * (1 + a / (2 * s)), about
+    product = fma(s, d, fma(s, d_low, lost * fma(a, like(0.3, x), one)))
+    q = where(a == zero, half, (half * square) / product)  # also for b = 0
     negative = x < zero
     q = where(negative, q, fma(-q * scale, scale, one))
     scale = where(negative, scale, one)

@@ -19,10 +19,12 @@ from fastact._primitives import (
     like,
     lower_half_power,
     magnitude,
+    outer_power,
     piecewise,
     polynomial,
     power_of_two,
     small_power,
+    times_inner_power,
     times_power,
     upper_half_power,
     where,
@@ -47,6 +49,7 @@ from fastact._scalar_math.pairs import (
 LOG2_E = constant(1.4426950408889634, 1.4426950408889634)
 LN2_HIGH = constant(0.6931471824645996, 0.6931471805599453)
 LN2_LOW = constant(-1.904654299957768e-09, 2.3190468138462996e-17)
+_SKEW = constant(0.0588915178, 0.0588915178)  # log(3 / 2) - log(2) / 2
 #: Where e**x is 0 even after multiplication by x, and where it is infinite.
 EXP_LOWEST = constant(-112.0, -760.0)
 #: Where e**x is 0 even after multiplication by the largest number.
@@ -79,6 +82,18 @@ _EXP_COEFFICIENTS = (
 )  # fmt: skip
 #: (e**r - 1 - r) / r**2 for |r| <= log(2) / 2; e**r to 2**-28, 2**-64.
 EXP_QUADRATIC = polynomial(*_EXP_COEFFICIENTS, pairs=True)
+#: The same for r from log(3 / 4) to log(3 / 2), as `exp` wants it; 2**-28.4, 2**-57.7 of e**r.
+_EXP_SKEW = polynomial(
+    (
+        0.5000001788139343, 0.16666573286056519, 0.04165844991803169, 0.008360007777810097, 0.0014642314054071903,
+    ),
+    (
+        0.4999999999999999, 0.16666666666667732, 0.04166666666668581, 0.00833333333242523,
+        0.0013888888884897865, 0.00019841272475326356, 2.480157697802332e-05, 2.7554115191061327e-06,
+        2.7589796358057396e-07, 2.6469837086472233e-08,
+    ),
+    pairs=True,
+)  # fmt: skip
 #: (e**r - 1 - r - r**2 / 2) / r**3, for what cancels 1; e**r to 2**-33, 2**-64.
 _EXP_CUBIC = polynomial(
     (
@@ -241,10 +256,11 @@ def sigmoid_parts(x, x_low):
     subnormal result once. Powers of two are added to exponents as integers, since multiplications limit the speed.
     """
     u, k = reversed_exp_parts(x, x_low)
-    one, one_low = ordered_sum(like(1.0, x), tiny_power(k))
-    d, d_low = ordered_sum(one, u)
+    power = tiny_power(k)
+    d = (like(1.0, x) + power) + u
+    d_low = ((like(1.0, x) - d) + power) + u  # exact: each sum is nearly 0, or a multiple of what d is rounded to
     q = like(1.0, x) / d
-    return q, fma(-q, d_low + one_low, fma(-q, d, like(1.0, x))), u, k
+    return q, fma(-q, d_low, fma(-q, d, like(1.0, x))), u, k
 
 
 @scalar
@@ -293,9 +309,14 @@ def _log1p_exp_parts(b, b_low, half):
 
 
 def _exp_scalar(x):
-    r, k = _exp_reduced(clamp(x, EXP_LOWEST(x), EXP_HIGHEST(x)), like(-0.0, x), SHIFT(x))
-    one, one_low = ordered_sum(like(1.0, x), r)
-    return scale(one + fma(r * r, EXP_QUADRATIC(r), one_low), k)
+    x = clamp(x, EXP_LOWEST(x), EXP_HIGHEST(x))
+    # 3 / 4 <= e**r <= 3 / 2: the last bit of e**r - 1 is worth 1 / 4 ULP of e**r. With |r| <= 0.35 it is 1 / 2 ULP.
+    k = fma(x - _SKEW(x), LOG2_E(x), SHIFT(x))
+    whole = k - SHIFT(x)
+    r = fma(-whole, LN2_LOW(x), fma(-whole, LN2_HIGH(x), x))
+    p = like(1.0, x) + fma(r * r, _EXP_SKEW(r), r)
+    # 2**k in two steps, the first of which stays among normal numbers; x - x is 0, or NaN, which integers would lose
+    return fma(times_inner_power(p, k), outer_power(k), x - x)
 
 
 @compiled(_exp_scalar)

@@ -2,8 +2,9 @@
 
 In all of them b is |x|, or the magnitude of the gate's argument, within where the result is not yet 0 or x. Values are
 max(x, 0) less a tail, which in silu's kin has one form for both signs; so has the tail of their slope, which is 1 less
-it for x > 0. A slope that is 0 for some x < 0, its root, is written in d, the distance of b from there, as are the
-exponentials: e**-b = e**-d / scale. The terms that would cancel at the root are then 0 there, and of one sign.
+it for x > 0. A slope is 0 for some x < 0, its root. There the exponentials are numbers of the dtype, all but a very
+small part, times e**r with r = 0. So in silu's kin what cancels at the root is known to twice the dtype's precision;
+in mish and telu it is written in d, the distance of b from the root, as terms that are 0 there, and of one sign.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastact._primitives import (
+    biased_power,
     compiled,
     constant,
     copysign,
@@ -24,12 +26,13 @@ from fastact._primitives import (
     polynomial,
     power_of_two,
     reciprocal_power,
+    small_power,
     times_power,
     upper_half_power,
     where,
+    without_square,
 )
 from fastact._scalar_math.exponential import (
-    EXP_DEEPEST,
     EXP_LOWEST,
     EXP_QUADRATIC,
     LN2_HIGH,
@@ -41,7 +44,6 @@ from fastact._scalar_math.exponential import (
 from fastact._scalar_math.pairs import (
     LARGEST,
     SHIFT_TINY,
-    TINY,
     bounded,
     clamp,
     exact_product,
@@ -53,16 +55,22 @@ from fastact._scalar_math.pairs import (
     unbiased,
 )
 
-#: k, biased as `SHIFT_TINY` is, from which scaling leaves that bias to another multiplication.
-_DEEP = constant(1.5 * 2**23 - 100, 1.5 * 2**52 - 1000)
 #: Where e**-b * b is 0 even after multiplication by the largest number, and where the square of e**-b times that is.
 _SLOPE_END = constant(200.0, 1470.0)
 _HALF_END = constant(142.0, 1090.0)
-#: The root of silu's slope, 1 + e**-b = b there, and its scale, e**root.
+_INFINITY = constant(math.inf, math.inf)
+#: k, biased by thrice the bias of exponents, as `without_square` takes it; and by the bias itself.
+_SHIFT_THRICE = constant(1.5 * 2**23 + 3 * 127, 1.5 * 2**52 + 3 * 1023)
+_SHIFT_BIAS = constant(1.5 * 2**23 + 127, 1.5 * 2**52 + 1023)
+_thrice_power = small_power(3 * 127, 3 * 1023)
+#: The root of silu's slope, 1 + e**-b = b there. e**-b = decay * (1 + low) * 2**k * e**r with r = -b - k * log(2) -
+#: offset, which is all but 0 at the root, where k = -2. Among offsets near there this one has a small low part.
 _SILU_ROOT = constant(1.2784645557403564, 1.2784645427610737)
-_SILU_ROOT_LOW = constant(-1.2979282537628478e-08, 1.0946994183093437e-16)
-_SILU_SCALE = constant(3.5911214351654053, 3.591121476668622)
-_SILU_SCALE_LOW = constant(4.150321686324787e-08, -3.6148589599468234e-20)
+_SHIFT_ROOT = constant(1.5 * 2**23 + 3 * 127 - 2, 1.5 * 2**52 + 3 * 1023 - 2)
+_SILU_OFFSET = constant(0.10782986879348755, 0.10782981835881722)
+_SILU_DECAY = constant(1.1138582229614258, 1.1138581710442956)
+_SILU_DECAY_LOW = constant(3.824490946158221e-09, -8.113377424390594e-18)
+_silu_power = small_power(3 * 127, 3 * 1023, 1.1138582229614258, 1.1138581710442956)
 #: quick_gelu's factor, log2(e**factor), log(2) / factor; where e**(factor * -b) is 0 even after multiplication by b.
 _QUICK = constant(1.7020000219345093, 1.702)
 _QUICK_LOW = constant(-2.1934509319976314e-08, 4.263256414560601e-17)
@@ -70,27 +78,27 @@ _QUICK_LOG2_E = constant(2.4554669595930156, 2.4554669595930156)
 _QUICK_LN2_HIGH = constant(0.40725451707839966, 0.4072545126674179)
 _QUICK_LN2_LOW = constant(-4.410981802038805e-09, 1.3951574412911617e-17)
 _QUICK_END = constant(66.0, 447.0)
+_QUICK_SLOPE_END = constant(117.0, 863.0)
 #: gelu_tanh's argument is cube * b * (b**2 + square); log2(e**cube), log(2) / cube; where values and slopes are 0.
 _CUBE = constant(0.07135481387376785, 0.07135481627260025)
 _CUBE_LOW = constant(2.3988324659995897e-09, -6.175149918155315e-19)
 _CUBE_LOG2_E = constant(0.1029432395800235, 0.1029432395800235)
 _CUBE_LN2_HIGH = constant(9.714091300964355, 9.714091028023697)
 _CUBE_LN2_LOW = constant(-2.7294066740068956e-07, -8.542374041797814e-16)
-_SQUARE = constant(22.36376953125, 22.363860002236834)  # of so few bits that its difference from a sum is exact
-_SQUARE_LOW = constant(9.04709886526689e-05, -4.476792661527933e-13)
+_SQUARE = constant(22.363861083984375, 22.363860002236834)  # of so few bits that its difference from a sum is exact
+_SQUARE_LOW = constant(-1.081747996067861e-06, -4.476792661527933e-13)
 _GELU_END = constant(11.0, 22.0)
 _GELU_SLOPE_END = constant(13.7, 27.3)
-#: The root of gelu_tanh's slope, and its scale. The argument less that at the root is cube * d * (b * (b + root) +
-#: slope_square); b times its slope, less that, times scale: d * (steepness * (b * (b + root) + slope_square) - offset).
-_GELU_ROOT = constant(0.7524614334106445, 0.7524614220710163)
-_GELU_ROOT_LOW = constant(-1.1339627903339533e-08, -3.635560509207687e-17)
-_GELU_SCALE = constant(3.425182819366455, 3.4251829019991535)
-_GELU_SCALE_LOW = constant(8.263269535291329e-08, 1.979101161979668e-16)
-_GELU_SLOPE_SQUARE = constant(22.9300537109375, 22.930058193941477)  # with few bits, too
-_GELU_SLOPE_SQUARE_LOW = constant(4.483003976929467e-06, 4.514445544201894e-14)
-_GELU_STEEPNESS = constant(0.7332099080085754, 0.7332098900166041)
-_GELU_OFFSET = constant(10.931602478027344, 10.931602221724315)
-_GELU_OFFSET_LOW = constant(1.7662796381046064e-07, -6.34746560110609e-16)  # and of steepness at the root
+#: b times the argument's slope is steep * b * (b**2 + square - less square). As for silu, with the argument / cube.
+_STEEP = constant(0.21406444907188416, 0.21406444881780073)
+_STEEP_LOW = constant(-2.540834209696641e-10, 1.2025242832367862e-17)
+_LESS_SQUARE = constant(14.90924072265625, 14.909240001490616)  # with few bits, too
+_LESS_SQUARE_LOW = constant(-7.211653496597137e-07, 3.0787695708009e-13)
+_GELU_ROOT = constant(17.253984451293945, 17.253984196784398)
+_GELU_OFFSET = constant(2.1741943359375, 2.174197859263007)
+_GELU_DECAY = constant(1.1678205728530884, 1.1678208476590695)
+_GELU_DECAY_LOW = constant(-1.609102945058654e-08, 4.788361797032698e-18)
+_gelu_power = small_power(3 * 127, 3 * 1023, 1.1678205728530884, 1.1678208476590695)
 #: The root of mish's slope, its scale, scale**2, and what the numerator is made of.
 _MISH_ROOT = constant(1.1924312114715576, 1.1924312145154952)
 _MISH_ROOT_LOW = constant(3.0439375464652585e-09, 4.8484829848031044e-17)
@@ -135,10 +143,10 @@ def _decay_terms(b):
 
 
 @scalar
-def _pair_decay_terms(b, b_low):
-    """The same of b + b_low."""
-    k = fma(b, -LOG2_E(b), SHIFT_TINY(b))
-    whole = k - SHIFT_TINY(b)
+def _pair_decay_terms(b, b_low, shift):
+    """The same of b + b_low, k biased as shift is."""
+    k = fma(b, -LOG2_E(b), shift)
+    whole = k - shift
     r = fma(-whole, LN2_HIGH(b), -b) - fma(whole, LN2_LOW(b), b_low)  # what is subtracted from is exact
     return r, r * r * EXP_QUADRATIC(r), k
 
@@ -148,8 +156,8 @@ def _from_root(b, b_low, root, root_low):
     """d and d_low, b + b_low less the root; u, power, e, k: e**-(d + d_low) = (1 + u) * 2**k = 1 + e, power = 2**k."""
     d, d_low = exact_sum(b, -root)
     d_low = (d_low - root_low) + b_low
-    r, t, k = _pair_decay_terms(d, d_low)
-    u, power = r + t, tiny_power(k)
+    r, t, k = _pair_decay_terms(d, d_low, _SHIFT_THRICE(b))
+    u, power = r + t, _thrice_power(k)
     d, d_low = ordered_sum(d, d_low)  # beside the root d_low may be all there is
     return d, d_low, u, power, fma(power, u, power - like(1.0, b)), k
 
@@ -174,9 +182,8 @@ def _product_terms(y, factor, factor_low):
 
 
 @scalar
-def _sigmoid_terms(r, t, k):
-    """q, error: 1 / (1 + (1 + r + t) * 2**-k) = (q + q * error) * 2**k."""
-    power = tiny_power(k)
+def _sigmoid_terms(r, t, power):
+    """q, error: 1 / (1 + (1 + r + t) / power) = (q + q * error) * power."""
     one = like(1.0, r) + power
     d = one + (r + t)
     d_low = ((one - d) + r) + (((like(1.0, r) - one) + power) + t)
@@ -185,9 +192,8 @@ def _sigmoid_terms(r, t, k):
 
 
 @scalar
-def _short_sigmoid_terms(r, t, k):
+def _short_sigmoid_terms(r, t, power):
     """The same in two operations less, for r and t so exact that there is room for what such a sum loses."""
-    power = tiny_power(k)
     d = (like(1.0, r) + power) + (r + t)
     d_low = (((like(1.0, r) - d) + power) + r) + t
     q = like(1.0, r) / d
@@ -202,17 +208,17 @@ def _less_gated(x, b, q, error, k):
 
 
 @scalar
-def _split_power(k):
-    """l, rest: 2**k = 2**l * rest, k biased as `SHIFT_TINY` is, l within what `lower_half_power` and its like take."""
-    deep = k < _DEEP(k)
-    return where(deep, k, unbiased(k)), where(deep, TINY(k), like(1.0, k))
+def _third_powers(k):
+    """third, rest: 2**k = third**2 * rest, k biased as `_SHIFT_THRICE` is: none is out of range where 2**k is."""
+    third = biased_power(fma(k - _SHIFT_THRICE(k), like(1 / 3, k), _SHIFT_BIAS(k)))
+    return third, without_square(k, third)
 
 
 @scalar
 def _times_scaled(g, y, k):
-    """g * y * 2**k rounded about once, k biased as `SHIFT_TINY` is, for |y| * 2**k <= 1 and any g."""
-    k, rest = _split_power(k)
-    return (g * (y * lower_half_power(k))) * upper_half_power(k) * rest
+    """g * y * 2**k rounded about once, k as `_third_powers` takes it, for |y| * 2**k <= 1 and any g."""
+    third, rest = _third_powers(k)
+    return g * (y * third) * third * rest
 
 
 @scalar
@@ -223,31 +229,13 @@ def _over_square(n, n_low, s, s_low):
     return value + value_low
 
 
-@scalar
-def _gate_slope(g, negative, e, rest, rest_low, u, power, k, scale, scale_low):
-    """g * T if negative, else g * (1 - T): T = z * (e + rest + rest_low) / (scale + z)**2, z = (1 + u) * 2**k = 1 + e.
-
-    T is the slope at -b in silu's kin: e**-b * (1 + e**-b - a) / (1 + e**-b)**2, a being b times the derivative of the
-    gate's argument, with e**-b = z / scale. 1 + e**-b - a is (e + rest) / scale, both 0 at the root, and of one sign.
-    """
-    z = fma(power, u, power)
-    s = scale + z
-    s_low = ((scale - s) + z) + scale_low
-    n, n_low = ordered_sum(rest, e)
-    n_low = n_low + rest_low
-    m = fma(n, u, n)
-    m_low = fma(n, u, n - m) + fma(n_low, u, n_low)
-    tail = _over_square(m, m_low, s, s_low)
-    return where(negative, _times_scaled(g, tail, k), g * fma(-tail, power, like(1.0, g)))
-
-
 def _silu_scalar(x):
     # max(x, 0) - b / (1 + e**b)
     b = bounded(x, -EXP_LOWEST(x))
     k = fma(b, -LOG2_E(x), SHIFT_TINY(x))
     whole = k - SHIFT_TINY(x)
     r = fma(whole, LN2_LOW(x), fma(whole, LN2_HIGH(x), b))
-    q, error = _short_sigmoid_terms(r, r * r * EXP_QUADRATIC(r), k)
+    q, error = _short_sigmoid_terms(r, r * r * EXP_QUADRATIC(r), tiny_power(k))
     return _less_gated(x, b, q, error, k)
 
 
@@ -257,22 +245,29 @@ def silu(x: Any) -> Any:
     return x / (1 + np.exp(-x))
 
 
+@scalar
+def _swish_factors(x, beta):
+    """|beta| and |x|, whose product is 0 where beta is 0, for an infinite x too."""
+    return magnitude(beta), bounded(x, where(beta == like(0.0, beta), LARGEST(x), _INFINITY(x)))
+
+
 def _swish_scalar(x, beta):
     # x - x / (1 + e**b), b = |beta * x|, or what is subtracted here where beta * x < 0. An undefined product counts as
-    # large, as does NaN, which comes back with k or with x: tests for either beforehand would delay all the rest.
-    h, h_low = exact_product(beta, x)
-    negative, inside = h < like(0.0, x), magnitude(h) < -EXP_DEEPEST(x)
-    b = where(inside, magnitude(h), -EXP_DEEPEST(x))
-    b_low = where(inside, where(negative, -h_low, h_low), like(0.0, x))
-    k = fma(b, -LOG2_E(x), where(beta == beta, SHIFT_TINY(x), beta))
-    whole = k - SHIFT_TINY(x)
-    r = fma(whole, LN2_HIGH(x), b) + fma(whole, LN2_LOW(x), b_low)
-    q, error = _sigmoid_terms(r, r * r * EXP_QUADRATIC(r), k)
-    finite = where(magnitude(x) > LARGEST(x), like(0.0, x), x)
-    k, rest = _split_power(k)
-    q = q * lower_half_power(k)
-    tail = fma(finite, q, finite * (error * q)) * upper_half_power(k) * rest
-    return copysign(where(negative, tail, x - tail), x)
+    # large, as does NaN, which comes back with k or with x: tests for either beforehand would delay all the rest. The
+    # low part is less than 1 where b is not bounded.
+    steepness, b = _swish_factors(x, beta)
+    h, one = steepness * b, like(1.0, x)
+    h = where(h < _SLOPE_END(x), h, _SLOPE_END(x))
+    h_low = fma(steepness, b, -h)
+    h_low = where(h_low < one, h_low, one)
+    k = fma(h, -LOG2_E(x), where(beta == beta, _SHIFT_THRICE(x), beta))
+    whole = k - _SHIFT_THRICE(x)
+    r = fma(whole, LN2_HIGH(x), h) + fma(whole, LN2_LOW(x), h_low)
+    q, error = _short_sigmoid_terms(r, r * r * EXP_QUADRATIC(r), _thrice_power(k))
+    third, rest = _third_powers(k)
+    b, q = bounded(x, LARGEST(x)), q * third
+    tail = fma(b, q, b * (error * q)) * third * rest
+    return copysign(where(beta * x < like(0.0, x), tail, magnitude(x) - tail), x)
 
 
 @compiled(_swish_scalar)
@@ -282,19 +277,46 @@ def swish(x: Any, beta: Any) -> Any:
 
 
 @scalar
-def _silu_slope(g, h, h_low):
-    """g * (s + h * s * (1 - s)) with s = 1 / (1 + e**-h): g * the derivative of x * s, if h is a multiple of x."""
-    negative = h < like(0.0, h)
-    b_low = where(magnitude(h) < _SLOPE_END(h), where(negative, -h_low, h_low), like(0.0, h))
-    b = bounded(h, _SLOPE_END(h))
-    d, d_low, u, power, e, k = _from_root(b, b_low, _SILU_ROOT(h), _SILU_ROOT_LOW(h))
-    rest = d * -_SILU_SCALE(h)
-    rest_low = fma(d_low, -_SILU_SCALE(h), fma(d, -_SILU_SCALE(h), -rest))
-    return _gate_slope(g, negative, e, rest, rest_low, u, power, k, _SILU_SCALE(h), _SILU_SCALE_LOW(h))
+def _gate(u, p):
+    """q, error: 1 / (1 + p * (1 + u)) = q + q * error; the error of error falls with u."""
+    one = like(1.0, u)
+    q = one / (one + fma(p, u, p))
+    return q, fma(-(q * p), u, fma(-q, p, one - q))
+
+
+@scalar
+def _gate_slope(g, negative, w, w_low, q, error, f, k):
+    """g * T if negative, else g * (1 - T): T = (1 + f) * 2**k * q * (1 + error) * (1 - (w + w_low) * (1 + error)).
+
+    T is the slope at -b in silu's kin: e**-b * (1 + e**-b - a) / (1 + e**-b)**2, a being b times the derivative of the
+    gate's argument, w + w_low = a * q. Where w > 1 / 2, v is exact. Two of the three factors of 2**k are its third
+    root, so that none is out of range.
+    """
+    one = like(1.0, w)
+    v = one - w
+    v_low = fma(error, v - w, -w_low)
+    third, rest = _third_powers(k)
+    q = q * third
+    tail = fma(q, v, q * fma(v, f, fma(v_low, f, v_low)))
+    return where(negative, g * tail * third * rest, g * (one - tail * third * rest))
+
+
+@scalar
+def _silu_decay_terms(b, b_low):
+    """u, f, p, k: e**-(b + b_low) = (1 + u) * p = (1 + f) * 2**k, u being 0 at the root; p is 0 where k is low."""
+    k = fma(_SILU_ROOT(b) - b, LOG2_E(b), _SHIFT_ROOT(b))
+    whole = k - _SHIFT_THRICE(b)
+    r = fma(-whole, LN2_LOW(b), (fma(-whole, LN2_HIGH(b), -b) - _SILU_OFFSET(b)) - b_low)
+    u = r + fma(r * r, EXP_QUADRATIC(r), _SILU_DECAY_LOW(b))
+    return u, fma(_SILU_DECAY(b), u, _SILU_DECAY(b) - like(1.0, b)), _silu_power(k), k
 
 
 def _silu_slope_times_scalar(g, x):
-    return _silu_slope(g, x, like(0.0, x))
+    b = bounded(x, _SLOPE_END(x))
+    u, f, p, k = _silu_decay_terms(b, like(0.0, x))
+    q, error = _gate(u, p)
+    w = b * q
+    return _gate_slope(g, x < like(0.0, x), w, fma(b, q, -w), q, error, f, k)
 
 
 @compiled(_silu_slope_times_scalar)
@@ -303,9 +325,22 @@ def silu_slope_times(g: Any, x: Any) -> Any:
     return swish_slope_times(g, x, 1)
 
 
+@scalar
+def _pair_slope(g, negative, b, b_low):
+    """The slope of silu at b + b_low, or at -(b + b_low) if negative, times g."""
+    u, f, p, k = _silu_decay_terms(b, b_low)
+    q, error = _gate(u, p)
+    w = b * q
+    return _gate_slope(g, negative, w, fma(b_low, q, fma(b, q, -w)), q, error, f, k)
+
+
 def _swish_slope_times_scalar(g, x, beta):
-    h, h_low = _argument(x, beta)
-    return _silu_slope(g, h, h_low)
+    # As in `_swish_scalar`, but NaN stays
+    steepness, b = _swish_factors(x, beta)
+    h, one = steepness * b, like(1.0, x)
+    h = where(h > _SLOPE_END(x), _SLOPE_END(x), h)
+    h_low = fma(steepness, b, -h)
+    return _pair_slope(g, beta * x < like(0.0, x), h, where(h_low > one, one, h_low))
 
 
 @compiled(_swish_slope_times_scalar)
@@ -321,7 +356,7 @@ def _swish_slope_by_beta_scalar(x, beta):
     h, h_low = _argument(x, beta)
     b, b_low = like(0.5, x) * magnitude(h), like(0.5, x) * where(h < like(0.0, h), -h_low, h_low)
     inside = b < _HALF_END(x)
-    r, t, k = _pair_decay_terms(bounded(b, _HALF_END(x)), where(inside, b_low, like(0.0, x)))
+    r, t, k = _pair_decay_terms(bounded(b, _HALF_END(x)), where(inside, b_low, like(0.0, x)), SHIFT_TINY(x))
     u, power = r + t, tiny_power(k)
     p, p_low = ordered_sum(like(1.0, x), u)
     z = p * power
@@ -344,7 +379,7 @@ def _quick_gelu_scalar(x):
     k = fma(b, -_QUICK_LOG2_E(x), SHIFT_TINY(x))
     whole = k - SHIFT_TINY(x)
     y = fma(whole, _QUICK_LN2_LOW(x), fma(whole, _QUICK_LN2_HIGH(x), b))
-    q, error = _sigmoid_terms(*_product_terms(y, _QUICK(x), _QUICK_LOW(x)), k)
+    q, error = _sigmoid_terms(*_product_terms(y, _QUICK(x), _QUICK_LOW(x)), tiny_power(k))
     return _less_gated(x, b, q, error, k)
 
 
@@ -355,8 +390,9 @@ def quick_gelu(x: Any) -> Any:
 
 
 def _quick_gelu_slope_times_scalar(g, x):
-    h = _QUICK(x) * x
-    return _silu_slope(g, h, fma(_QUICK_LOW(x), x, fma(_QUICK(x), x, -h)))
+    b = bounded(x, _QUICK_SLOPE_END(x))
+    h = _QUICK(x) * b
+    return _pair_slope(g, x < like(0.0, x), h, fma(_QUICK_LOW(x), b, fma(_QUICK(x), b, -h)))
 
 
 @compiled(_quick_gelu_slope_times_scalar)
@@ -365,16 +401,22 @@ def quick_gelu_slope_times(g: Any, x: Any) -> Any:
     return swish_slope_times(g, x, 1.702)
 
 
+@scalar
+def _gelu_argument(b):
+    """square, square_low, h, h_low: b**2 + _SQUARE, and b times that, the argument of gelu_tanh's gate, / cube."""
+    square = fma(b, b, _SQUARE(b))
+    square_low = fma(b, b, _SQUARE(b) - square) + _SQUARE_LOW(b)
+    h = b * square
+    return square, square_low, h, fma(b, square_low, fma(b, square, -h))
+
+
 def _gelu_tanh_scalar(x):
     b = bounded(x, _GELU_END(x))
-    square = fma(b, b, _SQUARE(x))
-    square_low = fma(b, b, _SQUARE(x) - square) + _SQUARE_LOW(x)
-    h = b * square
-    h_low = fma(b, square_low, fma(b, square, -h))
+    _, _, h, h_low = _gelu_argument(b)
     k = fma(h, -_CUBE_LOG2_E(x), SHIFT_TINY(x))
     whole = k - SHIFT_TINY(x)
     y = fma(whole, _CUBE_LN2_HIGH(x), h) + fma(whole, _CUBE_LN2_LOW(x), h_low)
-    q, error = _sigmoid_terms(*_product_terms(y, _CUBE(x), _CUBE_LOW(x)), k)
+    q, error = _sigmoid_terms(*_product_terms(y, _CUBE(x), _CUBE_LOW(x)), tiny_power(k))
     return _less_gated(x, b, q, error, k)
 
 
@@ -386,28 +428,20 @@ def gelu_tanh(x: Any) -> Any:
 
 def _gelu_tanh_slope_times_scalar(g, x):
     b = bounded(x, _GELU_SLOPE_END(x))
-    d, d_low = exact_sum(b, -_GELU_ROOT(x))
-    d_low = d_low - _GELU_ROOT_LOW(x)
-    a, a_low = exact_sum(b, _GELU_ROOT(x))
-    square = fma(b, a, _GELU_SLOPE_SQUARE(x))
-    square_low = fma(b, a, _GELU_SLOPE_SQUARE(x) - square) + _GELU_SLOPE_SQUARE_LOW(x)
-    square_low = fma(b, a_low + _GELU_ROOT_LOW(x), square_low)
-    h = d * square
-    h_low = fma(d_low, square, fma(d, square_low, fma(d, square, -h)))
-    k = fma(h, -_CUBE_LOG2_E(x), SHIFT_TINY(x))
-    whole = k - SHIFT_TINY(x)
-    y = fma(-whole, _CUBE_LN2_HIGH(x), -h) - fma(whole, _CUBE_LN2_LOW(x), h_low)
+    square, square_low, h, h_low = _gelu_argument(b)
+    k = fma(_GELU_ROOT(x) - h, _CUBE_LOG2_E(x), _SHIFT_ROOT(x))
+    whole = k - _SHIFT_THRICE(x)
+    y = (fma(-whole, _CUBE_LN2_HIGH(x), -h) - _GELU_OFFSET(x)) - fma(whole, _CUBE_LN2_LOW(x), h_low)
     r, t = _product_terms(y, _CUBE(x), _CUBE_LOW(x))
-    u, power = r + t, tiny_power(k)
-    d, d_low = ordered_sum(d, d_low)
-    a, a_low = exact_product(square, -_GELU_STEEPNESS(x))
-    a_low = fma(square_low, -_GELU_STEEPNESS(x), a_low) + _GELU_OFFSET_LOW(x)
-    a, more = ordered_sum(a, _GELU_OFFSET(x))
-    rest = d * a
-    rest_low = fma(d_low, a, fma(d, a_low + more, fma(d, a, -rest)))
-    e = fma(power, u, power - like(1.0, x))
-    negative = x < like(0.0, x)
-    return _gate_slope(g, negative, e, rest, rest_low, u, power, k, _GELU_SCALE(x), _GELU_SCALE_LOW(x))
+    u = r + (t + _GELU_DECAY_LOW(x))
+    q, error = _gate(u, _gelu_power(k))
+    square, square_low = square - _LESS_SQUARE(x), square_low - _LESS_SQUARE_LOW(x)
+    b, b_low = b * _STEEP(x), fma(b, _STEEP_LOW(x), fma(b, _STEEP(x), -(b * _STEEP(x))))
+    a = b * square
+    a_low = fma(b, square_low, fma(b_low, square, fma(b, square, -a)))
+    w = a * q
+    f = fma(_GELU_DECAY(x), u, _GELU_DECAY(x) - like(1.0, x))
+    return _gate_slope(g, x < like(0.0, x), w, fma(a_low, q, fma(a, q, -w)), q, error, f, k)
 
 
 @compiled(_gelu_tanh_slope_times_scalar)
@@ -526,7 +560,7 @@ def _telu_slope_times_scalar(g, x):
     p = fma(_TELU_S(x), u, _TELU_S(x))
     p_low = fma(_TELU_S(x), u, _TELU_S(x) - p) + fma(_TELU_S_LOW(x), u, _TELU_S_LOW(x))
     s = p * power
-    r, t, j = _pair_decay_terms(s, p_low * power)
+    r, t, j = _pair_decay_terms(s, p_low * power, SHIFT_TINY(x))
     u, inner = r + t, tiny_power(j)
     a = fma(inner, u, inner)
     a_low = fma(inner, u, inner - a)
