@@ -1,5 +1,5 @@
 # ruff: noqa: E402 - the environment is set before NumPy is imported
-"""Losses with their gradients against PyTorch's and JAX's, with two threads: python benchmarks/losses.py [--quick]
+"""Losses with their gradients against PyTorch's and JAX's, with two threads: python benchmarks/losses.py [NAME ...]
 
 Every library takes the same float32 arrays and gives value and gradient, PyTorch by its forward and backward pass.
 Calls are interleaved and the least time of each counts. The last column is the best peer's time over fastact's.
@@ -17,9 +17,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from softmax import THREADS, least_times
 
 import fastact as fa
+from fastact.bench.timing import Contender, interleaved
+
+THREADS = 2
 
 #: Of logits; classes lie along the last axis of those for cross_entropy.
 SHAPES: dict[str, list[tuple[int, ...]]] = {
@@ -72,7 +74,7 @@ def contenders(name: str, x: np.ndarray, targets: np.ndarray) -> dict[str, Calla
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help=f"of {', '.join(SHAPES)}; by default all")
-    parser.add_argument("--quick", action="store_true", help="half a second per shape instead of four")
+    parser.add_argument("--seconds", type=float, default=1.0, help="per shape")
     arguments = parser.parse_args()
     fa.set_num_threads(THREADS)
     random, header = np.random.default_rng(0), None
@@ -81,13 +83,14 @@ def main() -> None:
             x = random.normal(size=shape).astype(np.float32)
             classes = name == "cross_entropy"
             targets = random.integers(0, shape[-1], shape[0]) if classes else random.random(shape).astype(np.float32)
-            least = least_times(contenders(name, x, targets), 0.5 if arguments.quick else 4)
+            calls = {library: Contender(call) for library, call in contenders(name, x, targets).items()}
+            least = interleaved(calls, arguments.seconds, always=("fastact",))
             if header is None:
                 header = "".join(f"{library:>11}" for library in least)
                 print(f"{'value and gradient, us a call':<36}{header}   peer/fastact")
-            peers = [seconds for library, seconds in least.items() if library != "fastact"]
+            peers = [time for library, time in least.items() if library != "fastact"]
             ratio = f"{min(peers) / least['fastact']:.2f}" if peers else "-"
-            row = "".join(f"{seconds * 1e6:>11.2f}" for seconds in least.values())
+            row = "".join(f"{time / 1000:>11.2f}" for time in least.values())
             print(f"{f'{name} ' + 'x'.join(map(str, shape)):<36}{row}{ratio:>15}", flush=True)
 
 

@@ -72,6 +72,7 @@ def is_float(dtype: np.dtype[Any]) -> bool:
     return dtype.name in FLOATS
 
 
+@functools.cache
 def float_dtype(name: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The dtype of the result for an input of `dtype`, as np.exp has it, in native byte order."""
     if is_float(dtype):

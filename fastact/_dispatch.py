@@ -142,6 +142,8 @@ def softmax_backend(backend: str | None, array: Any, family: str = "softmax") ->
 
 def losses_backend(backend: str | None, *arrays: Any) -> ModuleType:
     """The backend module with `cross_entropy`, `count_targets` and `total` for these arrays."""
+    if _requested(backend) == "auto" and not _on_gpu(arrays):
+        return _automatic("losses")
     return _choose("losses", backend, arrays)
 
 

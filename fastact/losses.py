@@ -34,6 +34,8 @@ def _check_reduction(reduction: str) -> None:
 
 def _rounded(values: Any, dtype: np.dtype[Any]) -> Any:
     """In the dtype of the result; an overflow gives infinity."""
+    if isinstance(values, np.ndarray) and values.dtype == dtype:
+        return values[()]
     with np.errstate(all="ignore"):
         return np.asarray(values).astype(dtype, copy=False)[()]
 
@@ -207,7 +209,7 @@ def _labels(
         )
     if y.dtype == np.uint64:
         y = np.minimum(y, np.uint64(np.iinfo(np.intp).max))  # which is no class, and must not wrap to one
-    labels = np.require(y, np.intp, ["C", "A"])
+    labels = y if y.dtype == np.intp and y.flags.carray else np.require(y, np.intp, ["C", "A"])
     count = kernels.count_targets(labels, n, ignore, weights)
     if count is None:
         place = tuple(np.argwhere((labels != ignore) & ((labels < 0) | (labels >= n)))[0].tolist())
@@ -327,11 +329,14 @@ class ElementwiseLoss:
         scale = 1.0 if reduction != "mean" else 1 / size if size else math.nan
         if out is not None:
             check_out(out, shape, dtype)
-        values, gradient = self._both(*operands[:2], scale, *operands[2:], backend=backend)
-        gradient = _rounded(gradient, dtype)
-        if out is not None:
-            out[...] = gradient
-            gradient = out
+        wide = wide_dtype(dtype)
+        outputs = {} if out is None or out.dtype != wide else {"out": (np.empty(shape, wide), out)}
+        values, gradient = self._both(*operands[:2], scale, *operands[2:], backend=backend, **outputs)
+        if gradient is not out:
+            gradient = _rounded(gradient, dtype)
+            if out is not None:
+                out[...] = gradient
+                gradient = out
         return self._reduced(values, reduction, dtype), gradient
 
     def _operands(self, x: Any, target: Any, parameters: dict[str, Any]) -> tuple[tuple[Any, ...], np.dtype[Any]]:

@@ -268,7 +268,8 @@ def cross_entropy(
             np.moveaxis(x, axis, -1), x.ndim - 1, labels, ignore, hit, weight, dense, scale, values, gradient, None
         )
         return None if result is None else np.moveaxis(result, -1, axis)
-    x = np.require(x, x.dtype.newbyteorder("="), ["C", "A"])
+    if not (x.flags.carray and x.dtype.isnative):
+        x = np.require(x, x.dtype.newbyteorder("="), ["C", "A"])
     shape = math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1 :])
     if dense is not None:
         dense = np.require(dense, x.dtype, ["C", "A"])
