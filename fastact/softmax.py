@@ -40,9 +40,12 @@ class _OverAxes:
     name: ClassVar[str]
     formula: ClassVar[str]
     kind: ClassVar[str]  # the backends' name of the operation
-    kernel: ClassVar[int] = -1  # the number of its kernel, if calls without options are common
+    kernel: ClassVar[int]  # the number of its kernel, if calls without options are common; each class has its own
     family: ClassVar[str] = "softmax"  # what a backend must offer
     sign: ClassVar[int] = 1  # what x is multiplied with
+
+    def __init_subclass__(cls) -> None:
+        cls.kernel = cls.__dict__.get("kernel", -1)
 
     def explain(self, kernels: ModuleType, x: ArrayLike, axis: Axis = -1, **_: Any) -> str:
         """Which of the backend's loops a call would take: `fastact.explain` has chosen the backend."""
@@ -186,7 +189,6 @@ class Softmin(Softmax):
     """
 
     name = "softmin"
-    kernel = -1
     sign = -1
     formula = "exp(-x_i) / sum_j exp(-x_j)"
     notes: ClassVar[dict[str, str]] = {
