@@ -149,21 +149,29 @@ LIMITS = (
         "squareplus and softsign",
         of("squareplus", "softsign"),
         """
-        jax computes (x + sqrt(x * x + b)) / 2, which for x < 0 is nothing but the error of the subtraction, and
-        overflows from 1e19 on. fastact is within 1 ULP everywhere, scales by powers of two, and divides. Tried
-        for squareplus: pairs throughout (0.69 ns: kept); a Newton step with 1 / s to an eighth (0.37; it falls
-        at places), with 8 / 9 of that (falls), with 1 / s to 1/64 (falls at -0.28). For its slope, by the
-        factor of the root's correction: 1.25, 1.125, 1 + 0.42 a (2.19, 2.32, 2.17 ULP), 1 + 0.3 a with another
-        residual for large x (1.90: kept; 0.86 -> 0.54 ns). For softsign: one correction less (0.155 ns, falls
-        near 1e7); its slope with all low parts (0.35), with a square summed from its largest term (0.21: kept).
+        jax computes (x + sqrt(x * x + b)) / 2, which for x < 0 is little but the error of the subtraction, and
+        overflows from 1e19 on. fastact is within 1 ULP everywhere, nowhere falls, scales by powers of two, and
+        divides. Tried for squareplus (instructions, ns): pairs throughout, two divisions (60, 0.66: until now);
+        one division by the product of both divisors (57, 0.81), with the quotient doubled and the choice before
+        the scaling (58.25, 0.615), with a sum by order (54.25, 0.615, but 1.5 ULP at subnormal results; 53.5,
+        0.61: kept); a step of Newton's method with 1 / s to an eighth (28.5, 0.37), to 8 / 9 of that and to
+        1/64, all of which fall at places. For its slope, by the factor of the root's correction: 1.25, 1.125, 1
+        + 0.42 a (2.19, 2.32, 2.17 ULP), 1 + 0.3 a with another residual for large x (1.90: kept; 0.86 -> 0.54
+        ns). For softsign: a residual without the low part of 1 + |x| (13.75, 0.160, falls at 22 places), the
+        exact sum by order (15.75, 0.168: kept; before 18.75, 0.203); its slope with all low parts (0.35), with
+        a square summed from its largest term (0.21: kept).
         """,
     ),
     Limit(
         "snake",
         of("snake"),
         """
-        The argument is reduced exactly for every x, by integer products with the digits of 1 / pi: most of the
-        202 instructions. NumPy's and jax's sines take a few fma operations.
+        x is reduced modulo pi exactly, whatever its size; NumPy's and jax's sines need a few operations, and
+        are not exact for large x. Tried for the slope (instructions): a mantissa times digits in 64-bit
+        integers (201: until now); alpha / pi as a table that is made once, the first word an integer product,
+        the rest fma in pairs (150); modulo pi / 2 with the parity apart (140); integers to floats and back for
+        the low part (131.5); parts in units of the last digit (128: kept; 1.81 -> 1.14 ns); floats alone in 5
+        to 6 pieces (on paper the same for alpha = 1, 20 more otherwise).
         """,
     ),
     Limit(

@@ -1,4 +1,4 @@
-"""a * x modulo pi for any product that is finite: the method of Payne and Hanek, in integers.
+"""a * x modulo pi for any product that is finite: the method of Payne and Hanek, in integers and floats.
 
 Only sine.py imports this. a * x / pi modulo 1 is, but for an integer, the mantissa of x times a window of the binary
 digits of (mantissa of a) / pi: those before the window contribute integers. The window's first word, as wide as the
