@@ -155,7 +155,7 @@ def test_auto_init_takes_he_for_rectifiers_and_glorot_for_the_rest(name: str) ->
         return fa.MLP((50, 60, 1), name, init=init, seed=0).layers[0].weights
 
     glorot = {
-        "identity", "sigmoid", "tanh", "softmax", "log_softmax", "hard_tanh", "hard_sigmoid", "softshrink",
+        "identity", "sigmoid", "tanh", "softmax", "log_softmax", "softmin", "hard_tanh", "hard_sigmoid", "softshrink",
         "hardshrink", "step", "sparse_sigmoid", "softsign", "log_sigmoid", "tanhshrink", "erf", "ndtr", "snake",
     }  # fmt: skip
     assert np.array_equal(weights("auto"), weights("glorot" if name in glorot else "he"))
