@@ -81,6 +81,11 @@ cdef inline bint by_count(Job* job) noexcept nogil:
     return job.lengths != NULL or job.causal > 0
 
 
+cdef inline Py_ssize_t kept_of(Job* job, Py_ssize_t block, Py_ssize_t offset, Py_ssize_t n) noexcept nogil:
+    """How many of n numbers from `offset` on."""
+    return max(<Py_ssize_t>0, min(n, kept(job, block) - offset)) if by_count(job) else n
+
+
 # Scratch.
 
 cdef char* claim_scratch(Job* job) noexcept nogil:
@@ -155,18 +160,16 @@ cdef inline vec* widen(vec* tag, Job* job, void* base, Py_ssize_t i, Py_ssize_t 
     return buffer
 
 
-cdef vec* limit(vec* x, Job* job, Py_ssize_t block, Py_ssize_t offset, Py_ssize_t n, vec* buffer,
-                   bint scaled, double other) noexcept nogil:
-    """Those that count divided by the temperature, if `scaled`, and the others replaced: in the buffer, if need be."""
+cdef vec* limit(vec* x, Job* job, Py_ssize_t block, Py_ssize_t offset, Py_ssize_t n, Py_ssize_t count, vec* buffer,
+                bint scaled, double other) noexcept nogil:
+    """Those of the first `count` that the mask lets count, divided by the temperature if `scaled`, and the others
+    replaced: in the buffer, if need be."""
     cdef double divisor = job.divisor
-    cdef Py_ssize_t count = n
     if scaled and job.divisors != NULL:
         divisor = job.divisors[place(&job.divisor_at, block)]
     if scaled and divisor != 1:
         divide[vec](x, buffer, n, divisor)
         x = buffer
-    if by_count(job):
-        count = max(<Py_ssize_t>0, min(n, kept(job, block) - offset))
     if job.mask != NULL:
         keep_set[vec](x, buffer, count, job.mask + place(&job.mask_at, block) + offset, splat[vec](x, other))
         x = buffer
@@ -178,26 +181,27 @@ cdef vec* limit(vec* x, Job* job, Py_ssize_t block, Py_ssize_t offset, Py_ssize_
     return x
 
 
-cdef inline vec* ready(vec* tag, Job* job, void* base, Py_ssize_t block, Py_ssize_t offset, Py_ssize_t n, vec* buffer,
-                       bint scaled, double other) noexcept nogil:
-    """n numbers of a block, ready to be computed with; in the buffer, if they are not so where they are."""
+cdef inline vec* ready(vec* tag, Job* job, void* base, Py_ssize_t block, Py_ssize_t offset, Py_ssize_t n,
+                       Py_ssize_t count, vec* buffer, bint scaled, double other) noexcept nogil:
+    """n numbers of a block, of which `kept_of` are `count`, ready to be computed with; in the buffer, if they are not so
+    where they are."""
     cdef Py_ssize_t start = block * job.n * job.inner + offset
     if not job.general:
         return at[vec](<vec*>base, start)
-    return limit[vec](widen[vec](tag, job, base, start, n, buffer), job, block, offset, n, buffer, scaled, other)
+    return limit[vec](widen[vec](tag, job, base, start, n, buffer), job, block, offset, n, count, buffer, scaled, other)
 
 
-cdef inline vec* ready_x(vec* tag, Job* job, Py_ssize_t block, Py_ssize_t offset, Py_ssize_t n,
+cdef inline vec* ready_x(vec* tag, Job* job, Py_ssize_t block, Py_ssize_t offset, Py_ssize_t n, Py_ssize_t count,
                          vec* buffer) noexcept nogil:
     """What the operation reads: x, or the forward's output y."""
     if job.backward:
-        return ready[vec](tag, job, job.x, block, offset, n, buffer, False, 0 if job.kind == SOFTMAX else -INFINITY)
-    return ready[vec](tag, job, job.x, block, offset, n, buffer, True, -INFINITY)
+        return ready[vec](tag, job, job.x, block, offset, n, count, buffer, False, 0 if job.kind == SOFTMAX else -INFINITY)
+    return ready[vec](tag, job, job.x, block, offset, n, count, buffer, True, -INFINITY)
 
 
-cdef inline vec* ready_g(vec* tag, Job* job, Py_ssize_t block, Py_ssize_t offset, Py_ssize_t n,
+cdef inline vec* ready_g(vec* tag, Job* job, Py_ssize_t block, Py_ssize_t offset, Py_ssize_t n, Py_ssize_t count,
                          vec* buffer) noexcept nogil:
-    return ready[vec](tag, job, job.g, block, offset, n, buffer, True, 0)
+    return ready[vec](tag, job, job.g, block, offset, n, count, buffer, True, 0)
 
 
 cdef inline double masked_result(Job* job) noexcept nogil:
@@ -211,10 +215,8 @@ cdef inline vec* target(vec* tag, Job* job, Py_ssize_t i, vec* buffer) noexcept 
 
 cdef void clear(vec* y, Job* job, Py_ssize_t block, Py_ssize_t offset, Py_ssize_t n) noexcept nogil:
     """Results under the mask, where a row is not finite. In all other rows they are right already."""
-    cdef Py_ssize_t count = n
+    cdef Py_ssize_t count = kept_of(job, block, offset, n)
     cdef vec other = splat[vec](y, masked_result(job))
-    if by_count(job):
-        count = max(<Py_ssize_t>0, min(n, kept(job, block) - offset))
     if job.mask != NULL:
         keep_set[vec](y, y, count, job.mask + place(&job.mask_at, block) + offset, other)
     fill[vec](at[vec](y, count), n - count, other)

@@ -111,13 +111,11 @@ cdef void run_job(Job* job, int workers) noexcept nogil:
         parallel_for(&short_rows_task, job, number, spread(number, width * job.n, workers), workers)
     elif loop == ROW_BLOCKS:
         number = ceiling(job.outer, width)
-        if job.general:
-            memory = new_scratch(job, workers, (1 + job.backward) * (job.n // width + 1) * width * width * item)
+        memory = new_scratch(job, workers, (1 + job.backward) * (job.n // width + 1) * width * width * item)
         if not job.failed:
             parallel_for(&row_blocks_task, job, number, spread(number, width * job.n, workers), workers)
     elif loop == ROWS:
-        if job.general:
-            memory = new_scratch(job, workers, (1 + job.backward) * (job.n // width + 1) * width * item)
+        memory = new_scratch(job, workers, (1 + job.backward) * (job.n // width + 1) * width * item)
         if not job.failed:
             parallel_for(&rows_task, job, job.outer, spread(job.outer, job.n, workers), workers)
     elif loop == LONG_ROWS:

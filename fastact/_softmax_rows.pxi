@@ -40,24 +40,21 @@ cdef inline void row_exp(int kind, vec* x, vec* out, Py_ssize_t n, vec m, vec* t
 
 
 cdef inline void row_finish(int kind, vec* x, vec* out, Py_ssize_t n, vec m, vec* factor) noexcept nogil:
+    """The last step: for softmax from the e^x that row_exp left, for log_softmax from x."""
     cdef Py_ssize_t whole = n // lanes[vec](x), part = n % lanes[vec](x)
-    cdef vec end
+    cdef vec end = load_part[vec](x + whole, part, m) if part else m    # before out is written, which may be x
     if kind == SOFTMAX:
-        column_scale[vec](out, out, whole, factor)
-        if part:
-            end = load_part[vec](out + whole, part, m)
-            column_scale[vec](&end, &end, 1, factor)
-            store_part[vec](out + whole, part, end)
+        column_scale[vec](x, out, whole, factor)
+        column_scale[vec](&end, &end, 1, factor)
     else:
-        end = load_part[vec](x + whole, part, m) if part else m    # before out is written, which may be x
         column_log[vec](x, out, whole, m, factor[0])
-        if part:
-            column_log[vec](&end, &end, 1, m, factor[0])
-            store_part[vec](out + whole, part, end)
+        column_log[vec](&end, &end, 1, m, factor[0])
+    if part:
+        store_part[vec](out + whole, part, end)
 
 
 cdef inline void row_exp_scale(vec* x, vec* out, Py_ssize_t n, vec m, vec* factor) noexcept nogil:
-    """softmax's last step, without what row_exp left."""
+    """softmax of x, without what row_exp left."""
     cdef Py_ssize_t whole = n // lanes[vec](x), part = n % lanes[vec](x)
     cdef vec[3] base
     cdef vec end
@@ -79,13 +76,14 @@ cdef inline vec row_log_sum(vec* x, Py_ssize_t n, vec m, vec rest) noexcept nogi
     return sum
 
 
-cdef inline void row_forward(int kind, vec* x, vec* out, Py_ssize_t n) noexcept nogil:
-    """To out; the log of the sum to out's first number."""
+cdef inline void row_forward(int kind, vec* x, vec* buffer, vec* out, Py_ssize_t n) noexcept nogil:
+    """To out, by way of the buffer: stores across cache lines, as most are where arrays begin anywhere, are slow, and so
+    the rows' e^x go where they are aligned. The log of the sum to out's first number."""
     cdef vec m = row_maximum[vec](x, n)
     cdef vec[2] total
     cdef vec[2] count
     cdef vec[2] factor
-    row_exp[vec](kind, x, out, n, m, total, count)
+    row_exp[vec](kind, x, buffer, n, m, total, count)
     if kind == SOFTMAX:
         reciprocal[vec](total, factor)
     else:
@@ -93,7 +91,7 @@ cdef inline void row_forward(int kind, vec* x, vec* out, Py_ssize_t n) noexcept 
     if kind == LOG_SUM:
         store_part[vec](out, 1, row_log_sum[vec](x, n, m, factor[0]))
     else:
-        row_finish[vec](kind, x, out, n, m, factor)
+        row_finish[vec](kind, buffer if kind == SOFTMAX else x, out, n, m, factor)
 
 
 cdef inline void row_dots(int kind, vec* g, vec* y, Py_ssize_t n, vec* total) noexcept nogil:
@@ -126,23 +124,8 @@ cdef inline void row_gradient(int kind, vec* g, vec* y, vec* out, Py_ssize_t n, 
         store_part[vec](at[vec](out, n - part), part, y_end)
 
 
-cdef void plain_rows(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
-    cdef vec* x
-    cdef vec* g
-    cdef vec* out
-    cdef Py_ssize_t i
-    for i in range(start, stop):
-        x = at[vec](<vec*>job.x, i * job.n)
-        out = at[vec](<vec*>job.out, i if job.kind == LOG_SUM else i * job.n)
-        if job.backward:
-            g = at[vec](<vec*>job.g, i * job.n)
-            row_gradient[vec](job.kind, g, x, out, job.n, row_dot[vec](job.kind, g, x, job.n))
-        else:
-            row_forward[vec](job.kind, x, out, job.n)
-
-
-cdef void general_rows(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
-    """Of a row, only the numbers that count are computed; what it writes first is where it writes the result."""
+cdef void rows(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """Of a row, only the first numbers up to the last that counts are computed."""
     cdef char* scratch = claim_scratch(job)
     cdef vec* buffer = <vec*>scratch
     cdef vec* x
@@ -151,34 +134,33 @@ cdef void general_rows(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) no
     cdef Py_ssize_t i, n
     for i in range(start, stop):
         n = kept(job, i)
+        x = ready_x[vec](tag, job, i, 0, n, n, buffer)
         if job.kind == LOG_SUM:
-            x = ready_x[vec](tag, job, i, 0, n, buffer)
-            row_forward[vec](LOG_SUM, x, at[vec](<vec*>job.out, i), n)
+            row_forward[vec](LOG_SUM, x, NULL, at[vec](<vec*>job.out, i), n)
             continue
         out = target[vec](tag, job, i * job.n, buffer)
         if job.backward:
-            x = ready_x[vec](tag, job, i, 0, n, buffer)
-            g = ready_g[vec](tag, job, i, 0, n, buffer + job.n // lanes[vec](tag) + 1)
+            g = ready_g[vec](tag, job, i, 0, n, n, buffer + job.n // lanes[vec](tag) + 1)
             row_gradient[vec](job.kind, g, x, out, n, row_dot[vec](job.kind, g, x, n))
         else:
-            row_forward[vec](job.kind, ready_x[vec](tag, job, i, 0, n, out), out, n)
-        if n < job.n:
-            fill[vec](at[vec](out, n), job.n - n, splat[vec](tag, masked_result(job)))
-        deliver[vec](out, job, i, 0, job.n)
+            row_forward[vec](job.kind, x, buffer, out, n)
+        if job.general:
+            finish_row[vec](out, job, i, n)
     release_scratch(job, scratch)
 
 
-cdef void rows_task(void* whole_job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
-    cdef Job* job = <Job*>whole_job
-    if job.general:
-        if job.is_double:
-            general_rows[vd](<vd*>job, job, start, stop)
-        else:
-            general_rows[vf](<vf*>job, job, start, stop)
-    elif job.is_double:
-        plain_rows[vd](<vd*>job, job, start, stop)
+cdef inline void finish_row(vec* y, Job* job, Py_ssize_t row, Py_ssize_t n) noexcept nogil:
+    """A row of which n results are there."""
+    if n < job.n:
+        fill[vec](at[vec](y, n), job.n - n, splat[vec](y, masked_result(job)))
+    deliver[vec](y, job, row, 0, job.n)
+
+
+cdef void rows_task(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    if (<Job*>job).is_double:
+        rows[vd](<vd*>job, <Job*>job, start, stop)
     else:
-        plain_rows[vf](<vf*>job, job, start, stop)
+        rows[vf](<vf*>job, <Job*>job, start, stop)
 
 
 # Several rows of a few vectors at once, as many as a vector has lanes: what a row needs once, the step across its lanes and
@@ -206,7 +188,7 @@ cdef inline void across_rows_sum(vec* total, vec* lost, vec* sum) noexcept nogil
     sum[0], sum[1] = total[0], lost[0]
 
 
-cdef void rows_forward(int kind, vec** x, vec** out, Py_ssize_t* n, Py_ssize_t rows) noexcept nogil:
+cdef void rows_forward(int kind, vec** x, vec** buffer, vec** out, Py_ssize_t* n, Py_ssize_t rows) noexcept nogil:
     """row_forward for up to as many rows as lanes; with LOG_SUM to the first numbers of out[0]."""
     cdef vec* tag = x[0]
     cdef vec[16] each, lost, counts
@@ -222,7 +204,7 @@ cdef void rows_forward(int kind, vec** x, vec** out, Py_ssize_t* n, Py_ssize_t r
         total[0] = total[1] = count[0] = splat[vec](tag, 1)
         if i < rows:
             base[0], base[1], base[2] = lane[vec](bases, i), lane[vec](bases + 1, i), lane[vec](bases + 2, i)
-            row_exps[vec](kind, x[i], out[i], n[i], lane[vec](&m, i), base, total, count)
+            row_exps[vec](kind, x[i], buffer[i], n[i], lane[vec](&m, i), base, total, count)
         each[i], lost[i], counts[i] = total[0], total[1], count[0]
     across_rows_sum[vec](each, lost, total)
     if kind == SOFTMAX:
@@ -237,7 +219,7 @@ cdef void rows_forward(int kind, vec** x, vec** out, Py_ssize_t* n, Py_ssize_t r
         m = m + factors[0]
         if any_nan[vec](m):
             for i in range(rows):
-                row_forward[vec](kind, x[i], at[vec](out[0], i), n[i])
+                row_forward[vec](kind, x[i], NULL, at[vec](out[0], i), n[i])
         else:
             store_part[vec](out[0], rows, m)
         return
@@ -245,7 +227,7 @@ cdef void rows_forward(int kind, vec** x, vec** out, Py_ssize_t* n, Py_ssize_t r
         factor[0] = lane[vec](factors, i)
         if kind == SOFTMAX:
             factor[1] = lane[vec](factors + 1, i)
-        row_finish[vec](kind, x[i], out[i], n[i], lane[vec](&m, i), factor)
+        row_finish[vec](kind, buffer[i] if kind == SOFTMAX else x[i], out[i], n[i], lane[vec](&m, i), factor)
 
 
 cdef void rows_backward(int kind, vec** g, vec** y, vec** out, Py_ssize_t* n, Py_ssize_t rows) noexcept nogil:
@@ -263,40 +245,37 @@ cdef void rows_backward(int kind, vec** g, vec** y, vec** out, Py_ssize_t* n, Py
 
 
 cdef void row_blocks(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
-    cdef char* scratch = claim_scratch(job) if job.general else NULL
+    cdef char* scratch = claim_scratch(job)
     cdef vec* x[16]
     cdef vec* g[16]
+    cdef vec* buffer[16]
     cdef vec* out[16]
-    cdef vec* buffer
     cdef Py_ssize_t[16] n
-    cdef Py_ssize_t i, j, row, count, width = lanes[vec](tag), size = job.n // width + 1
+    cdef Py_ssize_t i, j, row, rows, width = lanes[vec](tag), size = job.n // width + 1
     for i in range(start, stop):
         row = i * width
-        count = min(width, job.outer - row)
-        for j in range(count):
-            buffer = <vec*>scratch + j * size
-            n[j] = kept(job, row + j) if job.general else job.n
-            if job.kind == LOG_SUM:
-                x[j], out[j] = ready_x[vec](tag, job, row + j, 0, n[j], buffer), at[vec](<vec*>job.out, row + j)
-                continue
-            out[j] = target[vec](tag, job, (row + j) * job.n, buffer)
-            x[j] = ready_x[vec](tag, job, row + j, 0, n[j], buffer if job.backward else out[j])
+        rows = min(width, job.outer - row)
+        for j in range(rows):
+            buffer[j] = <vec*>scratch + j * size
+            n[j] = kept(job, row + j)
+            x[j] = ready_x[vec](tag, job, row + j, 0, n[j], n[j], buffer[j])
             if job.backward:
-                g[j] = ready_g[vec](tag, job, row + j, 0, n[j], buffer + width * size)
+                g[j] = ready_g[vec](tag, job, row + j, 0, n[j], n[j], buffer[j] + width * size)
+            if job.kind == LOG_SUM:
+                out[j] = at[vec](<vec*>job.out, row + j)
+            else:
+                out[j] = target[vec](tag, job, (row + j) * job.n, buffer[j])
         if job.backward:
-            rows_backward[vec](job.kind, g, x, out, n, count)
+            rows_backward[vec](job.kind, g, x, out, n, rows)
         elif job.kind == SOFTMAX:
-            rows_forward[vec](SOFTMAX, x, out, n, count)
+            rows_forward[vec](SOFTMAX, x, buffer, out, n, rows)
         elif job.kind == LOG_SOFTMAX:
-            rows_forward[vec](LOG_SOFTMAX, x, out, n, count)
+            rows_forward[vec](LOG_SOFTMAX, x, buffer, out, n, rows)
         else:
-            rows_forward[vec](LOG_SUM, x, out, n, count)
-        for j in range(count if job.general and job.kind != LOG_SUM else 0):
-            if n[j] < job.n:
-                fill[vec](at[vec](out[j], n[j]), job.n - n[j], splat[vec](tag, masked_result(job)))
-            deliver[vec](out[j], job, row + j, 0, job.n)
-    if job.general:
-        release_scratch(job, scratch)
+            rows_forward[vec](LOG_SUM, x, buffer, out, n, rows)
+        for j in range(rows if job.general and job.kind != LOG_SUM else 0):
+            finish_row[vec](out[j], job, row + j, n[j])
+    release_scratch(job, scratch)
 
 
 cdef void row_blocks_task(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
@@ -322,13 +301,14 @@ cdef void blocks_sum(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noex
     cdef vec[2] count
     cdef vec m, zero = splat[vec](tag, 0)
     cdef Part* part
-    cdef Py_ssize_t i, n, row, offset
+    cdef Py_ssize_t i, n, row, offset, keep
     for i in range(start + job.first * job.blocks, stop + job.first * job.blocks):
         n, row, offset = block_size(job, i), i // job.blocks, i % job.blocks * BLOCK
+        keep = kept_of(job, row, offset, n)
         part = &job.block[i]
-        x = ready_x[vec](tag, job, row, offset, n, buffer)
+        x = ready_x[vec](tag, job, row, offset, n, keep, buffer)
         if job.backward:
-            g = ready_g[vec](tag, job, row, offset, n, at[vec](buffer, BLOCK + 16))
+            g = ready_g[vec](tag, job, row, offset, n, keep, at[vec](buffer, BLOCK + 16))
             part.total = first[vec](row_dot[vec](job.kind, g, x, n))
             continue
         m = row_maximum[vec](x, n)
@@ -353,15 +333,16 @@ cdef void blocks_finish(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) n
     cdef vec[2] factor
     cdef vec m
     cdef Part* part
-    cdef Py_ssize_t i, n, row, offset
+    cdef Py_ssize_t i, n, row, offset, keep
     for i in range(start + job.first * job.blocks, stop + job.first * job.blocks):
         n, row, offset = block_size(job, i), i // job.blocks, i % job.blocks * BLOCK
+        keep = kept_of(job, row, offset, n)
         part = &job.row[row]
-        x = ready_x[vec](tag, job, row, offset, n, buffer)
+        x = ready_x[vec](tag, job, row, offset, n, keep, buffer)
         out = target[vec](tag, job, row * job.n + offset, buffer)
         factor[0], factor[1] = splat[vec](tag, part.factor), splat[vec](tag, part.rest)
         if job.backward:
-            g = ready_g[vec](tag, job, row, offset, n, at[vec](buffer, BLOCK + 16))
+            g = ready_g[vec](tag, job, row, offset, n, keep, at[vec](buffer, BLOCK + 16))
             row_gradient[vec](job.kind, g, x, out, n, factor[0])
         elif job.kind == SOFTMAX:
             row_exp_scale[vec](x, out, n, splat[vec](tag, part.m), factor)

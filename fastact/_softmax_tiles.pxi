@@ -48,7 +48,7 @@ cdef inline vec* ready_rows(vec* tag, Job* job, bint gradient, Py_ssize_t row, P
         memcpy(buffer, x, size * sizeof(vec) // lanes[vec](tag))
     for i in range(count):
         x = at[vec](buffer, i * job.n)
-        limit[vec](x, job, row + i, 0, job.n, x, gradient or not job.backward, other)
+        limit[vec](x, job, row + i, 0, job.n, kept(job, row + i), x, gradient or not job.backward, other)
     return buffer
 
 
@@ -99,8 +99,8 @@ cdef inline void prefetch_line(vec* tag, int stored, void* base, Py_ssize_t i, P
 cdef inline vec* strip_line(vec* tag, Job* job, bint gradient, Py_ssize_t block, Py_ssize_t offset, Py_ssize_t n,
                             vec* buffer) noexcept nogil:
     if gradient:
-        return ready_g[vec](tag, job, block, offset, n, buffer)
-    return ready_x[vec](tag, job, block, offset, n, buffer)
+        return ready_g[vec](tag, job, block, offset, n, n, buffer)
+    return ready_x[vec](tag, job, block, offset, n, n, buffer)
 
 
 cdef inline void load_strip(vec* tile, Job* job, bint gradient, Py_ssize_t block, Py_ssize_t column,
