@@ -1,9 +1,10 @@
 # ruff: noqa: E402 - the environment is set before NumPy is imported
 """The softmax family against torch, jax.jit, ONNX Runtime and SciPy, on two threads: python benchmarks/softmax.py.
 
-For each case every library takes the same array and returns a new one (with `out`, fastact and torch write into one);
-conversions are not counted. The calls of a case are interleaved, and the least time of each counts. `copy` is
-np.copyto(out, x). The ratio is the best peer's time over fastact's: above 1 fastact is faster.
+For each case every library takes the same array and returns a new one (with `out`, fastact and torch write into one).
+Conversions are not counted, except of arrays that are not contiguous for a library that needs them to be. The calls of
+a case are interleaved, and the least time of each counts. `copy` is np.copyto(out, x). The ratio is the best peer's
+time over fastact's: above 1 fastact is faster.
 
     python benchmarks/softmax.py [softmax] [log_softmax] [logsumexp] [backward] [--case WORDS] [--seconds 1]
 """
@@ -17,13 +18,13 @@ for variable in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # they would change 
 
 import argparse
 import math
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import fastact as fa
+from fastact.bench.timing import Contender, interleaved
 
 THREADS = 2
 Call = Callable[[], Any]
@@ -141,6 +142,8 @@ def jax_call(kind: str, case: Case, x: np.ndarray, g: np.ndarray) -> Call:
         masked = jax.jit(lambda a, mask: function(a, axis, where=mask))
         return lambda: masked(a, mask).block_until_ready()
     call = jax.jit(lambda a: function(a, axis))
+    if case.layout != "C":
+        return lambda: call(jax.numpy.asarray(x)).block_until_ready()
     return lambda: call(a).block_until_ready()
 
 
@@ -173,6 +176,8 @@ def onnxruntime_call(kind: str, case: Case, x: np.ndarray, g: np.ndarray) -> Cal
         session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
     except Exception as error:  # the operator has no kernel for this dtype
         raise ImportError from error
+    if case.layout != "C":
+        return lambda: session.run(None, {"x": np.ascontiguousarray(x)})
     return lambda: session.run(None, feed)
 
 
@@ -200,35 +205,15 @@ def contenders(kind: str, case: Case) -> dict[str, Call]:
     return calls
 
 
-def least_times(calls: dict[str, Call], seconds: float) -> dict[str, float]:
-    """Least seconds per call, the libraries taking turns; short calls are timed in batches."""
-    batch = {}
-    for name, call in calls.items():
-        call()
-        start = time.perf_counter()
-        call()
-        batch[name] = max(1, int(1e-3 / (time.perf_counter() - start)))
-    least = dict.fromkeys(calls, float("inf"))
-    stop, rounds = time.perf_counter() + seconds, 0
-    while rounds < 5 or time.perf_counter() < stop:
-        rounds += 1
-        for name, call in calls.items():
-            time.sleep(2e-4)  # threads that still look out for work would slow the next library down
-            start = time.perf_counter()
-            for _ in range(batch[name]):
-                call()
-            least[name] = min(least[name], (time.perf_counter() - start) / batch[name])
-    return least
-
-
 def measure(kind: str, case: Case, seconds: float) -> Iterator[str]:
     """A line of the table, and its ratio."""
-    least = least_times(contenders(kind, case), seconds)
+    calls = {name: Contender(call) for name, call in contenders(kind, case).items()}
+    least = interleaved(calls, seconds, always=("fastact", "copy"))
     peers = [least[name] for name in PEERS if name in least]
     size = math.prod(case.shape)
     yield f"{kind:<12}{case!s:<42}"
     for name in ("fastact", "copy", *PEERS):
-        yield f"{least[name] * 1e9 / size:>10.3f}" if name in least else f"{'-':>10}"
+        yield f"{least[name] / size:>10.3f}" if name in least else f"{'-':>10}"
     yield f"{min(peers) / least['fastact']:>8.2f}" if peers else f"{'-':>8}"
 
 

@@ -25,15 +25,26 @@ cdef inline void add(vec* total, vec v) noexcept nogil:
     total[0] = t
 
 
-cdef inline void column_exp(vec* x, vec* out, Py_ssize_t n, vec shift, vec low, vec bias, vec* total) noexcept nogil:
+cdef inline void set_base(vec m, vec* base) noexcept nogil:
+    """What e^x is computed with in a row of maximum m: base_shift, base_low and base_bias."""
+    base[0] = base_shift[vec](m)
+    base[1] = base_low[vec](m - base[0])
+    base[2] = base_bias[vec](m - base[0])
+
+
+cdef inline vec exp_on(vec* base, vec x) noexcept nogil:
+    return exp_above[vec](x - base[0], base[1], base[2])
+
+
+cdef inline void column_exp(vec* x, vec* out, Py_ssize_t n, vec* base, vec* total) noexcept nogil:
     """out = scaled e^x, and its sum into total; without out the sum alone."""
     cdef vec a, b, c, d
     cdef Py_ssize_t i = 0
     while i + 4 <= n:
-        a = exp_above[vec](x[i] - shift, low, bias)
-        b = exp_above[vec](x[i + 1] - shift, low, bias)
-        c = exp_above[vec](x[i + 2] - shift, low, bias)
-        d = exp_above[vec](x[i + 3] - shift, low, bias)
+        a = exp_on[vec](base, x[i])
+        b = exp_on[vec](base, x[i + 1])
+        c = exp_on[vec](base, x[i + 2])
+        d = exp_on[vec](base, x[i + 3])
         if out != NULL:
             out[i] = a
             out[i + 1] = b
@@ -42,30 +53,28 @@ cdef inline void column_exp(vec* x, vec* out, Py_ssize_t n, vec shift, vec low, 
         add[vec](total, (a + b) + (c + d))
         i += 4
     while i < n:
-        a = exp_above[vec](x[i] - shift, low, bias)
+        a = exp_on[vec](base, x[i])
         if out != NULL:
             out[i] = a
         add[vec](total, a)
         i += 1
 
 
-cdef inline void column_exp_scale(vec* x, vec* out, Py_ssize_t n, vec shift, vec low, vec bias,
-                                  vec* factor) noexcept nogil:
+cdef inline void column_exp_scale(vec* x, vec* out, Py_ssize_t n, vec* base, vec* factor) noexcept nogil:
     """out = scaled e^x times a factor of two parts, as `reciprocal` gives it."""
     cdef Py_ssize_t i
     cdef vec e
     for i in range(n):
-        e = exp_above[vec](x[i] - shift, low, bias)
+        e = exp_on[vec](base, x[i])
         out[i] = e * factor[1] + e * factor[0]
 
 
-cdef inline void column_exp_others(vec* x, Py_ssize_t n, vec m, vec shift, vec low, vec bias,
-                                   vec* total, vec* count) noexcept nogil:
+cdef inline void column_exp_others(vec* x, Py_ssize_t n, vec m, vec* base, vec* total, vec* count) noexcept nogil:
     """The sum of scaled e^x over x != m into total, and how many are m: log(1 + rest) then keeps all its digits."""
     cdef vec one = splat[vec](&m, 1)
     cdef Py_ssize_t i
     for i in range(n):
-        add[vec](total, where_differs[vec](x[i], m, exp_above[vec](x[i] - shift, low, bias)))
+        add[vec](total, where_differs[vec](x[i], m, exp_on[vec](base, x[i])))
         count[0] = count[0] + where_equal[vec](x[i], m, one)
 
 
@@ -197,15 +206,16 @@ cdef inline vec log_rest(vec others, vec count, vec m) noexcept nogil:
 
 cdef inline void tile_exp(int kind, vec* x, Py_ssize_t n, vec m, vec* factor) noexcept nogil:
     """All but the last step: softmax leaves e^x in x; factor is 1 / their sum, or the log of the sum of e^(x - m)."""
-    cdef vec shift = base_shift[vec](m), low = base_low[vec](m - shift), bias = base_bias[vec](m - shift)
+    cdef vec[3] base
     cdef vec[2] total
     cdef vec[2] count
+    set_base[vec](m, base)
     total[0] = total[1] = count[0] = splat[vec](&m, 0)
     if kind == SOFTMAX:
-        column_exp[vec](x, x, n, shift, low, bias, total)
+        column_exp[vec](x, x, n, base, total)
         reciprocal[vec](total, factor)
     else:
-        column_exp_others[vec](x, n, m, shift, low, bias, total, count)
+        column_exp_others[vec](x, n, m, base, total, count)
         factor[0] = log_rest[vec](total[0], count[0], m)
 
 

@@ -193,7 +193,7 @@ def run(int kind, cnp.ndarray grad, cnp.ndarray x not None, cnp.ndarray out, int
     if job.out_stored < 0 or (stored == DOUBLE) != (job.out_stored == DOUBLE):
         return None
     if size == 0:
-        return out
+        return None if kind == LOG_SUM else out
     job.kind = kind
     job.backward = grad is not None
     job.is_double = stored == DOUBLE
@@ -232,6 +232,22 @@ def run(int kind, cnp.ndarray grad, cnp.ndarray x not None, cnp.ndarray out, int
     if job.failed:
         raise MemoryError(f"no memory for the scratch of a softmax over {job.n} numbers")
     return out
+
+
+def common(int kind, grad, x, axis, out):
+    """`run` for any arguments without options; None if they are no arrays of one dtype, or no plain case."""
+    cdef int ndim, number
+    if type(x) is not cnp.ndarray or type(axis) is not int:
+        return None
+    ndim = cnp.PyArray_NDIM(x)
+    number = cnp.PyArray_TYPE(x)
+    if not -ndim <= axis < ndim:
+        return None
+    if out is not None and (type(out) is not cnp.ndarray or cnp.PyArray_TYPE(out) != number):
+        return None
+    if grad is not None and (type(grad) is not cnp.ndarray or cnp.PyArray_TYPE(grad) != number):
+        return None
+    return run(kind, grad, x, out, axis % ndim)
 
 
 cdef enum:

@@ -5,33 +5,35 @@
 cdef inline vec row_maxima(vec* x, Py_ssize_t n) noexcept nogil:
     """Of every lane."""
     cdef Py_ssize_t whole = n // lanes[vec](x), part = n % lanes[vec](x)
-    return column_maximum[vec](x, whole, load_part[vec](x + whole, part, lowest[vec](x)))
+    return column_maximum[vec](x, whole, load_part[vec](x + whole, part, lowest[vec](x)) if part else lowest[vec](x))
 
 
 cdef inline vec row_maximum(vec* x, Py_ssize_t n) noexcept nogil:
     return across_maximum[vec](row_maxima[vec](x, n))
 
 
-cdef inline void row_exps(int kind, vec* x, vec* out, Py_ssize_t n, vec m, vec* total, vec* count) noexcept nogil:
+cdef inline void row_exps(int kind, vec* x, vec* out, Py_ssize_t n, vec m, vec* base, vec* total,
+                          vec* count) noexcept nogil:
     """The sums of scaled e^x of every lane; softmax leaves e^x in out, if there is one."""
     cdef Py_ssize_t whole = n // lanes[vec](x), part = n % lanes[vec](x)
-    cdef vec shift = base_shift[vec](m), low = base_low[vec](m - shift), bias = base_bias[vec](m - shift)
-    cdef vec end = load_part[vec](x + whole, part, lowest[vec](x))
+    cdef vec end = load_part[vec](x + whole, part, lowest[vec](x)) if part else m
     total[0] = total[1] = count[0] = count[1] = splat[vec](&m, 0)
     if kind == SOFTMAX:
-        column_exp[vec](x, out, whole, shift, low, bias, total)
+        column_exp[vec](x, out, whole, base, total)
         if part:
-            column_exp[vec](&end, &end, 1, shift, low, bias, total)
+            column_exp[vec](&end, &end, 1, base, total)
             if out != NULL:
                 store_part[vec](out + whole, part, end)
     else:
-        column_exp_others[vec](x, whole, m, shift, low, bias, total, count)
+        column_exp_others[vec](x, whole, m, base, total, count)
         if part:
-            column_exp_others[vec](&end, 1, m, shift, low, bias, total, count)
+            column_exp_others[vec](&end, 1, m, base, total, count)
 
 
 cdef inline void row_exp(int kind, vec* x, vec* out, Py_ssize_t n, vec m, vec* total, vec* count) noexcept nogil:
-    row_exps[vec](kind, x, out, n, m, total, count)
+    cdef vec[3] base
+    set_base[vec](m, base)
+    row_exps[vec](kind, x, out, n, m, base, total, count)
     across_sum[vec](total)
     if kind != SOFTMAX:
         across_sum[vec](count)
@@ -41,25 +43,29 @@ cdef inline void row_finish(int kind, vec* x, vec* out, Py_ssize_t n, vec m, vec
     cdef Py_ssize_t whole = n // lanes[vec](x), part = n % lanes[vec](x)
     cdef vec end
     if kind == SOFTMAX:
-        end = load_part[vec](out + whole, part, m)
         column_scale[vec](out, out, whole, factor)
-        column_scale[vec](&end, &end, 1, factor)
+        if part:
+            end = load_part[vec](out + whole, part, m)
+            column_scale[vec](&end, &end, 1, factor)
+            store_part[vec](out + whole, part, end)
     else:
-        end = load_part[vec](x + whole, part, m)
+        end = load_part[vec](x + whole, part, m) if part else m    # before out is written, which may be x
         column_log[vec](x, out, whole, m, factor[0])
-        column_log[vec](&end, &end, 1, m, factor[0])
-    if part:
-        store_part[vec](out + whole, part, end)
+        if part:
+            column_log[vec](&end, &end, 1, m, factor[0])
+            store_part[vec](out + whole, part, end)
 
 
 cdef inline void row_exp_scale(vec* x, vec* out, Py_ssize_t n, vec m, vec* factor) noexcept nogil:
     """softmax's last step, without what row_exp left."""
     cdef Py_ssize_t whole = n // lanes[vec](x), part = n % lanes[vec](x)
-    cdef vec shift = base_shift[vec](m), low = base_low[vec](m - shift), bias = base_bias[vec](m - shift)
-    cdef vec end = load_part[vec](x + whole, part, m)
-    column_exp_scale[vec](x, out, whole, shift, low, bias, factor)
+    cdef vec[3] base
+    cdef vec end
+    set_base[vec](m, base)
+    column_exp_scale[vec](x, out, whole, base, factor)
     if part:
-        column_exp_scale[vec](&end, &end, 1, shift, low, bias, factor)
+        end = load_part[vec](x + whole, part, m)
+        column_exp_scale[vec](&end, &end, 1, base, factor)
         store_part[vec](out + whole, part, end)
 
 
@@ -204,16 +210,19 @@ cdef void rows_forward(int kind, vec** x, vec** out, Py_ssize_t* n, Py_ssize_t r
     """row_forward for up to as many rows as lanes; with LOG_SUM to the first numbers of out[0]."""
     cdef vec* tag = x[0]
     cdef vec[16] each, lost, counts
+    cdef vec[3] bases, base
     cdef vec[2] total, factors, factor, count
     cdef vec m
     cdef Py_ssize_t i
     for i in range(lanes[vec](tag)):
         each[i] = row_maxima[vec](x[i], n[i]) if i < rows else splat[vec](tag, 0)
     m = across_rows_maximum[vec](each)
+    set_base[vec](m, bases)
     for i in range(lanes[vec](tag)):
         total[0] = total[1] = count[0] = splat[vec](tag, 1)
         if i < rows:
-            row_exps[vec](kind, x[i], out[i], n[i], lane[vec](&m, i), total, count)
+            base[0], base[1], base[2] = lane[vec](bases, i), lane[vec](bases + 1, i), lane[vec](bases + 2, i)
+            row_exps[vec](kind, x[i], out[i], n[i], lane[vec](&m, i), base, total, count)
         each[i], lost[i], counts[i] = total[0], total[1], count[0]
     across_rows_sum[vec](each, lost, total)
     if kind == SOFTMAX:

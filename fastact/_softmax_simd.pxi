@@ -368,8 +368,7 @@ cdef inline vec exp_above(vec x, vec low, vec bias) noexcept nogil:
         p = p * r + vd_splat(0.0416666666665281)
         p = p * r + vd_splat(0.16666666666666408)
         p = p * r + vd_splat(0.5000000000000011)
-        p = p * r + vd_splat(1.0)
-        p = p * r + vd_splat(1.0)
+        p = vd_splat(1.0) + (r + r * r * p)    # p * r + 1 would round once more where there is no fma
         return p * vd_pow2(k + bias)
 
 

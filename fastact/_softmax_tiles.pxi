@@ -89,6 +89,13 @@ cdef void short_rows_task(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept
 
 # Strips.
 
+cdef inline void prefetch_line(vec* tag, int stored, void* base, Py_ssize_t i, Py_ssize_t n, int write) noexcept nogil:
+    """Fetch n numbers from i on."""
+    cdef Py_ssize_t size = sizeof(vec) // lanes[vec](tag) if stored == SAME else 2, byte
+    for byte in range(0, n * size, 64):
+        prefetch(<char*>base + i * size + byte, write)
+
+
 cdef inline vec* strip_line(vec* tag, Job* job, bint gradient, Py_ssize_t block, Py_ssize_t offset, Py_ssize_t n,
                             vec* buffer) noexcept nogil:
     if gradient:
@@ -107,8 +114,9 @@ cdef inline void load_strip(vec* tile, Job* job, bint gradient, Py_ssize_t block
         m[j] = lowest[vec](tile)
     for i in range(job.n):
         line = strip_line[vec](tile, job, gradient, block, i * job.inner + column, columns, buffer)
+        prefetch_line[vec](tile, job.stored, job.g if gradient else job.x,
+                           (block * job.n + i + AHEAD) * job.inner + column, columns, 0)
         for j in range(whole):
-            prefetch(at[vec](line + j, AHEAD * job.inner), 0)
             v = line[j]
             tile[j * job.n + i] = v
             m[j] = maximum[vec](v, m[j])
@@ -145,8 +153,8 @@ cdef inline void store_strip(int kind, vec* tile, Job* job, Py_ssize_t block, Py
     for i in range(job.n):
         start = block * job.n * job.inner + i * job.inner + column
         line = target[vec](tile, job, start, buffer)
+        prefetch_line[vec](tile, job.out_stored, job.out, start + AHEAD * job.inner, columns, 1)
         for j in range(whole):
-            prefetch(at[vec](line + j, AHEAD * job.inner), 1)
             line[j] = last_step[vec](kind, tile[j * job.n + i], m[j], factor + 2 * j)
         if part:
             store_part[vec](line + whole, part, end[i])

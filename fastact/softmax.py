@@ -31,7 +31,7 @@ from ._axes import (
 
 __all__ = ["LogSoftmax", "LogSumExp", "Softmax", "Softmin", "log_softmax", "logsumexp", "softmax", "softmin"]
 
-_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+_ONE = 1.0  # the default temperature is known by its identity
 
 
 class _OverAxes:
@@ -41,8 +41,8 @@ class _OverAxes:
     formula: ClassVar[str]
     kind: ClassVar[str]  # the backends' name of the operation
     family: ClassVar[str] = "softmax"  # what a backend must offer
+    kernel: ClassVar[int] = -1  # the number of its kernel, if calls without options are common
     sign: ClassVar[int] = 1  # what x is multiplied with
-    default_axis: ClassVar[int | None] = -1
 
     def explain(self, kernels: ModuleType, x: ArrayLike, axis: Axis = -1, **_: Any) -> str:
         """Which of the backend's loops a call would take: `fastact.explain` has chosen the backend."""
@@ -118,6 +118,7 @@ class Softmax(_OverAxes):
 
     name: ClassVar[str] = "softmax"
     kind: ClassVar[str] = "softmax"
+    kernel = 0
     formula: ClassVar[str] = "exp(x_i) / sum_j exp(x_j)"
     range: ClassVar[str] = "[0, 1], summing to 1"
     parameters: ClassVar[dict[str, Any]] = {}
@@ -135,13 +136,17 @@ class Softmax(_OverAxes):
         x: ArrayLike,
         axis: Axis = -1,
         where: ArrayLike | str | None = None,
-        temperature: ArrayLike = 1.0,
+        temperature: ArrayLike = _ONE,
         out: np.ndarray | None = None,
         *,
         lengths: ArrayLike | None = None,
         dtype: DTypeLike | None = None,
         backend: str | None = None,
     ) -> Any:
+        if where is lengths is dtype is backend is None and temperature is _ONE:
+            result = _dispatch.common_softmax(self.kernel, None, x, axis, out)
+            if result is not None:
+                return result
         return _apply(self, (x,), axis, where, lengths, temperature, out, dtype, backend)
 
     def backward(
@@ -150,7 +155,7 @@ class Softmax(_OverAxes):
         output: ArrayLike,
         axis: Axis = -1,
         where: ArrayLike | str | None = None,
-        temperature: ArrayLike = 1.0,
+        temperature: ArrayLike = _ONE,
         out: np.ndarray | None = None,
         *,
         lengths: ArrayLike | None = None,
@@ -166,7 +171,12 @@ class Softmax(_OverAxes):
         axis, where, temperature, out, lengths, dtype, backend
             As in the forward call. The gradient of a masked element is 0, whatever g and y hold there.
         """
-        return _apply(self, (grad_output, output), axis, where, lengths, temperature, out, dtype, backend)
+        operands = grad_output, output
+        if where is lengths is dtype is backend is None and temperature is _ONE:
+            result = _dispatch.common_softmax(self.kernel, grad_output, output, axis, out)
+            if result is not None:
+                return result
+        return _apply(self, operands, axis, where, lengths, temperature, out, dtype, backend)
 
 
 class Softmin(Softmax):
@@ -176,6 +186,7 @@ class Softmin(Softmax):
     """
 
     name = "softmin"
+    kernel = -1
     sign = -1
     formula = "exp(-x_i) / sum_j exp(-x_j)"
     notes: ClassVar[dict[str, str]] = {
@@ -208,6 +219,7 @@ class LogSoftmax(Softmax):
 
     name = "log_softmax"
     kind = "log_softmax"
+    kernel = 1
     formula = "x_i - log(sum_j exp(x_j))"
     range = "(-inf, 0]"
     reference = "Blanchard, Higham and Higham 2021, doi:10.1093/imanum/draa038"
@@ -267,6 +279,7 @@ class LogSumExp(_OverAxes):
 
     name = "logsumexp"
     kind = "logsumexp"
+    kernel = 2
     formula = "log(sum_j exp(x_j))"
 
     def __call__(
@@ -280,10 +293,14 @@ class LogSumExp(_OverAxes):
         *,
         where: ArrayLike | str | None = None,
         lengths: ArrayLike | None = None,
-        temperature: ArrayLike = 1.0,
+        temperature: ArrayLike = _ONE,
         dtype: DTypeLike | None = None,
         backend: str | None = None,
     ) -> Any:
+        if b is where is lengths is dtype is out is backend is None and temperature is _ONE and not return_sign:
+            result = _dispatch.common_softmax(self.kernel, None, x, axis, None)
+            if result is not None and result.dtype == x.dtype:  # type: ignore[union-attr]
+                return result if keepdims else result.squeeze(axis)[()]
         if b is not None:
             if out is not None or dtype is not None:
                 raise TypeError("logsumexp takes no out or dtype together with b; convert x, or assign the result")
@@ -291,6 +308,9 @@ class LogSumExp(_OverAxes):
             return (value, sign) if return_sign else np.where(sign < 0, np.nan, value)[()]
         value = _apply(self, (x,), axis, where, lengths, temperature, out, dtype, backend, keepdims)
         return (value, np.where(np.isnan(value), value, value > -np.inf)[()]) if return_sign else value
+
+    def explain(self, kernels: ModuleType, x: ArrayLike, axis: Axis = None, **_: Any) -> str:
+        return super().explain(kernels, x, axis)
 
     def backward(
         self,
@@ -301,7 +321,7 @@ class LogSumExp(_OverAxes):
         *,
         where: ArrayLike | str | None = None,
         lengths: ArrayLike | None = None,
-        temperature: ArrayLike = 1.0,
+        temperature: ArrayLike = _ONE,
         dtype: DTypeLike | None = None,
         backend: str | None = None,
     ) -> Any:
@@ -336,14 +356,6 @@ def _apply(
         where is None and lengths is None and dtype is None and type(temperature) is float
         and temperature == 1.0 and function.sign == 1
     )  # fmt: skip
-    if plain and type(x) is np.ndarray and type(axis) is int and kind != "logsumexp":
-        ndim, x_dtype = x.ndim, x.dtype  # the common call, checked in a fraction of the time
-        if (
-            -ndim <= axis < ndim and (x_dtype is _FLOAT32 or x_dtype is _FLOAT64)
-            and (len(operands) == 1 or _alike(operands[0], x))
-            and (out is None or (_alike(out, x) and out.flags.writeable))
-        ):  # fmt: skip
-            return kernels.softmax(kind, operands, (axis % ndim,), out)
     if hasattr(x, "__cuda_array_interface__"):
         axes = normalize_axes(axis, x.ndim)
         return kernels.softmax(kind, operands, axes, out) if plain else kernels.softmax(kind, operands, axes, out, ())
@@ -375,7 +387,11 @@ def _apply(
     if target is not None and target.ndim < len(whole):
         target = target.reshape(1) if shape == () else np.expand_dims(target, axes)
     result = kernels.softmax(kind, tuple(ready), axes, target, options)
-    return result.reshape(result_shape)[()] if out is None else out
+    if out is not None:
+        return out
+    if result.shape != result_shape:
+        result = result.reshape(result_shape)
+    return result if result_shape else result[()]
 
 
 def _weighted(
@@ -403,10 +419,6 @@ def _weighted(
     parts = _dispatch.softmax_backend("numpy", values).signed_logsumexp(values, weights, axes)
     value, sign = (part.astype(dtype) if keepdims else part.astype(dtype).squeeze(axes)[()] for part in parts)
     return value, sign
-
-
-def _alike(a: Any, b: np.ndarray) -> bool:
-    return type(a) is np.ndarray and a.dtype is b.dtype and a.shape == b.shape
 
 
 def _options(

@@ -40,6 +40,7 @@ class Sparsemax(Softmax):
     name = "sparsemax"
     kind = "sparsemax"
     family = "sparse"
+    kernel = -1
     formula = "max(x_i - t, 0), t such that the sum is 1"
     range = "[0, 1], summing to 1"
     reference = "Martins and Astudillo 2016, arXiv:1602.02068"

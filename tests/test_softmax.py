@@ -86,6 +86,19 @@ def test_equal_elements(isa: str, kind: str, dtype: type, n: int) -> None:
     assert ulps(fa.get(kind)(x), exact(kind, x, -1)) <= fa.get(kind).max_ulp
 
 
+@pytest.mark.parametrize("scale", [1, 10, 1000])
+@pytest.mark.parametrize("n", [1, 2, 100, 5000, 1_000_000])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_rows_of_any_length(isa: str, dtype: type, n: int, scale: float) -> None:
+    """Errors and sums, for numbers that differ little and for such of which one dominates."""
+    x = numbers((n,), dtype, scale)
+    for kind in KINDS:
+        result = fa.get(kind)(x)
+        assert ulps(result, exact(kind, x, -1)) <= fa.get(kind).max_ulp
+        if kind == "softmax":
+            assert abs(result.astype(WIDE).sum() - 1) <= 2 * np.finfo(dtype).eps
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_mpmath(isa: str, kind: str) -> None:
     x = numbers((40,), np.float64, 8)
