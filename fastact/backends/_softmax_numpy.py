@@ -7,7 +7,7 @@ in the table at the end, which says what it takes and gives for elements under a
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
