@@ -14,12 +14,12 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from softmax import THREADS, least_times
+import numpy as np
 
 import fastact as fa
+from fastact.bench.timing import Contender, interleaved
 
-import numpy as np  # isort: skip
-
+THREADS = 2
 SHAPES = [((1, 10), -1), ((128, 10), -1), ((60_000, 10), -1), ((512, 100), -1), ((4096, 1000), -1), ((64, 50_257), -1),
           ((1000, 4096), 0), ((16, 1000, 196), 1), ((32, 12, 128, 128), -1)]  # fmt: skip
 KINDS = ["sparsemax", "entmax15", "hardmax", "gumbel_softmax"]
@@ -114,8 +114,9 @@ def main() -> None:
                 if arguments.shapes not in name or (rows == "all" and kind in ("hardmax", "gumbel_softmax")):
                     continue
                 x = (np.random.default_rng(0).normal(size=shape) * scale).astype(np.float32)
-                least = least_times(contenders(kind, x, axis), arguments.seconds)
-                per = {name: 1e9 * seconds / x.size for name, seconds in least.items()}
+                calls = {name: Contender(call) for name, call in contenders(kind, x, axis).items()}
+                least = interleaved(calls, arguments.seconds, always=("fastact", "backward"))
+                per = {name: nanoseconds / x.size for name, nanoseconds in least.items()}
                 columns = "".join(f"{per.get(n, float('nan')):>10.2f}" for n in ("fastact", "numpy", "torch", "jax"))
                 best = min(value for n, value in per.items() if n in ("numpy", "torch", "jax"))
                 print(f"{name:<33}{columns}{per['backward']:>10.2f}{best / per['fastact']:>15.1f}", flush=True)

@@ -332,8 +332,9 @@ def test_dtype(function: Any) -> None:
 @pytest.mark.parametrize("dtype", [bool, np.int8, np.uint8, np.int16, np.uint16, np.int32, np.int64, np.uint64])
 def test_integers_promote_as_exp_does(function: Any, dtype: Any) -> None:
     x = np.array([[0, 1, 100], [1, 0, 1]]).astype(dtype)
-    assert function(x).dtype == np.exp(x).dtype
-    np.testing.assert_array_equal(function(x), function(x.astype(float)).astype(np.exp(x).dtype))
+    wanted = np.exp(np.zeros_like(x)).dtype
+    assert function(x).dtype == wanted
+    np.testing.assert_array_equal(function(x), function(x.astype(float)).astype(wanted))
 
 
 # Special numbers and shapes

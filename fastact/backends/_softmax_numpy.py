@@ -67,6 +67,7 @@ def _along_last(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray
 
 def _sparsemax(x: np.ndarray) -> np.ndarray:
     """The threshold is (the sum of the k largest - 1) / k; k is the largest for which the k-th is above it."""
+    x = x - x.max(-1, keepdims=True)
     falling = -np.sort(-x)
     counts = np.arange(1, x.shape[-1] + 1)
     thresholds = (falling.cumsum(-1) - 1) / counts
