@@ -60,13 +60,19 @@ cdef inline void column_exp(vec* x, vec* out, Py_ssize_t n, vec* base, vec* tota
         i += 1
 
 
+cdef inline vec times(vec e, vec* factor) noexcept nogil:
+    """e times a factor of two parts, as `reciprocal` gives it, rounded once."""
+    cdef vec high = upper[vec](e)
+    if FUSED:
+        return e * factor[1] + e * factor[0]
+    return high * factor[0] + ((e - high) * factor[0] + e * factor[1])
+
+
 cdef inline void column_exp_scale(vec* x, vec* out, Py_ssize_t n, vec* base, vec* factor) noexcept nogil:
-    """out = scaled e^x times a factor of two parts, as `reciprocal` gives it."""
+    """out = scaled e^x times a factor of two parts."""
     cdef Py_ssize_t i
-    cdef vec e
     for i in range(n):
-        e = exp_on[vec](base, x[i])
-        out[i] = e * factor[1] + e * factor[0]
+        out[i] = times[vec](exp_on[vec](base, x[i]), factor)
 
 
 cdef inline void column_exp_others(vec* x, Py_ssize_t n, vec m, vec* base, vec* total, vec* count) noexcept nogil:
@@ -79,10 +85,10 @@ cdef inline void column_exp_others(vec* x, Py_ssize_t n, vec m, vec* base, vec* 
 
 
 cdef inline void column_scale(vec* x, vec* out, Py_ssize_t n, vec* factor) noexcept nogil:
-    """Times a factor of two parts, as `reciprocal` gives it."""
+    """Times a factor of two parts."""
     cdef Py_ssize_t i
     for i in range(n):
-        out[i] = x[i] * factor[1] + x[i] * factor[0]
+        out[i] = times[vec](x[i], factor)
 
 
 cdef inline void column_log(vec* x, vec* out, Py_ssize_t n, vec m, vec rest) noexcept nogil:

@@ -52,12 +52,21 @@ cdef extern from *:
       #define BITS_OF(V, v) ((V##_bits)(v))
       #define FROM_BITS(V, b) ((V)(b))
       #define CHOOSE(V, mask, v) FROM_BITS(V, (mask) & BITS_OF(V, v))
-      typedef uint8_t vf_bytes __attribute__((vector_size(LANES)));
-      typedef uint8_t vd_bytes __attribute__((vector_size(LANES / 2)));
-      #define WHERE_SET(V) static inline V V##_where_set(const char* p, V v, V other) { \
-          V##_bytes bytes; V##_bits mask; memcpy(&bytes, p, sizeof bytes); mask = CONVERT(bytes, V##_bits) != 0; \
-          return FROM_BITS(V, (mask & BITS_OF(V, v)) | (~mask & BITS_OF(V, other))); }
-      WHERE_SET(vf) WHERE_SET(vd)
+      #if defined(__AVX512BW__) && defined(__AVX512VL__)
+        static inline vf vf_where_set(const char* p, vf v, vf other) {
+          __m128i bytes = _mm_loadu_si128((const __m128i*)p);
+          return _mm512_mask_mov_ps(other, _mm_test_epi8_mask(bytes, bytes), v); }
+        static inline vd vd_where_set(const char* p, vd v, vd other) {
+          __m128i bytes = _mm_loadl_epi64((const __m128i*)p);
+          return _mm512_mask_mov_pd(other, (__mmask8)_mm_test_epi8_mask(bytes, bytes), v); }
+      #else
+        typedef uint8_t vf_bytes __attribute__((vector_size(LANES)));
+        typedef uint8_t vd_bytes __attribute__((vector_size(LANES / 2)));
+        #define WHERE_SET(V) static inline V V##_where_set(const char* p, V v, V other) { \\
+            V##_bytes bytes; V##_bits mask; memcpy(&bytes, p, sizeof bytes); mask = CONVERT(bytes, V##_bits) != 0; \\
+            return FROM_BITS(V, (mask & BITS_OF(V, v)) | (~mask & BITS_OF(V, other))); }
+        WHERE_SET(vf) WHERE_SET(vd)
+      #endif
       #define SPLAT(V, S, s) ((S)(s) - (V){0})
     #else
       typedef float vf; typedef int32_t vf_bits; typedef double vd; typedef int64_t vd_bits;
@@ -126,6 +135,11 @@ cdef extern from *:
       #endif
     #endif
 
+    #if defined(__FMA__) || defined(__aarch64__)
+      enum { FUSED = 1 };
+    #else
+      enum { FUSED = 0 };
+    #endif
     #ifdef __GNUC__
       #define PREFETCH(p, write) __builtin_prefetch(p, write)
     #else
@@ -152,6 +166,7 @@ cdef extern from *:
     ctypedef float vf
     ctypedef double vd
     int vf_lanes, vd_lanes
+    int FUSED    # whether a * b + c is rounded once
     void prefetch "PREFETCH"(void* p, int write) noexcept nogil
     vf vf_maximum(vf a, vf b) noexcept nogil
     vd vd_maximum(vd a, vd b) noexcept nogil
@@ -368,7 +383,8 @@ cdef inline vec exp_above(vec x, vec low, vec bias) noexcept nogil:
         p = p * r + vd_splat(0.0416666666665281)
         p = p * r + vd_splat(0.16666666666666408)
         p = p * r + vd_splat(0.5000000000000011)
-        p = vd_splat(1.0) + (r + r * r * p)    # p * r + 1 would round once more where there is no fma
+        p = p * r + vd_splat(1.0)
+        p = p * r + vd_splat(1.0)
         return p * vd_pow2(k + bias)
 
 

@@ -134,7 +134,7 @@ cdef inline void load_strip(vec* tile, Job* job, bint gradient, Py_ssize_t block
 
 cdef inline vec last_step(int kind, vec v, vec m, vec* factor) noexcept nogil:
     if kind == SOFTMAX:
-        return v * factor[1] + v * factor[0]
+        return times[vec](v, factor)
     if kind == LOG_SOFTMAX:
         return (v - m) - factor[0]
     return v
