@@ -45,7 +45,7 @@ NAMES = ("auto", *BACKENDS)
 FAMILIES = {
     "elementwise": ("serial", "threads", "parallel", "cuda", "numpy"),
     "softmax": ("cython", "cuda", "numpy"),
-    "losses": ("cython", "numpy"),
+    "cross_entropy": ("cython", "numpy"),
 }
 
 #: The environment is read once, at import.
@@ -143,7 +143,7 @@ def losses_backend(backend: str | None, *arrays: Any) -> ModuleType:
     """The backend module with `cross_entropy`, `count_targets` and `total` for these arrays."""
     if _requested(backend) == "auto" and not _on_gpu(arrays):
         return _cython()
-    return _choose("losses", "cython", backend, arrays)
+    return _choose("cross_entropy", "cython", backend, arrays)
 
 
 def total(values: np.ndarray) -> float:
