@@ -46,7 +46,7 @@ FAMILIES = {
     "elementwise": ("serial", "threads", "parallel", "cuda", "numpy"),
     "softmax": ("cython", "serial", "threads", "parallel", "cuda", "numpy"),
     "sparse": ("threads", "serial", "parallel", "numpy"),
-    "losses": ("cython", "numpy"),
+    "cross_entropy": ("cython", "numpy"),
 }
 
 #: The environment is read once, at import.
@@ -143,13 +143,13 @@ def softmax_backend(backend: str | None, array: Any, family: str = "softmax") ->
 def losses_backend(backend: str | None, *arrays: Any) -> ModuleType:
     """The backend module with `cross_entropy`, `count_targets` and `total` for these arrays."""
     if _requested(backend) == "auto" and not _on_gpu(arrays):
-        return _automatic("losses")
-    return _choose("losses", backend, arrays)
+        return _automatic("cross_entropy")
+    return _choose("cross_entropy", backend, arrays)
 
 
 def total(values: np.ndarray) -> float:
     """The sum of a contiguous float32 or float64 array, in float64."""
-    return float(_automatic("losses").total(values))
+    return float(_automatic("cross_entropy").total(values))
 
 
 def vectorize(operation: Any, target: str) -> Any:

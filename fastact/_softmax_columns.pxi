@@ -50,7 +50,8 @@ cdef inline void column_exp(vec* x, vec* out, Py_ssize_t n, vec* base, vec* tota
             out[i + 1] = b
             out[i + 2] = c
             out[i + 3] = d
-        add[vec](total, (a + b) + (c + d))
+        add[vec](total, a + b)
+        add[vec](total, c + d)
         i += 4
     while i < n:
         a = exp_on[vec](base, x[i])

@@ -7,6 +7,7 @@ and a reference in backends/_losses_numpy.py.
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 from typing import Any
@@ -18,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastact import _dispatch
 from fastact import _scalar_math as m
 from fastact._activation import ElementwiseOperation, Formula, jitted
-from fastact._axes import as_array, check_out, float_dtype, is_float, wide_dtype
+from fastact._axes import as_array, check_out, float_dtype, wide_dtype
 from fastact._errors import UnknownNameError, nearest
 from fastact._scalar_math import like, where
 
@@ -306,7 +307,8 @@ class ElementwiseLoss:
     ) -> Any:
         _check_reduction(reduction)
         operands, dtype = self._operands(x, target, parameters)
-        return self._reduced(self._value(*operands, backend=backend), reduction, dtype)
+        keywords = {} if backend is None else {"backend": backend}
+        return self._reduced(self._value(*operands, **keywords), reduction, dtype)
 
     def value_and_grad(
         self,
@@ -329,9 +331,10 @@ class ElementwiseLoss:
         scale = 1.0 if reduction != "mean" else 1 / size if size else math.nan
         if out is not None:
             check_out(out, shape, dtype)
-        wide = wide_dtype(dtype)
-        outputs = {} if out is None or out.dtype != wide else {"out": (np.empty(shape, wide), out)}
-        values, gradient = self._both(*operands[:2], scale, *operands[2:], backend=backend, **outputs)
+        keywords: dict[str, Any] = {} if backend is None else {"backend": backend}
+        if out is not None and out.dtype == wide_dtype(dtype):
+            keywords["out"] = np.empty(shape, out.dtype), out
+        values, gradient = self._both(*operands[:2], scale, *operands[2:], **keywords)
         if gradient is not out:
             gradient = _rounded(gradient, dtype)
             if out is not None:
@@ -342,9 +345,7 @@ class ElementwiseLoss:
     def _operands(self, x: Any, target: Any, parameters: dict[str, Any]) -> tuple[tuple[Any, ...], np.dtype[Any]]:
         """What the formulas take, in the dtype they are computed in, and the dtype of the result."""
         arrays = [as_array(self.name, each) for each in (x, target)]
-        dtypes = [float_dtype(self.name, each.dtype) for each in arrays]
-        dtype = np.result_type(*dtypes) if is_float(arrays[1].dtype) else dtypes[0]
-        wide = wide_dtype(dtype)
+        dtype, wide = _common_dtypes(self.name, *(each.dtype for each in arrays))
         unknown = parameters.keys() - self.parameters.keys()
         if unknown:
             name = min(unknown)
@@ -367,6 +368,14 @@ class ElementwiseLoss:
 
     def __reduce__(self) -> str:
         return self.name
+
+
+@functools.cache
+def _common_dtypes(name: str, x: np.dtype[Any], target: np.dtype[Any]) -> tuple[np.dtype[Any], np.dtype[Any]]:
+    """The dtype of the result, and the one to compute in: targets that are integers or bool leave x's alone."""
+    dtypes = float_dtype(name, x), float_dtype(name, target)
+    dtype = dtypes[0] if target.kind in "biu" else np.result_type(*dtypes)
+    return dtype, wide_dtype(dtype)
 
 
 _INPUTS = "x", "target"
