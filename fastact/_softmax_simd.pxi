@@ -356,7 +356,7 @@ cdef inline vec headroom(vec like) noexcept nogil:
 
 cdef inline vec exp_above(vec x, vec low, vec bias) noexcept nogil:
     """e^x scaled as `bias` says, for x not far above the maximum that made `low` and `bias`; NaN for NaN."""
-    cdef vec k, r, p
+    cdef vec k, r, p, s
     x = maximum[vec](low, x)
     k = exponent[vec](x)
     if vec is vf:
@@ -371,8 +371,8 @@ cdef inline vec exp_above(vec x, vec low, vec bias) noexcept nogil:
         p = p * r + vf_splat(1.0)
         return p * vf_pow2(k + bias)
     else:
-        r = x - k * vd_splat(6.93147180369123816490e-01)
-        r = r - k * vd_splat(1.90821492927058770002e-10)
+        s = x - k * vd_splat(6.93147180369123816490e-01)
+        r = s - k * vd_splat(1.90821492927058770002e-10)
         p = vd_splat(2.499985827047285e-08)
         p = p * r + vd_splat(2.76305234673536e-07)
         p = p * r + vd_splat(2.7557588421289217e-06)
@@ -383,8 +383,11 @@ cdef inline vec exp_above(vec x, vec low, vec bias) noexcept nogil:
         p = p * r + vd_splat(0.0416666666665281)
         p = p * r + vd_splat(0.16666666666666408)
         p = p * r + vd_splat(0.5000000000000011)
-        p = p * r + vd_splat(1.0)
-        p = p * r + vd_splat(1.0)
+        if FUSED:
+            p = p * r + vd_splat(1.0)
+            p = p * r + vd_splat(1.0)
+        else:    # every step rounds twice: the last ones are written so that what they lose is small
+            p = vd_splat(1.0) + (r + (r * r * p + ((s - r) - k * vd_splat(1.90821492927058770002e-10))))
         return p * vd_pow2(k + bias)
 
 
