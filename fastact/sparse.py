@@ -201,12 +201,18 @@ class GumbelSoftmax:
         out: np.ndarray | None = None,
         *,
         lengths: ArrayLike | None = None,
-        dtype: DTypeLike = None,
+        dtype: DTypeLike | None = None,
         return_soft: bool = False,
         backend: str | None = None,
     ) -> Any:
         noisy, dtype = _with_noise(self.name, x, rng, dtype)
-        arguments = {"axis": axis, "where": where, "lengths": lengths, "dtype": dtype, "backend": backend}
+        arguments: dict[str, Any] = {
+            "axis": axis,
+            "where": where,
+            "lengths": lengths,
+            "dtype": dtype,
+            "backend": backend,
+        }
         soft = softmax(noisy, temperature=tau, out=None if hard else out, **arguments)
         y = hardmax(noisy, out=out, **arguments) if hard else soft
         return (y, soft) if return_soft else y
@@ -234,7 +240,9 @@ class GumbelSoftmax:
         return self.name
 
 
-def _with_noise(name: str, x: Any, rng: np.random.Generator, dtype: DTypeLike) -> tuple[np.ndarray, np.dtype[Any]]:
+def _with_noise(
+    name: str, x: Any, rng: np.random.Generator, dtype: DTypeLike | None
+) -> tuple[np.ndarray, np.dtype[Any]]:
     """x plus Gumbel noise, computed as widely as the result is, and the dtype of the result."""
     if not isinstance(rng, np.random.Generator):
         raise TypeError(

@@ -64,8 +64,10 @@ def softmax(
         length = math.prod(x.shape[axis] for axis in kept)
         views = [a.reshape(length, -1) for a in (*operands, out)]
 
-        def slab(start: int, stop: int) -> None:
+        def in_place(start: int, stop: int) -> None:
             rows(*(a[start:stop] for a in views))
+
+        slab: Callable[[int, int], None] = in_place
     else:
         slab, length = _converting(operation, rows, operands, out, kept, axes, wide, options or Options(dtype))
     _run(threads, slab, length, -(-GRAIN * length // x.size))
@@ -108,12 +110,11 @@ def _converting(
                 for block, fill in zip(blocks, operation.masked, strict=True):
                     if fill is not None:
                         np.copyto(block, fill, where=missing[part])
-            reduces = operation.result is None
-            result = np.empty(target[part].shape, wide) if reduces else blocks[-1]
+            result = np.empty(target[part].shape, wide) if operation.result is None else blocks[-1]
             rows(*(block.reshape(-1, n) for block in blocks), result.reshape(len(blocks[-1].reshape(-1, n)), -1))
             if temperature is not None and len(blocks) == 2:
                 result /= temperature[part]
-            if missing is not None and not reduces:
+            if missing is not None and operation.result is not None:
                 np.copyto(result, operation.result, where=missing[part])
             target[part] = result
 
