@@ -784,11 +784,12 @@ cdef inline bint ends_alike(PyArrayObject* x, PyArrayObject* each) noexcept:
 
 
 cdef void start_loop(Loop* loop, Call* call, char** pointers, Py_ssize_t n, const cnp.npy_intp* strides) noexcept nogil:
-    """run_loop, after short operands that repeat have been copied out several times: kernels want long runs."""
+    """run_loop, after short operands that repeat have been copied out: kernels want long runs that begin with a cache
+    line."""
     cdef char space[MOST_REPEATED][REPEATED_BYTES + ALIGNMENT]
     cdef char* target
     cdef Py_ssize_t i, done, bytes = call.period * strides[0], copies, used = 0
-    if 0 < bytes <= REPEATED_BYTES // 2:
+    if 0 < bytes <= REPEATED_BYTES:
         copies = min(<Py_ssize_t>REPEATED_BYTES // bytes, n // call.period)
         for i in range(loop.operands):
             if call.repeats[i]:
