@@ -92,7 +92,7 @@ def test_eight_threads_compile_at_once(python: Any) -> None:
 def fork(work: Callable[[], None]) -> int:
     """Run `work` in a forked child that an alarm ends after a minute; the child's exit status."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 and later warn of threads in the parent
+        warnings.simplefilter("ignore")  # Python 3.12 and later warn of threads in the parent, JAX of its own
         child = os.fork()
     if child == 0:
         status = 1

@@ -42,6 +42,7 @@ _THIRD_LOW = constant(-9.934107758624577e-09, 1.850371707708594e-17)
 _SOFTSIGN_END = constant(2.0**26, 2.0**55)
 #: The least normal number, and the largest power of two whose reciprocal is one.
 _LEAST_POWER = constant(2.0**-126, 2.0**-1022)
+#: What stands in for a divisor of 0: nothing beside 1, and its square is a normal number.
 _LEAST_ROOT = constant(2.0**-45, 2.0**-400)
 _LARGEST_POWER = constant(2.0**126, 2.0**1022)
 
