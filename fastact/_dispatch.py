@@ -189,7 +189,7 @@ def use_backend(name: str) -> Iterator[None]:
     _check_name(name, "use_backend()")
     if name != "auto":
         _load(name)
-    _ufunc.note_override()
+    _ufunc.note_override(_in_force)
     token = _in_force.set(name)
     try:
         yield

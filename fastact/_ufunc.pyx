@@ -10,7 +10,7 @@ _activation.py builds `Operation`s; a new dtype is a character of its `FLOATS`, 
 
 from cpython.exc cimport PyErr_SetObject
 from cpython.object cimport PyObject_Call
-from cpython.ref cimport PyObject
+from cpython.ref cimport Py_DECREF, PyObject
 from libc.stdlib cimport calloc
 from libc.string cimport memcpy, memset
 cimport numpy as cnp
@@ -38,6 +38,7 @@ cdef extern from "Python.h":
     Py_ssize_t PyVectorcall_NARGS(size_t) noexcept
     object PyObject_Vectorcall(object, PyObject**, size_t, PyObject*)
     void* PyVectorcall_Call
+    int PyContextVar_Get(object, PyObject* default, PyObject** value) except -1
     void PyType_Modified(type)
     double PyFloat_AsDouble(PyObject*) noexcept
     PyObject* PyErr_Occurred()
@@ -516,15 +517,28 @@ def add_bfloat16(ufunc, dtype, int inputs, int parameters, int outputs, str rows
 SLABS_FROM = 1 << 17
 cdef Py_ssize_t slabs_from = SLABS_FROM
 
-cdef bint overridden = False  # whether any backend was ever asked for other than per call
+cdef object override = None  # the context variable of the backend in force, once one was asked for other than per call
+cdef bint always_overridden = False
 cdef str OUT = sys.intern("out")  # as keywords are in the code of a call
 cdef tuple ONLY_OUT = (OUT,)
 
 
-def note_override():
-    """From now on every call asks the dispatcher which backend is in force."""
-    global overridden
-    overridden = True
+def note_override(variable=None):
+    """From now on calls ask the dispatcher for the backend: where this context variable is not None, or always."""
+    global override, always_overridden
+    override = variable
+    always_overridden |= variable is None
+
+
+cdef inline bint overridden() except -1:
+    cdef PyObject* name = NULL
+    cdef bint asked
+    if override is None:
+        return always_overridden
+    PyContextVar_Get(override, NULL, &name)
+    asked = always_overridden or name is not <PyObject*>None
+    Py_DECREF(<object>name)
+    return asked
 
 
 cdef inline bint is_plain(PyObject* operand, bint knows_bfloat16) noexcept:
@@ -635,7 +649,7 @@ cdef object call_operation(PyObject* callable, PyObject** arguments, size_t flag
     cdef PyObject* out = NULL
     cdef PyTypeObject* kind
     cdef bint is_number, numbers = True  # all inputs are Python numbers: parameters then stay such
-    cdef bint common = self.inputs <= count <= total and not overridden
+    cdef bint common = self.inputs <= count <= total and not overridden()
     cdef int orders = NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_F_CONTIGUOUS  # that all arrays have
     cdef Py_ssize_t largest = 0  # of the arrays from the one on that has no order in common with those before
     cdef list made = None

@@ -40,6 +40,12 @@ def test_freed_memory_is_used_again(x: np.ndarray) -> None:
     np.testing.assert_array_equal(again, np.maximum(-x, 0))
 
 
+def test_calls_go_the_short_way_again_after_use_backend(x: np.ndarray) -> None:
+    with fa.use_backend("serial"):
+        assert get_handler_name(fa.relu(x)) != "fastact"
+    assert get_handler_name(fa.relu(x)) == "fastact"
+
+
 def test_memory_in_use_is_not(x: np.ndarray) -> None:
     part = fa.relu(x)[1::2]
     others = [fa.relu(-x), fa.relu(x).T]
