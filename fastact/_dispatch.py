@@ -26,8 +26,8 @@ from fastact._cores import usable_cores
 from fastact._errors import BackendError, UnknownNameError, nearest
 
 __all__ = [
-    "backends", "common_softmax", "elementwise", "explain", "get_num_threads", "losses_backend", "offer_to_cuda",
-    "set_num_threads", "softmax_backend", "total", "use_backend", "vectorize",
+    "backends", "choose", "common_softmax", "elementwise", "explain", "get_num_threads", "offer_to_cuda",
+    "set_num_threads", "total", "use_backend", "vectorize",
 ]  # fmt: skip
 
 #: name -> (module, what it is)
@@ -83,15 +83,22 @@ def _requested(backend: str | None) -> str:
 
 
 def _on_gpu(operands: Iterable[Any]) -> bool:
-    return any(hasattr(operand, "__cuda_array_interface__") for operand in operands)
+    return any(type(each) is not np.ndarray and hasattr(each, "__cuda_array_interface__") for each in operands)
 
 
-def _choose(family: str, backend: str | None, operands: Iterable[Any]) -> ModuleType:
-    """The backend for these operands."""
+@functools.cache
+def _automatic(family: str) -> ModuleType:
+    return _load(FAMILIES[family][0])
+
+
+def choose(family: str, backend: str | None, *operands: Any) -> ModuleType:
+    """The module of the backend for these operands, which offers the functions of the family."""
     name = _requested(backend)
     on_gpu = _on_gpu(operands)
     if name == "auto":
-        name = "cuda" if on_gpu else FAMILIES[family][0]
+        if not on_gpu:
+            return _automatic(family)
+        name = "cuda"
     elif on_gpu and name != "cuda":
         raise BackendError(
             f"backend {name!r} takes host arrays, but an operand is on the GPU; copy it to the host first, or let the "
@@ -118,12 +125,7 @@ def elementwise(operation: Any, arguments: tuple[Any, ...], keywords: dict[str, 
     operands = operation.bind(arguments, keywords)
     if _requested(backend) == "auto" and not _on_gpu(operands):
         return operation.run(_ufunc.Threads.AUTO, operands, keywords)
-    return _choose("elementwise", backend, operands).elementwise(operation, operands, keywords)
-
-
-@functools.cache
-def _automatic(family: str) -> ModuleType:
-    return _load(FAMILIES[family][0])
+    return choose("elementwise", backend, *operands).elementwise(operation, operands, keywords)
 
 
 def common_softmax(kernel: int, grad: Any, x: Any, axis: Any, out: Any) -> Any:
@@ -131,20 +133,6 @@ def common_softmax(kernel: int, grad: Any, x: Any, axis: Any, out: Any) -> Any:
     if type(x) is np.ndarray and kernel >= 0 and _in_force.get() is None and _FROM_ENVIRONMENT == "auto":
         return _automatic("softmax").common(kernel, grad, x, axis, out)
     return None
-
-
-def softmax_backend(backend: str | None, array: Any, family: str = "softmax") -> ModuleType:
-    """The backend module whose `softmax(kind, arrays, axes, out, options)` takes this array."""
-    if type(array) is np.ndarray and _requested(backend) == "auto":
-        return _automatic(family)
-    return _choose(family, backend, (array,))
-
-
-def losses_backend(backend: str | None, *arrays: Any) -> ModuleType:
-    """The backend module with `cross_entropy`, `count_targets` and `total` for these arrays."""
-    if _requested(backend) == "auto" and not _on_gpu(arrays):
-        return _automatic("cross_entropy")
-    return _choose("cross_entropy", backend, arrays)
 
 
 def total(values: np.ndarray) -> float:
@@ -217,13 +205,13 @@ def explain(function: Any, *arguments: Any, backend: str | None = None, **keywor
     name = _requested(backend)
     why = "asked for" if name != "auto" else "automatic"
     if hasattr(function, "explain"):
-        choice = function.explain(softmax_backend(backend, arguments[0], function.family), *arguments, **keywords)
+        choice = function.explain(choose(function.family, backend, arguments[0]), *arguments, **keywords)
         return f"{function.name}: {choice} ({why})"
     operands = function.bind(arguments, dict(keywords))
     if name == "auto" and _on_gpu(operands):
         name = "cuda"
     if name not in ("auto", "serial", "threads", "parallel"):
-        _choose("elementwise", backend, operands)
+        choose("elementwise", backend, *operands)
         return f"{function.name}: backend {name!r}, {BACKENDS[name][1]} ({why})"
     shape = np.broadcast_shapes(*(np.shape(operand) for operand in operands))
     size = int(np.prod(shape))

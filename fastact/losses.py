@@ -144,7 +144,7 @@ class CrossEntropy:
         gradient: bool = False,
         out: np.ndarray | None = None,
     ) -> tuple[Any, np.ndarray | None]:
-        kernels = _dispatch.losses_backend(backend, logits, targets)
+        kernels = _dispatch.choose("cross_entropy", backend, logits, targets)
         _check_reduction(reduction)
         if not 0 <= label_smoothing <= 1:
             raise ValueError(f"label_smoothing={label_smoothing!r}; it must be from 0 to 1")
@@ -267,7 +267,7 @@ def nll_loss(
     """
     name = "nll_loss"
     _check_reduction(reduction)
-    kernels = _dispatch.losses_backend(None, log_probabilities, targets)
+    kernels = _dispatch.choose("cross_entropy", None, log_probabilities, targets)
     x, y = as_array(name, log_probabilities), as_array(name, targets)
     dtype = float_dtype(name, x.dtype)
     axis = normalize_axis_index(axis, x.ndim)

@@ -354,7 +354,7 @@ def _apply(
 ) -> Any:
     """Check the arguments and hand them to a backend: float arrays of one dtype, axes counted from 0."""
     x, kind = operands[-1], function.kind
-    kernels = _dispatch.softmax_backend(backend, x, function.family)
+    kernels = _dispatch.choose(function.family, backend, x)
     plain = (
         where is None and lengths is None and dtype is None and type(temperature) is float
         and temperature == 1.0 and function.sign == 1
@@ -424,7 +424,7 @@ def _weighted(
         weights = np.where(mask, weights, wide.type(0))
     with np.errstate(all="ignore"):
         values = values / np.asarray(options.temperature, wide)
-    parts = _dispatch.softmax_backend("numpy", values).signed_logsumexp(values, weights, axes)
+    parts = _dispatch.choose("softmax", "numpy", values).signed_logsumexp(values, weights, axes)
     value, sign = (part.astype(dtype) if keepdims else part.astype(dtype).squeeze(axes)[()] for part in parts)
     return value, sign
 

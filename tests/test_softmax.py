@@ -9,6 +9,7 @@ from collections.abc import Callable
 import mpmath
 import numpy as np
 import pytest
+from conftest import assert_in_place_and_overlap
 
 import fastact as fa
 from fastact.backends import cython
@@ -147,19 +148,7 @@ def test_layouts(kind: str, axis: int, dtype: type, layout: str) -> None:
 def test_in_place_and_overlap(isa: str, kind: str, shape: tuple[int, ...], axis: int) -> None:
     function = fa.get(kind)
     x = numbers(shape, np.float32)
-    wanted = function(x, axis)
-    grad = numbers(shape, np.float32)[::-1].copy()
-    gradient = function.backward(grad, wanted, axis)
-    for shift in (0, 5):
-        memory = np.zeros(x.size + shift, np.float32)
-        source, out = memory[: x.size].reshape(shape), memory[shift:].reshape(shape)
-        for values, target in ((source, out), (out, source)):
-            values[...] = x
-            np.testing.assert_array_equal(function(values, axis, out=target), wanted)
-            values[...] = wanted
-            np.testing.assert_array_equal(function.backward(grad, values, axis, out=target), gradient)
-            values[...] = grad
-            np.testing.assert_array_equal(function.backward(values, wanted, axis, out=target), gradient)
+    assert_in_place_and_overlap(function, x, x[::-1].copy(), axis)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -16,6 +16,7 @@ import ml_dtypes
 import mpmath
 import numpy as np
 import pytest
+from conftest import assert_in_place_and_overlap
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -207,18 +208,7 @@ def test_layouts(function: Any, axis: Any, dtype: Any, layout: str) -> None:
 @pytest.mark.parametrize(("shape", "axis"), SHAPES)
 def test_in_place_and_overlap(function: Any, shape: tuple[int, ...], axis: Any) -> None:
     x, grad = numbers(shape, np.float32), numbers(shape, np.float32, seed=1)
-    wanted = function(x, axis)
-    gradient = function.backward(grad, wanted, axis)
-    for shift in (0, 5):
-        memory = np.zeros(x.size + shift, np.float32)
-        source, out = memory[: x.size].reshape(shape), memory[shift:].reshape(shape)
-        for values, target in ((source, out), (out, source)):
-            values[...] = x
-            np.testing.assert_array_equal(function(values, axis, out=target), wanted)
-            values[...] = wanted
-            np.testing.assert_array_equal(function.backward(grad, values, axis, out=target), gradient)
-            values[...] = grad
-            np.testing.assert_array_equal(function.backward(values, wanted, axis, out=target), gradient)
+    assert_in_place_and_overlap(function, x, grad, axis)
 
 
 # Backward

@@ -13,7 +13,6 @@ from numba import njit
 from fastact._primitives import (
     INNER_OPTIONS,
     constant,
-    copysign,
     fma,
     like,
     lower_half_power,
@@ -71,12 +70,6 @@ def quotient(n, n_low, d, d_low):
     inverse = like(1.0, d) / d
     q = n * inverse
     return q, (fma(-q, d, n) + fma(-q, d_low, n_low)) * inverse
-
-
-@scalar
-def times(a, y, y_low):
-    """a * (y + y_low) rounded once, for y > 0; infinite a and the sign of zero stay."""
-    return where(magnitude(a) > LARGEST(a), a, copysign(fma(a, y, a * y_low), a))
 
 
 @scalar
