@@ -87,7 +87,7 @@ cdef inline void row_forward(int kind, vec* x, vec* buffer, vec* out, Py_ssize_t
     if kind == SOFTMAX:
         reciprocal[vec](total, factor)
     else:
-        factor[0] = log_rest[vec](total[0], count[0], m)
+        factor[0] = log_rest[vec](settled[vec](total), count[0], m)
     if kind == LOG_SUM:
         store_part[vec](out, 1, row_log_sum[vec](x, n, m, factor[0]))
     else:
@@ -110,7 +110,7 @@ cdef inline vec row_dot(int kind, vec* g, vec* y, Py_ssize_t n) noexcept nogil:
     cdef vec[2] total
     row_dots[vec](kind, g, y, n, total)
     across_sum[vec](total)
-    return total[0]
+    return settled[vec](total)
 
 
 cdef inline void row_gradient(int kind, vec* g, vec* y, vec* out, Py_ssize_t n, vec dot) noexcept nogil:
@@ -175,15 +175,14 @@ cdef inline vec across_rows_maximum(vec* m) noexcept nogil:
 cdef inline void across_rows_sum(vec* total, vec* lost, vec* sum) noexcept nogil:
     """The sum of row i in lane i, for totals and what they lost, as in `add`."""
     cdef Py_ssize_t i, half = lanes[vec](total) // 2
-    cdef vec a, b, part
+    cdef vec a, b
     transpose[vec](total)
     transpose[vec](lost)
     while half:
         for i in range(half):
             a, b = total[i], total[i + half]
             total[i] = a + b
-            part = total[i] - a
-            lost[i] = (lost[i] + lost[i + half]) + (((total[i] - part) - a) + (part - b))
+            lost[i] = (lost[i] + lost[i + half]) + excess[vec](total[i], a, b)
         half >>= 1
     sum[0], sum[1] = total[0], lost[0]
 
@@ -214,7 +213,7 @@ cdef void rows_forward(int kind, vec** x, vec** buffer, vec** out, Py_ssize_t* n
         count[0] = counts[0]
         for i in range(1, lanes[vec](tag)):
             count[0] = count[0] + counts[i]
-        factors[0] = log_rest[vec](total[0], count[0], m)
+        factors[0] = log_rest[vec](settled[vec](total), count[0], m)
     if kind == LOG_SUM:
         m = m + factors[0]
         if any_nan[vec](m):
@@ -233,6 +232,7 @@ cdef void rows_forward(int kind, vec** x, vec** buffer, vec** out, Py_ssize_t* n
 cdef void rows_backward(int kind, vec** g, vec** y, vec** out, Py_ssize_t* n, Py_ssize_t rows) noexcept nogil:
     cdef vec[16] each, lost
     cdef vec[2] total
+    cdef vec dot
     cdef Py_ssize_t i
     for i in range(lanes[vec](g[0])):
         total[0] = total[1] = splat[vec](g[0], 0)
@@ -240,8 +240,9 @@ cdef void rows_backward(int kind, vec** g, vec** y, vec** out, Py_ssize_t* n, Py
             row_dots[vec](kind, g[i], y[i], n[i], total)
         each[i], lost[i] = total[0], total[1]
     across_rows_sum[vec](each, lost, total)
+    dot = settled[vec](total)
     for i in range(rows):
-        row_gradient[vec](kind, g[i], y[i], out[i], n[i], lane[vec](total, i))
+        row_gradient[vec](kind, g[i], y[i], out[i], n[i], lane[vec](&dot, i))
 
 
 cdef void row_blocks(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
@@ -316,7 +317,7 @@ cdef void blocks_sum(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noex
         if part.m == -INFINITY:
             m = zero
         row_exp[vec](job.kind, x, NULL, n, m, total, count)
-        part.total = first[vec](total[0]) - first[vec](total[1])
+        part.total = first[vec](total[0]) - first[vec](total[1])    # as double, which keeps both parts of a float32
         part.count = first[vec](count[0])
         part.unit = first[vec](scaled_unit[vec](m))
         part.nan = job.kind == LOG_SUM and any_nan[vec](row_log_sum[vec](x, n, zero, total[0]))
@@ -392,14 +393,14 @@ cdef void combine(vec* tag, Job* job, Py_ssize_t rows) noexcept nogil:
                     sum *= rebase[vec](tag, 0 if block.m == -INFINITY else block.m, row.m)
             add[vd](total, vd_splat(sum))
         if job.backward:
-            row.factor = first[vd](total[0])
+            row.factor = first[vd](settled[vd](total))
         elif job.kind == SOFTMAX:
             reciprocal[vd](total, factor)
             row.factor = first[vec](splat[vec](tag, first[vd](factor[0])))
             row.rest = (first[vd](factor[0]) - row.factor) + first[vd](factor[1])
         else:
             rest = log_rest[vec](
-                splat[vec](tag, first[vd](total[0])), splat[vec](tag, row.count), splat[vec](tag, row.m))
+                splat[vec](tag, first[vd](settled[vd](total))), splat[vec](tag, row.count), splat[vec](tag, row.m))
             row.factor = first[vec](rest)
         if job.kind == LOG_SUM:
             rest = rest + splat[vec](tag, row.m)

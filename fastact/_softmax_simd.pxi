@@ -135,10 +135,28 @@ cdef extern from *:
       #endif
     #endif
 
-    #if defined(__FMA__) || defined(__aarch64__)
+    /* a * b + c rounded once, where the compiler might fuse another product or none */
+    #if defined(__FMA__) && defined(__GNUC__)
       enum { FUSED = 1 };
+      #if LANES == 16
+        static inline vf vf_fused(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+        static inline vd vd_fused(vd a, vd b, vd c) { return _mm512_fmadd_pd(a, b, c); }
+      #else
+        static inline vf vf_fused(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
+        static inline vd vd_fused(vd a, vd b, vd c) { return _mm256_fmadd_pd(a, b, c); }
+      #endif
+    #elif defined(__aarch64__) && defined(__GNUC__)
+      enum { FUSED = 1 };
+      static inline vf vf_fused(vf a, vf b, vf c) { vf y; int i;
+        for (i = 0; i < vf_lanes; i++) y[i] = __builtin_fmaf(a[i], b[i], c[i]);
+        return y; }
+      static inline vd vd_fused(vd a, vd b, vd c) { vd y; int i;
+        for (i = 0; i < vd_lanes; i++) y[i] = __builtin_fma(a[i], b[i], c[i]);
+        return y; }
     #else
       enum { FUSED = 0 };
+      static __inline vf vf_fused(vf a, vf b, vf c) { return a * b + c; }
+      static __inline vd vd_fused(vd a, vd b, vd c) { return a * b + c; }
     #endif
     #ifdef __GNUC__
       #define PREFETCH(p, write) __builtin_prefetch(p, write)
@@ -167,6 +185,8 @@ cdef extern from *:
     ctypedef double vd
     int vf_lanes, vd_lanes
     int FUSED    # whether a * b + c is rounded once
+    vf vf_fused(vf a, vf b, vf c) noexcept nogil
+    vd vd_fused(vd a, vd b, vd c) noexcept nogil
     void prefetch "PREFETCH"(void* p, int write) noexcept nogil
     vf vf_maximum(vf a, vf b) noexcept nogil
     vd vd_maximum(vd a, vd b) noexcept nogil
@@ -208,6 +228,14 @@ cdef inline vec maximum(vec a, vec b) noexcept nogil:
         return vf_maximum(a, b)
     else:
         return vd_maximum(a, b)
+
+
+cdef inline vec fused(vec a, vec b, vec c) noexcept nogil:
+    """a * b + c, rounded once if FUSED."""
+    if vec is vf:
+        return vf_fused(a, b, c)
+    else:
+        return vd_fused(a, b, c)
 
 
 cdef inline vec splat(vec* tag, double s) noexcept nogil:

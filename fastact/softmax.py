@@ -109,7 +109,7 @@ class Softmax(_OverAxes):
 
     Notes
     -----
-    The error is at most 4.5 ULP for float32 and float64 rows of 1 to 10**6 elements, whatever their offset; subnormal
+    The error is at most 4 ULP for float32 and float64 rows of 1 to 10**6 elements, whatever their offset; subnormal
     results are kept. A row without elements, all masked, is 0. Among the elements that count, NaN or +inf makes a row
     NaN, and so does nothing but -inf; otherwise exp(-inf) is exactly 0. Empty arrays stay empty. The same bits come out
     for any number of threads. No floating-point warning is raised.
@@ -127,7 +127,7 @@ class Softmax(_OverAxes):
     range: ClassVar[str] = "[0, 1], summing to 1"
     parameters: ClassVar[dict[str, Any]] = {}
     reference: ClassVar[str] = "Bridle 1990, doi:10.1007/978-3-642-76153-9_28"
-    max_ulp: ClassVar[float] = 4.5
+    max_ulp: ClassVar[float] = 4.0
     notes: ClassVar[dict[str, str]] = {
         "for": "probabilities over classes",
         "against": "not for hidden layers: its outputs compete, and its gradient vanishes",
@@ -210,7 +210,7 @@ class LogSoftmax(Softmax):
 
     Notes
     -----
-    The error is at most 4.5 ULP, near 0 too, where one element dominates: the logarithm is taken of 1 + the sum of the
+    The error is at most 4 ULP, near 0 too, where one element dominates: the logarithm is taken of 1 + the sum of the
     others. A row that holds NaN or +inf, or nothing but -inf, is NaN (SciPy gives -inf beside a +inf); otherwise -inf
     stays -inf.
 
