@@ -53,30 +53,6 @@ cdef inline double target_weight(LossJob* job, Py_ssize_t row) noexcept nogil:
 
 # Columns.
 
-cdef inline void column_parts(vec* x, vec* out, Py_ssize_t n, vec m, vec* total, vec* count) noexcept nogil:
-    """`column_exp_others` that leaves scaled e^x in out, if there is one."""
-    cdef vec shift = base_shift[vec](m), low = base_low[vec](m - shift), bias = base_bias[vec](m - shift)
-    cdef vec one = splat[vec](&m, 1), xa, xb, a, b
-    cdef Py_ssize_t i = 0
-    while i + 2 <= n:
-        xa, xb = x[i], x[i + 1]
-        a = exp_above[vec](xa - shift, low, bias)
-        b = exp_above[vec](xb - shift, low, bias)
-        if out != NULL:
-            out[i] = a
-            out[i + 1] = b
-        add[vec](total, where_differs[vec](xa, m, a) + where_differs[vec](xb, m, b))
-        count[0] = count[0] + (where_equal[vec](xa, m, one) + where_equal[vec](xb, m, one))
-        i += 2
-    if i < n:
-        xa = x[i]
-        a = exp_above[vec](xa - shift, low, bias)
-        if out != NULL:
-            out[i] = a
-        add[vec](total, where_differs[vec](xa, m, a))
-        count[0] = count[0] + where_equal[vec](xa, m, one)
-
-
 cdef inline void column_dense(vec* x, vec* q, Py_ssize_t n, vec m, vec* sum, vec* distance) noexcept nogil:
     """The sums of q and of q * (m - x); x does not count where q is 0."""
     cdef vec zero = splat[vec](&m, 0)
@@ -117,6 +93,7 @@ cdef inline void finish(vec m, vec* total, vec count, vec x, vec q, vec weight, 
 cdef void loss_rows(vec* tag, LossJob* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
     cdef Py_ssize_t n = job.n, whole = n // lanes[vec](tag), part = n % lanes[vec](tag), i, y
     cdef vec zero = splat[vec](tag, 0), scale = splat[vec](tag, job.scale), m, loss, factor, gradient, end, q_end, e, at_y
+    cdef vec[3] base
     cdef vec[2] total
     cdef vec[2] count
     cdef vec[2] sum
@@ -145,9 +122,10 @@ cdef void loss_rows(vec* tag, LossJob* job, Py_ssize_t start, Py_ssize_t stop) n
             across_sum[vec](distance)
         y = job.target[i] if job.target != NULL else 0
         at_y = splat[vec](tag, lane_of[vec](x, y)) if job.target != NULL else m
-        column_parts[vec](x, out, whole, m, total, count)
+        set_base[vec](m, base)
+        column_exp_others[vec](x, out, whole, m, base, total, count)
         if part:
-            column_parts[vec](&end, &e, 1, m, total, count)
+            column_exp_others[vec](&end, &e, 1, m, base, total, count)
         across_sum[vec](total)
         across_sum[vec](count)
         finish[vec](
@@ -172,6 +150,7 @@ cdef void loss_tile(vec* x, vec* q, LossJob* job, Py_ssize_t row, Py_ssize_t cou
     cdef vec zero = splat[vec](x, 0), one = splat[vec](x, 1), scale = splat[vec](x, job.scale)
     cdef vec m = column_maximum[vec](x, job.n, lowest[vec](x)), at_y = m, weight = zero, keep = zero, q_y = zero
     cdef vec loss, factor, gradient, maxima
+    cdef vec[3] base
     cdef vec[2] total
     cdef vec[2] sum
     cdef vec[2] distance
@@ -189,7 +168,8 @@ cdef void loss_tile(vec* x, vec* q, LossJob* job, Py_ssize_t row, Py_ssize_t cou
                     set_lane[vec](&q_y, i, lane_of[vec](q + class_of[i], i))
     if q != NULL:
         column_dense[vec](x, q, job.n, m, sum, distance)
-    column_parts[vec](x, x, job.n, m, total, &maxima)
+    set_base[vec](m, base)
+    column_exp_others[vec](x, x, job.n, m, base, total, &maxima)
     finish[vec](m, total, maxima, at_y, q_y, weight, sum[0] - sum[1], distance[0] - distance[1], scale,
                 &loss, &factor, &gradient)
     store_part[vec](at[vec](<vec*>job.value, row), count, where_equal[vec](keep, one, loss))

@@ -88,13 +88,27 @@ cdef inline void column_exp_scale(vec* x, vec* out, Py_ssize_t n, vec* base, vec
         out[i] = times[vec](exp_on[vec](base, x[i]), factor)
 
 
-cdef inline void column_exp_others(vec* x, Py_ssize_t n, vec m, vec* base, vec* total, vec* count) noexcept nogil:
-    """The sum of scaled e^x over x != m into total, and how many are m: log(1 + rest) then keeps all its digits."""
-    cdef vec one = splat[vec](&m, 1)
-    cdef Py_ssize_t i
-    for i in range(n):
-        add[vec](total, where_differs[vec](x[i], m, exp_on[vec](base, x[i])))
-        count[0] = count[0] + where_equal[vec](x[i], m, one)
+cdef inline void column_exp_others(vec* x, vec* out, Py_ssize_t n, vec m, vec* base, vec* total,
+                                   vec* count) noexcept nogil:
+    """`column_exp` with the sum of those x that are not m, and how many are: log(1 + rest) then keeps all its digits."""
+    cdef vec one = splat[vec](&m, 1), x_a, x_b, a, b
+    cdef Py_ssize_t i = 0
+    while i + 2 <= n:
+        x_a, x_b = x[i], x[i + 1]
+        a, b = exp_on[vec](base, x_a), exp_on[vec](base, x_b)
+        if out != NULL:
+            out[i] = a
+            out[i + 1] = b
+        add[vec](total, where_differs[vec](x_a, m, a) + where_differs[vec](x_b, m, b))
+        count[0] = count[0] + (where_equal[vec](x_a, m, one) + where_equal[vec](x_b, m, one))
+        i += 2
+    if i < n:
+        x_a = x[i]
+        a = exp_on[vec](base, x_a)
+        if out != NULL:
+            out[i] = a
+        add[vec](total, where_differs[vec](x_a, m, a))
+        count[0] = count[0] + where_equal[vec](x_a, m, one)
 
 
 cdef inline void column_scale(vec* x, vec* out, Py_ssize_t n, vec* factor) noexcept nogil:
@@ -233,7 +247,7 @@ cdef inline void tile_exp(int kind, vec* x, Py_ssize_t n, vec m, vec* factor) no
         column_exp[vec](x, x, n, base, total)
         reciprocal[vec](total, factor)
     else:
-        column_exp_others[vec](x, n, m, base, total, count)
+        column_exp_others[vec](x, NULL, n, m, base, total, count)
         factor[0] = log_rest[vec](settled[vec](total), count[0], m)
 
 

@@ -25,9 +25,9 @@ cdef inline void row_exps(int kind, vec* x, vec* out, Py_ssize_t n, vec m, vec* 
             if out != NULL:
                 store_part[vec](out + whole, part, end)
     else:
-        column_exp_others[vec](x, whole, m, base, total, count)
+        column_exp_others[vec](x, NULL, whole, m, base, total, count)
         if part:
-            column_exp_others[vec](&end, 1, m, base, total, count)
+            column_exp_others[vec](&end, NULL, 1, m, base, total, count)
 
 
 cdef inline void row_exp(int kind, vec* x, vec* out, Py_ssize_t n, vec m, vec* total, vec* count) noexcept nogil:
