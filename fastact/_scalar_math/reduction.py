@@ -147,7 +147,8 @@ class Reduction:
         x = self.float(x, size)
         word, word_low = self.float(self.right(second, bits - size), 0), self.float(self.right(after, 1), bits - 1)
         more = builder.fmul(x, word)
-        more_low = builder.fma(x, word_low, builder.fma(x, word, builder.fneg(more)))
+        minus_more = builder.fsub(ir.Constant(self.type, -0.0), more)  # CUDA's compiler knows no fneg
+        more_low = builder.fma(x, word_low, builder.fma(x, word, minus_more))
         # Either |high| > |more| or both parts are integers of one unit that a float can hold: the sum is exact.
         high, rounded = self.sum(high, more)
         high, low = self.sum(high, builder.fadd(builder.fadd(low, rounded), more_low))
