@@ -169,13 +169,19 @@ cdef inline void across_sum(vec* total) noexcept nogil:
     """The sum of all lanes of a total, in every lane; total[1] keeps what is lost, as in `add`."""
     cdef vec a, b, sum
     cdef Py_ssize_t i = lanes[vec](total)
-    while i > 1:
-        a, b = zip_low[vec](total[0], total[0]), zip_high[vec](total[0], total[0])
-        sum = a + b
-        total[1] = zip_low[vec](total[1], total[1]) + zip_high[vec](total[1], total[1])
-        total[1] = total[1] + excess[vec](sum, a, b)
-        total[0] = sum
-        i >>= 1
+    cdef double exact
+    if vec is vf:
+        exact = vf_sum(total[0]) - vf_sum(total[1])
+        total[0] = vf_splat(exact)
+        total[1] = vf_splat(first[vec](total[0]) - exact)
+    else:
+        while i > 1:
+            a, b = zip_low[vec](total[0], total[0]), zip_high[vec](total[0], total[0])
+            sum = a + b
+            total[1] = zip_low[vec](total[1], total[1]) + zip_high[vec](total[1], total[1])
+            total[1] = total[1] + excess[vec](sum, a, b)
+            total[0] = sum
+            i >>= 1
 
 
 cdef inline void reciprocal(vec* total, vec* factor) noexcept nogil:
@@ -186,12 +192,27 @@ cdef inline void reciprocal(vec* total, vec* factor) noexcept nogil:
     factor[1] = f * (rest + rest * rest)
 
 
+cdef inline void across_reciprocal(vec* total, vec* factor) noexcept nogil:
+    """`reciprocal` of the sum of all lanes: a float64 has the digits of both parts of a float32."""
+    cdef double inverse
+    if vec is vf:
+        inverse = 1 / (vf_sum(total[0]) - vf_sum(total[1]))
+        factor[0] = upper[vec](vf_splat(inverse))
+        factor[1] = vf_splat(inverse - first[vec](factor[0]))
+    else:
+        across_sum[vec](total)
+        reciprocal[vec](total, factor)
+
+
 cdef inline vec across_maximum(vec v) noexcept nogil:
     cdef Py_ssize_t i = lanes[vec](&v)
-    while i > 1:
-        v = maximum[vec](zip_low[vec](v, v), zip_high[vec](v, v))
-        i >>= 1
-    return v
+    if vec is vf:
+        return vf_splat(vf_highest(v))
+    else:
+        while i > 1:
+            v = maximum[vec](zip_low[vec](v, v), zip_high[vec](v, v))
+            i >>= 1
+        return v
 
 
 cdef inline void transpose(vec* a) noexcept nogil:

@@ -32,11 +32,8 @@ cdef inline void row_exps(int kind, vec* x, vec* out, Py_ssize_t n, vec m, vec* 
 
 cdef inline void row_exp(int kind, vec* x, vec* out, Py_ssize_t n, vec m, vec* total, vec* count) noexcept nogil:
     cdef vec[3] base
-    set_base[vec](m, base)
+    set_row_base[vec](m, base)
     row_exps[vec](kind, x, out, n, m, base, total, count)
-    across_sum[vec](total)
-    if kind != SOFTMAX:
-        across_sum[vec](count)
 
 
 cdef inline void row_finish(int kind, vec* x, vec* out, Py_ssize_t n, vec m, vec* factor) noexcept nogil:
@@ -58,7 +55,7 @@ cdef inline void row_exp_scale(vec* x, vec* out, Py_ssize_t n, vec m, vec* facto
     cdef Py_ssize_t whole = n // lanes[vec](x), part = n % lanes[vec](x)
     cdef vec[3] base
     cdef vec end
-    set_base[vec](m, base)
+    set_row_base[vec](m, base)
     column_exp_scale[vec](x, out, whole, base, factor)
     if part:
         end = load_part[vec](x + whole, part, m)
@@ -85,8 +82,10 @@ cdef inline void row_forward(int kind, vec* x, vec* buffer, vec* out, Py_ssize_t
     cdef vec[2] factor
     row_exp[vec](kind, x, buffer, n, m, total, count)
     if kind == SOFTMAX:
-        reciprocal[vec](total, factor)
+        across_reciprocal[vec](total, factor)
     else:
+        across_sum[vec](total)
+        across_sum[vec](count)
         factor[0] = log_rest[vec](settled[vec](total), count[0], m)
     if kind == LOG_SUM:
         store_part[vec](out, 1, row_log_sum[vec](x, n, m, factor[0]))
@@ -317,6 +316,8 @@ cdef void blocks_sum(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noex
         if part.m == -INFINITY:
             m = zero
         row_exp[vec](job.kind, x, NULL, n, m, total, count)
+        across_sum[vec](total)
+        across_sum[vec](count)
         part.total = first[vec](total[0]) - first[vec](total[1])    # as double, which keeps both parts of a float32
         part.count = first[vec](count[0])
         part.unit = first[vec](scaled_unit[vec](m))

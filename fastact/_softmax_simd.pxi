@@ -164,6 +164,45 @@ cdef extern from *:
       #define PREFETCH(p, write)
     #endif
 
+    /* Across the lanes, which narrower registers do in less time. */
+    #if defined(__SSE2__) && defined(__GNUC__)
+      static inline float vf_highest(vf v) {
+        #if LANES == 16
+          __m256 w = _mm256_max_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+        #elif LANES == 8
+          __m256 w = v;
+        #endif
+        #if LANES >= 8
+          __m128 u = _mm_max_ps(_mm256_castps256_ps128(w), _mm256_extractf128_ps(w, 1));
+        #else
+          __m128 u = v;
+        #endif
+        u = _mm_max_ps(u, _mm_movehl_ps(u, u));
+        return _mm_cvtss_f32(_mm_max_ss(u, _mm_shuffle_ps(u, u, 1))); }
+      static inline double vf_sum(vf v) {
+        #if LANES == 16
+          __m512d x = _mm512_add_pd(_mm512_cvtps_pd(_mm512_castps512_ps256(v)),
+                                    _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1)));
+          __m256d w = _mm256_add_pd(_mm512_castpd512_pd256(x), _mm512_extractf64x4_pd(x, 1));
+        #elif LANES == 8
+          __m256d w = _mm256_add_pd(_mm256_cvtps_pd(_mm256_castps256_ps128(v)),
+                                    _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1)));
+        #endif
+        #if LANES >= 8
+          __m128d u = _mm_add_pd(_mm256_castpd256_pd128(w), _mm256_extractf128_pd(w, 1));
+        #else
+          __m128d u = _mm_add_pd(_mm_cvtps_pd(v), _mm_cvtps_pd(_mm_movehl_ps(v, v)));
+        #endif
+        return _mm_cvtsd_f64(_mm_add_sd(u, _mm_unpackhi_pd(u, u))); }
+    #else
+      static __inline float vf_highest(vf v) { float a = ((float*)&v)[0], b; int i;
+        for (i = 1; i < vf_lanes; i++) { b = ((float*)&v)[i]; a = b > a ? b : a; }
+        return a; }
+      static __inline double vf_sum(vf v) { double a = 0; int i;
+        for (i = 0; i < vf_lanes; i++) a += ((float*)&v)[i];
+        return a; }
+    #endif
+
     #define OPERATIONS(V, S, MANTISSA, SQRT_HALF) \\
       MAXIMUM(V, S) \\
       static __inline V V##_splat(double s) { return SPLAT(V, S, s); } \\
@@ -187,6 +226,8 @@ cdef extern from *:
     int FUSED    # whether a * b + c is rounded once
     vf vf_fused(vf a, vf b, vf c) noexcept nogil
     vd vd_fused(vd a, vd b, vd c) noexcept nogil
+    float vf_highest(vf v) noexcept nogil
+    double vf_sum(vf v) noexcept nogil
     void prefetch "PREFETCH"(void* p, int write) noexcept nogil
     vf vf_maximum(vf a, vf b) noexcept nogil
     vd vd_maximum(vd a, vd b) noexcept nogil
@@ -342,36 +383,57 @@ cdef inline vec* at(vec* p, Py_ssize_t i) noexcept nogil:
 # A maximum beyond LIMIT is subtracted first; that is exact for every x within a factor of two, and all others give 0.
 # The power is HEADROOM too large, so that results become subnormal in the last multiplication, not before.
 
+cdef inline vec constant(vec* tag, double single, double wide) noexcept nogil:
+    """What is `single` in float32 and `wide` in float64."""
+    return splat[vec](tag, single if vec is vf else wide)
+
+
+cdef enum:
+    SINGLE_LIMIT = 256
+    WIDE_LIMIT = 1500
+    SINGLE_ZERO = 127 + 30    # exponent bias + HEADROOM
+    WIDE_ZERO = 1023 + 60
+
+
 cdef inline vec exponent(vec x) noexcept nogil:
     """x / ln 2, rounded to an integer."""
-    if vec is vf:
-        return (x * vf_splat(1.44269504088896341) + vf_splat(12582912.0)) - vf_splat(12582912.0)
-    else:
-        return (x * vd_splat(1.44269504088896341) + vd_splat(6755399441055744.0)) - vd_splat(6755399441055744.0)
+    cdef vec magic = constant[vec](&x, 12582912.0, 6755399441055744.0)
+    return (x * splat[vec](&x, 1.44269504088896341) + magic) - magic
 
 
 cdef inline vec base_shift(vec top) noexcept nogil:
     """What to subtract from a row whose maximum is `top`: 0 up to LIMIT."""
+    cdef vec limit = constant[vec](&top, SINGLE_LIMIT, WIDE_LIMIT)
     if vec is vf:
-        return vf_where_beyond(top, vf_splat(256))
+        return vf_where_beyond(top, limit)
     else:
-        return vd_where_beyond(top, vd_splat(1500))
+        return vd_where_beyond(top, limit)
 
 
 cdef inline vec base_bias(vec top) noexcept nogil:
-    """MAGIC + exponent bias + HEADROOM - k(top), to be added to k(x); top is shifted already."""
-    if vec is vf:
-        return vf_splat(12582912.0 + 127 + 30) - exponent[vec](top)
-    else:
-        return vd_splat(6755399441055744.0 + 1023 + 60) - exponent[vec](top)
+    """MAGIC + exponent bias + HEADROOM - k(top), to be added to x / ln 2; top is shifted already."""
+    return constant[vec](&top, 12582912.0 + SINGLE_ZERO, 6755399441055744.0 + WIDE_ZERO) - exponent[vec](top)
 
 
 cdef inline vec base_low(vec top) noexcept nogil:
     """Where the exponent's bits become 0, so that exp_above gives 0: x is clamped to this."""
+    return (exponent[vec](top) - constant[vec](&top, SINGLE_ZERO, WIDE_ZERO)) * splat[vec](&top, 0.693147180559945309)
+
+
+cdef inline void set_row_base(vec m, vec* base) noexcept nogil:
+    """base_shift, base_low and base_bias of a maximum that is the same in all lanes: float64 numbers take less time."""
+    cdef double top, power
     if vec is vf:
-        return (exponent[vec](top) - vf_splat(127 + 30)) * vf_splat(0.693147180559945309)
+        top = (<float*>&m)[0]
+        base[0] = vf_splat(top if top >= SINGLE_LIMIT or top <= -SINGLE_LIMIT else 0)
+        top = 0 if top >= SINGLE_LIMIT or top <= -SINGLE_LIMIT else top
+        power = (top * 1.44269504088896341 + 6755399441055744.0) - 6755399441055744.0
+        base[1] = vf_splat((power - SINGLE_ZERO) * 0.693147180559945309)
+        base[2] = vf_splat(12582912.0 + SINGLE_ZERO - power)
     else:
-        return (exponent[vec](top) - vd_splat(1023 + 60)) * vd_splat(0.693147180559945309)
+        base[0] = base_shift[vec](m)
+        base[1] = base_low[vec](m - base[0])
+        base[2] = base_bias[vec](m - base[0])
 
 
 cdef inline vec headroom(vec like) noexcept nogil:
@@ -384,10 +446,11 @@ cdef inline vec headroom(vec like) noexcept nogil:
 
 cdef inline vec exp_above(vec x, vec low, vec bias) noexcept nogil:
     """e^x scaled as `bias` says, for x not far above the maximum that made `low` and `bias`; NaN for NaN."""
-    cdef vec k, r, p, s
+    cdef vec biased, k, r, p, s
     x = maximum[vec](low, x)
-    k = exponent[vec](x)
     if vec is vf:
+        biased = x * vf_splat(1.44269504088896341) + bias
+        k = biased - bias
         r = x - k * vf_splat(0.693359375)
         r = r - k * vf_splat(-2.1219444005469057e-4)
         p = vf_splat(0.0013814320554956794)
@@ -397,8 +460,10 @@ cdef inline vec exp_above(vec x, vec low, vec bias) noexcept nogil:
         p = p * r + vf_splat(0.4999999403953552)
         p = p * r + vf_splat(1.0)
         p = p * r + vf_splat(1.0)
-        return p * vf_pow2(k + bias)
+        return p * vf_pow2(biased)
     else:
+        biased = x * vd_splat(1.44269504088896341) + bias
+        k = biased - bias
         s = x - k * vd_splat(6.93147180369123816490e-01)
         r = s - k * vd_splat(1.90821492927058770002e-10)
         p = vd_splat(2.499985827047285e-08)
@@ -416,7 +481,7 @@ cdef inline vec exp_above(vec x, vec low, vec bias) noexcept nogil:
             p = p * r + vd_splat(1.0)
         else:    # every step rounds twice: the last ones are written so that what they lose is small
             p = vd_splat(1.0) + (r + (r * r * p + ((s - r) - k * vd_splat(1.90821492927058770002e-10))))
-        return p * vd_pow2(k + bias)
+        return p * vd_pow2(biased)
 
 
 cdef inline vec log1p(vec z) noexcept nogil:

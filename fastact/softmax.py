@@ -55,7 +55,7 @@ class _OverAxes:
             return f"backend {backend!r}"
         array = np.atleast_1d(as_array(self.name, x))
         axes = normalize_axes(axis, array.ndim)
-        return f"backend {backend!r}, {float_dtype(self.name, array.dtype)}, {kernels.explain(array, axes)}"
+        return f"backend {backend!r}, {float_dtype(self.name, array.dtype)}, {kernels.explain(self.kind, array, axes)}"
 
     def __repr__(self) -> str:
         return f"<fastact.{self.name}: {self.formula}>"

@@ -69,11 +69,11 @@ def softmax(
     return _softmax(KINDS[kind], arrays, axes, out, options)
 
 
-def explain(x: np.ndarray, axes: tuple[int, ...]) -> str:
+def explain(kind: str, x: np.ndarray, axes: tuple[int, ...]) -> str:
     """The instruction set, the loop and the threads that a call would take."""
     order, shape = _three_axes(x, axes)
     copied = "" if np.transpose(x, order).flags.c_contiguous and x.dtype.isnative else ", on a contiguous copy"
-    return f"{instruction_set()} kernels, {_kernels.explain(*shape)}{copied}"
+    return f"{instruction_set()} kernels, {_kernels.explain(KINDS[kind], *shape)}{copied}"
 
 
 def _softmax(
