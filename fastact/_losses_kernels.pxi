@@ -26,13 +26,6 @@ cdef struct LossJob:
     double scale
 
 
-cdef inline void set_lane(vec* v, Py_ssize_t lane, double value) noexcept nogil:
-    if vec is vf:
-        (<float*>v)[lane] = <float>value
-    else:
-        (<double*>v)[lane] = value
-
-
 cdef inline double lane_of(vec* v, Py_ssize_t lane) noexcept nogil:
     if vec is vf:
         return (<float*>v)[lane]

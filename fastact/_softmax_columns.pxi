@@ -239,6 +239,13 @@ cdef inline double first(vec v) noexcept nogil:
         return (<double*>&v)[0]
 
 
+cdef inline void set_lane(vec* v, Py_ssize_t lane, double value) noexcept nogil:
+    if vec is vf:
+        (<float*>v)[lane] = <float>value
+    else:
+        (<double*>v)[lane] = value
+
+
 cdef inline bint any_nan(vec v) noexcept nogil:
     return first[vec](across_maximum[vec](where_differs[vec](v, v, splat[vec](&v, 1)))) > 0
 

@@ -5,7 +5,7 @@
 #
 #   rows        inner == 1: n numbers in a row are one column; its lanes are combined (`across`) at the end
 #   row blocks  the same for as many rows of few numbers as a vector has lanes
-#   long rows   rows in blocks, so that every thread has work on a single row
+#   long rows   rows in blocks, so that every thread has work on a single row; and columns that are as long and few
 #   short rows  inner == 1: as many rows as a vector has lanes, transposed
 #   strips      inner > 1: neighbouring columns, or several outer blocks of few columns, copied next to each other
 #
@@ -87,20 +87,20 @@ cdef enum Loop:
     STRIPS
 
 
-cdef inline Loop choose(int kind, bint backward, Py_ssize_t n, Py_ssize_t inner) noexcept nogil:
+cdef inline Loop choose(int kind, bint backward, int width, Py_ssize_t n, Py_ssize_t inner) noexcept nogil:
     cdef Py_ssize_t blocked = BLOCKED
     if inner > 1:
-        return STRIPS
+        return LONG_ROWS if width % inner == 0 and n * inner >= LONG and kind != LOG_SUM else STRIPS
     if kind != SOFTMAX and not backward:
         blocked = SUM_BLOCKED if kind == LOG_SUM else LOG_BLOCKED
     return SHORT_ROWS if n <= SHORT else ROW_BLOCKS if n <= blocked else ROWS if n < LONG else LONG_ROWS
 
 
-def explain(int kind, Py_ssize_t outer, Py_ssize_t n, Py_ssize_t inner):
+def explain(int kind, bint is_double, Py_ssize_t outer, Py_ssize_t n, Py_ssize_t inner):
     """The loop that the forward pass takes for this shape, and on how many threads."""
     names = {
         SHORT_ROWS: "short rows", ROW_BLOCKS: "row blocks", ROWS: "rows", LONG_ROWS: "long rows", STRIPS: "strips"}
-    loop = names[choose(kind, False, n, inner)]
+    loop = names[choose(kind, False, vd_lanes if is_double else vf_lanes, n, inner)]
     threads = 1 if outer * n * inner < SERIAL else default_workers()
     return f"{loop} of ({outer}, {n}, {inner}), {threads} thread{'s' * (threads > 1)}"
 
@@ -108,7 +108,7 @@ def explain(int kind, Py_ssize_t outer, Py_ssize_t n, Py_ssize_t inner):
 cdef void run_job(Job* job, int workers) noexcept nogil:
     cdef Py_ssize_t width = vd_lanes if job.is_double else vf_lanes, item = 8 if job.is_double else 4
     cdef Py_ssize_t vectors, number, size
-    cdef Loop loop = choose(job.kind, job.backward, job.n, job.inner)
+    cdef Loop loop = choose(job.kind, job.backward, <int>width, job.n, job.inner)
     cdef void* memory = NULL
     job.failed = 0
     if loop == SHORT_ROWS:
@@ -126,11 +126,11 @@ cdef void run_job(Job* job, int workers) noexcept nogil:
     elif loop == LONG_ROWS:
         job.blocks = ceiling(job.n, BLOCK)
         job.first = 0
-        job.row = <Part*>malloc(job.outer * (1 + job.blocks) * sizeof(Part))
+        job.row = <Part*>malloc(job.outer * job.inner * (1 + job.blocks) * sizeof(Part))
         job.failed = job.row == NULL
-        job.block = job.row + job.outer
+        job.block = job.row + job.outer * job.inner
         if job.general and not job.failed:
-            memory = new_scratch(job, workers, (1 + job.backward) * (BLOCK + 16) * item)
+            memory = new_scratch(job, workers, (1 + job.backward) * (BLOCK * job.inner + 16) * item)
         if not job.failed:
             if workers == 1 or job.outer >= 2 * workers:
                 parallel_for(&long_rows_task, job, job.outer, 1, workers)
@@ -152,15 +152,16 @@ cdef void run_job(Job* job, int workers) noexcept nogil:
     free(memory)
 
 
-STRIP_LIMIT = LONGEST_STRIP
+def takes(int kind, bint backward, bint is_double, Py_ssize_t n, Py_ssize_t inner):
+    """Whether there is a loop for this shape: for all but columns that are long, unless they are few."""
+    return n <= LONGEST_STRIP or choose(kind, backward, vd_lanes if is_double else vf_lanes, n, inner) != STRIPS
 
 
 def run(int kind, cnp.ndarray grad, cnp.ndarray x not None, cnp.ndarray out, int axis, cnp.ndarray mask=None,
         cnp.ndarray lengths=None, bint causal=False, divisor=1.0):
     """Softmax of x (or, with `grad`, the gradient from the output x) over one axis; None if that is not a plain case.
 
-    Plain are C-contiguous arrays of one shape that overlap either wholly or not at all, and columns (softmax not over
-    the last axis) of up to STRIP_LIMIT; float64, or float32 and half types, of which `out` may have another than x and
+    Plain are C-contiguous arrays of one shape that overlap either wholly or not at all, if `takes` is true; float64, or float32 and half types, of which `out` may have another than x and
     grad. A new `out` has x's dtype; that of LOG_SUM has float32 or float64 and size 1 along the axis. The axis is not
     checked.
 
@@ -182,7 +183,7 @@ def run(int kind, cnp.ndarray grad, cnp.ndarray x not None, cnp.ndarray out, int
     job.n = cnp.PyArray_DIM(x, axis)
     for i in range(axis + 1, ndim):
         job.inner *= cnp.PyArray_DIM(x, i)
-    if job.inner > 1 and job.n > LONGEST_STRIP:
+    if not takes(kind, grad is not None, stored == DOUBLE, job.n, job.inner):
         return None
     if kind == LOG_SUM:
         out = cnp.PyArray_EMPTY(ndim, shape, cnp.NPY_FLOAT64 if stored == DOUBLE else cnp.NPY_FLOAT32, 0)

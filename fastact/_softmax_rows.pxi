@@ -50,15 +50,13 @@ cdef inline void row_finish(int kind, vec* x, vec* out, Py_ssize_t n, vec m, vec
         store_part[vec](out + whole, part, end)
 
 
-cdef inline void row_exp_scale(vec* x, vec* out, Py_ssize_t n, vec m, vec* factor) noexcept nogil:
+cdef inline void row_exp_scale(vec* x, vec* out, Py_ssize_t n, vec* base, vec* factor) noexcept nogil:
     """softmax of x, without what row_exp left."""
     cdef Py_ssize_t whole = n // lanes[vec](x), part = n % lanes[vec](x)
-    cdef vec[3] base
     cdef vec end
-    set_row_base[vec](m, base)
     column_exp_scale[vec](x, out, whole, base, factor)
     if part:
-        end = load_part[vec](x + whole, part, m)
+        end = load_part[vec](x + whole, part, base[0])
         column_exp_scale[vec](&end, &end, 1, base, factor)
         store_part[vec](out + whole, part, end)
 
@@ -287,9 +285,48 @@ cdef void row_blocks_task(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept
 
 # Long rows, in blocks of a fixed size, so that every thread has work on a single row. The first pass takes the maximum
 # and the sum of every block; the second computes e^x again, which costs less than to write it and to read it.
+# Long columns of which a whole number fits into a vector (inner > 1) are such rows side by side: every lane is one of
+# its column, and a block has as many numbers of each.
 
-cdef inline Py_ssize_t block_size(Job* job, Py_ssize_t i) noexcept nogil:
-    return min(<Py_ssize_t>BLOCK, job.n - i % job.blocks * BLOCK)
+cdef inline Py_ssize_t block_numbers(Job* job, Py_ssize_t offset) noexcept nogil:
+    """How many numbers the block from `offset` on has."""
+    return min(BLOCK * job.inner, job.n * job.inner - offset)
+
+
+cdef inline vec rotated(vec v, Py_ssize_t by) noexcept nogil:
+    cdef vec[2] twice
+    twice[0] = twice[1] = v
+    return at[vec](twice, by)[0]
+
+
+cdef inline vec columns_maximum(vec v, Py_ssize_t columns) noexcept nogil:
+    """In every lane, the maximum of those of its column."""
+    cdef Py_ssize_t by = columns
+    if columns == 1:
+        return across_maximum[vec](v)
+    while by < lanes[vec](&v):
+        v = maximum[vec](v, rotated[vec](v, by))
+        by *= 2
+    return v
+
+
+cdef inline void columns_sum(vec* total, Py_ssize_t columns) noexcept nogil:
+    """`across_sum` of the lanes of each column."""
+    cdef Py_ssize_t by = columns
+    cdef vec other, sum
+    if columns == 1:
+        across_sum[vec](total)
+        return
+    while by < lanes[vec](total):
+        other = rotated[vec](total[0], by)
+        sum = total[0] + other
+        total[1] = (total[1] + rotated[vec](total[1], by)) + excess[vec](sum, total[0], other)
+        total[0] = sum
+        by *= 2
+
+
+cdef inline double number_at(vec* v, Py_ssize_t i) noexcept nogil:
+    return first[vec](at[vec](v, i)[0])
 
 
 cdef void blocks_sum(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
@@ -299,29 +336,33 @@ cdef void blocks_sum(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noex
     cdef vec* g
     cdef vec[2] total
     cdef vec[2] count
-    cdef vec m, zero = splat[vec](tag, 0)
+    cdef vec[3] base
+    cdef vec m, unit, finite, zero = splat[vec](tag, 0)
     cdef Part* part
-    cdef Py_ssize_t i, n, row, offset, keep
+    cdef Py_ssize_t i, n, outer, offset, keep, column
     for i in range(start + job.first * job.blocks, stop + job.first * job.blocks):
-        n, row, offset = block_size(job, i), i // job.blocks, i % job.blocks * BLOCK
-        keep = kept_of(job, row, offset, n)
-        part = &job.block[i]
-        x = ready_x[vec](tag, job, row, offset, n, keep, buffer)
+        outer, offset = i // job.blocks, i % job.blocks * BLOCK * job.inner
+        n = block_numbers(job, offset)
+        keep = kept_of(job, outer, offset, n)
+        x = ready_x[vec](tag, job, outer, offset, n, keep, buffer)
+        m = unit = zero
         if job.backward:
-            g = ready_g[vec](tag, job, row, offset, n, keep, at[vec](buffer, BLOCK + 16))
-            part.total = first[vec](row_dot[vec](job.kind, g, x, n))
-            continue
-        m = row_maximum[vec](x, n)
-        part.m = first[vec](m)
-        if part.m == -INFINITY:
-            m = zero
-        row_exp[vec](job.kind, x, NULL, n, m, total, count)
-        across_sum[vec](total)
-        across_sum[vec](count)
-        part.total = first[vec](total[0]) - first[vec](total[1])    # as double, which keeps both parts of a float32
-        part.count = first[vec](count[0])
-        part.unit = first[vec](scaled_unit[vec](m))
-        part.nan = job.kind == LOG_SUM and any_nan[vec](row_log_sum[vec](x, n, zero, total[0]))
+            g = ready_g[vec](tag, job, outer, offset, n, keep, at[vec](buffer, BLOCK * job.inner + 16))
+            row_dots[vec](job.kind, g, x, n, total)
+            count[0] = zero
+        else:
+            m = columns_maximum[vec](row_maxima[vec](x, n), job.inner)
+            finite = where_differs[vec](m, lowest[vec](tag), m)
+            set_base[vec](finite, base)
+            unit = scaled_unit[vec](finite)
+            row_exps[vec](job.kind, x, NULL, n, finite, base, total, count)
+            columns_sum[vec](count, job.inner)
+        columns_sum[vec](total, job.inner)
+        for column in range(job.inner):
+            part = &job.block[(outer * job.inner + column) * job.blocks + i % job.blocks]
+            part.m, part.unit, part.count = number_at[vec](&m, column), number_at[vec](&unit, column), number_at[vec](count, column)
+            part.total = number_at[vec](total, column) - number_at[vec](total + 1, column)    # all digits, if of float32
+            part.nan = job.kind == LOG_SUM and any_nan[vec](row_log_sum[vec](x, n, zero, total[0]))
     if job.general:
         release_scratch(job, scratch)
 
@@ -333,24 +374,33 @@ cdef void blocks_finish(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) n
     cdef vec* g
     cdef vec* out
     cdef vec[2] factor
-    cdef vec m
+    cdef vec[3] base
+    cdef vec m = splat[vec](tag, 0)
     cdef Part* part
-    cdef Py_ssize_t i, n, row, offset, keep
+    cdef Py_ssize_t i, j, n, outer, offset, keep, ready = -1
+    factor[0] = factor[1] = m
     for i in range(start + job.first * job.blocks, stop + job.first * job.blocks):
-        n, row, offset = block_size(job, i), i // job.blocks, i % job.blocks * BLOCK
-        keep = kept_of(job, row, offset, n)
-        part = &job.row[row]
-        x = ready_x[vec](tag, job, row, offset, n, keep, buffer)
-        out = target[vec](tag, job, row * job.n + offset, buffer)
-        factor[0], factor[1] = splat[vec](tag, part.factor), splat[vec](tag, part.rest)
+        outer, offset = i // job.blocks, i % job.blocks * BLOCK * job.inner
+        n = block_numbers(job, offset)
+        keep = kept_of(job, outer, offset, n)
+        x = ready_x[vec](tag, job, outer, offset, n, keep, buffer)
+        out = target[vec](tag, job, outer * job.n * job.inner + offset, buffer)
+        if outer != ready:
+            for j in range(lanes[vec](tag)):
+                part = &job.row[outer * job.inner + j % job.inner]
+                set_lane[vec](&m, j, part.m)
+                set_lane[vec](factor, j, part.factor)
+                set_lane[vec](factor + 1, j, part.rest)
+            set_base[vec](m, base)
+            ready = outer
         if job.backward:
-            g = ready_g[vec](tag, job, row, offset, n, keep, at[vec](buffer, BLOCK + 16))
+            g = ready_g[vec](tag, job, outer, offset, n, keep, at[vec](buffer, BLOCK * job.inner + 16))
             row_gradient[vec](job.kind, g, x, out, n, factor[0])
         elif job.kind == SOFTMAX:
-            row_exp_scale[vec](x, out, n, splat[vec](tag, part.m), factor)
+            row_exp_scale[vec](x, out, n, base, factor)
         else:
-            row_finish[vec](job.kind, x, out, n, splat[vec](tag, part.m), factor)
-        deliver[vec](out, job, row, offset, n)
+            row_finish[vec](job.kind, x, out, n, m, factor)
+        deliver[vec](out, job, outer, offset, n)
     if job.general:
         release_scratch(job, scratch)
 
@@ -375,7 +425,7 @@ cdef void combine(vec* tag, Job* job, Py_ssize_t rows) noexcept nogil:
     cdef Part* block
     cdef double sum
     cdef Py_ssize_t i, j
-    for i in range(job.first, job.first + rows):
+    for i in range(job.first * job.inner, (job.first + rows) * job.inner):
         row = &job.row[i]
         row.m, row.count, row.nan = -INFINITY, 0, False
         for j in range(i * job.blocks, (i + 1) * job.blocks):
@@ -425,8 +475,8 @@ cdef void blocks_finish_task(void* job, Py_ssize_t start, Py_ssize_t stop) noexc
 
 
 cdef void long_rows(Job* job, Py_ssize_t rows, int workers) noexcept nogil:
-    """`rows` rows from job.first on, their blocks over the workers."""
-    cdef Py_ssize_t number = rows * job.blocks, grain = spread(number, BLOCK, workers)
+    """`rows` rows, or groups of columns, from job.first on, their blocks over the workers."""
+    cdef Py_ssize_t number = rows * job.blocks, grain = spread(number, BLOCK * job.inner, workers)
     parallel_for(&blocks_sum_task, job, number, grain, workers)
     if job.is_double:
         combine[vd](<vd*>job.x, job, rows)

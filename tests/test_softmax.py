@@ -20,7 +20,7 @@ WIDE = np.longdouble if np.finfo(np.longdouble).nmant > 60 else np.float64
 SHAPES = [  # every loop of the kernels, with and without rest: short rows, rows, long rows, strips, groups
     ((1, 10), 1), ((37, 10), 1), ((3, 1), 1), ((19, 16), 1), ((5, 64), 1), ((5, 65), 1), ((3, 1003), 1),
     ((1, 65536), 1), ((1, 70_003), 1), ((50, 64), 0), ((4, 30, 45), 1), ((7, 50, 3), 1), ((300, 5, 2), 1),
-    ((1100, 70), 0), ((66_000, 2), 0), ((6, 4, 5), (0, 1)), ((6, 4, 5), (0, 2)), ((6, 4, 5), None), ((5, 3), ()),
+    ((1100, 70), 0), ((66_000, 2), 0), ((66_000, 3), 0), ((2, 9001, 8), 1), ((5001, 16), 0), ((6, 4, 5), (0, 1)), ((6, 4, 5), (0, 2)), ((6, 4, 5), None), ((5, 3), ()),
 ]  # fmt: skip
 LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "C": lambda x: x,

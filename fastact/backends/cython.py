@@ -71,9 +71,9 @@ def softmax(
 
 def explain(kind: str, x: np.ndarray, axes: tuple[int, ...]) -> str:
     """The instruction set, the loop and the threads that a call would take."""
-    order, shape = _three_axes(x, axes)
+    order, shape = _three_axes(x, axes, KINDS[kind], False, x.dtype.itemsize == 8)
     copied = "" if np.transpose(x, order).flags.c_contiguous and x.dtype.isnative else ", on a contiguous copy"
-    return f"{instruction_set()} kernels, {_kernels.explain(KINDS[kind], *shape)}{copied}"
+    return f"{instruction_set()} kernels, {_kernels.explain(KINDS[kind], x.dtype.itemsize == 8, *shape)}{copied}"
 
 
 def _softmax(
@@ -151,9 +151,9 @@ def _any_layout(
     x = arrays[-1]
     native = x.dtype.newbyteorder("=")
     options = options or Options(native)
-    order, shape = _three_axes(x, axes)
-    first = min((order.index(axis) for axis in axes), default=x.ndim)
     wide = wide_dtype(native, options.dtype)
+    order, shape = _three_axes(x, axes, kind, len(arrays) == 2, wide.itemsize == 8)
+    first = min((order.index(axis) for axis in axes), default=x.ndim)
     taken, given = (wide, wide) if wide.itemsize == 8 else (native, options.dtype)  # dtypes in the kernel
     ordered = [np.transpose(each, order) for each in arrays]
     merged = Options(given)
@@ -216,17 +216,19 @@ def _merged(mask: np.ndarray, shape: tuple[int, ...], first: int, three: tuple[i
     return np.broadcast_to(mask, shape).reshape(three)
 
 
-def _three_axes(x: np.ndarray, axes: tuple[int, ...]) -> tuple[list[int], tuple[int, int, int]]:
+def _three_axes(
+    x: np.ndarray, axes: tuple[int, ...], kind: int, backward: bool, is_double: bool
+) -> tuple[list[int], tuple[int, int, int]]:
     """An order of x's axes in which `axes` are neighbours, and the shape (outer, n, inner) that then merges them.
 
-    It is the order in memory, largest stride first, unless `axes` are apart there or too long for strips.
+    It is the order in memory, largest stride first, unless `axes` are apart there or the kernels do not take that.
     """
     order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
     places = sorted(order.index(axis) for axis in axes)
     n = math.prod(x.shape[axis] for axis in axes)
     neighbours = not places or places[-1] - places[0] < len(places)
-    last = not places or places[-1] == x.ndim - 1
-    if not (neighbours and (last or n <= _kernels.STRIP_LIMIT)):
+    inner = math.prod(x.shape[axis] for axis in order[places[-1] + 1 :]) if places else 1
+    if not (neighbours and _kernels.takes(kind, backward, is_double, n, inner)):
         order = [axis for axis in order if axis not in axes] + [axis for axis in order if axis in axes]
     first = min((order.index(axis) for axis in axes), default=x.ndim)
     sizes = [x.shape[axis] for axis in order]
