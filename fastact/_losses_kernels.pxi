@@ -26,13 +26,6 @@ cdef struct LossJob:
     double scale
 
 
-cdef inline double lane_of(vec* v, Py_ssize_t lane) noexcept nogil:
-    if vec is vf:
-        return (<float*>v)[lane]
-    else:
-        return (<double*>v)[lane]
-
-
 cdef inline bint counts(LossJob* job, Py_ssize_t row) noexcept nogil:
     return job.target == NULL or job.target[row] != job.ignore
 

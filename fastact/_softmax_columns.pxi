@@ -1,6 +1,6 @@
 # The softmax of columns: n vectors one after the other, where the lanes are combined later or are softmaxes of their own.
 #
-# Included by _softmax_kernels.pxi. `kind` is SOFTMAX, LOG_SOFTMAX or LOG_SUM, and known where these are inlined.
+# Included by _softmax_kernels.pxi. `kind` is SOFTMAX, LOG_SOFTMAX, LOG_SUM or HARDMAX, and known where these are inlined.
 
 cdef inline vec column_maximum(vec* x, Py_ssize_t n, vec m) noexcept nogil:
     """The larger of m and all of x, ignoring NaN."""
@@ -137,6 +137,8 @@ cdef inline vec column_nan(vec* x, Py_ssize_t n) noexcept nogil:
 cdef inline void column_dot(int kind, vec* g, vec* y, Py_ssize_t n, vec* total) noexcept nogil:
     """The sum of g * y for softmax, of g for log_softmax."""
     cdef Py_ssize_t i = 0
+    if kind == HARDMAX:
+        return
     if kind == SOFTMAX:
         while i + 4 <= n:
             add[vec](total, (g[i] * y[i] + g[i + 1] * y[i + 1]) + (g[i + 2] * y[i + 2] + g[i + 3] * y[i + 3]))
@@ -160,6 +162,9 @@ cdef inline void column_gradient(int kind, vec* g, vec* y, vec* out, Py_ssize_t 
     if kind == SOFTMAX:
         for i in range(n):
             out[i] = y[i] * (g[i] - dot)
+    elif kind == HARDMAX:
+        for i in range(n):
+            out[i] = y[i] - y[i]
     else:
         for i in range(n):
             out[i] = g[i] - exp_above[vec](y[i], low, bias) * scale * dot
@@ -239,6 +244,13 @@ cdef inline double first(vec v) noexcept nogil:
         return (<double*>&v)[0]
 
 
+cdef inline double lane_of(vec* v, Py_ssize_t lane) noexcept nogil:
+    if vec is vf:
+        return (<float*>v)[lane]
+    else:
+        return (<double*>v)[lane]
+
+
 cdef inline void set_lane(vec* v, Py_ssize_t lane, double value) noexcept nogil:
     if vec is vf:
         (<float*>v)[lane] = <float>value
@@ -287,10 +299,24 @@ cdef inline vec log_sum(vec* x, Py_ssize_t n, vec m, vec rest) noexcept nogil:
     return sum
 
 
+cdef inline void tile_hardmax(vec* x, Py_ssize_t n, vec m) noexcept nogil:
+    """In place: 1 for the first that is m; all NaN where one is, or nothing but -inf."""
+    cdef vec zero = splat[vec](x, 0), one = splat[vec](x, 1), hits = zero, hit
+    cdef vec bad = column_nan[vec](x, n) + where_equal[vec](m, lowest[vec](x), splat[vec](x, NAN))
+    cdef Py_ssize_t i
+    for i in range(n):
+        hit = where_equal[vec](x[i], m, one)
+        x[i] = where_equal[vec](hits, zero, hit) + bad
+        hits = hits + hit
+
+
 cdef inline void tile_forward(int kind, vec* x, Py_ssize_t n) noexcept nogil:
     """In place; the log of the sum to x[0]."""
     cdef vec m = column_maximum[vec](x, n, lowest[vec](x))
     cdef vec[2] factor
+    if kind == HARDMAX:
+        tile_hardmax[vec](x, n, m)
+        return
     tile_exp[vec](kind, x, n, m, factor)
     if kind == SOFTMAX:
         column_scale[vec](x, x, n, factor)

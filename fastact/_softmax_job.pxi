@@ -195,7 +195,7 @@ cdef inline vec* ready_x(vec* tag, Job* job, Py_ssize_t block, Py_ssize_t offset
                          vec* buffer) noexcept nogil:
     """What the operation reads: x, or the forward's output y."""
     if job.backward:
-        return ready[vec](tag, job, job.x, block, offset, n, count, buffer, False, 0 if job.kind == SOFTMAX else -INFINITY)
+        return ready[vec](tag, job, job.x, block, offset, n, count, buffer, False, -INFINITY if job.kind == LOG_SOFTMAX else 0)
     return ready[vec](tag, job, job.x, block, offset, n, count, buffer, True, -INFINITY)
 
 

@@ -1,4 +1,5 @@
-# The softmax kernels: softmax, log_softmax and the log of the sum, and gradients, over one axis of C-contiguous arrays.
+# The softmax kernels: softmax, log_softmax, the log of the sum and hardmax, and gradients, over one axis of C-contiguous
+# arrays.
 #
 # Included by _softmax_baseline.pyx, _softmax_avx2.pyx and _softmax_avx512.pyx, which differ in compiler flags only.
 # An array is seen as (outer, n, inner), and every shape is brought to columns of vectors, one softmax per lane:
@@ -44,7 +45,8 @@ cdef enum:
     SOFTMAX = 0
     LOG_SOFTMAX = 1
     LOG_SUM = 2
-    NEITHER = 3
+    HARDMAX = 3
+    NEITHER = 4
     SHORT = 64           # rows of up to this many numbers are transposed
     BLOCKED = 100        # rows of up to this many numbers are taken several at once: they share the steps across lanes,
     LOG_BLOCKED = 192    # the more so with a logarithm, but memory takes the results of several rows slowly
@@ -90,7 +92,9 @@ cdef enum Loop:
 cdef inline Loop choose(int kind, bint backward, int width, Py_ssize_t n, Py_ssize_t inner) noexcept nogil:
     cdef Py_ssize_t blocked = BLOCKED
     if inner > 1:
-        return LONG_ROWS if width % inner == 0 and n * inner >= LONG and kind != LOG_SUM else STRIPS
+        return LONG_ROWS if width % inner == 0 and n * inner >= LONG and kind != HARDMAX else STRIPS
+    if kind == HARDMAX:
+        return SHORT_ROWS if n <= SHORT else ROWS
     if kind != SOFTMAX and not backward:
         blocked = SUM_BLOCKED if kind == LOG_SUM else LOG_BLOCKED
     return SHORT_ROWS if n <= SHORT else ROW_BLOCKS if n <= blocked else ROWS if n < LONG else LONG_ROWS

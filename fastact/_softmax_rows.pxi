@@ -61,13 +61,17 @@ cdef inline void row_exp_scale(vec* x, vec* out, Py_ssize_t n, vec* base, vec* f
         store_part[vec](out + whole, part, end)
 
 
-cdef inline vec row_log_sum(vec* x, Py_ssize_t n, vec m, vec rest) noexcept nogil:
+cdef vec row_nan(vec* x, Py_ssize_t n) noexcept nogil:
+    """NaN in every lane that holds one, else 0."""
     cdef Py_ssize_t whole = n // lanes[vec](x), part = n % lanes[vec](x)
-    cdef vec end, sum = m + rest
+    cdef vec end = load_part[vec](x + whole, part, lowest[vec](x)) if part else lowest[vec](x)
+    return column_nan[vec](x, whole) + column_nan[vec](&end, 1)
+
+
+cdef inline vec row_log_sum(vec* x, Py_ssize_t n, vec m, vec rest) noexcept nogil:
+    cdef vec sum = m + rest
     if any_nan[vec](sum):
-        end = load_part[vec](x + whole, part, lowest[vec](x))
-        end = column_nan[vec](x, whole) + column_nan[vec](&end, 1)
-        sum = m + (splat[vec](x, NAN) if any_nan[vec](end) else splat[vec](x, 0))
+        sum = m + (splat[vec](x, NAN) if any_nan[vec](row_nan[vec](x, n)) else splat[vec](x, 0))
     return sum
 
 
@@ -89,6 +93,34 @@ cdef inline void row_forward(int kind, vec* x, vec* buffer, vec* out, Py_ssize_t
         store_part[vec](out, 1, row_log_sum[vec](x, n, m, factor[0]))
     else:
         row_finish[vec](kind, buffer if kind == SOFTMAX else x, out, n, m, factor)
+
+
+cdef Py_ssize_t first_equal(vec* x, Py_ssize_t n, vec m) noexcept nogil:
+    """The place of the first of n numbers that is m; one is."""
+    cdef vec zero = splat[vec](x, 0), one = splat[vec](x, 1), hits
+    cdef Py_ssize_t i = 0, j
+    while (i + 8) * lanes[vec](x) <= n:
+        hits = zero
+        for j in range(i, i + 8):
+            hits = hits + where_equal[vec](x[j], m, one)
+        if first[vec](across_maximum[vec](hits)) > 0:
+            break
+        i += 8
+    i *= lanes[vec](x)
+    while lane_of[vec](x, i) != first[vec](m):
+        i += 1
+    return i
+
+
+cdef void row_hardmax(vec* x, vec* out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t place
+    cdef vec m = row_maximum[vec](x, n)
+    if any_nan[vec](row_nan[vec](x, n)) or first[vec](m) == -INFINITY:
+        fill[vec](out, n, splat[vec](x, NAN))
+        return
+    place = first_equal[vec](x, n, m)
+    fill[vec](out, n, splat[vec](x, 0))
+    set_lane[vec](out, place, 1)
 
 
 cdef inline void row_dots(int kind, vec* g, vec* y, Py_ssize_t n, vec* total) noexcept nogil:
@@ -139,6 +171,8 @@ cdef void rows(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept n
         if job.backward:
             g = ready_g[vec](tag, job, i, 0, n, n, buffer + job.n // lanes[vec](tag) + 1)
             row_gradient[vec](job.kind, g, x, out, n, row_dot[vec](job.kind, g, x, n))
+        elif job.kind == HARDMAX:
+            row_hardmax[vec](x, out, n)
         else:
             row_forward[vec](job.kind, x, buffer, out, n)
         if job.general:
@@ -325,10 +359,6 @@ cdef inline void columns_sum(vec* total, Py_ssize_t columns) noexcept nogil:
         by *= 2
 
 
-cdef inline double number_at(vec* v, Py_ssize_t i) noexcept nogil:
-    return first[vec](at[vec](v, i)[0])
-
-
 cdef void blocks_sum(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
     cdef char* scratch = claim_scratch(job) if job.general else NULL
     cdef vec* buffer = <vec*>scratch
@@ -336,6 +366,7 @@ cdef void blocks_sum(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noex
     cdef vec* g
     cdef vec[2] total
     cdef vec[2] count
+    cdef vec[2] nan
     cdef vec[3] base
     cdef vec m, unit, finite, zero = splat[vec](tag, 0)
     cdef Part* part
@@ -345,7 +376,7 @@ cdef void blocks_sum(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noex
         n = block_numbers(job, offset)
         keep = kept_of(job, outer, offset, n)
         x = ready_x[vec](tag, job, outer, offset, n, keep, buffer)
-        m = unit = zero
+        m = unit = nan[0] = nan[1] = zero
         if job.backward:
             g = ready_g[vec](tag, job, outer, offset, n, keep, at[vec](buffer, BLOCK * job.inner + 16))
             row_dots[vec](job.kind, g, x, n, total)
@@ -358,11 +389,14 @@ cdef void blocks_sum(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noex
             row_exps[vec](job.kind, x, NULL, n, finite, base, total, count)
             columns_sum[vec](count, job.inner)
         columns_sum[vec](total, job.inner)
+        if job.kind == LOG_SUM and any_nan[vec](total[0]):
+            nan[0] = row_nan[vec](x, n)
+            columns_sum[vec](nan, job.inner)
         for column in range(job.inner):
             part = &job.block[(outer * job.inner + column) * job.blocks + i % job.blocks]
-            part.m, part.unit, part.count = number_at[vec](&m, column), number_at[vec](&unit, column), number_at[vec](count, column)
-            part.total = number_at[vec](total, column) - number_at[vec](total + 1, column)    # all digits, if of float32
-            part.nan = job.kind == LOG_SUM and any_nan[vec](row_log_sum[vec](x, n, zero, total[0]))
+            part.m, part.unit, part.count = lane_of[vec](&m, column), lane_of[vec](&unit, column), lane_of[vec](count, column)
+            part.total = lane_of[vec](total, column) - lane_of[vec](total + 1, column)    # all digits, if of float32
+            part.nan = lane_of[vec](nan, column) != 0    # NaN is not 0
     if job.general:
         release_scratch(job, scratch)
 

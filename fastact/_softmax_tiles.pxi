@@ -40,7 +40,7 @@ cdef inline vec* ready_rows(vec* tag, Job* job, bint gradient, Py_ssize_t row, P
     """`count` rows of x or, if `gradient`, of g: half types are converted all at once, the rest is done row by row."""
     cdef Py_ssize_t i, size = count * job.n
     cdef void* base = job.g if gradient else job.x
-    cdef double other = -INFINITY if not job.backward or (job.kind != SOFTMAX and not gradient) else 0
+    cdef double other = -INFINITY if not job.backward or (job.kind == LOG_SOFTMAX and not gradient) else 0
     cdef vec* x = widen[vec](tag, job, base, row * job.n, size, buffer)
     if job.mask == NULL and not by_count(job) and job.divisor == 1 and job.divisors == NULL:
         return x
@@ -167,6 +167,58 @@ cdef inline void store_strip(int kind, vec* tile, Job* job, Py_ssize_t block, Py
                 deliver[vec](line, job, block + j, i * job.inner, columns)
 
 
+cdef inline bint gradient_in_place(Job* job, Py_ssize_t item) noexcept nogil:
+    """Whether `gradient_strip` takes it: not if every line is to be converted, or all would meet in a part of the cache."""
+    return job.backward and job.group == 1 and not job.general and job.inner * item % 4096 != 0
+
+
+cdef inline void gradient_strip(int kind, vec* tag, Job* job, Py_ssize_t block, Py_ssize_t column,
+                                Py_ssize_t columns) noexcept nogil:
+    """The gradient in two passes over the lines where they are: nothing has to be next to each other."""
+    cdef Py_ssize_t width = lanes[vec](tag), whole = columns // width, part = columns % width, start, lines
+    cdef Py_ssize_t i = 0, j, k
+    cdef vec[2 * STRIP_WIDTH + 2] total
+    cdef vec[STRIP_WIDTH + 1] dot
+    cdef vec[4] ys, gs
+    cdef vec y_end, g_end, zero = splat[vec](tag, 0)
+    cdef vec* y
+    cdef vec* g
+    cdef vec* out
+    for j in range(2 * whole + 2):
+        total[j] = zero
+    while i < job.n:
+        lines = 4 if i + 4 <= job.n else 1    # as column_dot takes them
+        for k in range(lines):
+            start = (block * job.n + i + k + AHEAD) * job.inner + column
+            prefetch_line[vec](tag, SAME, job.x, start, columns, 0)
+            prefetch_line[vec](tag, SAME, job.g, start, columns, 0)
+        start = (block * job.n + i) * job.inner + column
+        for j in range(whole + (part > 0)):
+            for k in range(lines):
+                y = at[vec](<vec*>job.x, start + k * job.inner) + j
+                g = at[vec](<vec*>job.g, start + k * job.inner) + j
+                ys[k] = y[0] if j < whole else load_part[vec](y, part, zero)
+                gs[k] = g[0] if j < whole else load_part[vec](g, part, zero)
+            if lines == 4:
+                column_dot[vec](kind, gs, ys, 4, total + 2 * j)
+            else:
+                column_dot[vec](kind, gs, ys, 1, total + 2 * j)
+        i += lines
+    for j in range(whole + 1):
+        dot[j] = settled[vec](total + 2 * j)
+    for i in range(job.n):
+        start = (block * job.n + i) * job.inner + column
+        y, g, out = at[vec](<vec*>job.x, start), at[vec](<vec*>job.g, start), at[vec](<vec*>job.out, start)
+        prefetch_line[vec](tag, SAME, job.out, start + AHEAD * job.inner, columns, 1)
+        if part:
+            y_end, g_end = load_part[vec](y + whole, part, zero), load_part[vec](g + whole, part, zero)
+            column_gradient[vec](kind, &g_end, &y_end, &y_end, 1, dot[whole])
+        for j in range(whole):
+            column_gradient[vec](kind, g + j, y + j, out + j, 1, dot[j])
+        if part:
+            store_part[vec](out + whole, part, y_end)
+
+
 cdef void strips(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
     cdef Py_ssize_t width = lanes[vec](tag), i, j, block, column, columns, group
     cdef char* scratch = claim_scratch(job)
@@ -179,12 +231,22 @@ cdef void strips(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept
         column = i % job.strips * job.width * width
         columns = min(job.width * width, job.inner - column)
         group = min(job.group, job.outer - block)
+        if gradient_in_place(job, sizeof(vec) // width):
+            if job.kind == SOFTMAX:
+                gradient_strip[vec](SOFTMAX, tag, job, block, column, columns)
+            elif job.kind == LOG_SOFTMAX:
+                gradient_strip[vec](LOG_SOFTMAX, tag, job, block, column, columns)
+            else:
+                gradient_strip[vec](HARDMAX, tag, job, block, column, columns)
+            continue
         load_strip[vec](tile, job, False, block, column, columns, group, m)
         if job.backward:
             load_strip[vec](g, job, True, block, column, columns, group, factor)
         for j in range(ceiling(columns, width)):
             if job.backward:
                 tile_backward[vec](job.kind, g + j * job.n, tile + j * job.n, job.n)
+            elif job.kind == HARDMAX:
+                tile_hardmax[vec](tile + j * job.n, job.n, m[j])
             else:
                 tile_exp[vec](job.kind, tile + j * job.n, job.n, m[j], factor + 2 * j)
                 if job.kind == LOG_SUM:
@@ -192,7 +254,7 @@ cdef void strips(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept
                         at[vec](<vec*>job.out, block * job.inner + column + j * width),
                         min(width, group * columns - j * width),
                         log_sum[vec](tile + j * job.n, job.n, m[j], factor[2 * j]))
-        if job.backward:
+        if job.backward or job.kind == HARDMAX:
             store_strip[vec](NEITHER, tile, job, block, column, columns, group, m, factor)
         elif job.kind == SOFTMAX:
             store_strip[vec](SOFTMAX, tile, job, block, column, columns, group, m, factor)

@@ -17,8 +17,8 @@ def warmup(*names: str) -> None:
     ----------
     *names : str
         Names or aliases; all functions if none is given. Compiled are the function, its derivatives and its backward
-        passes, in float32 and float64, for parameters that are numbers and that are arrays. softmax, log_softmax
-        and softmin are compiled at installation.
+        passes, in float32 and float64, for parameters that are numbers and that are arrays. softmax, log_softmax,
+        softmin and hardmax are compiled at installation.
 
     Raises
     ------

@@ -302,7 +302,8 @@ class LogSumExp(_OverAxes):
     ) -> Any:
         if b is where is lengths is dtype is out is backend is None and temperature is _ONE and not return_sign:
             result = _dispatch.common_softmax(self.kernel, None, x, axis, None)
-            if result is not None and result.dtype == x.dtype:  # type: ignore[union-attr]
+            if result is not None:
+                result = result.astype(x.dtype, copy=False)  # type: ignore[union-attr]
                 return result if keepdims else result.squeeze(axis)[()]
         if b is not None:
             if out is not None or dtype is not None:

@@ -1,7 +1,8 @@
 """sparsemax, entmax15, hardmax and gumbel_softmax: softmax's relatives with exact zeros, and its random one.
 
-Imported by the package's __init__ and its registry. The first three are formulas in _rows.py with a reference in
-backends/_softmax_numpy.py, and take every argument of softmax; the last draws noise and leaves the rest to softmax.
+Imported by the package's __init__ and its registry. The first two are formulas in _rows.py with a reference in
+backends/_softmax_numpy.py, hardmax has kernels beside softmax's, and all three take every argument of softmax; the last
+draws noise and leaves the rest to softmax.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ class Entmax15(Sparsemax):
         return super().backward(grad_output, output, *arguments, **keywords)
 
 
-class Hardmax(Sparsemax):
+class Hardmax(Softmax):
     """hardmax(x)_i = 1 for the first of the largest elements over one or several axes, 0 for all others.
 
     Parameters, errors and layouts are those of :class:`Softmax`; over several axes the first one is that in C order.
@@ -119,6 +120,7 @@ class Hardmax(Sparsemax):
 
     name = "hardmax"
     kind = "hardmax"
+    kernel = 3
     formula = "1 if x_i is the first maximum else 0"
     range = "{0, 1}, summing to 1"
     reference = "ONNX, operator Hardmax"

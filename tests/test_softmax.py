@@ -151,6 +151,21 @@ def test_in_place_and_overlap(isa: str, kind: str, shape: tuple[int, ...], axis:
     assert_in_place_and_overlap(function, x, x[::-1].copy(), axis)
 
 
+@pytest.mark.parametrize("dtype", [*DTYPES, np.float16])
+@pytest.mark.parametrize(("shape", "axis"), SHAPES)
+def test_hardmax(isa: str, shape: tuple[int, ...], axis: int, dtype: type) -> None:
+    """Ties, NaN and rows of -inf as plain NumPy has them, into a new array and in place."""
+    x = np.round(numbers(shape, dtype))
+    places = np.random.default_rng(1).integers(0, x.size, 9)
+    x.flat[places] = np.array([np.nan, np.inf, -np.inf] * 3, dtype)
+    if axis == 1:
+        x[0] = -np.inf
+    wanted = fa.hardmax(x, axis, backend="numpy")
+    np.testing.assert_array_equal(fa.hardmax(x, axis), wanted)
+    np.testing.assert_array_equal(fa.hardmax.backward(x, wanted, axis), wanted - wanted)
+    np.testing.assert_array_equal(fa.hardmax(x, axis, out=x), wanted)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("shape", "axis"), SHAPES)
 @pytest.mark.parametrize("kind", KINDS)

@@ -21,7 +21,7 @@ from .._errors import BackendError, nearest
 
 name = "cython"
 
-KINDS = {"softmax": 0, "log_softmax": 1, "logsumexp": 2}
+KINDS = {"softmax": 0, "log_softmax": 1, "logsumexp": 2, "hardmax": 3}
 
 
 def why_not() -> str | None:
