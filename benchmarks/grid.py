@@ -6,7 +6,7 @@ have nothing else to do.
     python benchmarks/grid.py                          # all that is missing: float32 and float64, about 40 minutes
     python benchmarks/grid.py gelu mish                # these two again
     python benchmarks/grid.py --again 1                # the cells whose ratio is below 1, longer
-    python benchmarks/grid.py --dtype float16 bfloat16 # the half types
+    python benchmarks/grid.py --dtype float16 bfloat16 --peer torch    # the half types
     python benchmarks/grid.py --quick                  # a minute's worth, into build/
     python benchmarks/grid.py --report --readme        # only the documents, and the tables of README.md
 """
@@ -69,7 +69,8 @@ autograd where it has no kernel; JAX (compiled) and onnxruntime give a new array
 no part in strided and transposed layouts. In place, the input is restored before each call, outside of the time. All
 use the same number of threads, and rest before each turn until those of the others sleep. The copy is the faster of
 `np.copyto` and two threads that take half each, of as many bytes as the function must read and write, half of them
-read. After two turns, a peer goes on only while it is within twice the fastest."""
+read. After two turns, a peer goes on only while it is within twice the fastest. The half types are timed beside PyTorch
+alone."""
 
 
 def run(name: str, dtypes: Sequence[str], options: argparse.Namespace) -> Results:
@@ -79,7 +80,7 @@ def run(name: str, dtypes: Sequence[str], options: argparse.Namespace) -> Result
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder, "times.json")
         command = [sys.executable, "-P", "-m", "fastact", "bench", name, "-q", "--json", str(record)]
-        command += ["--budget", str(options.budget)]
+        command += ["--budget", str(options.budget), *(word for peer in options.peer for word in ("--peer", peer))]
         command += [word for flag, values in flags.items() for value in values for word in (flag, str(value))]
         subprocess.run(command, check=True)
         return load(record)[0]
@@ -351,6 +352,7 @@ def main() -> None:
     parser.add_argument("--dtype", nargs="+", choices=cases.DTYPES, default=["float32", "float64"])
     parser.add_argument("--budget", type=float, default=0.15, help="seconds per cell")
     parser.add_argument("--again", type=float, metavar="RATIO", help="time only the cells below this ratio, once more")
+    parser.add_argument("--peer", nargs="+", default=[], help="only beside these libraries")
     parser.add_argument("--quick", action="store_true", help="few cells, and the results go to build/")
     parser.add_argument("--report", action="store_true", help="time nothing; make the documents of docs/speed.json")
     parser.add_argument("--readme", action="store_true", help="put the tables into README.md too")
@@ -369,6 +371,10 @@ def main() -> None:
         again(results, options.again, options.budget)
         about["command"] += f"; python benchmarks/grid.py --again {options.again:g} --budget {options.budget:g}"
         save(stored, results, about)
+    if options.peer and about:  # an addition, which is not to hide what all others were timed beside
+        words = ["--dtype", *options.dtype, "--peer", *options.peer, "--budget", f"{options.budget:g}"]
+        command = f"python benchmarks/grid.py {' '.join(words)}"
+        now = about if command in about["command"] else {**about, "command": f"{about['command']}; {command}"}
     for name in [] if options.report or options.again else options.names or cases.activations():
         known = {case.dtype for case in results if case.name == name}
         dtypes = options.dtype if options.names else [kind for kind in options.dtype if kind not in known]

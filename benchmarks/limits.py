@@ -125,7 +125,7 @@ LIMITS = (
     ),
     Limit(
         "The sigmoid and its kin",
-        of("sigmoid", "log_sigmoid", "tanh", "tanhshrink", "softplus", "silu"),
+        of("sigmoid", "log_sigmoid", "tanh", "tanhshrink", "softplus", "silu", "gelu_tanh"),
         """
         fastact's tails keep their digits down to the subnormal numbers, where the peers give 0
         (docs/accuracy.md), and its derivatives come from x, not from a rounded result. Tried (ns): the
