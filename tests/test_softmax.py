@@ -20,7 +20,8 @@ WIDE = np.longdouble if np.finfo(np.longdouble).nmant > 60 else np.float64
 SHAPES = [  # every loop of the kernels, with and without rest: short rows, rows, long rows, strips, groups
     ((1, 10), 1), ((37, 10), 1), ((3, 1), 1), ((19, 16), 1), ((5, 64), 1), ((5, 65), 1), ((3, 1003), 1),
     ((1, 65536), 1), ((1, 70_003), 1), ((50, 64), 0), ((4, 30, 45), 1), ((7, 50, 3), 1), ((300, 5, 2), 1),
-    ((1100, 70), 0), ((66_000, 2), 0), ((66_000, 3), 0), ((2, 9001, 8), 1), ((5001, 16), 0), ((6, 4, 5), (0, 1)), ((6, 4, 5), (0, 2)), ((6, 4, 5), None), ((5, 3), ()),
+    ((1100, 70), 0), ((66_000, 2), 0), ((66_000, 3), 0), ((2, 9001, 8), 1), ((5001, 16), 0),
+    ((6, 4, 5), (0, 1)), ((6, 4, 5), (0, 2)), ((6, 4, 5), None), ((5, 3), ()),
 ]  # fmt: skip
 LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "C": lambda x: x,
@@ -73,7 +74,7 @@ def test_error(
     result = function(x, axis=axis)
     assert result.dtype == dtype
     assert result.shape == shape
-    assert ulps(result, exact(kind, x, axis)) <= fa.softmax.max_ulp
+    assert ulps(result, exact(kind, x, axis)) <= fa.get(kind).max_ulp
     if kind == "softmax":
         assert np.all(np.abs(result.astype(WIDE).sum(axis) - 1) <= 2 * np.finfo(dtype).eps)
 
@@ -84,7 +85,7 @@ def test_error(
 def test_equal_elements(isa: str, kind: str, dtype: type, n: int) -> None:
     """Where a plain sum drifts the same way at every step."""
     x = np.full(n, 0.3, dtype)
-    assert ulps(fa.get(kind)(x), exact(kind, x, -1)) <= fa.softmax.max_ulp
+    assert ulps(fa.get(kind)(x), exact(kind, x, -1)) <= fa.get(kind).max_ulp
 
 
 @pytest.mark.parametrize("scale", [1, 10, 1000])
@@ -95,9 +96,18 @@ def test_rows_of_any_length(isa: str, dtype: type, n: int, scale: float) -> None
     x = numbers((n,), dtype, scale)
     for kind in KINDS:
         result = fa.get(kind)(x)
-        assert ulps(result, exact(kind, x, -1)) <= fa.softmax.max_ulp
+        assert ulps(result, exact(kind, x, -1)) <= fa.get(kind).max_ulp
         if kind == "softmax":
             assert abs(result.astype(WIDE).sum() - 1) <= 2 * np.finfo(dtype).eps
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [3, 10, 33, 128])
+def test_many_rows(isa: str, dtype: type, n: int, kind: str) -> None:
+    """What many sums of terms that grow and fall lose; 10**8 numbers came to 3.2 ULP, and 3.7 with the logarithm."""
+    x = numbers((200_000 // n, n), dtype, 5)
+    assert ulps(fa.get(kind)(x), exact(kind, x, -1)) <= fa.get(kind).max_ulp
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -108,7 +118,7 @@ def test_mpmath(isa: str, kind: str) -> None:
         total = mpmath.fsum(e)
         wanted = [v / total if kind == "softmax" else mpmath.log(v / total) for v in e]
         for value, true in zip(fa.get(kind)(x), wanted, strict=True):
-            assert abs(mpmath.mpf(float(value)) - true) <= fa.softmax.max_ulp * np.spacing(abs(float(true)))
+            assert abs(mpmath.mpf(float(value)) - true) <= fa.get(kind).max_ulp * np.spacing(abs(float(true)))
 
 
 def test_subnormal_results_are_kept(isa: str) -> None:
@@ -129,7 +139,7 @@ def test_layouts(kind: str, axis: int, dtype: type, layout: str) -> None:
     if x.flags.owndata or layout != "unaligned":
         x.flags.writeable = False
     wide = exact(kind, plain, axis)
-    tolerance = fa.softmax.max_ulp if dtype != np.float16 else 0.51
+    tolerance = fa.get(kind).max_ulp if dtype != np.float16 else 0.51
     result = function(x, axis)
     assert result.dtype == dtype
     assert ulps(result, wide) <= tolerance
@@ -222,8 +232,8 @@ def test_specials_stay_in_their_row(isa: str, kind: str, axis: int, n: int, dtyp
     assert np.isnan(result[:3]).all()
     assert result[3, 1] == (0 if kind == "softmax" else -np.inf)
     keep = np.arange(n) != 1
-    assert ulps(result[3, keep], exact(kind, x[3, keep], -1)) <= fa.softmax.max_ulp
-    assert ulps(result[4], exact(kind, x[4], -1)) <= fa.softmax.max_ulp
+    assert ulps(result[3, keep], exact(kind, x[3, keep], -1)) <= fa.get(kind).max_ulp
+    assert ulps(result[4], exact(kind, x[4], -1)) <= fa.get(kind).max_ulp
 
 
 @pytest.mark.parametrize("backend", ["cython", "numpy"])

@@ -549,7 +549,8 @@ def test_catalogue() -> None:
         f = getattr(fa, kind)
         assert fa.get(kind) is f
         assert set(f.notes) == {"for", "against", "use"}
-        assert fa.explain(f, np.zeros(3)).startswith(f"{kind}: backend {'cython' if kind == 'hardmax' else 'threads'!r}")
+        backend = "cython" if kind == "hardmax" else "threads"
+        assert fa.explain(f, np.zeros(3)).startswith(f"{kind}: backend {backend!r}")
     for f in (*(getattr(fa, kind) for kind in KINDS), fa.gumbel_softmax):
         assert pickle.loads(pickle.dumps(f)) is copy.deepcopy(f) is f
         assert f.formula in repr(f)
