@@ -1,7 +1,8 @@
 # float16 and bfloat16 to float32 and back: the loops through which kernels for float32 serve the half types.
 #
 # Integer arithmetic without branches that compilers vectorise for any CPU. On x86-64 the same loops are compiled again
-# for AVX2 and AVX-512, where float16 has instructions (more than ten times as fast); the CPU decides at import.
+# for AVX2 and AVX-512, where float16 has instructions (more than ten times as fast); the CPU decides at import. Stores
+# of 64 bytes, since two for a cache line that is not in the cache take twice as long (relu of 10,000,000: 0.32, 0.14 ns).
 # All give the same bits: to nearest even, subnormals kept, NaN quiet with its sign and leading digits.
 # Included by _ufunc.pyx alone. A new half type: its two scalar functions, and their loops in `HALF_LOOPS`.
 
@@ -81,6 +82,10 @@ cdef extern from *:
       HALF_LOOPS(avx512, __attribute__((target("avx512f,avx512bw,avx512vl"))),
         for (; i + 16 <= n; i += 16)
           _mm512_storeu_ps(to + i, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)(from + i))));,
+        for (; i + 32 <= n; i += 32) {
+          __m256i low = _mm512_cvtps_ph(_mm512_loadu_ps(from + i), 0);
+          __m256i high = _mm512_cvtps_ph(_mm512_loadu_ps(from + i + 16), 0);
+          _mm512_storeu_si512(to + i, _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1)); }
         for (; i + 16 <= n; i += 16)
           _mm256_storeu_si256((__m256i*)(to + i), _mm512_cvtps_ph(_mm512_loadu_ps(from + i), 0));)
     #endif
