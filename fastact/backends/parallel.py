@@ -6,7 +6,6 @@ for every thread of Numba's pool, which takes milliseconds where other processes
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 from llvmlite import ir
@@ -15,7 +14,6 @@ from numba.extending import intrinsic
 
 from fastact import _threads
 from fastact._ufunc import Threads
-from fastact.backends import _softmax_numba
 
 __all__ = ["compile_launcher", "elementwise", "softmax", "why_not"]
 
@@ -30,7 +28,10 @@ def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, A
     return operation.run(Threads.NUMBA, operands, keywords)
 
 
-softmax = functools.partial(_softmax_numba.softmax, Threads.NUMBA)
+def softmax(*arguments: Any) -> Any:
+    from fastact.backends import _softmax_numba  # 30 ms, which `import fastact` is spared
+
+    return _softmax_numba.softmax(Threads.NUMBA, *arguments)
 
 
 @intrinsic

@@ -8,7 +8,6 @@ same loops block by block. A loop that an earlier process compiled comes from th
 
 from __future__ import annotations
 
-import functools
 import gc
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +22,6 @@ from numba.extending import intrinsic
 from fastact import _cache
 from fastact._primitives import JIT_OPTIONS
 from fastact._ufunc import Threads
-from fastact.backends import _softmax_numba
 
 __all__ = ["compile_loop", "elementwise", "softmax", "why_not"]
 
@@ -41,7 +39,10 @@ def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, A
     return operation.run(Threads.SERIAL, operands, keywords)
 
 
-softmax = functools.partial(_softmax_numba.softmax, Threads.SERIAL)
+def softmax(*arguments: Any) -> Any:
+    from fastact.backends import _softmax_numba  # 30 ms, which `import fastact` is spared
+
+    return _softmax_numba.softmax(Threads.SERIAL, *arguments)
 
 
 def _apply(formula: Callable[..., Any], arrays: int, numbers: int, outputs: int) -> Callable[..., Any]:

@@ -5,11 +5,9 @@ The loops are the serial backend's; _threads.pyx starts the threads and hands ou
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 from fastact._ufunc import Threads
-from fastact.backends import _softmax_numba
 
 __all__ = ["elementwise", "softmax", "why_not"]
 
@@ -22,4 +20,7 @@ def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, A
     return operation.run(Threads.OWN, operands, keywords)
 
 
-softmax = functools.partial(_softmax_numba.softmax, Threads.OWN)
+def softmax(*arguments: Any) -> Any:
+    from fastact.backends import _softmax_numba  # 30 ms, which `import fastact` is spared
+
+    return _softmax_numba.softmax(Threads.OWN, *arguments)
