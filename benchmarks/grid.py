@@ -86,12 +86,12 @@ def run(name: str, dtypes: Sequence[str], options: argparse.Namespace) -> Result
         return load(record)[0]
 
 
-def again(results: Results, below: float, budget: float) -> None:
+def again(results: Results, options: argparse.Namespace) -> None:
     """Time the cells whose ratio is below this once more; the least times of each library count, as in one run."""
-    libraries = peers.installed()
     peers.set_threads(fa.get_num_threads())
-    for case in [case for case, times in results.items() if ratio(times) < below]:
-        for library, nanoseconds in measure(case, libraries, budget).items():
+    slow = [case for case, times in results.items() if case.dtype in options.dtype and ratio(times) < options.again]
+    for case in slow:
+        for library, nanoseconds in measure(case, options.peer or peers.installed(), options.budget).items():
             results[case][library] = min(nanoseconds, results[case].get(library, nanoseconds))
 
 
@@ -367,14 +367,15 @@ def main() -> None:
     }  # fmt: skip
     if not options.report and os.getloadavg()[0] > 0.5:
         print(f"other processes are busy (load {os.getloadavg()[0]:.1f}): times with several threads will be wrong")
-    if options.again:
-        again(results, options.again, options.budget)
-        about["command"] += f"; python benchmarks/grid.py --again {options.again:g} --budget {options.budget:g}"
-        save(stored, results, about)
-    if options.peer and about:  # an addition, which is not to hide what all others were timed beside
-        words = ["--dtype", *options.dtype, "--peer", *options.peer, "--budget", f"{options.budget:g}"]
+    if options.again or (options.peer and about):  # an addition, which is not to hide what all others were timed beside
+        words = [*([f"--again {options.again:g}"] if options.again else []), "--dtype", *options.dtype]
+        words += [*(["--peer", *options.peer] if options.peer else []), f"--budget {options.budget:g}"]
         command = f"python benchmarks/grid.py {' '.join(words)}"
         now = about if command in about["command"] else {**about, "command": f"{about['command']}; {command}"}
+    if options.again:
+        again(results, options)
+        save(stored, results, about | now)
+        about |= now
     for name in [] if options.report or options.again else options.names or cases.activations():
         known = {case.dtype for case in results if case.name == name}
         dtypes = options.dtype if options.names else [kind for kind in options.dtype if kind not in known]
