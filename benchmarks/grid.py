@@ -374,8 +374,8 @@ def main() -> None:
         now = about if command in about["command"] else {**about, "command": f"{about['command']}; {command}"}
     if options.again:
         again(results, options)
-        save(stored, results, about | now)
         about |= now
+        save(stored, results, about)
     for name in [] if options.report or options.again else options.names or cases.activations():
         known = {case.dtype for case in results if case.name == name}
         dtypes = options.dtype if options.names else [kind for kind in options.dtype if kind not in known]

@@ -84,7 +84,8 @@ LIMITS = (
         take turns, and overlap little with the memory, where torch converts in registers, in kernels of its own for
         each half type. Such kernels would double what there is to compile. Tried for relu of 10,000,000 float16 on
         one thread (ns, and those of 100,000): blocks of 4 KiB (0.32, 0.11), 2 KiB (0.35, 0.11), 1 KiB (0.32, 0.13)
-        and 512 bytes (0.21, 0.17); results stored 64 bytes at a time, not 32 (0.14, 0.11: kept).
+        and 512 bytes (0.21, 0.17); results stored 64 bytes at a time, not 32 (0.14, 0.11: kept); operands loaded so
+        too (on two threads 0.11 -> 0.065: kept).
         """,
     ),
     Limit(
