@@ -21,7 +21,7 @@ import tempfile
 import textwrap
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ for variable in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
 import numpy as np  # noqa: E402
 from limits import LIMITS, limit_of  # noqa: E402
 from PIL import Image  # noqa: E402
-from report import provenance  # noqa: E402
+from report import provenance, table  # noqa: E402
 
 import fastact as fa  # noqa: E402
 from fastact.bench import cases, peers  # noqa: E402
@@ -96,11 +96,6 @@ def again(results: Results, options: argparse.Namespace) -> None:
 
 
 # ---- the document
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    """A Markdown table."""
-    return [f"| {' | '.join(map(str, row))} |" for row in (head, ["---"] * len(head), *rows)]
 
 
 def mean_by(results: Results, keep: Callable[[Case], bool]) -> str:

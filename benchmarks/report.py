@@ -1,15 +1,16 @@
-"""What every report of a benchmark says of the machine it ran on."""
+"""What every report of a benchmark says of the machine it ran on, and its tables."""
 
 from __future__ import annotations
 
 import datetime
 import os
 import platform
+from collections.abc import Iterable, Sequence
 
 import numba
 import numpy as np
 
-__all__ = ["processor", "provenance"]
+__all__ = ["processor", "provenance", "table"]
 
 
 def processor() -> str:
@@ -25,3 +26,8 @@ def provenance() -> str:
         f"Measured on {datetime.date.today()}, {processor()}, {os.cpu_count()} cores, Python "
         f"{platform.python_version()}, NumPy {np.__version__}, Numba {numba.__version__}"
     )
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """A Markdown table."""
+    return [f"| {' | '.join(map(str, row))} |" for row in (head, ["---"] * len(head), *rows)]

@@ -21,15 +21,15 @@ import argparse
 import math
 import textwrap
 from collections.abc import Callable
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from report import provenance
+from report import provenance, table
 
 import fastact as fa
+from fastact.bench.peers import versions
+from fastact.bench.results import geometric_mean
 from fastact.bench.timing import Contender, interleaved
 
 THREADS = 2
@@ -251,22 +251,18 @@ def columns(times: dict[str, float]) -> list[str]:
 def document(rows: list[tuple[str, Case, list[str]]], command: str) -> str:
     """docs/softmax.md."""
     lines = ["# Speed of the softmax family", "", *textwrap.wrap(RULES, 110), ""]
-    lines += [f"{provenance()}; beside {versions()}; {THREADS} threads; `{command}`.", ""]
-    lines += ["| | cases | geometric mean | below 1 |", "| --- | --- | --- | --- |"]
-    for kind in dict.fromkeys(kind for kind, *_ in rows):
-        ratios = [float(line[-1]) for name, _, line in rows if name == kind]
-        mean = math.exp(np.log(ratios).mean())
-        lines.append(f"| {kind} | {len(ratios)} | {mean:.2f} | {sum(ratio < 1 for ratio in ratios)} |")
-    for kind in dict.fromkeys(kind for kind, *_ in rows):
-        lines += ["", f"## {kind}", "", f"| ns per element | {' | '.join(COLUMNS)} | ratio |"]
-        lines += ["| --- " * (len(COLUMNS) + 2) + "|"]
-        lines += [f"| {case} | {' | '.join(line)} |" for name, case, line in rows if name == kind]
+    libraries = versions(("torch", "jax", "onnxruntime", "scipy"))
+    lines += [f"{provenance()}; beside {libraries}; {THREADS} threads; `{command}`.", ""]
+    by_kind = {kind: [(case, line) for name, case, line in rows if name == kind] for kind, *_ in rows}
+    ratios = {kind: [float(line[-1]) for _, line in some] for kind, some in by_kind.items()}
+    lines += table(
+        ["", "cases", "geometric mean", "below 1"],
+        ([kind, len(r), f"{geometric_mean(r):.2f}", sum(each < 1 for each in r)] for kind, r in ratios.items()),
+    )
+    for kind, some in by_kind.items():
+        heads = ["ns per element", *COLUMNS, "ratio"]
+        lines += ["", f"## {kind}", "", *table(heads, ([case, *line] for case, line in some))]
     return "\n".join([*lines, "", *textwrap.wrap(" ".join(LIMITS.split()), 110)]) + "\n"
-
-
-def versions() -> str:
-    modules = {"torch": "torch", "jax": "jax", "onnxrt": "onnxruntime", "scipy": "scipy"}
-    return ", ".join(f"{modules[name]} {version(modules[name])}" for name in PEERS if find_spec(modules[name]))
 
 
 def main() -> None:
@@ -276,6 +272,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.0, help="per case")
     parser.add_argument("--write", action="store_true", help="write docs/softmax.md")
     arguments = parser.parse_args()
+    if unknown := set(arguments.kinds) - set(KINDS):
+        parser.error(f"unknown: {', '.join(sorted(unknown))} (choose from {', '.join(KINDS)})")
     fa.set_num_threads(THREADS)
     print(f"{'ns per element':<54}" + "".join(f"{name:>10}" for name in (*COLUMNS, "ratio")))
     rows = []

@@ -36,13 +36,6 @@ cdef inline vec settled(vec* total) noexcept nogil:
     return total[0] - total[1]
 
 
-cdef inline void set_base(vec m, vec* base) noexcept nogil:
-    """What e^x is computed with in a row of maximum m: base_shift, base_low and base_bias."""
-    base[0] = base_shift[vec](m)
-    base[1] = base_low[vec](m - base[0])
-    base[2] = base_bias[vec](m - base[0])
-
-
 cdef inline vec exp_on(vec* base, vec x) noexcept nogil:
     return exp_above[vec](x - base[0], base[1], base[2])
 

@@ -156,7 +156,7 @@ cdef void run_job(Job* job, int workers) noexcept nogil:
     free(memory)
 
 
-def takes(int kind, bint backward, bint is_double, Py_ssize_t n, Py_ssize_t inner):
+cpdef bint takes(int kind, bint backward, bint is_double, Py_ssize_t n, Py_ssize_t inner) noexcept:
     """Whether there is a loop for this shape: for all but columns that are long, unless they are few."""
     return n <= LONGEST_STRIP or choose(kind, backward, vd_lanes if is_double else vf_lanes, n, inner) != STRIPS
 

@@ -30,14 +30,8 @@ cdef inline void row_exps(int kind, vec* x, vec* out, Py_ssize_t n, vec m, vec* 
             column_exp_others[vec](&end, NULL, 1, m, base, total, count)
 
 
-cdef inline void row_exp(int kind, vec* x, vec* out, Py_ssize_t n, vec m, vec* total, vec* count) noexcept nogil:
-    cdef vec[3] base
-    set_row_base[vec](m, base)
-    row_exps[vec](kind, x, out, n, m, base, total, count)
-
-
 cdef inline void row_finish(int kind, vec* x, vec* out, Py_ssize_t n, vec m, vec* factor) noexcept nogil:
-    """The last step: for softmax from the e^x that row_exp left, for log_softmax from x."""
+    """The last step: for softmax from the e^x that row_exps left, for log_softmax from x."""
     cdef Py_ssize_t whole = n // lanes[vec](x), part = n % lanes[vec](x)
     cdef vec end = load_part[vec](x + whole, part, m) if part else m    # before out is written, which may be x
     if kind == SOFTMAX:
@@ -51,7 +45,7 @@ cdef inline void row_finish(int kind, vec* x, vec* out, Py_ssize_t n, vec m, vec
 
 
 cdef inline void row_exp_scale(vec* x, vec* out, Py_ssize_t n, vec* base, vec* factor) noexcept nogil:
-    """softmax of x, without what row_exp left."""
+    """softmax of x, without what row_exps left."""
     cdef Py_ssize_t whole = n // lanes[vec](x), part = n % lanes[vec](x)
     cdef vec end
     column_exp_scale[vec](x, out, whole, base, factor)
@@ -82,7 +76,9 @@ cdef inline void row_forward(int kind, vec* x, vec* buffer, vec* out, Py_ssize_t
     cdef vec[2] total
     cdef vec[2] count
     cdef vec[2] factor
-    row_exp[vec](kind, x, buffer, n, m, total, count)
+    cdef vec[3] base
+    set_row_base[vec](m, base)
+    row_exps[vec](kind, x, buffer, n, m, base, total, count)
     if kind == SOFTMAX:
         across_reciprocal[vec](total, factor)
     else:

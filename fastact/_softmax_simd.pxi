@@ -420,20 +420,27 @@ cdef inline vec base_low(vec top) noexcept nogil:
     return (exponent[vec](top) - constant[vec](&top, SINGLE_ZERO, WIDE_ZERO)) * splat[vec](&top, 0.693147180559945309)
 
 
+cdef inline void set_base(vec m, vec* base) noexcept nogil:
+    """What e^x is computed with in a row of maximum m: base_shift, base_low and base_bias."""
+    base[0] = base_shift[vec](m)
+    base[1] = base_low[vec](m - base[0])
+    base[2] = base_bias[vec](m - base[0])
+
+
 cdef inline void set_row_base(vec m, vec* base) noexcept nogil:
-    """base_shift, base_low and base_bias of a maximum that is the same in all lanes: float64 numbers take less time."""
+    """`set_base` for a maximum that is the same in all lanes: single float64 numbers take less time."""
     cdef double top, power
+    cdef bint shifted
     if vec is vf:
         top = (<float*>&m)[0]
-        base[0] = vf_splat(top if top >= SINGLE_LIMIT or top <= -SINGLE_LIMIT else 0)
-        top = 0 if top >= SINGLE_LIMIT or top <= -SINGLE_LIMIT else top
+        shifted = top >= SINGLE_LIMIT or top <= -SINGLE_LIMIT
+        base[0] = vf_splat(top if shifted else 0)
+        top = 0 if shifted else top
         power = (top * 1.44269504088896341 + 6755399441055744.0) - 6755399441055744.0
         base[1] = vf_splat((power - SINGLE_ZERO) * 0.693147180559945309)
         base[2] = vf_splat(12582912.0 + SINGLE_ZERO - power)
     else:
-        base[0] = base_shift[vec](m)
-        base[1] = base_low[vec](m - base[0])
-        base[2] = base_bias[vec](m - base[0])
+        set_base[vec](m, base)
 
 
 cdef inline vec headroom(vec like) noexcept nogil:
