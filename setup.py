@@ -18,8 +18,11 @@ DEFINES = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("NPY_TARGET_VERSIO
 # MSVC, arm64 and universal macOS builds have the baseline alone.
 SOFTMAX_FLAGS: dict[str, list[str]] = {"_softmax_baseline": []}
 if sysconfig.get_platform().endswith("-x86_64"):
-    SOFTMAX_FLAGS["_softmax_avx2"] = ["-mavx2", "-mfma"]
+    SOFTMAX_FLAGS["_softmax_avx2"] = ["-mavx2", "-mfma", "-mf16c"]
     SOFTMAX_FLAGS["_softmax_avx512"] = ["-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw", "-mfma"]
+
+
+INLINE = "-DCYTHON_INLINE=inline __attribute__((always_inline))"
 
 
 class BuildExtensions(build_ext):
@@ -40,7 +43,8 @@ class BuildExtensions(build_ext):
 
 
 def extension(name: str, flags: list[str]) -> Extension:
-    optimise = [] if sysconfig.get_platform().startswith("win") else ["-O3"]
+    # Kernels know what they are called with only where they are inlined.
+    optimise = [] if sysconfig.get_platform().startswith("win") else ["-O3", INLINE]
     return Extension(
         f"fastact.{name}",
         [f"fastact/{name}.pyx"],

@@ -101,16 +101,22 @@ cdef extern from *:
           _mm512_storeu_si512(to + i + 16, _mm512_slli_epi32(high, 16)); })
     #endif
 
+    #if defined(__GNUC__) && defined(__x86_64__)
+      static int cpu_has_f16c(void) {
+        unsigned int a, b, c = 0, d;
+        return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+      }
+    #endif
+
     /* Entry i of the loops that this CPU can run, best first; NULL after the last. */
     static const half_loops_t* half_loops_of(int i) {
       const half_loops_t* found[4] = {NULL, NULL, NULL, NULL};
       int count = 0;
     #if defined(__GNUC__) && defined(__x86_64__)
-      unsigned int a, b, c = 0, d;
       __builtin_cpu_init();
       if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
         found[count++] = &half_loops_avx512;
-      if (__builtin_cpu_supports("avx2") && __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C))
+      if (__builtin_cpu_supports("avx2") && cpu_has_f16c())
         found[count++] = &half_loops_avx2;
     #endif
       found[count] = &half_loops_baseline;

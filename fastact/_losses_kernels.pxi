@@ -96,7 +96,7 @@ cdef void loss_rows(vec* tag, LossJob* job, Py_ssize_t start, Py_ssize_t stop) n
                 fill[vec](out, n, zero)
             continue
         x = at[vec](<vec*>job.x, i * n)
-        m = row_maximum[vec](x, n)
+        m = row_maximum[vec](SAME, x, n)
         end = load_part[vec](x + whole, part, lowest[vec](tag))
         total[0] = total[1] = count[0] = count[1] = sum[0] = sum[1] = distance[0] = distance[1] = q_end = zero
         if job.dense != NULL:
@@ -109,9 +109,9 @@ cdef void loss_rows(vec* tag, LossJob* job, Py_ssize_t start, Py_ssize_t stop) n
         y = job.target[i] if job.target != NULL else 0
         at_y = splat[vec](tag, lane_of[vec](x, y)) if job.target != NULL else m
         set_base[vec](m, base)
-        column_exp_others[vec](x, out, whole, m, base, total, count)
+        column_exp_others[vec](SAME, x, out, whole, m, base, total, count, no_fetch())
         if part:
-            column_exp_others[vec](&end, &e, 1, m, base, total, count)
+            column_exp_others[vec](SAME, &end, &e, 1, m, base, total, count, no_fetch())
         across_sum[vec](total)
         across_sum[vec](count)
         finish[vec](
@@ -134,7 +134,7 @@ cdef void loss_tile(vec* x, vec* q, LossJob* job, Py_ssize_t row, Py_ssize_t cou
     """Losses of `count` rows from `row` on; the gradients in place of x. q is NULL, or the tile of dense weights."""
     cdef Py_ssize_t[16] class_of
     cdef vec zero = splat[vec](x, 0), one = splat[vec](x, 1), scale = splat[vec](x, job.scale)
-    cdef vec m = column_maximum[vec](x, job.n, lowest[vec](x)), at_y = m, weight = zero, keep = zero, q_y = zero
+    cdef vec m = column_maximum[vec](SAME, x, job.n, lowest[vec](x)), at_y = m, weight = zero, keep = zero, q_y = zero
     cdef vec loss, factor, gradient, maxima
     cdef vec[3] base
     cdef vec[2] total
@@ -155,7 +155,7 @@ cdef void loss_tile(vec* x, vec* q, LossJob* job, Py_ssize_t row, Py_ssize_t cou
     if q != NULL:
         column_dense[vec](x, q, job.n, m, sum, distance)
     set_base[vec](m, base)
-    column_exp_others[vec](x, x, job.n, m, base, total, &maxima)
+    column_exp_others[vec](SAME, x, x, job.n, m, base, total, &maxima, no_fetch())
     finish[vec](m, total, maxima, at_y, q_y, weight, sum[0] - sum[1], distance[0] - distance[1], scale,
                 &loss, &factor, &gradient)
     store_part[vec](at[vec](<vec*>job.value, row), count, where_equal[vec](keep, one, loss))

@@ -1,5 +1,5 @@
 # cython: cdivision=True
-"""The softmax kernels compiled for AVX2 and FMA; setup.py has the flags.
+"""The softmax kernels compiled for AVX2, FMA and F16C; setup.py has the flags.
 
 Only backends/cython.py imports this, and only where the CPU can run it. The code is in _softmax_kernels.pxi.
 """

@@ -11,12 +11,14 @@ cdef extern from *:
     """
     #if defined(__x86_64__) && defined(__GNUC__)    /* the system's support of the registers is part of the answer */
       #define CPU_HAS(feature) __builtin_cpu_supports(feature)
+      #define CPU_HAS_F16C() cpu_has_f16c()
       #define CPU_INIT() __builtin_cpu_init()
     #else
       #define CPU_HAS(feature) 0
+      #define CPU_HAS_F16C() 0
       #define CPU_INIT()
     #endif
-    static int cpu_has_avx2(void) { CPU_INIT(); return CPU_HAS("avx2") && CPU_HAS("fma"); }
+    static int cpu_has_avx2(void) { CPU_INIT(); return CPU_HAS("avx2") && CPU_HAS("fma") && CPU_HAS_F16C(); }
     static int cpu_has_avx512(void) {
         return cpu_has_avx2() && CPU_HAS("avx512f") && CPU_HAS("avx512dq") && CPU_HAS("avx512vl")
             && CPU_HAS("avx512bw"); }

@@ -1,19 +1,41 @@
 # The softmax of columns: n vectors one after the other, where the lanes are combined later or are softmaxes of their own.
 #
-# Included by _softmax_kernels.pxi. `kind` is SOFTMAX, LOG_SOFTMAX, LOG_SUM or HARDMAX, and known where these are inlined.
+# Included by _softmax_kernels.pxi. `kind` is SOFTMAX, LOG_SOFTMAX, LOG_SUM or HARDMAX, and known where these are inlined;
+# so is `stored`, how the numbers are that are read or, in the last step, those that are written too.
 
-cdef inline vec column_maximum(vec* x, Py_ssize_t n, vec m) noexcept nogil:
+cdef struct Fetch:    # what is to be in the cache soon, vector by vector with the numbers that are computed
+    char* read        # or NULL
+    char* write       # or NULL
+    Py_ssize_t read_step    # bytes of a vector's numbers
+    Py_ssize_t write_step
+
+
+cdef inline Fetch no_fetch() noexcept nogil:
+    cdef Fetch fetch
+    fetch.read = fetch.write = NULL
+    fetch.read_step = fetch.write_step = 0
+    return fetch
+
+
+cdef inline void fetch_ahead(Fetch fetch, Py_ssize_t i) noexcept nogil:
+    if fetch.read != NULL:
+        prefetch(fetch.read + i * fetch.read_step, 0)
+    if fetch.write != NULL:
+        prefetch(fetch.write + i * fetch.write_step, 1)
+
+
+cdef inline vec column_maximum(int stored, vec* x, Py_ssize_t n, vec m) noexcept nogil:
     """The larger of m and all of x, ignoring NaN."""
     cdef vec a = m, b = m, c = m, d = m
     cdef Py_ssize_t i = 0
     while i + 4 <= n:
-        a = maximum[vec](x[i], a)
-        b = maximum[vec](x[i + 1], b)
-        c = maximum[vec](x[i + 2], c)
-        d = maximum[vec](x[i + 3], d)
+        a = maximum[vec](get[vec](stored, x, i), a)
+        b = maximum[vec](get[vec](stored, x, i + 1), b)
+        c = maximum[vec](get[vec](stored, x, i + 2), c)
+        d = maximum[vec](get[vec](stored, x, i + 3), d)
         i += 4
     while i < n:
-        a = maximum[vec](x[i], a)
+        a = maximum[vec](get[vec](stored, x, i), a)
         i += 1
     return maximum[vec](maximum[vec](a, b), maximum[vec](c, d))
 
@@ -40,15 +62,18 @@ cdef inline vec exp_on(vec* base, vec x) noexcept nogil:
     return exp_above[vec](x - base[0], base[1], base[2])
 
 
-cdef inline void column_exp(vec* x, vec* out, Py_ssize_t n, vec* base, vec* total) noexcept nogil:
-    """out = scaled e^x, and its sum into total; without out the sum alone."""
+cdef inline void column_exp(int stored, vec* x, vec* out, Py_ssize_t n, vec* base, vec* total,
+                            vec* top, Fetch fetch) noexcept nogil:
+    """out = scaled e^x, its sum into total, and the maximum into top, unless there is NaN; without out only these."""
     cdef vec a, b, c, d
-    cdef Py_ssize_t i = 0
+    cdef Py_ssize_t i = 0, j
     while i + 4 <= n:
-        a = exp_on[vec](base, x[i])
-        b = exp_on[vec](base, x[i + 1])
-        c = exp_on[vec](base, x[i + 2])
-        d = exp_on[vec](base, x[i + 3])
+        for j in range(4):
+            fetch_ahead(fetch, i + j)
+        a, b = get[vec](stored, x, i), get[vec](stored, x, i + 1)
+        c, d = get[vec](stored, x, i + 2), get[vec](stored, x, i + 3)
+        top[0] = maximum[vec](maximum[vec](maximum[vec](a, b), maximum[vec](c, d)), top[0])
+        a, b, c, d = exp_on[vec](base, a), exp_on[vec](base, b), exp_on[vec](base, c), exp_on[vec](base, d)
         if out != NULL:
             out[i] = a
             out[i + 1] = b
@@ -58,7 +83,10 @@ cdef inline void column_exp(vec* x, vec* out, Py_ssize_t n, vec* base, vec* tota
         add[vec](total, c + d)
         i += 4
     while i < n:
-        a = exp_on[vec](base, x[i])
+        fetch_ahead(fetch, i)
+        a = get[vec](stored, x, i)
+        top[0] = maximum[vec](a, top[0])
+        a = exp_on[vec](base, a)
         if out != NULL:
             out[i] = a
         add[vec](total, a)
@@ -74,20 +102,24 @@ cdef inline vec times(vec e, vec* factor) noexcept nogil:
     return high * factor[0] + ((e - high) * factor[0] + e * factor[1])
 
 
-cdef inline void column_exp_scale(vec* x, vec* out, Py_ssize_t n, vec* base, vec* factor) noexcept nogil:
+cdef inline void column_exp_scale(int stored, vec* x, vec* out, Py_ssize_t n, vec* base, vec* factor,
+                                  Fetch fetch) noexcept nogil:
     """out = scaled e^x times a factor of two parts."""
     cdef Py_ssize_t i
     for i in range(n):
-        out[i] = times[vec](exp_on[vec](base, x[i]), factor)
+        fetch_ahead(fetch, i)
+        put[vec](stored, out, i, times[vec](exp_on[vec](base, get[vec](stored, x, i)), factor))
 
 
-cdef inline void column_exp_others(vec* x, vec* out, Py_ssize_t n, vec m, vec* base, vec* total,
-                                   vec* count) noexcept nogil:
+cdef inline void column_exp_others(int stored, vec* x, vec* out, Py_ssize_t n, vec m, vec* base, vec* total,
+                                   vec* count, Fetch fetch) noexcept nogil:
     """`column_exp` with the sum of those x that are not m, and how many are: log(1 + rest) then keeps all its digits."""
     cdef vec one = splat[vec](&m, 1), x_a, x_b, a, b
     cdef Py_ssize_t i = 0
     while i + 2 <= n:
-        x_a, x_b = x[i], x[i + 1]
+        fetch_ahead(fetch, i)
+        fetch_ahead(fetch, i + 1)
+        x_a, x_b = get[vec](stored, x, i), get[vec](stored, x, i + 1)
         a, b = exp_on[vec](base, x_a), exp_on[vec](base, x_b)
         if out != NULL:
             out[i] = a
@@ -96,7 +128,8 @@ cdef inline void column_exp_others(vec* x, vec* out, Py_ssize_t n, vec m, vec* b
         count[0] = count[0] + (where_equal[vec](x_a, m, one) + where_equal[vec](x_b, m, one))
         i += 2
     if i < n:
-        x_a = x[i]
+        fetch_ahead(fetch, i)
+        x_a = get[vec](stored, x, i)
         a = exp_on[vec](base, x_a)
         if out != NULL:
             out[i] = a
@@ -104,63 +137,64 @@ cdef inline void column_exp_others(vec* x, vec* out, Py_ssize_t n, vec m, vec* b
         count[0] = count[0] + where_equal[vec](x_a, m, one)
 
 
-cdef inline void column_scale(vec* x, vec* out, Py_ssize_t n, vec* factor) noexcept nogil:
-    """Times a factor of two parts."""
+cdef inline void column_scale(int stored, vec* x, vec* out, Py_ssize_t n, vec* factor) noexcept nogil:
+    """x as it is computed, times a factor of two parts."""
     cdef Py_ssize_t i
     for i in range(n):
-        out[i] = times[vec](x[i], factor)
+        put[vec](stored, out, i, times[vec](x[i], factor))
 
 
-cdef inline void column_log(vec* x, vec* out, Py_ssize_t n, vec m, vec rest) noexcept nogil:
+cdef inline void column_log(int stored, vec* x, vec* out, Py_ssize_t n, vec m, vec rest, Fetch fetch) noexcept nogil:
     """Two subtractions: m + rest would lose the digits of a small rest."""
     cdef Py_ssize_t i
     for i in range(n):
-        out[i] = (x[i] - m) - rest
+        fetch_ahead(fetch, i)
+        put[vec](stored, out, i, (get[vec](stored, x, i) - m) - rest)
 
 
-cdef inline vec column_nan(vec* x, Py_ssize_t n) noexcept nogil:
+cdef inline vec column_nan(int stored, vec* x, Py_ssize_t n) noexcept nogil:
     """NaN where x holds one, else 0."""
-    cdef vec total = splat[vec](x, 0)
+    cdef vec total = splat[vec](x, 0), v
     cdef Py_ssize_t i
     for i in range(n):
-        total = total + where_differs[vec](x[i], x[i], x[i])
+        v = get[vec](stored, x, i)
+        total = total + where_differs[vec](v, v, v)
     return total
 
 
-cdef inline void column_dot(int kind, vec* g, vec* y, Py_ssize_t n, vec* total) noexcept nogil:
-    """The sum of g * y for softmax, of g for log_softmax."""
+cdef inline vec dot_term(int kind, int stored, vec* g, vec* y, Py_ssize_t i) noexcept nogil:
+    """g * y for softmax, g for log_softmax."""
+    return get[vec](stored, g, i) * get[vec](stored, y, i) if kind == SOFTMAX else get[vec](stored, g, i)
+
+
+cdef inline void column_dot(int kind, int stored, vec* g, vec* y, Py_ssize_t n, vec* total) noexcept nogil:
+    """The sum of the terms of the dot product."""
     cdef Py_ssize_t i = 0
     if kind == HARDMAX:
         return
+    while i + 4 <= n:
+        add[vec](total, (dot_term[vec](kind, stored, g, y, i) + dot_term[vec](kind, stored, g, y, i + 1))
+                 + (dot_term[vec](kind, stored, g, y, i + 2) + dot_term[vec](kind, stored, g, y, i + 3)))
+        i += 4
+    while i < n:
+        add[vec](total, dot_term[vec](kind, stored, g, y, i))
+        i += 1
+
+
+cdef inline vec gradient(int kind, vec g, vec y, vec dot) noexcept nogil:
+    cdef vec zero
     if kind == SOFTMAX:
-        while i + 4 <= n:
-            add[vec](total, (g[i] * y[i] + g[i + 1] * y[i + 1]) + (g[i + 2] * y[i + 2] + g[i + 3] * y[i + 3]))
-            i += 4
-        while i < n:
-            add[vec](total, g[i] * y[i])
-            i += 1
-    else:
-        while i + 4 <= n:
-            add[vec](total, (g[i] + g[i + 1]) + (g[i + 2] + g[i + 3]))
-            i += 4
-        while i < n:
-            add[vec](total, g[i])
-            i += 1
+        return y * (g - dot)
+    if kind == HARDMAX:
+        return y - y
+    zero = splat[vec](&dot, 0)
+    return g - exp_above[vec](y, base_low[vec](zero), base_bias[vec](zero)) * headroom[vec](dot) * dot
 
 
-cdef inline void column_gradient(int kind, vec* g, vec* y, vec* out, Py_ssize_t n, vec dot) noexcept nogil:
-    cdef vec zero = splat[vec](&dot, 0), scale = headroom[vec](dot)
-    cdef vec low = base_low[vec](zero), bias = base_bias[vec](zero)
+cdef inline void column_gradient(int kind, int stored, vec* g, vec* y, vec* out, Py_ssize_t n, vec dot) noexcept nogil:
     cdef Py_ssize_t i
-    if kind == SOFTMAX:
-        for i in range(n):
-            out[i] = y[i] * (g[i] - dot)
-    elif kind == HARDMAX:
-        for i in range(n):
-            out[i] = y[i] - y[i]
-    else:
-        for i in range(n):
-            out[i] = g[i] - exp_above[vec](y[i], low, bias) * scale * dot
+    for i in range(n):
+        put[vec](stored, out, i, gradient[vec](kind, get[vec](stored, g, i), get[vec](stored, y, i), dot))
 
 
 cdef inline void across_sum(vec* total) noexcept nogil:
@@ -180,6 +214,15 @@ cdef inline void across_sum(vec* total) noexcept nogil:
             total[1] = total[1] + excess[vec](sum, a, b)
             total[0] = sum
             i >>= 1
+
+
+cdef inline double lanes_sum(vec* total) noexcept nogil:
+    """The sum of all lanes, as a single number."""
+    if vec is vf:
+        return vf_sum(total[0]) - vf_sum(total[1])
+    else:
+        across_sum[vec](total)
+        return first[vec](settled[vec](total))
 
 
 cdef inline void reciprocal(vec* total, vec* factor) noexcept nogil:
@@ -274,13 +317,14 @@ cdef inline void tile_exp(int kind, vec* x, Py_ssize_t n, vec m, vec* factor) no
     cdef vec[3] base
     cdef vec[2] total
     cdef vec[2] count
+    cdef vec top = m
     set_base[vec](m, base)
     total[0] = total[1] = count[0] = splat[vec](&m, 0)
     if kind == SOFTMAX:
-        column_exp[vec](x, x, n, base, total)
+        column_exp[vec](SAME, x, x, n, base, total, &top, no_fetch())
         reciprocal[vec](total, factor)
     else:
-        column_exp_others[vec](x, NULL, n, m, base, total, count)
+        column_exp_others[vec](SAME, x, NULL, n, m, base, total, count, no_fetch())
         factor[0] = log_rest[vec](settled[vec](total), count[0], m)
 
 
@@ -288,14 +332,14 @@ cdef inline vec log_sum(vec* x, Py_ssize_t n, vec m, vec rest) noexcept nogil:
     """m + rest; where that is NaN, m if it is infinite and no x is NaN."""
     cdef vec sum = m + rest
     if any_nan[vec](sum):
-        sum = where_equal[vec](sum, sum, sum) + where_differs[vec](sum, sum, m + column_nan[vec](x, n))
+        sum = where_equal[vec](sum, sum, sum) + where_differs[vec](sum, sum, m + column_nan[vec](SAME, x, n))
     return sum
 
 
 cdef inline void tile_hardmax(vec* x, Py_ssize_t n, vec m) noexcept nogil:
     """In place: 1 for the first that is m; all NaN where one is, or nothing but -inf."""
     cdef vec zero = splat[vec](x, 0), one = splat[vec](x, 1), hits = zero, hit
-    cdef vec bad = column_nan[vec](x, n) + where_equal[vec](m, lowest[vec](x), splat[vec](x, NAN))
+    cdef vec bad = column_nan[vec](SAME, x, n) + where_equal[vec](m, lowest[vec](x), splat[vec](x, NAN))
     cdef Py_ssize_t i
     for i in range(n):
         hit = where_equal[vec](x[i], m, one)
@@ -305,16 +349,16 @@ cdef inline void tile_hardmax(vec* x, Py_ssize_t n, vec m) noexcept nogil:
 
 cdef inline void tile_forward(int kind, vec* x, Py_ssize_t n) noexcept nogil:
     """In place; the log of the sum to x[0]."""
-    cdef vec m = column_maximum[vec](x, n, lowest[vec](x))
+    cdef vec m = column_maximum[vec](SAME, x, n, lowest[vec](x))
     cdef vec[2] factor
     if kind == HARDMAX:
         tile_hardmax[vec](x, n, m)
         return
     tile_exp[vec](kind, x, n, m, factor)
     if kind == SOFTMAX:
-        column_scale[vec](x, x, n, factor)
+        column_scale[vec](SAME, x, x, n, factor)
     elif kind == LOG_SOFTMAX:
-        column_log[vec](x, x, n, m, factor[0])
+        column_log[vec](SAME, x, x, n, m, factor[0], no_fetch())
     else:
         x[0] = log_sum[vec](x, n, m, factor[0])
 
@@ -323,5 +367,5 @@ cdef void tile_backward(int kind, vec* g, vec* y, Py_ssize_t n) noexcept nogil:
     cdef vec[2] total
     total[0] = splat[vec](g, 0)
     total[1] = total[0]
-    column_dot[vec](kind, g, y, n, total)
-    column_gradient[vec](kind, g, y, y, n, settled[vec](total))
+    column_dot[vec](kind, SAME, g, y, n, total)
+    column_gradient[vec](kind, SAME, g, y, y, n, settled[vec](total))

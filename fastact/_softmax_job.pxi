@@ -1,20 +1,22 @@
 # A job: one call, what its arrays hold, and how numbers get from there into the kernels and back.
 #
 # Kernels compute on float32 or float64, without gaps. `ready` brings some numbers of a block (a row, or the n lines of
-# `inner` numbers) into that form, where they are or in a buffer: half types converted, divided by the temperature,
-# and what does not count replaced by what adds nothing. `deliver` takes the results back.
+# `inner` numbers) into that form, where they are or in a buffer: gathered, half types converted, divided by the
+# temperature, and what does not count replaced by what adds nothing. `deliver` takes the results back.
 # Included by _softmax_kernels.pxi. A new option: its fields in `Job`, and its part in `limit`.
 
 cdef enum:
-    SAME = 0             # stored as it is computed; otherwise a half type, and the number of its loops plus 1
-    FLOAT16 = 1
-    BFLOAT16 = 2
     MOST_PLACES = 8
 
 cdef struct Places:       # where the entry of a block is, in an array that broadcasts against the blocks
     int ndim              # of the blocks, the last first
     Py_ssize_t[MOST_PLACES] size
     Py_ssize_t[MOST_PLACES] stride
+
+cdef struct Source:       # where the numbers of an array are, of which only rows (inner == 1) may have gaps
+    char* base
+    Py_ssize_t block      # bytes from one block to the next
+    Py_ssize_t step       # and from one number to the next
 
 cdef struct Part:         # a row, or a block of a long row
     double m              # the maximum
@@ -31,15 +33,17 @@ cdef struct Job:
     int is_double
     int failed            # no memory for scratch
     int workers
-    void* g               # backward: the incoming gradient; x is the forward's output then
-    void* x
+    Source g              # backward: the incoming gradient; x is the forward's output then
+    Source x
     void* out             # LOG_SUM: one number for n of x, stored as computed
     Py_ssize_t outer
     Py_ssize_t n
     Py_ssize_t inner
+    int item              # bytes of a number of x and g
     int stored            # how x and g are
     int out_stored
-    bint general          # whether anything is to be done about the options below, or half types
+    bint options          # whether there is one of those below
+    bint general          # whether numbers are to be made ready or delivered in any way, by way of a buffer
     char* mask            # what counts, of the whole block; or NULL
     Places mask_at
     Py_ssize_t* lengths   # inner == 1: how many numbers of a row count; or NULL
@@ -50,7 +54,7 @@ cdef struct Job:
     Places divisor_at
     Py_ssize_t first      # long rows: the first row
     Py_ssize_t blocks     # long rows: blocks per row
-    Py_ssize_t group      # strips: outer blocks side by side in a vector
+    Py_ssize_t group      # rows: how many are taken at once; strips: outer blocks side by side in a vector
     Py_ssize_t width      # strips: vectors side by side in a strip
     Py_ssize_t strips     # strips: how many cover `inner`
     Py_ssize_t scratch    # bytes of a worker's scratch
@@ -84,6 +88,11 @@ cdef inline bint by_count(Job* job) noexcept nogil:
 cdef inline Py_ssize_t kept_of(Job* job, Py_ssize_t block, Py_ssize_t offset, Py_ssize_t n) noexcept nogil:
     """How many of n numbers from `offset` on."""
     return max(<Py_ssize_t>0, min(n, kept(job, block) - offset)) if by_count(job) else n
+
+
+cdef inline int stored_as(Job* job) noexcept nogil:
+    """How the numbers are stored that `ready_x` points to."""
+    return SAME if job.general else job.stored
 
 
 # Scratch.
@@ -150,13 +159,36 @@ cdef inline void fill(vec* out, Py_ssize_t n, vec v) noexcept nogil:
         store_part[vec](out + whole, part, v)
 
 
-# In and out. Number `offset` of a block is number block * n * inner + offset of an array.
+# In and out. Number `offset` of a block is number block * n * inner + offset of the results.
 
-cdef inline vec* widen(vec* tag, Job* job, void* base, Py_ssize_t i, Py_ssize_t n, vec* buffer) noexcept nogil:
-    """n numbers from i on, as they are computed: where they are, or in the buffer."""
-    if job.stored == SAME:
-        return at[vec](<vec*>base, i)
-    half_loops.from_half[job.stored - 1](buffer, <unsigned short*>base + i, n)
+cdef inline char* source_at(Source* source, Py_ssize_t block, Py_ssize_t offset) noexcept nogil:
+    return source.base + block * source.block + offset * source.step
+
+
+cdef inline bint packed(Job* job, Source* source) noexcept nogil:
+    """Whether blocks follow each other without gaps."""
+    return source.step == job.item and source.block == job.n * job.inner * job.item
+
+
+cdef inline void gather(vec* out, char* p, Py_ssize_t step, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        if vec is vf:
+            (<float*>out)[i] = (<float*>(p + i * step))[0]
+        else:
+            (<double*>out)[i] = (<double*>(p + i * step))[0]
+
+
+cdef inline vec* widen(vec* tag, Job* job, Source* source, Py_ssize_t block, Py_ssize_t offset, Py_ssize_t n,
+                       vec* buffer) noexcept nogil:
+    """n numbers of a block as they are computed: where they are, or in the buffer."""
+    cdef char* p = source_at(source, block, offset)
+    if source.step != job.item:
+        gather[vec](buffer, p, source.step, n)
+    elif job.stored != SAME:
+        half_loops.from_half[job.stored - 1](buffer, p, n)
+    else:
+        return <vec*>p
     return buffer
 
 
@@ -181,27 +213,28 @@ cdef vec* limit(vec* x, Job* job, Py_ssize_t block, Py_ssize_t offset, Py_ssize_
     return x
 
 
-cdef inline vec* ready(vec* tag, Job* job, void* base, Py_ssize_t block, Py_ssize_t offset, Py_ssize_t n,
+cdef inline vec* ready(vec* tag, Job* job, Source* source, Py_ssize_t block, Py_ssize_t offset, Py_ssize_t n,
                        Py_ssize_t count, vec* buffer, bint scaled, double other) noexcept nogil:
     """n numbers of a block, of which `kept_of` are `count`, ready to be computed with; in the buffer, if they are not so
     where they are."""
-    cdef Py_ssize_t start = block * job.n * job.inner + offset
+    cdef vec* x
     if not job.general:
-        return at[vec](<vec*>base, start)
-    return limit[vec](widen[vec](tag, job, base, start, n, buffer), job, block, offset, n, count, buffer, scaled, other)
+        return <vec*>source_at(source, block, offset)
+    x = widen[vec](tag, job, source, block, offset, n, buffer)
+    return limit[vec](x, job, block, offset, n, count, buffer, scaled, other)
 
 
 cdef inline vec* ready_x(vec* tag, Job* job, Py_ssize_t block, Py_ssize_t offset, Py_ssize_t n, Py_ssize_t count,
                          vec* buffer) noexcept nogil:
     """What the operation reads: x, or the forward's output y."""
     if job.backward:
-        return ready[vec](tag, job, job.x, block, offset, n, count, buffer, False, -INFINITY if job.kind == LOG_SOFTMAX else 0)
-    return ready[vec](tag, job, job.x, block, offset, n, count, buffer, True, -INFINITY)
+        return ready[vec](tag, job, &job.x, block, offset, n, count, buffer, False, -INFINITY if job.kind == LOG_SOFTMAX else 0)
+    return ready[vec](tag, job, &job.x, block, offset, n, count, buffer, True, -INFINITY)
 
 
 cdef inline vec* ready_g(vec* tag, Job* job, Py_ssize_t block, Py_ssize_t offset, Py_ssize_t n, Py_ssize_t count,
                          vec* buffer) noexcept nogil:
-    return ready[vec](tag, job, job.g, block, offset, n, count, buffer, True, 0)
+    return ready[vec](tag, job, &job.g, block, offset, n, count, buffer, True, 0)
 
 
 cdef inline double masked_result(Job* job) noexcept nogil:
@@ -210,7 +243,9 @@ cdef inline double masked_result(Job* job) noexcept nogil:
 
 cdef inline vec* target(vec* tag, Job* job, Py_ssize_t i, vec* buffer) noexcept nogil:
     """Where results are to go: to their place from number i on, or to the buffer, from where `deliver` takes them."""
-    return at[vec](<vec*>job.out, i) if job.out_stored == SAME else buffer
+    if job.general and job.out_stored != SAME:
+        return buffer
+    return stored_at[vec](job.out_stored, job.out, i, tag)
 
 
 cdef void clear(vec* y, Job* job, Py_ssize_t block, Py_ssize_t offset, Py_ssize_t n) noexcept nogil:

@@ -5,7 +5,6 @@
 # An array is seen as (outer, n, inner), and every shape is brought to columns of vectors, one softmax per lane:
 #
 #   rows        inner == 1: n numbers in a row are one column; its lanes are combined (`across`) at the end
-#   row blocks  the same for as many rows of few numbers as a vector has lanes
 #   long rows   rows in blocks, so that every thread has work on a single row; and columns that are as long and few
 #   short rows  inner == 1: as many rows as a vector has lanes, transposed
 #   strips      inner > 1: neighbouring columns, or several outer blocks of few columns, copied next to each other
@@ -48,13 +47,14 @@ cdef enum:
     HARDMAX = 3
     NEITHER = 4
     SHORT = 64           # rows of up to this many numbers are transposed
-    BLOCKED = 100        # rows of up to this many numbers are taken several at once: they share the steps across lanes,
-    LOG_BLOCKED = 192    # the more so with a logarithm, but memory takes the results of several rows slowly
-    SUM_BLOCKED = 512    # (32x12x128x128 on one thread: softmax 0.73 ns, row by row 0.54; backward 0.78 and 0.40)
+    GUESS = 60           # how far numbers may be above the maximum that e^x is scaled with: 97 bits, without the headroom
+    GROUP = 4            # rows taken at once
+    GROUPED = 256        # of up to this many numbers: the results of longer ones would leave the L1 cache
     LONG = 65536         # rows from here on are long
     BLOCK = 1024         # numbers of a long row per block: with its results a part of the L1 cache
     STRIP_BYTES = 262144   # scratch of a strip, if one vector of columns does not need more: a part of the L2 cache
     STRIP_WIDTH = 16     # vectors side by side in a strip, at most
+    LINE_WIDTH = 128      # the same where a strip is left where it is
     AHEAD = 16           # lines of a strip to fetch ahead, as the hardware does not see the pattern: 1.04 -> 0.73 ns
     LONGEST_STRIP = 65536  # longer columns are not taken: their scratch would be 64 bytes a number
     SERIAL = 32768       # below this many numbers one thread does it all
@@ -83,27 +83,21 @@ include "_softmax_tiles.pxi"
 
 cdef enum Loop:
     SHORT_ROWS
-    ROW_BLOCKS
     ROWS
     LONG_ROWS
     STRIPS
 
 
 cdef inline Loop choose(int kind, bint backward, int width, Py_ssize_t n, Py_ssize_t inner) noexcept nogil:
-    cdef Py_ssize_t blocked = BLOCKED
     if inner > 1:
         return LONG_ROWS if width % inner == 0 and n * inner >= LONG and kind != HARDMAX else STRIPS
-    if kind == HARDMAX:
-        return SHORT_ROWS if n <= SHORT else ROWS
-    if kind != SOFTMAX and not backward:
-        blocked = SUM_BLOCKED if kind == LOG_SUM else LOG_BLOCKED
-    return SHORT_ROWS if n <= SHORT else ROW_BLOCKS if n <= blocked else ROWS if n < LONG else LONG_ROWS
+    return SHORT_ROWS if n <= SHORT else ROWS if n < LONG or kind == HARDMAX else LONG_ROWS
 
 
 def explain(int kind, bint is_double, Py_ssize_t outer, Py_ssize_t n, Py_ssize_t inner):
     """The loop that the forward pass takes for this shape, and on how many threads."""
     names = {
-        SHORT_ROWS: "short rows", ROW_BLOCKS: "row blocks", ROWS: "rows", LONG_ROWS: "long rows", STRIPS: "strips"}
+        SHORT_ROWS: "short rows", ROWS: "rows", LONG_ROWS: "long rows", STRIPS: "strips"}
     loop = names[choose(kind, False, vd_lanes if is_double else vf_lanes, n, inner)]
     threads = 1 if outer * n * inner < SERIAL else default_workers()
     return f"{loop} of ({outer}, {n}, {inner}), {threads} thread{'s' * (threads > 1)}"
@@ -113,20 +107,23 @@ cdef void run_job(Job* job, int workers) noexcept nogil:
     cdef Py_ssize_t width = vd_lanes if job.is_double else vf_lanes, item = 8 if job.is_double else 4
     cdef Py_ssize_t vectors, number, size
     cdef Loop loop = choose(job.kind, job.backward, <int>width, job.n, job.inner)
+    cdef bint hard = job.kind == HARDMAX and not job.backward
     cdef void* memory = NULL
     job.failed = 0
+    job.general = (
+        job.options or job.x.step != job.item or (job.backward and job.g.step != job.item)
+        or (job.stored != job.out_stored and job.kind != LOG_SUM)
+        or (job.stored != SAME and (hard or loop == SHORT_ROWS or loop == STRIPS))
+        or (loop == SHORT_ROWS and not (packed(job, &job.x) and (not job.backward or packed(job, &job.g)))))
     if loop == SHORT_ROWS:
         number = ceiling(job.outer, width)
         parallel_for(&short_rows_task, job, number, spread(number, width * job.n, workers), workers)
-    elif loop == ROW_BLOCKS:
-        number = ceiling(job.outer, width)
-        memory = new_scratch(job, workers, (1 + job.backward) * (job.n // width + 1) * width * width * item)
-        if not job.failed:
-            parallel_for(&row_blocks_task, job, number, spread(number, width * job.n, workers), workers)
     elif loop == ROWS:
-        memory = new_scratch(job, workers, (1 + job.backward) * (job.n // width + 1) * width * item)
+        job.group = 1 if job.n > GROUPED or hard else min(<Py_ssize_t>GROUP, width)
+        number = ceiling(job.outer, job.group)
+        memory = new_scratch(job, workers, (1 + job.backward) * job.group * (job.n // width + 1) * width * item)
         if not job.failed:
-            parallel_for(&rows_task, job, job.outer, spread(job.outer, job.n, workers), workers)
+            parallel_for(&rows_task, job, number, spread(number, job.group * job.n, workers), workers)
     elif loop == LONG_ROWS:
         job.blocks = ceiling(job.n, BLOCK)
         job.first = 0
@@ -141,6 +138,15 @@ cdef void run_job(Job* job, int workers) noexcept nogil:
             else:
                 long_rows(job, job.outer, workers)
         free(job.row)
+    elif in_lines(job, <int>width):
+        vectors = ceiling(job.inner, width)
+        number = max(ceiling(vectors, LINE_WIDTH), min(ceiling(workers, job.outer), ceiling(vectors, STRIP_WIDTH)))
+        job.width = ceiling(vectors, number)
+        job.strips = ceiling(vectors, job.width)
+        memory = new_scratch(job, workers, COLUMN * (job.width + 1) * width * item)
+        if not job.failed:
+            number = job.outer * job.strips
+            parallel_for(&lines_task, job, number, spread(number, job.width * width * job.n, workers), workers)
     else:
         vectors = ceiling(job.inner, width)
         size = width * item
@@ -165,9 +171,10 @@ def run(int kind, cnp.ndarray grad, cnp.ndarray x not None, cnp.ndarray out, int
         cnp.ndarray lengths=None, bint causal=False, divisor=1.0):
     """Softmax of x (or, with `grad`, the gradient from the output x) over one axis; None if that is not a plain case.
 
-    Plain are C-contiguous arrays of one shape that overlap either wholly or not at all, if `takes` is true; float64, or float32 and half types, of which `out` may have another than x and
-    grad. A new `out` has x's dtype; that of LOG_SUM has float32 or float64 and size 1 along the axis. The axis is not
-    checked.
+    Plain are arrays of one shape, if `takes` is true, that are C-contiguous or, but for `out`, rows with gaps (see
+    `set_source`), and overlap either wholly or not at all; float64, or float32 and half types, of which `out` may have
+    another than x and grad. A new `out` has x's dtype; that of LOG_SUM has float32 or float64 and size 1 along the axis.
+    The axis is not checked.
 
     mask: what counts; boolean, with x's number of axes, of which those before `axis` may have size 1. lengths: how many
     numbers of each row, of type intp, with size 1 at `axis`, which is the last; so it is for causal. divisor: the
@@ -177,7 +184,7 @@ def run(int kind, cnp.ndarray grad, cnp.ndarray x not None, cnp.ndarray out, int
     cdef int stored = storage(x), i, ndim = cnp.PyArray_NDIM(x)
     cdef Py_ssize_t size = cnp.PyArray_SIZE(x)
     cdef cnp.npy_intp[64] shape
-    if stored < 0 or not plain(x, x) or (grad is not None and (storage(grad) != stored or not plain(grad, x))):
+    if stored < 0 or (grad is not None and storage(grad) != stored):
         return None
     job.outer = job.inner = 1
     for i in range(ndim):
@@ -189,13 +196,15 @@ def run(int kind, cnp.ndarray grad, cnp.ndarray x not None, cnp.ndarray out, int
         job.inner *= cnp.PyArray_DIM(x, i)
     if not takes(kind, grad is not None, stored == DOUBLE, job.n, job.inner):
         return None
+    if not set_source(&job.x, x, x, axis) or (grad is not None and not set_source(&job.g, grad, x, axis)):
+        return None
     if kind == LOG_SUM:
         out = cnp.PyArray_EMPTY(ndim, shape, cnp.NPY_FLOAT64 if stored == DOUBLE else cnp.NPY_FLOAT32, 0)
     elif out is None:
         out = cnp.PyArray_EMPTY(ndim, shape, cnp.PyArray_TYPE(x), 0)
-    elif not plain(out, x) or not cnp.PyArray_ISWRITEABLE(out) or overlap(out, x):
+    elif not plain(out, x) or not cnp.PyArray_ISWRITEABLE(out) or overlap(out, x, &job.x, job.outer, job.n * job.inner):
         return None
-    elif grad is not None and overlap(out, grad):
+    elif grad is not None and overlap(out, grad, &job.g, job.outer, job.n * job.inner):
         return None
     job.out_stored = storage(out)
     if job.out_stored < 0 or (stored == DOUBLE) != (job.out_stored == DOUBLE):
@@ -207,8 +216,7 @@ def run(int kind, cnp.ndarray grad, cnp.ndarray x not None, cnp.ndarray out, int
     job.is_double = stored == DOUBLE
     job.stored = SAME if job.is_double else stored
     job.out_stored = SAME if job.is_double else job.out_stored
-    job.g = NULL if grad is None else cnp.PyArray_DATA(grad)
-    job.x = cnp.PyArray_DATA(x)
+    job.item = cnp.PyArray_ITEMSIZE(x)
     job.out = cnp.PyArray_DATA(out)
     job.mask = NULL
     job.lengths = NULL
@@ -229,9 +237,7 @@ def run(int kind, cnp.ndarray grad, cnp.ndarray x not None, cnp.ndarray out, int
         if not set_places(&job.length_at, lengths, x, axis, 1):
             return None
         job.lengths = <Py_ssize_t*>cnp.PyArray_DATA(lengths)
-    job.general = (
-        job.stored != SAME or job.out_stored != SAME or mask is not None or by_count(&job)
-        or job.divisor != 1 or job.divisors != NULL)
+    job.options = mask is not None or by_count(&job) or job.divisor != 1 or job.divisors != NULL
     if size < SERIAL:
         run_job(&job, 1)
     else:
@@ -290,11 +296,45 @@ cdef inline bint plain(cnp.ndarray a, cnp.ndarray like) noexcept:
     return cnp.PyArray_IS_C_CONTIGUOUS(a) and cnp.PyArray_ISALIGNED(a) and cnp.PyArray_ISNOTSWAPPED(a)
 
 
-cdef inline bint overlap(cnp.ndarray a, cnp.ndarray b) noexcept:
-    """Whether two plain arrays share memory without being the same."""
-    cdef size_t p = <size_t>cnp.PyArray_DATA(a), q = <size_t>cnp.PyArray_DATA(b)
-    cdef size_t p_size = cnp.PyArray_NBYTES(a), q_size = cnp.PyArray_NBYTES(b)
-    return (p != q or p_size != q_size) and p < q + q_size and q < p + p_size
+cdef bint set_source(Source* source, cnp.ndarray a, cnp.ndarray like, int axis) noexcept:
+    """Where a's numbers are. False if it has not the shape of the other, or memory has it in another order than indices.
+
+    Of rows, the axes before them must go together to one; half types are not gathered.
+    """
+    cdef Py_ssize_t item = cnp.PyArray_ITEMSIZE(a), size = 1
+    cdef int i
+    source.base = <char*>cnp.PyArray_DATA(a)
+    source.step = item
+    source.block = cnp.PyArray_DIM(like, axis) * item
+    if plain(a, like):
+        for i in range(axis + 1, cnp.PyArray_NDIM(a)):
+            source.block *= cnp.PyArray_DIM(a, i)
+        return True
+    if axis != cnp.PyArray_NDIM(a) - 1 or not cnp.PyArray_ISALIGNED(a) or not cnp.PyArray_ISNOTSWAPPED(a):
+        return False
+    if cnp.PyArray_NDIM(like) != axis + 1 or cnp.PyArray_DIM(a, axis) != cnp.PyArray_DIM(like, axis):
+        return False
+    if cnp.PyArray_DIM(a, axis) > 1:
+        source.step = cnp.PyArray_STRIDE(a, axis)
+    for i in range(axis - 1, -1, -1):
+        if cnp.PyArray_DIM(a, i) != cnp.PyArray_DIM(like, i):
+            return False
+        if cnp.PyArray_DIM(a, i) == 1:
+            continue
+        if size == 1:
+            source.block = cnp.PyArray_STRIDE(a, i)
+        elif cnp.PyArray_STRIDE(a, i) != source.block * size:
+            return False
+        size *= cnp.PyArray_DIM(a, i)
+    return (source.step == item or (source.step > item and item >= 4)) and (size == 1 or source.block >= source.step)
+
+
+cdef inline bint overlap(cnp.ndarray out, cnp.ndarray a, Source* source, Py_ssize_t blocks, Py_ssize_t n) noexcept:
+    """Whether an array shares memory with the results without being the same."""
+    cdef char* end = source.base + (blocks - 1) * source.block + (n - 1) * source.step + cnp.PyArray_ITEMSIZE(a)
+    cdef char* results = <char*>cnp.PyArray_DATA(out)
+    cdef Py_ssize_t size = cnp.PyArray_NBYTES(out)
+    return (results != source.base or size != end - source.base) and results < end and source.base < results + size
 
 
 cdef bint set_places(Places* at, cnp.ndarray a, cnp.ndarray x, int axis, Py_ssize_t entry):

@@ -2,93 +2,68 @@
 #
 # Included by _softmax_kernels.pxi. The `row_` functions take n numbers, which need not fill vectors.
 
-cdef inline vec row_maxima(vec* x, Py_ssize_t n) noexcept nogil:
+cdef inline vec row_maxima(int stored, vec* x, Py_ssize_t n) noexcept nogil:
     """Of every lane."""
     cdef Py_ssize_t whole = n // lanes[vec](x), part = n % lanes[vec](x)
-    return column_maximum[vec](x, whole, load_part[vec](x + whole, part, lowest[vec](x)) if part else lowest[vec](x))
+    cdef vec low = lowest[vec](x)
+    return column_maximum[vec](stored, x, whole, get_part[vec](stored, x, whole, part, low) if part else low)
 
 
-cdef inline vec row_maximum(vec* x, Py_ssize_t n) noexcept nogil:
-    return across_maximum[vec](row_maxima[vec](x, n))
+cdef inline vec row_maximum(int stored, vec* x, Py_ssize_t n) noexcept nogil:
+    return across_maximum[vec](row_maxima[vec](stored, x, n))
 
 
-cdef inline void row_exps(int kind, vec* x, vec* out, Py_ssize_t n, vec m, vec* base, vec* total,
-                          vec* count) noexcept nogil:
-    """The sums of scaled e^x of every lane; softmax leaves e^x in out, if there is one."""
+cdef inline vec row_exps(int kind, int stored, vec* x, vec* out, Py_ssize_t n, vec m, vec* base, vec* total, vec* count,
+                         Fetch fetch) noexcept nogil:
+    """The sums of scaled e^x of every lane; softmax leaves e^x in out, if there is one, and returns every lane's maximum."""
     cdef Py_ssize_t whole = n // lanes[vec](x), part = n % lanes[vec](x)
-    cdef vec end = load_part[vec](x + whole, part, lowest[vec](x)) if part else m
+    cdef vec low = lowest[vec](x), end = get_part[vec](stored, x, whole, part, low) if part else low, top = end
     total[0] = total[1] = count[0] = count[1] = splat[vec](&m, 0)
     if kind == SOFTMAX:
-        column_exp[vec](x, out, whole, base, total)
+        column_exp[vec](stored, x, out, whole, base, total, &top, fetch)
         if part:
-            column_exp[vec](&end, &end, 1, base, total)
+            column_exp[vec](SAME, &end, &end, 1, base, total, &low, no_fetch())
             if out != NULL:
                 store_part[vec](out + whole, part, end)
     else:
-        column_exp_others[vec](x, NULL, whole, m, base, total, count)
+        column_exp_others[vec](stored, x, NULL, whole, m, base, total, count, fetch)
         if part:
-            column_exp_others[vec](&end, NULL, 1, m, base, total, count)
+            column_exp_others[vec](SAME, &end, NULL, 1, m, base, total, count, no_fetch())
+    return top
 
 
-cdef inline void row_finish(int kind, vec* x, vec* out, Py_ssize_t n, vec m, vec* factor) noexcept nogil:
-    """The last step: for softmax from the e^x that row_exps left, for log_softmax from x."""
-    cdef Py_ssize_t whole = n // lanes[vec](x), part = n % lanes[vec](x)
-    cdef vec end = load_part[vec](x + whole, part, m) if part else m    # before out is written, which may be x
-    if kind == SOFTMAX:
-        column_scale[vec](x, out, whole, factor)
-        column_scale[vec](&end, &end, 1, factor)
-    else:
-        column_log[vec](x, out, whole, m, factor[0])
-        column_log[vec](&end, &end, 1, m, factor[0])
+cdef inline void row_scale(int stored, vec* e, vec* out, Py_ssize_t n, vec* factor) noexcept nogil:
+    """softmax from the e^x that row_exps left."""
+    cdef Py_ssize_t whole = n // lanes[vec](e), part = n % lanes[vec](e)
+    column_scale[vec](stored, e, out, whole, factor)
     if part:
-        store_part[vec](out + whole, part, end)
+        put_part[vec](stored, out, whole, part, times[vec](e[whole], factor))
 
 
-cdef inline void row_exp_scale(vec* x, vec* out, Py_ssize_t n, vec* base, vec* factor) noexcept nogil:
+cdef inline void row_log(int stored, vec* x, vec* out, Py_ssize_t n, vec m, vec rest, Fetch fetch) noexcept nogil:
+    """log_softmax of x, which may be out."""
+    cdef Py_ssize_t whole = n // lanes[vec](x), part = n % lanes[vec](x)
+    column_log[vec](stored, x, out, whole, m, rest, fetch)
+    if part:
+        put_part[vec](stored, out, whole, part, (get_part[vec](stored, x, whole, part, m) - m) - rest)
+
+
+cdef inline void row_exp_scale(int stored, vec* x, vec* out, Py_ssize_t n, vec* base, vec* factor,
+                               Fetch fetch) noexcept nogil:
     """softmax of x, without what row_exps left."""
     cdef Py_ssize_t whole = n // lanes[vec](x), part = n % lanes[vec](x)
     cdef vec end
-    column_exp_scale[vec](x, out, whole, base, factor)
+    column_exp_scale[vec](stored, x, out, whole, base, factor, fetch)
     if part:
-        end = load_part[vec](x + whole, part, base[0])
-        column_exp_scale[vec](&end, &end, 1, base, factor)
-        store_part[vec](out + whole, part, end)
+        end = get_part[vec](stored, x, whole, part, base[0])
+        put_part[vec](stored, out, whole, part, times[vec](exp_on[vec](base, end), factor))
 
 
-cdef vec row_nan(vec* x, Py_ssize_t n) noexcept nogil:
+cdef vec row_nan(int stored, vec* x, Py_ssize_t n) noexcept nogil:
     """NaN in every lane that holds one, else 0."""
     cdef Py_ssize_t whole = n // lanes[vec](x), part = n % lanes[vec](x)
-    cdef vec end = load_part[vec](x + whole, part, lowest[vec](x)) if part else lowest[vec](x)
-    return column_nan[vec](x, whole) + column_nan[vec](&end, 1)
-
-
-cdef inline vec row_log_sum(vec* x, Py_ssize_t n, vec m, vec rest) noexcept nogil:
-    cdef vec sum = m + rest
-    if any_nan[vec](sum):
-        sum = m + (splat[vec](x, NAN) if any_nan[vec](row_nan[vec](x, n)) else splat[vec](x, 0))
-    return sum
-
-
-cdef inline void row_forward(int kind, vec* x, vec* buffer, vec* out, Py_ssize_t n) noexcept nogil:
-    """To out, by way of the buffer: stores across cache lines, as most are where arrays begin anywhere, are slow, and so
-    the rows' e^x go where they are aligned. The log of the sum to out's first number."""
-    cdef vec m = row_maximum[vec](x, n)
-    cdef vec[2] total
-    cdef vec[2] count
-    cdef vec[2] factor
-    cdef vec[3] base
-    set_row_base[vec](m, base)
-    row_exps[vec](kind, x, buffer, n, m, base, total, count)
-    if kind == SOFTMAX:
-        across_reciprocal[vec](total, factor)
-    else:
-        across_sum[vec](total)
-        across_sum[vec](count)
-        factor[0] = log_rest[vec](settled[vec](total), count[0], m)
-    if kind == LOG_SUM:
-        store_part[vec](out, 1, row_log_sum[vec](x, n, m, factor[0]))
-    else:
-        row_finish[vec](kind, buffer if kind == SOFTMAX else x, out, n, m, factor)
+    cdef vec low = lowest[vec](x), end = get_part[vec](stored, x, whole, part, low) if part else low
+    return column_nan[vec](stored, x, whole) + column_nan[vec](SAME, &end, 1)
 
 
 cdef Py_ssize_t first_equal(vec* x, Py_ssize_t n, vec m) noexcept nogil:
@@ -110,8 +85,8 @@ cdef Py_ssize_t first_equal(vec* x, Py_ssize_t n, vec m) noexcept nogil:
 
 cdef void row_hardmax(vec* x, vec* out, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t place
-    cdef vec m = row_maximum[vec](x, n)
-    if any_nan[vec](row_nan[vec](x, n)) or first[vec](m) == -INFINITY:
+    cdef vec m = row_maximum[vec](SAME, x, n)
+    if any_nan[vec](row_nan[vec](SAME, x, n)) or first[vec](m) == -INFINITY:
         fill[vec](out, n, splat[vec](x, NAN))
         return
     place = first_equal[vec](x, n, m)
@@ -119,60 +94,166 @@ cdef void row_hardmax(vec* x, vec* out, Py_ssize_t n) noexcept nogil:
     set_lane[vec](out, place, 1)
 
 
-cdef inline void row_dots(int kind, vec* g, vec* y, Py_ssize_t n, vec* total) noexcept nogil:
+cdef inline void row_dots(int kind, int stored, vec* g, vec* y, Py_ssize_t n, vec* total) noexcept nogil:
     """The sums of every lane."""
     cdef Py_ssize_t whole = n // lanes[vec](y), part = n % lanes[vec](y)
     cdef vec zero = splat[vec](y, 0), g_end, y_end
     total[0] = total[1] = zero
-    column_dot[vec](kind, g, y, whole, total)
+    column_dot[vec](kind, stored, g, y, whole, total)
     if part:
-        g_end = load_part[vec](at[vec](g, n - part), part, zero)
-        y_end = load_part[vec](at[vec](y, n - part), part, zero)
-        column_dot[vec](kind, &g_end, &y_end, 1, total)
+        g_end = get_part[vec](stored, g, whole, part, zero)
+        y_end = get_part[vec](stored, y, whole, part, zero)
+        column_dot[vec](kind, SAME, &g_end, &y_end, 1, total)
 
 
-cdef inline vec row_dot(int kind, vec* g, vec* y, Py_ssize_t n) noexcept nogil:
-    cdef vec[2] total
-    row_dots[vec](kind, g, y, n, total)
-    across_sum[vec](total)
-    return settled[vec](total)
-
-
-cdef inline void row_gradient(int kind, vec* g, vec* y, vec* out, Py_ssize_t n, vec dot) noexcept nogil:
+cdef inline void row_gradient(int kind, int stored, vec* g, vec* y, vec* out, Py_ssize_t n, vec dot) noexcept nogil:
     cdef Py_ssize_t whole = n // lanes[vec](y), part = n % lanes[vec](y)
     cdef vec zero = splat[vec](&dot, 0), g_end, y_end
-    column_gradient[vec](kind, g, y, out, whole, dot)
+    column_gradient[vec](kind, stored, g, y, out, whole, dot)
     if part:
-        g_end = load_part[vec](at[vec](g, n - part), part, zero)
-        y_end = load_part[vec](at[vec](y, n - part), part, zero)
-        column_gradient[vec](kind, &g_end, &y_end, &y_end, 1, dot)
-        store_part[vec](at[vec](out, n - part), part, y_end)
+        g_end = get_part[vec](stored, g, whole, part, zero)
+        y_end = get_part[vec](stored, y, whole, part, zero)
+        column_gradient[vec](kind, SAME, &g_end, &y_end, &y_end, 1, dot)
+        put_part[vec](stored, out, whole, part, y_end)
+
+
+# Rows are taken GROUP at a time: what a row needs once, the steps across its lanes and the division, takes long, but not
+# longer for several rows, and one logarithm serves all. Meanwhile the next rows and the places of the results come into
+# the cache: left to itself, memory rests while e^x is computed, and stores wait for it.
+
+cdef struct Rows:
+    Py_ssize_t count
+    Py_ssize_t[GROUP] n       # the numbers of each that count
+    void* g[GROUP]
+    void* x[GROUP]
+    void* buffer[GROUP]
+    void* out[GROUP]             # LOG_SUM: results are one after the other from out[0] on
+    Py_ssize_t first             # its number
+
+
+cdef inline Fetch fetch_of(vec* tag, Job* job, Py_ssize_t read_block, Py_ssize_t read_offset, Py_ssize_t write) noexcept nogil:
+    """What is read from a number of a block on, and results from number `write` on, unless that is negative."""
+    cdef Py_ssize_t item = stored_size[vec](tag, job.out_stored)
+    cdef Fetch fetch
+    fetch.read = source_at(&job.x, read_block, read_offset)
+    fetch.read_step = lanes[vec](tag) * job.x.step
+    fetch.write = <char*>job.out + item * write if write >= 0 else NULL
+    fetch.write_step = lanes[vec](tag) * item
+    return fetch
+
+
+cdef inline void rows_forward(int kind, int stored, vec* tag, Job* job, Rows* rows) noexcept nogil:
+    """To out, by way of the buffer: stores across cache lines, as most are where arrays begin anywhere, are slow, and so
+    the rows' e^x go where they are aligned.
+
+    e^x and sum of softmax may be scaled by the maximum of a row's first numbers instead of all, to the same results, if
+    that is not more than GUESS above. So a long row is read once, and again only where it is.
+    """
+    cdef vec[GROUP] m
+    cdef vec[3 * GROUP] base
+    cdef vec[2 * GROUP] total
+    cdef vec[2 * GROUP] factor
+    cdef vec[2 * GROUP] count
+    cdef vec tops = splat[vec](tag, 0), others = tops, hits = splat[vec](tag, 1), rests
+    cdef Py_ssize_t i, row
+    cdef bint nan, guess
+    cdef vec top
+    guess = kind == SOFTMAX and rows.n[0] > GROUPED and rows.x[0] != rows.buffer[0]    # a single row
+    for i in range(rows.count):
+        m[i] = row_maximum[vec](stored, <vec*>rows.x[i], min(rows.n[i], 4 * lanes[vec](tag)) if guess else rows.n[i])
+        set_row_base[vec](m[i], base + 3 * i)
+    for i in range(rows.count):
+        row = rows.first + i
+        top = row_exps[vec](kind, stored, <vec*>rows.x[i], <vec*>rows.buffer[i], rows.n[i], m[i], base + 3 * i,
+                            total + 2 * i, count + 2 * i,
+                            fetch_of[vec](tag, job, row + job.group, 0, -1 if kind == LOG_SUM else row * job.n))
+        if guess:
+            top = across_maximum[vec](top)
+            if not first[vec](top) - first[vec](m[i]) <= GUESS:
+                set_row_base[vec](top, base + 3 * i)
+                row_exps[vec](kind, stored, <vec*>rows.x[i], <vec*>rows.buffer[i], rows.n[i], top, base + 3 * i,
+                              total + 2 * i, count + 2 * i, no_fetch())
+    if kind == SOFTMAX:
+        for i in range(rows.count):
+            across_reciprocal[vec](total + 2 * i, factor + 2 * i)
+        for i in range(rows.count):
+            row_scale[vec](stored, <vec*>rows.buffer[i], <vec*>rows.out[i], rows.n[i], factor + 2 * i)
+        return
+    for i in range(rows.count):
+        set_lane[vec](&tops, i, first[vec](m[i]))
+        set_lane[vec](&others, i, lanes_sum[vec](total + 2 * i))
+        set_lane[vec](&hits, i, lanes_sum[vec](count + 2 * i))
+    rests = log_rest[vec](others, hits, tops)
+    if kind == LOG_SOFTMAX:
+        for i in range(rows.count):
+            row_log[vec](stored, <vec*>rows.x[i], <vec*>rows.out[i], rows.n[i], m[i], lane[vec](&rests, i), no_fetch())
+        return
+    rests = tops + rests
+    for i in range(rows.count):
+        if lane_of[vec](&rests, i) != lane_of[vec](&rests, i):
+            nan = any_nan[vec](row_nan[vec](stored, <vec*>rows.x[i], rows.n[i]))
+            set_lane[vec](&rests, i, NAN if nan else first[vec](m[i]))
+    store_part[vec](<vec*>rows.out[0], rows.count, rests)
+
+
+cdef inline void rows_backward(int kind, int stored, vec* tag, Rows* rows) noexcept nogil:
+    cdef vec[2 * GROUP] total
+    cdef Py_ssize_t i
+    for i in range(rows.count):
+        row_dots[vec](kind, stored, <vec*>rows.g[i], <vec*>rows.x[i], rows.n[i], total + 2 * i)
+    for i in range(rows.count):
+        row_gradient[vec](kind, stored, <vec*>rows.g[i], <vec*>rows.x[i], <vec*>rows.out[i], rows.n[i],
+                          splat[vec](tag, lanes_sum[vec](total + 2 * i)))
+
+
+cdef inline void rows_stored(int stored, vec* tag, Job* job, Rows* rows) noexcept nogil:
+    """The operation, where how numbers are stored is known."""
+    if job.backward:
+        if job.kind == SOFTMAX:
+            rows_backward[vec](SOFTMAX, stored, tag, rows)
+        elif job.kind == LOG_SOFTMAX:
+            rows_backward[vec](LOG_SOFTMAX, stored, tag, rows)
+        else:
+            rows_backward[vec](HARDMAX, stored, tag, rows)
+    elif job.kind == SOFTMAX:
+        rows_forward[vec](SOFTMAX, stored, tag, job, rows)
+    elif job.kind == LOG_SOFTMAX:
+        rows_forward[vec](LOG_SOFTMAX, stored, tag, job, rows)
+    else:
+        rows_forward[vec](LOG_SUM, stored, tag, job, rows)
 
 
 cdef void rows(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
     """Of a row, only the first numbers up to the last that counts are computed."""
     cdef char* scratch = claim_scratch(job)
-    cdef vec* buffer = <vec*>scratch
-    cdef vec* x
-    cdef vec* g
-    cdef vec* out
-    cdef Py_ssize_t i, n
+    cdef Rows group
+    cdef vec* buffer
+    cdef Py_ssize_t i, j, row, size = job.n // lanes[vec](tag) + 1
     for i in range(start, stop):
-        n = kept(job, i)
-        x = ready_x[vec](tag, job, i, 0, n, n, buffer)
-        if job.kind == LOG_SUM:
-            row_forward[vec](LOG_SUM, x, NULL, at[vec](<vec*>job.out, i), n)
-            continue
-        out = target[vec](tag, job, i * job.n, buffer)
-        if job.backward:
-            g = ready_g[vec](tag, job, i, 0, n, n, buffer + job.n // lanes[vec](tag) + 1)
-            row_gradient[vec](job.kind, g, x, out, n, row_dot[vec](job.kind, g, x, n))
-        elif job.kind == HARDMAX:
-            row_hardmax[vec](x, out, n)
+        row = i * job.group
+        group.count = min(job.group, job.outer - row)
+        group.first = row
+        for j in range(group.count):
+            buffer = <vec*>scratch + j * size
+            group.buffer[j] = buffer
+            group.n[j] = kept(job, row + j)
+            group.x[j] = ready_x[vec](tag, job, row + j, 0, group.n[j], group.n[j], buffer)
+            if job.backward:
+                group.g[j] = ready_g[vec](tag, job, row + j, 0, group.n[j], group.n[j], buffer + job.group * size)
+            if job.kind == LOG_SUM:
+                group.out[j] = at[vec](<vec*>job.out, row + j)
+            else:
+                group.out[j] = target[vec](tag, job, (row + j) * job.n, buffer)
+        if job.kind == HARDMAX and not job.backward:
+            row_hardmax[vec](<vec*>group.x[0], <vec*>group.out[0], group.n[0])
+        elif vec is vf and stored_as(job) == FLOAT16:
+            rows_stored[vec](FLOAT16, tag, job, &group)
+        elif vec is vf and stored_as(job) == BFLOAT16:
+            rows_stored[vec](BFLOAT16, tag, job, &group)
         else:
-            row_forward[vec](job.kind, x, buffer, out, n)
-        if job.general:
-            finish_row[vec](out, job, i, n)
+            rows_stored[vec](SAME, tag, job, &group)
+        for j in range(group.count if job.general and job.kind != LOG_SUM else 0):
+            finish_row[vec](<vec*>group.out[j], job, row + j, group.n[j])
     release_scratch(job, scratch)
 
 
@@ -188,129 +269,6 @@ cdef void rows_task(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil
         rows[vd](<vd*>job, <Job*>job, start, stop)
     else:
         rows[vf](<vf*>job, <Job*>job, start, stop)
-
-
-# Several rows of a few vectors at once, as many as a vector has lanes: what a row needs once, the step across its lanes and
-# the division, takes longer than the row itself. Here the lanes of all rows are transposed for that step.
-
-cdef inline vec across_rows_maximum(vec* m) noexcept nogil:
-    """The maximum of row i in lane i."""
-    transpose[vec](m)
-    return column_maximum[vec](m + 1, lanes[vec](m) - 1, m[0])
-
-
-cdef inline void across_rows_sum(vec* total, vec* lost, vec* sum) noexcept nogil:
-    """The sum of row i in lane i, for totals and what they lost, as in `add`."""
-    cdef Py_ssize_t i, half = lanes[vec](total) // 2
-    cdef vec a, b
-    transpose[vec](total)
-    transpose[vec](lost)
-    while half:
-        for i in range(half):
-            a, b = total[i], total[i + half]
-            total[i] = a + b
-            lost[i] = (lost[i] + lost[i + half]) + excess[vec](total[i], a, b)
-        half >>= 1
-    sum[0], sum[1] = total[0], lost[0]
-
-
-cdef void rows_forward(int kind, vec** x, vec** buffer, vec** out, Py_ssize_t* n, Py_ssize_t rows) noexcept nogil:
-    """row_forward for up to as many rows as lanes; with LOG_SUM to the first numbers of out[0]."""
-    cdef vec* tag = x[0]
-    cdef vec[16] each, lost, counts
-    cdef vec[3] bases, base
-    cdef vec[2] total, factors, factor, count
-    cdef vec m
-    cdef Py_ssize_t i
-    for i in range(lanes[vec](tag)):
-        each[i] = row_maxima[vec](x[i], n[i]) if i < rows else splat[vec](tag, 0)
-    m = across_rows_maximum[vec](each)
-    set_base[vec](m, bases)
-    for i in range(lanes[vec](tag)):
-        total[0] = total[1] = count[0] = splat[vec](tag, 1)
-        if i < rows:
-            base[0], base[1], base[2] = lane[vec](bases, i), lane[vec](bases + 1, i), lane[vec](bases + 2, i)
-            row_exps[vec](kind, x[i], buffer[i], n[i], lane[vec](&m, i), base, total, count)
-        each[i], lost[i], counts[i] = total[0], total[1], count[0]
-    across_rows_sum[vec](each, lost, total)
-    if kind == SOFTMAX:
-        reciprocal[vec](total, factors)
-    else:
-        transpose[vec](counts)
-        count[0] = counts[0]
-        for i in range(1, lanes[vec](tag)):
-            count[0] = count[0] + counts[i]
-        factors[0] = log_rest[vec](settled[vec](total), count[0], m)
-    if kind == LOG_SUM:
-        m = m + factors[0]
-        if any_nan[vec](m):
-            for i in range(rows):
-                row_forward[vec](kind, x[i], NULL, at[vec](out[0], i), n[i])
-        else:
-            store_part[vec](out[0], rows, m)
-        return
-    for i in range(rows):
-        factor[0] = lane[vec](factors, i)
-        if kind == SOFTMAX:
-            factor[1] = lane[vec](factors + 1, i)
-        row_finish[vec](kind, buffer[i] if kind == SOFTMAX else x[i], out[i], n[i], lane[vec](&m, i), factor)
-
-
-cdef void rows_backward(int kind, vec** g, vec** y, vec** out, Py_ssize_t* n, Py_ssize_t rows) noexcept nogil:
-    cdef vec[16] each, lost
-    cdef vec[2] total
-    cdef vec dot
-    cdef Py_ssize_t i
-    for i in range(lanes[vec](g[0])):
-        total[0] = total[1] = splat[vec](g[0], 0)
-        if i < rows:
-            row_dots[vec](kind, g[i], y[i], n[i], total)
-        each[i], lost[i] = total[0], total[1]
-    across_rows_sum[vec](each, lost, total)
-    dot = settled[vec](total)
-    for i in range(rows):
-        row_gradient[vec](kind, g[i], y[i], out[i], n[i], lane[vec](&dot, i))
-
-
-cdef void row_blocks(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
-    cdef char* scratch = claim_scratch(job)
-    cdef vec* x[16]
-    cdef vec* g[16]
-    cdef vec* buffer[16]
-    cdef vec* out[16]
-    cdef Py_ssize_t[16] n
-    cdef Py_ssize_t i, j, row, rows, width = lanes[vec](tag), size = job.n // width + 1
-    for i in range(start, stop):
-        row = i * width
-        rows = min(width, job.outer - row)
-        for j in range(rows):
-            buffer[j] = <vec*>scratch + j * size
-            n[j] = kept(job, row + j)
-            x[j] = ready_x[vec](tag, job, row + j, 0, n[j], n[j], buffer[j])
-            if job.backward:
-                g[j] = ready_g[vec](tag, job, row + j, 0, n[j], n[j], buffer[j] + width * size)
-            if job.kind == LOG_SUM:
-                out[j] = at[vec](<vec*>job.out, row + j)
-            else:
-                out[j] = target[vec](tag, job, (row + j) * job.n, buffer[j])
-        if job.backward:
-            rows_backward[vec](job.kind, g, x, out, n, rows)
-        elif job.kind == SOFTMAX:
-            rows_forward[vec](SOFTMAX, x, buffer, out, n, rows)
-        elif job.kind == LOG_SOFTMAX:
-            rows_forward[vec](LOG_SOFTMAX, x, buffer, out, n, rows)
-        else:
-            rows_forward[vec](LOG_SUM, x, buffer, out, n, rows)
-        for j in range(rows if job.general and job.kind != LOG_SUM else 0):
-            finish_row[vec](out[j], job, row + j, n[j])
-    release_scratch(job, scratch)
-
-
-cdef void row_blocks_task(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
-    if (<Job*>job).is_double:
-        row_blocks[vd](<vd*>job, <Job*>job, start, stop)
-    else:
-        row_blocks[vf](<vf*>job, <Job*>job, start, stop)
 
 
 # Long rows, in blocks of a fixed size, so that every thread has work on a single row. The first pass takes the maximum
@@ -355,7 +313,7 @@ cdef inline void columns_sum(vec* total, Py_ssize_t columns) noexcept nogil:
         by *= 2
 
 
-cdef void blocks_sum(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+cdef inline void blocks_sum(int stored, vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
     cdef char* scratch = claim_scratch(job) if job.general else NULL
     cdef vec* buffer = <vec*>scratch
     cdef vec* x
@@ -365,6 +323,7 @@ cdef void blocks_sum(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noex
     cdef vec[2] nan
     cdef vec[3] base
     cdef vec m, unit, finite, zero = splat[vec](tag, 0)
+    cdef Fetch fetch
     cdef Part* part
     cdef Py_ssize_t i, n, outer, offset, keep, column
     for i in range(start + job.first * job.blocks, stop + job.first * job.blocks):
@@ -372,21 +331,22 @@ cdef void blocks_sum(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noex
         n = block_numbers(job, offset)
         keep = kept_of(job, outer, offset, n)
         x = ready_x[vec](tag, job, outer, offset, n, keep, buffer)
+        fetch = fetch_of[vec](tag, job, outer, offset + n, -1)
         m = unit = nan[0] = nan[1] = zero
         if job.backward:
             g = ready_g[vec](tag, job, outer, offset, n, keep, at[vec](buffer, BLOCK * job.inner + 16))
-            row_dots[vec](job.kind, g, x, n, total)
+            row_dots[vec](job.kind, stored, g, x, n, total)
             count[0] = zero
         else:
-            m = columns_maximum[vec](row_maxima[vec](x, n), job.inner)
+            m = columns_maximum[vec](row_maxima[vec](stored, x, n), job.inner)
             finite = where_differs[vec](m, lowest[vec](tag), m)
             set_base[vec](finite, base)
             unit = scaled_unit[vec](finite)
-            row_exps[vec](job.kind, x, NULL, n, finite, base, total, count)
+            row_exps[vec](job.kind, stored, x, NULL, n, finite, base, total, count, fetch)
             columns_sum[vec](count, job.inner)
         columns_sum[vec](total, job.inner)
         if job.kind == LOG_SUM and any_nan[vec](total[0]):
-            nan[0] = row_nan[vec](x, n)
+            nan[0] = row_nan[vec](stored, x, n)
             columns_sum[vec](nan, job.inner)
         for column in range(job.inner):
             part = &job.block[(outer * job.inner + column) * job.blocks + i % job.blocks]
@@ -397,7 +357,7 @@ cdef void blocks_sum(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noex
         release_scratch(job, scratch)
 
 
-cdef void blocks_finish(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+cdef inline void blocks_finish(int stored, vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
     cdef char* scratch = claim_scratch(job) if job.general else NULL
     cdef vec* buffer = <vec*>scratch
     cdef vec* x
@@ -406,6 +366,7 @@ cdef void blocks_finish(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) n
     cdef vec[2] factor
     cdef vec[3] base
     cdef vec m = splat[vec](tag, 0)
+    cdef Fetch fetch
     cdef Part* part
     cdef Py_ssize_t i, j, n, outer, offset, keep, ready = -1
     factor[0] = factor[1] = m
@@ -415,6 +376,7 @@ cdef void blocks_finish(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) n
         keep = kept_of(job, outer, offset, n)
         x = ready_x[vec](tag, job, outer, offset, n, keep, buffer)
         out = target[vec](tag, job, outer * job.n * job.inner + offset, buffer)
+        fetch = fetch_of[vec](tag, job, outer, offset + n, outer * job.n * job.inner + offset + n)
         if outer != ready:
             for j in range(lanes[vec](tag)):
                 part = &job.row[outer * job.inner + j % job.inner]
@@ -425,12 +387,13 @@ cdef void blocks_finish(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) n
             ready = outer
         if job.backward:
             g = ready_g[vec](tag, job, outer, offset, n, keep, at[vec](buffer, BLOCK * job.inner + 16))
-            row_gradient[vec](job.kind, g, x, out, n, factor[0])
+            row_gradient[vec](job.kind, stored, g, x, out, n, factor[0])
         elif job.kind == SOFTMAX:
-            row_exp_scale[vec](x, out, n, base, factor)
+            row_exp_scale[vec](stored, x, out, n, base, factor, fetch)
         else:
-            row_finish[vec](job.kind, x, out, n, m, factor)
-        deliver[vec](out, job, outer, offset, n)
+            row_log[vec](stored, x, out, n, m, factor[0], fetch)
+        if job.general:
+            deliver[vec](out, job, outer, offset, n)
     if job.general:
         release_scratch(job, scratch)
 
@@ -492,16 +455,24 @@ cdef void combine(vec* tag, Job* job, Py_ssize_t rows) noexcept nogil:
 
 cdef void blocks_sum_task(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
     if (<Job*>job).is_double:
-        blocks_sum[vd](<vd*>job, <Job*>job, start, stop)
+        blocks_sum[vd](SAME, <vd*>job, <Job*>job, start, stop)
+    elif stored_as(<Job*>job) == FLOAT16:
+        blocks_sum[vf](FLOAT16, <vf*>job, <Job*>job, start, stop)
+    elif stored_as(<Job*>job) == BFLOAT16:
+        blocks_sum[vf](BFLOAT16, <vf*>job, <Job*>job, start, stop)
     else:
-        blocks_sum[vf](<vf*>job, <Job*>job, start, stop)
+        blocks_sum[vf](SAME, <vf*>job, <Job*>job, start, stop)
 
 
 cdef void blocks_finish_task(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
     if (<Job*>job).is_double:
-        blocks_finish[vd](<vd*>job, <Job*>job, start, stop)
+        blocks_finish[vd](SAME, <vd*>job, <Job*>job, start, stop)
+    elif stored_as(<Job*>job) == FLOAT16:
+        blocks_finish[vf](FLOAT16, <vf*>job, <Job*>job, start, stop)
+    elif stored_as(<Job*>job) == BFLOAT16:
+        blocks_finish[vf](BFLOAT16, <vf*>job, <Job*>job, start, stop)
     else:
-        blocks_finish[vf](<vf*>job, <Job*>job, start, stop)
+        blocks_finish[vf](SAME, <vf*>job, <Job*>job, start, stop)
 
 
 cdef void long_rows(Job* job, Py_ssize_t rows, int workers) noexcept nogil:
@@ -509,9 +480,9 @@ cdef void long_rows(Job* job, Py_ssize_t rows, int workers) noexcept nogil:
     cdef Py_ssize_t number = rows * job.blocks, grain = spread(number, BLOCK * job.inner, workers)
     parallel_for(&blocks_sum_task, job, number, grain, workers)
     if job.is_double:
-        combine[vd](<vd*>job.x, job, rows)
+        combine[vd](<vd*>job, job, rows)
     else:
-        combine[vf](<vf*>job.x, job, rows)
+        combine[vf](<vf*>job, job, rows)
     if job.kind != LOG_SUM:
         parallel_for(&blocks_finish_task, job, number, grain, workers)
 

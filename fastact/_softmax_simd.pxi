@@ -158,6 +158,53 @@ cdef extern from *:
       static __inline vf vf_fused(vf a, vf b, vf c) { return a * b + c; }
       static __inline vd vd_fused(vd a, vd b, vd c) { return a * b + c; }
     #endif
+
+    /* As many half numbers as a float32 vector has lanes, in memory. The bits are those of _half.pxi. */
+    #if defined(__AVX512F__) && defined(__GNUC__)
+      static inline vf vf_from_float16(const void* p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)p)); }
+      static inline void vf_to_float16(void* p, vf v) { _mm256_storeu_si256((__m256i*)p, _mm512_cvtps_ph(v, 0)); }
+      /* One permutation each: conversions between 16 and 32 bits take twice as long. */
+      static const uint16_t fastact_spread[32] = {0, 0, 0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0, 7, 0, 8, 0, 9, 0, 10, 0, 11,
+                                                  0, 12, 0, 13, 0, 14, 0, 15};
+      static const uint16_t fastact_odd[32] = {1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31};
+      static inline vf vf_from_bfloat16(const void* p) {
+        __m512i halves = _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i*)p));
+        return (vf)_mm512_maskz_permutexvar_epi16(0xaaaaaaaa, _mm512_loadu_si512(fastact_spread), halves); }
+      static inline void vf_to_bfloat16(void* p, vf v) {
+        __m512i bits = _mm512_castps_si512(v), odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+        __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
+        rounded = _mm512_mask_or_epi32(rounded, _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q), bits, _mm512_set1_epi32(0x400000));
+        rounded = _mm512_permutexvar_epi16(_mm512_loadu_si512(fastact_odd), rounded);
+        _mm256_storeu_si256((__m256i*)p, _mm512_castsi512_si256(rounded)); }
+      static inline void vf_copy_halves(void* to, const void* from, Py_ssize_t n) {
+        __mmask16 part = (__mmask16)((1u << n) - 1);
+        _mm256_mask_storeu_epi16(to, part, _mm256_maskz_loadu_epi16(part, from)); }
+    #else
+      #if defined(__F16C__) && defined(__GNUC__)
+        static inline vf vf_from_float16(const void* p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)p)); }
+        static inline void vf_to_float16(void* p, vf v) { _mm_storeu_si128((__m128i*)p, _mm256_cvtps_ph(v, 0)); }
+      #else
+        static __inline vf vf_from_float16(const void* p) { vf v; int i;
+          for (i = 0; i < vf_lanes; i++) ((float*)&v)[i] = half_from_float16(((const uint16_t*)p)[i]);
+          return v; }
+        static __inline void vf_to_float16(void* p, vf v) { int i;
+          for (i = 0; i < vf_lanes; i++) ((uint16_t*)p)[i] = half_to_float16(((float*)&v)[i]); }
+      #endif
+      static __inline void vf_copy_halves(void* to, const void* from, Py_ssize_t n) { Py_ssize_t i;
+        for (i = 0; i < n; i++) ((uint16_t*)to)[i] = ((const uint16_t*)from)[i]; }
+      #if defined(__GNUC__)
+        typedef uint16_t vf_halves __attribute__((vector_size(2 * LANES), aligned(2), may_alias));
+        typedef uint32_t vf_words __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+        static inline vf vf_from_bfloat16(const void* p) { return (vf)(CONVERT(*(const vf_halves*)p, vf_words) << 16); }
+        static inline void vf_to_bfloat16(void* p, vf v) {
+          vf_words bits = (vf_words)v, nan = (vf_words)(v != v);
+          bits = (nan & (bits | 0x400000)) | (~nan & (bits + 0x7fff + (bits >> 16 & 1)));
+          *(vf_halves*)p = CONVERT(bits >> 16, vf_halves); }
+      #else
+        static __inline vf vf_from_bfloat16(const void* p) { return half_from_bfloat16(*(const uint16_t*)p); }
+        static __inline void vf_to_bfloat16(void* p, vf v) { *(uint16_t*)p = half_to_bfloat16(v); }
+      #endif
+    #endif
     #ifdef __GNUC__
       #define PREFETCH(p, write) __builtin_prefetch(p, write)
     #else
@@ -228,6 +275,11 @@ cdef extern from *:
     vd vd_fused(vd a, vd b, vd c) noexcept nogil
     float vf_highest(vf v) noexcept nogil
     double vf_sum(vf v) noexcept nogil
+    vf vf_from_float16(const void* p) noexcept nogil
+    vf vf_from_bfloat16(const void* p) noexcept nogil
+    void vf_to_float16(void* p, vf v) noexcept nogil
+    void vf_to_bfloat16(void* p, vf v) noexcept nogil
+    void vf_copy_halves(void* to, const void* source, Py_ssize_t n) noexcept nogil
     void prefetch "PREFETCH"(void* p, int write) noexcept nogil
     vf vf_maximum(vf a, vf b) noexcept nogil
     vd vd_maximum(vd a, vd b) noexcept nogil
@@ -371,6 +423,65 @@ cdef inline vec* at(vec* p, Py_ssize_t i) noexcept nogil:
         return <vec*>(<float*>p + i)
     else:
         return <vec*>(<double*>p + i)
+
+
+# Numbers in an array may be half types. `stored` says how they are, and is known where these are inlined.
+
+cdef enum:
+    SAME = 0             # stored as it is computed; otherwise a half type, and the number of its loops plus 1
+    FLOAT16 = 1
+    BFLOAT16 = 2
+
+
+cdef inline vec* stored_at(int stored, void* p, Py_ssize_t i, vec* tag) noexcept nogil:
+    """The address of number i behind p."""
+    return at[vec](<vec*>p, i) if stored == SAME else <vec*>(<unsigned short*>p + i)
+
+
+cdef inline Py_ssize_t stored_size(vec* tag, int stored) noexcept nogil:
+    """The bytes of a number."""
+    return <Py_ssize_t>sizeof(vec) // lanes[vec](tag) if stored == SAME else 2
+
+
+cdef inline vec get(int stored, vec* p, Py_ssize_t i) noexcept nogil:
+    """Vector i behind p."""
+    if vec is vf:
+        if stored == FLOAT16:
+            return vf_from_float16(<unsigned short*>p + i * vf_lanes)
+        if stored == BFLOAT16:
+            return vf_from_bfloat16(<unsigned short*>p + i * vf_lanes)
+    return p[i]
+
+
+cdef inline void put(int stored, vec* p, Py_ssize_t i, vec v) noexcept nogil:
+    if vec is vf:
+        if stored == FLOAT16:
+            vf_to_float16(<unsigned short*>p + i * vf_lanes, v)
+            return
+        if stored == BFLOAT16:
+            vf_to_bfloat16(<unsigned short*>p + i * vf_lanes, v)
+            return
+    p[i] = v
+
+
+cdef inline vec get_part(int stored, vec* p, Py_ssize_t i, Py_ssize_t n, vec pad) noexcept nogil:
+    """The first n numbers of vector i behind p, then pad."""
+    cdef unsigned short[16] halves
+    cdef vec v
+    if stored == SAME:
+        return load_part[vec](p + i, n, pad)
+    vf_copy_halves(halves, <unsigned short*>p + i * lanes[vec](p), n)
+    v = get[vec](stored, <vec*>halves, 0)
+    return load_part[vec](&v, n, pad)
+
+
+cdef inline void put_part(int stored, vec* p, Py_ssize_t i, Py_ssize_t n, vec v) noexcept nogil:
+    cdef unsigned short[16] halves
+    if stored == SAME:
+        store_part[vec](p + i, n, v)
+    else:
+        put[vec](stored, <vec*>halves, 0, v)
+        vf_copy_halves(<unsigned short*>p + i * lanes[vec](p), halves, n)
 
 
 # exp. With k = round(x / ln 2), e^x = 2^k e^r and |r| <= ln 2 / 2. Adding MAGIC = 1.5 * 2^mantissa_bits rounds to an

@@ -38,16 +38,25 @@ cdef inline void store_rows(vec* tile, vec* out, Py_ssize_t n, Py_ssize_t count)
 cdef inline vec* ready_rows(vec* tag, Job* job, bint gradient, Py_ssize_t row, Py_ssize_t count,
                             vec* buffer) noexcept nogil:
     """`count` rows of x or, if `gradient`, of g: half types are converted all at once, the rest is done row by row."""
-    cdef Py_ssize_t i, size = count * job.n
-    cdef void* base = job.g if gradient else job.x
+    cdef Source* source = &job.g if gradient else &job.x
     cdef double other = -INFINITY if not job.backward or (job.kind == LOG_SOFTMAX and not gradient) else 0
-    cdef vec* x = widen[vec](tag, job, base, row * job.n, size, buffer)
-    if job.mask == NULL and not by_count(job) and job.divisor == 1 and job.divisors == NULL:
-        return x
-    if x != buffer:
-        memcpy(buffer, x, size * sizeof(vec) // lanes[vec](tag))
+    cdef Py_ssize_t i, size = sizeof(vec) // lanes[vec](tag)
+    cdef bint dense = packed(job, source)
+    cdef vec* x
+    if dense:
+        x = widen[vec](tag, job, source, row, 0, count * job.n, buffer)
+        if not job.options:
+            return x
+        if x != buffer:
+            memcpy(buffer, x, count * job.n * size)
     for i in range(count):
+        if not dense:
+            x = widen[vec](tag, job, source, row + i, 0, job.n, at[vec](buffer, i * job.n))
+            if x != at[vec](buffer, i * job.n):
+                memcpy(at[vec](buffer, i * job.n), x, job.n * size)
         x = at[vec](buffer, i * job.n)
+        if not job.options:
+            continue
         limit[vec](x, job, row + i, 0, job.n, kept(job, row + i), x, gradient or not job.backward, other)
     return buffer
 
@@ -61,10 +70,10 @@ cdef void short_rows(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noex
     for i in range(start, stop):
         row = i * width
         count = min(width, job.outer - row)
-        rows = ready_rows[vec](tag, job, False, row, count, buffer) if job.general else at[vec](<vec*>job.x, row * job.n)
+        rows = ready_rows[vec](tag, job, False, row, count, buffer) if job.general else at[vec](<vec*>job.x.base, row * job.n)
         load_rows[vec](x, rows, job.n, count)
         if job.backward:
-            rows = ready_rows[vec](tag, job, True, row, count, buffer) if job.general else at[vec](<vec*>job.g, row * job.n)
+            rows = ready_rows[vec](tag, job, True, row, count, buffer) if job.general else at[vec](<vec*>job.g.base, row * job.n)
             load_rows[vec](g, rows, job.n, count)
             tile_backward[vec](job.kind, g, x, job.n)
         else:
@@ -91,7 +100,7 @@ cdef void short_rows_task(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept
 
 cdef inline void prefetch_line(vec* tag, int stored, void* base, Py_ssize_t i, Py_ssize_t n, int write) noexcept nogil:
     """Fetch n numbers from i on."""
-    cdef Py_ssize_t size = sizeof(vec) // lanes[vec](tag) if stored == SAME else 2, byte
+    cdef Py_ssize_t size = stored_size[vec](tag, stored), byte
     for byte in range(0, n * size, 64):
         prefetch(<char*>base + i * size + byte, write)
 
@@ -114,7 +123,7 @@ cdef inline void load_strip(vec* tile, Job* job, bint gradient, Py_ssize_t block
         m[j] = lowest[vec](tile)
     for i in range(job.n):
         line = strip_line[vec](tile, job, gradient, block, i * job.inner + column, columns, buffer)
-        prefetch_line[vec](tile, job.stored, job.g if gradient else job.x,
+        prefetch_line[vec](tile, job.stored, job.g.base if gradient else job.x.base,
                            (block * job.n + i + AHEAD) * job.inner + column, columns, 0)
         for j in range(whole):
             v = line[j]
@@ -129,7 +138,7 @@ cdef inline void load_strip(vec* tile, Job* job, bint gradient, Py_ssize_t block
                 v = load_part[vec](line, part, zero)
                 at[vec](tile + i, j * columns)[0] = v
     if group > 1:
-        m[0] = column_maximum[vec](tile, job.n, lowest[vec](tile))
+        m[0] = column_maximum[vec](SAME, tile, job.n, lowest[vec](tile))
 
 
 cdef inline vec last_step(int kind, vec v, vec m, vec* factor) noexcept nogil:
@@ -167,56 +176,183 @@ cdef inline void store_strip(int kind, vec* tile, Job* job, Py_ssize_t block, Py
                 deliver[vec](line, job, block + j, i * job.inner, columns)
 
 
-cdef inline bint gradient_in_place(Job* job, Py_ssize_t item) noexcept nogil:
-    """Whether `gradient_strip` takes it: not if every line is to be converted, or all would meet in a part of the cache."""
-    return job.backward and job.group == 1 and not job.general and job.inner * item % 4096 != 0
+# Lines: strips of whole vectors, without options, whose lines are read several times where they are. Such strips are
+# wide, so that memory is read in order: that takes less time than to find the lines of narrow ones in the cache again.
+
+cdef enum:
+    MAXIMA       # the passes over the lines
+    SUMS
+    NANS         # of TOTAL, where there is one
+    RESULTS
+    FIRST = 0    # the vectors of `Sums`
+    BASE = 1
+    TOTAL = 4
+    COUNT = 6
+    FACTOR = 8
+    COLUMN = 10  # how many there are for each vector of columns
+
+cdef struct Lines:
+    char* x
+    char* g
+    char* out
+    Py_ssize_t stride    # bytes from one to the next
 
 
-cdef inline void gradient_strip(int kind, vec* tag, Job* job, Py_ssize_t block, Py_ssize_t column,
-                                Py_ssize_t columns) noexcept nogil:
-    """The gradient in two passes over the lines where they are: nothing has to be next to each other."""
-    cdef Py_ssize_t width = lanes[vec](tag), whole = columns // width, part = columns % width, start, lines
-    cdef Py_ssize_t i = 0, j, k
-    cdef vec[2 * STRIP_WIDTH + 2] total
-    cdef vec[STRIP_WIDTH + 1] dot
-    cdef vec[4] ys, gs
-    cdef vec y_end, g_end, zero = splat[vec](tag, 0)
-    cdef vec* y
-    cdef vec* g
-    cdef vec* out
-    for j in range(2 * whole + 2):
-        total[j] = zero
-    while i < job.n:
-        lines = 4 if i + 4 <= job.n else 1    # as column_dot takes them
-        for k in range(lines):
-            start = (block * job.n + i + k + AHEAD) * job.inner + column
-            prefetch_line[vec](tag, SAME, job.x, start, columns, 0)
-            prefetch_line[vec](tag, SAME, job.g, start, columns, 0)
-        start = (block * job.n + i) * job.inner + column
-        for j in range(whole + (part > 0)):
-            for k in range(lines):
-                y = at[vec](<vec*>job.x, start + k * job.inner) + j
-                g = at[vec](<vec*>job.g, start + k * job.inner) + j
-                ys[k] = y[0] if j < whole else load_part[vec](y, part, zero)
-                gs[k] = g[0] if j < whole else load_part[vec](g, part, zero)
-            if lines == 4:
-                column_dot[vec](kind, gs, ys, 4, total + 2 * j)
+cdef inline bint in_lines(Job* job, int width) noexcept nogil:
+    return (job.inner >= width and not job.options and (job.kind != HARDMAX or job.backward)
+            and (job.stored == job.out_stored or job.kind == LOG_SUM))
+
+
+cdef inline vec part_of(int stored, char* line, Py_ssize_t j, Py_ssize_t part, vec pad) noexcept nogil:
+    """Vector j of a line, of which there are `part` numbers, or all if that is 0."""
+    return get_part[vec](stored, <vec*>line, j, part, pad) if part else get[vec](stored, <vec*>line, j)
+
+
+cdef inline void visit(int kind, bint backward, int step, int stored, Lines line, int number, Py_ssize_t j,
+                       Py_ssize_t part, vec* sums) noexcept nogil:
+    """A step of a pass: vector j of `number` lines; `sums` are those of its columns."""
+    cdef vec pad = splat[vec](sums, 0) if backward else lowest[vec](sums), top = pad, v
+    cdef vec[4] x, g
+    cdef Py_ssize_t i
+    for i in range(number):
+        x[i] = part_of[vec](stored, line.x + i * line.stride, j, part, pad)
+        if backward:
+            g[i] = part_of[vec](stored, line.g + i * line.stride, j, part, pad)
+    if step == MAXIMA:
+        sums[FIRST] = column_maximum[vec](SAME, x, number, sums[FIRST])
+    elif step == NANS:
+        sums[TOTAL] = sums[TOTAL] + column_nan[vec](SAME, x, number)
+    elif step == SUMS and backward:
+        column_dot[vec](kind, SAME, g, x, number, sums + TOTAL)
+    elif step == SUMS and kind == SOFTMAX:
+        column_exp[vec](SAME, x, NULL, number, sums + BASE, sums + TOTAL, &top, no_fetch())
+    elif step == SUMS:
+        column_exp_others[vec](
+            SAME, x, NULL, number, sums[FIRST], sums + BASE, sums + TOTAL, sums + COUNT, no_fetch())
+    else:
+        for i in range(number):
+            if backward:
+                v = gradient[vec](kind, g[i], x[i], sums[FACTOR])
+            elif kind == SOFTMAX:
+                v = times[vec](exp_on[vec](sums + BASE, x[i]), sums + FACTOR)
             else:
-                column_dot[vec](kind, gs, ys, 1, total + 2 * j)
-        i += lines
-    for j in range(whole + 1):
-        dot[j] = settled[vec](total + 2 * j)
-    for i in range(job.n):
-        start = (block * job.n + i) * job.inner + column
-        y, g, out = at[vec](<vec*>job.x, start), at[vec](<vec*>job.g, start), at[vec](<vec*>job.out, start)
-        prefetch_line[vec](tag, SAME, job.out, start + AHEAD * job.inner, columns, 1)
-        if part:
-            y_end, g_end = load_part[vec](y + whole, part, zero), load_part[vec](g + whole, part, zero)
-            column_gradient[vec](kind, &g_end, &y_end, &y_end, 1, dot[whole])
-        for j in range(whole):
-            column_gradient[vec](kind, g + j, y + j, out + j, 1, dot[j])
-        if part:
-            store_part[vec](out + whole, part, y_end)
+                v = last_step[vec](kind, x[i], sums[FIRST], sums + FACTOR)
+            if part:
+                put_part[vec](stored, <vec*>(line.out + i * line.stride), j, part, v)
+            else:
+                put[vec](stored, <vec*>(line.out + i * line.stride), j, v)
+
+
+cdef inline void visit_all(int kind, bint backward, int step, int stored, Lines line, Py_ssize_t n, Py_ssize_t columns,
+                           vec* sums) noexcept nogil:
+    """A pass."""
+    cdef Py_ssize_t whole = columns // lanes[vec](sums), part = columns % lanes[vec](sums), number, j
+    while n > 0:
+        if n >= 4:
+            for j in range(whole):
+                visit[vec](kind, backward, step, stored, line, 4, j, 0, sums + COLUMN * j)
+            if part:
+                visit[vec](kind, backward, step, stored, line, 4, whole, part, sums + COLUMN * whole)
+        else:
+            for j in range(whole):
+                visit[vec](kind, backward, step, stored, line, 1, j, 0, sums + COLUMN * j)
+            if part:
+                visit[vec](kind, backward, step, stored, line, 1, whole, part, sums + COLUMN * whole)
+        number = 4 if n >= 4 else 1
+        n -= number
+        line.x += number * line.stride
+        line.g += number * line.stride
+        line.out += number * line.stride
+
+
+cdef inline void lines_log_sums(int stored, Lines line, Job* job, Py_ssize_t columns, vec* sums, vec* out) noexcept nogil:
+    """`log_sum` of all columns."""
+    cdef Py_ssize_t width = lanes[vec](sums), j
+    cdef bint nan = False
+    cdef vec v, m
+    for j in range(ceiling(columns, width)):
+        nan = nan or any_nan[vec](sums[COLUMN * j + FIRST] + sums[COLUMN * j + FACTOR])
+        sums[COLUMN * j + TOTAL] = splat[vec](sums, 0)
+    if nan:
+        visit_all[vec](LOG_SUM, False, NANS, stored, line, job.n, columns, sums)
+    for j in range(ceiling(columns, width)):
+        m = sums[COLUMN * j + FIRST]
+        v = m + sums[COLUMN * j + FACTOR]
+        if nan:
+            v = where_equal[vec](v, v, v) + where_differs[vec](v, v, m + sums[COLUMN * j + TOTAL])
+        store_part[vec](out + j, min(width, columns - j * width), v)
+
+
+cdef inline void strip_lines(int kind, bint backward, int stored, Job* job, Py_ssize_t block, Py_ssize_t column,
+                             Py_ssize_t columns, vec* sums) noexcept nogil:
+    cdef Py_ssize_t start = block * job.n * job.inner + column, j
+    cdef vec low = lowest[vec](sums), zero = splat[vec](sums, 0)
+    cdef vec* cell
+    cdef Lines line
+    line.x = <char*>stored_at[vec](stored, job.x.base, start, sums)
+    line.g = <char*>stored_at[vec](stored, job.g.base, start, sums) if backward else NULL
+    line.out = <char*>stored_at[vec](stored, job.out, start, sums)
+    line.stride = job.inner * job.item
+    for j in range(ceiling(columns, lanes[vec](sums))):
+        cell = sums + COLUMN * j
+        cell[FIRST] = low
+        cell[TOTAL] = cell[TOTAL + 1] = cell[COUNT] = zero
+    if not backward:
+        visit_all[vec](kind, backward, MAXIMA, stored, line, job.n, columns, sums)
+        for j in range(ceiling(columns, lanes[vec](sums))):
+            set_base[vec](sums[COLUMN * j + FIRST], sums + COLUMN * j + BASE)
+    visit_all[vec](kind, backward, SUMS, stored, line, job.n, columns, sums)
+    for j in range(ceiling(columns, lanes[vec](sums))):
+        cell = sums + COLUMN * j
+        if backward:
+            cell[FACTOR] = settled[vec](cell + TOTAL)
+        elif kind == SOFTMAX:
+            reciprocal[vec](cell + TOTAL, cell + FACTOR)
+        else:
+            cell[FACTOR] = log_rest[vec](settled[vec](cell + TOTAL), cell[COUNT], cell[FIRST])
+    if kind == LOG_SUM:
+        lines_log_sums[vec](stored, line, job, columns, sums, at[vec](<vec*>job.out, block * job.inner + column))
+    else:
+        visit_all[vec](kind, backward, RESULTS, stored, line, job.n, columns, sums)
+
+
+cdef inline void strip_lines_of(int stored, Job* job, Py_ssize_t block, Py_ssize_t column, Py_ssize_t columns,
+                                vec* sums) noexcept nogil:
+    if job.backward and job.kind == SOFTMAX:
+        strip_lines[vec](SOFTMAX, True, stored, job, block, column, columns, sums)
+    elif job.backward and job.kind == LOG_SOFTMAX:
+        strip_lines[vec](LOG_SOFTMAX, True, stored, job, block, column, columns, sums)
+    elif job.backward:
+        strip_lines[vec](HARDMAX, True, stored, job, block, column, columns, sums)
+    elif job.kind == SOFTMAX:
+        strip_lines[vec](SOFTMAX, False, stored, job, block, column, columns, sums)
+    elif job.kind == LOG_SOFTMAX:
+        strip_lines[vec](LOG_SOFTMAX, False, stored, job, block, column, columns, sums)
+    else:
+        strip_lines[vec](LOG_SUM, False, stored, job, block, column, columns, sums)
+
+
+cdef void all_lines(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    cdef char* scratch = claim_scratch(job)
+    cdef vec* sums = <vec*>scratch
+    cdef Py_ssize_t i, block, column, columns
+    for i in range(start, stop):
+        block, column = i // job.strips, i % job.strips * job.width * lanes[vec](tag)
+        columns = min(job.width * lanes[vec](tag), job.inner - column)
+        if vec is vf and job.stored == FLOAT16:
+            strip_lines_of[vec](FLOAT16, job, block, column, columns, sums)
+        elif vec is vf and job.stored == BFLOAT16:
+            strip_lines_of[vec](BFLOAT16, job, block, column, columns, sums)
+        else:
+            strip_lines_of[vec](SAME, job, block, column, columns, sums)
+    release_scratch(job, scratch)
+
+
+cdef void lines_task(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    if (<Job*>job).is_double:
+        all_lines[vd](<vd*>job, <Job*>job, start, stop)
+    else:
+        all_lines[vf](<vf*>job, <Job*>job, start, stop)
 
 
 cdef void strips(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
@@ -231,14 +367,6 @@ cdef void strips(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept
         column = i % job.strips * job.width * width
         columns = min(job.width * width, job.inner - column)
         group = min(job.group, job.outer - block)
-        if gradient_in_place(job, sizeof(vec) // width):
-            if job.kind == SOFTMAX:
-                gradient_strip[vec](SOFTMAX, tag, job, block, column, columns)
-            elif job.kind == LOG_SOFTMAX:
-                gradient_strip[vec](LOG_SOFTMAX, tag, job, block, column, columns)
-            else:
-                gradient_strip[vec](HARDMAX, tag, job, block, column, columns)
-            continue
         load_strip[vec](tile, job, False, block, column, columns, group, m)
         if job.backward:
             load_strip[vec](g, job, True, block, column, columns, group, factor)

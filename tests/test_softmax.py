@@ -6,10 +6,11 @@ import importlib
 import pickle
 from collections.abc import Callable
 
+import ml_dtypes
 import mpmath
 import numpy as np
 import pytest
-from conftest import assert_in_place_and_overlap
+from conftest import assert_in_place_and_overlap, bits
 
 import fastact as fa
 from fastact.backends import cython
@@ -245,6 +246,66 @@ def test_empty(kind: str, shape: tuple[int, ...], backend: str) -> None:
         assert result.shape == shape
         assert result.dtype == np.float32
         assert fa.get(kind).backward(result, result, axis, backend=backend).shape == shape
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("below", [30, 59, 61, 100, 700, np.inf])
+@pytest.mark.parametrize("kind", KINDS)
+def test_beginning_far_below_the_maximum(isa: str, kind: str, below: float, dtype: type) -> None:
+    """softmax of long rows takes the maximum of their first numbers for that of all, until it turns out wrong."""
+    x = numbers((3, 1000), dtype)
+    x[0, :64] -= below
+    x[1, -1] += below if below < np.inf else 0
+    x[2, :999] -= below
+    result = fa.get(kind)(x)
+    finite = np.isfinite(x)
+    with np.errstate(invalid="ignore"):
+        wanted = exact(kind, x, -1)
+    assert ulps(result[finite], wanted[finite]) <= fa.get(kind).max_ulp
+    np.testing.assert_array_equal(result[~finite], wanted[~finite])
+    x[0, 999], x[1, 500] = np.nan, np.inf
+    assert np.isnan(fa.get(kind)(x)[:2]).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
+@pytest.mark.parametrize(("shape", "axis"), SHAPES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_half_types_are_computed_in_float32(
+    isa: str, kind: str, shape: tuple[int, ...], axis: int, dtype: type
+) -> None:
+    """The bits of float32's result, rounded once: forward, backward and in place, wherever they are converted."""
+    function, x = fa.get(kind), numbers(shape, dtype)
+    x.flat[0] = 3e-39  # subnormal, if it is not 0
+    wide = x.astype(np.float32)
+    y = function(x, axis)
+    np.testing.assert_array_equal(bits(y), bits(function(wide, axis).astype(dtype)))
+    gradient = function.backward(x, y, axis)
+    np.testing.assert_array_equal(bits(gradient), bits(function.backward(wide, y.astype(np.float32), axis).astype(dtype)))
+    assert function.backward(x, y, axis, out=y) is y
+    np.testing.assert_array_equal(bits(y), bits(gradient))
+    np.testing.assert_array_equal(fa.logsumexp(x, axis), fa.logsumexp(wide, axis).astype(dtype))
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, np.float16])
+@pytest.mark.parametrize("n", [10, 100, 700, 70_000])
+@pytest.mark.parametrize("kind", [*KINDS, "hardmax", "logsumexp"])
+def test_rows_with_gaps(isa: str, kind: str, n: int, dtype: type) -> None:
+    """Parts of wider rows, every second number, axes that go together in memory or not: the bits of a copy."""
+    function, wide = getattr(fa, kind), numbers((2, 9, 3 * n), dtype)
+    views = [
+        wide[..., :n], wide[..., n :: 2], wide[:, 1:8:2, :n], wide[:, ::4, ::3], wide[::-1, :, :n], wide[..., ::-3],
+        wide[:1, :, :n], wide[:, 3, :n], np.broadcast_to(wide[..., :1], (2, 9, n)), wide[..., :n].transpose(1, 0, 2),
+    ]  # fmt: skip
+    keep = np.arange(n) % 5 != 1
+    for view in views:
+        plain = view.copy()
+        y = function(plain, -1)
+        np.testing.assert_array_equal(function(view, -1), y)
+        np.testing.assert_array_equal(function(view, -1, where=keep), function(plain, -1, where=keep))
+        if kind != "logsumexp":
+            wider = np.repeat(y, 2, -1)[..., ::2]
+            np.testing.assert_array_equal(function.backward(view, wider, -1), function.backward(plain, y, -1))
+            np.testing.assert_array_equal(function(view, -1, out=wider), y)
 
 
 def test_shift_invariance(isa: str) -> None:
