@@ -162,22 +162,28 @@ cdef inline vec column_nan(int stored, vec* x, Py_ssize_t n) noexcept nogil:
     return total
 
 
-cdef inline vec dot_term(int kind, int stored, vec* g, vec* y, Py_ssize_t i) noexcept nogil:
+cdef inline vec keep(char* mask, Py_ssize_t i, vec v) noexcept nogil:
+    """v where the bytes for vector i are not 0, else 0; all of v without a mask."""
+    return v if mask == NULL else where_set[vec](mask + i * lanes[vec](&v), v, splat[vec](&v, 0))
+
+
+cdef inline vec dot_term(int kind, int stored, vec* g, vec* y, char* mask, Py_ssize_t i) noexcept nogil:
     """g * y for softmax, g for log_softmax."""
-    return get[vec](stored, g, i) * get[vec](stored, y, i) if kind == SOFTMAX else get[vec](stored, g, i)
+    cdef vec v = get[vec](stored, g, i)
+    return keep[vec](mask, i, v * get[vec](stored, y, i) if kind == SOFTMAX else v)
 
 
-cdef inline void column_dot(int kind, int stored, vec* g, vec* y, Py_ssize_t n, vec* total) noexcept nogil:
+cdef inline void column_dot(int kind, int stored, vec* g, vec* y, char* mask, Py_ssize_t n, vec* total) noexcept nogil:
     """The sum of the terms of the dot product."""
     cdef Py_ssize_t i = 0
     if kind == HARDMAX:
         return
     while i + 4 <= n:
-        add[vec](total, (dot_term[vec](kind, stored, g, y, i) + dot_term[vec](kind, stored, g, y, i + 1))
-                 + (dot_term[vec](kind, stored, g, y, i + 2) + dot_term[vec](kind, stored, g, y, i + 3)))
+        add[vec](total, (dot_term[vec](kind, stored, g, y, mask, i) + dot_term[vec](kind, stored, g, y, mask, i + 1))
+                 + (dot_term[vec](kind, stored, g, y, mask, i + 2) + dot_term[vec](kind, stored, g, y, mask, i + 3)))
         i += 4
     while i < n:
-        add[vec](total, dot_term[vec](kind, stored, g, y, i))
+        add[vec](total, dot_term[vec](kind, stored, g, y, mask, i))
         i += 1
 
 
@@ -191,10 +197,12 @@ cdef inline vec gradient(int kind, vec g, vec y, vec dot) noexcept nogil:
     return g - exp_above[vec](y, base_low[vec](zero), base_bias[vec](zero)) * headroom[vec](dot) * dot
 
 
-cdef inline void column_gradient(int kind, int stored, vec* g, vec* y, vec* out, Py_ssize_t n, vec dot) noexcept nogil:
+cdef inline void column_gradient(int kind, int stored, vec* g, vec* y, char* mask, vec* out, Py_ssize_t n,
+                                 vec dot) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
-        put[vec](stored, out, i, gradient[vec](kind, get[vec](stored, g, i), get[vec](stored, y, i), dot))
+        put[vec](stored, out, i, keep[vec](
+            mask, i, gradient[vec](kind, get[vec](stored, g, i), get[vec](stored, y, i), dot)))
 
 
 cdef inline void across_sum(vec* total) noexcept nogil:
@@ -367,5 +375,5 @@ cdef void tile_backward(int kind, vec* g, vec* y, Py_ssize_t n) noexcept nogil:
     cdef vec[2] total
     total[0] = splat[vec](g, 0)
     total[1] = total[0]
-    column_dot[vec](kind, SAME, g, y, n, total)
-    column_gradient[vec](kind, SAME, g, y, y, n, settled[vec](total))
+    column_dot[vec](kind, SAME, g, y, NULL, n, total)
+    column_gradient[vec](kind, SAME, g, y, NULL, y, n, settled[vec](total))

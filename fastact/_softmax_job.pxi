@@ -95,6 +95,12 @@ cdef inline int stored_as(Job* job) noexcept nogil:
     return SAME if job.general else job.stored
 
 
+cdef inline bint masked_in_registers(Job* job) noexcept nogil:
+    """Whether gradients of rows need nothing but the mask, or a number of those that count, which is one too: then all
+    rows have the same length, as branches like it."""
+    return job.backward and job.options and not job.general
+
+
 # Scratch.
 
 cdef char* claim_scratch(Job* job) noexcept nogil:

@@ -7,7 +7,8 @@
 #   rows        inner == 1: n numbers in a row are one column; its lanes are combined (`across`) at the end
 #   long rows   rows in blocks, so that every thread has work on a single row; and columns that are as long and few
 #   short rows  inner == 1: as many rows as a vector has lanes, transposed
-#   strips      inner > 1: neighbouring columns, or several outer blocks of few columns, copied next to each other
+#   lines       inner > 1: neighbouring columns, read several times where they are
+#   strips      the same for few columns, of several outer blocks at once, or with options: copied next to each other
 #
 # Which of them runs depends on the shape alone, and blocks have fixed sizes, so results do not depend on the threads.
 # The parts: _softmax_simd.pxi (vectors), _softmax_columns.pxi (what is done to columns), _softmax_job.pxi (masks and half
@@ -109,9 +110,12 @@ cdef void run_job(Job* job, int workers) noexcept nogil:
     cdef Loop loop = choose(job.kind, job.backward, <int>width, job.n, job.inner)
     cdef bint hard = job.kind == HARDMAX and not job.backward
     cdef void* memory = NULL
+    cdef bint in_registers = (
+        loop == ROWS and job.backward and job.divisor == 1 and job.divisors == NULL
+        and not (job.mask != NULL and by_count(job)))    # a mask or a count, of which `rows` makes a mask
     job.failed = 0
     job.general = (
-        job.options or job.x.step != job.item or (job.backward and job.g.step != job.item)
+        (job.options and not in_registers) or job.x.step != job.item or (job.backward and job.g.step != job.item)
         or (job.stored != job.out_stored and job.kind != LOG_SUM)
         or (job.stored != SAME and (hard or loop == SHORT_ROWS or loop == STRIPS))
         or (loop == SHORT_ROWS and not (packed(job, &job.x) and (not job.backward or packed(job, &job.g)))))
@@ -121,7 +125,8 @@ cdef void run_job(Job* job, int workers) noexcept nogil:
     elif loop == ROWS:
         job.group = 1 if job.n > GROUPED or hard else min(<Py_ssize_t>GROUP, width)
         number = ceiling(job.outer, job.group)
-        memory = new_scratch(job, workers, (1 + job.backward) * job.group * (job.n // width + 1) * width * item)
+        memory = new_scratch(
+            job, workers, (1 + job.backward) * job.group * (job.n // width + 1) * width * item + 2 * job.n)
         if not job.failed:
             parallel_for(&rows_task, job, number, spread(number, job.group * job.n, workers), workers)
     elif loop == LONG_ROWS:

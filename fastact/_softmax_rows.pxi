@@ -94,26 +94,38 @@ cdef void row_hardmax(vec* x, vec* out, Py_ssize_t n) noexcept nogil:
     set_lane[vec](out, place, 1)
 
 
-cdef inline void row_dots(int kind, int stored, vec* g, vec* y, Py_ssize_t n, vec* total) noexcept nogil:
+cdef inline char* mask_part(vec* tag, char* mask, Py_ssize_t i, Py_ssize_t n, char* bytes) noexcept nogil:
+    """n bytes for vector i, in 16 that may all be read."""
+    if mask == NULL:
+        return NULL
+    memcpy(bytes, mask + i * lanes[vec](tag), n)
+    return bytes
+
+
+cdef inline void row_dots(int kind, int stored, vec* g, vec* y, char* mask, Py_ssize_t n, vec* total) noexcept nogil:
     """The sums of every lane."""
     cdef Py_ssize_t whole = n // lanes[vec](y), part = n % lanes[vec](y)
     cdef vec zero = splat[vec](y, 0), g_end, y_end
+    cdef char[16] bytes
     total[0] = total[1] = zero
-    column_dot[vec](kind, stored, g, y, whole, total)
+    column_dot[vec](kind, stored, g, y, mask, whole, total)
     if part:
         g_end = get_part[vec](stored, g, whole, part, zero)
         y_end = get_part[vec](stored, y, whole, part, zero)
-        column_dot[vec](kind, SAME, &g_end, &y_end, 1, total)
+        column_dot[vec](kind, SAME, &g_end, &y_end, mask_part[vec](y, mask, whole, part, bytes), 1, total)
 
 
-cdef inline void row_gradient(int kind, int stored, vec* g, vec* y, vec* out, Py_ssize_t n, vec dot) noexcept nogil:
+cdef inline void row_gradient(int kind, int stored, vec* g, vec* y, char* mask, vec* out, Py_ssize_t n,
+                              vec dot) noexcept nogil:
     cdef Py_ssize_t whole = n // lanes[vec](y), part = n % lanes[vec](y)
     cdef vec zero = splat[vec](&dot, 0), g_end, y_end
-    column_gradient[vec](kind, stored, g, y, out, whole, dot)
+    cdef char[16] bytes
+    column_gradient[vec](kind, stored, g, y, mask, out, whole, dot)
     if part:
         g_end = get_part[vec](stored, g, whole, part, zero)
         y_end = get_part[vec](stored, y, whole, part, zero)
-        column_gradient[vec](kind, SAME, &g_end, &y_end, &y_end, 1, dot)
+        column_gradient[vec](
+            kind, SAME, &g_end, &y_end, mask_part[vec](y, mask, whole, part, bytes), &y_end, 1, dot)
         put_part[vec](stored, out, whole, part, y_end)
 
 
@@ -126,6 +138,7 @@ cdef struct Rows:
     Py_ssize_t[GROUP] n       # the numbers of each that count
     void* g[GROUP]
     void* x[GROUP]
+    char* mask[GROUP]         # backward: what counts, a byte each; or NULL
     void* buffer[GROUP]
     void* out[GROUP]             # LOG_SUM: results are one after the other from out[0] on
     Py_ssize_t first             # its number
@@ -196,25 +209,31 @@ cdef inline void rows_forward(int kind, int stored, vec* tag, Job* job, Rows* ro
     store_part[vec](<vec*>rows.out[0], rows.count, rests)
 
 
-cdef inline void rows_backward(int kind, int stored, vec* tag, Rows* rows) noexcept nogil:
+cdef inline void rows_backward(int kind, int stored, bint masked, vec* tag, Rows* rows) noexcept nogil:
     cdef vec[2 * GROUP] total
     cdef Py_ssize_t i
     for i in range(rows.count):
-        row_dots[vec](kind, stored, <vec*>rows.g[i], <vec*>rows.x[i], rows.n[i], total + 2 * i)
+        row_dots[vec](kind, stored, <vec*>rows.g[i], <vec*>rows.x[i], rows.mask[i] if masked else NULL, rows.n[i],
+                      total + 2 * i)
     for i in range(rows.count):
-        row_gradient[vec](kind, stored, <vec*>rows.g[i], <vec*>rows.x[i], <vec*>rows.out[i], rows.n[i],
-                          splat[vec](tag, lanes_sum[vec](total + 2 * i)))
+        row_gradient[vec](kind, stored, <vec*>rows.g[i], <vec*>rows.x[i], rows.mask[i] if masked else NULL,
+                          <vec*>rows.out[i], rows.n[i], splat[vec](tag, lanes_sum[vec](total + 2 * i)))
 
 
 cdef inline void rows_stored(int stored, vec* tag, Job* job, Rows* rows) noexcept nogil:
     """The operation, where how numbers are stored is known."""
-    if job.backward:
-        if job.kind == SOFTMAX:
-            rows_backward[vec](SOFTMAX, stored, tag, rows)
-        elif job.kind == LOG_SOFTMAX:
-            rows_backward[vec](LOG_SOFTMAX, stored, tag, rows)
+    if job.backward and job.kind == SOFTMAX:
+        if rows.mask[0] != NULL:
+            rows_backward[vec](SOFTMAX, stored, True, tag, rows)
         else:
-            rows_backward[vec](HARDMAX, stored, tag, rows)
+            rows_backward[vec](SOFTMAX, stored, False, tag, rows)
+    elif job.backward and job.kind == LOG_SOFTMAX:
+        if rows.mask[0] != NULL:
+            rows_backward[vec](LOG_SOFTMAX, stored, True, tag, rows)
+        else:
+            rows_backward[vec](LOG_SOFTMAX, stored, False, tag, rows)
+    elif job.backward:
+        rows_backward[vec](HARDMAX, stored, True, tag, rows)
     elif job.kind == SOFTMAX:
         rows_forward[vec](SOFTMAX, stored, tag, job, rows)
     elif job.kind == LOG_SOFTMAX:
@@ -229,6 +248,10 @@ cdef void rows(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept n
     cdef Rows group
     cdef vec* buffer
     cdef Py_ssize_t i, j, row, size = job.n // lanes[vec](tag) + 1
+    cdef char* pattern = scratch + (1 + job.backward) * job.group * size * sizeof(vec)    # n ones, n zeros
+    if masked_in_registers(job):
+        memset(pattern, 1, job.n)
+        memset(pattern + job.n, 0, job.n)
     for i in range(start, stop):
         row = i * job.group
         group.count = min(job.group, job.outer - row)
@@ -236,7 +259,13 @@ cdef void rows(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept n
         for j in range(group.count):
             buffer = <vec*>scratch + j * size
             group.buffer[j] = buffer
+            group.mask[j] = NULL
             group.n[j] = kept(job, row + j)
+            if masked_in_registers(job):
+                group.mask[j] = pattern + job.n - group.n[j]
+                if job.mask != NULL:
+                    group.mask[j] = job.mask + place(&job.mask_at, row + j)
+                group.n[j] = job.n
             group.x[j] = ready_x[vec](tag, job, row + j, 0, group.n[j], group.n[j], buffer)
             if job.backward:
                 group.g[j] = ready_g[vec](tag, job, row + j, 0, group.n[j], group.n[j], buffer + job.group * size)
@@ -335,7 +364,7 @@ cdef inline void blocks_sum(int stored, vec* tag, Job* job, Py_ssize_t start, Py
         m = unit = nan[0] = nan[1] = zero
         if job.backward:
             g = ready_g[vec](tag, job, outer, offset, n, keep, at[vec](buffer, BLOCK * job.inner + 16))
-            row_dots[vec](job.kind, stored, g, x, n, total)
+            row_dots[vec](job.kind, stored, g, x, NULL, n, total)
             count[0] = zero
         else:
             m = columns_maximum[vec](row_maxima[vec](stored, x, n), job.inner)
@@ -387,7 +416,7 @@ cdef inline void blocks_finish(int stored, vec* tag, Job* job, Py_ssize_t start,
             ready = outer
         if job.backward:
             g = ready_g[vec](tag, job, outer, offset, n, keep, at[vec](buffer, BLOCK * job.inner + 16))
-            row_gradient[vec](job.kind, stored, g, x, out, n, factor[0])
+            row_gradient[vec](job.kind, stored, g, x, NULL, out, n, factor[0])
         elif job.kind == SOFTMAX:
             row_exp_scale[vec](stored, x, out, n, base, factor, fetch)
         else:

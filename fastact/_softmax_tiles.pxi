@@ -223,7 +223,7 @@ cdef inline void visit(int kind, bint backward, int step, int stored, Lines line
     elif step == NANS:
         sums[TOTAL] = sums[TOTAL] + column_nan[vec](SAME, x, number)
     elif step == SUMS and backward:
-        column_dot[vec](kind, SAME, g, x, number, sums + TOTAL)
+        column_dot[vec](kind, SAME, g, x, NULL, number, sums + TOTAL)
     elif step == SUMS and kind == SOFTMAX:
         column_exp[vec](SAME, x, NULL, number, sums + BASE, sums + TOTAL, &top, no_fetch())
     elif step == SUMS:

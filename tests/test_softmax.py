@@ -280,7 +280,9 @@ def test_half_types_are_computed_in_float32(
     y = function(x, axis)
     np.testing.assert_array_equal(bits(y), bits(function(wide, axis).astype(dtype)))
     gradient = function.backward(x, y, axis)
-    np.testing.assert_array_equal(bits(gradient), bits(function.backward(wide, y.astype(np.float32), axis).astype(dtype)))
+    np.testing.assert_array_equal(
+        bits(gradient), bits(function.backward(wide, y.astype(np.float32), axis).astype(dtype))
+    )
     assert function.backward(x, y, axis, out=y) is y
     np.testing.assert_array_equal(bits(y), bits(gradient))
     np.testing.assert_array_equal(fa.logsumexp(x, axis), fa.logsumexp(wide, axis).astype(dtype))
