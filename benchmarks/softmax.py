@@ -59,9 +59,9 @@ line on (0.187). For rows of 128 (two threads, from memory): 16 rows at once (0.
 others between them (0.48), results past the caches (0.42), row by row (0.27), four at once (0.34), four at once with
 the next four and the results' places fetched meanwhile (0.24: kept). The gradient has two passes over two arrays and
 little arithmetic: memory is the limit. With a mask or counts it is computed in registers, as that without, which is
-all that PyTorch does here; two designs before it: what counts copied into buffers (0.39 where 0.29 is kept), and only the
-numbers that count (0.31, though half as many: rows of different lengths cost mispredicted branches). Results in a new
-array wait for the system, which gives and clears its pages: 0.30 ns, and 0.15 with `out`."""
+all that PyTorch does here; two designs before it: what counts copied into buffers (0.39 where 0.29 is kept), and only
+the numbers that count (0.31, though half as many: rows of different lengths cost mispredicted branches). Results in a
+new array wait for the system, which gives and clears its pages: 0.30 ns, and 0.15 with `out`."""
 
 
 class Case(NamedTuple):
