@@ -86,20 +86,24 @@ cdef enum Loop:
     SHORT_ROWS
     ROWS
     LONG_ROWS
+    LINES
     STRIPS
 
 
-cdef inline Loop choose(int kind, bint backward, int width, Py_ssize_t n, Py_ssize_t inner) noexcept nogil:
+cdef inline Loop choose(int kind, bint backward, int width, Py_ssize_t n, Py_ssize_t inner, bint plain) noexcept nogil:
+    """plain: results are stored as x is, and there are no options."""
+    if inner > 1 and width % inner == 0 and n * inner >= LONG and kind != HARDMAX:
+        return LONG_ROWS
     if inner > 1:
-        return LONG_ROWS if width % inner == 0 and n * inner >= LONG and kind != HARDMAX else STRIPS
+        return LINES if plain and inner >= width and (kind != HARDMAX or backward) else STRIPS
     return SHORT_ROWS if n <= SHORT else ROWS if n < LONG or kind == HARDMAX else LONG_ROWS
 
 
 def explain(int kind, bint is_double, Py_ssize_t outer, Py_ssize_t n, Py_ssize_t inner):
-    """The loop that the forward pass takes for this shape, and on how many threads."""
+    """The loop that the forward pass takes for this shape, without options, and on how many threads."""
     names = {
-        SHORT_ROWS: "short rows", ROWS: "rows", LONG_ROWS: "long rows", STRIPS: "strips"}
-    loop = names[choose(kind, False, vd_lanes if is_double else vf_lanes, n, inner)]
+        SHORT_ROWS: "short rows", ROWS: "rows", LONG_ROWS: "long rows", LINES: "lines", STRIPS: "strips"}
+    loop = names[choose(kind, False, vd_lanes if is_double else vf_lanes, n, inner, True)]
     threads = 1 if outer * n * inner < SERIAL else default_workers()
     return f"{loop} of ({outer}, {n}, {inner}), {threads} thread{'s' * (threads > 1)}"
 
@@ -107,7 +111,8 @@ def explain(int kind, bint is_double, Py_ssize_t outer, Py_ssize_t n, Py_ssize_t
 cdef void run_job(Job* job, int workers) noexcept nogil:
     cdef Py_ssize_t width = vd_lanes if job.is_double else vf_lanes, item = 8 if job.is_double else 4
     cdef Py_ssize_t vectors, number, size
-    cdef Loop loop = choose(job.kind, job.backward, <int>width, job.n, job.inner)
+    cdef bint plain = not job.options and (job.stored == job.out_stored or job.kind == LOG_SUM)
+    cdef Loop loop = choose(job.kind, job.backward, <int>width, job.n, job.inner, plain)
     cdef bint hard = job.kind == HARDMAX and not job.backward
     cdef void* memory = NULL
     cdef bint in_registers = (
@@ -143,7 +148,7 @@ cdef void run_job(Job* job, int workers) noexcept nogil:
             else:
                 long_rows(job, job.outer, workers)
         free(job.row)
-    elif in_lines(job, <int>width):
+    elif loop == LINES:
         vectors = ceiling(job.inner, width)
         number = max(ceiling(vectors, LINE_WIDTH), min(ceiling(workers, job.outer), ceiling(vectors, STRIP_WIDTH)))
         job.width = ceiling(vectors, number)
@@ -169,7 +174,7 @@ cdef void run_job(Job* job, int workers) noexcept nogil:
 
 cpdef bint takes(int kind, bint backward, bint is_double, Py_ssize_t n, Py_ssize_t inner) noexcept:
     """Whether there is a loop for this shape: for all but columns that are long, unless they are few."""
-    return n <= LONGEST_STRIP or choose(kind, backward, vd_lanes if is_double else vf_lanes, n, inner) != STRIPS
+    return n <= LONGEST_STRIP or choose(kind, backward, vd_lanes if is_double else vf_lanes, n, inner, False) != STRIPS
 
 
 def run(int kind, cnp.ndarray grad, cnp.ndarray x not None, cnp.ndarray out, int axis, cnp.ndarray mask=None,

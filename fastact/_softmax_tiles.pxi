@@ -198,11 +198,6 @@ cdef struct Lines:
     Py_ssize_t stride    # bytes from one to the next
 
 
-cdef inline bint in_lines(Job* job, int width) noexcept nogil:
-    return (job.inner >= width and not job.options and (job.kind != HARDMAX or job.backward)
-            and (job.stored == job.out_stored or job.kind == LOG_SUM))
-
-
 cdef inline vec part_of(int stored, char* line, Py_ssize_t j, Py_ssize_t part, vec pad) noexcept nogil:
     """Vector j of a line, of which there are `part` numbers, or all if that is 0."""
     return get_part[vec](stored, <vec*>line, j, part, pad) if part else get[vec](stored, <vec*>line, j)
