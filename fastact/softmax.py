@@ -367,8 +367,7 @@ def _apply(
     ):  # fmt: skip
         return kernels.softmax(kind, operands, (axis % x.ndim,), None)  # checked in a fraction of the time
     if hasattr(x, "__cuda_array_interface__"):
-        axes = normalize_axes(axis, x.ndim)
-        return kernels.softmax(kind, operands, axes, out) if plain else kernels.softmax(kind, operands, axes, out, ())
+        return kernels.softmax_on_device(function, operands, axis, where, lengths, temperature, out, dtype, keepdims)
 
     arrays = [as_array(function.name, operand) for operand in operands]
     natural = np.result_type(*(float_dtype(function.name, array.dtype) for array in arrays))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import itertools
 import os
 import re
 import subprocess
@@ -17,11 +18,13 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
 import fastact as fa
 from fastact.activations import piecewise
+from fastact.backends import _cuda_rows as rows
 from fastact.backends import cuda as backend
 from fastact.softmax import log_softmax, softmax
 
@@ -125,11 +128,13 @@ def test_collapse(shape: Any, strides: Any, collapsed: Any) -> None:
     assert backend._collapse(shape, tuple(strides)) == collapsed
 
 
-@pytest.mark.parametrize("n", [1, 2, 10, 256, 1000, 10**6])
-def test_row_threads(n: int) -> None:
-    threads = backend.row_threads(n)
-    assert 32 <= threads <= 1024
-    assert threads & (threads - 1) == 0
+@pytest.mark.parametrize("shape", [(1, 1, 1), (5, 2, 1), (7, 1000, 1), (3, 10**6, 1), (4, 7, 5), (1, 10**6, 10**5)])
+def test_row_layouts(shape: tuple[int, int, int]) -> None:
+    layout = rows.layout_of(*shape)
+    assert layout.threads & (layout.threads - 1) == 0
+    assert layout.threads * layout.rows <= 1024
+    assert layout.columns == (shape[2] > 1)
+    assert layout.parts == 1 or (layout.parts - 1) * rows.PART < shape[1] <= layout.parts * rows.PART
 
 
 # --- generated code ---------------------------------------------------------------------------------------------------
@@ -164,15 +169,46 @@ def test_code_for_strides(axes: int) -> None:
     check_code(library.get_asm_str(cc=(8, 0)), "float32")
 
 
+ROW_LAYOUTS = {
+    "warps": rows.Layout(32, 4, False),
+    "block": rows.Layout(256, 1, False),
+    "columns": rows.Layout(8, 32, True),
+}
+ROW_OPTIONS = {
+    "plain": rows.Options("float32", "float32"),
+    "float64": rows.Options("float64", "float64"),
+    "float16": rows.Options("float16", "float16"),
+    "bfloat16": rows.Options("bfloat16", "float32"),
+    "all": rows.Options("float32", "float32", 2, 1, True, True),
+}
+
+
 @needs_numba_cuda
-@pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("key", backend.ROW_KERNELS, ids=str)
-def test_code_for_rows(key: tuple[str, int], dtype: str) -> None:
+@pytest.mark.parametrize("options", ROW_OPTIONS)
+@pytest.mark.parametrize("layout", ROW_LAYOUTS)
+@pytest.mark.parametrize("key", sorted(rows.KINDS), ids=str)
+def test_code_for_rows(key: tuple[str, int], layout: str, options: str) -> None:
     backend.register()
-    code = backend._row_library(*key, 128, np.dtype(dtype), (8, 0)).get_asm_str(cc=(8, 0))
-    assert "bar.sync" in code
+    library = backend._row_library(rows.row_kernel, *key, ROW_LAYOUTS[layout], ROW_OPTIONS[options], (8, 0))
+    code = library.get_asm_str(cc=(8, 0))
+    assert ".entry" in code
     assert ".local" not in code
-    assert dtype == "float64" or ".f64" not in code
+    assert options == "float64" or ".f64" not in code
+    assert ("shfl" in code) == (layout != "columns")
+    assert ("bar.sync" in code) == (layout != "warps")
+
+
+@needs_numba_cuda
+@pytest.mark.parametrize(
+    "template", [rows.partial_kernel, rows.finishing_kernel], ids=lambda template: template.__name__
+)
+@pytest.mark.parametrize("key", sorted(rows.KINDS), ids=str)
+def test_code_for_parts_of_rows(key: tuple[str, int], template: Any) -> None:
+    backend.register()
+    library = backend._row_library(template, *key, rows.Layout(1024, 1, False, 9), ROW_OPTIONS["plain"], (8, 0))
+    code = library.get_asm_str(cc=(8, 0))
+    assert ".local" not in code
+    assert ".f64" not in code
 
 
 # --- indexing, in the simulator ---------------------------------------------------------------------------------------
@@ -211,7 +247,7 @@ class Pointer:
     """What a kernel sees of an array: items at an address."""
 
     def __init__(self, address: int, dtype: np.dtype[Any]) -> None:
-        self.address, self.dtype = address, dtype
+        self.address, self.dtype = address, np.dtype("u2") if dtype.name == "bfloat16" else dtype
         self.item = ctypes.c_char * dtype.itemsize
 
     def _at(self, i: Any) -> Any:
@@ -229,7 +265,17 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the backend run its kernels in Numba's simulator, on host memory, in blocks small enough to be quick."""
     backend.register()
     monkeypatch.setattr(backend, "THREADS", THREADS)
-    monkeypatch.setattr(backend, "row_threads", lambda n: THREADS)
+    sys.setswitchinterval(1e-6)  # the simulator's threads wait for each other by looking again and again
+
+    def shared_array(self: Any, shape: int, dtype: Any) -> np.ndarray:
+        """As the simulator's own, which two threads that come at once give an array each."""
+        caller = sys._getframe(1)
+        return self._allocations.setdefault((caller.f_code.co_filename, caller.f_lineno), np.empty(shape, dtype))
+
+    kernel_api: Any = importlib.import_module("numba.cuda.simulator.kernelapi")
+    monkeypatch.setattr(kernel_api.FakeCUDAShared, "array", shared_array)
+    for name, value in {"WARP": 2, "MOST_THREADS": 4, "BLOCK": 4, "PER_THREAD": 2, "PART": 8, "FEW_ROWS": 3}.items():
+        monkeypatch.setattr(rows, name, value)
 
     @contextmanager
     def device(_views: Any) -> Any:
@@ -250,16 +296,32 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> None:
             return operands, strides, Pointer(output, dtype), tuple(places[:axes]), tuple(places[axes:]), n
 
         if axes:
-            return backend.strided_kernel(formula, count, axes, dtype.type), arguments
-        return backend.contiguous_kernel(formula, count, dtype.type), arguments
+            return backend.strided_kernel(formula, items, axes, dtype), arguments
+        return backend.contiguous_kernel(formula, items, dtype), arguments
 
-    def row_kernel(kind: str, arrays: int, threads: int, dtype: Any, _capability: Any) -> Any:
-        template, logarithm = backend.ROW_KERNELS[kind, arrays]
+    def row_kernel(template: Any, kind: str, arrays: int, layout: Any, options: Any, _capability: Any) -> Any:
+        stored, result = backend._dtype(options.stored), backend._dtype(options.result)
+        wide = np.dtype("f8" if 8 in (stored.itemsize, result.itemsize) else "f4")
 
         def arguments(flat: Any) -> Any:
-            return *(Pointer(address, dtype) for address in flat[:-1]), flat[-1]
+            taken = iter(flat)
 
-        return template(logarithm, threads, dtype.type), arguments
+            def places(axes: int) -> tuple[int, ...]:
+                return tuple(itertools.islice(taken, axes))
+
+            yield tuple(Pointer(next(taken), stored) for _ in range(arrays))
+            if template is not rows.row_kernel:
+                yield Pointer(next(taken), wide)
+            if template is not rows.partial_kernel:
+                yield Pointer(next(taken), result)
+            yield from itertools.islice(taken, 4)
+            axes = options.mask
+            yield (Pointer(next(taken), np.dtype("u1")), places(axes), places(axes), next(taken)) if axes else ()
+            axes = options.counts
+            yield (Pointer(next(taken), np.dtype("i8")), places(axes), places(axes)) if axes else ()
+            yield from taken
+
+        return template(kind, arrays, layout, options, wide.type), arguments
 
     def launch(kernel: Any, _library: Any, _views: Any, grid: int, block: int, flat: Any) -> None:
         function, arguments = kernel
@@ -267,7 +329,9 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> None:
             warnings.simplefilter("ignore", RuntimeWarning)  # infinities
             backend.cuda.jit(function)[grid, block](*arguments(flat))
 
-    library = backend.Library(lambda shape, dtype, _: Simulated(np.full(shape, 77, dtype)), lambda array: 0)
+    library = backend.Library(
+        lambda shape, dtype, _: Simulated(np.full(shape, 77, dtype)), lambda array: 0, lambda host, _: Simulated(host)
+    )
     monkeypatch.setitem(backend.LIBRARIES, "numba", library)
     for name, stand_in in {
         "_device": device, "_elementwise_kernel": elementwise_kernel, "_row_kernel": row_kernel, "_launch": launch,
@@ -356,31 +420,129 @@ def test_simulated_overlap(shift: int) -> None:
     assert_same(out, expected)
 
 
+def over_axes(function: Any, *operands: np.ndarray, axis: Any = -1, where: Any = None, lengths: Any = None,
+              temperature: Any = 1.0, out: Any = None, dtype: Any = None) -> np.ndarray:  # fmt: skip
+    """A call of the softmax family in the simulator; reduced axes are kept."""
+    x, where, out = (
+        [Simulated(o) for o in operands],
+        *(Simulated(o) if isinstance(o, np.ndarray) else o for o in (where, out)),
+    )
+    result = backend.softmax_on_device(function, tuple(x), axis, where, lengths, temperature, out, dtype, True)
+    return result.array
+
+
+def on_cpu(function: Any, *operands: np.ndarray, **keywords: Any) -> np.ndarray:
+    if function is fa.logsumexp and len(operands) == 1:
+        keywords["keepdims"] = True
+    return (function if len(operands) == 1 else function.backward)(*operands, **keywords)
+
+
+#: One thread, a warp and a block for a row, parts of a row, columns, axes that are not neighbours.
+ROW_SHAPES = [
+    ((3, 1), -1), ((5, 3), -1), ((5, 7), 1), ((3, 21), 1), ((1, 35), 1), ((5, 5), 0), ((2, 9, 3), 1),
+    ((2, 3, 2), (1, 2)), ((2, 3, 2), (0, 2)), ((2, 3), None), ((2, 3), ()), ((4, 0), -1), ((0, 4), -1), ((4, 0, 2), 1), ((), -1),
+]  # fmt: skip
+
+
 @in_simulator
 @pytest.mark.usefixtures("simulator")
-@pytest.mark.parametrize("kind", [softmax, log_softmax], ids=lambda kind: kind.name)
-@pytest.mark.parametrize("shape", [(3, 1), (2, 7), (2, 8), (2, 41), (4, 0), (0, 4)], ids=str)
-def test_simulated_rows(kind: Any, shape: tuple[int, ...]) -> None:
-    rng = np.random.default_rng(1)
+@pytest.mark.parametrize(("shape", "axis"), ROW_SHAPES, ids=str)
+@pytest.mark.parametrize("function", [fa.softmax, fa.log_softmax, fa.softmin, fa.logsumexp], ids=lambda f: f.name)
+def test_simulated_softmax(function: Any, shape: tuple[int, ...], axis: Any) -> None:
+    """Forward and backward, into new arrays, in place, and from and to other layouts."""
+    x, grad = map(np.asarray, np.random.default_rng(1).normal(0, 3, (2, *shape)))
+    y = over_axes(function, x, axis=axis)
+    np.testing.assert_allclose(y, on_cpu(function, x, axis=axis), rtol=1e-13, atol=1e-300)
+    if function is fa.logsumexp:
+        given, last = y, x
+    else:
+        given, last = grad, y
+    slope = over_axes(function, given, last, axis=axis)
+    np.testing.assert_allclose(slope, on_cpu(function, given, last, axis=axis), rtol=1e-11, atol=1e-14)
+    turned = np.array(x, order="F")
+    assert_same(over_axes(function, turned, axis=axis), y)
+    wider = np.full((*y.shape, 2), np.nan)
+    over_axes(function, x, axis=axis, out=wider[..., 1])
+    assert_same(wider[..., 1], y)
+    assert np.isnan(wider[..., 0]).all()
+    if function is not fa.logsumexp:
+        assert over_axes(function, x, axis=axis, out=x) is x
+        assert_same(x, y)
+
+
+@in_simulator
+@pytest.mark.usefixtures("simulator")
+@pytest.mark.parametrize("options", ["where", "where of a row", "causal", "lengths", "temperature", "all", "none"])
+@pytest.mark.parametrize(
+    ("shape", "axis"), [((2, 1, 3, 4), -1), ((2, 2, 2, 9), -1), ((1, 1, 2, 20), -1), ((2, 1, 5, 3), 2)]
+)
+@pytest.mark.parametrize("function", [fa.softmax, fa.log_softmax, fa.logsumexp], ids=lambda f: f.name)
+def test_simulated_softmax_options(function: Any, shape: tuple[int, ...], axis: int, options: str) -> None:
+    rng = np.random.default_rng(2)
     x, grad = rng.normal(0, 3, (2, *shape))
-    y = backend.softmax(kind.name, (Simulated(x),), (1,), None).array
-    np.testing.assert_allclose(y, kind(x), rtol=1e-14)
-    slope = backend.softmax(kind.name, (Simulated(grad), Simulated(y)), (1,), None).array
-    np.testing.assert_allclose(slope, kind.backward(grad, y), rtol=1e-12, atol=1e-15)
-    result = backend.softmax(kind.name, (Simulated(x),), (1,), Simulated(x))
-    assert result.array is x
-    assert_same(x, y)
-    turned = np.asfortranarray(grad)
-    assert_same(backend.softmax(kind.name, (Simulated(turned), Simulated(y)), (1,), Simulated(turned)).array, slope)
+    mask = rng.random(shape) < 0.6
+    row = rng.random((shape[0], 1, 1, shape[-1])) < 0.7
+    lengths = rng.integers(0, shape[axis] + 1, shape[0])
+    given: dict[str, Any] = {
+        "where": {"where": mask}, "where of a row": {"where": row}, "causal": {"where": "causal"},
+        "lengths": {"lengths": lengths}, "temperature": {"temperature": 0.3}, "none": {"where": np.zeros(shape, bool)},
+        "all": {"where": mask, "lengths": lengths, "temperature": 2.5},
+    }[options]  # fmt: skip
+    if options == "causal" and axis != -1:
+        with pytest.raises(ValueError, match="causal"):
+            over_axes(function, x, axis=axis, **given)
+        return
+    y = over_axes(function, x, axis=axis, **given)
+    np.testing.assert_allclose(y, on_cpu(function, x, axis=axis, **given), rtol=1e-13, atol=1e-300)
+    x[..., 0] = np.nan  # which must not leak where it does not count
+    operands = (np.ones_like(y), x) if function is fa.logsumexp else (grad, y)
+    wanted = on_cpu(function, *operands, axis=axis, **given)
+    np.testing.assert_allclose(over_axes(function, *operands, axis=axis, **given), wanted, rtol=1e-11, atol=1e-14)
 
 
 @in_simulator
 @pytest.mark.usefixtures("simulator")
-def test_simulated_row_specials() -> None:
-    x = np.array([[0, np.nan, 1], [np.inf, 0, 1], [-np.inf] * 3, [-np.inf, 0, 0], [1e4, 1e4, -1e4]], np.float32)
-    for kind in (softmax, log_softmax):
-        y = backend.softmax(kind.name, (Simulated(x),), (1,), None).array
-        np.testing.assert_allclose(y, kind(x), rtol=1e-6)
+@pytest.mark.parametrize(
+    ("dtype", "result"), [("f2", None), ("f2", "f4"), ("f4", "f2"), ("f4", "f8"), ("i2", None), ("?", None)]
+)
+@pytest.mark.parametrize("shape", [(3, 7), (2, 20)], ids=str)
+@pytest.mark.parametrize("function", [fa.softmax, fa.log_softmax, fa.logsumexp], ids=lambda f: f.name)
+def test_simulated_softmax_dtypes(function: Any, shape: tuple[int, ...], dtype: str, result: str | None) -> None:
+    x = (np.random.default_rng(1).normal(0, 3, shape)).astype(dtype)
+    y = over_axes(function, x, dtype=result)
+    wanted = on_cpu(function, x, dtype=result, **({"axis": -1} if function is fa.logsumexp else {}))
+    assert y.dtype == wanted.dtype
+    np.testing.assert_allclose(y.astype("f8"), wanted.astype("f8"), rtol=4 * np.finfo(y.dtype).eps)
+    if dtype == "f2":
+        slope = over_axes(function, y, x if function is fa.logsumexp else y) if result is None else y
+        assert slope.dtype == y.dtype
+
+
+@in_simulator
+def test_simulated_bfloat16() -> None:
+    """Every bit pattern there, and rounding as ml_dtypes does it back."""
+    half = np.arange(1 << 16, dtype=np.uint16)
+    wide = (half.astype(np.uint32) << 16).view(np.float32)
+    assert_same(np.array([rows.from_bfloat16(each, np.float32(0)) for each in half]), wide)
+    values = sample("float32", 1000)[:2000]
+    with np.errstate(all="ignore"):
+        back = np.array([rows.to_bfloat16(each, np.uint16(0)) for each in values], np.uint16)
+        expected = values.astype(ml_dtypes.bfloat16)
+    same = (back == expected.view(np.uint16)) | np.isnan(values)
+    assert same.all()
+    assert np.isnan(back.view(ml_dtypes.bfloat16)[np.isnan(values)]).all()
+
+
+@in_simulator
+@pytest.mark.usefixtures("simulator")
+@pytest.mark.parametrize("n", [3, 20])
+def test_simulated_row_specials(n: int) -> None:
+    head = np.array([[0, np.nan, 1], [np.inf, 0, 1], [-np.inf] * 3, [-np.inf, 0, 0], [1e4, 1e4, -1e4]], np.float32)
+    x = np.concatenate([head, np.full((5, n - 3), -np.inf, np.float32)], 1)
+    for function in (fa.softmax, fa.log_softmax, fa.logsumexp):
+        for part in (x, x[:2]):  # of which two long rows are taken in parts
+            wanted = on_cpu(function, part, axis=-1)
+            np.testing.assert_allclose(over_axes(function, part), wanted, rtol=1e-6)
 
 
 @in_simulator
@@ -395,8 +557,16 @@ def test_simulated_errors() -> None:
         (TypeError, "not supported for the input types", lambda: on_simulator(fa.tanh, x.astype(complex))),
         (TypeError, "unexpected keyword argument 'axis'", lambda: on_simulator(fa.tanh, x, axis=1)),
         (fa.BackendError, "not where=", lambda: on_simulator(fa.tanh, x, where=x > 0)),
-        (fa.BackendError, "last axis", lambda: backend.softmax("softmax", (Simulated(x),), (0,), None)),
-        (TypeError, "float16", lambda: backend.softmax("softmax", (Simulated(x.astype("f2")),), (1,), None)),
+        (np.exceptions.AxisError, "axis 2 is out of bounds", lambda: over_axes(softmax, x, axis=2)),
+        (TypeError, "out has dtype float64", lambda: over_axes(softmax, x, out=np.ones((2, 3)))),
+        (ValueError, r"out has shape \(3, 2\)", lambda: over_axes(softmax, x, out=np.ones((3, 2), np.float32))),
+        (TypeError, "where has dtype float32", lambda: over_axes(softmax, x, where=x)),
+        (ValueError, "does not broadcast", lambda: over_axes(softmax, x, where=np.ones(4, bool))),
+        (ValueError, r"lengths\[1\] is 4", lambda: over_axes(softmax, x, lengths=[3, 4])),
+        (ValueError, "temperature holds 0.0", lambda: over_axes(softmax, x, temperature=0)),
+        (fa.BackendError, "one temperature", lambda: over_axes(softmax, x, temperature=[1, 2, 3])),
+        (ValueError, "grad_output has shape", lambda: over_axes(softmax, x[:1], x)),
+        (TypeError, "complex64", lambda: over_axes(softmax, x.astype(np.complex64))),
     ]:
         with pytest.raises(error, match=text):
             call()
@@ -585,8 +755,8 @@ def test_gpu_errors_leave_it_usable(cupy: Any, torch: Any) -> None:
         (ValueError, "out has shape", lambda: fa.relu(x, out=x[:1])),
         (ValueError, "broadcast", lambda: fa.leaky_relu(x, cupy.ones(2, np.float32))),
         (fa.BackendError, "takes host arrays", lambda: fa.relu(x, backend="serial")),
-        (fa.BackendError, "last axis", lambda: softmax(x, 0)),
-        (TypeError, "float16", lambda: softmax(x.astype(np.float16))),
+        (np.exceptions.AxisError, "out of bounds", lambda: softmax(x, 2)),
+        (TypeError, "host memory", lambda: softmax(x, where=host > 0)),
     ]:
         with pytest.raises(error, match=text):
             call()

@@ -3,7 +3,7 @@
 The one file that knows numba.cuda; _dispatch.py imports it, and only a call imports Numba's CUDA target. Formulas and
 primitives are the CPU's, compiled with the same explicit fma and nothing else contracted: results have the CPU's bits.
 In order: kernels (plain Python, which Numba's simulator runs too), compiling, arrays, the calls. A new kind of array is
-an entry in `LIBRARIES`, a softmax operation one in `ROW_KERNELS`.
+an entry in `LIBRARIES`. The kernels of the softmax family are in _cuda_rows.py.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from importlib.util import find_spec
 from types import SimpleNamespace
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -24,17 +25,33 @@ from numba import types
 from numba.core import config
 from numba.core.types import BaseTuple
 
+from fastact._axes import (
+    Options,
+    as_dtype,
+    as_lengths,
+    as_mask,
+    as_temperature,
+    float_dtype,
+    normalize_axes,
+    reduced,
+    wide_dtype,
+)
 from fastact._errors import BackendError
-from fastact._primitives import COMPILED, JIT_OPTIONS, PRIMITIVES, install, where
-from fastact.math import exp
+from fastact._primitives import COMPILED, JIT_OPTIONS, PRIMITIVES, install
+from fastact.backends import _cuda_rows
+from fastact.backends._cuda_rows import Layout
+from fastact.backends._cuda_rows import Options as RowOptions
 
-__all__ = ["elementwise", "ptx", "register", "softmax", "vectorize", "why_not"]
+__all__ = ["elementwise", "ptx", "register", "softmax", "softmax_on_device", "vectorize", "why_not"]
 
 SIMULATED: bool = config.ENABLE_CUDASIM  # type: ignore[attr-defined]
 
 #: Threads of an elementwise block, and elements of each: four loads in flight per thread reach the copy bandwidth.
 THREADS = 256
 PER_THREAD = 4
+
+#: Of each operand of a loop, the dtype of an array, or None for a number.
+Items = tuple[np.dtype[Any] | None, ...]
 
 #: The handle of CUDA's default stream.
 LEGACY_STREAM = 1
@@ -73,51 +90,38 @@ def why_not() -> str | None:
 # --- kernels ----------------------------------------------------------------------------------------------------------
 
 
-def item(operand: Any, i: Any) -> Any:
-    """Item i behind a pointer, or the number itself. This body is the simulator's; `register` has the compiled one."""
-    return operand if _is_number(operand) else operand[i]
+def _computes_in(dtype: np.dtype[Any]) -> Any:
+    """The scalar type of a kernel's arithmetic: float32 for half types, which are converted as they are read and stored."""
+    return np.float32 if dtype.itemsize == 2 else dtype.type
 
 
-def _computes_in(dtype: Any) -> Any:
-    """The scalar type of a kernel's arithmetic: float32 for float16, which is converted as it is loaded and stored."""
-    return np.float32 if dtype is np.float16 else dtype
-
-
-def _offset(axes: int) -> Callable[..., Any]:
-    """A device function: where element i in C order stands, in items, for strides over `axes` axes."""
-    if axes == 1:
-
-        @cuda.jit(device=True)
-        def offset(i, shape, strides):  # type: ignore[no-untyped-def]
-            return i * strides[0]
-    else:
-        outer, axis = _offset(axes - 1), axes - 1
-
-        @cuda.jit(device=True)
-        def offset(i, shape, strides):  # type: ignore[no-untyped-def]
-            above = i // shape[axis]
-            return (i - above * shape[axis]) * strides[axis] + outer(above, shape, strides)
-
-    return offset
-
-
-def _gather(count: int, axes: int, dtype: Any) -> Callable[..., Any]:
-    """A device function: element i of each of `count` operands, in the dtype of the loop, as a tuple."""
-    if count == 0:
+def _gather(items: Items, axes: int, dtype: np.dtype[Any]) -> Callable[..., Any]:
+    """A device function: element i of each operand, an array's item or a number, as the loop computes, in a tuple."""
+    if not items:
         return cuda.jit(device=True)(lambda operands, i, shape, strides: ())
-    before, last, offset = _gather(count - 1, axes, dtype), count - 1, _offset(axes)
+    before, last, number = _gather(items[:-1], axes, dtype), len(items) - 1, _computes_in(dtype)
+    item = items[-1]
+    if item is None:
 
-    @cuda.jit(device=True)
-    def gather(operands, i, shape, strides):  # type: ignore[no-untyped-def]
-        value = item(operands[last], offset(i, shape, strides[last]))
-        return before(operands, i, shape, strides) + (dtype(value),)  # noqa: RUF005 (Numba takes no starred tuples)
+        @cuda.jit(device=True)
+        def gather(operands, i, shape, strides):  # type: ignore[no-untyped-def]
+            return before(operands, i, shape, strides) + (operands[last],)  # noqa: RUF005 (Numba takes no starred tuples)
+    else:
+        load, _ = _cuda_rows.access(item.name, number)
+        offset = _cuda_rows.offset_of(axes)
+
+        @cuda.jit(device=True)
+        def gather(operands, i, shape, strides):  # type: ignore[no-untyped-def]
+            value = load(operands[last], offset(i, shape, strides[last]))
+            return before(operands, i, shape, strides) + (value,)  # noqa: RUF005
 
     return gather
 
 
-def contiguous_kernel(formula: Callable[..., Any], count: int, dtype: Any) -> Callable[..., None]:
+def contiguous_kernel(formula: Callable[..., Any], items: Items, dtype: np.dtype[Any]) -> Callable[..., None]:
     """kernel(operands, output, n): output[i] = formula(*operands[i]), of contiguous arrays of one shape and numbers."""
-    gather, unit = _gather(count, 1, _computes_in(dtype)), ((1,),) * count
+    gather, unit = _gather(items, 1, dtype), ((1,),) * len(items)
+    _, store = _cuda_rows.access(dtype.name, _computes_in(dtype))
 
     def kernel(operands, output, n):  # type: ignore[no-untyped-def]
         i = np.int64(cuda.blockIdx.x) * (THREADS * PER_THREAD) + cuda.threadIdx.x
@@ -126,156 +130,29 @@ def contiguous_kernel(formula: Callable[..., Any], count: int, dtype: Any) -> Ca
             b = gather(operands, i + THREADS, (n,), unit)
             c = gather(operands, i + 2 * THREADS, (n,), unit)
             d = gather(operands, i + 3 * THREADS, (n,), unit)
-            output[i] = formula(*a)
-            output[i + THREADS] = formula(*b)
-            output[i + 2 * THREADS] = formula(*c)
-            output[i + 3 * THREADS] = formula(*d)
+            store(output, i, formula(*a))
+            store(output, i + THREADS, formula(*b))
+            store(output, i + 2 * THREADS, formula(*c))
+            store(output, i + 3 * THREADS, formula(*d))
         else:
             while i < n:
-                output[i] = formula(*gather(operands, i, (n,), unit))
+                store(output, i, formula(*gather(operands, i, (n,), unit)))
                 i += THREADS
 
     return kernel
 
 
-def strided_kernel(formula: Callable[..., Any], count: int, axes: int, dtype: Any) -> Callable[..., None]:
+def strided_kernel(formula: Callable[..., Any], items: Items, axes: int, dtype: np.dtype[Any]) -> Callable[..., None]:
     """kernel(operands, strides, output, output_strides, shape, n): the same for any strides, 0 and negative too."""
-    gather, offset = _gather(count, axes, _computes_in(dtype)), _offset(axes)
+    gather, offset = _gather(items, axes, dtype), _cuda_rows.offset_of(axes)
+    _, store = _cuda_rows.access(dtype.name, _computes_in(dtype))
 
     def kernel(operands, strides, output, output_strides, shape, n):  # type: ignore[no-untyped-def]
         i = np.int64(cuda.blockIdx.x) * THREADS + cuda.threadIdx.x
         if i < n:
-            output[offset(i, shape, output_strides)] = formula(*gather(operands, i, shape, strides))
+            store(output, offset(i, shape, output_strides), formula(*gather(operands, i, shape, strides)))
 
     return kernel
-
-
-def _row_tools(threads: int, dtype: Any) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
-    """Device functions for a row that one block shares: maximum of it, sum of it, and adding without loss."""
-
-    @cuda.jit(device=True)
-    def add(total, low, value):  # type: ignore[no-untyped-def]
-        """total + low + value, the low part of the sum apart (two-sum)."""
-        high = total + value
-        rounded = high - total
-        return high, low + ((total - (high - rounded)) + (value - rounded))
-
-    @cuda.jit(device=True)
-    def block_maximum(value, shared):  # type: ignore[no-untyped-def]
-        me = cuda.threadIdx.x
-        shared[me] = value
-        step = threads // 2
-        while step > 0:
-            cuda.syncthreads()
-            if me < step and shared[me + step] > shared[me]:
-                shared[me] = shared[me + step]
-            step //= 2
-        cuda.syncthreads()
-        result = shared[0]
-        cuda.syncthreads()
-        return result
-
-    @cuda.jit(device=True)
-    def block_sum(high, low, shared, shared_low):  # type: ignore[no-untyped-def]
-        me = cuda.threadIdx.x
-        shared[me] = high
-        shared_low[me] = low
-        step = threads // 2
-        while step > 0:
-            cuda.syncthreads()
-            if me < step:
-                low_parts = shared_low[me] + shared_low[me + step]
-                shared[me], shared_low[me] = add(shared[me], low_parts, shared[me + step])
-            step //= 2
-        cuda.syncthreads()
-        result = shared[0] + shared_low[0]
-        cuda.syncthreads()
-        return result
-
-    return add, block_maximum, block_sum
-
-
-def _exp_of_difference(dtype: Any) -> Callable[..., Any]:
-    """A device function: e**(x - m), with what rounding took from x - m."""
-
-    @cuda.jit(device=True)
-    def exp_of_difference(x, m):  # type: ignore[no-untyped-def]
-        d = x - m
-        rounded = d - x
-        low = (x - (d - rounded)) - (m + rounded)
-        e = exp(d)
-        return e + e * where(d > dtype(-800), low, dtype(0))
-
-    return exp_of_difference
-
-
-def forward_kernel(logarithm: bool, threads: int, dtype: Any) -> Callable[..., None]:
-    """kernel(x, out, n): softmax or log_softmax of contiguous rows of n, a block each; out may be x."""
-    add, block_maximum, block_sum = _row_tools(threads, dtype)
-    exp_of_difference = _exp_of_difference(dtype)
-
-    def kernel(x, out, n):  # type: ignore[no-untyped-def]
-        shared = cuda.shared.array(threads, dtype)
-        shared_low = cuda.shared.array(threads, dtype)
-        row, me = np.int64(cuda.blockIdx.x) * n, cuda.threadIdx.x
-        m = dtype(-np.inf)
-        for j in range(me, n, threads):
-            m = where(x[row + j] > m, x[row + j], m)
-        m = block_maximum(m, shared)
-        total, low, count = dtype(0), dtype(0), dtype(0)
-        for j in range(me, n, threads):
-            v = x[row + j]
-            e = exp_of_difference(v, m)
-            if logarithm:  # of 1 + what all but one maximum add: it keeps its digits where one element dominates
-                count += where(v == m, dtype(1), dtype(0))
-                e = where(v == m, dtype(0), e)
-            total, low = add(total, low, e)
-        total = block_sum(total, low, shared, shared_low)
-        if logarithm:
-            count = block_sum(count, dtype(0), shared, shared_low)
-            total = math.log1p(total + (count - dtype(1))) + (m - m)  # m - m is NaN for an infinite maximum
-        for j in range(me, n, threads):
-            if logarithm:
-                out[row + j] = (x[row + j] - m) - total
-            else:
-                out[row + j] = exp_of_difference(x[row + j], m) / total
-
-    return kernel
-
-
-def backward_kernel(logarithm: bool, threads: int, dtype: Any) -> Callable[..., None]:
-    """kernel(grad_output, output, out, n): the gradient for the input of contiguous rows; out may be either."""
-    add, _, block_sum = _row_tools(threads, dtype)
-
-    def kernel(g, y, out, n):  # type: ignore[no-untyped-def]
-        shared = cuda.shared.array(threads, dtype)
-        shared_low = cuda.shared.array(threads, dtype)
-        row, me = np.int64(cuda.blockIdx.x) * n, cuda.threadIdx.x
-        total, low = dtype(0), dtype(0)
-        for j in range(me, n, threads):
-            total, low = add(total, low, g[row + j] if logarithm else g[row + j] * y[row + j])
-        total = block_sum(total, low, shared, shared_low)
-        for j in range(me, n, threads):
-            if logarithm:
-                out[row + j] = g[row + j] - exp(y[row + j]) * total
-            else:
-                out[row + j] = y[row + j] * (g[row + j] - total)
-
-    return kernel
-
-
-#: (name, number of arrays) -> (template, whether of the logarithm)
-ROW_KERNELS: dict[tuple[str, int], tuple[Callable[..., Any], bool]] = {
-    ("softmax", 1): (forward_kernel, False),
-    ("softmax", 2): (backward_kernel, False),
-    ("log_softmax", 1): (forward_kernel, True),
-    ("log_softmax", 2): (backward_kernel, True),
-}
-
-
-def row_threads(n: int) -> int:
-    """Threads of the block that takes a row of n elements: about eight elements each."""
-    return int(min(1024, max(32, 1 << max(0, (n - 1).bit_length() - 3))))
 
 
 # --- compiling --------------------------------------------------------------------------------------------------------
@@ -287,7 +164,7 @@ def register() -> None:
     global cuda
     from numba import cuda as module
 
-    cuda = module
+    cuda = _cuda_rows.cuda = module
     if SIMULATED:
         return
     extending: Any = importlib.import_module("numba.cuda.extending")
@@ -296,11 +173,16 @@ def register() -> None:
     for function, scalar in COMPILED.items():
         extending.overload(function, jit_options=JIT_OPTIONS, strict=False)(lambda *_, scalar=scalar: scalar)
 
-    @extending.overload(item)
-    def compiled_item(operand, i):  # type: ignore[no-untyped-def]
-        if isinstance(operand, types.CPointer):
-            return lambda operand, i: operand[i]
-        return lambda operand, i: operand
+    for conversion in _cuda_rows.CONVERSIONS:
+        install(extending, *conversion)
+
+    @extending.overload(_cuda_rows.log1p)
+    def compiled_log1p(z):  # type: ignore[no-untyped-def]
+        return lambda z: math.log1p(z)
+
+    @extending.overload(_cuda_rows.exchange)
+    def compiled_exchange(value, step):  # type: ignore[no-untyped-def]
+        return lambda value, step: module.shfl_xor_sync(0xFFFFFFFF, value, step)
 
 
 @contextmanager
@@ -334,29 +216,45 @@ def _compile(kernel: Callable[..., None], arguments: tuple[Any, ...], capability
 
 
 def _type(dtype: np.dtype[Any]) -> Any:
-    """The Numba type of an item in memory; bool is stored as a byte."""
+    """The Numba type of an item in memory; bool is stored as a byte, bfloat16 as its bits."""
+    if dtype.name == "bfloat16":
+        return types.uint16
     return numba.from_dtype(np.dtype(np.uint8) if dtype.kind == "b" else dtype)
 
 
 def _elementwise_library(
-    formula: Callable[..., Any], dtype: np.dtype[Any], items: tuple[np.dtype[Any] | None, ...], axes: int,
-    capability: tuple[int, int],
+    formula: Callable[..., Any], dtype: np.dtype[Any], items: Items, axes: int, capability: tuple[int, int],
 ) -> Any:  # fmt: skip
     """Code for a formula. items: the dtype of each array operand, None for a number; axes: 0 if all are contiguous."""
-    number = _type(np.dtype(_computes_in(dtype.type)))
+    number = _type(np.dtype(_computes_in(dtype)))
     operands = BaseTuple.from_types([number if each is None else types.CPointer(_type(each)) for each in items])
     output = types.CPointer(_type(dtype))
     if not axes:
-        return _compile(contiguous_kernel(formula, len(items), dtype.type), (operands, output, types.int64), capability)
+        return _compile(contiguous_kernel(formula, items, dtype), (operands, output, types.int64), capability)
     place = types.UniTuple(types.int64, axes)
     arguments = (operands, types.UniTuple(place, len(items)), output, place, place, types.int64)
-    return _compile(strided_kernel(formula, len(items), axes, dtype.type), arguments, capability)
+    return _compile(strided_kernel(formula, items, axes, dtype), arguments, capability)
 
 
-def _row_library(kind: str, arrays: int, threads: int, dtype: np.dtype[Any], capability: tuple[int, int]) -> Any:
-    template, logarithm = ROW_KERNELS[kind, arrays]
-    pointer = types.CPointer(_type(dtype))
-    return _compile(template(logarithm, threads, dtype.type), (*[pointer] * (arrays + 1), types.int64), capability)
+def _row_library(
+    template: Callable[..., Any], kind: str, arrays: int, layout: Layout, options: RowOptions,
+    capability: tuple[int, int],
+) -> Any:  # fmt: skip
+    """Code for rows: a template of _cuda_rows.py."""
+    stored, result = (_type(_dtype(name)) for name in (options.stored, options.result))
+    wide = np.float64 if "float64" in (options.stored, options.result) else np.float32
+    number, long = numba.from_dtype(np.dtype(wide)), types.int64
+    operands = BaseTuple.from_types([types.CPointer(stored)] * arrays)
+    sums = [] if template is _cuda_rows.row_kernel else [types.CPointer(number)]
+    out = [] if template is _cuda_rows.partial_kernel else [types.CPointer(result)]
+
+    def of_rows(item: Any, axes: int, *more: Any) -> Any:
+        shape = types.UniTuple(long, axes)
+        return BaseTuple.from_types([types.CPointer(item), shape, shape, *more] if axes else [])
+
+    mask, counts = of_rows(types.uint8, options.mask, long), of_rows(long, options.counts)
+    arguments = (operands, *sums, *out, long, long, long, number, mask, counts, long)
+    return _compile(template(kind, arrays, layout, options, wide), arguments, capability)
 
 
 def _loaded(compile_library: Callable[..., Any]) -> Callable[..., Any]:
@@ -406,6 +304,7 @@ class Library(NamedTuple):
 
     empty: Callable[..., Any]  # (shape, dtype, array like which it shall be)
     stream: Callable[[Any], int]  # handle of the stream in which the array's library works now
+    put: Callable[..., Any]  # (array in host memory, array beside which it is wanted)
 
 
 def _numba_stream(array: Any) -> int:
@@ -430,11 +329,22 @@ def _torch_stream(array: Any) -> int:
     return int(sys.modules["torch"].cuda.current_stream(array.device).cuda_stream)
 
 
+def _cupy_put(host: np.ndarray, array: Any) -> Any:
+    with array.device:
+        return sys.modules["cupy"].asarray(host)
+
+
 #: top-level module of an array's class -> its library, which is imported already if there is such an array
 LIBRARIES = {
-    "numba": Library(lambda shape, dtype, array: cuda.device_array(shape, dtype, stream=array.stream), _numba_stream),
-    "cupy": Library(_cupy_empty, _cupy_stream),
-    "torch": Library(_torch_empty, _torch_stream),
+    "numba": Library(
+        lambda shape, dtype, array: cuda.device_array(shape, dtype, stream=array.stream),
+        _numba_stream,
+        lambda host, array: cuda.to_device(host, stream=array.stream),
+    ),
+    "cupy": Library(_cupy_empty, _cupy_stream, _cupy_put),
+    "torch": Library(
+        _torch_empty, _torch_stream, lambda host, array: sys.modules["torch"].from_numpy(host).to(array.device)
+    ),
 }
 
 
@@ -450,6 +360,15 @@ def _library_name(kind: Any) -> str:
     )
 
 
+def _dtype(name: str) -> np.dtype[Any]:
+    """A dtype by name; bfloat16 is ml_dtypes'."""
+    if name != "bfloat16":
+        return np.dtype(name)
+    if find_spec("ml_dtypes") is None:
+        raise BackendError("bfloat16 needs ml_dtypes; pip install ml_dtypes")
+    return np.dtype(importlib.import_module("ml_dtypes").bfloat16)
+
+
 def _c_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
 
@@ -460,7 +379,7 @@ class View:
     def __init__(self, array: Any, interface: dict[str, Any]) -> None:
         self.array = array
         self.pointer, self.read_only = interface["data"]
-        self.dtype = np.dtype(interface["typestr"])
+        self.dtype = _dtype("bfloat16" if interface["typestr"] == "<V2" else interface["typestr"])
         self.shape = tuple(interface["shape"])
         self.stream: int | None = interface.get("stream")
         bytes_ = interface.get("strides")
@@ -470,6 +389,31 @@ class View:
             if any(step % self.dtype.itemsize for step in bytes_):
                 raise BackendError("backend 'cuda' takes arrays whose strides are whole items; copy the array first")
             self.strides = tuple(step // self.dtype.itemsize for step in bytes_)
+
+    @classmethod
+    def of(cls, array: Any) -> View:
+        return cls(array, array.__cuda_array_interface__)
+
+    def contiguous(self) -> bool:
+        """Whether the elements follow each other in C order."""
+        places = zip(self.shape, self.strides, _c_strides(self.shape), strict=True)
+        return all(size == 1 or step == wanted for size, step, wanted in places)
+
+    def with_places(self, shape: tuple[int, ...], strides: tuple[int, ...]) -> View:
+        view = copy(self)
+        view.shape, view.strides = shape, strides
+        return view
+
+    def permuted(self, order: Sequence[int]) -> View:
+        return self.with_places(tuple(self.shape[i] for i in order), tuple(self.strides[i] for i in order))
+
+    def shaped(self, shape: tuple[int, ...]) -> View:
+        """With other axes of size 1."""
+        steps = iter([step for size, step in zip(self.shape, self.strides, strict=True) if size != 1])
+        return self.with_places(shape, tuple(1 if size == 1 else next(steps) for size in shape))
+
+    def broadcast_view(self, shape: tuple[int, ...]) -> View:
+        return self.with_places(shape, self.broadcast(shape))
 
     def broadcast(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Strides in which this array is read as one of `shape`."""
@@ -572,7 +516,7 @@ def _run(
     axes = 0 if all(each == (1,) for each in array_strides) else len(shape)
     items = tuple(o.dtype if isinstance(o, View) else None for o in operands)
     kernel = _elementwise_kernel(formula, dtype, items, axes, capability)
-    number_type = _computes_in(dtype.type)
+    number_type = _computes_in(dtype)
     arguments = [o.pointer if isinstance(o, View) else number_type(o) for o in operands]
     if axes:
         arguments += [step for each in strides[:-1] for step in each]
@@ -708,57 +652,204 @@ def _host_array(name: str, operand: Any) -> np.ndarray | np.generic:
 
 
 def softmax(kind: str, arrays: tuple[Any, ...], axes: tuple[int, ...], out: Any, options: Any = None) -> Any:
-    """Forward for arrays (x,), backward for (grad_output, output), over the last axis; float32 and float64."""
-    if (kind, len(arrays)) not in ROW_KERNELS or options is not None:
-        raise BackendError(
-            f"{kind}: backend 'cuda' has softmax and log_softmax, without where, lengths, temperature and dtype; "
-            "copy x to the host"
-        )
+    """Forward for host arrays (x,), backward for two, checked before; they are copied to the GPU and back."""
     register()
-    views = _views(arrays if out is None else (*arrays, out))
-    if not any(isinstance(view, View) for view in views):
-        moved = tuple(cuda.to_device(np.ascontiguousarray(array)) for array in arrays)
-        result = softmax(kind, moved, axes, None).copy_to_host()
-        if out is None:
-            return result
-        out[...] = result
-        return out
+    x, options = arrays[-1], options or Options(arrays[-1].dtype)
+    if "bfloat16" in (x.dtype.name, options.dtype.name):
+        raise BackendError(f"{kind}: backend 'cuda' takes bfloat16 of PyTorch's tensors, not of host arrays")
+    if isinstance(options.temperature, np.ndarray):
+        raise BackendError(f"{kind}: backend 'cuda' takes one temperature for all; divide x by the array instead")
+    counting = [None if each is None else View.of(_put(each)) for each in (options.where, options.lengths)]
+    views = [View.of(_put(each)) for each in arrays]
+    result = _over_axes(
+        kind, LIBRARIES["numba"], views, None, axes, options.dtype, *counting, options.causal, options.temperature
+    ).array.copy_to_host()
+    if out is None:
+        return result
+    out[...] = result
+    return out
 
-    library = _common_library(kind, views)
-    target = None if out is None else views.pop()
-    shape = views[-1].shape
-    if tuple(axes) != (len(shape) - 1,):
-        _refuse_axes(kind, axes, len(shape))
-    if views[0].shape != shape:
-        raise ValueError(f"grad_output has shape {views[0].shape}, output {shape}; they must be equal")
-    dtype = np.result_type(*(np.exp.resolve_dtypes((view.dtype, None))[-1] for view in views))
-    if dtype not in (np.float32, np.float64):
-        raise TypeError(f"{kind}: backend 'cuda' takes float32 and float64, not {dtype}; convert x first")
+
+def _put(array: np.ndarray) -> Any:
+    return cuda.to_device(np.ascontiguousarray(array, array.dtype.newbyteorder("=")))
+
+
+def softmax_on_device(
+    function: Any, operands: tuple[Any, ...], axis: Any, where: Any, lengths: Any, temperature: Any, out: Any, dtype: Any,
+    keepdims: bool,
+) -> Any:  # fmt: skip
+    """A call of the softmax family whose x is on the GPU, with the arguments as its users write them."""
+    register()
+    kind, name = function.kind, function.name
+    given = [*operands, *([] if out is None else [out])]
+    counting = [each for each in (where, lengths) if hasattr(each, "__cuda_array_interface__")]
+    library = _common_library(name, [*_views(given), *_views(counting)])
+    views = [View.of(each) for each in operands]
+    x = views[-1]
+    whole = x.shape or (1,)
+    axes = normalize_axes(axis, len(whole))
+    natural = np.result_type(*(float_dtype(name, view.dtype) for view in views))
+    result_dtype = natural if dtype is None else as_dtype(dtype)
+    kept = reduced(x.shape, axes)
+    rest = tuple(size for i, size in enumerate(x.shape) if i not in axes)
+    if len(views) == 2 and views[0].shape not in ((x.shape,) if kind != "logsumexp" else (rest, kept)):
+        raise ValueError(f"grad_output has shape {views[0].shape}; {name} of this has {x.shape}")
+    shape = x.shape if kind != "logsumexp" or len(views) == 2 else kept if keepdims else rest
+    target = None if out is None else View.of(out)
     if target is not None:
-        _check_out(target, shape, dtype)
-    with _device(views if target is None else [*views, target]) as capability:
-        contiguous = _c_strides(shape)
-        for i, view in enumerate(views):
-            if view.strides != contiguous or view.dtype != dtype:
-                views[i] = _new(library, shape, dtype, view)
-                _copy(capability, library, view, views[i])
-        if target is not None and target.strides == contiguous and not any(map(target.hides, views)):
-            result = target
-        else:
-            result = _new(library, shape, dtype, views[0])
-        rows, n = math.prod(shape[:-1]), shape[-1]
-        if rows and n:
-            threads = row_threads(n)
-            kernel = _row_kernel(kind, len(views), threads, dtype, capability)
-            pointers = [view.pointer for view in (*views, result)]
-            _launch(kernel, library, [*views, result], rows, threads, [*pointers, n])
-        if target is not None and result is not target:
-            _copy(capability, library, result, target)
+        _check_out(target, shape, result_dtype)
+    mask, causal = _mask_view(name, where, whole, axes)
+    counts = _counts_view(library, lengths, whole, axes, x.array)
+    divisor = as_temperature(temperature, whole)
+    if isinstance(divisor, np.ndarray):
+        raise BackendError(f"{name}: backend 'cuda' takes one temperature for all; divide x by the array instead")
+    operand_views = [view.shaped(whole if view.shape == x.shape else reduced(whole, axes)) for view in views]
+    result = _over_axes(
+        kind, library, operand_views, target, axes, result_dtype, mask, counts, causal, function.sign * divisor, shape
+    )
     return result.array if out is None else out
 
 
-def _refuse_axes(kind: str, axes: Sequence[int], ndim: int) -> NoReturn:
-    raise BackendError(
-        f"{kind}: backend 'cuda' works over the last axis, not over axes {tuple(axes)} of {ndim}; move the axis last "
-        "(numpy.moveaxis, cupy.moveaxis, torch.movedim), or use the CPU"
-    )
+def _mask_view(name: str, where: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[View | None, bool]:
+    if where is None or isinstance(where, str):
+        return None, False if where is None else as_mask(where, shape, axes)[1]
+    if not hasattr(where, "__cuda_array_interface__"):
+        raise TypeError(f"{name}: where is a {type(where).__name__} in host memory, and x on the GPU; move it there")
+    mask = View.of(where)
+    if mask.dtype != np.bool_:
+        raise TypeError(f"where has dtype {mask.dtype}; pass a boolean mask, True where an element counts, or lengths=")
+    new = len(shape) - len(mask.shape)
+    if new < 0 or any(a not in (1, b) for a, b in zip(mask.shape, shape[new:], strict=True)):
+        raise ValueError(f"where of shape {mask.shape} does not broadcast to x of shape {shape}")
+    return mask, False
+
+
+def _counts_view(
+    library: Library, lengths: Any, shape: tuple[int, ...], axes: tuple[int, ...], model: Any
+) -> View | None:
+    """lengths of len(shape) dimensions, as int64; of host memory checked, on the GPU taken for 0 or n beyond these."""
+    if lengths is None:
+        return None
+    if not hasattr(lengths, "__cuda_array_interface__"):
+        return View.of(library.put(as_lengths(lengths, shape, axes), model))
+    counts = View.of(lengths)
+    if len(axes) != 1 or counts.dtype != np.int64:
+        raise TypeError(f"lengths on the GPU has dtype {counts.dtype}; it must be int64, for one axis")
+    others = shape[: axes[0]] + shape[axes[0] + 1 :]
+    new = len(others) - len(counts.shape)
+    if new < 0 or any(a not in (1, b) for a, b in zip(counts.shape, others, strict=False)):
+        raise ValueError(f"lengths of shape {counts.shape} does not fit x of shape {shape} without axis {axes[0]}")
+    sizes, strides = [*counts.shape, *[1] * new], [*counts.strides, *[0] * new]
+    sizes.insert(axes[0], 1)
+    strides.insert(axes[0], 0)
+    return counts.with_places(tuple(sizes), tuple(strides))
+
+
+def _over_axes(
+    kind: str, library: Library, views: list[View], target: View | None, axes: tuple[int, ...], dtype: np.dtype[Any],
+    mask: View | None, counts: View | None, causal: bool, divisor: float, shape: tuple[int, ...] | None = None,
+) -> View:  # fmt: skip
+    """The operation over `axes`, to `target` or a new array of the given shape."""
+    x, arrays = views[-1], len(views)
+    if (kind, arrays) not in _cuda_rows.KINDS:
+        raise BackendError(f"backend 'cuda' has no {kind}; copy x to the host")
+    computed = reduced(x.shape, axes) if kind == "logsumexp" and arrays == 1 else x.shape
+    shape = computed if shape is None else shape
+    natural = np.result_type(*(float_dtype(kind, view.dtype) for view in views))
+    others = [axis for axis in range(len(x.shape)) if axis not in axes]
+    together = not axes or axes == tuple(range(axes[0], axes[0] + len(axes)))
+    order = list(range(len(x.shape))) if together else [*others, *axes]
+    options = [each for each in (mask, counts) if each is not None]
+    with _device([*views, *options, *([] if target is None else [target])]) as capability:
+        ready = []
+        for view in views:
+            turned = view.permuted(order)
+            if turned.dtype != natural or not turned.contiguous():
+                copied = _new(library, turned.shape, natural, x)
+                _copy(capability, library, turned, copied)
+                turned = copied
+            ready.append(turned)
+        straight = together and target is not None and target.contiguous()
+        if target is not None and straight and not any(map(target.hides, ready)):
+            result = target
+        else:
+            result = _new(library, shape if together else tuple(computed[axis] for axis in order), dtype, x)
+        places = [order.index(axis) for axis in axes]
+        _rows(kind, library, capability, ready, result, places, mask and mask.broadcast_view(x.shape).permuted(order),
+              counts and counts.broadcast_view(reduced(x.shape, axes)).permuted(order), causal, divisor)  # fmt: skip
+        if result is target:
+            return result
+        if not together:
+            back = [order.index(axis) for axis in range(len(order))]
+            turned = result.shaped(tuple(computed[axis] for axis in order)).permuted(back)
+            result = _new(library, shape, dtype, x) if target is None else target
+            _copy(capability, library, turned, result.shaped(computed))
+        elif target is not None:
+            _copy(capability, library, result, target)
+            result = target
+    return result
+
+
+def _rows(
+    kind: str, library: Library, capability: tuple[int, int], views: Sequence[View], result: View, axes: Sequence[int],
+    mask: View | None, counts: View | None, causal: bool, divisor: float,
+) -> None:  # fmt: skip
+    """Launch the kernels for contiguous arrays, over axes that are neighbours."""
+    shape = views[-1].shape
+    first, last = (axes[0], axes[-1] + 1) if axes else (len(shape), len(shape))
+    n, inner = math.prod(shape[first:last]), math.prod(shape[last:])
+    rows = math.prod(shape[:first]) * inner
+    if rows == 0 or math.prod(result.shape) == 0:
+        return
+    mask_arguments: list[Any] = []
+    count_arguments: list[Any] = []
+    if mask is not None:
+        step = _merge(shape[first:last], mask.strides[first:last])
+        if len(step[0]) > 1:
+            dense = _new(library, mask.shape, mask.dtype, views[0])
+            _copy(capability, library, mask, dense)
+            mask = dense
+            step = _merge(shape[first:last], mask.strides[first:last])
+        sizes, strides = _merge(shape[:first] + shape[last:], mask.strides[:first] + mask.strides[last:])
+        mask_arguments = [mask.pointer, *sizes, *strides, step[1][0]]
+    if counts is not None:
+        kept, steps = _merge(shape[:first] + shape[last:], counts.strides[:first] + counts.strides[last:])
+        count_arguments = [counts.pointer, *kept, *steps]
+    wide = wide_dtype(views[-1].dtype, result.dtype)
+    options = RowOptions(
+        views[-1].dtype.name, result.dtype.name, (len(mask_arguments) - 2) // 2 if mask_arguments else 0,
+        (len(count_arguments) - 1) // 2 if count_arguments else 0, causal, divisor != 1,
+    )  # fmt: skip
+    layout = _cuda_rows.layout_of(rows, n, inner)
+    queries = shape[first - 1] if causal else 1
+    pointers = [view.pointer for view in views]
+    rest = [rows, n, inner, wide.type(divisor), *mask_arguments, *count_arguments, queries]
+    used = [*views, result, *([] if mask is None else [mask]), *([] if counts is None else [counts])]
+
+    def run(template: Callable[..., Any], grid: int, *middle: int) -> None:
+        kernel = _row_kernel(template, kind, len(views), layout, options, capability)
+        _launch(kernel, library, used, grid, layout.threads * layout.rows, [*pointers, *middle, *rest])
+
+    if layout.parts == 1:
+        run(_cuda_rows.row_kernel, -(-rows // layout.rows), result.pointer)
+    else:
+        sums = _new(library, (4 * rows * layout.parts,), wide, views[0])
+        run(_cuda_rows.partial_kernel, rows * layout.parts, sums.pointer)
+        run(_cuda_rows.finishing_kernel, rows * layout.parts, sums.pointer, result.pointer)
+
+
+def _merge(shape: Sequence[int], strides: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The same places in the same order with as few axes as possible, at least one."""
+    sizes, steps = [1], [0]
+    for size, step in zip(shape, strides, strict=True):
+        if size == 1:
+            continue
+        if sizes == [1]:
+            sizes, steps = [size], [step]
+        elif steps[-1] == step * size:
+            sizes[-1] *= size
+            steps[-1] = step
+        else:
+            sizes.append(size)
+            steps.append(step)
+    return tuple(sizes), tuple(steps)

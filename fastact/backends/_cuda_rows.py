@@ -1,0 +1,473 @@
+"""The kernels of the softmax family on the GPU, over one axis of an array seen as (outer, n, inner).
+
+Plain Python, which Numba's simulator runs too; cuda.py compiles and launches it. A row is the n numbers that are
+reduced, `inner` apart in memory, and row q of outer * inner begins at (q // inner) * n * inner + q % inner.
+
+    rows      inner == 1: neighbouring threads take neighbouring numbers, a warp or a block for a row
+    columns   inner > 1: neighbouring threads take neighbouring rows, and a block 32 of them
+    parts     few long rows: several blocks for each, which leave their sums to a second kernel
+
+The exponential and all sums are those of the CPU's Numba rows: e**(x - m) with what rounding took from x - m, and sums
+of two parts. A new operation: its kind in `KINDS`, and its branch in `finish`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import ir
+
+from fastact._primitives import where
+from fastact.math import exp
+
+__all__ = ["KINDS", "Layout", "Options", "access", "layout_of", "offset_of"]
+
+#: The module numba.cuda, once cuda.py has imported it.
+cuda: Any = None
+
+#: The operations, by what they compute and the number of arrays they read.
+KINDS = {
+    ("softmax", 1), ("log_softmax", 1), ("logsumexp", 1), ("softmax", 2), ("log_softmax", 2), ("logsumexp", 2),
+}  # fmt: skip
+
+WARP = 32
+#: Numbers for a thread, about; the rest of a row in registers and the first-level cache hides the latency.
+PER_THREAD = 8
+MOST_THREADS = 1024
+#: Threads of a block that takes several rows, at least.
+BLOCK = 128
+#: Numbers of a part of a long row, and from how many on rows are long where they are too few to fill the GPU.
+PART = 8192
+FEW_ROWS = 512
+
+
+class Layout(NamedTuple):
+    """How the threads of a block share its rows."""
+
+    threads: int  # of a row
+    rows: int  # of a block
+    columns: bool  # whether neighbouring threads have neighbouring rows
+    parts: int = 1  # blocks of a row
+
+
+class Options(NamedTuple):
+    """What a kernel is compiled for, beyond the operation."""
+
+    stored: str  # dtype of x and of the gradient
+    result: str
+    mask: int = 0  # axes of the mask's rows; 0 if there is none
+    counts: int = 0  # axes of the counts' rows
+    causal: bool = False
+    divided: bool = False  # by a temperature
+
+
+def layout_of(rows: int, n: int, inner: int) -> Layout:
+    """A power of two of threads for each row, and BLOCK threads or more for a block."""
+    if inner > 1:
+        threads = min(MOST_THREADS // WARP, max(1, _power_of_two(n) // PER_THREAD))
+        return Layout(threads, WARP, True)
+    if rows < FEW_ROWS and n > 2 * PART:
+        return Layout(MOST_THREADS, 1, False, -(-n // PART))
+    threads = min(MOST_THREADS, max(1, _power_of_two(n) // PER_THREAD))
+    return Layout(threads, max(1, BLOCK // threads), False)
+
+
+def _power_of_two(n: int) -> int:
+    return 1 << max(0, (n - 1).bit_length())
+
+
+# --- what the simulator and the compiler do differently -------------------------------------------------------------------
+
+
+def exchange(value: Any, step: int) -> Any:
+    """The value of the thread whose number in the warp differs by the bit `step`. This body is the simulator's."""
+    shared = cuda.shared.array(MOST_THREADS, np.float64)
+    me = cuda.threadIdx.x
+    shared[me] = value
+    cuda.syncthreads()
+    other = shared[me ^ step]
+    cuda.syncthreads()
+    return other
+
+
+def log1p(z: Any) -> Any:
+    """log(1 + z). This body is the simulator's: Python's own refuses -1."""
+    return np.log1p(z)
+
+
+def from_bfloat16(bits: Any, like: Any) -> Any:
+    """A float32, as the type of `like`, of the upper half of its bits. This body is the simulator's."""
+    return type(like)(np.array(int(bits) << 16, np.uint32).view(np.float32))
+
+
+def to_bfloat16(value: Any, like: Any) -> Any:
+    """The upper half of the bits of a float32, rounded to nearest even. This body is the simulator's."""
+    bits = int(np.array(value, np.float32).view(np.uint32))
+    rounded = bits | 0x400000 if value != value else bits + 0x7FFF + (bits >> 16 & 1)
+    return type(like)(rounded >> 16)
+
+
+def _from_bfloat16(builder: Any, values: Any, cast: Any) -> Any:
+    wide = builder.shl(builder.zext(values[0], ir.IntType(32)), ir.Constant(ir.IntType(32), 16))
+    return builder.bitcast(wide, ir.FloatType())
+
+
+def _to_bfloat16(builder: Any, values: Any, cast: Any) -> Any:
+    word = ir.IntType(32)
+    bits = builder.bitcast(values[0], word)
+    odd = builder.and_(builder.lshr(bits, ir.Constant(word, 16)), ir.Constant(word, 1))
+    rounded = builder.add(builder.add(bits, ir.Constant(word, 0x7FFF)), odd)
+    nan = builder.fcmp_unordered("uno", values[0], values[0])
+    kept = builder.select(nan, builder.or_(bits, ir.Constant(word, 0x400000)), rounded)
+    return builder.trunc(builder.lshr(kept, ir.Constant(word, 16)), ir.IntType(16))
+
+
+#: As the primitives: (function, its number of arguments, whose type the result has, LLVM body).
+CONVERSIONS = [(from_bfloat16, 2, 1, _from_bfloat16), (to_bfloat16, 2, 1, _to_bfloat16)]
+
+
+def access(stored: str, dtype: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Device functions: number i as it is computed, and storing one. bfloat16 is stored as uint16."""
+    if stored == "bfloat16":
+
+        @cuda.jit(device=True)
+        def load(pointer, i):  # type: ignore[no-untyped-def]
+            return from_bfloat16(pointer[i], np.float32(0))
+
+        @cuda.jit(device=True)
+        def store(pointer, i, value):  # type: ignore[no-untyped-def]
+            pointer[i] = to_bfloat16(value, np.uint16(0))
+    else:
+
+        @cuda.jit(device=True)
+        def load(pointer, i):  # type: ignore[no-untyped-def]
+            return dtype(pointer[i])
+
+        @cuda.jit(device=True)
+        def store(pointer, i, value):  # type: ignore[no-untyped-def]
+            pointer[i] = value
+
+    return load, store
+
+
+# --- over the threads of a row --------------------------------------------------------------------------------------------
+
+
+def _reductions(layout: Layout, dtype: Any) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
+    """Device functions: adding without loss; the maximum and the sum over the threads of a row, for each of them."""
+    threads, rows = layout.threads, layout.rows
+    block, apart = threads * rows, rows if layout.columns else 1
+    inside = 1 if layout.columns else min(threads, WARP)  # threads of a row that are in one warp
+    warps = threads // inside
+
+    @cuda.jit(device=True)
+    def add(total, low, value):  # type: ignore[no-untyped-def]
+        """total + low + value, the low part of the sum apart (two-sum)."""
+        high = total + value
+        rounded = high - total
+        return high, low + ((total - (high - rounded)) + (value - rounded))
+
+    @cuda.jit(device=True)
+    def maximum(value):  # type: ignore[no-untyped-def]
+        step = inside // 2
+        while step > 0:
+            other = dtype(exchange(value, step))
+            value = where(other > value, other, value)
+            step //= 2
+        if warps > 1:
+            shared = cuda.shared.array(block, dtype)
+            me = cuda.threadIdx.x
+            shared[me] = value
+            cuda.syncthreads()
+            first = me % rows if layout.columns else me // threads * threads
+            for i in range(warps):
+                other = shared[first + i * inside * apart]
+                value = where(other > value, other, value)
+            cuda.syncthreads()
+        return value
+
+    @cuda.jit(device=True)
+    def total_of(high, low):  # type: ignore[no-untyped-def]
+        step = inside // 2
+        while step > 0:
+            other, other_low = dtype(exchange(high, step)), dtype(exchange(low, step))
+            high, low = add(high, low + other_low, other)
+            step //= 2
+        if warps > 1:
+            shared = cuda.shared.array(block, dtype)
+            shared_low = cuda.shared.array(block, dtype)
+            me = cuda.threadIdx.x
+            shared[me] = high
+            shared_low[me] = low
+            cuda.syncthreads()
+            first = me % rows if layout.columns else me // threads * threads
+            high, low = dtype(0), dtype(0)
+            for i in range(warps):
+                place = first + i * inside * apart
+                high, low = add(high, low + shared_low[place], shared[place])
+            cuda.syncthreads()
+        return high, low
+
+    return add, maximum, total_of
+
+
+def _exp_of_difference(dtype: Any) -> Callable[..., Any]:
+    """A device function: e**(x - m), with what rounding took from x - m."""
+
+    @cuda.jit(device=True)
+    def exp_of_difference(x, m):  # type: ignore[no-untyped-def]
+        d = x - m
+        rounded = d - x
+        low = (x - (d - rounded)) - (m + rounded)
+        e = exp(d)
+        return e + e * where(d > dtype(-800), low, dtype(0))
+
+    return exp_of_difference
+
+
+# --- what of a row counts -------------------------------------------------------------------------------------------------
+
+
+def offset_of(axes: int) -> Callable[..., Any]:
+    """A device function: where element q in C order stands, in items, for strides over `axes` axes."""
+    if axes == 1:
+
+        @cuda.jit(device=True)
+        def offset(q, shape, strides):  # type: ignore[no-untyped-def]
+            return q * strides[0]
+
+        return offset
+    outer, axis = offset_of(axes - 1), axes - 1
+
+    @cuda.jit(device=True)
+    def offset(q, shape, strides):  # type: ignore[no-untyped-def]
+        above = q // shape[axis]
+        return (q - above * shape[axis]) * strides[axis] + outer(above, shape, strides)
+
+    return offset
+
+
+def _mask_tools(options: Options) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
+    """Device functions: where a row's mask begins; whether its number j counts; how many of its first numbers do.
+
+    mask is (pointer, shape and strides of the rows, step along the row), counts (pointer, shape, strides); or empty.
+    """
+    if options.mask:
+        mask_offset = offset_of(options.mask)
+
+        @cuda.jit(device=True)
+        def mask_place(mask, q):  # type: ignore[no-untyped-def]
+            return mask_offset(q, mask[1], mask[2])
+
+        @cuda.jit(device=True)
+        def kept(mask, place, j):  # type: ignore[no-untyped-def]
+            return mask[0][place + j * mask[3]] != 0
+    else:
+        mask_place = cuda.jit(device=True)(lambda mask, q: 0)
+        kept = cuda.jit(device=True)(lambda mask, place, j: True)
+
+    causal = options.causal
+    if options.counts:
+        count_offset = offset_of(options.counts)
+
+        @cuda.jit(device=True)
+        def given(counts, q, n):  # type: ignore[no-untyped-def]
+            return min(n, max(np.int64(0), np.int64(counts[0][count_offset(q, counts[1], counts[2])])))
+    else:
+        given = cuda.jit(device=True)(lambda counts, q, n: n)
+
+    @cuda.jit(device=True)
+    def count_of(counts, q, n, queries):  # type: ignore[no-untyped-def]
+        count = given(counts, q, n)
+        if causal:
+            count = min(count, q % queries + 1)
+        return count
+
+    return mask_place, kept, count_of
+
+
+# --- kernels --------------------------------------------------------------------------------------------------------------
+
+
+def _steps(kind: str, arrays: int, layout: Layout, options: Options, dtype: Any) -> dict[str, Callable[..., Any]]:
+    """Device functions: a row's thread, its sums, those of its parts together, and the results from them.
+
+    Sums are (maximum, total, low part of the total, how often the maximum occurs) forward, and (0, total, low part, 0)
+    backward. softmax's total is that of all e**(x - m), the logarithms' that of all but the maximum: it keeps its digits
+    where one number dominates.
+    """
+    load, _ = access(options.stored, dtype)
+    _, store = access(options.result, dtype)
+    add, maximum, total_of = _reductions(layout, dtype)
+    exp_of_difference = _exp_of_difference(dtype)
+    mask_place, kept, count_of = _mask_tools(options)
+    forward = arrays == 1 or kind == "logsumexp"
+    logarithm = kind == "log_softmax" or (kind == "logsumexp" and arrays == 1)
+    reduces = kind == "logsumexp" and arrays == 1
+    scaled = kind == "logsumexp" and arrays == 2
+    divided, threads, rows, columns = options.divided, layout.threads, layout.rows, layout.columns
+    nothing = dtype(-np.inf) if kind == "log_softmax" and arrays == 1 else dtype(0)
+
+    @cuda.jit(device=True)
+    def locate(block):  # type: ignore[no-untyped-def]
+        """The row of this thread, and its number among the row's threads."""
+        me = cuda.threadIdx.x
+        if columns:
+            return block * rows + me % rows, me // rows
+        return block * rows + me // threads, me % threads
+
+    @cuda.jit(device=True)
+    def number(x, i, divisor):  # type: ignore[no-untyped-def]
+        value = load(x, i)
+        if divided:
+            value = value / divisor
+        return value
+
+    if forward:
+
+        @cuda.jit(device=True)
+        def sums(operands, first, inner, start, stop, mask, place, divisor):  # type: ignore[no-untyped-def]
+            x = operands[-1]
+            m = dtype(-np.inf)
+            for j in range(start, stop, threads):
+                v = number(x, first + j * inner, divisor)
+                m = where(kept(mask, place, j) and v > m, v, m)
+            m = maximum(m)
+            total, low, count = dtype(0), dtype(0), dtype(0)
+            for j in range(start, stop, threads):
+                if kept(mask, place, j):
+                    v = number(x, first + j * inner, divisor)
+                    e = exp_of_difference(v, m)
+                    if logarithm:
+                        count += where(v == m, dtype(1), dtype(0))
+                        e = where(v == m, dtype(0), e)
+                    total, low = add(total, low, e)
+            total, low = total_of(total, low)
+            if logarithm:
+                count = total_of(count, dtype(0))[0]
+            return m, total, low, count
+    else:
+
+        @cuda.jit(device=True)
+        def sums(operands, first, inner, start, stop, mask, place, divisor):  # type: ignore[no-untyped-def]
+            g, y = operands
+            total, low = dtype(0), dtype(0)
+            for j in range(start, stop, threads):
+                if kept(mask, place, j):
+                    v = load(g, first + j * inner)
+                    if not logarithm:
+                        v = v * load(y, first + j * inner)
+                    total, low = add(total, low, v)
+            total, low = total_of(total, low)
+            return dtype(0), total, low, dtype(0)
+
+    @cuda.jit(device=True)
+    def together(parts, first, n, h):  # type: ignore[no-untyped-def]
+        """The sums of a row from those of its n parts."""
+        m = dtype(-np.inf) if forward else dtype(0)
+        if forward:
+            for c in range(h, n, threads):
+                m = where(parts[4 * (first + c)] > m, parts[4 * (first + c)], m)
+            m = maximum(m)
+        total, low, count = dtype(0), dtype(0), dtype(0)
+        for c in range(h, n, threads):
+            part = 4 * (first + c)
+            if parts[part] == m:
+                total, low = add(total, low + parts[part + 2], parts[part + 1])
+                count += parts[part + 3]
+            else:
+                scale = exp_of_difference(parts[part], m)
+                total, low = add(total, low + parts[part + 2] * scale, parts[part + 1] * scale)
+                total, low = add(total, low, parts[part + 3] * scale)
+        total, low = total_of(total, low)
+        if logarithm and forward:
+            count = total_of(count, dtype(0))[0]
+        return m, total, low, count
+
+    @cuda.jit(device=True)
+    def finish(operands, out, q, first, inner, start, stop, end, mask, place, divisor, found):  # type: ignore[no-untyped-def]
+        """The results from `start` to `end`, of which those before `stop` count, but for the mask."""
+        m, total, low, count = found
+        total = total + low
+        if logarithm and forward:
+            total = log1p(total + (count - dtype(1)))
+        if reduces:
+            store(out, q, m + total)
+            return
+        if logarithm and forward:
+            total = total + (m - m)  # NaN for an infinite maximum
+        for j in range(start, end, threads):
+            i = first + j * inner
+            v = nothing
+            if j < stop and kept(mask, place, j):
+                v = number(operands[-1], i, divisor) if forward else load(operands[-1], i)
+                if forward and logarithm:
+                    v = (v - m) - total
+                elif forward:
+                    v = exp_of_difference(v, m) / total
+                    if scaled:
+                        v = v * load(operands[0], q)
+                elif logarithm:
+                    v = load(operands[0], i) - exp(v) * total
+                else:
+                    v = v * (load(operands[0], i) - total)
+                if divided and (scaled or not forward):
+                    v = v / divisor
+            store(out, i, v)
+
+    return {"locate": locate, "mask_place": mask_place, "count_of": count_of, "sums": sums, "together": together,
+            "finish": finish}  # fmt: skip
+
+
+def row_kernel(kind: str, arrays: int, layout: Layout, options: Options, dtype: Any) -> Callable[..., None]:
+    """kernel(operands, out, rows, n, inner, divisor, mask, counts, queries) for whole rows; out may be an operand."""
+    locate, mask_place, count_of, sums, _, finish = _steps(kind, arrays, layout, options, dtype).values()
+    reduces = kind == "logsumexp" and arrays == 1
+
+    def kernel(operands, out, rows, n, inner, divisor, mask, counts, queries):  # type: ignore[no-untyped-def]
+        q, h = locate(np.int64(cuda.blockIdx.x))
+        end = n
+        if q >= rows:  # no row, but the others of the block wait for this thread
+            q, end = np.int64(0), np.int64(0)
+        first = q // inner * (n * inner) + q % inner
+        place, stop = mask_place(mask, q), min(end, count_of(counts, q, n, queries))
+        found = sums(operands, first, inner, h, stop, mask, place, divisor)
+        if not reduces or (h == 0 and end == n):
+            finish(operands, out, q, first, inner, h, stop, end, mask, place, divisor, found)
+
+    return kernel
+
+
+def partial_kernel(kind: str, arrays: int, layout: Layout, options: Options, dtype: Any) -> Callable[..., None]:
+    """kernel(operands, sums, rows, n, inner, divisor, mask, counts, queries): those of every part of every row."""
+    locate, mask_place, count_of, sums_of, _, _ = _steps(kind, arrays, layout, options, dtype).values()
+    parts = layout.parts
+
+    def kernel(operands, sums, rows, n, inner, divisor, mask, counts, queries):  # type: ignore[no-untyped-def]
+        q, part, h = np.int64(cuda.blockIdx.x) // parts, np.int64(cuda.blockIdx.x) % parts, cuda.threadIdx.x
+        stop = min(count_of(counts, q, n, queries), (part + 1) * PART)
+        place = mask_place(mask, q)
+        m, total, low, count = sums_of(operands, q * n, inner, part * PART + h, stop, mask, place, divisor)
+        if h == 0:
+            i = 4 * (q * parts + part)
+            sums[i], sums[i + 1], sums[i + 2], sums[i + 3] = m, total, low, count
+
+    return kernel
+
+
+def finishing_kernel(kind: str, arrays: int, layout: Layout, options: Options, dtype: Any) -> Callable[..., None]:
+    """kernel(operands, sums, out, rows, n, ...): the results from the sums that `partial_kernel` left."""
+    locate, mask_place, count_of, _, together, finish = _steps(kind, arrays, layout, options, dtype).values()
+    parts, reduces = layout.parts, kind == "logsumexp" and arrays == 1
+
+    def kernel(operands, sums, out, rows, n, inner, divisor, mask, counts, queries):  # type: ignore[no-untyped-def]
+        q, part, h = np.int64(cuda.blockIdx.x) // parts, np.int64(cuda.blockIdx.x) % parts, cuda.threadIdx.x
+        found = together(sums, q * parts, parts, h)
+        end = min(n, (part + 1) * PART)
+        stop, place = min(count_of(counts, q, n, queries), end), mask_place(mask, q)
+        if not reduces or (h == 0 and part == 0):
+            finish(operands, out, q, q * n, inner, part * PART + h, stop, end, mask, place, divisor, found)
+
+    return kernel
