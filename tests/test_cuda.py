@@ -24,8 +24,10 @@ import pytest
 
 import fastact as fa
 from fastact.activations import piecewise
-from fastact.backends import _cuda_rows as rows
 from fastact.backends import cuda as backend
+from fastact.backends.cuda import arrays as gpu_arrays
+from fastact.backends.cuda import call_elementwise, call_softmax, compiling, device, elementwise_kernels
+from fastact.backends.cuda import row_kernels as rows
 from fastact.softmax import log_softmax, softmax
 
 ACTIVATIONS = [f for f in map(fa.get, fa.names()) if isinstance(f, fa.Activation)]
@@ -34,9 +36,9 @@ BY_NAME = {operation.name: operation for operation in OPERATIONS}
 FLOATS = ["float32", "float64"]
 
 needs_numba_cuda = pytest.mark.skipif(
-    importlib.util.find_spec("numba_cuda") is None or backend.SIMULATED, reason="numba-cuda is not installed"
+    importlib.util.find_spec("numba_cuda") is None or compiling.SIMULATED, reason="numba-cuda is not installed"
 )
-in_simulator = pytest.mark.skipif(not backend.SIMULATED, reason="test_simulator runs this, in a process of its own")
+in_simulator = pytest.mark.skipif(not compiling.SIMULATED, reason="test_simulator runs this, in a process of its own")
 
 
 def on_gpu(test: Any) -> Any:
@@ -78,7 +80,7 @@ def ulps(actual: np.ndarray, expected: np.ndarray) -> float:
 
 
 def test_reason_without_numba_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backend, "find_spec", lambda name: None)
+    monkeypatch.setattr(compiling, "find_spec", lambda name: None)
     assert backend.why_not.__wrapped__() == 'numba-cuda is not installed; pip install "fastact[cuda]"'
 
 
@@ -125,7 +127,7 @@ def test_import_leaves_numba_cuda_alone() -> None:
     ],
 )
 def test_collapse(shape: Any, strides: Any, collapsed: Any) -> None:
-    assert backend._collapse(shape, tuple(strides)) == collapsed
+    assert gpu_arrays.collapse(shape, tuple(strides)) == collapsed
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (5, 2, 1), (7, 1000, 1), (3, 10**6, 1), (4, 7, 5), (1, 10**6, 10**5)])
@@ -146,7 +148,7 @@ def test_row_layouts(shape: tuple[int, int, int]) -> None:
 def test_code(name: str, dtype: str) -> None:
     code = backend.ptx(BY_NAME[name], dtype)
     check_code(code, dtype)
-    assert len(re.findall(r"\bld\.global", code)) >= backend.PER_THREAD * BY_NAME[name].inputs
+    assert len(re.findall(r"\bld\.global", code)) >= elementwise_kernels.PER_THREAD * BY_NAME[name].inputs
     if not name.startswith(tuple(piecewise.__all__)):
         assert "fma.rn" in code
 
@@ -165,7 +167,7 @@ def check_code(code: str, dtype: str) -> None:
 def test_code_for_strides(axes: int) -> None:
     items = (np.dtype("f4"), np.dtype("?"), None)
     backend.register()
-    library = backend._elementwise_library(fa.leaky_relu.backward.scalar, np.dtype("f4"), items, axes, (8, 0))
+    library = compiling._elementwise_library(fa.leaky_relu.backward.scalar, np.dtype("f4"), items, axes, (8, 0))
     check_code(library.get_asm_str(cc=(8, 0)), "float32")
 
 
@@ -189,7 +191,7 @@ ROW_OPTIONS = {
 @pytest.mark.parametrize("key", sorted(rows.KINDS), ids=str)
 def test_code_for_rows(key: tuple[str, int], layout: str, options: str) -> None:
     backend.register()
-    library = backend._row_library(rows.row_kernel, *key, ROW_LAYOUTS[layout], ROW_OPTIONS[options], (8, 0))
+    library = compiling._row_library(rows.row_kernel, *key, ROW_LAYOUTS[layout], ROW_OPTIONS[options], (8, 0))
     code = library.get_asm_str(cc=(8, 0))
     assert ".entry" in code
     assert ".local" not in code
@@ -205,7 +207,7 @@ def test_code_for_rows(key: tuple[str, int], layout: str, options: str) -> None:
 @pytest.mark.parametrize("key", sorted(rows.KINDS), ids=str)
 def test_code_for_parts_of_rows(key: tuple[str, int], template: Any) -> None:
     backend.register()
-    library = backend._row_library(template, *key, rows.Layout(1024, 1, False, 9), ROW_OPTIONS["plain"], (8, 0))
+    library = compiling._row_library(template, *key, rows.Layout(1024, 1, False, 9), ROW_OPTIONS["plain"], (8, 0))
     code = library.get_asm_str(cc=(8, 0))
     assert ".local" not in code
     assert ".f64" not in code
@@ -216,7 +218,7 @@ def test_code_for_parts_of_rows(key: tuple[str, int], template: Any) -> None:
 
 def test_simulator() -> None:
     """Run the tests below under NUMBA_ENABLE_CUDASIM, which Numba reads at import."""
-    if backend.SIMULATED:
+    if compiling.SIMULATED:
         pytest.skip("this is that process")
     command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", "simulated"]
     environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}
@@ -264,7 +266,8 @@ class Pointer:
 def simulator(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the backend run its kernels in Numba's simulator, on host memory, in blocks small enough to be quick."""
     backend.register()
-    monkeypatch.setattr(backend, "THREADS", THREADS)
+    for module in (elementwise_kernels, call_elementwise):
+        monkeypatch.setattr(module, "THREADS", THREADS)
     sys.setswitchinterval(1e-6)  # the simulator's threads wait for each other by looking again and again
 
     def shared_array(self: Any, shape: int, dtype: Any) -> np.ndarray:
@@ -278,7 +281,7 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(rows, name, value)
 
     @contextmanager
-    def device(_views: Any) -> Any:
+    def current_device(_views: Any) -> Any:
         yield 8, 0
 
     def elementwise_kernel(formula: Any, dtype: Any, items: Any, axes: int, _capability: Any) -> Any:
@@ -296,11 +299,11 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> None:
             return operands, strides, Pointer(output, dtype), tuple(places[:axes]), tuple(places[axes:]), n
 
         if axes:
-            return backend.strided_kernel(formula, items, axes, dtype), arguments
-        return backend.contiguous_kernel(formula, items, dtype), arguments
+            return elementwise_kernels.strided_kernel(formula, items, axes, dtype), arguments
+        return elementwise_kernels.contiguous_kernel(formula, items, dtype), arguments
 
     def row_kernel(template: Any, kind: str, arrays: int, layout: Any, options: Any, _capability: Any) -> Any:
-        stored, result = backend._dtype(options.stored), backend._dtype(options.result)
+        stored, result = gpu_arrays.dtype_of(options.stored), gpu_arrays.dtype_of(options.result)
         wide = np.dtype("f8" if 8 in (stored.itemsize, result.itemsize) else "f4")
 
         def arguments(flat: Any) -> Any:
@@ -327,16 +330,18 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> None:
         function, arguments = kernel
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # infinities
-            backend.cuda.jit(function)[grid, block](*arguments(flat))
+            device.cuda.jit(function)[grid, block](*arguments(flat))
 
-    library = backend.Library(
+    library = gpu_arrays.Library(
         lambda shape, dtype, _: Simulated(np.full(shape, 77, dtype)), lambda array: 0, lambda host, _: Simulated(host)
     )
-    monkeypatch.setitem(backend.LIBRARIES, "numba", library)
-    for name, stand_in in {
-        "_device": device, "_elementwise_kernel": elementwise_kernel, "_row_kernel": row_kernel, "_launch": launch,
-    }.items():  # fmt: skip
-        monkeypatch.setattr(backend, name, stand_in)
+    monkeypatch.setitem(gpu_arrays.LIBRARIES, "numba", library)
+    for module, name, stand_in in [
+        (call_elementwise, "current_device", current_device), (call_softmax, "current_device", current_device),
+        (call_elementwise, "launch", launch), (call_softmax, "launch", launch),
+        (call_elementwise, "elementwise_kernel", elementwise_kernel), (call_softmax, "row_kernel", row_kernel),
+    ]:  # fmt: skip
+        monkeypatch.setattr(module, name, stand_in)
 
 
 def on_simulator(operation: Any, *operands: Any, **keywords: Any) -> Any:
@@ -347,7 +352,7 @@ def on_simulator(operation: Any, *operands: Any, **keywords: Any) -> Any:
 
 
 THREADS = 8
-BLOCK = THREADS * backend.PER_THREAD
+BLOCK = THREADS * elementwise_kernels.PER_THREAD
 
 
 @in_simulator
@@ -423,11 +428,9 @@ def test_simulated_overlap(shift: int) -> None:
 def over_axes(function: Any, *operands: np.ndarray, axis: Any = -1, where: Any = None, lengths: Any = None,
               temperature: Any = 1.0, out: Any = None, dtype: Any = None) -> np.ndarray:  # fmt: skip
     """A call of the softmax family in the simulator; reduced axes are kept."""
-    x, where, out = (
-        [Simulated(o) for o in operands],
-        *(Simulated(o) if isinstance(o, np.ndarray) else o for o in (where, out)),
-    )
-    result = backend.softmax_on_device(function, tuple(x), axis, where, lengths, temperature, out, dtype, True)
+    where, out = (Simulated(o) if isinstance(o, np.ndarray) else o for o in (where, out))
+    x = tuple(map(Simulated, operands))
+    result = backend.softmax_on_device(function, x, axis, where, lengths, temperature, out, dtype, True)
     return result.array
 
 
@@ -440,7 +443,8 @@ def on_cpu(function: Any, *operands: np.ndarray, **keywords: Any) -> np.ndarray:
 #: One thread, a warp and a block for a row, parts of a row, columns, axes that are not neighbours.
 ROW_SHAPES = [
     ((3, 1), -1), ((5, 3), -1), ((5, 7), 1), ((3, 21), 1), ((1, 35), 1), ((5, 5), 0), ((2, 9, 3), 1),
-    ((2, 3, 2), (1, 2)), ((2, 3, 2), (0, 2)), ((2, 3), None), ((2, 3), ()), ((4, 0), -1), ((0, 4), -1), ((4, 0, 2), 1), ((), -1),
+    ((2, 3, 2), (1, 2)), ((2, 3, 2), (0, 2)), ((2, 3), None), ((2, 3), ()), ((4, 0), -1), ((0, 4), -1),
+    ((4, 0, 2), 1), ((), -1),
 ]  # fmt: skip
 
 
@@ -523,10 +527,10 @@ def test_simulated_bfloat16() -> None:
     """Every bit pattern there, and rounding as ml_dtypes does it back."""
     half = np.arange(1 << 16, dtype=np.uint16)
     wide = (half.astype(np.uint32) << 16).view(np.float32)
-    assert_same(np.array([rows.from_bfloat16(each, np.float32(0)) for each in half]), wide)
+    assert_same(np.array([device.from_bfloat16(each, np.float32(0)) for each in half]), wide)
     values = sample("float32", 1000)[:2000]
     with np.errstate(all="ignore"):
-        back = np.array([rows.to_bfloat16(each, np.uint16(0)) for each in values], np.uint16)
+        back = np.array([device.to_bfloat16(each, np.uint16(0)) for each in values], np.uint16)
         expected = values.astype(ml_dtypes.bfloat16)
     same = (back == expected.view(np.uint16)) | np.isnan(values)
     assert same.all()
@@ -597,7 +601,7 @@ class Kind:
         return array.copy_to_host() if self.name == "numba" else self.module.asnumpy(array)
 
     def owns(self, array: Any) -> bool:
-        return backend._library_name(type(array)) == self.name and hasattr(array, "__cuda_array_interface__")
+        return gpu_arrays.library_name(type(array)) == self.name and hasattr(array, "__cuda_array_interface__")
 
 
 @pytest.fixture(params=["numba", "cupy", "torch"])

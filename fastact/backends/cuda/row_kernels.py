@@ -1,6 +1,6 @@
 """The kernels of the softmax family on the GPU, over one axis of an array seen as (outer, n, inner).
 
-Plain Python, which Numba's simulator runs too; cuda.py compiles and launches it. A row is the n numbers that are
+Plain Python, which Numba's simulator runs too; softmax.py launches it. A row is the n numbers that are
 reduced, `inner` apart in memory, and row q of outer * inner begins at (q // inner) * n * inner + q % inner.
 
     rows      inner == 1: neighbouring threads take neighbouring numbers, a warp or a block for a row
@@ -17,14 +17,15 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from llvmlite import ir
 
 from fastact._primitives import where
 from fastact.math import exp
 
-__all__ = ["KINDS", "Layout", "Options", "access", "layout_of", "offset_of"]
+from .device import access, log1p, offset_of
 
-#: The module numba.cuda, once cuda.py has imported it.
+__all__ = ["KINDS", "Layout", "Options", "finishing_kernel", "layout_of", "partial_kernel", "row_kernel"]
+
+#: The module numba.cuda, once compiling.py has imported it.
 cuda: Any = None
 
 #: The operations, by what they compute and the number of arrays they read.
@@ -35,6 +36,7 @@ KINDS = {
 WARP = 32
 #: Numbers for a thread, about; the rest of a row in registers and the first-level cache hides the latency.
 PER_THREAD = 8
+#: Threads of a block, at most.
 MOST_THREADS = 1024
 #: Threads of a block that takes several rows, at least.
 BLOCK = 128
@@ -78,7 +80,7 @@ def _power_of_two(n: int) -> int:
     return 1 << max(0, (n - 1).bit_length())
 
 
-# --- what the simulator and the compiler do differently -------------------------------------------------------------------
+# --- over the threads of a row ----------------------------------------------------------------------------------------
 
 
 def exchange(value: Any, step: int) -> Any:
@@ -90,69 +92,6 @@ def exchange(value: Any, step: int) -> Any:
     other = shared[me ^ step]
     cuda.syncthreads()
     return other
-
-
-def log1p(z: Any) -> Any:
-    """log(1 + z). This body is the simulator's: Python's own refuses -1."""
-    return np.log1p(z)
-
-
-def from_bfloat16(bits: Any, like: Any) -> Any:
-    """A float32, as the type of `like`, of the upper half of its bits. This body is the simulator's."""
-    return type(like)(np.array(int(bits) << 16, np.uint32).view(np.float32))
-
-
-def to_bfloat16(value: Any, like: Any) -> Any:
-    """The upper half of the bits of a float32, rounded to nearest even. This body is the simulator's."""
-    bits = int(np.array(value, np.float32).view(np.uint32))
-    rounded = bits | 0x400000 if value != value else bits + 0x7FFF + (bits >> 16 & 1)
-    return type(like)(rounded >> 16)
-
-
-def _from_bfloat16(builder: Any, values: Any, cast: Any) -> Any:
-    wide = builder.shl(builder.zext(values[0], ir.IntType(32)), ir.Constant(ir.IntType(32), 16))
-    return builder.bitcast(wide, ir.FloatType())
-
-
-def _to_bfloat16(builder: Any, values: Any, cast: Any) -> Any:
-    word = ir.IntType(32)
-    bits = builder.bitcast(values[0], word)
-    odd = builder.and_(builder.lshr(bits, ir.Constant(word, 16)), ir.Constant(word, 1))
-    rounded = builder.add(builder.add(bits, ir.Constant(word, 0x7FFF)), odd)
-    nan = builder.fcmp_unordered("uno", values[0], values[0])
-    kept = builder.select(nan, builder.or_(bits, ir.Constant(word, 0x400000)), rounded)
-    return builder.trunc(builder.lshr(kept, ir.Constant(word, 16)), ir.IntType(16))
-
-
-#: As the primitives: (function, its number of arguments, whose type the result has, LLVM body).
-CONVERSIONS = [(from_bfloat16, 2, 1, _from_bfloat16), (to_bfloat16, 2, 1, _to_bfloat16)]
-
-
-def access(stored: str, dtype: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Device functions: number i as it is computed, and storing one. bfloat16 is stored as uint16."""
-    if stored == "bfloat16":
-
-        @cuda.jit(device=True)
-        def load(pointer, i):  # type: ignore[no-untyped-def]
-            return from_bfloat16(pointer[i], np.float32(0))
-
-        @cuda.jit(device=True)
-        def store(pointer, i, value):  # type: ignore[no-untyped-def]
-            pointer[i] = to_bfloat16(value, np.uint16(0))
-    else:
-
-        @cuda.jit(device=True)
-        def load(pointer, i):  # type: ignore[no-untyped-def]
-            return dtype(pointer[i])
-
-        @cuda.jit(device=True)
-        def store(pointer, i, value):  # type: ignore[no-untyped-def]
-            pointer[i] = value
-
-    return load, store
-
-
-# --- over the threads of a row --------------------------------------------------------------------------------------------
 
 
 def _reductions(layout: Layout, dtype: Any) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
@@ -227,26 +166,7 @@ def _exp_of_difference(dtype: Any) -> Callable[..., Any]:
     return exp_of_difference
 
 
-# --- what of a row counts -------------------------------------------------------------------------------------------------
-
-
-def offset_of(axes: int) -> Callable[..., Any]:
-    """A device function: where element q in C order stands, in items, for strides over `axes` axes."""
-    if axes == 1:
-
-        @cuda.jit(device=True)
-        def offset(q, shape, strides):  # type: ignore[no-untyped-def]
-            return q * strides[0]
-
-        return offset
-    outer, axis = offset_of(axes - 1), axes - 1
-
-    @cuda.jit(device=True)
-    def offset(q, shape, strides):  # type: ignore[no-untyped-def]
-        above = q // shape[axis]
-        return (q - above * shape[axis]) * strides[axis] + outer(above, shape, strides)
-
-    return offset
+# --- what of a row counts ---------------------------------------------------------------------------------------------
 
 
 def _mask_tools(options: Options) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
@@ -288,15 +208,15 @@ def _mask_tools(options: Options) -> tuple[Callable[..., Any], Callable[..., Any
     return mask_place, kept, count_of
 
 
-# --- kernels --------------------------------------------------------------------------------------------------------------
+# --- kernels ----------------------------------------------------------------------------------------------------------
 
 
 def _steps(kind: str, arrays: int, layout: Layout, options: Options, dtype: Any) -> dict[str, Callable[..., Any]]:
     """Device functions: a row's thread, its sums, those of its parts together, and the results from them.
 
     Sums are (maximum, total, low part of the total, how often the maximum occurs) forward, and (0, total, low part, 0)
-    backward. softmax's total is that of all e**(x - m), the logarithms' that of all but the maximum: it keeps its digits
-    where one number dominates.
+    backward. softmax's total is that of all e**(x - m), the logarithms' that of all but the maximum: it keeps its
+    digits where one number dominates.
     """
     load, _ = access(options.stored, dtype)
     _, store = access(options.result, dtype)
@@ -387,7 +307,9 @@ def _steps(kind: str, arrays: int, layout: Layout, options: Options, dtype: Any)
         return m, total, low, count
 
     @cuda.jit(device=True)
-    def finish(operands, out, q, first, inner, start, stop, end, mask, place, divisor, found):  # type: ignore[no-untyped-def]
+    def finish(  # type: ignore[no-untyped-def]
+        operands, out, q, first, inner, start, stop, end, mask, place, divisor, found
+    ):
         """The results from `start` to `end`, of which those before `stop` count, but for the mask."""
         m, total, low, count = found
         total = total + low
@@ -442,7 +364,7 @@ def row_kernel(kind: str, arrays: int, layout: Layout, options: Options, dtype: 
 
 def partial_kernel(kind: str, arrays: int, layout: Layout, options: Options, dtype: Any) -> Callable[..., None]:
     """kernel(operands, sums, rows, n, inner, divisor, mask, counts, queries): those of every part of every row."""
-    locate, mask_place, count_of, sums_of, _, _ = _steps(kind, arrays, layout, options, dtype).values()
+    _, mask_place, count_of, sums_of, _, _ = _steps(kind, arrays, layout, options, dtype).values()
     parts = layout.parts
 
     def kernel(operands, sums, rows, n, inner, divisor, mask, counts, queries):  # type: ignore[no-untyped-def]
@@ -459,7 +381,7 @@ def partial_kernel(kind: str, arrays: int, layout: Layout, options: Options, dty
 
 def finishing_kernel(kind: str, arrays: int, layout: Layout, options: Options, dtype: Any) -> Callable[..., None]:
     """kernel(operands, sums, out, rows, n, ...): the results from the sums that `partial_kernel` left."""
-    locate, mask_place, count_of, _, together, finish = _steps(kind, arrays, layout, options, dtype).values()
+    _, mask_place, count_of, _, together, finish = _steps(kind, arrays, layout, options, dtype).values()
     parts, reduces = layout.parts, kind == "logsumexp" and arrays == 1
 
     def kernel(operands, sums, out, rows, n, inner, divisor, mask, counts, queries):  # type: ignore[no-untyped-def]

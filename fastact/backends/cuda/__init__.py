@@ -1,0 +1,19 @@
+"""The `cuda` backend: fastact's functions on arrays of Numba, CuPy and PyTorch on an NVIDIA GPU.
+
+_dispatch.py imports this, and only a call imports Numba's CUDA target. Formulas and primitives are the CPU's, compiled
+with the same explicit fma and nothing else contracted: results have the CPU's bits.
+
+    call_elementwise.py, call_softmax.py       the calls: arguments checked, arrays brought to what kernels take
+    elementwise_kernels.py, row_kernels.py     the kernels: plain Python, which Numba's simulator runs too
+    device.py                                  what they are made of, and what the simulator does in another way
+    compiling.py                               the one file that imports numba.cuda: from a kernel to machine code
+    arrays.py                                  the libraries' arrays, as pointers and strides, and launching on them
+"""
+
+from __future__ import annotations
+
+from .call_elementwise import elementwise
+from .call_softmax import softmax, softmax_on_device
+from .compiling import ptx, register, vectorize, why_not
+
+__all__ = ["elementwise", "ptx", "register", "softmax", "softmax_on_device", "vectorize", "why_not"]

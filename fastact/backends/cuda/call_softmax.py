@@ -1,0 +1,225 @@
+"""Calls of the softmax family on arrays of the GPU, and on host arrays, which are copied there and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastact._axes import (
+    Options,
+    as_dtype,
+    as_lengths,
+    as_mask,
+    as_temperature,
+    float_dtype,
+    normalize_axes,
+    reduced,
+    wide_dtype,
+)
+from fastact._errors import BackendError
+
+from . import row_kernels
+from .arrays import (
+    LIBRARIES,
+    Library,
+    View,
+    check_out,
+    common_library,
+    current_device,
+    launch,
+    merge,
+    new,
+    put,
+    views_of,
+)
+from .call_elementwise import copy_to
+from .compiling import register, row_kernel
+
+__all__ = ["softmax", "softmax_on_device"]
+
+
+def softmax(kind: str, arrays: tuple[Any, ...], axes: tuple[int, ...], out: Any, options: Any = None) -> Any:
+    """Forward for host arrays (x,), backward for two, checked before; they are copied to the GPU and back."""
+    register()
+    x, options = arrays[-1], options or Options(arrays[-1].dtype)
+    if "bfloat16" in (x.dtype.name, options.dtype.name):
+        raise BackendError(f"{kind}: backend 'cuda' takes bfloat16 of PyTorch's tensors, not of host arrays")
+    if isinstance(options.temperature, np.ndarray):
+        raise BackendError(f"{kind}: backend 'cuda' takes one temperature for all; divide x by the array instead")
+    mask, counts = (None if each is None else View.of(put(each)) for each in (options.where, options.lengths))
+    views = [View.of(put(each)) for each in arrays]
+    found = _over_axes(
+        kind, LIBRARIES["numba"], views, None, axes, options.dtype, mask, counts, options.causal, options.temperature
+    )
+    result = found.array.copy_to_host()
+    if out is None:
+        return result
+    out[...] = result
+    return out
+
+
+def softmax_on_device(
+    function: Any, operands: tuple[Any, ...], axis: Any, where: Any, lengths: Any, temperature: Any, out: Any,
+    dtype: Any, keepdims: bool,
+) -> Any:  # fmt: skip
+    """A call of the softmax family whose x is on the GPU, with the arguments as its users write them."""
+    register()
+    kind, name = function.kind, function.name
+    given = [*operands, *([] if out is None else [out])]
+    counting = [each for each in (where, lengths) if hasattr(each, "__cuda_array_interface__")]
+    library = common_library(name, [*views_of(given), *views_of(counting)])
+    views = [View.of(each) for each in operands]
+    x = views[-1]
+    whole = x.shape or (1,)
+    axes = normalize_axes(axis, len(whole))
+    natural = np.result_type(*(float_dtype(name, view.dtype) for view in views))
+    result_dtype = natural if dtype is None else as_dtype(dtype)
+    kept = reduced(x.shape, axes)
+    rest = tuple(size for i, size in enumerate(x.shape) if i not in axes)
+    if len(views) == 2 and views[0].shape not in ((x.shape,) if kind != "logsumexp" else (rest, kept)):
+        raise ValueError(f"grad_output has shape {views[0].shape}; {name} of this has {x.shape}")
+    shape = x.shape if kind != "logsumexp" or len(views) == 2 else kept if keepdims else rest
+    target = None if out is None else View.of(out)
+    if target is not None:
+        check_out(target, shape, result_dtype)
+    mask, causal = _mask_view(name, where, whole, axes)
+    counts = _counts_view(library, lengths, whole, axes, x.array)
+    divisor = as_temperature(temperature, whole)
+    if isinstance(divisor, np.ndarray):
+        raise BackendError(f"{name}: backend 'cuda' takes one temperature for all; divide x by the array instead")
+    operand_views = [view.shaped(whole if view.shape == x.shape else reduced(whole, axes)) for view in views]
+    result = _over_axes(
+        kind, library, operand_views, target, axes, result_dtype, mask, counts, causal, function.sign * divisor, shape
+    )
+    return result.array if out is None else out
+
+
+def _mask_view(name: str, where: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[View | None, bool]:
+    if where is None or isinstance(where, str):
+        return None, False if where is None else as_mask(where, shape, axes)[1]
+    if not hasattr(where, "__cuda_array_interface__"):
+        raise TypeError(f"{name}: where is a {type(where).__name__} in host memory, and x on the GPU; move it there")
+    mask = View.of(where)
+    if mask.dtype != np.bool_:
+        raise TypeError(f"where has dtype {mask.dtype}; pass a boolean mask, True where an element counts, or lengths=")
+    new = len(shape) - len(mask.shape)
+    if new < 0 or any(a not in (1, b) for a, b in zip(mask.shape, shape[new:], strict=True)):
+        raise ValueError(f"where of shape {mask.shape} does not broadcast to x of shape {shape}")
+    return mask, False
+
+
+def _counts_view(
+    library: Library, lengths: Any, shape: tuple[int, ...], axes: tuple[int, ...], model: Any
+) -> View | None:
+    """lengths of len(shape) dimensions, as int64; of host memory checked, on the GPU taken for 0 or n beyond these."""
+    if lengths is None:
+        return None
+    if not hasattr(lengths, "__cuda_array_interface__"):
+        return View.of(library.put(as_lengths(lengths, shape, axes), model))
+    counts = View.of(lengths)
+    if len(axes) != 1 or counts.dtype != np.int64:
+        raise TypeError(f"lengths on the GPU has dtype {counts.dtype}; it must be int64, for one axis")
+    others = shape[: axes[0]] + shape[axes[0] + 1 :]
+    new = len(others) - len(counts.shape)
+    if new < 0 or any(a not in (1, b) for a, b in zip(counts.shape, others, strict=False)):
+        raise ValueError(f"lengths of shape {counts.shape} does not fit x of shape {shape} without axis {axes[0]}")
+    sizes, strides = [*counts.shape, *[1] * new], [*counts.strides, *[0] * new]
+    sizes.insert(axes[0], 1)
+    strides.insert(axes[0], 0)
+    return counts.with_places(tuple(sizes), tuple(strides))
+
+
+def _over_axes(
+    kind: str, library: Library, views: list[View], target: View | None, axes: tuple[int, ...], dtype: np.dtype[Any],
+    mask: View | None, counts: View | None, causal: bool, divisor: float, shape: tuple[int, ...] | None = None,
+) -> View:  # fmt: skip
+    """The operation over `axes`, to `target` or a new array of the given shape."""
+    x, arrays = views[-1], len(views)
+    if (kind, arrays) not in row_kernels.KINDS:
+        raise BackendError(f"backend 'cuda' has no {kind}; copy x to the host")
+    computed = reduced(x.shape, axes) if kind == "logsumexp" and arrays == 1 else x.shape
+    shape = computed if shape is None else shape
+    natural = np.result_type(*(float_dtype(kind, view.dtype) for view in views))
+    others = [axis for axis in range(len(x.shape)) if axis not in axes]
+    together = not axes or axes == tuple(range(axes[0], axes[0] + len(axes)))
+    order = list(range(len(x.shape))) if together else [*others, *axes]
+    options = [each for each in (mask, counts) if each is not None]
+    with current_device([*views, *options, *([] if target is None else [target])]) as capability:
+        ready = []
+        for view in views:
+            turned = view.permuted(order)
+            if turned.dtype != natural or not turned.contiguous():
+                copied = new(library, turned.shape, natural, x)
+                copy_to(capability, library, turned, copied)
+                turned = copied
+            ready.append(turned)
+        straight = together and target is not None and target.contiguous()
+        if target is not None and straight and not any(map(target.hides, ready)):
+            result = target
+        else:
+            result = new(library, shape if together else tuple(computed[axis] for axis in order), dtype, x)
+        places = [order.index(axis) for axis in axes]
+        _rows(kind, library, capability, ready, result, places, mask and mask.broadcast_view(x.shape).permuted(order),
+              counts and counts.broadcast_view(reduced(x.shape, axes)).permuted(order), causal, divisor)  # fmt: skip
+        if result is target:
+            return result
+        if not together:
+            back = [order.index(axis) for axis in range(len(order))]
+            turned = result.shaped(tuple(computed[axis] for axis in order)).permuted(back)
+            result = new(library, shape, dtype, x) if target is None else target
+            copy_to(capability, library, turned, result.shaped(computed))
+        elif target is not None:
+            copy_to(capability, library, result, target)
+            result = target
+    return result
+
+
+def _rows(
+    kind: str, library: Library, capability: tuple[int, int], views: Sequence[View], result: View, axes: Sequence[int],
+    mask: View | None, counts: View | None, causal: bool, divisor: float,
+) -> None:  # fmt: skip
+    """Launch the kernels for contiguous arrays, over axes that are neighbours."""
+    shape = views[-1].shape
+    first, last = (axes[0], axes[-1] + 1) if axes else (len(shape), len(shape))
+    n, inner = math.prod(shape[first:last]), math.prod(shape[last:])
+    rows = math.prod(shape[:first]) * inner
+    if rows == 0 or math.prod(result.shape) == 0:
+        return
+    mask_arguments: list[Any] = []
+    count_arguments: list[Any] = []
+    if mask is not None:
+        step = merge(shape[first:last], mask.strides[first:last])
+        if len(step[0]) > 1:
+            dense = new(library, mask.shape, mask.dtype, views[0])
+            copy_to(capability, library, mask, dense)
+            mask = dense
+            step = merge(shape[first:last], mask.strides[first:last])
+        sizes, strides = merge(shape[:first] + shape[last:], mask.strides[:first] + mask.strides[last:])
+        mask_arguments = [mask.pointer, *sizes, *strides, step[1][0]]
+    if counts is not None:
+        kept, steps = merge(shape[:first] + shape[last:], counts.strides[:first] + counts.strides[last:])
+        count_arguments = [counts.pointer, *kept, *steps]
+    wide = wide_dtype(views[-1].dtype, result.dtype)
+    options = row_kernels.Options(
+        views[-1].dtype.name, result.dtype.name, (len(mask_arguments) - 2) // 2 if mask_arguments else 0,
+        (len(count_arguments) - 1) // 2 if count_arguments else 0, causal, divisor != 1,
+    )  # fmt: skip
+    layout = row_kernels.layout_of(rows, n, inner)
+    queries = shape[first - 1] if causal else 1
+    pointers = [view.pointer for view in views]
+    rest = [rows, n, inner, wide.type(divisor), *mask_arguments, *count_arguments, queries]
+    used = [*views, result, *([] if mask is None else [mask]), *([] if counts is None else [counts])]
+
+    def run(template: Callable[..., Any], grid: int, *middle: int) -> None:
+        kernel = row_kernel(template, kind, len(views), layout, options, capability)
+        launch(kernel, library, used, grid, layout.threads * layout.rows, [*pointers, *middle, *rest])
+
+    if layout.parts == 1:
+        run(row_kernels.row_kernel, -(-rows // layout.rows), result.pointer)
+    else:
+        sums = new(library, (4 * rows * layout.parts,), wide, views[0])
+        run(row_kernels.partial_kernel, rows * layout.parts, sums.pointer)
+        run(row_kernels.finishing_kernel, rows * layout.parts, sums.pointer, result.pointer)

@@ -1,0 +1,195 @@
+"""From a kernel's template to machine code: the one file that imports numba.cuda."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from types import SimpleNamespace
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+from numba.core import config
+from numba.core.types import BaseTuple
+
+from fastact._primitives import COMPILED, JIT_OPTIONS, PRIMITIVES, install
+
+from . import device, elementwise_kernels, row_kernels
+from .arrays import dtype_of
+from .device import computes_in
+from .elementwise_kernels import Items, contiguous_kernel, strided_kernel
+from .row_kernels import Layout, Options
+
+__all__ = ["SIMULATED", "elementwise_kernel", "ptx", "register", "row_kernel", "vectorize", "why_not"]
+
+SIMULATED: bool = config.ENABLE_CUDASIM  # type: ignore[attr-defined]
+
+
+@functools.cache
+def why_not() -> str | None:
+    """None if this backend works here, else the reason and the remedy."""
+    if find_spec("numba_cuda") is None:
+        return 'numba-cuda is not installed; pip install "fastact[cuda]"'
+    try:
+        from numba import cuda
+        from numba.cuda.cudadrv import nvvm
+    except Exception as error:
+        return (
+            f"numba-cuda fails under NumPy {np.__version__} and Numba {numba.__version__} "
+            f'({type(error).__name__}: {error}); pip install "fastact[cuda]" brings versions that fit'
+        )
+    if SIMULATED:
+        return "NUMBA_ENABLE_CUDASIM makes Numba simulate CUDA; unset it"
+    try:
+        devices = len(cuda.gpus)
+    except Exception as error:
+        text = " ".join(str(error).split()).removeprefix("Error at driver init: ").rstrip(": ")
+        return f"no NVIDIA driver or GPU is usable ({text}); install the driver and see whether nvidia-smi lists a GPU"
+    if devices == 0:
+        return "the NVIDIA driver shows no GPU; see nvidia-smi and the variable CUDA_VISIBLE_DEVICES"
+    if not nvvm.is_available():
+        return 'numba-cuda finds no compiler (libNVVM); pip install "fastact[cuda]"'
+    return None
+
+
+@functools.cache
+def register() -> None:
+    """Import numba-cuda and give it the primitives; then a formula can be called in any `numba.cuda.jit` code."""
+    from numba import cuda
+
+    for module in (device, elementwise_kernels, row_kernels):
+        vars(module)["cuda"] = cuda
+    if SIMULATED:
+        return
+    extending: Any = importlib.import_module("numba.cuda.extending")
+    for primitive in PRIMITIVES:
+        install(extending, *primitive)
+    for function, scalar in COMPILED.items():
+        extending.overload(function, jit_options=JIT_OPTIONS, strict=False)(lambda *_, scalar=scalar: scalar)
+
+    for conversion in device.CONVERSIONS:
+        install(extending, *conversion)
+
+    @extending.overload(device.log1p)
+    def compiled_log1p(z):  # type: ignore[no-untyped-def]
+        return lambda z: math.log1p(z)
+
+    @extending.overload(row_kernels.exchange)
+    def compiled_exchange(value, step):  # type: ignore[no-untyped-def]
+        return lambda value, step: cuda.shfl_xor_sync(0xFFFFFFFF, value, step)
+
+
+@contextmanager
+def _compiling_for(capability: tuple[int, int]) -> Iterator[None]:
+    """Stand in for the device that numba-cuda asks for its capability, where there is none to ask."""
+    from numba.cuda import dispatcher
+    from numba.cuda.core.compiler_lock import global_compiler_lock
+
+    if why_not() is None:
+        yield
+        return
+    with global_compiler_lock:
+        original = dispatcher.get_current_device
+        dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=capability)
+        try:
+            yield
+        finally:
+            dispatcher.get_current_device = original
+
+
+def _compile(kernel: Callable[..., None], arguments: tuple[Any, ...], capability: tuple[int, int]) -> Any:
+    """The code library of a kernel. `numba.cuda.compile` would do, had it the option fma=0: no contraction."""
+    compiler: Any = importlib.import_module("numba.cuda.compiler")
+    with _compiling_for(capability):
+        result = compiler.compile_cuda(kernel, types.void, arguments, nvvm_options={"opt": 3, "fma": 0}, cc=capability)
+        library = result.library
+        function = library.get_function(result.fndesc.llvm_func_name)
+        library._entry_name = function.name
+        compiler.kernel_fixup(function, False)
+    return library
+
+
+def _type(dtype: np.dtype[Any]) -> Any:
+    """The Numba type of an item in memory; bool is stored as a byte, bfloat16 as its bits."""
+    if dtype.name == "bfloat16":
+        return types.uint16
+    return numba.from_dtype(np.dtype(np.uint8) if dtype.kind == "b" else dtype)
+
+
+def _elementwise_library(
+    formula: Callable[..., Any], dtype: np.dtype[Any], items: Items, axes: int, capability: tuple[int, int],
+) -> Any:  # fmt: skip
+    """Code for a formula. items: the dtype of each array operand, None for a number; axes: 0 if all are contiguous."""
+    number = _type(np.dtype(computes_in(dtype)))
+    operands = BaseTuple.from_types([number if each is None else types.CPointer(_type(each)) for each in items])
+    output = types.CPointer(_type(dtype))
+    if not axes:
+        return _compile(contiguous_kernel(formula, items, dtype), (operands, output, types.int64), capability)
+    place = types.UniTuple(types.int64, axes)
+    arguments = (operands, types.UniTuple(place, len(items)), output, place, place, types.int64)
+    return _compile(strided_kernel(formula, items, axes, dtype), arguments, capability)
+
+
+def _row_library(
+    template: Callable[..., Any], kind: str, arrays: int, layout: Layout, options: Options,
+    capability: tuple[int, int],
+) -> Any:  # fmt: skip
+    """Code for rows: a template of row_kernels.py."""
+    stored, result = (_type(dtype_of(name)) for name in (options.stored, options.result))
+    wide = np.float64 if "float64" in (options.stored, options.result) else np.float32
+    number, long = numba.from_dtype(np.dtype(wide)), types.int64
+    operands = BaseTuple.from_types([types.CPointer(stored)] * arrays)
+    sums = [] if template is row_kernels.row_kernel else [types.CPointer(number)]
+    out = [] if template is row_kernels.partial_kernel else [types.CPointer(result)]
+
+    def of_rows(item: Any, axes: int, *more: Any) -> Any:
+        shape = types.UniTuple(long, axes)
+        return BaseTuple.from_types([types.CPointer(item), shape, shape, *more] if axes else [])
+
+    mask, counts = of_rows(types.uint8, options.mask, long), of_rows(long, options.counts)
+    arguments = (operands, *sums, *out, long, long, long, number, mask, counts, long)
+    return _compile(template(kind, arrays, layout, options, wide), arguments, capability)
+
+
+def _loaded(compile_library: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function, but giving a kernel ready to be launched; kept for every key."""
+
+    @functools.cache
+    def kernel(*key: Any) -> Any:
+        library = compile_library(*key)
+        return library.get_cubin(cc=key[-1]).get_kernel(library._entry_name)
+
+    return kernel
+
+
+elementwise_kernel = _loaded(_elementwise_library)
+row_kernel = _loaded(_row_library)
+
+
+def ptx(operation: Any, dtype: Any, compute_capability: tuple[int, int] = (8, 0)) -> str:
+    """The PTX of an operation's kernel for contiguous arrays and scalar parameters; needs numba-cuda, but no GPU.
+
+    Parameters
+    ----------
+    operation : an elementwise fastact function
+    dtype : the dtype of the loop
+    compute_capability : the GPU to compile for
+    """
+    register()
+    dtype = np.dtype(dtype)
+    items = (dtype,) * operation.inputs + (None,) * len(operation.parameters)
+    library = _elementwise_library(operation.scalar, dtype, items, 0, compute_capability)
+    return str(library.get_asm_str(cc=compute_capability))
+
+
+def vectorize(operation: Any) -> Any:
+    """Numba's own `@vectorize(target="cuda")` ufunc of the formula."""
+    register()
+    arity = operation.inputs + len(operation.parameters)
+    loops = [numba.from_dtype(np.dtype(c)) for c in operation.dtypes]
+    return numba.vectorize([loop(*[loop] * arity) for loop in loops], target="cuda")(operation.scalar.py_func)
