@@ -32,6 +32,7 @@ from fastact.softmax import log_softmax, softmax
 
 ACTIVATIONS = [f for f in map(fa.get, fa.names()) if isinstance(f, fa.Activation)]
 OPERATIONS = [part for f in ACTIVATIONS for part in (f, f.derivative, f.backward)]
+OPERATIONS += [fa.swiglu, fa.swiglu.backward, fa.geglu.backward, fa.gelu.with_bias]
 BY_NAME = {operation.name: operation for operation in OPERATIONS}
 FLOATS = ["float32", "float64"]
 
@@ -143,12 +144,16 @@ def test_row_layouts(shape: tuple[int, int, int]) -> None:
 
 
 @needs_numba_cuda
-@pytest.mark.parametrize("dtype", ["float16", *FLOATS])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", *FLOATS])
 @pytest.mark.parametrize("name", BY_NAME)
 def test_code(name: str, dtype: str) -> None:
     code = backend.ptx(BY_NAME[name], dtype)
     check_code(code, dtype)
-    assert len(re.findall(r"\bld\.global", code)) >= elementwise_kernels.PER_THREAD * BY_NAME[name].inputs
+    if "16" in dtype:  # two accesses to four numbers each; others where that many are not left
+        assert len(re.findall(r"\bld\.global\.(v4\.[bu]16|v2\.[bu]32)", code)) == 2 * BY_NAME[name].inputs
+        assert len(re.findall(r"\bst\.global\.(v4\.[bu]16|v2\.[bu]32)", code)) == 2 * BY_NAME[name].outputs
+    else:
+        assert len(re.findall(r"\bld\.global", code)) >= elementwise_kernels.PER_THREAD * BY_NAME[name].inputs
     if not name.startswith(tuple(piecewise.__all__)):
         assert "fma.rn" in code
 
@@ -167,7 +172,9 @@ def check_code(code: str, dtype: str) -> None:
 def test_code_for_strides(axes: int) -> None:
     items = (np.dtype("f4"), np.dtype("?"), None)
     backend.register()
-    library = compiling._elementwise_library(fa.leaky_relu.backward.scalar, np.dtype("f4"), items, axes, (8, 0))
+    library = compiling._elementwise_library(
+        fa.leaky_relu.backward.scalar, np.dtype("f4"), items, 1, axes, False, (8, 0)
+    )
     check_code(library.get_asm_str(cc=(8, 0)), "float32")
 
 
@@ -284,23 +291,29 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> None:
     def current_device(_views: Any) -> Any:
         yield 8, 0
 
-    def elementwise_kernel(formula: Any, dtype: Any, items: Any, axes: int, _capability: Any) -> Any:
-        count, steps = len(items), axes * len(items)
-
+    def elementwise_kernel(
+        formula: Any, dtype: Any, items: Any, outputs: int, axes: int, halves: bool, _capability: Any
+    ) -> Any:
         def arguments(flat: Any) -> Any:
-            *flat, n = flat
-            operands = tuple(
-                value if kind is None else Pointer(value, kind) for value, kind in zip(flat[:count], items, strict=True)
-            )
-            if not axes:
-                return operands, Pointer(flat[count], dtype), n
-            strides = tuple(tuple(flat[i : i + axes]) for i in range(count, count + steps, axes))
-            output, *places = flat[count + steps :]
-            return operands, strides, Pointer(output, dtype), tuple(places[:axes]), tuple(places[axes:]), n
+            taken = iter(flat)
+
+            def places(count: int) -> tuple[tuple[int, ...], ...]:
+                return tuple(tuple(itertools.islice(taken, axes)) for _ in range(count))
+
+            yield tuple(next(taken) if kind is None else Pointer(next(taken), kind) for kind in items)
+            if axes:
+                yield places(len(items))
+            yield tuple(Pointer(next(taken), dtype) for _ in range(outputs))
+            if axes:
+                yield places(outputs)
+                (shape,) = places(1)
+                yield shape
+            yield from taken
 
         if axes:
-            return elementwise_kernels.strided_kernel(formula, items, axes, dtype), arguments
-        return elementwise_kernels.contiguous_kernel(formula, items, dtype), arguments
+            return elementwise_kernels.strided_kernel(formula, items, outputs, axes, dtype), arguments
+        template = elementwise_kernels.half_kernel if halves else elementwise_kernels.contiguous_kernel
+        return template(formula, items, outputs, dtype), arguments
 
     def row_kernel(template: Any, kind: str, arrays: int, layout: Any, options: Any, _capability: Any) -> Any:
         stored, result = gpu_arrays.dtype_of(options.stored), gpu_arrays.dtype_of(options.result)
@@ -364,6 +377,44 @@ def test_simulated_sizes(n: int) -> None:
     result = on_simulator(fa.leaky_relu, x, 0.25, out=guarded[1:-1])
     assert_same(result, fa.leaky_relu(x, 0.25))
     assert guarded[0] == guarded[-1] == 55
+
+
+@in_simulator
+@pytest.mark.usefixtures("simulator")
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
+@pytest.mark.parametrize("n", [1, 3, 4, 33, 8 * THREADS - 1, 8 * THREADS, 8 * THREADS + 33])
+def test_simulated_halves(n: int, dtype: type) -> None:
+    """Four at a time where memory begins at a multiple of 8 bytes, else one by one."""
+    memory = np.zeros(n + 8, dtype)
+    for first in (4, 5):
+        x = np.linspace(-3, 3, n).astype(dtype)
+        memory[:] = 55
+        result = on_simulator(fa.leaky_relu, x, 0.25, out=memory[first : first + n])
+        np.testing.assert_array_equal(result, fa.leaky_relu(x, 0.25))
+        assert (memory[:first] == 55).all()
+        assert (memory[first + n :] == 55).all()
+    assert_same(
+        on_simulator(fa.leaky_relu.backward, x, x, 0.25).view("u2"), fa.leaky_relu.backward(x, x, 0.25).view("u2")
+    )
+
+
+@in_simulator
+@pytest.mark.usefixtures("simulator")
+@pytest.mark.parametrize("dtype", ["f4", "f2"])
+def test_simulated_several_results(dtype: str) -> None:
+    g, value, gate = np.random.default_rng(0).normal(size=(3, 5, 7)).astype(dtype)
+    wanted = fa.reglu.backward(g, value, gate)
+    operands = tuple(map(Simulated, (g, value, gate)))
+    for got, expected in zip(backend.elementwise(fa.reglu.backward, operands, {}), wanted, strict=True):
+        assert_same(got.array, expected)
+    outs = Simulated(value), Simulated(np.zeros((5, 14), dtype)[:, ::2])  # in place, and strided
+    assert backend.elementwise(fa.reglu.backward, operands, {"out": outs}) == outs
+    for out, expected in zip(outs, wanted, strict=True):
+        assert_same(out.array, expected)
+    with pytest.raises(ValueError, match="out has 1 arrays; reglu_backward has 2 results"):
+        backend.elementwise(fa.reglu.backward, operands, {"out": outs[0]})
+    row = np.arange(7, dtype=dtype)
+    assert_same(on_simulator(fa.relu.with_bias, value, row), fa.relu.with_bias(value, row))
 
 
 LAYOUTS = {

@@ -22,7 +22,7 @@ from fastact._primitives import COMPILED, JIT_OPTIONS, PRIMITIVES, install
 from . import device, elementwise_kernels, row_kernels
 from .arrays import dtype_of
 from .device import computes_in
-from .elementwise_kernels import Items, contiguous_kernel, strided_kernel
+from .elementwise_kernels import Items, contiguous_kernel, half_kernel, strided_kernel
 from .row_kernels import Layout, Options
 
 __all__ = ["SIMULATED", "elementwise_kernel", "ptx", "register", "row_kernel", "vectorize", "why_not"]
@@ -72,6 +72,7 @@ def register() -> None:
     for function, scalar in COMPILED.items():
         extending.overload(function, jit_options=JIT_OPTIONS, strict=False)(lambda *_, scalar=scalar: scalar)
 
+    device.compile_fours(extending)
     for conversion in device.CONVERSIONS:
         install(extending, *conversion)
 
@@ -122,17 +123,21 @@ def _type(dtype: np.dtype[Any]) -> Any:
 
 
 def _elementwise_library(
-    formula: Callable[..., Any], dtype: np.dtype[Any], items: Items, axes: int, capability: tuple[int, int],
+    formula: Callable[..., Any], dtype: np.dtype[Any], items: Items, outputs: int, axes: int, halves: bool,
+    capability: tuple[int, int],
 ) -> Any:  # fmt: skip
-    """Code for a formula. items: the dtype of each array operand, None for a number; axes: 0 if all are contiguous."""
+    """Code for a formula. items: the dtype of each array operand, None for a number; axes: 0 if all are contiguous, and
+    then `halves`: whether `half_kernel` may take them."""
     number = _type(np.dtype(computes_in(dtype)))
     operands = BaseTuple.from_types([number if each is None else types.CPointer(_type(each)) for each in items])
-    output = types.CPointer(_type(dtype))
+    arrays = types.UniTuple(types.CPointer(_type(dtype)), outputs)
     if not axes:
-        return _compile(contiguous_kernel(formula, items, dtype), (operands, output, types.int64), capability)
+        template = half_kernel if halves else contiguous_kernel
+        return _compile(template(formula, items, outputs, dtype), (operands, arrays, types.int64), capability)
     place = types.UniTuple(types.int64, axes)
-    arguments = (operands, types.UniTuple(place, len(items)), output, place, place, types.int64)
-    return _compile(strided_kernel(formula, items, axes, dtype), arguments, capability)
+    strides, array_strides = types.UniTuple(place, len(items)), types.UniTuple(place, outputs)
+    arguments = (operands, strides, arrays, array_strides, place, types.int64)
+    return _compile(strided_kernel(formula, items, outputs, axes, dtype), arguments, capability)
 
 
 def _row_library(
@@ -181,9 +186,10 @@ def ptx(operation: Any, dtype: Any, compute_capability: tuple[int, int] = (8, 0)
     compute_capability : the GPU to compile for
     """
     register()
-    dtype = np.dtype(dtype)
+    dtype = dtype_of(dtype) if isinstance(dtype, str) else np.dtype(dtype)
     items = (dtype,) * operation.inputs + (None,) * len(operation.parameters)
-    library = _elementwise_library(operation.scalar, dtype, items, 0, compute_capability)
+    halves = dtype.itemsize == 2
+    library = _elementwise_library(operation.scalar, dtype, items, operation.outputs, 0, halves, compute_capability)
     return str(library.get_asm_str(cc=compute_capability))
 
 

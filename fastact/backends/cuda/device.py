@@ -11,8 +11,12 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
+from numba.core import types
 
-__all__ = ["access", "computes_in", "from_bfloat16", "log1p", "offset_of", "to_bfloat16"]
+__all__ = [
+    "CONVERSIONS", "access", "codec", "compile_fours", "computes_in", "from_bfloat16", "load_four", "log1p",
+    "offset_of", "store_four", "to_bfloat16",
+]  # fmt: skip
 
 #: The module numba.cuda, once compiling.py has imported it.
 cuda: Any = None
@@ -54,26 +58,80 @@ def _to_bfloat16(builder: Any, values: Any, cast: Any) -> Any:
 CONVERSIONS = [(from_bfloat16, 2, 1, _from_bfloat16), (to_bfloat16, 2, 1, _to_bfloat16)]
 
 
-def access(stored: str, dtype: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Device functions: number i as it is computed, and storing one. bfloat16 is stored as uint16."""
+def load_four(pointer: Any, i: Any) -> Any:
+    """Items i to i + 3, which begin at a multiple of their size, in one access. This body is the simulator's."""
+    return pointer[i], pointer[i + 1], pointer[i + 2], pointer[i + 3]
+
+
+def store_four(pointer: Any, i: Any, values: Any) -> None:
+    """The same for writing. This body is the simulator's."""
+    for k in range(4):
+        pointer[i + k] = values[k]
+
+
+def compile_fours(extending: Any) -> None:
+    """Give the compiler what `load_four` and `store_four` do."""
+
+    def vector(context: Any, builder: Any, pointer: Any, item: Any, i: Any) -> Any:
+        four = ir.VectorType(context.get_data_type(item), 4)
+        return builder.bitcast(builder.gep(pointer, [i]), four.as_pointer()), four
+
+    @extending.intrinsic
+    def load(_context: Any, pointer: Any, i: Any) -> Any:
+        signature = types.UniTuple(pointer.dtype, 4)(pointer, i)
+
+        def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            place, _ = vector(context, builder, values[0], pointer.dtype, values[1])
+            items = builder.load(place, align=8)
+            each = [builder.extract_element(items, ir.Constant(ir.IntType(32), k)) for k in range(4)]
+            return context.make_tuple(builder, signature.return_type, each)
+
+        return signature, build
+
+    @extending.intrinsic
+    def store(_context: Any, pointer: Any, i: Any, values: Any) -> Any:
+        signature = types.void(pointer, i, values)
+
+        def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            place, four = vector(context, builder, arguments[0], pointer.dtype, arguments[1])
+            items = ir.Constant(four, ir.Undefined)
+            for k in range(4):
+                value = context.cast(
+                    builder, builder.extract_value(arguments[2], k), signature.args[2][k], pointer.dtype
+                )
+                items = builder.insert_element(items, value, ir.Constant(ir.IntType(32), k))
+            builder.store(items, place, align=8)
+            return context.get_dummy_value()
+
+        return signature, build
+
+    extending.overload(load_four)(lambda pointer, i: lambda pointer, i: load(pointer, i))
+    extending.overload(store_four)(lambda pointer, i, values: lambda pointer, i, values: store(pointer, i, values))
+
+
+def codec(stored: str, dtype: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Device functions: from an item in memory to the number that is computed with, and back. bfloat16 is a uint16."""
     if stored == "bfloat16":
-
-        @cuda.jit(device=True)
-        def load(pointer, i):  # type: ignore[no-untyped-def]
-            return from_bfloat16(pointer[i], np.float32(0))
-
-        @cuda.jit(device=True)
-        def store(pointer, i, value):  # type: ignore[no-untyped-def]
-            pointer[i] = to_bfloat16(value, np.uint16(0))
+        decode = cuda.jit(device=True)(lambda item: from_bfloat16(item, np.float32(0)))
+        encode = cuda.jit(device=True)(lambda value: to_bfloat16(value, np.uint16(0)))
     else:
+        decode = cuda.jit(device=True)(lambda item: dtype(item))
+        kind = np.dtype(stored).type if np.dtype(stored).kind == "f" else np.uint8
+        encode = cuda.jit(device=True)(lambda value: kind(value))
+    return decode, encode
 
-        @cuda.jit(device=True)
-        def load(pointer, i):  # type: ignore[no-untyped-def]
-            return dtype(pointer[i])
 
-        @cuda.jit(device=True)
-        def store(pointer, i, value):  # type: ignore[no-untyped-def]
-            pointer[i] = value
+def access(stored: str, dtype: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Device functions: number i behind a pointer as it is computed with, and storing one."""
+    decode, encode = codec(stored, dtype)
+
+    @cuda.jit(device=True)
+    def load(pointer, i):  # type: ignore[no-untyped-def]
+        return decode(pointer[i])
+
+    @cuda.jit(device=True)
+    def store(pointer, i, value):  # type: ignore[no-untyped-def]
+        pointer[i] = encode(value)
 
     return load, store
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from .device import access, computes_in, offset_of
+from .device import access, codec, computes_in, load_four, offset_of, store_four
 
-__all__ = ["Items", "contiguous_kernel", "strided_kernel"]
+__all__ = ["Items", "contiguous_kernel", "half_kernel", "strided_kernel"]
 
 #: The module numba.cuda, once compiling.py has imported it.
 cuda: Any = None
@@ -17,6 +17,8 @@ cuda: Any = None
 #: Threads of an elementwise block, and elements of each: four loads in flight per thread reach the copy bandwidth.
 THREADS = 256
 PER_THREAD = 4
+#: The same of half types: the bytes of four float32.
+HALVES_PER_THREAD = 8
 
 #: Of each operand of a loop, the dtype of an array, or None for a number.
 Items = tuple[np.dtype[Any] | None, ...]
@@ -45,38 +47,131 @@ def _gather(items: Items, axes: int, dtype: np.dtype[Any]) -> Callable[..., Any]
     return gather
 
 
-def contiguous_kernel(formula: Callable[..., Any], items: Items, dtype: np.dtype[Any]) -> Callable[..., None]:
-    """kernel(operands, output, n): output[i] = formula(*operands[i]), of contiguous arrays of one shape and numbers."""
-    gather, unit = _gather(items, 1, dtype), ((1,),) * len(items)
+def _scatter(outputs: int, axes: int, dtype: np.dtype[Any]) -> Callable[..., Any]:
+    """A device function: element i of each of `outputs` arrays is that of a tuple."""
+    if outputs == 0:
+        return cuda.jit(device=True)(lambda arrays, i, shape, strides, values: None)
+    before, last = _scatter(outputs - 1, axes, dtype), outputs - 1
     _, store = access(dtype.name, computes_in(dtype))
+    offset = offset_of(axes)
 
-    def kernel(operands, output, n):  # type: ignore[no-untyped-def]
+    @cuda.jit(device=True)
+    def scatter(arrays, i, shape, strides, values):  # type: ignore[no-untyped-def]
+        before(arrays, i, shape, strides, values)
+        store(arrays[last], offset(i, shape, strides[last]), values[last])
+
+    return scatter
+
+
+def _results(formula: Callable[..., Any], outputs: int) -> Callable[..., Any]:
+    """A device function: the formula's results, in a tuple also if there is but one."""
+    if outputs > 1:
+        return cuda.jit(device=True)(lambda operands: formula(*operands))
+    return cuda.jit(device=True)(lambda operands: (formula(*operands),))
+
+
+def contiguous_kernel(
+    formula: Callable[..., Any], items: Items, outputs: int, dtype: np.dtype[Any]
+) -> Callable[..., None]:
+    """kernel(operands, arrays, n): the results of element i of each operand are element i of the output arrays."""
+    gather, unit = _gather(items, 1, dtype), ((1,),) * len(items)
+    scatter, output_unit, results = _scatter(outputs, 1, dtype), ((1,),) * outputs, _results(formula, outputs)
+
+    def kernel(operands, arrays, n):  # type: ignore[no-untyped-def]
         i = np.int64(cuda.blockIdx.x) * (THREADS * PER_THREAD) + cuda.threadIdx.x
         if i + 3 * THREADS < n:
             a = gather(operands, i, (n,), unit)  # all loads before the first store, which might alias them
             b = gather(operands, i + THREADS, (n,), unit)
             c = gather(operands, i + 2 * THREADS, (n,), unit)
             d = gather(operands, i + 3 * THREADS, (n,), unit)
-            store(output, i, formula(*a))
-            store(output, i + THREADS, formula(*b))
-            store(output, i + 2 * THREADS, formula(*c))
-            store(output, i + 3 * THREADS, formula(*d))
+            scatter(arrays, i, (n,), output_unit, results(a))
+            scatter(arrays, i + THREADS, (n,), output_unit, results(b))
+            scatter(arrays, i + 2 * THREADS, (n,), output_unit, results(c))
+            scatter(arrays, i + 3 * THREADS, (n,), output_unit, results(d))
         else:
             while i < n:
-                store(output, i, formula(*gather(operands, i, (n,), unit)))
+                scatter(arrays, i, (n,), output_unit, results(gather(operands, i, (n,), unit)))
                 i += THREADS
 
     return kernel
 
 
-def strided_kernel(formula: Callable[..., Any], items: Items, axes: int, dtype: np.dtype[Any]) -> Callable[..., None]:
-    """kernel(operands, strides, output, output_strides, shape, n): the same for any strides, 0 and negative too."""
-    gather, offset = _gather(items, axes, dtype), offset_of(axes)
-    _, store = access(dtype.name, computes_in(dtype))
+def strided_kernel(
+    formula: Callable[..., Any], items: Items, outputs: int, axes: int, dtype: np.dtype[Any]
+) -> Callable[..., None]:
+    """kernel(operands, strides, arrays, array_strides, shape, n): the same for any strides, 0 and negative too."""
+    gather, scatter, results = _gather(items, axes, dtype), _scatter(outputs, axes, dtype), _results(formula, outputs)
 
-    def kernel(operands, strides, output, output_strides, shape, n):  # type: ignore[no-untyped-def]
+    def kernel(operands, strides, arrays, array_strides, shape, n):  # type: ignore[no-untyped-def]
         i = np.int64(cuda.blockIdx.x) * THREADS + cuda.threadIdx.x
         if i < n:
-            store(output, offset(i, shape, output_strides), formula(*gather(operands, i, shape, strides)))
+            scatter(arrays, i, shape, array_strides, results(gather(operands, i, shape, strides)))
+
+    return kernel
+
+
+# --- half types: four numbers with each access, so that as many bytes are on their way as of float32 ------------------
+
+
+def _gather_fours(items: Items) -> Callable[..., Any]:
+    """A device function: items i to i + 3 of each array operand as a tuple of four, and numbers, in a tuple."""
+    if not items:
+        return cuda.jit(device=True)(lambda operands, i: ())
+    before, last, is_number = _gather_fours(items[:-1]), len(items) - 1, items[-1] is None
+    if is_number:
+        return cuda.jit(device=True)(lambda operands, i: before(operands, i) + (operands[last],))  # noqa: RUF005
+    return cuda.jit(device=True)(lambda operands, i: before(operands, i) + (load_four(operands[last], i),))  # noqa: RUF005
+
+
+def _one_of_four(items: Items, k: int, dtype: np.dtype[Any]) -> Callable[..., Any]:
+    """A device function: what the formula takes for number k of four."""
+    if not items:
+        return cuda.jit(device=True)(lambda fours: ())
+    before, last, item = _one_of_four(items[:-1], k, dtype), len(items) - 1, items[-1]
+    if item is None:
+        return cuda.jit(device=True)(lambda fours: before(fours) + (fours[last],))  # noqa: RUF005
+    decode, _ = codec(item.name, computes_in(dtype))
+    return cuda.jit(device=True)(lambda fours: before(fours) + (decode(fours[last][k]),))  # noqa: RUF005
+
+
+def _scatter_fours(outputs: int, dtype: np.dtype[Any]) -> Callable[..., Any]:
+    """A device function: four tuples of results to the items i to i + 3 of the output arrays."""
+    if outputs == 0:
+        return cuda.jit(device=True)(lambda arrays, i, a, b, c, d: None)
+    before, last = _scatter_fours(outputs - 1, dtype), outputs - 1
+    _, encode = codec(dtype.name, computes_in(dtype))
+
+    @cuda.jit(device=True)
+    def scatter(arrays, i, a, b, c, d):  # type: ignore[no-untyped-def]
+        before(arrays, i, a, b, c, d)
+        store_four(arrays[last], i, (encode(a[last]), encode(b[last]), encode(c[last]), encode(d[last])))
+
+    return scatter
+
+
+def half_kernel(formula: Callable[..., Any], items: Items, outputs: int, dtype: np.dtype[Any]) -> Callable[..., None]:
+    """`contiguous_kernel` where all arrays hold half types and begin at multiples of 8 bytes."""
+    gather, unit = _gather(items, 1, dtype), ((1,),) * len(items)
+    scatter, output_unit, results = _scatter(outputs, 1, dtype), ((1,),) * outputs, _results(formula, outputs)
+    gather_fours, scatter_fours = _gather_fours(items), _scatter_fours(outputs, dtype)
+    first, second, third, fourth = (_one_of_four(items, k, dtype) for k in range(4))
+
+    @cuda.jit(device=True)
+    def compute(arrays, i, fours):  # type: ignore[no-untyped-def]
+        a, b = results(first(fours)), results(second(fours))
+        c, d = results(third(fours)), results(fourth(fours))
+        scatter_fours(arrays, i, a, b, c, d)
+
+    def kernel(operands, arrays, n):  # type: ignore[no-untyped-def]
+        i = (np.int64(cuda.blockIdx.x) * (2 * THREADS) + cuda.threadIdx.x) * 4
+        j = i + 4 * THREADS
+        if j + 4 <= n:
+            a, b = gather_fours(operands, i), gather_fours(operands, j)
+            compute(arrays, i, a)
+            compute(arrays, j, b)
+        else:
+            for start in (i, j):
+                for k in range(start, min(start + 4, n)):
+                    scatter(arrays, k, (n,), output_unit, results(gather(operands, k, (n,), unit)))
 
     return kernel
