@@ -64,6 +64,7 @@ ALLOWED = {
     ],
     "backends.numpy": ["backends._losses_numpy", "backends._softmax_numpy"],
     "backends._losses_numpy": ["backends._softmax_numpy"],
+    "torch": [""],
     "mlp*": ["", "_errors", "mlp*"],
     "experiments*": ["", "_errors", "experiments*"],
     "bench*": ["", "_errors", "bench*"],
