@@ -32,7 +32,7 @@ import numpy as np
 
 from fastact._fingerprint import fingerprint
 
-__all__ = ["CacheInfo", "cache_info", "key", "load", "store"]
+__all__ = ["CacheInfo", "cache_info", "key", "load", "read", "store", "write"]
 
 VARIABLE = "FASTACT_CACHE"
 HEADER = b"fastact kernel 1\n"
@@ -42,7 +42,7 @@ MOST_ENVIRONMENTS = 8
 MOST_KERNELS = 2000
 
 _PACKAGE = Path(__file__).parent
-_SOURCES = ("*.py", "_scalar_math/*.py", "activations/*.py", "backends/*.py")
+_SOURCES = ("*.py", "_scalar_math/*.py", "activations/*.py", "backends/**/*.py")
 _ENVIRONMENT_NAME = re.compile(r"fastact-[0-9a-f]{32}")
 
 #: Options of Numba that leave the machine code of a loop on one thread as it is.
@@ -201,12 +201,31 @@ def key(formula: Callable[..., Any], layout: tuple[Any, ...]) -> str | None:
 
 def load(name: str | None) -> int | None:
     """The address of the kernel of this name; None if it must be compiled."""
-    address = _read(name)
+    address = _linked_address(name)
     _counts["compiled" if address is None else "found"] += 1
     return address
 
 
-def _read(name: str | None) -> int | None:
+def _linked_address(name: str | None) -> int | None:
+    symbol, _, code = (_read(name) or b"").partition(b"\0")
+    if not code:
+        return None
+    try:
+        library = _link(symbol.decode(), code)
+    except (RuntimeError, UnicodeDecodeError):  # RuntimeError: LLVM does not take it
+        return None
+    _linked.append(library)
+    return int(library[symbol.decode()])
+
+
+def read(name: str | None) -> bytes | None:
+    """What was written under this name, such as code for a GPU; None if it must be made."""
+    payload = _read(name)
+    _counts["compiled" if payload is None else "found"] += 1
+    return payload
+
+
+def _read(name: str | None) -> bytes | None:
     folder, _ = _opened()
     if folder is None or name is None:
         return None
@@ -216,25 +235,29 @@ def _read(name: str | None) -> int | None:
                 return None
             content = file.read()
         head, payload = content[: len(HEADER) + 32], content[len(HEADER) + 32 :]
-        if head != HEADER + _checksum(name, payload):
-            return None
-        symbol, _, code = payload.partition(b"\0")
-        library = _link(symbol.decode(), code)
-    except (OSError, RuntimeError, UnicodeDecodeError):  # RuntimeError: LLVM does not take it
+    except OSError:
         return None
-    _linked.append(library)
-    return int(library[symbol.decode()])
+    return payload if head == HEADER + _checksum(name, payload) else None
 
 
 def store(name: str | None, function: Any) -> None:
     """Keep a function that `numba.cfunc` compiled under this name, if it can be linked again."""
-    folder, _ = _opened()
-    if folder is None or name is None or function._library.has_dynamic_globals:
+    if _opened()[0] is None or name is None or function._library.has_dynamic_globals:
         return
     try:
         symbol, code = function.native_name, function._library._get_compiled_object()
         _link(symbol, code)
-        payload = symbol.encode() + b"\0" + code
+    except RuntimeError:
+        return
+    write(name, symbol.encode() + b"\0" + code)
+
+
+def write(name: str | None, payload: bytes) -> None:
+    """Keep this under a name that `key` gave."""
+    folder, _ = _opened()
+    if folder is None or name is None:
+        return
+    try:
         descriptor, temporary = tempfile.mkstemp(".temporary", dir=folder)
         try:
             with open(descriptor, "wb") as file:
@@ -244,7 +267,7 @@ def store(name: str | None, function: Any) -> None:
             os.unlink(temporary)
             raise
         _forget(folder, MOST_KERNELS)
-    except (OSError, RuntimeError):
+    except OSError:
         return
 
 

@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 
 import fastact as fa
+from fastact import _cache
 from fastact.activations import piecewise
 from fastact.backends import cuda as backend
 from fastact.backends.cuda import arrays as gpu_arrays
@@ -218,6 +219,37 @@ def test_code_for_parts_of_rows(key: tuple[str, int], template: Any) -> None:
     code = library.get_asm_str(cc=(8, 0))
     assert ".local" not in code
     assert ".f64" not in code
+
+
+@needs_numba_cuda
+def test_code_is_kept_on_disk(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By everything that shapes it; a truncated file is compiled again."""
+    backend.register()
+    monkeypatch.setenv("FASTACT_CACHE", str(tmp_path / "cache"))
+    _cache._opened.cache_clear()
+    try:
+        keys = [
+            (fa.relu.scalar, np.dtype(dtype), (np.dtype(dtype),), 1, 0, False, capability)
+            for dtype in FLOATS
+            for capability in [(8, 0), (9, 0)]
+        ]
+        found = [compiling.machine_code(compiling._elementwise_library, key) for key in keys]
+        row_key = (rows.row_kernel, "softmax", 1, ROW_LAYOUTS["warps"], ROW_OPTIONS["plain"], (8, 0))
+        found.append(compiling.machine_code(compiling._row_library, row_key))
+        assert len({code for _, code in found}) == 5
+        assert all(code.startswith(b"\x7fELF") for _, code in found)
+        assert _cache.cache_info().kernels == 5
+
+        def refuse(*_: Any) -> Any:
+            raise AssertionError
+
+        refuse.__name__ = "_elementwise_library"
+        assert [compiling.machine_code(refuse, key) for key in keys] == found[:4]
+        for path in _cache.cache_info().folder.glob("*.kernel"):
+            path.write_bytes(path.read_bytes()[:-1])
+        assert compiling.machine_code(compiling._elementwise_library, keys[0])[1].startswith(b"\x7fELF")
+    finally:
+        _cache._opened.cache_clear()
 
 
 # --- indexing, in the simulator ---------------------------------------------------------------------------------------

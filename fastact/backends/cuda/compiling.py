@@ -7,6 +7,8 @@ import importlib
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import metadata
+from importlib.metadata import version
 from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +19,7 @@ from numba import types
 from numba.core import config
 from numba.core.types import BaseTuple
 
+from fastact import _cache
 from fastact._primitives import COMPILED, JIT_OPTIONS, PRIMITIVES, install
 
 from . import device, elementwise_kernels, row_kernels
@@ -25,7 +28,7 @@ from .device import computes_in
 from .elementwise_kernels import Items, contiguous_kernel, half_kernel, strided_kernel
 from .row_kernels import Layout, Options
 
-__all__ = ["SIMULATED", "elementwise_kernel", "ptx", "register", "row_kernel", "vectorize", "why_not"]
+__all__ = ["SIMULATED", "elementwise_kernel", "machine_code", "ptx", "register", "row_kernel", "vectorize", "why_not"]
 
 SIMULATED: bool = config.ENABLE_CUDASIM  # type: ignore[attr-defined]
 
@@ -161,13 +164,36 @@ def _row_library(
     return _compile(template(kind, arrays, layout, options, wide), arguments, capability)
 
 
+@functools.cache
+def _versions() -> tuple[Any, ...]:
+    """What shapes a kernel's code beside the kernel itself and what the cache of the CPU's kernels asks for anyway."""
+    packages = ("numba-cuda", "nvidia-nvvm", "nvidia-nvjitlink", "cuda-core")
+    found = tuple(version(each) if any(metadata.distributions(name=each)) else None for each in packages)
+    options = {name: repr(value) for name, value in sorted(vars(config).items()) if name.startswith("CUDA")}
+    return found, repr(options)
+
+
+def machine_code(compile_library: Callable[..., Any], key: tuple[Any, ...]) -> tuple[str, bytes]:
+    """The name of a kernel and its code for the compute capability key[-1]: from the cache on disk, or compiled."""
+    name = _cache.key(key[0], (compile_library.__name__, repr(key[1:]), _versions()))
+    entry, _, code = (_cache.read(name) or b"").partition(b"\0")
+    if code:
+        return entry.decode(), code
+    library = compile_library(*key)
+    code = bytes(library.get_cubin(cc=key[-1]).code)
+    _cache.write(name, library._entry_name.encode() + b"\0" + code)
+    return library._entry_name, code
+
+
 def _loaded(compile_library: Callable[..., Any]) -> Callable[..., Any]:
     """The same function, but giving a kernel ready to be launched; kept for every key."""
 
     @functools.cache
     def kernel(*key: Any) -> Any:
-        library = compile_library(*key)
-        return library.get_cubin(cc=key[-1]).get_kernel(library._entry_name)
+        from cuda.core import ObjectCode
+
+        entry, code = machine_code(compile_library, key)
+        return ObjectCode.from_cubin(code).get_kernel(entry)
 
     return kernel
 
