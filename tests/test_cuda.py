@@ -27,7 +27,7 @@ from fastact import _cache
 from fastact.activations import piecewise
 from fastact.backends import cuda as backend
 from fastact.backends.cuda import arrays as gpu_arrays
-from fastact.backends.cuda import call_elementwise, call_softmax, compiling, device, elementwise_kernels
+from fastact.backends.cuda import call_elementwise, call_softmax, compiling, device, elementwise_kernels, host
 from fastact.backends.cuda import row_kernels as rows
 from fastact.softmax import log_softmax, softmax
 
@@ -447,6 +447,87 @@ def test_simulated_several_results(dtype: str) -> None:
         backend.elementwise(fa.reglu.backward, operands, {"out": outs[0]})
     row = np.arange(7, dtype=dtype)
     assert_same(on_simulator(fa.relu.with_bias, value, row), fa.relu.with_bias(value, row))
+
+
+class FakeCuda:
+    """What host.py uses of numba.cuda, on host memory. Copies back happen when the stream is waited for."""
+
+    class Stream:
+        def __init__(self) -> None:
+            self.waiting: list[Any] = []
+
+        def synchronize(self) -> None:
+            for each in self.waiting:
+                each()
+            self.waiting.clear()
+
+    class Array(Simulated):
+        def __init__(self, array: np.ndarray) -> None:
+            super().__init__(array)
+
+        def __getitem__(self, part: slice) -> Any:
+            return FakeCuda.Array(self.array[part])
+
+        def copy_to_device(self, source: np.ndarray, stream: Any) -> None:
+            self.array[...] = source
+
+        def copy_to_host(self, target: np.ndarray, stream: Any) -> None:
+            content = self.array.copy()
+            target[...] = 77
+            stream.waiting.append(lambda: np.copyto(target, content))
+
+    Array.__module__ = "numba.simulated"
+    allocated = 0
+
+    def stream(self) -> Stream:
+        return self.Stream()
+
+    def pinned_array(self, size: int, dtype: Any) -> np.ndarray:
+        FakeCuda.allocated += size * dtype.itemsize
+        return np.empty(size, dtype)
+
+    def device_array(self, size: int, dtype: Any, stream: Any) -> Any:
+        return self.Array(np.empty(size, dtype))
+
+
+@in_simulator
+@pytest.mark.usefixtures("simulator")
+@pytest.mark.parametrize("layout", ["contiguous", "strided", "broadcast", "swapped", "several results", "memory map"])
+def test_simulated_chunks(monkeypatch: pytest.MonkeyPatch, tmp_path: Any, layout: str) -> None:
+    monkeypatch.setattr(host, "CHUNK", 100)
+    monkeypatch.setattr(host, "numba_cuda", FakeCuda)
+    FakeCuda.allocated = 0
+    x = np.random.default_rng(0).normal(size=(41, 6)).astype(np.float32)
+    out: Any = None
+    if layout == "strided":
+        x, out = np.repeat(x, 2, 1)[:, ::2], np.zeros((6, 41), np.float32).T
+    elif layout == "swapped":
+        x = x.astype(">f4")
+    elif layout == "memory map":
+        x = np.memmap(tmp_path / "x", np.float32, "w+", shape=(41, 6))
+        x[...] = np.arange(246).reshape(41, 6) - 100
+        out = np.memmap(tmp_path / "y", np.float32, "w+", shape=(41, 6))
+    before = x.copy()
+    if layout == "several results":
+        found = backend.elementwise(fa.reglu.backward, (x, x, x[:1]), {})
+        for got, wanted in zip(found, fa.reglu.backward(x, x, np.repeat(x[:1], 41, 0)), strict=True):
+            assert_same(got, wanted)
+    else:
+        slope = np.arange(6, dtype=np.float32) if layout == "broadcast" else 0.5
+        found = backend.elementwise(fa.leaky_relu, (x, slope), {} if out is None else {"out": out})
+        assert out is None or found is out
+        assert_same(np.asarray(found), np.asarray(fa.leaky_relu(before.astype("f4"), slope)))
+    np.testing.assert_array_equal(x, before)
+    if layout == "contiguous":
+        memory = np.concatenate([x.reshape(-1), x[0]])
+        backend.elementwise(fa.leaky_relu, (memory[:-6], 0.5), {"out": memory[6:]})  # which overlap
+        assert_same(memory[6:], fa.leaky_relu(x, 0.5).reshape(-1))
+        backend.elementwise(fa.leaky_relu, (x, 0.5), {"out": x})
+        assert_same(x, fa.leaky_relu(before, 0.5))
+        return
+    assert FakeCuda.allocated <= host.SLOTS * 5 * 100
+    with pytest.raises(ValueError, match=r"out has shape \(3,\)"):
+        backend.elementwise(fa.leaky_relu, (x, 0.5), {"out": np.zeros(3, np.float32)})
 
 
 LAYOUTS = {

@@ -50,7 +50,7 @@ ALLOWED = {
     "backends.serial": ["_cache", "_primitives", "_ufunc", "backends._softmax_numba"],
     "backends.threads": ["_ufunc", "backends._softmax_numba"],
     "backends.parallel": ["_threads", "_ufunc", "backends._softmax_numba"],
-    "backends.cuda*": ["_axes", "_cache", "_errors", "_primitives", "math", "backends.cuda*"],
+    "backends.cuda*": ["_axes", "_cache", "_errors", "_primitives", "_threads", "math", "backends.cuda*"],
     "backends.*": ["_errors", "_primitives", "_threads", "_ufunc"],
     "backends.cython": ["_axes", "_errors"],
     "backends._softmax_numpy": ["_axes"],

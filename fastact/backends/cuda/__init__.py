@@ -4,6 +4,7 @@ _dispatch.py imports this, and only a call imports Numba's CUDA target. Formulas
 with the same explicit fma and nothing else contracted: results have the CPU's bits.
 
     call_elementwise.py, call_softmax.py       the calls: arguments checked, arrays brought to what kernels take
+    host.py                                    host arrays, there and back, large ones in chunks
     elementwise_kernels.py, row_kernels.py     the kernels: plain Python, which Numba's simulator runs too
     device.py                                  what they are made of, and what the simulator does in another way
     compiling.py                               the one file that imports numba.cuda: from a kernel to machine code

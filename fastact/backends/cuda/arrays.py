@@ -34,6 +34,7 @@ __all__ = [
     "library_name",
     "merge",
     "new",
+    "numba_cuda",
     "put",
     "views_of",
 ]
@@ -53,13 +54,13 @@ class Library(NamedTuple):
     put: Callable[..., Any]  # (array in host memory, array beside which it is wanted)
 
 
-def _numba_cuda() -> Any:
+def numba_cuda() -> Any:
     return importlib.import_module("numba.cuda")
 
 
 def put(array: np.ndarray) -> Any:
     """A copy on the GPU, as Numba's array."""
-    return _numba_cuda().to_device(np.ascontiguousarray(array, array.dtype.newbyteorder("=")))
+    return numba_cuda().to_device(np.ascontiguousarray(array, array.dtype.newbyteorder("=")))
 
 
 def _numba_stream(array: Any) -> int:
@@ -92,9 +93,9 @@ def _cupy_put(host: np.ndarray, array: Any) -> Any:
 #: top-level module of an array's class -> its library, which is imported already if there is such an array
 LIBRARIES = {
     "numba": Library(
-        lambda shape, dtype, array: _numba_cuda().device_array(shape, dtype, stream=array.stream),
+        lambda shape, dtype, array: numba_cuda().device_array(shape, dtype, stream=array.stream),
         _numba_stream,
-        lambda host, array: _numba_cuda().to_device(host, stream=array.stream),
+        lambda host, array: numba_cuda().to_device(host, stream=array.stream),
     ),
     "cupy": Library(_cupy_empty, _cupy_stream, _cupy_put),
     "torch": Library(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,15 +18,14 @@ from .arrays import (
     collapse,
     common_library,
     current_device,
-    is_number,
     launch,
     new,
-    put,
     views_of,
 )
 from .compiling import elementwise_kernel, register
 from .device import computes_in
 from .elementwise_kernels import HALVES_PER_THREAD, PER_THREAD, THREADS
+from .host import from_host, loop_dtype
 
 __all__ = ["copy_to", "elementwise"]
 
@@ -45,14 +43,14 @@ def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, A
         raise TypeError(f"{operation.name}() got an unexpected keyword argument {next(iter(keywords))!r}")
     views = views_of((*operands, *(out for out in outs if out is not None)))
     if not any(isinstance(view, View) for view in views):
-        return _from_host(operation, operands, outs, wanted)
+        return from_host(elementwise, operation, operands, outs, wanted)
 
     library = common_library(operation.name, views)
     views = views[: len(operands)]
     targets = [None if out is None else View.of(out) for out in outs]
     arrays = [o for o in views if isinstance(o, View)]
     kinds = tuple(o.dtype if isinstance(o, (View, np.generic)) else type(o) for o in views)
-    dtype = _loop(*operation.loop_for(operands, None if wanted is None else np.dtype(wanted)), kinds)
+    dtype = loop_dtype(*operation.loop_for(operands, None if wanted is None else np.dtype(wanted)), kinds)
     shape = arrays[0].shape if len(arrays) == 1 else np.broadcast_shapes(*(view.shape for view in arrays))
     given = [target for target in targets if target is not None]
     if given:
@@ -80,41 +78,6 @@ def _outputs(operation: Any, out: Any) -> tuple[Any, ...]:
     if len(outs) != operation.outputs:
         raise ValueError(f"out has {len(outs)} arrays; {operation.name} has {operation.outputs} results")
     return outs
-
-
-@functools.lru_cache(maxsize=4096)
-def _loop(ufunc: np.ufunc, signature: tuple[Any, ...] | None, kinds: tuple[Any, ...]) -> np.dtype[Any]:
-    """The dtype of a ufunc's results for these dtypes and types of Python numbers, as NumPy decides it."""
-    unknown = (None,) * ufunc.nout
-    return ufunc.resolve_dtypes((*kinds, *unknown), signature=signature or (None,) * ufunc.nargs)[-1]
-
-
-def _from_host(operation: Any, operands: tuple[Any, ...], outs: tuple[Any, ...], wanted: Any) -> Any:
-    hosts = [o if is_number(o) else _host_array(operation.name, o) for o in operands]
-    single = all(np.ndim(o) == 0 for o in hosts)
-    if single:  # an array has to carry the result
-        carrier = next((i for i, o in enumerate(hosts) if isinstance(o, np.generic)), 0)
-        hosts[carrier] = np.array([hosts[carrier]])
-    moved = tuple(put(o) if isinstance(o, np.ndarray) and o.ndim else o for o in hosts)
-    found = elementwise(operation, moved, {"dtype": wanted})
-    finished = []
-    for out, result in zip(outs, found if operation.outputs > 1 else (found,), strict=True):
-        array = result.copy_to_host()
-        if out is None:
-            finished.append(array[0] if single else array)
-        else:
-            np.copyto(out, array, casting="same_kind")
-            finished.append(out)
-    return tuple(finished) if operation.outputs > 1 else finished[0]
-
-
-def _host_array(name: str, operand: Any) -> np.ndarray | np.generic:
-    if isinstance(operand, np.ma.MaskedArray):
-        raise TypeError(f"{name}: backend 'cuda' does not take masked arrays; the CPU backends do")
-    array = np.asarray(operand)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name}: backend 'cuda' does not take {array.dtype} arrays; convert to float32 or float64")
-    return np.ascontiguousarray(array, array.dtype.newbyteorder("=")) if array.ndim else array[()]
 
 
 def _run(
