@@ -46,7 +46,7 @@ FAMILIES = {
     "elementwise": ("serial", "threads", "parallel", "cuda", "numpy"),
     "softmax": ("cython", "serial", "threads", "parallel", "cuda", "numpy"),
     "sparse": ("threads", "serial", "parallel", "numpy"),
-    "cross_entropy": ("cython", "numpy"),
+    "cross_entropy": ("cython", "cuda", "numpy"),
 }
 
 #: The environment is read once, at import.

@@ -66,12 +66,13 @@ class CrossEntropy:
     out : ndarray, optional
         Where `value_and_grad` writes the gradient: of the shape and dtype of logits, which it may be.
     backend : str, optional
-        "cython", "numpy" or "auto".
+        "cython", "numpy", "cuda" or "auto".
 
     Returns
     -------
     scalar or ndarray
-        In the dtype of logits; for reduction="none" of the shape of logits without `axis`.
+        In the dtype of logits; for reduction="none" of the shape of logits without `axis`. Arrays on the GPU give
+        arrays there; targets, which are classes then, are not checked: one that is none makes loss and gradient NaN.
 
     Raises
     ------
@@ -148,6 +149,12 @@ class CrossEntropy:
         _check_reduction(reduction)
         if not 0 <= label_smoothing <= 1:
             raise ValueError(f"label_smoothing={label_smoothing!r}; it must be from 0 to 1")
+        if not hasattr(kernels, "count_targets"):  # of the GPU, which does it all
+            ignore = operator.index(ignore_index)
+            found: tuple[Any, Any] = kernels.cross_entropy(
+                logits, targets, axis, weight, ignore, label_smoothing, reduction, gradient, out
+            )
+            return found
         x, y = as_array(self.name, logits), as_array(self.name, targets)
         dtype = float_dtype(self.name, x.dtype)
         wide = wide_dtype(dtype)

@@ -27,7 +27,15 @@ from fastact import _cache
 from fastact.activations import piecewise
 from fastact.backends import cuda as backend
 from fastact.backends.cuda import arrays as gpu_arrays
-from fastact.backends.cuda import call_elementwise, call_softmax, compiling, device, elementwise_kernels, host
+from fastact.backends.cuda import (
+    call_elementwise,
+    call_losses,
+    call_softmax,
+    compiling,
+    device,
+    elementwise_kernels,
+    host,
+)
 from fastact.backends.cuda import row_kernels as rows
 from fastact.softmax import log_softmax, softmax
 
@@ -222,6 +230,21 @@ def test_code_for_parts_of_rows(key: tuple[str, int], template: Any) -> None:
 
 
 @needs_numba_cuda
+@pytest.mark.parametrize("options", ["plain", "float64", "float16"])
+@pytest.mark.parametrize("layout", ROW_LAYOUTS)
+@pytest.mark.parametrize("targets", [rows.Targets(False, False, False), rows.Targets(True, True, True)], ids=str)
+def test_code_for_losses(targets: Any, layout: str, options: str) -> None:
+    backend.register()
+    for template in (rows.loss_kernel, rows.count_kernel, rows.total_kernel):
+        shape = ROW_LAYOUTS[layout] if template is rows.loss_kernel else rows.Layout(1024, 1, False)
+        library = compiling._loss_library(template, shape, ROW_OPTIONS[options], targets, (8, 0))
+        code = library.get_asm_str(cc=(8, 0))
+        assert ".local" not in code
+        if template is rows.loss_kernel:
+            assert options == "float64" or not re.search(r"\b(add|mul|fma|div)[.a-z]*\.f64", code)
+
+
+@needs_numba_cuda
 def test_code_is_kept_on_disk(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """By everything that shapes it; a truncated file is compiled again."""
     backend.register()
@@ -371,6 +394,32 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> None:
 
         return template(kind, arrays, layout, options, wide.type), arguments
 
+    def loss_kernel(template: Any, layout: Any, options: Any, targets: Any, _capability: Any) -> Any:
+        stored, result = gpu_arrays.dtype_of(options.stored), gpu_arrays.dtype_of(options.result)
+        wide = np.dtype("f8" if stored.itemsize == 8 else "f4")
+        integers, double = np.dtype("i8"), np.dtype("f8")
+
+        def arguments(flat: Any) -> Any:
+            taken = iter(flat)
+            kinds: Any = [stored, result, wide, 3, integers, 3, "weights", double]
+            if template is rows.count_kernel:
+                kinds = [integers, 3, "weights", double]
+            elif template is rows.total_kernel:
+                kinds = [wide, 1, double, result]
+            for kind in kinds:
+                if kind == "weights":
+                    yield (Pointer(next(taken), double),) if targets.weighted else ()
+                elif isinstance(kind, int):
+                    yield from itertools.islice(taken, kind)
+                else:
+                    yield Pointer(next(taken), kind)
+
+        if template is rows.count_kernel:
+            return template(targets.weighted, layout.threads), arguments
+        if template is rows.total_kernel:
+            return template(options.result, layout.threads, wide.type), arguments
+        return template(layout, options, targets, wide.type), arguments
+
     def launch(kernel: Any, _library: Any, _views: Any, grid: int, block: int, flat: Any) -> None:
         function, arguments = kernel
         with warnings.catch_warnings():
@@ -384,6 +433,8 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name, stand_in in [
         (call_elementwise, "current_device", current_device), (call_softmax, "current_device", current_device),
         (call_elementwise, "launch", launch), (call_softmax, "launch", launch),
+        (call_losses, "current_device", current_device), (call_losses, "launch", launch),
+        (call_losses, "loss_kernel", loss_kernel), (call_losses, "ONE_BLOCK", rows.Layout(4, 1, False)),
         (call_elementwise, "elementwise_kernel", elementwise_kernel), (call_softmax, "row_kernel", row_kernel),
     ]:  # fmt: skip
         monkeypatch.setattr(module, name, stand_in)
@@ -447,6 +498,57 @@ def test_simulated_several_results(dtype: str) -> None:
         backend.elementwise(fa.reglu.backward, operands, {"out": outs[0]})
     row = np.arange(7, dtype=dtype)
     assert_same(on_simulator(fa.relu.with_bias, value, row), fa.relu.with_bias(value, row))
+
+
+def cross_entropy(
+    x: np.ndarray, targets: np.ndarray, axis: int = -1, *, weight: Any = None, ignore_index: int = -100,
+    label_smoothing: float = 0.0, reduction: str = "mean", gradient: bool = True, out: Any = None,
+) -> Any:  # fmt: skip
+    """Loss and gradient in the simulator."""
+    options = weight, ignore_index, label_smoothing, reduction, gradient, out
+    return backend.cross_entropy(Simulated(x), Simulated(targets), axis, *options)
+
+
+@in_simulator
+@pytest.mark.usefixtures("simulator")
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("options", [{}, {"weight": [0.5, 2, 0, 1, 1.5]}, {"label_smoothing": 0.2}, "all"], ids=str)
+@pytest.mark.parametrize(("shape", "axis"), [((6, 5), -1), ((5, 3), 0), ((2, 5, 3), 1)])
+def test_simulated_cross_entropy(shape: tuple[int, ...], axis: int, options: Any, reduction: str) -> None:
+    if options == "all":
+        options = {"weight": [0.5, 2, 0, 1, 1.5], "label_smoothing": 0.2, "ignore_index": 1}
+    rng = np.random.default_rng(0)
+    x = rng.normal(0, 5, shape)
+    targets = rng.integers(0, 5, np.delete(shape, axis))
+    targets.flat[0] = 1
+    wanted, slope = fa.cross_entropy.value_and_grad(x, targets, axis, reduction=reduction, **options)
+    for dtype, tolerance in [("f8", 1e-13), ("f4", 2e-6), ("f2", 4e-3)]:
+        given = x.astype(dtype)
+        for out in (None, Simulated(given)):
+            value, grad = cross_entropy(given, targets, axis, reduction=reduction, out=out, **options)
+            assert value.array.dtype == grad.array.dtype == given.dtype
+            np.testing.assert_allclose(value.array, wanted, rtol=tolerance, atol=tolerance * 10)
+            np.testing.assert_allclose(grad.array, slope, rtol=0, atol=tolerance * np.abs(slope).max() * 4)
+    alone, _ = cross_entropy(x, targets, axis, reduction=reduction, gradient=False, **options)
+    np.testing.assert_allclose(alone.array, wanted, rtol=1e-13, atol=1e-13)
+
+
+@in_simulator
+@pytest.mark.usefixtures("simulator")
+def test_simulated_cross_entropy_of_wrong_targets() -> None:
+    x = np.zeros((3, 4), np.float32)
+    value, grad = cross_entropy(x, np.array([0, 4, -100]), reduction="none")
+    np.testing.assert_allclose(value.array, [np.log(4), np.nan, 0], rtol=1e-6)
+    assert np.isnan(grad.array).any(1).tolist() == [False, True, False]
+    for error, text, targets, keywords in [
+        (ValueError, "targets has shape", np.array([0, 1]), {}),
+        (fa.BackendError, "classes, not probabilities", x, {}),
+        (ValueError, "weight has shape", np.array([0, 1, 2]), {"weight": [1, 2]}),
+        (TypeError, "out has dtype", np.array([0, 1, 2]), {"out": Simulated(x.astype("f8"))}),
+        (np.exceptions.AxisError, "out of bounds", np.array([0, 1, 2]), {"axis": 2}),
+    ]:
+        with pytest.raises(error, match=text):
+            cross_entropy(x, targets, **keywords)
 
 
 class FakeCuda:

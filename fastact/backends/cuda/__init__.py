@@ -3,7 +3,7 @@
 _dispatch.py imports this, and only a call imports Numba's CUDA target. Formulas and primitives are the CPU's, compiled
 with the same explicit fma and nothing else contracted: results have the CPU's bits.
 
-    call_elementwise.py, call_softmax.py       the calls: arguments checked, arrays brought to what kernels take
+    call_elementwise.py, call_softmax.py, ...  the calls: arguments checked, arrays brought to what kernels take
     host.py                                    host arrays, there and back, large ones in chunks
     elementwise_kernels.py, row_kernels.py     the kernels: plain Python, which Numba's simulator runs too
     device.py                                  what they are made of, and what the simulator does in another way
@@ -14,7 +14,8 @@ with the same explicit fma and nothing else contracted: results have the CPU's b
 from __future__ import annotations
 
 from .call_elementwise import elementwise
+from .call_losses import cross_entropy
 from .call_softmax import softmax, softmax_on_device
 from .compiling import ptx, register, vectorize, why_not
 
-__all__ = ["elementwise", "ptx", "register", "softmax", "softmax_on_device", "vectorize", "why_not"]
+__all__ = ["cross_entropy", "elementwise", "ptx", "register", "softmax", "softmax_on_device", "vectorize", "why_not"]

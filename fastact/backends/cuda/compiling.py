@@ -26,9 +26,19 @@ from . import device, elementwise_kernels, row_kernels
 from .arrays import dtype_of
 from .device import computes_in
 from .elementwise_kernels import Items, contiguous_kernel, half_kernel, strided_kernel
-from .row_kernels import Layout, Options
+from .row_kernels import Layout, Options, Targets
 
-__all__ = ["SIMULATED", "elementwise_kernel", "machine_code", "ptx", "register", "row_kernel", "vectorize", "why_not"]
+__all__ = [
+    "SIMULATED",
+    "elementwise_kernel",
+    "loss_kernel",
+    "machine_code",
+    "ptx",
+    "register",
+    "row_kernel",
+    "vectorize",
+    "why_not",
+]
 
 SIMULATED: bool = config.ENABLE_CUDASIM  # type: ignore[attr-defined]
 
@@ -164,6 +174,26 @@ def _row_library(
     return _compile(template(kind, arrays, layout, options, wide), arguments, capability)
 
 
+def _loss_library(
+    template: Callable[..., Any], layout: Layout, options: Options, targets: Targets, capability: tuple[int, int]
+) -> Any:
+    """Code for the parts of cross-entropy: a template of row_kernels.py."""
+    stored, result = (types.CPointer(_type(dtype_of(name))) for name in (options.stored, options.result))
+    wide = np.float64 if options.stored == "float64" else np.float32
+    number, long, double = numba.from_dtype(np.dtype(wide)), types.int64, types.float64
+    values, integers, scale = types.CPointer(number), types.CPointer(long), types.CPointer(double)
+    weights = BaseTuple.from_types([types.CPointer(double)] if targets.weighted else [])
+    if template is row_kernels.count_kernel:
+        kernel = template(targets.weighted, layout.threads)
+        return _compile(kernel, (integers, long, long, long, weights, scale), capability)
+    if template is row_kernels.total_kernel:
+        kernel = template(options.result, layout.threads, wide)
+        return _compile(kernel, (values, long, scale, result), capability)
+    kernel = template(layout, options, targets, wide)
+    arguments = (stored, result, values, long, long, long, integers, long, number, number, weights, scale)
+    return _compile(kernel, arguments, capability)
+
+
 @functools.cache
 def _versions() -> tuple[Any, ...]:
     """What shapes a kernel's code beside the kernel itself and what the cache of the CPU's kernels asks for anyway."""
@@ -200,6 +230,7 @@ def _loaded(compile_library: Callable[..., Any]) -> Callable[..., Any]:
 
 elementwise_kernel = _loaded(_elementwise_library)
 row_kernel = _loaded(_row_library)
+loss_kernel = _loaded(_loss_library)
 
 
 def ptx(operation: Any, dtype: Any, compute_capability: tuple[int, int] = (8, 0)) -> str:
