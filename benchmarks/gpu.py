@@ -1,15 +1,18 @@
-"""Check and time everything on one GPU, beside PyTorch: python benchmarks/gpu.py [--power 28]
+"""Check and time everything on one GPU, beside PyTorch: python benchmarks/gpu.py [--power 28] [--host-gb 20]
 
 Bandwidth counts each array read or written once, and is shown as a share of a device-to-device copy timed in the same
-run. Calls of both libraries alternate; the median counts. The accuracy table compares with the CPU's results.
+run. Calls of both libraries alternate; the median counts. Accuracy compares with the CPU's results, bit by bit. At the
+end stand the cases that fall short of what is asked of them.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import cupy
@@ -23,6 +26,10 @@ aten = torch.ops.aten
 functional = torch.nn.functional
 
 ACTIVATIONS = [f for f in map(fa.get, fa.names()) if isinstance(f, fa.Activation)]
+DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+
+#: What falls short, for the end.
+SHORT: list[str] = []
 
 #: name -> (PyTorch's forward, its backward of (grad_output, x, y)); what PyTorch has not is missing
 PEERS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
@@ -80,11 +87,20 @@ def copy_rate(n: int) -> float:
     return 8 * n / took / 1e6
 
 
+def show(name: str, size: float, copy: float, mine: float, peer: float, least: float) -> str:
+    """A cell: the share of the copy and PyTorch's time over ours, for `size` MB that went; noted if it falls short."""
+    share, ratio = size / mine / copy, peer / mine
+    if share < least or ratio < 1:
+        SHORT.append(f"{name}: {share:.3f} of the copy, torch / fastact {ratio:.2f}")
+    return f"{share:6.3f} {ratio:6.2f}"
+
+
 def bandwidth(n: int, copy: float, dtype: torch.dtype) -> None:
-    print(f"\n{n} {dtype}: share of the copy, fastact and PyTorch" + " (GB/s)")
-    print(f"{'':12} {'forward':>8} {'torch':>8} {'GB/s':>8}   {'backward':>8} {'torch':>8} {'GB/s':>8}")
-    x, g = torch.randn(n, device="cuda", dtype=dtype), torch.randn(n, device="cuda", dtype=dtype)
-    size = n * x.element_size() / 1e6
+    kind = str(dtype).removeprefix("torch.")
+    print(f"\n{n} {kind}: share of the copy, torch / fastact")
+    print(f"{'':18} {'forward':>13}   {'backward':>13}")
+    x, g = (torch.randn(n, device="cuda", dtype=dtype) for _ in range(2))
+    size, least = n * x.element_size() / 1e6, 0.9 if dtype is torch.float64 else 0.97
     for f in ACTIVATIONS:
         forward, backward = PEERS.get(f.name, (None, None))
         y = f(x)
@@ -92,12 +108,22 @@ def bandwidth(n: int, copy: float, dtype: torch.dtype) -> None:
         mine_back, peer_back = milliseconds(
             [lambda f=f: f.backward(g, x), backward and (lambda backward=backward, y=y: backward(g, x, y))]
         )
-        rates = [2 * size / mine, 2 * size / peer, 3 * size / mine_back, 3 * size / peer_back]
-        print(
-            f"{f.name:12} {rates[0] / copy:8.3f} {rates[1] / copy:8.3f} {rates[0]:8.0f}   "
-            f"{rates[2] / copy:8.3f} {rates[3] / copy:8.3f} {rates[2]:8.0f}",
-            flush=True,
-        )
+        cells = [
+            show(f"{f.name} {kind}", 2 * size, copy, mine, peer, least),
+            show(f"{f.name}.backward {kind}", 3 * size, copy, mine_back, peer_back, least),
+        ]
+        print(f"{f.name:18} {'   '.join(cells)}", flush=True)
+    units = {
+        "swiglu": (2 * size + size, lambda: fa.swiglu(x, g), lambda: functional.silu(g) * x),
+        "swiglu.backward": (5 * size, lambda: fa.swiglu.backward(x, x, g), None),
+        "gelu.with_bias": (
+            2 * size, lambda: fa.gelu.with_bias(x.view(-1, 1024), x[:1024]),
+            lambda: functional.gelu(x.view(-1, 1024) + x[:1024]),
+        ),
+    }  # fmt: skip
+    for name, (moved, own, peer_call) in units.items():
+        mine, peer = milliseconds([own, peer_call])
+        print(f"{name:18} {show(f'{name} {kind}', moved, copy, mine, peer, least)}", flush=True)
 
 
 def launch_cost(n: int) -> None:
@@ -120,56 +146,146 @@ def launch_cost(n: int) -> None:
         print(f"{name:24} {microseconds(call):7.1f}", flush=True)
 
 
+#: (shape, axis, dtype)
+ROWS = [
+    ((1 << 20, 128), -1, torch.float32), ((65536, 1024), -1, torch.float32), ((8192, 32768), -1, torch.float32),
+    ((4096, 50257), -1, torch.float32), ((64, 1 << 20), -1, torch.float32), ((1 << 22, 10), -1, torch.float32),
+    ((32768, 8192), 0, torch.float32), ((64, 1000, 4096), 1, torch.float32), ((65536, 1024), -1, torch.float64),
+    ((65536, 1024), -1, torch.float16), ((8192, 32768), -1, torch.bfloat16),
+]  # fmt: skip
+
+
 def rows(copy: float) -> None:
-    print("\nsoftmax over rows of float32: share of the copy, fastact and PyTorch")
-    print(f"{'':16} {'forward':>8} {'torch':>8}   {'backward':>8} {'torch':>8}   {'log':>8} {'torch':>8}")
-    for shape in [(1 << 20, 128), (65536, 1024), (8192, 32768), (64, 1 << 20), (1 << 22, 10)]:
-        x, g = torch.randn(shape, device="cuda"), torch.randn(shape, device="cuda")
-        y = fa.softmax(x)
-        assert torch.allclose(y, torch.softmax(x, -1), rtol=1e-5, atol=1e-12)
-        size = 4 * x.numel() / 1e6
-        mine, peer, log, peer_log, mine_back, peer_back = milliseconds(
+    print("\nsoftmax: share of the copy, torch / fastact")
+    print(f"{'':34} {'forward':>13}   {'backward':>13}   {'log':>13}   {'logsumexp':>13}")
+    for shape, axis, dtype in ROWS:
+        x, g = (torch.randn(shape, device="cuda", dtype=dtype) for _ in range(2))
+        y = fa.softmax(x, axis)
+        tolerance = 1e-5 if x.element_size() > 2 else 1e-2
+        assert torch.allclose(y, torch.softmax(x, axis), rtol=tolerance, atol=tolerance * 1e-3)
+        size, name = x.element_size() * x.numel() / 1e6, f"{shape} axis {axis} {str(dtype).removeprefix('torch.')}"
+        times = milliseconds(
             [
-                lambda x=x: fa.softmax(x),
-                lambda x=x: torch.softmax(x, -1),
-                lambda x=x: fa.log_softmax(x),
-                lambda x=x: torch.log_softmax(x, -1),
-                lambda g=g, y=y: fa.softmax.backward(g, y),
-                lambda g=g, y=y: aten._softmax_backward_data(g, y, -1, torch.float32),
+                lambda x=x, axis=axis: fa.softmax(x, axis),
+                lambda x=x, axis=axis: torch.softmax(x, axis),
+                lambda g=g, y=y, axis=axis: fa.softmax.backward(g, y, axis),
+                lambda g=g, y=y, axis=axis, dtype=dtype: aten._softmax_backward_data(g, y, axis, dtype),
+                lambda x=x, axis=axis: fa.log_softmax(x, axis),
+                lambda x=x, axis=axis: torch.log_softmax(x, axis),
+                lambda x=x, axis=axis: fa.logsumexp(x, axis),
+                lambda x=x, axis=axis: torch.logsumexp(x, axis),
             ]
         )
-        shares = [2 * size / t / copy for t in (mine, peer)]
-        shares += [3 * size / t / copy for t in (mine_back, peer_back)]
-        shares += [2 * size / t / copy for t in (log, peer_log)]
-        print("{:16} {:8.3f} {:8.3f}   {:8.3f} {:8.3f}   {:8.3f} {:8.3f}".format(str(shape), *shares), flush=True)
+        cells = [
+            show(f"{part} {name}", moved * size, copy, *times[2 * i : 2 * i + 2], 0.9)
+            for i, (part, moved) in enumerate([("softmax", 2), ("backward", 3), ("log_softmax", 2), ("logsumexp", 1)])
+        ]
+        print(f"{name:34} {'   '.join(cells)}", flush=True)
+    scores = torch.randn(32, 12, 512, 512, device="cuda")
+    causal = torch.ones(512, 512, dtype=torch.bool, device="cuda").tril()
+    for name, where in (("causal", "causal"), ("boolean mask", causal)):
+        mine, peer = milliseconds(
+            [
+                lambda where=where: fa.softmax(scores, where=where),
+                lambda: torch.softmax(scores.masked_fill(~causal, -torch.inf), -1),
+            ]
+        )
+        print(f"{name:34} {show(f'softmax {name}', 8 * scores.numel() / 1e6, copy, mine, peer, 0.9)}", flush=True)
+
+
+def losses(copy: float) -> None:
+    x = torch.randn(8192, 32000, device="cuda", requires_grad=True)
+    targets = torch.randint(0, 32000, (8192,), device="cuda")
+    own = x.detach()
+    value, grad = fa.cross_entropy.value_and_grad(own, targets)
+    loss = functional.cross_entropy(x, targets)
+    (wanted,) = torch.autograd.grad(loss, x)
+    assert torch.allclose(value, loss.detach(), rtol=1e-5)
+    assert torch.allclose(grad, wanted, rtol=1e-4, atol=1e-9)
+    mine, peer = milliseconds(
+        [
+            lambda: fa.cross_entropy.value_and_grad(own, targets, out=grad),
+            lambda: torch.autograd.grad(functional.cross_entropy(x, targets), x),
+        ]
+    )
+    cell = show("cross_entropy.value_and_grad", 8 * own.numel() / 1e6, copy, mine, peer / 3, 0.6)
+    print(f"\ncross_entropy.value_and_grad of (8192, 32000): share of the copy, a third of torch / fastact: {cell}")
+
+
+def host_batches(gigabytes: float) -> None:
+    """A memory map through the GPU, beside what page-locked memory alone gives one way."""
+    n = int(gigabytes * 2**30) // 4
+    pinned, device = torch.empty(1 << 28, pin_memory=True), torch.empty(1 << 28, device="cuda")
+    (took,) = milliseconds([lambda: device.copy_(pinned, non_blocking=True)])
+    one_way = 4 * 2**28 / took / 1e6
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = (np.memmap(Path(folder, name), np.float32, "w+", shape=n) for name in ("x", "y"))
+        for start in range(0, n, 1 << 26):
+            source[start : start + (1 << 26)] = np.float32(0.5)
+        fa.gelu(source[: 1 << 26], out=target[: 1 << 26], backend="cuda")
+        start_time = time.perf_counter()
+        fa.gelu(source, out=target, backend="cuda")
+        rate = 4 * n / (time.perf_counter() - start_time) / 1e9
+        assert (target[:: n // 1000] == fa.gelu(np.float32(0.5))).all()
+    print(f"\nhost batches, {gigabytes:g} GB: {rate:.1f} GB/s each way; page-locked memory one way {one_way:.1f} GB/s")
+    if rate < 0.85 * one_way:
+        SHORT.append(f"host batches: {rate / one_way:.2f} of the way to the GPU")
+
+
+def graphs() -> None:
+    """A captured graph computes anew what its input has become."""
+    x = torch.randn(1000, device="cuda")
+    fa.gelu(x), fa.softmax(x)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        y, p = fa.gelu(x), fa.softmax(x)
+    x.copy_(torch.linspace(-3, 3, 1000))
+    graph.replay()
+    assert torch.equal(y, fa.gelu(x))
+    assert torch.equal(p, fa.softmax(x))
+    print("\nCUDA graph: captured and replayed")
 
 
 def accuracy(n: int) -> None:
     print(f"\n{n} float32 of every magnitude: results that differ from the CPU's, and by how many ULP at most")
-    x = (np.arange(n, dtype=np.uint32) * np.uint32((1 << 32) // n | 1)).view(np.float32)
-    device = torch.from_numpy(x).cuda()
+    step = np.uint64((1 << 32) // n)
     for f in ACTIVATIONS:
-        found = []
-        for part in (f, f.derivative):
-            on_gpu, on_cpu = part(device).cpu().numpy(), part(x)
-            same = (on_gpu.view(np.int32) == on_cpu.view(np.int32)) | (np.isnan(on_gpu) & np.isnan(on_cpu))
-            a, b = (each[~same].view(np.int32).astype(np.int64) for each in (on_gpu, on_cpu))
-            found += [np.count_nonzero(~same), int(np.max(np.abs(a - b), initial=0))]
-        print("{:12} forward {:9} {:6}   derivative {:9} {:6}".format(f.name, *found), flush=True)
+        found = {part: [0, 0] for part in ("forward", "derivative")}
+        for start in range(0, n, 1 << 26):
+            places = np.arange(start, min(n, start + (1 << 26)), dtype=np.uint64) * step
+            x = places.astype(np.uint32).view(np.float32)
+            device = torch.from_numpy(x).cuda()
+            for part, function in (("forward", f), ("derivative", f.derivative)):
+                on_gpu, on_cpu = function(device).cpu().numpy(), function(x)
+                same = (on_gpu.view(np.int32) == on_cpu.view(np.int32)) | (np.isnan(on_gpu) & np.isnan(on_cpu))
+                a, b = (each[~same].view(np.int32).astype(np.int64) for each in (on_gpu, on_cpu))
+                found[part][0] += int(np.count_nonzero(~same))
+                found[part][1] = max(found[part][1], int(np.max(np.abs(a - b), initial=0)))
+        for part, (differ, most) in found.items():
+            if differ:
+                SHORT.append(f"{f.name} {part}: {differ} results differ from the CPU's, by up to {most} ULP")
+        print(f"{f.name:18} forward {found['forward']}   derivative {found['derivative']}", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--power", type=int, default=28, help="time 2**POWER elements")
-    n = 1 << parser.parse_args().power
+    parser.add_argument("--accuracy-power", type=int, default=24, help="compare 2**POWER float32; 32 are all")
+    parser.add_argument("--host-gb", type=float, default=4, help="size of the memory map")
+    options = parser.parse_args()
+    n = 1 << options.power
     print(torch.cuda.get_device_name(), "torch", torch.__version__, "numpy", np.__version__)
-    accuracy(1 << 24)
     launch_cost(1000)
+    graphs()
     copy = copy_rate(n)
     print(f"\ndevice-to-device copy of {n} float32: {copy:.0f} GB/s")
-    bandwidth(n, copy, torch.float32)
+    for dtype in DTYPES:
+        bandwidth(n if dtype is not torch.float64 else n // 2, copy, dtype)
     rows(copy)
-    bandwidth(n // 2, copy, torch.float64)
+    losses(copy)
+    host_batches(options.host_gb)
+    accuracy(1 << options.accuracy_power)
+    print("\nFalls short:" if SHORT else "\nNothing falls short.", *SHORT, sep="\n  ")
 
 
 if __name__ == "__main__":

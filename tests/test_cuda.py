@@ -1119,3 +1119,91 @@ def test_gpu_formulas_in_kernels_of_the_user() -> None:
         warnings.simplefilter("ignore")  # Numba's, of a grid that is small
         kernel[40, 256](cuda.to_device(x), out)
     np.testing.assert_allclose(out.copy_to_host(), fa.sigmoid(x), rtol=2e-7)
+
+
+@on_gpu
+@pytest.mark.parametrize("dtype", ["float16", *FLOATS])
+@pytest.mark.parametrize(
+    ("shape", "axis"),
+    [((70_000, 3), -1), ((300, 1000), 1), ((2, 100_000), -1), ((1000, 300), 0), ((5, 77, 33), 1), ((5, 7, 9), (0, 2))],
+)
+def test_gpu_softmax_family(kind: Kind, shape: tuple[int, ...], axis: Any, dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    x, grad = rng.normal(0, 3, (2, *shape)).astype(dtype)
+    mask = rng.random(shape) < 0.7
+    tolerance = {"float16": 1e-3, "float32": 2e-6, "float64": 1e-14}[dtype]
+    for function in (fa.softmax, fa.log_softmax, fa.softmin, fa.logsumexp):
+        for options in ({}, {"where": mask}, {"temperature": 0.5}):
+            given = {name: kind.put(value) if name == "where" else value for name, value in options.items()}
+            wanted = function(x, axis, **options) if function is not fa.logsumexp else function(x, axis=axis, **options)
+            got = function(kind.put(x), axis=axis, **given)
+            assert kind.owns(got)
+            np.testing.assert_allclose(kind.get(got), wanted, rtol=4 * tolerance, atol=tolerance)
+            if function is not fa.logsumexp:
+                slope = function.backward(kind.put(grad), got, axis=axis, **given)
+                expected = function.backward(grad, wanted, axis, **options)
+                np.testing.assert_allclose(kind.get(slope), expected, rtol=0.1, atol=20 * tolerance)
+
+
+@on_gpu
+def test_gpu_bfloat16(torch: Any) -> None:
+    x = torch.linspace(-5, 5, 10_007, device="cuda").to(torch.bfloat16)
+    host = x.cpu().view(torch.uint16).numpy().view(ml_dtypes.bfloat16)
+    for function in (fa.gelu, fa.silu.derivative, fa.softmax):
+        for part in (x, x[1:]):  # the second is not at a multiple of 8 bytes
+            got = function(part)
+            assert got.dtype == torch.bfloat16
+            wanted = function(host[-len(part) :])
+            close = np.abs(got.cpu().float().numpy() - wanted.astype(np.float32)) <= np.abs(wanted.astype("f4")) * 2**-8
+            assert close.all()
+
+
+@on_gpu
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_gpu_cross_entropy(kind: Kind, dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    for shape, axis in [((300, 10), -1), ((50, 5000), -1), ((4, 30, 50), 1)]:
+        x = rng.normal(0, 4, shape).astype(dtype)
+        targets = rng.integers(0, shape[axis], np.delete(shape, axis))
+        targets.flat[:3] = -100
+        for reduction in ("mean", "sum", "none"):
+            options = {"label_smoothing": 0.1, "weight": rng.random(shape[axis]), "reduction": reduction}
+            wanted = fa.cross_entropy.value_and_grad(x, targets, axis, **options)
+            got = fa.cross_entropy.value_and_grad(kind.put(x), kind.put(targets), axis, **options)
+            for each, expected in zip(got, wanted, strict=True):
+                scale = np.abs(expected).max()
+                np.testing.assert_allclose(kind.get(each), expected, rtol=0, atol=20 * np.finfo(dtype).eps * scale)
+
+
+@on_gpu
+def test_gpu_gated_units(kind: Kind) -> None:
+    g, value, gate = np.random.default_rng(0).normal(size=(3, 1000)).astype(np.float32)
+    on_gpu_arrays = kind.put(g), kind.put(value), kind.put(gate)
+    for got, wanted in zip(fa.swiglu.backward(*on_gpu_arrays), fa.swiglu.backward(g, value, gate), strict=True):
+        assert kind.owns(got)
+        assert_same(kind.get(got), wanted)
+
+
+@on_gpu
+def test_gpu_chunks_of_host_arrays(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    monkeypatch.setattr(host, "CHUNK", 1 << 16)
+    x = np.memmap(tmp_path / "x", np.float32, "w+", shape=1_000_003)
+    x[...] = np.random.default_rng(0).normal(size=len(x))
+    out = np.memmap(tmp_path / "y", np.float32, "w+", shape=len(x))
+    assert fa.gelu(x, out=out, backend="cuda") is out
+    assert_same(np.asarray(out), fa.gelu(np.asarray(x)))
+    table = np.asarray(x[:1_000_000]).reshape(1000, 1000)
+    assert_same(fa.elu(table[:, ::2], backend="cuda"), fa.elu(table[:, ::2]))
+
+
+@on_gpu
+def test_gpu_graph(torch: Any) -> None:
+    x = torch.randn(1000, device="cuda")
+    fa.gelu(x), fa.softmax(x)  # compiled before
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        y, p = fa.gelu(x), fa.softmax(x)
+    x.copy_(torch.linspace(-3, 3, 1000))
+    graph.replay()
+    assert torch.equal(y, fa.gelu(x))
+    assert torch.equal(p, fa.softmax(x))
