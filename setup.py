@@ -20,9 +20,9 @@ SOFTMAX_FLAGS: dict[str, list[str]] = {"_softmax_baseline": []}
 if sysconfig.get_platform().endswith("-x86_64"):
     SOFTMAX_FLAGS["_softmax_avx2"] = ["-mavx2", "-mfma", "-mf16c"]
     SOFTMAX_FLAGS["_softmax_avx512"] = ["-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw", "-mfma"]
-
-
-INLINE = "-DCYTHON_INLINE=inline __attribute__((always_inline))"
+if not sysconfig.get_platform().startswith("win"):  # loops that know the operation and how numbers are stored
+    for _flags in SOFTMAX_FLAGS.values():
+        _flags.append("-DCYTHON_INLINE=inline __attribute__((always_inline))")
 
 
 class BuildExtensions(build_ext):
@@ -43,8 +43,7 @@ class BuildExtensions(build_ext):
 
 
 def extension(name: str, flags: list[str]) -> Extension:
-    # Kernels know what they are called with only where they are inlined.
-    optimise = [] if sysconfig.get_platform().startswith("win") else ["-O3", INLINE]
+    optimise = [] if sysconfig.get_platform().startswith("win") else ["-O3"]
     return Extension(
         f"fastact.{name}",
         [f"fastact/{name}.pyx"],
