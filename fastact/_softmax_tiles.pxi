@@ -184,12 +184,12 @@ cdef enum:
     SUMS
     NANS         # of TOTAL, where there is one
     RESULTS
-    FIRST = 0    # the vectors of `Sums`
+    FIRST = 0    # the vectors that are kept for each vector of columns: its maximum, as `base`, `total`, ...
     BASE = 1
     TOTAL = 4
     COUNT = 6
     FACTOR = 8
-    COLUMN = 10  # how many there are for each vector of columns
+    COLUMN = 10  # how many these are
 
 cdef struct Lines:
     char* x

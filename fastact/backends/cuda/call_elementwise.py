@@ -94,7 +94,7 @@ def _run(
         return
     array_strides = [each for o, each in zip((*operands, *results), strides, strict=True) if isinstance(o, View)]
     axes = 0 if all(each == (1,) for each in array_strides) else len(shape)
-    halves = not axes and all(view.dtype.itemsize == 2 and view.pointer % 8 == 0 for view in (*views, *results))
+    halves = not axes and all(view.dtype.itemsize == 2 and view.pointer % 16 == 0 for view in (*views, *results))
     items = tuple(o.dtype if isinstance(o, View) else None for o in operands)
     kernel = elementwise_kernel(formula, dtype, items, len(results), axes, halves, capability)
     number_type = computes_in(dtype)

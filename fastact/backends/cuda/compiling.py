@@ -85,7 +85,7 @@ def register() -> None:
     for function, scalar in COMPILED.items():
         extending.overload(function, jit_options=JIT_OPTIONS, strict=False)(lambda *_, scalar=scalar: scalar)
 
-    device.compile_fours(extending)
+    device.compile_eights(extending)
     for conversion in device.CONVERSIONS:
         install(extending, *conversion)
 

@@ -14,8 +14,8 @@ from llvmlite import ir
 from numba.core import types
 
 __all__ = [
-    "CONVERSIONS", "access", "codec", "compile_fours", "computes_in", "from_bfloat16", "load_four", "log1p",
-    "offset_of", "store_four", "to_bfloat16",
+    "CONVERSIONS", "access", "codec", "compile_eights", "computes_in", "from_bfloat16", "load_eight", "log1p",
+    "offset_of", "store_eight", "to_bfloat16",
 ]  # fmt: skip
 
 #: The module numba.cuda, once compiling.py has imported it.
@@ -58,32 +58,40 @@ def _to_bfloat16(builder: Any, values: Any, cast: Any) -> Any:
 CONVERSIONS = [(from_bfloat16, 2, 1, _from_bfloat16), (to_bfloat16, 2, 1, _to_bfloat16)]
 
 
-def load_four(pointer: Any, i: Any) -> Any:
-    """Items i to i + 3, which begin at a multiple of their size, in one access. This body is the simulator's."""
-    return pointer[i], pointer[i + 1], pointer[i + 2], pointer[i + 3]
+def load_eight(pointer: Any, i: Any) -> Any:
+    """Items i to i + 7, of 2 bytes, from a multiple of 16 bytes on, in one access. This body is the simulator's."""
+    return tuple(pointer[i + k] for k in range(8))
 
 
-def store_four(pointer: Any, i: Any, values: Any) -> None:
+def store_eight(pointer: Any, i: Any, values: Any) -> None:
     """The same for writing. This body is the simulator's."""
-    for k in range(4):
+    for k in range(8):
         pointer[i + k] = values[k]
 
 
-def compile_fours(extending: Any) -> None:
-    """Give the compiler what `load_four` and `store_four` do."""
+def compile_eights(extending: Any) -> None:
+    """Give the compiler what `load_eight` and `store_eight` do."""
 
-    def vector(context: Any, builder: Any, pointer: Any, item: Any, i: Any) -> Any:
-        four = ir.VectorType(context.get_data_type(item), 4)
-        return builder.bitcast(builder.gep(pointer, [i]), four.as_pointer()), four
+    word, half = ir.IntType(32), ir.IntType(16)
+    address = half.as_pointer()
+    # As text: LLVM makes vectors of eight 16-bit numbers of anything else, and two accesses of those.
+    load_text = "{ .reg .u64 p; cvta.to.global.u64 p, $4; ld.global.v4.u32 {$0, $1, $2, $3}, [p]; }"
+    store_text = "{ .reg .u64 p; cvta.to.global.u64 p, $0; st.global.v4.u32 [p], {$1, $2, $3, $4}; }"
+    load_type = ir.FunctionType(ir.LiteralStructType([word] * 4), [address])
+    load_words = ir.InlineAsm(load_type, load_text, "=r,=r,=r,=r,l,~{memory}", side_effect=True)
+    store_type = ir.FunctionType(ir.VoidType(), [address, *[word] * 4])
+    store_words = ir.InlineAsm(store_type, store_text, "l,r,r,r,r,~{memory}", side_effect=True)
 
     @extending.intrinsic
     def load(_context: Any, pointer: Any, i: Any) -> Any:
-        signature = types.UniTuple(pointer.dtype, 4)(pointer, i)
+        signature = types.UniTuple(pointer.dtype, 8)(pointer, i)
 
         def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            place, _ = vector(context, builder, values[0], pointer.dtype, values[1])
-            items = builder.load(place, align=8)
-            each = [builder.extract_element(items, ir.Constant(ir.IntType(32), k)) for k in range(4)]
+            loaded = builder.call(load_words, [builder.bitcast(builder.gep(values[0], [values[1]]), address)])
+            each = []
+            for k in range(8):
+                pair = builder.extract_value(loaded, k // 2)
+                each.append(builder.trunc(builder.lshr(pair, ir.Constant(word, 16 * (k % 2))), half))
             return context.make_tuple(builder, signature.return_type, each)
 
         return signature, build
@@ -93,20 +101,18 @@ def compile_fours(extending: Any) -> None:
         signature = types.void(pointer, i, values)
 
         def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            place, four = vector(context, builder, arguments[0], pointer.dtype, arguments[1])
-            items = ir.Constant(four, ir.Undefined)
-            for k in range(4):
-                value = context.cast(
-                    builder, builder.extract_value(arguments[2], k), signature.args[2][k], pointer.dtype
-                )
-                items = builder.insert_element(items, value, ir.Constant(ir.IntType(32), k))
-            builder.store(items, place, align=8)
+            pairs = []
+            for k in range(0, 8, 2):
+                low, high = (builder.zext(builder.extract_value(arguments[2], k + j), word) for j in range(2))
+                pairs.append(builder.or_(low, builder.shl(high, ir.Constant(word, 16))))
+            place = builder.bitcast(builder.gep(arguments[0], [arguments[1]]), address)
+            builder.call(store_words, [place, *pairs])
             return context.get_dummy_value()
 
         return signature, build
 
-    extending.overload(load_four)(lambda pointer, i: lambda pointer, i: load(pointer, i))
-    extending.overload(store_four)(lambda pointer, i, values: lambda pointer, i, values: store(pointer, i, values))
+    extending.overload(load_eight)(lambda pointer, i: lambda pointer, i: load(pointer, i))
+    extending.overload(store_eight)(lambda pointer, i, values: lambda pointer, i, values: store(pointer, i, values))
 
 
 def codec(stored: str, dtype: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:

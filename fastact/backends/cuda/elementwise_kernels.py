@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .device import access, codec, computes_in, load_four, offset_of, store_four
+from .device import access, codec, computes_in, load_eight, offset_of, store_eight
 
 __all__ = ["Items", "contiguous_kernel", "half_kernel", "strided_kernel"]
 
@@ -110,68 +110,74 @@ def strided_kernel(
     return kernel
 
 
-# --- half types: four numbers with each access, so that as many bytes are on their way as of float32 ------------------
+# --- half types: eight numbers with each access, so that as many bytes are on their way as of float32 -----------------
 
 
-def _gather_fours(items: Items) -> Callable[..., Any]:
-    """A device function: items i to i + 3 of each array operand as a tuple of four, and numbers, in a tuple."""
+def _gather_eights(items: Items) -> Callable[..., Any]:
+    """A device function: items i to i + 7 of each array operand as a tuple, and numbers, in a tuple."""
     if not items:
         return cuda.jit(device=True)(lambda operands, i: ())
-    before, last, is_number = _gather_fours(items[:-1]), len(items) - 1, items[-1] is None
+    before, last, is_number = _gather_eights(items[:-1]), len(items) - 1, items[-1] is None
     if is_number:
         return cuda.jit(device=True)(lambda operands, i: before(operands, i) + (operands[last],))  # noqa: RUF005
-    return cuda.jit(device=True)(lambda operands, i: before(operands, i) + (load_four(operands[last], i),))  # noqa: RUF005
+    return cuda.jit(device=True)(lambda operands, i: before(operands, i) + (load_eight(operands[last], i),))  # noqa: RUF005
 
 
-def _one_of_four(items: Items, k: int, dtype: np.dtype[Any]) -> Callable[..., Any]:
-    """A device function: what the formula takes for number k of four."""
+def _one_of_eight(items: Items, k: int, dtype: np.dtype[Any]) -> Callable[..., Any]:
+    """A device function: what the formula takes for number k of eight."""
     if not items:
-        return cuda.jit(device=True)(lambda fours: ())
-    before, last, item = _one_of_four(items[:-1], k, dtype), len(items) - 1, items[-1]
+        return cuda.jit(device=True)(lambda eights: ())
+    before, last, item = _one_of_eight(items[:-1], k, dtype), len(items) - 1, items[-1]
     if item is None:
-        return cuda.jit(device=True)(lambda fours: before(fours) + (fours[last],))  # noqa: RUF005
+        return cuda.jit(device=True)(lambda eights: before(eights) + (eights[last],))  # noqa: RUF005
     decode, _ = codec(item.name, computes_in(dtype))
-    return cuda.jit(device=True)(lambda fours: before(fours) + (decode(fours[last][k]),))  # noqa: RUF005
+    return cuda.jit(device=True)(lambda eights: before(eights) + (decode(eights[last][k]),))  # noqa: RUF005
 
 
-def _scatter_fours(outputs: int, dtype: np.dtype[Any]) -> Callable[..., Any]:
-    """A device function: four tuples of results to the items i to i + 3 of the output arrays."""
-    if outputs == 0:
-        return cuda.jit(device=True)(lambda arrays, i, a, b, c, d: None)
-    before, last = _scatter_fours(outputs - 1, dtype), outputs - 1
-    _, encode = codec(dtype.name, computes_in(dtype))
+def _results_of(formula: Callable[..., Any], items: Items, outputs: int, n: int, dtype: np.dtype[Any]) -> Any:
+    """A device function: the results for the first n of eight numbers, in a tuple of tuples of items as stored."""
+    if n == 0:
+        return cuda.jit(device=True)(lambda eights: ())
+    before, results = _results_of(formula, items, outputs, n - 1, dtype), _results(formula, outputs)
+    one, (_, encode) = _one_of_eight(items, n - 1, dtype), codec(dtype.name, computes_in(dtype))
+    if outputs == 1:
+        return cuda.jit(device=True)(lambda eights: before(eights) + ((encode(results(one(eights))[0]),),))  # noqa: RUF005
 
     @cuda.jit(device=True)
-    def scatter(arrays, i, a, b, c, d):  # type: ignore[no-untyped-def]
-        before(arrays, i, a, b, c, d)
-        store_four(arrays[last], i, (encode(a[last]), encode(b[last]), encode(c[last]), encode(d[last])))
+    def both(eights):  # type: ignore[no-untyped-def]
+        a, b = results(one(eights))
+        return before(eights) + ((encode(a), encode(b)),)  # noqa: RUF005
+
+    return both
+
+
+def _scatter_eights(outputs: int) -> Callable[..., Any]:
+    """A device function: eight tuples of results to the items i to i + 7 of the output arrays."""
+    if outputs == 0:
+        return cuda.jit(device=True)(lambda arrays, i, r: None)
+    before, o = _scatter_eights(outputs - 1), outputs - 1
+
+    @cuda.jit(device=True)
+    def scatter(arrays, i, r):  # type: ignore[no-untyped-def]
+        before(arrays, i, r)
+        store_eight(arrays[o], i, (r[0][o], r[1][o], r[2][o], r[3][o], r[4][o], r[5][o], r[6][o], r[7][o]))
 
     return scatter
 
 
 def half_kernel(formula: Callable[..., Any], items: Items, outputs: int, dtype: np.dtype[Any]) -> Callable[..., None]:
-    """`contiguous_kernel` where all arrays hold half types and begin at multiples of 8 bytes."""
+    """`contiguous_kernel` where all arrays hold half types and begin at multiples of 16 bytes."""
     gather, unit = _gather(items, 1, dtype), ((1,),) * len(items)
     scatter, output_unit, results = _scatter(outputs, 1, dtype), ((1,),) * outputs, _results(formula, outputs)
-    gather_fours, scatter_fours = _gather_fours(items), _scatter_fours(outputs, dtype)
-    first, second, third, fourth = (_one_of_four(items, k, dtype) for k in range(4))
-
-    @cuda.jit(device=True)
-    def compute(arrays, i, fours):  # type: ignore[no-untyped-def]
-        a, b = results(first(fours)), results(second(fours))
-        c, d = results(third(fours)), results(fourth(fours))
-        scatter_fours(arrays, i, a, b, c, d)
+    gather_eights, scatter_eights = _gather_eights(items), _scatter_eights(outputs)
+    results_of = _results_of(formula, items, outputs, 8, dtype)
 
     def kernel(operands, arrays, n):  # type: ignore[no-untyped-def]
-        i = (np.int64(cuda.blockIdx.x) * (2 * THREADS) + cuda.threadIdx.x) * 4
-        j = i + 4 * THREADS
-        if j + 4 <= n:
-            a, b = gather_fours(operands, i), gather_fours(operands, j)
-            compute(arrays, i, a)
-            compute(arrays, j, b)
+        i = (np.int64(cuda.blockIdx.x) * THREADS + cuda.threadIdx.x) * 8
+        if i + 8 <= n:
+            scatter_eights(arrays, i, results_of(gather_eights(operands, i)))
         else:
-            for start in (i, j):
-                for k in range(start, min(start + 4, n)):
-                    scatter(arrays, k, (n,), output_unit, results(gather(operands, k, (n,), unit)))
+            for k in range(i, n):
+                scatter(arrays, k, (n,), output_unit, results(gather(operands, k, (n,), unit)))
 
     return kernel
