@@ -26,7 +26,11 @@ if not sysconfig.get_platform().startswith("win"):  # loops that know the operat
 
 
 class BuildExtensions(build_ext):
-    """Say what to do where there is no working C compiler, instead of where the compiler's call failed."""
+    """On all cores; and where there is no working C compiler, say what to do instead of where its call failed."""
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        self.parallel = self.parallel or True
 
     def run(self) -> None:
         try:
