@@ -232,20 +232,6 @@ def host_batches(gigabytes: float) -> None:
         SHORT.append(f"host batches: {rate / one_way:.2f} of the way to the GPU")
 
 
-def graphs() -> None:
-    """A captured graph computes anew what its input has become."""
-    x = torch.randn(1000, device="cuda")
-    fa.gelu(x), fa.softmax(x)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        y, p = fa.gelu(x), fa.softmax(x)
-    x.copy_(torch.linspace(-3, 3, 1000))
-    graph.replay()
-    assert torch.equal(y, fa.gelu(x))
-    assert torch.equal(p, fa.softmax(x))
-    print("\nCUDA graph: captured and replayed")
-
-
 def accuracy(n: int) -> None:
     print(f"\n{n} float32 of every magnitude: results that differ from the CPU's, and by how many ULP at most")
     step = np.uint64((1 << 32) // n)
@@ -276,7 +262,6 @@ def main() -> None:
     n = 1 << options.power
     print(torch.cuda.get_device_name(), "torch", torch.__version__, "numpy", np.__version__)
     launch_cost(1000)
-    graphs()
     copy = copy_rate(n)
     print(f"\ndevice-to-device copy of {n} float32: {copy:.0f} GB/s")
     for dtype in DTYPES:

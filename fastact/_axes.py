@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from ._errors import UnknownNameError, nearest
 
 __all__ = [
-    "Axis", "Options", "as_array", "as_dtype", "as_lengths", "as_mask", "as_temperature", "check_out", "float_dtype",
-    "is_float", "normalize_axes", "reduced", "wide_dtype",
+    "Axis", "Options", "as_array", "as_dtype", "as_lengths", "as_mask", "as_temperature", "check_lengths", "check_mask",
+    "check_out", "float_dtype", "is_float", "normalize_axes", "overlaps", "reduced", "wide_dtype",
 ]  # fmt: skip
 
 Axis = int | Sequence[int] | None
@@ -107,36 +107,50 @@ def as_mask(where: ArrayLike | str, shape: Shape, axes: tuple[int, ...]) -> tupl
             raise ValueError(f"where='causal' goes with the last axis of (..., n, n), not axes {axes} of shape {shape}")
         return None, True
     mask = np.asarray(where)
-    if mask.dtype != np.bool_:
-        raise TypeError(f"where has dtype {mask.dtype}; pass a boolean mask, True where an element counts, or lengths=")
-    if mask.ndim > len(shape) or any(a not in (1, b) for a, b in zip(mask.shape[::-1], shape[::-1], strict=False)):
-        raise ValueError(f"where of shape {mask.shape} does not broadcast to x of shape {shape}")
+    check_mask(mask.dtype, mask.shape, shape)
     return mask.reshape((1,) * (len(shape) - mask.ndim) + mask.shape), False
+
+
+def check_mask(dtype: np.dtype[Any], mask: Shape, shape: Shape) -> None:
+    """Whether an array of this dtype and shape can be `where`."""
+    if dtype != np.bool_:
+        raise TypeError(f"where has dtype {dtype}; pass a boolean mask, True where an element counts, or lengths=")
+    if not _broadcasts(mask[::-1], shape[::-1]):
+        raise ValueError(f"where of shape {mask} does not broadcast to x of shape {shape}")
+
+
+def _broadcasts(given: Shape, wanted: Shape) -> bool:
+    """Whether every axis, counted from the first, has the size wanted or 1."""
+    return len(given) <= len(wanted) and all(a in (1, b) for a, b in zip(given, wanted, strict=False))
 
 
 def as_lengths(lengths: ArrayLike, shape: Shape, axes: tuple[int, ...]) -> NDArray[np.intp]:
     """The argument `lengths`, which begins with x's first axis, unlike NumPy's broadcasting."""
     array = np.asarray(lengths)
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"lengths has dtype {array.dtype}; pass integers")
-    if len(axes) != 1:
-        raise ValueError(f"lengths goes with one axis, not {axes}")
+    check_lengths(array.dtype, array.shape, shape, axes)
     n = shape[axes[0]]
-    others = shape[: axes[0]] + shape[axes[0] + 1 :]
-    if array.ndim > len(others) or any(a not in (1, b) for a, b in zip(array.shape, others, strict=False)):
-        raise ValueError(f"lengths of shape {array.shape} does not fit x of shape {shape} without axis {axes[0]}")
     wrong = np.argwhere((array < 0) | (array > n))
     if len(wrong):
         place = tuple(wrong[0].tolist())
         raise ValueError(f"lengths[{', '.join(map(str, place))}] is {array[place]}; axis {axes[0]} has from 0 to {n}")
-    whole = array.reshape(array.shape + (1,) * (len(others) - array.ndim))
+    whole = array.reshape(array.shape + (1,) * (len(shape) - 1 - array.ndim))
     return np.expand_dims(whole, axes[0]).astype(np.intp)
+
+
+def check_lengths(dtype: np.dtype[Any], lengths: Shape, shape: Shape, axes: tuple[int, ...]) -> None:
+    """Whether an array of this dtype and shape can be `lengths`."""
+    if dtype.kind not in "iu":
+        raise TypeError(f"lengths has dtype {dtype}; pass integers")
+    if len(axes) != 1:
+        raise ValueError(f"lengths goes with one axis, not {axes}")
+    if not _broadcasts(lengths, shape[: axes[0]] + shape[axes[0] + 1 :]):
+        raise ValueError(f"lengths of shape {lengths} does not fit x of shape {shape} without axis {axes[0]}")
 
 
 def as_temperature(temperature: ArrayLike, shape: Shape) -> float | NDArray[np.float64]:
     """The argument `temperature`, a number or an array of len(shape) dimensions."""
     array = np.asarray(temperature, np.float64)
-    if array.ndim > len(shape) or any(a not in (1, b) for a, b in zip(array.shape[::-1], shape[::-1], strict=False)):
+    if not _broadcasts(array.shape[::-1], shape[::-1]):
         raise ValueError(f"temperature of shape {array.shape} does not broadcast to x of shape {shape}")
     if not (array > 0).all():
         raise ValueError(f"temperature holds {array[~(array > 0)][0]}; it must be positive")
@@ -153,3 +167,9 @@ def check_out(out: Any, shape: Shape, dtype: np.dtype[Any]) -> None:
         raise ValueError(f"out has shape {out.shape}, the result {shape}; pass an array of shape {shape}")
     if not out.flags.writeable:
         raise ValueError("out is read-only; pass a writeable array")
+
+
+def overlaps(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    """Whether two arrays share memory other than element by element."""
+    same = (a.ctypes.data, a.shape, a.strides) == (b.ctypes.data, b.shape, b.strides)
+    return not same and np.may_share_memory(a, b)

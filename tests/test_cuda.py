@@ -35,8 +35,10 @@ from fastact.backends.cuda import (
     device,
     elementwise_kernels,
     host,
+    loss_kernels,
+    rows,
+    softmax_kernels,
 )
-from fastact.backends.cuda import row_kernels as rows
 from fastact.softmax import log_softmax, softmax
 
 ACTIVATIONS = [f for f in map(fa.get, fa.names()) if isinstance(f, fa.Activation)]
@@ -204,10 +206,12 @@ ROW_OPTIONS = {
 @needs_numba_cuda
 @pytest.mark.parametrize("options", ROW_OPTIONS)
 @pytest.mark.parametrize("layout", ROW_LAYOUTS)
-@pytest.mark.parametrize("key", sorted(rows.KINDS), ids=str)
+@pytest.mark.parametrize("key", sorted(softmax_kernels.KINDS), ids=str)
 def test_code_for_rows(key: tuple[str, int], layout: str, options: str) -> None:
     backend.register()
-    library = compiling._row_library(rows.row_kernel, *key, ROW_LAYOUTS[layout], ROW_OPTIONS[options], (8, 0))
+    library = compiling._row_library(
+        softmax_kernels.row_kernel, *key, ROW_LAYOUTS[layout], ROW_OPTIONS[options], (8, 0)
+    )
     code = library.get_asm_str(cc=(8, 0))
     assert ".entry" in code
     assert ".local" not in code
@@ -218,9 +222,11 @@ def test_code_for_rows(key: tuple[str, int], layout: str, options: str) -> None:
 
 @needs_numba_cuda
 @pytest.mark.parametrize(
-    "template", [rows.partial_kernel, rows.finishing_kernel], ids=lambda template: template.__name__
+    "template",
+    [softmax_kernels.partial_kernel, softmax_kernels.finishing_kernel],
+    ids=lambda template: template.__name__,
 )
-@pytest.mark.parametrize("key", sorted(rows.KINDS), ids=str)
+@pytest.mark.parametrize("key", sorted(softmax_kernels.KINDS), ids=str)
 def test_code_for_parts_of_rows(key: tuple[str, int], template: Any) -> None:
     backend.register()
     library = compiling._row_library(template, *key, rows.Layout(1024, 1, False, 9), ROW_OPTIONS["plain"], (8, 0))
@@ -232,15 +238,17 @@ def test_code_for_parts_of_rows(key: tuple[str, int], template: Any) -> None:
 @needs_numba_cuda
 @pytest.mark.parametrize("options", ["plain", "float64", "float16"])
 @pytest.mark.parametrize("layout", ROW_LAYOUTS)
-@pytest.mark.parametrize("targets", [rows.Targets(False, False, False), rows.Targets(True, True, True)], ids=str)
+@pytest.mark.parametrize(
+    "targets", [loss_kernels.Targets(False, False, False), loss_kernels.Targets(True, True, True)], ids=str
+)
 def test_code_for_losses(targets: Any, layout: str, options: str) -> None:
     backend.register()
-    for template in (rows.loss_kernel, rows.count_kernel, rows.total_kernel):
-        shape = ROW_LAYOUTS[layout] if template is rows.loss_kernel else rows.Layout(1024, 1, False)
+    for template in (loss_kernels.loss_kernel, loss_kernels.count_kernel, loss_kernels.total_kernel):
+        shape = ROW_LAYOUTS[layout] if template is loss_kernels.loss_kernel else rows.Layout(1024, 1, False)
         library = compiling._loss_library(template, shape, ROW_OPTIONS[options], targets, (8, 0))
         code = library.get_asm_str(cc=(8, 0))
         assert ".local" not in code
-        if template is rows.loss_kernel:
+        if template is loss_kernels.loss_kernel:
             assert options == "float64" or not re.search(r"\b(add|mul|fma|div)[.a-z]*\.f64", code)
 
 
@@ -257,7 +265,7 @@ def test_code_is_kept_on_disk(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) ->
             for capability in [(8, 0), (9, 0)]
         ]
         found = [compiling.machine_code(compiling._elementwise_library, key) for key in keys]
-        row_key = (rows.row_kernel, "softmax", 1, ROW_LAYOUTS["warps"], ROW_OPTIONS["plain"], (8, 0))
+        row_key = (softmax_kernels.row_kernel, "softmax", 1, ROW_LAYOUTS["warps"], ROW_OPTIONS["plain"], (8, 0))
         found.append(compiling.machine_code(compiling._row_library, row_key))
         assert len({code for _, code in found}) == 5
         assert all(code.startswith(b"\x7fELF") for _, code in found)
@@ -331,7 +339,7 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (elementwise_kernels, call_elementwise):
         monkeypatch.setattr(module, "THREADS", THREADS)
     sys.setswitchinterval(1e-6)  # the simulator's threads wait for each other by looking again and again
-    for module in (device, elementwise_kernels, rows):  # a thread's first warning must not add it while another looks
+    for module in compiling.KERNEL_MODULES:  # a thread's first warning must not add it while another looks
         vars(module).setdefault("__warningregistry__", {})
 
     def shared_array(self: Any, shape: int, dtype: Any) -> np.ndarray:
@@ -343,6 +351,7 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel_api.FakeCUDAShared, "array", shared_array)
     for name, value in {"WARP": 2, "MOST_THREADS": 4, "BLOCK": 4, "PER_THREAD": 2, "PART": 8, "FEW_ROWS": 3}.items():
         monkeypatch.setattr(rows, name, value)
+    monkeypatch.setattr(softmax_kernels, "PART", 8)
 
     @contextmanager
     def current_device(_views: Any) -> Any:
@@ -383,9 +392,9 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> None:
                 return tuple(itertools.islice(taken, axes))
 
             yield tuple(Pointer(next(taken), stored) for _ in range(arrays))
-            if template is not rows.row_kernel:
+            if template is not softmax_kernels.row_kernel:
                 yield Pointer(next(taken), wide)
-            if template is not rows.partial_kernel:
+            if template is not softmax_kernels.partial_kernel:
                 yield Pointer(next(taken), result)
             yield from itertools.islice(taken, 4)
             axes = options.mask
@@ -404,9 +413,9 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> None:
         def arguments(flat: Any) -> Any:
             taken = iter(flat)
             kinds: Any = [stored, result, wide, 3, integers, 3, "weights", double]
-            if template is rows.count_kernel:
+            if template is loss_kernels.count_kernel:
                 kinds = [integers, 3, "weights", double]
-            elif template is rows.total_kernel:
+            elif template is loss_kernels.total_kernel:
                 kinds = [wide, 1, double, result]
             for kind in kinds:
                 if kind == "weights":
@@ -416,9 +425,9 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> None:
                 else:
                     yield Pointer(next(taken), kind)
 
-        if template is rows.count_kernel:
+        if template is loss_kernels.count_kernel:
             return template(targets.weighted, layout.threads), arguments
-        if template is rows.total_kernel:
+        if template is loss_kernels.total_kernel:
             return template(options.result, layout.threads, wide.type), arguments
         return template(layout, options, targets, wide.type), arguments
 

@@ -19,7 +19,7 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
 from fastact import _cache, _threads
-from fastact._axes import Options, reduced, wide_dtype
+from fastact._axes import Options, overlaps, reduced, wide_dtype
 from fastact._primitives import JIT_OPTIONS
 from fastact._rows import ROWS, scratch_size
 from fastact._ufunc import Threads
@@ -56,7 +56,7 @@ def softmax(
         return out
     wide = wide_dtype(x.dtype, dtype)
     rows = _kernel(kind, len(arrays), wide)
-    operands = [a.copy() if _overlaps(a, out) else a for a in arrays]
+    operands = [a.copy() if overlaps(a, out) else a for a in arrays]
     if operands[0].shape != x.shape:
         operands[0] = np.broadcast_to(operands[0], x.shape)
     kept = tuple(axis for axis in range(x.ndim) if axis not in axes)
@@ -146,11 +146,6 @@ def _outermost_first(x: np.ndarray, kept: Axes) -> Axes:
 
 def _plain(a: np.ndarray, dtype: np.dtype[Any]) -> bool:
     return a.dtype == dtype and a.flags.c_contiguous and a.flags.aligned
-
-
-def _overlaps(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two arrays share memory other than element by element."""
-    return np.may_share_memory(a, b) and (a.ctypes.data, a.shape, a.strides) != (b.ctypes.data, b.shape, b.strides)
 
 
 @functools.cache

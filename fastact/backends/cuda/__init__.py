@@ -5,8 +5,8 @@ with the same explicit fma and nothing else contracted: results have the CPU's b
 
     call_elementwise.py, call_softmax.py, ...  the calls: arguments checked, arrays brought to what kernels take
     host.py                                    host arrays, there and back, large ones in chunks
-    elementwise_kernels.py, row_kernels.py     the kernels: plain Python, which Numba's simulator runs too
-    device.py                                  what they are made of, and what the simulator does in another way
+    elementwise_kernels.py, ...                the kernels: plain Python, which Numba's simulator runs too
+    rows.py, device.py                         what they are made of, and what the simulator does in another way
     compiling.py                               the one file that imports numba.cuda: from a kernel to machine code
     arrays.py                                  the libraries' arrays, as pointers and strides, and launching on them
 """

@@ -27,7 +27,7 @@ from .device import computes_in
 from .elementwise_kernels import HALVES_PER_THREAD, PER_THREAD, THREADS
 from .host import from_host, loop_dtype
 
-__all__ = ["copy_to", "elementwise"]
+__all__ = ["contiguous", "copy_to", "elementwise"]
 
 
 def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
@@ -114,5 +114,15 @@ def _same(x):  # type: ignore[no-untyped-def]
     return x
 
 
-def copy_to(capability: tuple[int, int], library: Library, source: View, target: View) -> None:
+def copy_to(capability: tuple[int, int], library: Library, source: View | float, target: View) -> None:
+    """An array, converted, or a number for every element."""
     _run(capability, library, _same, target.dtype, [source], [target])
+
+
+def contiguous(capability: tuple[int, int], library: Library, view: View, dtype: np.dtype[Any]) -> View:
+    """The array itself if it is contiguous and of this dtype, else a copy that is."""
+    if view.dtype == dtype and view.contiguous():
+        return view
+    copied = new(library, view.shape, dtype, view)
+    copy_to(capability, library, view, copied)
+    return copied

@@ -12,16 +12,17 @@ from numpy.lib.array_utils import normalize_axis_index
 from fastact._axes import float_dtype, wide_dtype
 from fastact._errors import BackendError
 
-from . import row_kernels
+from . import loss_kernels
 from .arrays import View, check_out, common_library, current_device, launch, new, put, views_of
-from .call_elementwise import copy_to
+from .call_elementwise import contiguous, copy_to
 from .compiling import loss_kernel, register
-from .row_kernels import Layout, Options, Targets
+from .loss_kernels import Targets
+from .rows import MOST_THREADS, Layout, Options, layout_of
 
 __all__ = ["cross_entropy"]
 
 #: The kernels that go over all rows have one block.
-ONE_BLOCK = Layout(row_kernels.MOST_THREADS, 1, False)
+ONE_BLOCK = Layout(MOST_THREADS, 1, False)
 
 
 def cross_entropy(
@@ -58,21 +59,17 @@ def cross_entropy(
         check_out(target, x.shape, dtype)
     weights = None
     if weight is not None:
-        host = np.ascontiguousarray(weight.get() if hasattr(weight, "get") else weight, np.float64)
-        if host.shape != (n,):
-            raise ValueError(f"weight has shape {host.shape}; {n} classes have ({n},)")
-        weights = View.of(library.put(host, x.array))
+        if not hasattr(weight, "__cuda_array_interface__"):
+            weight = library.put(np.ascontiguousarray(weight, np.float64), x.array)
+        weights = View.of(weight)
+        if weights.shape != (n,):
+            raise ValueError(f"weight has shape {weights.shape}; {n} classes have ({n},)")
     rows, inner, wide = math.prod(shape), math.prod(x.shape[axis + 1 :]), wide_dtype(dtype)
     with current_device([view for view in (*views, weights) if view is not None]) as capability:
-
-        def plain(view: View, wanted: np.dtype[Any]) -> View:
-            if view.dtype == wanted and view.contiguous():
-                return view
-            copied = new(library, view.shape, wanted, x)
-            copy_to(capability, library, view, copied)
-            return copied
-
-        x, y = plain(x, dtype), plain(y, np.dtype(np.int64))
+        x = contiguous(capability, library, x, dtype)
+        y = contiguous(capability, library, y, np.dtype(np.int64))
+        if weights is not None:
+            weights = contiguous(capability, library, weights, np.dtype(np.float64))
         values, scale = new(library, shape, wide, x), new(library, (1,), np.dtype(np.float64), x)
         direct = target is not None and target.contiguous() and not target.hides(x)
         grad = target if direct else new(library, x.shape, dtype, x) if gradient else x
@@ -87,15 +84,15 @@ def cross_entropy(
             launch(kernel, library, used, grid, layout.threads * layout.rows, arguments)
 
         if reduction == "mean":
-            run(row_kernels.count_kernel, ONE_BLOCK, 1, y.pointer, rows, n, ignore, *weight_pointers, scale.pointer)
+            run(loss_kernels.count_kernel, ONE_BLOCK, 1, y.pointer, rows, n, ignore, *weight_pointers, scale.pointer)
         else:
-            copy_to(capability, library, View.of(library.put(np.ones(1), x.array)), scale)
+            copy_to(capability, library, 1.0, scale)
         if rows:
-            layout = row_kernels.layout_of(rows, n, inner)._replace(parts=1)
+            layout = layout_of(rows, n, inner)._replace(parts=1)
             run(
-                row_kernels.loss_kernel, layout, -(-rows // layout.rows), x.pointer, grad.pointer, values.pointer, rows,
-                n, inner, y.pointer, ignore, wide.type(1 - smoothing), wide.type(smoothing / n), *weight_pointers,
-                scale.pointer,
+                loss_kernels.loss_kernel, layout, -(-rows // layout.rows), x.pointer, grad.pointer, values.pointer,
+                rows, n, inner, y.pointer, ignore, wide.type(1 - smoothing), wide.type(smoothing / n),
+                *weight_pointers, scale.pointer,
             )  # fmt: skip
         if reduction == "none":
             value = values
@@ -105,7 +102,7 @@ def cross_entropy(
         else:
             value = new(library, (), dtype, x)
             used.append(value)
-            run(row_kernels.total_kernel, ONE_BLOCK, 1, values.pointer, rows, scale.pointer, value.pointer)
+            run(loss_kernels.total_kernel, ONE_BLOCK, 1, values.pointer, rows, scale.pointer, value.pointer)
         if target is not None and not direct:
             copy_to(capability, library, grad, target)
     return value.array, (out if out is not None else grad.array) if gradient else None

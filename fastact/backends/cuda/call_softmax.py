@@ -14,6 +14,8 @@ from fastact._axes import (
     as_lengths,
     as_mask,
     as_temperature,
+    check_lengths,
+    check_mask,
     float_dtype,
     normalize_axes,
     reduced,
@@ -21,7 +23,7 @@ from fastact._axes import (
 )
 from fastact._errors import BackendError
 
-from . import row_kernels
+from . import softmax_kernels
 from .arrays import (
     LIBRARIES,
     Library,
@@ -35,8 +37,10 @@ from .arrays import (
     put,
     views_of,
 )
-from .call_elementwise import copy_to
+from .call_elementwise import contiguous, copy_to
 from .compiling import register, row_kernel
+from .rows import Options as RowOptions
+from .rows import layout_of
 
 __all__ = ["softmax", "softmax_on_device"]
 
@@ -103,29 +107,21 @@ def _mask_view(name: str, where: Any, shape: tuple[int, ...], axes: tuple[int, .
     if not hasattr(where, "__cuda_array_interface__"):
         raise TypeError(f"{name}: where is a {type(where).__name__} in host memory, and x on the GPU; move it there")
     mask = View.of(where)
-    if mask.dtype != np.bool_:
-        raise TypeError(f"where has dtype {mask.dtype}; pass a boolean mask, True where an element counts, or lengths=")
-    new = len(shape) - len(mask.shape)
-    if new < 0 or any(a not in (1, b) for a, b in zip(mask.shape, shape[new:], strict=True)):
-        raise ValueError(f"where of shape {mask.shape} does not broadcast to x of shape {shape}")
+    check_mask(mask.dtype, mask.shape, shape)
     return mask, False
 
 
 def _counts_view(
     library: Library, lengths: Any, shape: tuple[int, ...], axes: tuple[int, ...], model: Any
 ) -> View | None:
-    """lengths of len(shape) dimensions, as int64; of host memory checked, on the GPU taken for 0 or n beyond these."""
+    """lengths of len(shape) dimensions; of host memory checked, on the GPU taken for 0 or n beyond these."""
     if lengths is None:
         return None
     if not hasattr(lengths, "__cuda_array_interface__"):
         return View.of(library.put(as_lengths(lengths, shape, axes), model))
     counts = View.of(lengths)
-    if len(axes) != 1 or counts.dtype != np.int64:
-        raise TypeError(f"lengths on the GPU has dtype {counts.dtype}; it must be int64, for one axis")
-    others = shape[: axes[0]] + shape[axes[0] + 1 :]
-    new = len(others) - len(counts.shape)
-    if new < 0 or any(a not in (1, b) for a, b in zip(counts.shape, others, strict=False)):
-        raise ValueError(f"lengths of shape {counts.shape} does not fit x of shape {shape} without axis {axes[0]}")
+    check_lengths(counts.dtype, counts.shape, shape, axes)
+    new = len(shape) - 1 - len(counts.shape)
     sizes, strides = [*counts.shape, *[1] * new], [*counts.strides, *[0] * new]
     sizes.insert(axes[0], 1)
     strides.insert(axes[0], 0)
@@ -138,7 +134,7 @@ def _over_axes(
 ) -> View:  # fmt: skip
     """The operation over `axes`, to `target` or a new array of the given shape."""
     x, arrays = views[-1], len(views)
-    if (kind, arrays) not in row_kernels.KINDS:
+    if (kind, arrays) not in softmax_kernels.KINDS:
         raise BackendError(f"backend 'cuda' has no {kind}; copy x to the host")
     computed = reduced(x.shape, axes) if kind == "logsumexp" and arrays == 1 else x.shape
     shape = computed if shape is None else shape
@@ -148,14 +144,9 @@ def _over_axes(
     order = list(range(len(x.shape))) if together else [*others, *axes]
     options = [each for each in (mask, counts) if each is not None]
     with current_device([*views, *options, *([] if target is None else [target])]) as capability:
-        ready = []
-        for view in views:
-            turned = view.permuted(order)
-            if turned.dtype != natural or not turned.contiguous():
-                copied = new(library, turned.shape, natural, x)
-                copy_to(capability, library, turned, copied)
-                turned = copied
-            ready.append(turned)
+        if counts is not None:
+            counts = contiguous(capability, library, counts, np.dtype(np.int64))
+        ready = [contiguous(capability, library, view.permuted(order), natural) for view in views]
         straight = together and target is not None and target.contiguous()
         if target is not None and straight and not any(map(target.hides, ready)):
             result = target
@@ -193,9 +184,7 @@ def _rows(
     if mask is not None:
         step = merge(shape[first:last], mask.strides[first:last])
         if len(step[0]) > 1:
-            dense = new(library, mask.shape, mask.dtype, views[0])
-            copy_to(capability, library, mask, dense)
-            mask = dense
+            mask = contiguous(capability, library, mask, mask.dtype)
             step = merge(shape[first:last], mask.strides[first:last])
         sizes, strides = merge(shape[:first] + shape[last:], mask.strides[:first] + mask.strides[last:])
         mask_arguments = [mask.pointer, *sizes, *strides, step[1][0]]
@@ -203,11 +192,11 @@ def _rows(
         kept, steps = merge(shape[:first] + shape[last:], counts.strides[:first] + counts.strides[last:])
         count_arguments = [counts.pointer, *kept, *steps]
     wide = wide_dtype(views[-1].dtype, result.dtype)
-    options = row_kernels.Options(
+    options = RowOptions(
         views[-1].dtype.name, result.dtype.name, (len(mask_arguments) - 2) // 2 if mask_arguments else 0,
         (len(count_arguments) - 1) // 2 if count_arguments else 0, causal, divisor != 1,
     )  # fmt: skip
-    layout = row_kernels.layout_of(rows, n, inner)
+    layout = layout_of(rows, n, inner)
     queries = shape[first - 1] if causal else 1
     pointers = [view.pointer for view in views]
     rest = [rows, n, inner, wide.type(divisor), *mask_arguments, *count_arguments, queries]
@@ -218,8 +207,8 @@ def _rows(
         launch(kernel, library, used, grid, layout.threads * layout.rows, [*pointers, *middle, *rest])
 
     if layout.parts == 1:
-        run(row_kernels.row_kernel, -(-rows // layout.rows), result.pointer)
+        run(softmax_kernels.row_kernel, -(-rows // layout.rows), result.pointer)
     else:
         sums = new(library, (4 * rows * layout.parts,), wide, views[0])
-        run(row_kernels.partial_kernel, rows * layout.parts, sums.pointer)
-        run(row_kernels.finishing_kernel, rows * layout.parts, sums.pointer, result.pointer)
+        run(softmax_kernels.partial_kernel, rows * layout.parts, sums.pointer)
+        run(softmax_kernels.finishing_kernel, rows * layout.parts, sums.pointer, result.pointer)

@@ -22,11 +22,12 @@ from numba.core.types import BaseTuple
 from fastact import _cache
 from fastact._primitives import COMPILED, JIT_OPTIONS, PRIMITIVES, install
 
-from . import device, elementwise_kernels, row_kernels
+from . import device, elementwise_kernels, loss_kernels, rows, softmax_kernels
 from .arrays import dtype_of
 from .device import computes_in
 from .elementwise_kernels import Items, contiguous_kernel, half_kernel, strided_kernel
-from .row_kernels import Layout, Options, Targets
+from .loss_kernels import Targets
+from .rows import Layout, Options
 
 __all__ = [
     "SIMULATED",
@@ -39,6 +40,9 @@ __all__ = [
     "vectorize",
     "why_not",
 ]
+
+#: The modules whose functions name numba.cuda.
+KERNEL_MODULES = (device, elementwise_kernels, rows, softmax_kernels, loss_kernels)
 
 SIMULATED: bool = config.ENABLE_CUDASIM  # type: ignore[attr-defined]
 
@@ -75,7 +79,7 @@ def register() -> None:
     """Import numba-cuda and give it the primitives; then a formula can be called in any `numba.cuda.jit` code."""
     from numba import cuda
 
-    for module in (device, elementwise_kernels, row_kernels):
+    for module in KERNEL_MODULES:
         vars(module)["cuda"] = cuda
     if SIMULATED:
         return
@@ -93,7 +97,7 @@ def register() -> None:
     def compiled_log1p(z):  # type: ignore[no-untyped-def]
         return lambda z: math.log1p(z)
 
-    @extending.overload(row_kernels.exchange)
+    @extending.overload(rows.exchange)
     def compiled_exchange(value, step):  # type: ignore[no-untyped-def]
         return lambda value, step: cuda.shfl_xor_sync(0xFFFFFFFF, value, step)
 
@@ -157,13 +161,13 @@ def _row_library(
     template: Callable[..., Any], kind: str, arrays: int, layout: Layout, options: Options,
     capability: tuple[int, int],
 ) -> Any:  # fmt: skip
-    """Code for rows: a template of row_kernels.py."""
+    """Code for rows: a template of softmax_kernels.py."""
     stored, result = (_type(dtype_of(name)) for name in (options.stored, options.result))
     wide = np.float64 if "float64" in (options.stored, options.result) else np.float32
     number, long = numba.from_dtype(np.dtype(wide)), types.int64
     operands = BaseTuple.from_types([types.CPointer(stored)] * arrays)
-    sums = [] if template is row_kernels.row_kernel else [types.CPointer(number)]
-    out = [] if template is row_kernels.partial_kernel else [types.CPointer(result)]
+    sums = [] if template is softmax_kernels.row_kernel else [types.CPointer(number)]
+    out = [] if template is softmax_kernels.partial_kernel else [types.CPointer(result)]
 
     def of_rows(item: Any, axes: int, *more: Any) -> Any:
         shape = types.UniTuple(long, axes)
@@ -177,16 +181,16 @@ def _row_library(
 def _loss_library(
     template: Callable[..., Any], layout: Layout, options: Options, targets: Targets, capability: tuple[int, int]
 ) -> Any:
-    """Code for the parts of cross-entropy: a template of row_kernels.py."""
+    """Code for the parts of cross-entropy: a template of loss_kernels.py."""
     stored, result = (types.CPointer(_type(dtype_of(name))) for name in (options.stored, options.result))
     wide = np.float64 if options.stored == "float64" else np.float32
     number, long, double = numba.from_dtype(np.dtype(wide)), types.int64, types.float64
     values, integers, scale = types.CPointer(number), types.CPointer(long), types.CPointer(double)
     weights = BaseTuple.from_types([types.CPointer(double)] if targets.weighted else [])
-    if template is row_kernels.count_kernel:
+    if template is loss_kernels.count_kernel:
         kernel = template(targets.weighted, layout.threads)
         return _compile(kernel, (integers, long, long, long, weights, scale), capability)
-    if template is row_kernels.total_kernel:
+    if template is loss_kernels.total_kernel:
         kernel = template(options.result, layout.threads, wide)
         return _compile(kernel, (values, long, scale, result), capability)
     kernel = template(layout, options, targets, wide)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastact import _threads
+from fastact._axes import overlaps
 
 from .arrays import is_number, numba_cuda, put
 
@@ -95,7 +96,7 @@ def _in_chunks(
             wrong = f"out has shape {result.shape} and dtype {result.dtype}"
             raise ValueError(f"{wrong}, the result {shape} and {dtype}; pass such an array")
     arrays = [np.broadcast_to(o, shape) for o in hosts if isinstance(o, np.ndarray) and o.ndim]
-    arrays = [each.copy() if any(_overlaps(each, result) for result in results) else each for each in arrays]
+    arrays = [each.copy() if any(overlaps(each, result) for result in results) else each for each in arrays]
     if all(each.flags.c_contiguous for each in (*arrays, *results)):
         arrays, targets = [each.reshape(-1) for each in arrays], [each.reshape(-1) for each in results]
     else:
@@ -131,12 +132,6 @@ def _in_chunks(
     for number in range(SLOTS):
         finish(slots[(number + -(-len(targets[0]) // length)) % SLOTS])
     return results
-
-
-def _overlaps(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two arrays share memory other than element by element."""
-    same = (a.ctypes.data, a.shape, a.strides, a.dtype) == (b.ctypes.data, b.shape, b.strides, b.dtype)
-    return not same and np.may_share_memory(a, b)
 
 
 def _parts(n: int, length: int) -> Iterator[slice]:
