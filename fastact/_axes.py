@@ -18,7 +18,7 @@ from ._errors import UnknownNameError, nearest
 
 __all__ = [
     "Axis", "Options", "as_array", "as_dtype", "as_lengths", "as_mask", "as_temperature", "check_lengths", "check_mask",
-    "check_out", "float_dtype", "is_float", "normalize_axes", "overlaps", "reduced", "wide_dtype",
+    "check_out", "float_dtype", "is_float", "loss_dtype", "normalize_axes", "overlaps", "reduced", "wide_dtype",
 ]  # fmt: skip
 
 Axis = int | Sequence[int] | None
@@ -96,6 +96,13 @@ def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
 def wide_dtype(*dtypes: np.dtype[Any]) -> np.dtype[Any]:
     """What to compute in: float64 if one of these is, else float32."""
     return np.dtype(np.float64 if any(dtype.itemsize == 8 for dtype in dtypes) else np.float32)
+
+
+@functools.cache
+def loss_dtype(name: str, x: np.dtype[Any], target: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype of a loss of x and target: targets that are integers or bool leave x's alone."""
+    dtypes = float_dtype(name, x), float_dtype(name, target)
+    return dtypes[0] if target.kind in "biu" else np.result_type(*dtypes)
 
 
 def as_mask(where: ArrayLike | str, shape: Shape, axes: tuple[int, ...]) -> tuple[NDArray[np.bool_] | None, bool]:

@@ -11,7 +11,7 @@ import importlib
 import operator
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib.util import find_spec
@@ -23,6 +23,7 @@ import numpy as np
 
 from fastact import _threads, _ufunc
 from fastact._cores import usable_cores
+from fastact._devices import on_gpu
 from fastact._errors import BackendError, UnknownNameError, nearest
 
 __all__ = [
@@ -82,10 +83,6 @@ def _requested(backend: str | None) -> str:
     return _FROM_ENVIRONMENT
 
 
-def _on_gpu(operands: Iterable[Any]) -> bool:
-    return any(type(each) is not np.ndarray and hasattr(each, "__cuda_array_interface__") for each in operands)
-
-
 @functools.cache
 def _automatic(family: str) -> ModuleType:
     return _load(FAMILIES[family][0])
@@ -94,12 +91,12 @@ def _automatic(family: str) -> ModuleType:
 def choose(family: str, backend: str | None, *operands: Any) -> ModuleType:
     """The module of the backend for these operands, which offers the functions of the family."""
     name = _requested(backend)
-    on_gpu = _on_gpu(operands)
+    gpu = any(map(on_gpu, operands))
     if name == "auto":
-        if not on_gpu:
+        if not gpu:
             return _automatic(family)
         name = "cuda"
-    elif on_gpu and name != "cuda":
+    elif gpu and name != "cuda":
         raise BackendError(
             f"backend {name!r} takes host arrays, but an operand is on the GPU; copy it to the host first, or let the "
             "backend be 'cuda'"
@@ -123,7 +120,7 @@ def elementwise(operation: Any, arguments: tuple[Any, ...], keywords: dict[str, 
                 raise UnknownNameError(f"{operation.name}() got {keyword}={value!r}{nearest(value, choices)}")
             operation = choices[value]
     operands = operation.bind(arguments, keywords)
-    if _requested(backend) == "auto" and not _on_gpu(operands):
+    if _requested(backend) == "auto" and not any(map(on_gpu, operands)):
         return operation.run(_ufunc.Threads.AUTO, operands, keywords)
     return choose("elementwise", backend, *operands).elementwise(operation, operands, keywords)
 
@@ -208,7 +205,7 @@ def explain(function: Any, *arguments: Any, backend: str | None = None, **keywor
         choice = function.explain(choose(function.family, backend, arguments[0]), *arguments, **keywords)
         return f"{function.name}: {choice} ({why})"
     operands = function.bind(arguments, dict(keywords))
-    if name == "auto" and _on_gpu(operands):
+    if name == "auto" and any(map(on_gpu, operands)):
         name = "cuda"
     if name not in ("auto", "serial", "threads", "parallel"):
         choose("elementwise", backend, *operands)

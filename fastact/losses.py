@@ -7,7 +7,6 @@ and a reference in backends/_losses_numpy.py.
 
 from __future__ import annotations
 
-import functools
 import math
 import operator
 from typing import Any
@@ -19,7 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from fastact import _dispatch
 from fastact import _scalar_math as m
 from fastact._activation import ElementwiseOperation, Formula, jitted
-from fastact._axes import as_array, check_out, float_dtype, wide_dtype
+from fastact._axes import as_array, check_out, float_dtype, loss_dtype, wide_dtype
+from fastact._devices import on_gpu
 from fastact._errors import UnknownNameError, nearest
 from fastact._scalar_math import like, where
 
@@ -275,6 +275,9 @@ def nll_loss(
     name = "nll_loss"
     _check_reduction(reduction)
     kernels = _dispatch.choose("cross_entropy", None, log_probabilities, targets)
+    if not hasattr(kernels, "count_targets"):  # of the GPU, which does it all
+        ignore = operator.index(ignore_index)
+        return kernels.nll_loss(log_probabilities, targets, axis, weight, ignore, reduction)
     x, y = as_array(name, log_probabilities), as_array(name, targets)
     dtype = float_dtype(name, x.dtype)
     axis = normalize_axis_index(axis, x.ndim)
@@ -313,6 +316,10 @@ class ElementwiseLoss:
         self, x: ArrayLike, target: ArrayLike, *, reduction: str = "mean", backend: str | None = None, **parameters: Any
     ) -> Any:
         _check_reduction(reduction)
+        if on_gpu(x) or on_gpu(target):
+            kernels = _dispatch.choose("elementwise", backend, x, target)
+            given = self._given(parameters)
+            return kernels.elementwise_loss(self._value, x, target, given, reduction, False, None)[0]
         operands, dtype = self._operands(x, target, parameters)
         keywords = {} if backend is None else {"backend": backend}
         return self._reduced(self._value(*operands, **keywords), reduction, dtype)
@@ -332,6 +339,11 @@ class ElementwiseLoss:
         `out` is where to write the gradient, of the result's shape and dtype; it may be x.
         """
         _check_reduction(reduction)
+        if on_gpu(x) or on_gpu(target):
+            kernels = _dispatch.choose("elementwise", backend, x, target)
+            given = self._given(parameters)
+            found: tuple[Any, Any] = kernels.elementwise_loss(self._both, x, target, given, reduction, True, out)
+            return found
         operands, dtype = self._operands(x, target, parameters)
         shape = np.broadcast_shapes(*map(np.shape, operands))
         size = math.prod(shape)
@@ -352,16 +364,20 @@ class ElementwiseLoss:
     def _operands(self, x: Any, target: Any, parameters: dict[str, Any]) -> tuple[tuple[Any, ...], np.dtype[Any]]:
         """What the formulas take, in the dtype they are computed in, and the dtype of the result."""
         arrays = [as_array(self.name, each) for each in (x, target)]
-        dtype, wide = _common_dtypes(self.name, *(each.dtype for each in arrays))
+        dtype = loss_dtype(self.name, *(each.dtype for each in arrays))
+        wide, given = wide_dtype(dtype), self._given(parameters)
+        numbers = [float(each) if isinstance(each, int | float) else np.asarray(each, wide) for each in given]
+        return (*(each.astype(wide, copy=False) for each in arrays), *numbers), dtype
+
+    def _given(self, parameters: dict[str, Any]) -> list[Any]:
+        """The values of all parameters."""
         unknown = parameters.keys() - self.parameters.keys()
         if unknown:
             name = min(unknown)
             raise TypeError(
                 f"{self.name}() got an unexpected keyword argument {name!r}{nearest(name, self.parameters)}"
             )
-        given = [value if parameters.get(name) is None else parameters[name] for name, value in self.parameters.items()]
-        numbers = [float(each) if isinstance(each, int | float) else np.asarray(each, wide) for each in given]
-        return (*(each.astype(wide, copy=False) for each in arrays), *numbers), dtype
+        return [value if parameters.get(name) is None else parameters[name] for name, value in self.parameters.items()]
 
     def _reduced(self, values: Any, reduction: str, dtype: np.dtype[Any]) -> Any:
         if reduction != "none":
@@ -375,14 +391,6 @@ class ElementwiseLoss:
 
     def __reduce__(self) -> str:
         return self.name
-
-
-@functools.cache
-def _common_dtypes(name: str, x: np.dtype[Any], target: np.dtype[Any]) -> tuple[np.dtype[Any], np.dtype[Any]]:
-    """The dtype of the result, and the one to compute in: targets that are integers or bool leave x's alone."""
-    dtypes = float_dtype(name, x), float_dtype(name, target)
-    dtype = dtypes[0] if target.kind in "biu" else np.result_type(*dtypes)
-    return dtype, wide_dtype(dtype)
 
 
 _INPUTS = "x", "target"

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastact import _registry
+from fastact._devices import on_gpu
 from fastact.activations.piecewise import leaky_relu
 
 __all__ = ["RRelu", "rrelu"]
@@ -175,7 +176,7 @@ def _slopes(x: Any, lower: float, upper: float, generator: np.random.Generator |
             f"generator={generator!r} is a {type(generator).__name__}; pass a numpy.random.Generator, such as "
             "np.random.default_rng(seed), or None for the mean slope"
         )
-    if hasattr(x, "__cuda_array_interface__"):
+    if on_gpu(x):
         raise TypeError(
             "x is on the GPU, and slopes are drawn on the host; draw them on the GPU and call leaky_relu(x, slopes)"
         )

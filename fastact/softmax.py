@@ -28,6 +28,7 @@ from ._axes import (
     reduced,
     wide_dtype,
 )
+from ._devices import on_gpu
 
 __all__ = ["LogSoftmax", "LogSumExp", "Softmax", "Softmin", "log_softmax", "logsumexp", "softmax", "softmin"]
 
@@ -366,7 +367,7 @@ def _apply(
         and x.dtype in _SINGLES and -x.ndim <= axis < x.ndim and kind != "logsumexp"
     ):  # fmt: skip
         return kernels.softmax(kind, operands, (axis % x.ndim,), None)  # checked in a fraction of the time
-    if hasattr(x, "__cuda_array_interface__"):
+    if on_gpu(x):
         return kernels.softmax_on_device(function, operands, axis, where, lengths, temperature, out, dtype, keepdims)
 
     arrays = [as_array(function.name, operand) for operand in operands]

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from . import _registry
 from ._axes import Axis, as_array, as_dtype, float_dtype, wide_dtype
+from ._devices import on_gpu
 from .softmax import Softmax, softmax
 
 __all__ = ["Entmax15", "GumbelSoftmax", "Hardmax", "Sparsemax", "entmax15", "gumbel_softmax", "hardmax", "sparsemax"]
@@ -250,7 +251,7 @@ def _with_noise(
         raise TypeError(
             f"rng={rng!r} is a {type(rng).__name__}; pass a numpy.random.Generator, such as np.random.default_rng(seed)"
         )
-    if hasattr(x, "__cuda_array_interface__"):
+    if on_gpu(x):
         raise TypeError("x is on the GPU, and noise is drawn on the host; add it to x there and call softmax")
     array = as_array(name, x)
     natural = float_dtype(name, array.dtype)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
-import itertools
 import os
 import re
 import subprocess
 import sys
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -26,7 +26,6 @@ import fastact as fa
 from fastact import _cache
 from fastact.activations import piecewise
 from fastact.backends import cuda as backend
-from fastact.backends.cuda import arrays as gpu_arrays
 from fastact.backends.cuda import (
     call_elementwise,
     call_losses,
@@ -35,9 +34,12 @@ from fastact.backends.cuda import (
     device,
     elementwise_kernels,
     host,
+    launching,
+    libraries,
     loss_kernels,
     rows,
     softmax_kernels,
+    views,
 )
 from fastact.softmax import log_softmax, softmax
 
@@ -139,7 +141,7 @@ def test_import_leaves_numba_cuda_alone() -> None:
     ],
 )
 def test_collapse(shape: Any, strides: Any, collapsed: Any) -> None:
-    assert gpu_arrays.collapse(shape, tuple(strides)) == collapsed
+    assert views.collapse(shape, tuple(strides)) == collapsed
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (5, 2, 1), (7, 1000, 1), (3, 10**6, 1), (4, 7, 5), (1, 10**6, 10**5)])
@@ -181,12 +183,14 @@ def check_code(code: str, dtype: str) -> None:
 @needs_numba_cuda
 @pytest.mark.parametrize("axes", [1, 2, 4])
 def test_code_for_strides(axes: int) -> None:
-    items = (np.dtype("f4"), np.dtype("?"), None)
+    parameters = fa.leaky_relu.backward.scalar, (np.dtype("f4"), np.dtype("?"), None), 1, np.dtype("f4"), axes
+    check_code(code_of(elementwise_kernels.strided_kernel, *parameters), "float32")
+
+
+def code_of(template: Any, *parameters: Any) -> str:
+    """PTX."""
     backend.register()
-    library = compiling._elementwise_library(
-        fa.leaky_relu.backward.scalar, np.dtype("f4"), items, 1, axes, False, (8, 0)
-    )
-    check_code(library.get_asm_str(cc=(8, 0)), "float32")
+    return str(compiling.code_library(template, *parameters, capability=(8, 0)).get_asm_str(cc=(8, 0)))
 
 
 ROW_LAYOUTS = {
@@ -208,11 +212,7 @@ ROW_OPTIONS = {
 @pytest.mark.parametrize("layout", ROW_LAYOUTS)
 @pytest.mark.parametrize("key", sorted(softmax_kernels.KINDS), ids=str)
 def test_code_for_rows(key: tuple[str, int], layout: str, options: str) -> None:
-    backend.register()
-    library = compiling._row_library(
-        softmax_kernels.row_kernel, *key, ROW_LAYOUTS[layout], ROW_OPTIONS[options], (8, 0)
-    )
-    code = library.get_asm_str(cc=(8, 0))
+    code = code_of(softmax_kernels.row_kernel, *key, ROW_LAYOUTS[layout], ROW_OPTIONS[options])
     assert ".entry" in code
     assert ".local" not in code
     assert options == "float64" or ".f64" not in code
@@ -228,9 +228,7 @@ def test_code_for_rows(key: tuple[str, int], layout: str, options: str) -> None:
 )
 @pytest.mark.parametrize("key", sorted(softmax_kernels.KINDS), ids=str)
 def test_code_for_parts_of_rows(key: tuple[str, int], template: Any) -> None:
-    backend.register()
-    library = compiling._row_library(template, *key, rows.Layout(1024, 1, False, 9), ROW_OPTIONS["plain"], (8, 0))
-    code = library.get_asm_str(cc=(8, 0))
+    code = code_of(template, *key, rows.Layout(1024, 1, False, 9), ROW_OPTIONS["plain"])
     assert ".local" not in code
     assert ".f64" not in code
 
@@ -239,17 +237,30 @@ def test_code_for_parts_of_rows(key: tuple[str, int], template: Any) -> None:
 @pytest.mark.parametrize("options", ["plain", "float64", "float16"])
 @pytest.mark.parametrize("layout", ROW_LAYOUTS)
 @pytest.mark.parametrize(
-    "targets", [loss_kernels.Targets(False, False, False), loss_kernels.Targets(True, True, True)], ids=str
+    "targets", [{}, {"gradient": True, "weighted": True, "smoothed": True}, {"probabilities": "float32"}], ids=str
 )
 def test_code_for_losses(targets: Any, layout: str, options: str) -> None:
-    backend.register()
-    for template in (loss_kernels.loss_kernel, loss_kernels.count_kernel, loss_kernels.total_kernel):
-        shape = ROW_LAYOUTS[layout] if template is loss_kernels.loss_kernel else rows.Layout(1024, 1, False)
-        library = compiling._loss_library(template, shape, ROW_OPTIONS[options], targets, (8, 0))
-        code = library.get_asm_str(cc=(8, 0))
-        assert ".local" not in code
-        if template is loss_kernels.loss_kernel:
-            assert options == "float64" or not re.search(r"\b(add|mul|fma|div)[.a-z]*\.f64", code)
+    parameters = ROW_LAYOUTS[layout], ROW_OPTIONS[options], loss_kernels.Targets(**targets)
+    code = code_of(loss_kernels.loss_kernel, *parameters)
+    assert ".local" not in code
+    assert options == "float64" or not re.search(r"\b(add|mul|fma|div)[.a-z]*\.f64", code)
+
+
+@needs_numba_cuda
+@pytest.mark.parametrize("dtype", ["bfloat16", *FLOATS])
+def test_code_for_sums_of_losses(dtype: str) -> None:
+    items = (libraries.dtype_of(dtype),) * 2
+    for loss in (fa.mse, fa.huber, fa.binary_cross_entropy):
+        numbers = (None,) * len(loss.parameters)
+        for operation, more in ((loss._value, ()), (loss._both, (None,))):
+            parameters = operation.scalar, (*items, *more, *numbers), items[0], bool(more), 1, 256
+            code = code_of(loss_kernels.sums_kernel, *parameters)
+            assert ".local" not in code
+            assert dtype == "float64" or ".f64" not in code
+    for parameters in ((dtype, True), (dtype, False)):
+        assert ".local" not in code_of(loss_kernels.nll_kernel, *parameters)
+    assert "shfl" in code_of(loss_kernels.total_kernel, dtype, 1024)
+    assert "shfl" in code_of(loss_kernels.count_kernel, True, 1024)
 
 
 @needs_numba_cuda
@@ -258,27 +269,28 @@ def test_code_is_kept_on_disk(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) ->
     backend.register()
     monkeypatch.setenv("FASTACT_CACHE", str(tmp_path / "cache"))
     _cache._opened.cache_clear()
+    contiguous = elementwise_kernels.contiguous_kernel
     try:
         keys = [
-            (fa.relu.scalar, np.dtype(dtype), (np.dtype(dtype),), 1, 0, False, capability)
+            (contiguous, fa.relu.scalar, (np.dtype(dtype),), 1, np.dtype(dtype), capability)
             for dtype in FLOATS
             for capability in [(8, 0), (9, 0)]
         ]
-        found = [compiling.machine_code(compiling._elementwise_library, key) for key in keys]
-        row_key = (softmax_kernels.row_kernel, "softmax", 1, ROW_LAYOUTS["warps"], ROW_OPTIONS["plain"], (8, 0))
-        found.append(compiling.machine_code(compiling._row_library, row_key))
+        keys.append((softmax_kernels.row_kernel, "softmax", 1, ROW_LAYOUTS["warps"], ROW_OPTIONS["plain"], (8, 0)))
+
+        def code_for(key: Any) -> tuple[str, bytes]:
+            return compiling.machine_code(*key[:-1], capability=key[-1])
+
+        found = list(map(code_for, keys))
         assert len({code for _, code in found}) == 5
         assert all(code.startswith(b"\x7fELF") for _, code in found)
         assert _cache.cache_info().kernels == 5
-
-        def refuse(*_: Any) -> Any:
-            raise AssertionError
-
-        refuse.__name__ = "_elementwise_library"
-        assert [compiling.machine_code(refuse, key) for key in keys] == found[:4]
+        with monkeypatch.context() as patch:
+            patch.setattr(compiling, "code_library", None)  # which is not asked again
+            assert list(map(code_for, keys)) == found
         for path in _cache.cache_info().folder.glob("*.kernel"):
             path.write_bytes(path.read_bytes()[:-1])
-        assert compiling.machine_code(compiling._elementwise_library, keys[0])[1].startswith(b"\x7fELF")
+        assert code_for(keys[0])[1].startswith(b"\x7fELF")
     finally:
         _cache._opened.cache_clear()
 
@@ -353,102 +365,37 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(rows, name, value)
     monkeypatch.setattr(softmax_kernels, "PART", 8)
 
+    for name, value in {"ALONE": 4, "THREADS": 4, "BLOCKS": 3}.items():
+        monkeypatch.setattr(call_losses, name, value)
+
+    def arguments(signature: Any, taken: Iterator[Any]) -> Iterator[Any]:
+        """What a kernel takes, of the flat numbers that a launch passes."""
+        for item in signature:
+            if isinstance(item, tuple):
+                yield tuple(arguments(item, taken))
+            else:
+                yield Pointer(next(taken), item) if isinstance(item, np.dtype) else item(next(taken))
+
+    class SimulatedCall(launching.Call):
+        def launch(self, template: Any, parameters: Any, views: Any, grid: int, block: int, flat: Any) -> None:
+            kernel, signature = template(*parameters)
+            taken = iter(flat)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # infinities
+                device.cuda.jit(kernel)[grid, block](*arguments(signature, taken))
+            assert not list(taken)
+
     @contextmanager
-    def current_device(_views: Any) -> Any:
-        yield 8, 0
+    def call_on(library: Any, views: Any) -> Any:
+        yield SimulatedCall(library, views[0], (8, 0))
 
-    def elementwise_kernel(
-        formula: Any, dtype: Any, items: Any, outputs: int, axes: int, halves: bool, _capability: Any
-    ) -> Any:
-        def arguments(flat: Any) -> Any:
-            taken = iter(flat)
-
-            def places(count: int) -> tuple[tuple[int, ...], ...]:
-                return tuple(tuple(itertools.islice(taken, axes)) for _ in range(count))
-
-            yield tuple(next(taken) if kind is None else Pointer(next(taken), kind) for kind in items)
-            if axes:
-                yield places(len(items))
-            yield tuple(Pointer(next(taken), dtype) for _ in range(outputs))
-            if axes:
-                yield places(outputs)
-                (shape,) = places(1)
-                yield shape
-            yield from taken
-
-        if axes:
-            return elementwise_kernels.strided_kernel(formula, items, outputs, axes, dtype), arguments
-        template = elementwise_kernels.half_kernel if halves else elementwise_kernels.contiguous_kernel
-        return template(formula, items, outputs, dtype), arguments
-
-    def row_kernel(template: Any, kind: str, arrays: int, layout: Any, options: Any, _capability: Any) -> Any:
-        stored, result = gpu_arrays.dtype_of(options.stored), gpu_arrays.dtype_of(options.result)
-        wide = np.dtype("f8" if 8 in (stored.itemsize, result.itemsize) else "f4")
-
-        def arguments(flat: Any) -> Any:
-            taken = iter(flat)
-
-            def places(axes: int) -> tuple[int, ...]:
-                return tuple(itertools.islice(taken, axes))
-
-            yield tuple(Pointer(next(taken), stored) for _ in range(arrays))
-            if template is not softmax_kernels.row_kernel:
-                yield Pointer(next(taken), wide)
-            if template is not softmax_kernels.partial_kernel:
-                yield Pointer(next(taken), result)
-            yield from itertools.islice(taken, 4)
-            axes = options.mask
-            yield (Pointer(next(taken), np.dtype("u1")), places(axes), places(axes), next(taken)) if axes else ()
-            axes = options.counts
-            yield (Pointer(next(taken), np.dtype("i8")), places(axes), places(axes)) if axes else ()
-            yield from taken
-
-        return template(kind, arrays, layout, options, wide.type), arguments
-
-    def loss_kernel(template: Any, layout: Any, options: Any, targets: Any, _capability: Any) -> Any:
-        stored, result = gpu_arrays.dtype_of(options.stored), gpu_arrays.dtype_of(options.result)
-        wide = np.dtype("f8" if stored.itemsize == 8 else "f4")
-        integers, double = np.dtype("i8"), np.dtype("f8")
-
-        def arguments(flat: Any) -> Any:
-            taken = iter(flat)
-            kinds: Any = [stored, result, wide, 3, integers, 3, "weights", double]
-            if template is loss_kernels.count_kernel:
-                kinds = [integers, 3, "weights", double]
-            elif template is loss_kernels.total_kernel:
-                kinds = [wide, 1, double, result]
-            for kind in kinds:
-                if kind == "weights":
-                    yield (Pointer(next(taken), double),) if targets.weighted else ()
-                elif isinstance(kind, int):
-                    yield from itertools.islice(taken, kind)
-                else:
-                    yield Pointer(next(taken), kind)
-
-        if template is loss_kernels.count_kernel:
-            return template(targets.weighted, layout.threads), arguments
-        if template is loss_kernels.total_kernel:
-            return template(options.result, layout.threads, wide.type), arguments
-        return template(layout, options, targets, wide.type), arguments
-
-    def launch(kernel: Any, _library: Any, _views: Any, grid: int, block: int, flat: Any) -> None:
-        function, arguments = kernel
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # infinities
-            device.cuda.jit(function)[grid, block](*arguments(flat))
-
-    library = gpu_arrays.Library(
-        lambda shape, dtype, _: Simulated(np.full(shape, 77, dtype)), lambda array: 0, lambda host, _: Simulated(host)
+    library = libraries.LIBRARIES["numba"]._replace(
+        empty=lambda shape, dtype, _: Simulated(np.full(shape, 77, dtype)), put=lambda host, _: Simulated(host)
     )
-    monkeypatch.setitem(gpu_arrays.LIBRARIES, "numba", library)
-    for module, name, stand_in in [
-        (call_elementwise, "current_device", current_device), (call_softmax, "current_device", current_device),
-        (call_elementwise, "launch", launch), (call_softmax, "launch", launch),
-        (call_losses, "current_device", current_device), (call_losses, "launch", launch),
-        (call_losses, "loss_kernel", loss_kernel), (call_losses, "ONE_BLOCK", rows.Layout(4, 1, False)),
-        (call_elementwise, "elementwise_kernel", elementwise_kernel), (call_softmax, "row_kernel", row_kernel),
-    ]:  # fmt: skip
-        monkeypatch.setattr(module, name, stand_in)
+    monkeypatch.setitem(libraries.LIBRARIES, "numba", library)
+    for module in (call_elementwise, call_softmax, call_losses):
+        monkeypatch.setattr(module, "call_on", call_on)
+    monkeypatch.setattr(backend, "why_not", lambda: None)  # and public functions dispatch here
 
 
 def on_simulator(operation: Any, *operands: Any, **keywords: Any) -> Any:
@@ -512,55 +459,116 @@ def test_simulated_several_results(dtype: str) -> None:
     assert_same(on_simulator(fa.relu.with_bias, value, row), fa.relu.with_bias(value, row))
 
 
-def cross_entropy(
-    x: np.ndarray, targets: np.ndarray, axis: int = -1, *, weight: Any = None, ignore_index: int = -100,
-    label_smoothing: float = 0.0, reduction: str = "mean", gradient: bool = True, out: Any = None,
-) -> Any:  # fmt: skip
-    """Loss and gradient in the simulator."""
-    options = weight, ignore_index, label_smoothing, reduction, gradient, out
-    return backend.cross_entropy(Simulated(x), Simulated(targets), axis, *options)
+def assert_loss_as_on_cpu(
+    loss: Any, x: np.ndarray, target: np.ndarray, *arguments: Any, tolerance: float, **keywords: Any
+) -> None:
+    """Value and gradient of arrays in the simulator, with and without out=, and the value alone."""
+    keywords |= {name: np.asarray(each) for name, each in keywords.items() if isinstance(each, list)}
+    wanted, slope = loss.value_and_grad(x, target, *arguments, **keywords)
+    on_gpu = {name: Simulated(each) if isinstance(each, np.ndarray) else each for name, each in keywords.items()}
+    alone = loss(Simulated(x), Simulated(target), *arguments, **on_gpu).array
+    scale = max(np.abs(wanted).max(initial=0), 1e-3)
+    np.testing.assert_allclose(alone, wanted, rtol=tolerance, atol=tolerance * scale)
+    copy = x.copy()
+    outs: list[Any] = [None]
+    if slope.shape == x.shape and slope.dtype == x.dtype:
+        outs += [Simulated(np.zeros((*x.shape, 2), x.dtype)[..., 1]), Simulated(copy)]
+    for out in outs:
+        given = Simulated(copy) if out is outs[-1] else Simulated(x)
+        value, gradient = loss.value_and_grad(given, Simulated(target), *arguments, out=out, **on_gpu)
+        assert out is None or gradient is out
+        assert value.array.dtype == gradient.array.dtype == slope.dtype
+        np.testing.assert_allclose(value.array, wanted, rtol=tolerance, atol=tolerance * scale)
+        np.testing.assert_allclose(gradient.array, slope, rtol=0, atol=tolerance * np.abs(slope).max(initial=0) * 4)
+
+
+TOLERANCES = {"f8": 1e-13, "f4": 2e-6, "f2": 4e-3}
 
 
 @in_simulator
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-@pytest.mark.parametrize("options", [{}, {"weight": [0.5, 2, 0, 1, 1.5]}, {"label_smoothing": 0.2}, "all"], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"weight": [0.5, 2, 0, 1, 1.5]}, {"label_smoothing": 0.2}, "all", "probabilities"], ids=str
+)
 @pytest.mark.parametrize(("shape", "axis"), [((6, 5), -1), ((5, 3), 0), ((2, 5, 3), 1)])
 def test_simulated_cross_entropy(shape: tuple[int, ...], axis: int, options: Any, reduction: str) -> None:
-    if options == "all":
-        options = {"weight": [0.5, 2, 0, 1, 1.5], "label_smoothing": 0.2, "ignore_index": 1}
     rng = np.random.default_rng(0)
     x = rng.normal(0, 5, shape)
     targets = rng.integers(0, 5, np.delete(shape, axis))
     targets.flat[0] = 1
-    wanted, slope = fa.cross_entropy.value_and_grad(x, targets, axis, reduction=reduction, **options)
-    for dtype, tolerance in [("f8", 1e-13), ("f4", 2e-6), ("f2", 4e-3)]:
-        given = x.astype(dtype)
-        for out in (None, Simulated(given)):
-            value, grad = cross_entropy(given, targets, axis, reduction=reduction, out=out, **options)
-            assert value.array.dtype == grad.array.dtype == given.dtype
-            np.testing.assert_allclose(value.array, wanted, rtol=tolerance, atol=tolerance * 10)
-            np.testing.assert_allclose(grad.array, slope, rtol=0, atol=tolerance * np.abs(slope).max() * 4)
-    alone, _ = cross_entropy(x, targets, axis, reduction=reduction, gradient=False, **options)
-    np.testing.assert_allclose(alone.array, wanted, rtol=1e-13, atol=1e-13)
+    if options in ("all", "probabilities"):
+        probable, options = options == "probabilities", {"weight": [0.5, 2, 0, 1, 1.5], "label_smoothing": 0.2}
+        if probable:
+            targets = fa.softmax(rng.normal(0, 2, shape), axis)
+        else:
+            options["ignore_index"] = 1
+    for dtype, tolerance in TOLERANCES.items():
+        given = {"axis": axis, "reduction": reduction, "tolerance": tolerance, **options}
+        wanted = targets.astype("f4") if targets.dtype.kind == "f" and dtype != "f8" else targets
+        assert_loss_as_on_cpu(fa.cross_entropy, x.astype(dtype), wanted, **given)
 
 
 @in_simulator
 @pytest.mark.usefixtures("simulator")
-def test_simulated_cross_entropy_of_wrong_targets() -> None:
-    x = np.zeros((3, 4), np.float32)
-    value, grad = cross_entropy(x, np.array([0, 4, -100]), reduction="none")
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("weight", [None, [0.5, 2, 0, 1, 1.5]], ids=str)
+def test_simulated_nll_loss(weight: Any, reduction: str) -> None:
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, 5, (2, 3)).astype(np.int32)
+    targets[0, 0] = -100
+    for dtype, tolerance in TOLERANCES.items():
+        x = rng.normal(0, 5, (2, 5, 3)).astype(dtype)
+        keywords = {"axis": 1, "weight": weight, "reduction": reduction}
+        wanted = fa.nll_loss(x, targets, **keywords)
+        found = fa.nll_loss(Simulated(x), Simulated(targets), **keywords).array
+        np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=tolerance)
+        with pytest.raises(TypeError, match="classes are integers"):
+            fa.nll_loss(Simulated(x), Simulated(x), axis=1)
+
+
+@in_simulator
+@pytest.mark.usefixtures("simulator")
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("n", [0, 1, 7])
+@pytest.mark.parametrize("loss", [fa.mse, fa.huber, fa.binary_cross_entropy], ids=lambda loss: loss.name)
+def test_simulated_elementwise_losses(loss: Any, n: int, reduction: str) -> None:
+    """More elements than one round of the blocks takes, operands that broadcast, other layouts and dtypes."""
+    rng = np.random.default_rng(0)
+    for dtype, tolerance in TOLERANCES.items():
+        x, target = rng.normal(size=(n, 3)).astype(dtype), rng.integers(0, 2, (n, 3))
+        options: dict[str, Any] = {"reduction": reduction, "tolerance": tolerance}
+        assert_loss_as_on_cpu(loss, x, target.astype(dtype), **options)
+        assert_loss_as_on_cpu(loss, np.asfortranarray(x), target > 0, weight=[0.5, 1, 2], **options)
+        assert_loss_as_on_cpu(loss, x, target[:1].astype("f4"), **options)
+
+
+@in_simulator
+@pytest.mark.usefixtures("simulator")
+def test_simulated_losses_of_wrong_arguments() -> None:
+    x, classes = np.zeros((3, 4), np.float32), np.array([0, 1, 2])
+    value, grad = fa.cross_entropy.value_and_grad(Simulated(x), Simulated(np.array([0, 4, -100])), reduction="none")
     np.testing.assert_allclose(value.array, [np.log(4), np.nan, 0], rtol=1e-6)
     assert np.isnan(grad.array).any(1).tolist() == [False, True, False]
-    for error, text, targets, keywords in [
-        (ValueError, "targets has shape", np.array([0, 1]), {}),
-        (fa.BackendError, "classes, not probabilities", x, {}),
-        (ValueError, "weight has shape", np.array([0, 1, 2]), {"weight": [1, 2]}),
-        (TypeError, "out has dtype", np.array([0, 1, 2]), {"out": Simulated(x.astype("f8"))}),
-        (np.exceptions.AxisError, "out of bounds", np.array([0, 1, 2]), {"axis": 2}),
+    for error, text, loss, target, keywords in [
+        (ValueError, "targets has shape", fa.cross_entropy, classes[:2], {}),
+        (ValueError, "targets has shape", fa.cross_entropy, x[:2], {}),
+        (ValueError, "weight has shape", fa.cross_entropy, classes, {"weight": [1, 2]}),
+        (TypeError, "out has dtype", fa.cross_entropy, classes, {"out": Simulated(x.astype("f8"))}),
+        (np.exceptions.AxisError, "out of bounds", fa.cross_entropy, classes, {"axis": 2}),
+        (ValueError, "reduction='all'", fa.mse, x, {"reduction": "all"}),
+        (TypeError, "unexpected keyword argument 'delta'", fa.mse, x, {"delta": 2}),
+        (ValueError, "broadcast", fa.mse, x[:2], {}),
+        (ValueError, "out has shape", fa.huber, x, {"out": Simulated(x[:1])}),
+        (TypeError, "complex64", fa.huber, x.astype(np.complex64), {}),
+        (TypeError, "host memory", fa.huber, x, {"weight": np.ones(4)}),
     ]:
         with pytest.raises(error, match=text):
-            cross_entropy(x, targets, **keywords)
+            loss.value_and_grad(Simulated(x), Simulated(target), **keywords)
+    with pytest.raises(TypeError, match="host memory"):
+        fa.mse(Simulated(x), x)
+    with pytest.raises(fa.BackendError, match="takes host arrays"):
+        fa.mse(Simulated(x), Simulated(x), backend="serial")
 
 
 class FakeCuda:
@@ -879,7 +887,7 @@ class Kind:
         return array.copy_to_host() if self.name == "numba" else self.module.asnumpy(array)
 
     def owns(self, array: Any) -> bool:
-        return gpu_arrays.library_name(type(array)) == self.name and hasattr(array, "__cuda_array_interface__")
+        return libraries.library_name(type(array)) == self.name and hasattr(array, "__cuda_array_interface__")
 
 
 @pytest.fixture(params=["numba", "cupy", "torch"])

@@ -1,4 +1,4 @@
-"""The `cuda` backend: fastact's functions on arrays of Numba, CuPy and PyTorch on an NVIDIA GPU.
+"""The `cuda` backend: fastact's functions on arrays of CuPy, JAX, Numba and PyTorch on an NVIDIA GPU.
 
 _dispatch.py imports this, and only a call imports Numba's CUDA target. Formulas and primitives are the CPU's, compiled
 with the same explicit fma and nothing else contracted: results have the CPU's bits.
@@ -7,15 +7,19 @@ with the same explicit fma and nothing else contracted: results have the CPU's b
     host.py                                    host arrays, there and back, large ones in chunks
     elementwise_kernels.py, ...                the kernels: plain Python, which Numba's simulator runs too
     rows.py, device.py                         what they are made of, and what the simulator does in another way
-    compiling.py                               the one file that imports numba.cuda: from a kernel to machine code
-    arrays.py                                  the libraries' arrays, as pointers and strides, and launching on them
+    compiling.py                               the one file that imports numba.cuda's compiler: from kernel to code
+    launching.py                               launching it on the arrays' device, in their library's stream
+    libraries.py, views.py                     CuPy, JAX, Numba, PyTorch; their arrays as pointers and strides
 """
 
 from __future__ import annotations
 
 from .call_elementwise import elementwise
-from .call_losses import cross_entropy
+from .call_losses import cross_entropy, elementwise_loss, nll_loss
 from .call_softmax import softmax, softmax_on_device
 from .compiling import ptx, register, vectorize, why_not
 
-__all__ = ["cross_entropy", "elementwise", "ptx", "register", "softmax", "softmax_on_device", "vectorize", "why_not"]
+__all__ = [
+    "cross_entropy", "elementwise", "elementwise_loss", "nll_loss", "ptx", "register", "softmax", "softmax_on_device",
+    "vectorize", "why_not",
+]  # fmt: skip

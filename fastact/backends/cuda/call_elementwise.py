@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 
 from fastact._errors import BackendError
 
-from .arrays import (
-    Library,
-    View,
-    check_out,
-    collapse,
-    common_library,
-    current_device,
-    launch,
-    new,
-    views_of,
-)
-from .compiling import elementwise_kernel, register
+from .compiling import Template, register
 from .device import computes_in
-from .elementwise_kernels import HALVES_PER_THREAD, PER_THREAD, THREADS
+from .elementwise_kernels import (
+    HALVES_PER_THREAD,
+    PER_THREAD,
+    THREADS,
+    Items,
+    contiguous_kernel,
+    half_kernel,
+    strided_kernel,
+)
 from .host import from_host, loop_dtype
+from .launching import Call, call_on
+from .libraries import common_library, views_of
+from .views import View, check_out, collapse
 
-__all__ = ["contiguous", "copy_to", "elementwise"]
+__all__ = ["addresses", "contiguous", "copy_to", "elementwise", "items_of", "placed"]
 
 
 def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
@@ -46,8 +47,9 @@ def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, A
         return from_host(elementwise, operation, operands, outs, wanted)
 
     library = common_library(operation.name, views)
+    given_outs = iter(views[len(operands) :])
     views = views[: len(operands)]
-    targets = [None if out is None else View.of(out) for out in outs]
+    targets = [None if out is None else next(given_outs) for out in outs]
     arrays = [o for o in views if isinstance(o, View)]
     kinds = tuple(o.dtype if isinstance(o, (View, np.generic)) else type(o) for o in views)
     dtype = loop_dtype(*operation.loop_for(operands, None if wanted is None else np.dtype(wanted)), kinds)
@@ -57,16 +59,18 @@ def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, A
         shape = np.broadcast_shapes(shape, given[0].shape)
     for each in given:
         check_out(each, shape, dtype)
-    with current_device([*arrays, *given]) as capability:
+    with call_on(library, [*arrays, *given]) as call:
         results = []
         for target in targets:
             fits = target is not None and not any(map(target.hides, arrays))
-            results.append(target if target is not None and fits else new(library, shape, dtype, arrays[0]))
-        _run(capability, library, operation.scalar, dtype, views, results)
+            results.append(target if target is not None and fits else call.new(shape, dtype))
+        _run(call, operation.scalar, dtype, views, results)
         for out_view, result in zip(targets, results, strict=True):
             if out_view is not None and result is not out_view:
-                copy_to(capability, library, result, out_view)
-    finished = tuple(result.array if out is None else out for out, result in zip(outs, results, strict=True))
+                copy_to(call, result, out_view)
+    finished = tuple(
+        library.finished(result) if out is None else out for out, result in zip(outs, results, strict=True)
+    )
     return finished if operation.outputs > 1 else finished[0]
 
 
@@ -80,33 +84,55 @@ def _outputs(operation: Any, out: Any) -> tuple[Any, ...]:
     return outs
 
 
+class Places(NamedTuple):
+    """Where the elements of operands and results are, with as few axes as possible."""
+
+    shape: tuple[int, ...]
+    steps: list[int]  # of each operand, one after the other; 0 for numbers
+    result_steps: list[int]
+    contiguous: bool  # whether element i of each array is its item i
+
+
+def placed(shape: tuple[int, ...], operands: Sequence[Any], results: Sequence[View]) -> Places:
+    """Places for operands that broadcast to `shape`, the shape of the results."""
+    strides = [o.broadcast(shape) if isinstance(o, View) else (0,) * len(shape) for o in operands]
+    shape, steps = collapse(shape, (*strides, *(result.strides for result in results)))
+    of_arrays = [each for o, each in zip((*operands, *results), steps, strict=True) if isinstance(o, View)]
+    of_operands, of_results = steps[: len(operands)], steps[len(operands) :]
+    unit = all(each == (1,) for each in of_arrays)
+    return Places(shape, list(chain(*of_operands)), list(chain(*of_results)), unit)
+
+
 def _run(
-    capability: tuple[int, int], library: Library, formula: Callable[..., Any], dtype: np.dtype[Any],
-    operands: Sequence[Any], results: Sequence[View],
-) -> None:  # fmt: skip
+    call: Call, formula: Callable[..., Any], dtype: np.dtype[Any], operands: Sequence[Any], results: Sequence[View]
+) -> None:
     """The formula's results, of operands that are views and numbers, to arrays of one shape."""
-    views = [operand for operand in operands if isinstance(operand, View)]
-    whole = results[0].shape
-    places = [o.broadcast(whole) if isinstance(o, View) else (0,) * len(whole) for o in operands]
-    shape, strides = collapse(whole, (*places, *(result.strides for result in results)))
+    shape, steps, result_steps, unit = placed(results[0].shape, operands, results)
     size = math.prod(shape)
     if size == 0:
         return
-    array_strides = [each for o, each in zip((*operands, *results), strides, strict=True) if isinstance(o, View)]
-    axes = 0 if all(each == (1,) for each in array_strides) else len(shape)
-    halves = not axes and all(view.dtype.itemsize == 2 and view.pointer % 16 == 0 for view in (*views, *results))
-    items = tuple(o.dtype if isinstance(o, View) else None for o in operands)
-    kernel = elementwise_kernel(formula, dtype, items, len(results), axes, halves, capability)
-    number_type = computes_in(dtype)
-    arguments = [o.pointer if isinstance(o, View) else number_type(o) for o in operands]
-    if axes:
-        arguments += [step for each in strides[: len(operands)] for step in each]
-    arguments += [result.pointer for result in results]
-    if axes:
-        arguments += [step for each in strides[len(operands) :] for step in each]
-        arguments += shape
-    per_block = THREADS * (1 if axes else HALVES_PER_THREAD if halves else PER_THREAD)
-    launch(kernel, library, [*views, *results], -(-size // per_block), THREADS, [*arguments, size])
+    views = [each for each in (*operands, *results) if isinstance(each, View)]
+    parameters: tuple[Any, ...] = formula, items_of(operands), len(results), dtype
+    pointers, outputs = addresses(operands, dtype), [result.pointer for result in results]
+    template: Template
+    if not unit:
+        template, per_block, parameters = strided_kernel, THREADS, (*parameters, len(shape))
+        arguments = [*pointers, *steps, *outputs, *result_steps, *shape]
+    elif all(view.dtype.itemsize == 2 and view.pointer % 16 == 0 for view in views):
+        template, per_block, arguments = half_kernel, THREADS * HALVES_PER_THREAD, [*pointers, *outputs]
+    else:
+        template, per_block, arguments = contiguous_kernel, THREADS * PER_THREAD, [*pointers, *outputs]
+    call.launch(template, parameters, views, -(-size // per_block), THREADS, [*arguments, size])
+
+
+def items_of(operands: Sequence[Any]) -> Items:
+    return tuple(each.dtype if isinstance(each, View) else None for each in operands)
+
+
+def addresses(operands: Sequence[Any], dtype: np.dtype[Any]) -> list[Any]:
+    """What a kernel whose results have this dtype takes for operands: pointers, and numbers as it computes."""
+    number = computes_in(dtype)
+    return [each.pointer if isinstance(each, View) else number(each) for each in operands]
 
 
 @njit
@@ -114,15 +140,15 @@ def _same(x):  # type: ignore[no-untyped-def]
     return x
 
 
-def copy_to(capability: tuple[int, int], library: Library, source: View | float, target: View) -> None:
+def copy_to(call: Call, source: View | float, target: View) -> None:
     """An array, converted, or a number for every element."""
-    _run(capability, library, _same, target.dtype, [source], [target])
+    _run(call, _same, target.dtype, [source], [target])
 
 
-def contiguous(capability: tuple[int, int], library: Library, view: View, dtype: np.dtype[Any]) -> View:
+def contiguous(call: Call, view: View, dtype: np.dtype[Any]) -> View:
     """The array itself if it is contiguous and of this dtype, else a copy that is."""
     if view.dtype == dtype and view.contiguous():
         return view
-    copied = new(library, view.shape, dtype, view)
-    copy_to(capability, library, view, copied)
+    copied = call.new(view.shape, dtype)
+    copy_to(call, view, copied)
     return copied

@@ -1,108 +1,216 @@
-"""Calls of cross-entropy on arrays of the GPU, and on host arrays, which are copied there and back."""
+"""Calls of losses on arrays of the GPU, and of those over an axis on host arrays, which are copied there and back.
+
+The arguments are those of the public functions in fastact/losses.py, which has checked the numbers among them. Nothing
+waits for the GPU, so that targets cannot be refused: one that is no class makes its loss and gradient NaN.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from fastact._axes import float_dtype, wide_dtype
-from fastact._errors import BackendError
+from fastact._axes import float_dtype, loss_dtype, wide_dtype
+from fastact._devices import on_gpu
 
-from . import loss_kernels
-from .arrays import View, check_out, common_library, current_device, launch, new, put, views_of
-from .call_elementwise import contiguous, copy_to
-from .compiling import loss_kernel, register
-from .loss_kernels import Targets
-from .rows import MOST_THREADS, Layout, Options, layout_of
+from .call_elementwise import addresses, contiguous, copy_to, elementwise, items_of, placed
+from .compiling import register
+from .launching import Call, call_on
+from .libraries import common_library, put, view_of, views_of
+from .loss_kernels import Targets, count_kernel, loss_kernel, nll_kernel, sums_kernel, total_kernel
+from .rows import Options, layout_of
+from .views import View, check_out
 
-__all__ = ["cross_entropy"]
+__all__ = ["cross_entropy", "elementwise_loss", "nll_loss"]
 
-#: The kernels that go over all rows have one block.
-ONE_BLOCK = Layout(MOST_THREADS, 1, False)
+DOUBLE, LONG = np.dtype(np.float64), np.dtype(np.int64)
+
+#: Threads of a block that goes over all rows alone, of other blocks, and how many of these an elementwise loss has.
+ALONE = 1024
+THREADS = 256
+BLOCKS = 1024
 
 
 def cross_entropy(
     logits: Any, targets: Any, axis: int, weight: Any, ignore: int, smoothing: float, reduction: str, gradient: bool,
     out: Any,
 ) -> tuple[Any, Any]:  # fmt: skip
-    """The loss and, if wanted, its gradient, with the arguments of `fastact.cross_entropy`; its numbers are checked.
-
-    Nothing waits for the GPU, so that targets cannot be refused: one that is no class makes its loss and gradient NaN.
-    """
+    """The loss and, if wanted, its gradient."""
     register()
-    given = [each for each in (logits, targets, out) if each is not None]
-    views = views_of(given)
-    if not any(isinstance(view, View) for view in views):
+    if not (on_gpu(logits) or on_gpu(targets)):
         moved = put(np.asarray(logits)), put(np.asarray(targets))
         value, grad = cross_entropy(*moved, axis, weight, ignore, smoothing, reduction, gradient, None)
         value, grad = value.copy_to_host(), None if grad is None else grad.copy_to_host()
         if out is not None:
             out[...] = grad
         return value[()], grad if out is None else out
+    views = views_of([logits, targets, *([] if out is None else [out])])
     library = common_library("cross_entropy", views)
     x, y = views[:2]
-    dtype = float_dtype("cross_entropy", x.dtype)
-    axis = normalize_axis_index(axis, len(x.shape))
-    n, shape = x.shape[axis], x.shape[:axis] + x.shape[axis + 1 :]
-    if n == 0:
-        raise ValueError(f"logits has shape {x.shape}: there are no classes along axis {axis}")
-    if y.dtype.kind not in "iu":
-        raise BackendError("cross_entropy: backend 'cuda' takes targets that are classes, not probabilities")
-    if y.shape != shape:
-        raise ValueError(f"targets has shape {y.shape}; classes have {shape}, the shape of logits without their axis")
+    dtype, axis, n, shape = _rows("cross_entropy", x, axis)
+    dense = y.dtype.kind not in "biu"
+    if y.shape != (x.shape if dense else shape):
+        wanted = f"classes have {shape}, the shape of logits without their axis, and probabilities {x.shape}"
+        raise ValueError(f"targets has shape {y.shape}; {wanted}")
     target = None if out is None else views[2]
     if target is not None:
         check_out(target, x.shape, dtype)
-    weights = None
-    if weight is not None:
-        if not hasattr(weight, "__cuda_array_interface__"):
-            weight = library.put(np.ascontiguousarray(weight, np.float64), x.array)
-        weights = View.of(weight)
-        if weights.shape != (n,):
-            raise ValueError(f"weight has shape {weights.shape}; {n} classes have ({n},)")
+    weights = None if weight is None else _weights(weight, n, x)
     rows, inner, wide = math.prod(shape), math.prod(x.shape[axis + 1 :]), wide_dtype(dtype)
-    with current_device([view for view in (*views, weights) if view is not None]) as capability:
-        x = contiguous(capability, library, x, dtype)
-        y = contiguous(capability, library, y, np.dtype(np.int64))
-        if weights is not None:
-            weights = contiguous(capability, library, weights, np.dtype(np.float64))
-        values, scale = new(library, shape, wide, x), new(library, (1,), np.dtype(np.float64), x)
-        direct = target is not None and target.contiguous() and not target.hides(x)
-        grad = target if direct else new(library, x.shape, dtype, x) if gradient else x
+    with call_on(library, [view for view in (*views, weights) if view is not None]) as call:
+        x = contiguous(call, x, dtype)
+        y = contiguous(call, y, LONG if not dense else dtype if y.dtype == dtype else wide)
+        weights = None if weights is None else contiguous(call, weights, DOUBLE)
+        values, scale = call.new(shape, wide), call.new((1,), DOUBLE)
+        direct = target is not None and target.contiguous() and not (target.hides(x) or target.hides(y))
+        grad = target if direct else call.new(x.shape, dtype) if gradient else x
         assert grad is not None
-        options = Options(dtype.name, dtype.name)
-        kind = Targets(gradient, weights is not None, smoothing > 0)
-        used = [x, y, values, scale, grad, *([] if weights is None else [weights])]
-        weight_pointers = [] if weights is None else [weights.pointer]
-
-        def run(template: Callable[..., Any], layout: Layout, grid: int, *arguments: Any) -> None:
-            kernel = loss_kernel(template, layout, options, kind, capability)
-            launch(kernel, library, used, grid, layout.threads * layout.rows, arguments)
-
-        if reduction == "mean":
-            run(loss_kernels.count_kernel, ONE_BLOCK, 1, y.pointer, rows, n, ignore, *weight_pointers, scale.pointer)
+        if reduction == "mean" and not dense:
+            _count(call, y, n, ignore, weights, scale)
         else:
-            copy_to(capability, library, 1.0, scale)
+            copy_to(call, _share(reduction, rows), scale)
         if rows:
             layout = layout_of(rows, n, inner)._replace(parts=1)
-            run(
-                loss_kernels.loss_kernel, layout, -(-rows // layout.rows), x.pointer, grad.pointer, values.pointer,
-                rows, n, inner, y.pointer, ignore, wide.type(1 - smoothing), wide.type(smoothing / n),
-                *weight_pointers, scale.pointer,
+            kind = Targets(gradient, weights is not None, smoothing > 0, y.dtype.name if dense else "")
+            call.launch(
+                loss_kernel, (layout, Options(dtype.name, dtype.name), kind),
+                [x, y, values, scale, grad, *_some(weights)], -(-rows // layout.rows), layout.threads * layout.rows,
+                [
+                    x.pointer, grad.pointer, values.pointer, rows, n, inner, y.pointer, ignore,
+                    wide.type(1 - smoothing), wide.type(smoothing / n), *_pointers(weights), scale.pointer,
+                ],
             )  # fmt: skip
-        if reduction == "none":
-            value = values
-            if dtype != wide:
-                value = new(library, shape, dtype, x)
-                copy_to(capability, library, values, value)
-        else:
-            value = new(library, (), dtype, x)
-            used.append(value)
-            run(loss_kernels.total_kernel, ONE_BLOCK, 1, values.pointer, rows, scale.pointer, value.pointer)
+        value = _reduced(call, values, reduction, scale, dtype)
         if target is not None and not direct:
-            copy_to(capability, library, grad, target)
-    return value.array, (out if out is not None else grad.array) if gradient else None
+            copy_to(call, grad, target)
+    return library.finished(value), (out if out is not None else library.finished(grad)) if gradient else None
+
+
+def nll_loss(log_probabilities: Any, targets: Any, axis: int, weight: Any, ignore: int, reduction: str) -> Any:
+    """The loss."""
+    register()
+    if not (on_gpu(log_probabilities) or on_gpu(targets)):
+        moved = put(np.asarray(log_probabilities)), put(np.asarray(targets))
+        return nll_loss(*moved, axis, weight, ignore, reduction).copy_to_host()[()]
+    views = views_of([log_probabilities, targets])
+    library = common_library("nll_loss", views)
+    x, y = views
+    dtype, axis, n, shape = _rows("nll_loss", x, axis)
+    if y.dtype.kind not in "biu":
+        raise TypeError(f"targets has dtype {y.dtype}; classes are integers")
+    if y.shape != shape:
+        raise ValueError(f"targets has shape {y.shape}; classes have {shape}, the shape of logits without their axis")
+    weights = None if weight is None else _weights(weight, n, x)
+    rows, inner, wide = math.prod(shape), math.prod(x.shape[axis + 1 :]), wide_dtype(dtype)
+    with call_on(library, [*views, *_some(weights)]) as call:
+        x, y = contiguous(call, x, dtype), contiguous(call, y, LONG)
+        weights = None if weights is None else contiguous(call, weights, DOUBLE)
+        values, scale = call.new(shape, wide), call.new((1,), DOUBLE)
+        if reduction == "mean":
+            _count(call, y, n, ignore, weights, scale)
+        else:
+            copy_to(call, 1.0, scale)
+        if rows:
+            call.launch(
+                nll_kernel, (dtype.name, weights is not None), [x, y, values, *_some(weights)], -(-rows // THREADS),
+                THREADS, [x.pointer, values.pointer, rows, n, inner, y.pointer, ignore, *_pointers(weights)],
+            )  # fmt: skip
+        return library.finished(_reduced(call, values, reduction, scale, dtype))
+
+
+def elementwise_loss(
+    operation: Any, x: Any, target: Any, parameters: list[Any], reduction: str, gradient: bool, out: Any
+) -> tuple[Any, Any]:
+    """The loss of arrays on the GPU and, if `operation` gives it beside its values, the gradient of their mean or sum.
+
+    A value is not stored unless it is asked for: each block adds those of its elements.
+    """
+    register()
+    views = views_of([x, target, *parameters, *([] if out is None else [out])])
+    library = common_library(operation.name, views)
+    given, goal = views[: 2 + len(parameters)], None if out is None else views[-1]
+    arrays = [each for each in given if isinstance(each, View)]
+    shape = np.broadcast_shapes(*(each.shape for each in arrays))
+    size = math.prod(shape)
+    dtype = loss_dtype(
+        operation.name, *(each.dtype if isinstance(each, View) else np.asarray(each).dtype for each in given[:2])
+    )
+    if goal is not None:
+        check_out(goal, shape, dtype)
+    if gradient:  # its factor is an operand
+        given.insert(2, _share(reduction, size))
+    if reduction == "none":
+        operands = tuple(each.array if isinstance(each, View) else each for each in given)
+        found = elementwise(operation, operands, {"dtype": dtype, "out": None if out is None else (None, out)})
+        return found if gradient else (found, None)
+    wide = wide_dtype(dtype)
+    with call_on(library, [*arrays, *_some(goal)]) as call:
+        direct = goal is not None and goal.contiguous() and not any(map(goal.hides, arrays))
+        grad = goal if direct else call.new(shape, dtype) if gradient else None
+        places = placed(shape, given, _some(grad))
+        blocks = min(BLOCKS, -(-size // THREADS))
+        sums, scale = call.new((2 * blocks,), wide), call.new((1,), DOUBLE)
+        if size:
+            kind = operation.scalar, items_of(given), dtype, gradient, len(places.shape), THREADS
+            call.launch(
+                sums_kernel, kind, [*arrays, sums, *_some(grad)], blocks, THREADS,
+                [*addresses(given, dtype), *places.steps, *_pointers(grad), sums.pointer, *places.shape, size],
+            )  # fmt: skip
+        copy_to(call, _share(reduction, size), scale)
+        value = _reduced(call, sums, reduction, scale, dtype)
+        if goal is not None and not direct:
+            assert grad is not None
+            copy_to(call, grad, goal)
+    return library.finished(value), out if out is not None else library.finished(grad) if grad is not None else None
+
+
+# --- parts ------------------------------------------------------------------------------------------------------------
+
+
+def _some(view: View | None) -> list[View]:
+    return [] if view is None else [view]
+
+
+def _pointers(view: View | None) -> list[int]:
+    return [each.pointer for each in _some(view)]
+
+
+def _rows(name: str, x: View, axis: int) -> tuple[np.dtype[Any], int, int, tuple[int, ...]]:
+    """The dtype of the result, the axis counted from 0, how many classes there are, and the shape of the losses."""
+    axis = normalize_axis_index(axis, len(x.shape))
+    if x.shape[axis] == 0:
+        raise ValueError(f"logits has shape {x.shape}: there are no classes along axis {axis}")
+    return float_dtype(name, x.dtype), axis, x.shape[axis], x.shape[:axis] + x.shape[axis + 1 :]
+
+
+def _weights(weight: Any, n: int, x: View) -> View:
+    """The weights of classes, of host memory copied."""
+    array = weight if on_gpu(weight) else common_library("weight", [x]).put(np.ascontiguousarray(weight, DOUBLE), x)
+    weights = view_of(array)
+    if weights.shape != (n,):
+        raise ValueError(f"weight has shape {weights.shape}; {n} classes have ({n},)")
+    return weights
+
+
+def _share(reduction: str, count: int) -> float:
+    """What a loss is multiplied with."""
+    return 1.0 if reduction != "mean" else 1 / count if count else math.nan
+
+
+def _count(call: Call, targets: View, n: int, ignore: int, weights: View | None, scale: View) -> None:
+    """scale[0] = 1 / what the targets weigh."""
+    arguments = [targets.pointer, math.prod(targets.shape), n, ignore, *_pointers(weights), scale.pointer]
+    views = [targets, scale, *_some(weights)]
+    call.launch(count_kernel, (weights is not None, ALONE), views, 1, ALONE, arguments)
+
+
+def _reduced(call: Call, values: View, reduction: str, scale: View, dtype: np.dtype[Any]) -> View:
+    """The values themselves, or scale[0] times their sum, in the dtype of the result."""
+    if reduction == "none":
+        return contiguous(call, values, dtype)
+    total = call.new((), dtype)
+    arguments = [values.pointer, math.prod(values.shape), scale.pointer, total.pointer]
+    call.launch(total_kernel, (dtype.name, ALONE), [values, scale, total], 1, ALONE, arguments)
+    return total

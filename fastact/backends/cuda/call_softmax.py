@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,23 +24,13 @@ from fastact._axes import (
 from fastact._errors import BackendError
 
 from . import softmax_kernels
-from .arrays import (
-    LIBRARIES,
-    Library,
-    View,
-    check_out,
-    common_library,
-    current_device,
-    launch,
-    merge,
-    new,
-    put,
-    views_of,
-)
 from .call_elementwise import contiguous, copy_to
-from .compiling import register, row_kernel
+from .compiling import Template, register
+from .launching import Call, call_on
+from .libraries import LIBRARIES, Library, common_library, put, view_of, views_of
 from .rows import Options as RowOptions
 from .rows import layout_of
+from .views import View, check_out, merge
 
 __all__ = ["softmax", "softmax_on_device"]
 
@@ -53,8 +43,8 @@ def softmax(kind: str, arrays: tuple[Any, ...], axes: tuple[int, ...], out: Any,
         raise BackendError(f"{kind}: backend 'cuda' takes bfloat16 of PyTorch's tensors, not of host arrays")
     if isinstance(options.temperature, np.ndarray):
         raise BackendError(f"{kind}: backend 'cuda' takes one temperature for all; divide x by the array instead")
-    mask, counts = (None if each is None else View.of(put(each)) for each in (options.where, options.lengths))
-    views = [View.of(put(each)) for each in arrays]
+    mask, counts = (None if each is None else view_of(put(each)) for each in (options.where, options.lengths))
+    views = [view_of(put(each)) for each in arrays]
     found = _over_axes(
         kind, LIBRARIES["numba"], views, None, axes, options.dtype, mask, counts, options.causal, options.temperature
     )
@@ -72,10 +62,11 @@ def softmax_on_device(
     """A call of the softmax family whose x is on the GPU, with the arguments as its users write them."""
     register()
     kind, name = function.kind, function.name
-    given = [*operands, *([] if out is None else [out])]
-    counting = [each for each in (where, lengths) if hasattr(each, "__cuda_array_interface__")]
-    library = common_library(name, [*views_of(given), *views_of(counting)])
-    views = [View.of(each) for each in operands]
+    given = views_of([*operands, *([] if out is None else [out])])
+    where, lengths = views_of([where, lengths])
+    counting = [each for each in (where, lengths) if isinstance(each, View)]
+    library = common_library(name, [*given, *counting])
+    views, target = given[: len(operands)], None if out is None else given[-1]
     x = views[-1]
     whole = x.shape or (1,)
     axes = normalize_axes(axis, len(whole))
@@ -86,11 +77,10 @@ def softmax_on_device(
     if len(views) == 2 and views[0].shape not in ((x.shape,) if kind != "logsumexp" else (rest, kept)):
         raise ValueError(f"grad_output has shape {views[0].shape}; {name} of this has {x.shape}")
     shape = x.shape if kind != "logsumexp" or len(views) == 2 else kept if keepdims else rest
-    target = None if out is None else View.of(out)
     if target is not None:
         check_out(target, shape, result_dtype)
     mask, causal = _mask_view(name, where, whole, axes)
-    counts = _counts_view(library, lengths, whole, axes, x.array)
+    counts = _counts_view(library, lengths, whole, axes, x)
     divisor = as_temperature(temperature, whole)
     if isinstance(divisor, np.ndarray):
         raise BackendError(f"{name}: backend 'cuda' takes one temperature for all; divide x by the array instead")
@@ -98,34 +88,32 @@ def softmax_on_device(
     result = _over_axes(
         kind, library, operand_views, target, axes, result_dtype, mask, counts, causal, function.sign * divisor, shape
     )
-    return result.array if out is None else out
+    return library.finished(result) if out is None else out
 
 
 def _mask_view(name: str, where: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[View | None, bool]:
     if where is None or isinstance(where, str):
         return None, False if where is None else as_mask(where, shape, axes)[1]
-    if not hasattr(where, "__cuda_array_interface__"):
+    if not isinstance(where, View):
         raise TypeError(f"{name}: where is a {type(where).__name__} in host memory, and x on the GPU; move it there")
-    mask = View.of(where)
-    check_mask(mask.dtype, mask.shape, shape)
-    return mask, False
+    check_mask(where.dtype, where.shape, shape)
+    return where, False
 
 
 def _counts_view(
-    library: Library, lengths: Any, shape: tuple[int, ...], axes: tuple[int, ...], model: Any
+    library: Library, lengths: Any, shape: tuple[int, ...], axes: tuple[int, ...], model: View
 ) -> View | None:
     """lengths of len(shape) dimensions; of host memory checked, on the GPU taken for 0 or n beyond these."""
     if lengths is None:
         return None
-    if not hasattr(lengths, "__cuda_array_interface__"):
-        return View.of(library.put(as_lengths(lengths, shape, axes), model))
-    counts = View.of(lengths)
-    check_lengths(counts.dtype, counts.shape, shape, axes)
-    new = len(shape) - 1 - len(counts.shape)
-    sizes, strides = [*counts.shape, *[1] * new], [*counts.strides, *[0] * new]
+    if not isinstance(lengths, View):
+        return view_of(library.put(as_lengths(lengths, shape, axes), model))
+    check_lengths(lengths.dtype, lengths.shape, shape, axes)
+    new = len(shape) - 1 - len(lengths.shape)
+    sizes, strides = [*lengths.shape, *[1] * new], [*lengths.strides, *[0] * new]
     sizes.insert(axes[0], 1)
     strides.insert(axes[0], 0)
-    return counts.with_places(tuple(sizes), tuple(strides))
+    return lengths.with_places(tuple(sizes), tuple(strides))
 
 
 def _over_axes(
@@ -143,34 +131,34 @@ def _over_axes(
     together = not axes or axes == tuple(range(axes[0], axes[0] + len(axes)))
     order = list(range(len(x.shape))) if together else [*others, *axes]
     options = [each for each in (mask, counts) if each is not None]
-    with current_device([*views, *options, *([] if target is None else [target])]) as capability:
+    with call_on(library, [*views, *options, *([] if target is None else [target])]) as call:
         if counts is not None:
-            counts = contiguous(capability, library, counts, np.dtype(np.int64))
-        ready = [contiguous(capability, library, view.permuted(order), natural) for view in views]
+            counts = contiguous(call, counts, np.dtype(np.int64))
+        ready = [contiguous(call, view.permuted(order), natural) for view in views]
         straight = together and target is not None and target.contiguous()
         if target is not None and straight and not any(map(target.hides, ready)):
             result = target
         else:
-            result = new(library, shape if together else tuple(computed[axis] for axis in order), dtype, x)
+            result = call.new(shape if together else tuple(computed[axis] for axis in order), dtype)
         places = [order.index(axis) for axis in axes]
-        _rows(kind, library, capability, ready, result, places, mask and mask.broadcast_view(x.shape).permuted(order),
+        _rows(call, kind, ready, result, places, mask and mask.broadcast_view(x.shape).permuted(order),
               counts and counts.broadcast_view(reduced(x.shape, axes)).permuted(order), causal, divisor)  # fmt: skip
         if result is target:
             return result
         if not together:
             back = [order.index(axis) for axis in range(len(order))]
             turned = result.shaped(tuple(computed[axis] for axis in order)).permuted(back)
-            result = new(library, shape, dtype, x) if target is None else target
-            copy_to(capability, library, turned, result.shaped(computed))
+            result = call.new(shape, dtype) if target is None else target
+            copy_to(call, turned, result.shaped(computed))
         elif target is not None:
-            copy_to(capability, library, result, target)
+            copy_to(call, result, target)
             result = target
     return result
 
 
 def _rows(
-    kind: str, library: Library, capability: tuple[int, int], views: Sequence[View], result: View, axes: Sequence[int],
-    mask: View | None, counts: View | None, causal: bool, divisor: float,
+    call: Call, kind: str, views: Sequence[View], result: View, axes: Sequence[int], mask: View | None,
+    counts: View | None, causal: bool, divisor: float,
 ) -> None:  # fmt: skip
     """Launch the kernels for contiguous arrays, over axes that are neighbours."""
     shape = views[-1].shape
@@ -184,7 +172,7 @@ def _rows(
     if mask is not None:
         step = merge(shape[first:last], mask.strides[first:last])
         if len(step[0]) > 1:
-            mask = contiguous(capability, library, mask, mask.dtype)
+            mask = contiguous(call, mask, mask.dtype)
             step = merge(shape[first:last], mask.strides[first:last])
         sizes, strides = merge(shape[:first] + shape[last:], mask.strides[:first] + mask.strides[last:])
         mask_arguments = [mask.pointer, *sizes, *strides, step[1][0]]
@@ -202,13 +190,13 @@ def _rows(
     rest = [rows, n, inner, wide.type(divisor), *mask_arguments, *count_arguments, queries]
     used = [*views, result, *([] if mask is None else [mask]), *([] if counts is None else [counts])]
 
-    def run(template: Callable[..., Any], grid: int, *middle: int) -> None:
-        kernel = row_kernel(template, kind, len(views), layout, options, capability)
-        launch(kernel, library, used, grid, layout.threads * layout.rows, [*pointers, *middle, *rest])
+    def run(template: Template, grid: int, *middle: int) -> None:
+        parameters = kind, len(views), layout, options
+        call.launch(template, parameters, used, grid, layout.threads * layout.rows, [*pointers, *middle, *rest])
 
     if layout.parts == 1:
         run(softmax_kernels.row_kernel, -(-rows // layout.rows), result.pointer)
     else:
-        sums = new(library, (4 * rows * layout.parts,), wide, views[0])
+        sums = call.new((4 * rows * layout.parts,), wide)
         run(softmax_kernels.partial_kernel, rows * layout.parts, sums.pointer)
         run(softmax_kernels.finishing_kernel, rows * layout.parts, sums.pointer, result.pointer)

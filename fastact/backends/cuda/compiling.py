@@ -23,23 +23,14 @@ from fastact import _cache
 from fastact._primitives import COMPILED, JIT_OPTIONS, PRIMITIVES, install
 
 from . import device, elementwise_kernels, loss_kernels, rows, softmax_kernels
-from .arrays import dtype_of
-from .device import computes_in
-from .elementwise_kernels import Items, contiguous_kernel, half_kernel, strided_kernel
-from .loss_kernels import Targets
-from .rows import Layout, Options
+from .device import Kernel
+from .elementwise_kernels import contiguous_kernel, half_kernel
+from .libraries import dtype_of
 
-__all__ = [
-    "SIMULATED",
-    "elementwise_kernel",
-    "loss_kernel",
-    "machine_code",
-    "ptx",
-    "register",
-    "row_kernel",
-    "vectorize",
-    "why_not",
-]
+__all__ = ["SIMULATED", "code_library", "kernel", "machine_code", "ptx", "register", "vectorize", "why_not"]
+
+#: A function of parameters that makes a kernel.
+Template = Callable[..., Kernel]
 
 #: The modules whose functions name numba.cuda.
 KERNEL_MODULES = (device, elementwise_kernels, rows, softmax_kernels, loss_kernels)
@@ -139,63 +130,17 @@ def _type(dtype: np.dtype[Any]) -> Any:
     return numba.from_dtype(np.dtype(np.uint8) if dtype.kind == "b" else dtype)
 
 
-def _elementwise_library(
-    formula: Callable[..., Any], dtype: np.dtype[Any], items: Items, outputs: int, axes: int, halves: bool,
-    capability: tuple[int, int],
-) -> Any:  # fmt: skip
-    """Code for a formula. items: the dtype of each array operand, None for a number; axes: 0 if all are contiguous, and
-    then `halves`: whether `half_kernel` may take them."""
-    number = _type(np.dtype(computes_in(dtype)))
-    operands = BaseTuple.from_types([number if each is None else types.CPointer(_type(each)) for each in items])
-    arrays = types.UniTuple(types.CPointer(_type(dtype)), outputs)
-    if not axes:
-        template = half_kernel if halves else contiguous_kernel
-        return _compile(template(formula, items, outputs, dtype), (operands, arrays, types.int64), capability)
-    place = types.UniTuple(types.int64, axes)
-    strides, array_strides = types.UniTuple(place, len(items)), types.UniTuple(place, outputs)
-    arguments = (operands, strides, arrays, array_strides, place, types.int64)
-    return _compile(strided_kernel(formula, items, outputs, axes, dtype), arguments, capability)
+def _numba_type(item: Any) -> Any:
+    """The Numba type of an argument, or of a tuple of them, as templates describe it."""
+    if isinstance(item, tuple):
+        return BaseTuple.from_types([_numba_type(each) for each in item])
+    return types.CPointer(_type(item)) if isinstance(item, np.dtype) else numba.from_dtype(np.dtype(item))
 
 
-def _row_library(
-    template: Callable[..., Any], kind: str, arrays: int, layout: Layout, options: Options,
-    capability: tuple[int, int],
-) -> Any:  # fmt: skip
-    """Code for rows: a template of softmax_kernels.py."""
-    stored, result = (_type(dtype_of(name)) for name in (options.stored, options.result))
-    wide = np.float64 if "float64" in (options.stored, options.result) else np.float32
-    number, long = numba.from_dtype(np.dtype(wide)), types.int64
-    operands = BaseTuple.from_types([types.CPointer(stored)] * arrays)
-    sums = [] if template is softmax_kernels.row_kernel else [types.CPointer(number)]
-    out = [] if template is softmax_kernels.partial_kernel else [types.CPointer(result)]
-
-    def of_rows(item: Any, axes: int, *more: Any) -> Any:
-        shape = types.UniTuple(long, axes)
-        return BaseTuple.from_types([types.CPointer(item), shape, shape, *more] if axes else [])
-
-    mask, counts = of_rows(types.uint8, options.mask, long), of_rows(long, options.counts)
-    arguments = (operands, *sums, *out, long, long, long, number, mask, counts, long)
-    return _compile(template(kind, arrays, layout, options, wide), arguments, capability)
-
-
-def _loss_library(
-    template: Callable[..., Any], layout: Layout, options: Options, targets: Targets, capability: tuple[int, int]
-) -> Any:
-    """Code for the parts of cross-entropy: a template of loss_kernels.py."""
-    stored, result = (types.CPointer(_type(dtype_of(name))) for name in (options.stored, options.result))
-    wide = np.float64 if options.stored == "float64" else np.float32
-    number, long, double = numba.from_dtype(np.dtype(wide)), types.int64, types.float64
-    values, integers, scale = types.CPointer(number), types.CPointer(long), types.CPointer(double)
-    weights = BaseTuple.from_types([types.CPointer(double)] if targets.weighted else [])
-    if template is loss_kernels.count_kernel:
-        kernel = template(targets.weighted, layout.threads)
-        return _compile(kernel, (integers, long, long, long, weights, scale), capability)
-    if template is loss_kernels.total_kernel:
-        kernel = template(options.result, layout.threads, wide)
-        return _compile(kernel, (values, long, scale, result), capability)
-    kernel = template(layout, options, targets, wide)
-    arguments = (stored, result, values, long, long, long, integers, long, number, number, weights, scale)
-    return _compile(kernel, arguments, capability)
+def code_library(template: Template, *parameters: Any, capability: tuple[int, int]) -> Any:
+    """The code library of the kernel that a template makes for these parameters."""
+    kernel, signature = template(*parameters)
+    return _compile(kernel, tuple(map(_numba_type, signature)), capability)
 
 
 @functools.cache
@@ -207,34 +152,27 @@ def _versions() -> tuple[Any, ...]:
     return found, repr(options)
 
 
-def machine_code(compile_library: Callable[..., Any], key: tuple[Any, ...]) -> tuple[str, bytes]:
-    """The name of a kernel and its code for the compute capability key[-1]: from the cache on disk, or compiled."""
-    name = _cache.key(key[0], (compile_library.__name__, repr(key[1:]), _versions()))
+def machine_code(template: Template, *parameters: Any, capability: tuple[int, int]) -> tuple[str, bytes]:
+    """The name of a kernel and its code: from the cache on disk, or compiled."""
+    formula = next((each for each in parameters if hasattr(each, "py_func")), template)
+    rest = [each for each in parameters if each is not formula]
+    name = _cache.key(formula, (template.__name__, repr(rest), capability, _versions()))
     entry, _, code = (_cache.read(name) or b"").partition(b"\0")
     if code:
         return entry.decode(), code
-    library = compile_library(*key)
-    code = bytes(library.get_cubin(cc=key[-1]).code)
+    library = code_library(template, *parameters, capability=capability)
+    code = bytes(library.get_cubin(cc=capability).code)
     _cache.write(name, library._entry_name.encode() + b"\0" + code)
     return library._entry_name, code
 
 
-def _loaded(compile_library: Callable[..., Any]) -> Callable[..., Any]:
-    """The same function, but giving a kernel ready to be launched; kept for every key."""
+@functools.cache
+def kernel(template: Template, *parameters: Any, capability: tuple[int, int]) -> Any:
+    """A kernel ready to be launched."""
+    from cuda.core import ObjectCode
 
-    @functools.cache
-    def kernel(*key: Any) -> Any:
-        from cuda.core import ObjectCode
-
-        entry, code = machine_code(compile_library, key)
-        return ObjectCode.from_cubin(code).get_kernel(entry)
-
-    return kernel
-
-
-elementwise_kernel = _loaded(_elementwise_library)
-row_kernel = _loaded(_row_library)
-loss_kernel = _loaded(_loss_library)
+    entry, code = machine_code(template, *parameters, capability=capability)
+    return ObjectCode.from_cubin(code).get_kernel(entry)
 
 
 def ptx(operation: Any, dtype: Any, compute_capability: tuple[int, int] = (8, 0)) -> str:
@@ -249,8 +187,8 @@ def ptx(operation: Any, dtype: Any, compute_capability: tuple[int, int] = (8, 0)
     register()
     dtype = dtype_of(dtype) if isinstance(dtype, str) else np.dtype(dtype)
     items = (dtype,) * operation.inputs + (None,) * len(operation.parameters)
-    halves = dtype.itemsize == 2
-    library = _elementwise_library(operation.scalar, dtype, items, operation.outputs, 0, halves, compute_capability)
+    template = half_kernel if dtype.itemsize == 2 else contiguous_kernel
+    library = code_library(template, operation.scalar, items, operation.outputs, dtype, capability=compute_capability)
     return str(library.get_asm_str(cc=compute_capability))
 
 

@@ -14,9 +14,13 @@ from llvmlite import ir
 from numba.core import types
 
 __all__ = [
-    "CONVERSIONS", "access", "codec", "compile_eights", "computes_in", "from_bfloat16", "load_eight", "log1p",
+    "CONVERSIONS", "Kernel", "access", "codec", "compile_eights", "computes_in", "from_bfloat16", "load_eight", "log1p",
     "offset_of", "store_eight", "to_bfloat16",
 ]  # fmt: skip
+
+#: A kernel and what its arguments are: a dtype is a pointer to items of it, a type a number, and tuples are tuples of
+#: these.
+Kernel = tuple[Callable[..., None], tuple[Any, ...]]
 
 #: The module numba.cuda, once compiling.py has imported it.
 cuda: Any = None
@@ -122,7 +126,7 @@ def codec(stored: str, dtype: Any) -> tuple[Callable[..., Any], Callable[..., An
         encode = cuda.jit(device=True)(lambda value: to_bfloat16(value, np.uint16(0)))
     else:
         decode = cuda.jit(device=True)(lambda item: dtype(item))
-        kind = np.dtype(stored).type if np.dtype(stored).kind == "f" else np.uint8
+        kind = np.uint8 if stored == "bool" else np.dtype(stored).type
         encode = cuda.jit(device=True)(lambda value: kind(value))
     return decode, encode
 

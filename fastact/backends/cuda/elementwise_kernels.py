@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from .device import access, codec, computes_in, load_eight, offset_of, store_eight
+from .device import Kernel, access, codec, computes_in, load_eight, offset_of, store_eight
 
-__all__ = ["Items", "contiguous_kernel", "half_kernel", "strided_kernel"]
+__all__ = ["Items", "contiguous_kernel", "gathering", "half_kernel", "operand_types", "strided_kernel"]
 
 #: The module numba.cuda, once compiling.py has imported it.
 cuda: Any = None
@@ -24,11 +24,11 @@ HALVES_PER_THREAD = 8
 Items = tuple[np.dtype[Any] | None, ...]
 
 
-def _gather(items: Items, axes: int, dtype: np.dtype[Any]) -> Callable[..., Any]:
+def gathering(items: Items, axes: int, dtype: np.dtype[Any]) -> Callable[..., Any]:
     """A device function: element i of each operand, an array's item or a number, as the loop computes, in a tuple."""
     if not items:
         return cuda.jit(device=True)(lambda operands, i, shape, strides: ())
-    before, last, number = _gather(items[:-1], axes, dtype), len(items) - 1, computes_in(dtype)
+    before, last, number = gathering(items[:-1], axes, dtype), len(items) - 1, computes_in(dtype)
     item = items[-1]
     if item is None:
 
@@ -70,11 +70,14 @@ def _results(formula: Callable[..., Any], outputs: int) -> Callable[..., Any]:
     return cuda.jit(device=True)(lambda operands: (formula(*operands),))
 
 
-def contiguous_kernel(
-    formula: Callable[..., Any], items: Items, outputs: int, dtype: np.dtype[Any]
-) -> Callable[..., None]:
+def operand_types(items: Items, dtype: np.dtype[Any]) -> tuple[Any, ...]:
+    """The argument of kernels that holds the operands."""
+    return tuple(computes_in(dtype) if each is None else each for each in items)
+
+
+def contiguous_kernel(formula: Callable[..., Any], items: Items, outputs: int, dtype: np.dtype[Any]) -> Kernel:
     """kernel(operands, arrays, n): the results of element i of each operand are element i of the output arrays."""
-    gather, unit = _gather(items, 1, dtype), ((1,),) * len(items)
+    gather, unit = gathering(items, 1, dtype), ((1,),) * len(items)
     scatter, output_unit, results = _scatter(outputs, 1, dtype), ((1,),) * outputs, _results(formula, outputs)
 
     def kernel(operands, arrays, n):  # type: ignore[no-untyped-def]
@@ -93,21 +96,21 @@ def contiguous_kernel(
                 scatter(arrays, i, (n,), output_unit, results(gather(operands, i, (n,), unit)))
                 i += THREADS
 
-    return kernel
+    return kernel, (operand_types(items, dtype), (dtype,) * outputs, np.int64)
 
 
-def strided_kernel(
-    formula: Callable[..., Any], items: Items, outputs: int, axes: int, dtype: np.dtype[Any]
-) -> Callable[..., None]:
+def strided_kernel(formula: Callable[..., Any], items: Items, outputs: int, dtype: np.dtype[Any], axes: int) -> Kernel:
     """kernel(operands, strides, arrays, array_strides, shape, n): the same for any strides, 0 and negative too."""
-    gather, scatter, results = _gather(items, axes, dtype), _scatter(outputs, axes, dtype), _results(formula, outputs)
+    gather, scatter, results = gathering(items, axes, dtype), _scatter(outputs, axes, dtype), _results(formula, outputs)
 
     def kernel(operands, strides, arrays, array_strides, shape, n):  # type: ignore[no-untyped-def]
         i = np.int64(cuda.blockIdx.x) * THREADS + cuda.threadIdx.x
         if i < n:
             scatter(arrays, i, shape, array_strides, results(gather(operands, i, shape, strides)))
 
-    return kernel
+    place = (np.int64,) * axes
+    arrays = (dtype,) * outputs
+    return kernel, (operand_types(items, dtype), (place,) * len(items), arrays, (place,) * outputs, place, np.int64)
 
 
 # --- half types: eight numbers with each access, so that as many bytes are on their way as of float32 -----------------
@@ -165,9 +168,9 @@ def _scatter_eights(outputs: int) -> Callable[..., Any]:
     return scatter
 
 
-def half_kernel(formula: Callable[..., Any], items: Items, outputs: int, dtype: np.dtype[Any]) -> Callable[..., None]:
+def half_kernel(formula: Callable[..., Any], items: Items, outputs: int, dtype: np.dtype[Any]) -> Kernel:
     """`contiguous_kernel` where all arrays hold half types and begin at multiples of 16 bytes."""
-    gather, unit = _gather(items, 1, dtype), ((1,),) * len(items)
+    gather, unit = gathering(items, 1, dtype), ((1,),) * len(items)
     scatter, output_unit, results = _scatter(outputs, 1, dtype), ((1,),) * outputs, _results(formula, outputs)
     gather_eights, scatter_eights = _gather_eights(items), _scatter_eights(outputs)
     results_of = _results_of(formula, items, outputs, 8, dtype)
@@ -180,4 +183,4 @@ def half_kernel(formula: Callable[..., Any], items: Items, outputs: int, dtype: 
             for k in range(i, n):
                 scatter(arrays, k, (n,), output_unit, results(gather(operands, k, (n,), unit)))
 
-    return kernel
+    return kernel, (operand_types(items, dtype), (dtype,) * outputs, np.int64)

@@ -17,7 +17,7 @@ import numpy as np
 from fastact import _threads
 from fastact._axes import overlaps
 
-from .arrays import is_number, numba_cuda, put
+from .libraries import is_number, numba_cuda, put
 
 __all__ = ["from_host", "loop_dtype"]
 

@@ -15,11 +15,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastact._axes import wide_dtype
 from fastact._primitives import where
 
 from .device import offset_of
+from .libraries import dtype_of
 
-__all__ = ["Layout", "Options", "exchange", "layout_of", "locating", "mask_tools", "reductions"]
+__all__ = [
+    "Layout", "Options", "counting_types", "exchange", "layout_of", "locating", "mask_tools", "reductions",
+]  # fmt: skip
 
 #: The module numba.cuda, once compiling.py has imported it.
 cuda: Any = None
@@ -54,6 +58,11 @@ class Options(NamedTuple):
     counts: int = 0  # axes of the counts' rows
     causal: bool = False
     divided: bool = False  # by a temperature
+
+    @property
+    def number(self) -> Any:
+        """The type that is computed with."""
+        return wide_dtype(dtype_of(self.stored), dtype_of(self.result)).type
 
 
 def layout_of(rows: int, n: int, inner: int) -> Layout:
@@ -166,6 +175,16 @@ def locating(layout: Layout) -> Callable[..., Any]:
 
 
 # --- what of a row counts ---------------------------------------------------------------------------------------------
+
+
+def counting_types(options: Options) -> tuple[Any, Any]:
+    """What the arguments mask and counts of kernels are, see `mask_tools`."""
+
+    def of_rows(item: str, axes: int, *more: Any) -> tuple[Any, ...]:
+        places = (np.int64,) * axes
+        return (np.dtype(item), places, places, *more) if axes else ()
+
+    return of_rows("bool", options.mask, np.int64), of_rows("int64", options.counts)
 
 
 def mask_tools(options: Options) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:

@@ -14,8 +14,9 @@ import numpy as np
 from fastact._primitives import where
 from fastact.math import exp
 
-from .device import access, log1p
-from .rows import PART, Layout, Options, locating, mask_tools, reductions
+from .device import Kernel, access, log1p
+from .libraries import dtype_of
+from .rows import PART, Layout, Options, counting_types, locating, mask_tools, reductions
 
 __all__ = ["KINDS", "difference_exp", "finishing_kernel", "partial_kernel", "row_kernel", "steps"]
 
@@ -45,13 +46,14 @@ def difference_exp(dtype: Any) -> Callable[..., Any]:
 # --- kernels ----------------------------------------------------------------------------------------------------------
 
 
-def steps(kind: str, arrays: int, layout: Layout, options: Options, dtype: Any) -> dict[str, Callable[..., Any]]:
+def steps(kind: str, arrays: int, layout: Layout, options: Options) -> dict[str, Callable[..., Any]]:
     """Device functions: a row's thread, its sums, those of its parts together, and the results from them.
 
     Sums are (maximum, total, low part of the total, how often the maximum occurs) forward, and (0, total, low part, 0)
     backward. softmax's total is that of all e**(x - m), the logarithms' that of all but the maximum: it keeps its
     digits where one number dominates.
     """
+    dtype = options.number
     load, _ = access(options.stored, dtype)
     _, store = access(options.result, dtype)
     add, maximum, total_of = reductions(layout, dtype)
@@ -169,9 +171,18 @@ def steps(kind: str, arrays: int, layout: Layout, options: Options, dtype: Any) 
             "together": together, "finish": finish}  # fmt: skip
 
 
-def row_kernel(kind: str, arrays: int, layout: Layout, options: Options, dtype: Any) -> Callable[..., None]:
+def _operands(arrays: int, options: Options) -> tuple[Any, ...]:
+    return ((dtype_of(options.stored),) * arrays,)
+
+
+def _rest(options: Options) -> tuple[Any, ...]:
+    """The arguments rows, n, inner, divisor, mask, counts, queries."""
+    return np.int64, np.int64, np.int64, options.number, *counting_types(options), np.int64
+
+
+def row_kernel(kind: str, arrays: int, layout: Layout, options: Options) -> Kernel:
     """kernel(operands, out, rows, n, inner, divisor, mask, counts, queries) for whole rows; out may be an operand."""
-    locate, mask_place, count_of, sums, _, finish = steps(kind, arrays, layout, options, dtype).values()
+    locate, mask_place, count_of, sums, _, finish = steps(kind, arrays, layout, options).values()
     reduces = kind == "logsumexp" and arrays == 1
 
     def kernel(operands, out, rows, n, inner, divisor, mask, counts, queries):  # type: ignore[no-untyped-def]
@@ -185,12 +196,12 @@ def row_kernel(kind: str, arrays: int, layout: Layout, options: Options, dtype: 
         if not reduces or (h == 0 and end == n):
             finish(operands, out, q, first, inner, h, stop, end, mask, place, divisor, found)
 
-    return kernel
+    return kernel, (*_operands(arrays, options), dtype_of(options.result), *_rest(options))
 
 
-def partial_kernel(kind: str, arrays: int, layout: Layout, options: Options, dtype: Any) -> Callable[..., None]:
+def partial_kernel(kind: str, arrays: int, layout: Layout, options: Options) -> Kernel:
     """kernel(operands, sums, rows, n, inner, divisor, mask, counts, queries): those of every part of every row."""
-    _, mask_place, count_of, sums_of, _, _ = steps(kind, arrays, layout, options, dtype).values()
+    _, mask_place, count_of, sums_of, _, _ = steps(kind, arrays, layout, options).values()
     parts = layout.parts
 
     def kernel(operands, sums, rows, n, inner, divisor, mask, counts, queries):  # type: ignore[no-untyped-def]
@@ -202,12 +213,12 @@ def partial_kernel(kind: str, arrays: int, layout: Layout, options: Options, dty
             i = 4 * (q * parts + part)
             sums[i], sums[i + 1], sums[i + 2], sums[i + 3] = m, total, low, count
 
-    return kernel
+    return kernel, (*_operands(arrays, options), np.dtype(options.number), *_rest(options))
 
 
-def finishing_kernel(kind: str, arrays: int, layout: Layout, options: Options, dtype: Any) -> Callable[..., None]:
+def finishing_kernel(kind: str, arrays: int, layout: Layout, options: Options) -> Kernel:
     """kernel(operands, sums, out, rows, n, ...): the results from the sums that `partial_kernel` left."""
-    _, mask_place, count_of, _, together, finish = steps(kind, arrays, layout, options, dtype).values()
+    _, mask_place, count_of, _, together, finish = steps(kind, arrays, layout, options).values()
     parts, reduces = layout.parts, kind == "logsumexp" and arrays == 1
 
     def kernel(operands, sums, out, rows, n, inner, divisor, mask, counts, queries):  # type: ignore[no-untyped-def]
@@ -218,4 +229,5 @@ def finishing_kernel(kind: str, arrays: int, layout: Layout, options: Options, d
         if not reduces or (h == 0 and part == 0):
             finish(operands, out, q, q * n, inner, part * PART + h, stop, end, mask, place, divisor, found)
 
-    return kernel
+    sums = np.dtype(options.number)
+    return kernel, (*_operands(arrays, options), sums, dtype_of(options.result), *_rest(options))

@@ -1,0 +1,218 @@
+"""The libraries whose arrays are taken: what differs between them. A new kind of array is an entry in `LIBRARIES`."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import math
+import sys
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastact._devices import on_gpu
+from fastact._errors import BackendError
+
+from .views import View, in_items
+
+__all__ = [
+    "LEGACY_STREAM", "LIBRARIES", "Library", "common_library", "dtype_of", "is_number", "library_name", "numba_cuda",
+    "put", "view_of", "views_of",
+]  # fmt: skip
+
+
+#: The handle of CUDA's default stream.
+LEGACY_STREAM = 1
+
+
+class Library(NamedTuple):
+    """What differs between the kinds of device arrays."""
+
+    view: Callable[[Any], View]  # of an array
+    empty: Callable[..., Any]  # (shape, dtype, view beside which it is wanted)
+    stream: Callable[[Any], int]  # handle of the stream in which the array's library works now
+    put: Callable[..., Any]  # (array in host memory, view beside which it is wanted)
+    finished: Callable[[View], Any] = attrgetter("array")  # what its users get as a result
+
+
+def dtype_of(name: str) -> np.dtype[Any]:
+    """A dtype by name; bfloat16 is ml_dtypes'."""
+    if name != "bfloat16":
+        return np.dtype(name)
+    if find_spec("ml_dtypes") is None:
+        raise BackendError("bfloat16 needs ml_dtypes; pip install ml_dtypes")
+    return np.dtype(importlib.import_module("ml_dtypes").bfloat16)
+
+
+# --- Numba ------------------------------------------------------------------------------------------------------------
+
+
+def numba_cuda() -> Any:
+    return importlib.import_module("numba.cuda")
+
+
+def put(array: np.ndarray) -> Any:
+    """A copy on the GPU, as Numba's array."""
+    return numba_cuda().to_device(np.ascontiguousarray(array, array.dtype.newbyteorder("=")))
+
+
+def _interface_view(array: Any) -> View:
+    """By `__cuda_array_interface__`, version 3."""
+    interface = array.__cuda_array_interface__
+    (pointer, read_only), strides = interface["data"], interface.get("strides")
+    dtype = dtype_of("bfloat16" if interface["typestr"] == "<V2" else interface["typestr"])
+    items = None if strides is None else in_items(strides, dtype.itemsize)
+    return View(array, pointer, dtype, tuple(interface["shape"]), items, read_only, interface.get("stream"))
+
+
+def _numba_stream(array: Any) -> int:
+    return array.__cuda_array_interface__.get("stream") or 0
+
+
+# --- CuPy -------------------------------------------------------------------------------------------------------------
+
+
+def _cupy_view(array: Any) -> View:
+    strides = in_items(array.strides, array.itemsize)
+    return View(array, array.data.ptr, array.dtype, array.shape, strides, device=array.device.id)
+
+
+def _cupy_empty(shape: tuple[int, ...], dtype: np.dtype[Any], model: View) -> Any:
+    with model.array.device:
+        return sys.modules["cupy"].empty(shape, dtype)
+
+
+def _cupy_stream(array: Any) -> int:
+    return int(sys.modules["cupy"].cuda.get_current_stream().ptr)
+
+
+def _cupy_put(host: np.ndarray, model: View) -> Any:
+    with model.array.device:
+        return sys.modules["cupy"].asarray(host)
+
+
+# --- PyTorch ----------------------------------------------------------------------------------------------------------
+
+
+def _torch_view(array: Any) -> View:
+    if array.requires_grad:
+        raise RuntimeError("a tensor that requires grad: use fastact.torch, or pass x.detach()")
+    shape, device = tuple(array.shape), array.get_device()
+    return View(array, array.data_ptr(), _from_torch(array.dtype), shape, array.stride(), device=device)
+
+
+@functools.cache
+def _from_torch(dtype: Any) -> np.dtype[Any]:
+    return dtype_of(str(dtype).removeprefix("torch."))
+
+
+@functools.cache
+def _to_torch(dtype: np.dtype[Any]) -> Any:
+    return getattr(sys.modules["torch"], dtype.name)
+
+
+def _torch_empty(shape: tuple[int, ...], dtype: np.dtype[Any], model: View) -> Any:
+    return model.array.new_empty(shape, dtype=_to_torch(dtype))
+
+
+def _torch_stream(array: Any) -> int:
+    return int(sys.modules["torch"].cuda.current_stream(array.device).cuda_stream)
+
+
+def _torch_put(host: np.ndarray, model: View) -> Any:
+    return sys.modules["torch"].from_numpy(host).to(model.array.device)
+
+
+# --- JAX --------------------------------------------------------------------------------------------------------------
+# Its arrays do not change and its streams are its own: results are Numba's arrays that it takes over by DLPack, and a
+# call waits until they are finished, because JAX may use the memory of an argument again as soon as nobody holds it.
+
+
+def _jax_view(array: Any) -> View:
+    from cuda.core.utils import StridedMemoryView
+
+    found = StridedMemoryView.from_dlpack(array, stream_ptr=LEGACY_STREAM)  # which waits for JAX's own stream
+    strides = None if found.strides is None else tuple(found.strides)
+    dtype = np.dtype(array.dtype)
+    return View(array, found.ptr, dtype, tuple(array.shape), strides, read_only=True, device=found.device_id)
+
+
+def _jax_empty(shape: tuple[int, ...], dtype: np.dtype[Any], model: View) -> Any:
+    """Numba's array; bfloat16 as its bits."""
+    with numba_cuda().gpus[model.device]:
+        return numba_cuda().device_array(shape, np.uint16 if dtype.name == "bfloat16" else dtype)
+
+
+def _jax_put(host: np.ndarray, model: View) -> Any:
+    with numba_cuda().gpus[model.device]:
+        return put(host)
+
+
+def _jax_finished(view: View) -> Any:
+    from cuda.core.utils import StridedMemoryView
+
+    jax = importlib.import_module("jax")
+    if not math.prod(view.shape):
+        return jax.numpy.zeros(view.shape, view.dtype)
+    with numba_cuda().gpus[view.device]:
+        numba_cuda().default_stream().synchronize()
+    found = jax.dlpack.from_dlpack(StridedMemoryView.from_any_interface(view.array, stream_ptr=-1))
+    return found.view(jax.numpy.bfloat16) if view.dtype.name == "bfloat16" else found
+
+
+#: top-level module of an array's class -> its library, which is imported already if there is such an array
+LIBRARIES = {
+    "numba": Library(
+        _interface_view,
+        lambda shape, dtype, model: numba_cuda().device_array(shape, dtype, stream=model.array.stream),
+        _numba_stream,
+        lambda host, model: numba_cuda().to_device(host, stream=model.array.stream),
+    ),
+    "cupy": Library(_cupy_view, _cupy_empty, _cupy_stream, _cupy_put),
+    "torch": Library(_torch_view, _torch_empty, _torch_stream, _torch_put),
+    "jax": Library(_jax_view, _jax_empty, lambda array: LEGACY_STREAM, _jax_put, _jax_finished),
+}
+
+
+@functools.cache
+def library_name(kind: Any) -> str:
+    for base in kind.__mro__:
+        name = base.__module__.partition(".")[0].removesuffix("_cuda").removesuffix("lib")
+        if name in LIBRARIES:
+            return name
+    raise TypeError(
+        f"backend 'cuda' takes arrays of {', '.join(LIBRARIES)}, not {kind.__module__}.{kind.__name__}; convert it, as "
+        "with cupy.from_dlpack(x)"
+    )
+
+
+def view_of(array: Any) -> View:
+    kind: Any = type(array)
+    return LIBRARIES[library_name(kind)].view(array)
+
+
+def views_of(operands: Sequence[Any]) -> list[Any]:
+    """The operands, device arrays as views."""
+    return [view_of(each) if on_gpu(each) else each for each in operands]
+
+
+def is_number(operand: Any) -> bool:
+    return isinstance(operand, (bool, int, float, np.generic))
+
+
+def common_library(name: str, views: Sequence[Any]) -> Library:
+    """The library of all arrays, which must be on the GPU; numbers fit any."""
+    for view in views:
+        if not isinstance(view, View) and not is_number(view):
+            raise TypeError(
+                f"{name}: a {type(view).__module__}.{type(view).__name__} in host memory is mixed with arrays on the "
+                "GPU; move all to one side (Python numbers fit either)"
+            )
+    kinds: set[Any] = {type(view.array) for view in views if isinstance(view, View)}
+    names = set(map(library_name, kinds))
+    if len(names) > 1:
+        raise TypeError(f"{name}: arrays of {' and '.join(sorted(names))} are mixed; convert them to one of these")
+    return LIBRARIES[names.pop()]

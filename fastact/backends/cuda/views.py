@@ -1,0 +1,140 @@
+"""Arrays on the GPU as kernels see them, whatever their library: a pointer and strides."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from copy import copy
+from typing import Any
+
+import numpy as np
+
+from fastact._errors import BackendError
+
+__all__ = ["View", "check_out", "collapse", "merge"]
+
+
+class View:
+    """A device array: where its items are, with strides in items; `stream` is the one that wrote it, if known."""
+
+    def __init__(
+        self, array: Any, pointer: int, dtype: np.dtype[Any], shape: tuple[int, ...], strides: tuple[int, ...] | None,
+        read_only: bool = False, stream: int | None = None, device: int | None = None,
+    ) -> None:  # fmt: skip
+        self.array = array
+        self.pointer = pointer
+        self.dtype = dtype
+        self.shape = shape
+        self.strides = c_strides(shape) if strides is None else strides
+        self.read_only = read_only
+        self.stream = stream
+        self.device = device
+
+    def contiguous(self) -> bool:
+        """Whether the elements follow each other in C order."""
+        wanted = 1
+        for size, step in zip(reversed(self.shape), reversed(self.strides), strict=True):
+            if size != 1 and step != wanted:
+                return False
+            wanted *= size
+        return True
+
+    def with_places(self, shape: tuple[int, ...], strides: tuple[int, ...]) -> View:
+        view = copy(self)
+        view.shape, view.strides = shape, strides
+        return view
+
+    def permuted(self, order: Sequence[int]) -> View:
+        return self.with_places(tuple(self.shape[i] for i in order), tuple(self.strides[i] for i in order))
+
+    def shaped(self, shape: tuple[int, ...]) -> View:
+        """With other axes of size 1."""
+        steps = iter([step for size, step in zip(self.shape, self.strides, strict=True) if size != 1])
+        return self.with_places(shape, tuple(1 if size == 1 else next(steps) for size in shape))
+
+    def broadcast_view(self, shape: tuple[int, ...]) -> View:
+        return self.with_places(shape, self.broadcast(shape))
+
+    def broadcast(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Strides in which this array is read as one of `shape`."""
+        if shape == self.shape:
+            return self.strides
+        new = len(shape) - len(self.shape)
+        fits = zip(self.shape, self.strides, shape[new:], strict=True)
+        return (0,) * new + tuple(0 if n == 1 and wanted != 1 else step for n, step, wanted in fits)
+
+    def extent(self) -> tuple[int, int]:
+        """The bytes from its first item in memory to the end of its last."""
+        reach = [step * (n - 1) for n, step in zip(self.shape, self.strides, strict=True)]
+        first = self.pointer + self.dtype.itemsize * sum(min(0, each) for each in reach)
+        last = self.pointer + self.dtype.itemsize * sum(max(0, each) for each in reach)
+        return first, last + self.dtype.itemsize
+
+    def hides(self, other: View) -> bool:
+        """Whether writing here could change what is still to be read from `other`."""
+        if (self.pointer, self.shape, self.strides, self.dtype) == (
+            other.pointer, other.shape, other.strides, other.dtype,
+        ):  # fmt: skip
+            return False  # item by item in place
+        (first, end), (other_first, other_end) = self.extent(), other.extent()
+        return first < other_end and other_first < end
+
+
+def in_items(strides: Sequence[int], itemsize: int) -> tuple[int, ...]:
+    """Strides in items, of such in bytes."""
+    if any(step % itemsize for step in strides):
+        raise BackendError("backend 'cuda' takes arrays whose strides are whole items; copy the array first")
+    return tuple(step // itemsize for step in strides)
+
+
+@functools.lru_cache(maxsize=4096)
+def c_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
+
+
+def check_out(out: View, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    if out.dtype != dtype:
+        raise TypeError(f"out has dtype {out.dtype}, the result {dtype}; pass an array of dtype {dtype}")
+    if out.shape != shape:
+        raise ValueError(f"out has shape {out.shape}, the result {shape}; pass an array of shape {shape}")
+    if out.read_only:
+        raise ValueError("out is read-only; pass a writeable array, or none where there are none, as in JAX")
+
+
+@functools.lru_cache(maxsize=4096)
+def collapse(
+    shape: tuple[int, ...], strides: tuple[tuple[int, ...], ...]
+) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
+    """The same places with as few axes as possible, in the order in which the last array, the output, is stored."""
+    axes = sorted((a for a in range(len(shape)) if shape[a] != 1), key=lambda a: -abs(strides[-1][a]))
+    merged: list[int] = []
+    columns: list[tuple[int, ...]] = []
+    for axis in axes:
+        column = tuple(each[axis] for each in strides)
+        if merged and columns[-1] == tuple(step * shape[axis] for step in column):
+            merged[-1] *= shape[axis]
+            columns[-1] = column
+        else:
+            merged.append(shape[axis])
+            columns.append(column)
+    if not merged:
+        return (1,), ((1,),) * len(strides)
+    return tuple(merged), tuple(zip(*columns, strict=True))
+
+
+def merge(shape: Sequence[int], strides: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The same places in the same order with as few axes as possible, at least one."""
+    sizes, steps = [1], [0]
+    for size, step in zip(shape, strides, strict=True):
+        if size == 1:
+            continue
+        if sizes == [1]:
+            sizes, steps = [size], [step]
+        elif steps[-1] == step * size:
+            sizes[-1] *= size
+            steps[-1] = step
+        else:
+            sizes.append(size)
+            steps.append(step)
+    return tuple(sizes), tuple(steps)
