@@ -14,7 +14,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -569,6 +569,73 @@ def test_simulated_losses_of_wrong_arguments() -> None:
         fa.mse(Simulated(x), x)
     with pytest.raises(fa.BackendError, match="takes host arrays"):
         fa.mse(Simulated(x), Simulated(x), backend="serial")
+
+
+class HostArray(np.ndarray):
+    """Host memory that passes for an array that Numba allocated, and can be handed over by DLPack."""
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        return Simulated(np.asarray(self)).__cuda_array_interface__
+
+
+HostArray.__module__ = "numba.simulated"
+
+
+@in_simulator
+@pytest.mark.usefixtures("simulator")
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
+def test_simulated_jax(monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
+    """Arrays of JAX are read in order with its stream and never written; results are its own."""
+    pytest.importorskip("cuda.core")
+    jax = pytest.importorskip("jax")
+    streams, waits = [], []
+
+    class Array:
+        """What an array of JAX on a GPU shows of itself; of bfloat16 not even __cuda_array_interface__."""
+
+        def __init__(self, array: np.ndarray) -> None:
+            self.array = jax.numpy.asarray(array)
+            self.dtype, self.shape = self.array.dtype, self.array.shape
+
+        def __dlpack__(self, *, stream: Any = None, **_: Any) -> Any:
+            streams.append(stream)
+            return self.array.__dlpack__()
+
+        def __dlpack_device__(self) -> tuple[int, int]:
+            return 2, 0
+
+    Array.__module__ = "jaxlib._jax"
+
+    class Numba:
+        gpus = {0: nullcontext()}  # noqa: RUF012
+
+        def device_array(self, shape: Any, dtype: Any) -> Any:
+            return np.full(shape, 77, dtype).view(HostArray)
+
+        def default_stream(self) -> Any:
+            return SimpleNamespace(synchronize=lambda: waits.append(1))
+
+    monkeypatch.setattr(libraries, "numba_cuda", Numba)
+    monkeypatch.setattr(libraries, "put", Simulated)
+    x = np.linspace(-3, 3, 42).reshape(6, 7).astype(libraries.dtype_of(dtype))
+    before = x.copy()
+    for found, wanted in [
+        (fa.leaky_relu(Array(x), 0.25), fa.leaky_relu(x, 0.25)),
+        (fa.leaky_relu.backward(Array(x), Array(x)), fa.leaky_relu.backward(x, x)),
+        (fa.softmax(Array(x), axis=(0, 1)), fa.softmax(x, axis=(0, 1))),
+        (fa.softmax(Array(x), axis=0, lengths=[3]), fa.softmax(x, axis=0, lengths=[3])),
+        (fa.cross_entropy(Array(x), Array(np.arange(6, dtype="i4"))), fa.cross_entropy(x, np.arange(6))),
+        (fa.relu(Array(x[:0])), x[:0]),
+    ]:
+        assert isinstance(found, jax.Array)
+        assert (found.dtype, found.shape) == (wanted.dtype, wanted.shape)
+        np.testing.assert_allclose(np.asarray(found, "f8"), wanted.astype("f8"), rtol=2 * ml_dtypes.finfo(x.dtype).eps)
+    assert set(streams) == {1}
+    assert waits
+    np.testing.assert_array_equal(x, before)
+    with pytest.raises(ValueError, match="read-only"):
+        fa.relu(Array(x), out=Array(x))
 
 
 class FakeCuda:
