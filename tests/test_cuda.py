@@ -144,13 +144,15 @@ def test_collapse(shape: Any, strides: Any, collapsed: Any) -> None:
     assert views.collapse(shape, tuple(strides)) == collapsed
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("shape", [(1, 1, 1), (5, 2, 1), (7, 1000, 1), (3, 10**6, 1), (4, 7, 5), (1, 10**6, 10**5)])
-def test_row_layouts(shape: tuple[int, int, int]) -> None:
-    layout = rows.layout_of(*shape)
+def test_row_layouts(shape: tuple[int, int, int], dtype: str) -> None:
+    layout = rows.layout_of(*shape, dtype)
     assert layout.threads & (layout.threads - 1) == 0
     assert layout.threads * layout.rows <= 1024
     assert layout.columns == (shape[2] > 1)
-    assert layout.parts == 1 or (layout.parts - 1) * rows.PART < shape[1] <= layout.parts * rows.PART
+    assert layout.whole == (shape[1] <= layout.threads * layout.numbers)
+    assert layout.parts == 1 or (layout.parts - 1) * layout.part < shape[1] <= layout.parts * layout.part
 
 
 # --- generated code ---------------------------------------------------------------------------------------------------
@@ -194,9 +196,10 @@ def code_of(template: Any, *parameters: Any) -> str:
 
 
 ROW_LAYOUTS = {
-    "warps": rows.Layout(32, 4, False),
-    "block": rows.Layout(256, 1, False),
-    "columns": rows.Layout(8, 32, True),
+    "warps": rows.Layout(32, 4, False, 8, True),
+    "block": rows.Layout(512, 1, False, 16, True),
+    "long": rows.Layout(512, 1, False, 16, False),
+    "columns": rows.Layout(8, 32, True, 8, True),
 }
 ROW_OPTIONS = {
     "plain": rows.Options("float32", "float32"),
@@ -228,7 +231,7 @@ def test_code_for_rows(key: tuple[str, int], layout: str, options: str) -> None:
 )
 @pytest.mark.parametrize("key", sorted(softmax_kernels.KINDS), ids=str)
 def test_code_for_parts_of_rows(key: tuple[str, int], template: Any) -> None:
-    code = code_of(template, *key, rows.Layout(1024, 1, False, 9), ROW_OPTIONS["plain"])
+    code = code_of(template, *key, rows.Layout(512, 1, False, 8, False, 9, 8192), ROW_OPTIONS["plain"])
     assert ".local" not in code
     assert ".f64" not in code
 
@@ -355,16 +358,16 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> None:
         vars(module).setdefault("__warningregistry__", {})
 
     def shared_array(self: Any, shape: int, dtype: Any) -> np.ndarray:
-        """As the simulator's own, which two threads that come at once give an array each."""
+        """As the simulator's own, which two threads that come at once give an array each, and two functions of one
+        template a single one."""
         caller = sys._getframe(1)
-        return self._allocations.setdefault((caller.f_code.co_filename, caller.f_lineno), np.empty(shape, dtype))
+        key = caller.f_code.co_filename, caller.f_lineno, shape
+        return self._allocations.setdefault(key, np.empty(shape, dtype))
 
     kernel_api: Any = importlib.import_module("numba.cuda.simulator.kernelapi")
     monkeypatch.setattr(kernel_api.FakeCUDAShared, "array", shared_array)
-    for name, value in {"WARP": 2, "MOST_THREADS": 4, "BLOCK": 4, "PER_THREAD": 2, "PART": 8, "FEW_ROWS": 3}.items():
+    for name, value in {"WARP": 2, "MOST_THREADS": 4, "BLOCK": 4, "BYTES": 16, "FILLED": 4}.items():
         monkeypatch.setattr(rows, name, value)
-    monkeypatch.setattr(softmax_kernels, "PART", 8)
-
     for name, value in {"ALONE": 4, "THREADS": 4, "BLOCKS": 3}.items():
         monkeypatch.setattr(call_losses, name, value)
 
@@ -378,11 +381,12 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> None:
 
     class SimulatedCall(launching.Call):
         def launch(self, template: Any, parameters: Any, views: Any, grid: int, block: int, flat: Any) -> None:
-            kernel, signature = template(*parameters)
+            kernel = template(*parameters)
+            assert block == kernel.block
             taken = iter(flat)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)  # infinities
-                device.cuda.jit(kernel)[grid, block](*arguments(signature, taken))
+                device.cuda.jit(kernel.function)[grid, block](*arguments(kernel.arguments, taken))
             assert not list(taken)
 
     @contextmanager

@@ -72,11 +72,11 @@ def cross_entropy(
         else:
             copy_to(call, _share(reduction, rows), scale)
         if rows:
-            layout = layout_of(rows, n, inner)._replace(parts=1)
+            layout = layout_of(rows, n, inner, wide)
             kind = Targets(gradient, weights is not None, smoothing > 0, y.dtype.name if dense else "")
             call.launch(
                 loss_kernel, (layout, Options(dtype.name, dtype.name), kind),
-                [x, y, values, scale, grad, *_some(weights)], -(-rows // layout.rows), layout.threads * layout.rows,
+                [x, y, values, scale, grad, *_some(weights)], -(-rows // layout.rows), layout.block,
                 [
                     x.pointer, grad.pointer, values.pointer, rows, n, inner, y.pointer, ignore,
                     wide.type(1 - smoothing), wide.type(smoothing / n), *_pointers(weights), scale.pointer,
@@ -113,10 +113,10 @@ def nll_loss(log_probabilities: Any, targets: Any, axis: int, weight: Any, ignor
         else:
             copy_to(call, 1.0, scale)
         if rows:
-            call.launch(
-                nll_kernel, (dtype.name, weights is not None), [x, y, values, *_some(weights)], -(-rows // THREADS),
-                THREADS, [x.pointer, values.pointer, rows, n, inner, y.pointer, ignore, *_pointers(weights)],
-            )  # fmt: skip
+            parameters = dtype.name, weights is not None, THREADS
+            arguments = [x.pointer, values.pointer, rows, n, inner, y.pointer, ignore, *_pointers(weights)]
+            views = [x, y, values, *_some(weights)]
+            call.launch(nll_kernel, parameters, views, -(-rows // THREADS), THREADS, arguments)
         return library.finished(_reduced(call, values, reduction, scale, dtype))
 
 

@@ -184,7 +184,7 @@ def _rows(
         views[-1].dtype.name, result.dtype.name, (len(mask_arguments) - 2) // 2 if mask_arguments else 0,
         (len(count_arguments) - 1) // 2 if count_arguments else 0, causal, divisor != 1,
     )  # fmt: skip
-    layout = layout_of(rows, n, inner)
+    layout = layout_of(rows, n, inner, wide)
     queries = shape[first - 1] if causal else 1
     pointers = [view.pointer for view in views]
     rest = [rows, n, inner, wide.type(divisor), *mask_arguments, *count_arguments, queries]
@@ -192,11 +192,12 @@ def _rows(
 
     def run(template: Template, grid: int, *middle: int) -> None:
         parameters = kind, len(views), layout, options
-        call.launch(template, parameters, used, grid, layout.threads * layout.rows, [*pointers, *middle, *rest])
+        call.launch(template, parameters, used, grid * layout.parts, layout.block, [*pointers, *middle, *rest])
 
+    blocks = -(-rows // layout.rows)
     if layout.parts == 1:
-        run(softmax_kernels.row_kernel, -(-rows // layout.rows), result.pointer)
+        run(softmax_kernels.row_kernel, blocks, result.pointer)
     else:
         sums = call.new((4 * rows * layout.parts,), wide)
-        run(softmax_kernels.partial_kernel, rows * layout.parts, sums.pointer)
-        run(softmax_kernels.finishing_kernel, rows * layout.parts, sums.pointer, result.pointer)
+        run(softmax_kernels.partial_kernel, blocks, sums.pointer)
+        run(softmax_kernels.finishing_kernel, blocks, sums.pointer, result.pointer)

@@ -20,9 +20,9 @@ from numba.core import config
 from numba.core.types import BaseTuple
 
 from fastact import _cache
-from fastact._primitives import COMPILED, JIT_OPTIONS, PRIMITIVES, install
+from fastact._primitives import COMPILED, JIT_OPTIONS, PRIMITIVES, fma, install
 
-from . import device, elementwise_kernels, loss_kernels, rows, softmax_kernels
+from . import device, elementwise_kernels, loss_kernels, rows, softmax_kernels, tiles
 from .device import Kernel
 from .elementwise_kernels import contiguous_kernel, half_kernel
 from .libraries import dtype_of
@@ -33,7 +33,7 @@ __all__ = ["SIMULATED", "code_library", "kernel", "machine_code", "ptx", "regist
 Template = Callable[..., Kernel]
 
 #: The modules whose functions name numba.cuda.
-KERNEL_MODULES = (device, elementwise_kernels, rows, softmax_kernels, loss_kernels)
+KERNEL_MODULES = (device, elementwise_kernels, rows, tiles, softmax_kernels, loss_kernels)
 
 SIMULATED: bool = config.ENABLE_CUDASIM  # type: ignore[attr-defined]
 
@@ -88,6 +88,10 @@ def register() -> None:
     def compiled_log1p(z):  # type: ignore[no-untyped-def]
         return lambda z: math.log1p(z)
 
+    @extending.overload(device.fma)
+    def compiled_fma(a, b, c):  # type: ignore[no-untyped-def]
+        return lambda a, b, c: fma(a, b, c)
+
     @extending.overload(rows.exchange)
     def compiled_exchange(value, step):  # type: ignore[no-untyped-def]
         return lambda value, step: cuda.shfl_xor_sync(0xFFFFFFFF, value, step)
@@ -111,18 +115,6 @@ def _compiling_for(capability: tuple[int, int]) -> Iterator[None]:
             dispatcher.get_current_device = original
 
 
-def _compile(kernel: Callable[..., None], arguments: tuple[Any, ...], capability: tuple[int, int]) -> Any:
-    """The code library of a kernel. `numba.cuda.compile` would do, had it the option fma=0: no contraction."""
-    compiler: Any = importlib.import_module("numba.cuda.compiler")
-    with _compiling_for(capability):
-        result = compiler.compile_cuda(kernel, types.void, arguments, nvvm_options={"opt": 3, "fma": 0}, cc=capability)
-        library = result.library
-        function = library.get_function(result.fndesc.llvm_func_name)
-        library._entry_name = function.name
-        compiler.kernel_fixup(function, False)
-    return library
-
-
 def _type(dtype: np.dtype[Any]) -> Any:
     """The Numba type of an item in memory; bool is stored as a byte, bfloat16 as its bits."""
     if dtype.name == "bfloat16":
@@ -139,8 +131,19 @@ def _numba_type(item: Any) -> Any:
 
 def code_library(template: Template, *parameters: Any, capability: tuple[int, int]) -> Any:
     """The code library of the kernel that a template makes for these parameters."""
-    kernel, signature = template(*parameters)
-    return _compile(kernel, tuple(map(_numba_type, signature)), capability)
+    function, arguments, block = template(*parameters)
+    # numba.cuda.compile would do, had it the option fma=0: no contraction.
+    compiler: Any = importlib.import_module("numba.cuda.compiler")
+    options = {"opt": 3, "fma": 0}
+    with _compiling_for(capability):
+        types_ = tuple(map(_numba_type, arguments))
+        result = compiler.compile_cuda(function, types.void, types_, nvvm_options=options, cc=capability)
+        library = result.library
+        kernel = library.get_function(result.fndesc.llvm_func_name)
+        library._entry_name = kernel.name
+        compiler.nvvm.set_launch_bounds(kernel, block)  # as many registers as so many threads can have
+        compiler.kernel_fixup(kernel, False)
+    return library
 
 
 @functools.cache

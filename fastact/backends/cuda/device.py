@@ -7,28 +7,37 @@ installs what is compiled. The others make device functions for the kernels' tem
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
 from numba.core import types
 
 __all__ = [
-    "CONVERSIONS", "Kernel", "access", "codec", "compile_eights", "computes_in", "from_bfloat16", "load_eight", "log1p",
-    "offset_of", "store_eight", "to_bfloat16",
+    "CONVERSIONS", "Kernel", "access", "codec", "compile_eights", "computes_in", "fma", "from_bfloat16", "load_eight",
+    "log1p", "offset_of", "store_eight", "to_bfloat16",
 ]  # fmt: skip
-
-#: A kernel and what its arguments are: a dtype is a pointer to items of it, a type a number, and tuples are tuples of
-#: these.
-Kernel = tuple[Callable[..., None], tuple[Any, ...]]
 
 #: The module numba.cuda, once compiling.py has imported it.
 cuda: Any = None
 
 
+class Kernel(NamedTuple):
+    """What templates make."""
+
+    function: Callable[..., None]
+    arguments: tuple[Any, ...]  # a dtype is a pointer to items of it, a type a number, and tuples are tuples of these
+    block: int  # threads
+
+
 def log1p(z: Any) -> Any:
     """log(1 + z). This body is the simulator's: Python's own refuses -1."""
     return np.log1p(z)
+
+
+def fma(a: Any, b: Any, c: Any) -> Any:
+    """a * b + c, rounded once. This body is the simulator's, which has some digits more than it takes."""
+    return type(c)(np.longdouble(a) * np.longdouble(b) + np.longdouble(c))
 
 
 def from_bfloat16(bits: Any, like: Any) -> Any:

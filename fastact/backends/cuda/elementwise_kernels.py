@@ -96,7 +96,7 @@ def contiguous_kernel(formula: Callable[..., Any], items: Items, outputs: int, d
                 scatter(arrays, i, (n,), output_unit, results(gather(operands, i, (n,), unit)))
                 i += THREADS
 
-    return kernel, (operand_types(items, dtype), (dtype,) * outputs, np.int64)
+    return Kernel(kernel, (operand_types(items, dtype), (dtype,) * outputs, np.int64), THREADS)
 
 
 def strided_kernel(formula: Callable[..., Any], items: Items, outputs: int, dtype: np.dtype[Any], axes: int) -> Kernel:
@@ -110,7 +110,11 @@ def strided_kernel(formula: Callable[..., Any], items: Items, outputs: int, dtyp
 
     place = (np.int64,) * axes
     arrays = (dtype,) * outputs
-    return kernel, (operand_types(items, dtype), (place,) * len(items), arrays, (place,) * outputs, place, np.int64)
+    return Kernel(
+        kernel,
+        (operand_types(items, dtype), (place,) * len(items), arrays, (place,) * outputs, place, np.int64),
+        THREADS,
+    )
 
 
 # --- half types: eight numbers with each access, so that as many bytes are on their way as of float32 -----------------
@@ -183,4 +187,4 @@ def half_kernel(formula: Callable[..., Any], items: Items, outputs: int, dtype: 
             for k in range(i, n):
                 scatter(arrays, k, (n,), output_unit, results(gather(operands, k, (n,), unit)))
 
-    return kernel, (operand_types(items, dtype), (dtype,) * outputs, np.int64)
+    return Kernel(kernel, (operand_types(items, dtype), (dtype,) * outputs, np.int64), THREADS)

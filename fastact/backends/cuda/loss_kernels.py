@@ -20,8 +20,9 @@ from fastact._primitives import where
 from .device import Kernel, access, computes_in, log1p
 from .elementwise_kernels import Items, gathering, operand_types
 from .libraries import dtype_of
-from .rows import Layout, Options, locating, reductions
-from .softmax_kernels import difference_exp, steps
+from .rows import Layout, Options, alone, locating, reductions
+from .softmax_kernels import Function, difference_exp, summing
+from .tiles import loading, mapped, storing
 
 __all__ = ["Targets", "count_kernel", "loss_kernel", "nll_kernel", "sums_kernel", "total_kernel"]
 
@@ -69,28 +70,30 @@ def loss_kernel(layout: Layout, options: Options, targets: Targets) -> Kernel:
     every class; or hit times the classes' probabilities and `even`, times their weights. NaN where it is no class.
     """
     dtype = options.number
-    load, store = access(options.stored, dtype)
-    locate, sums = locating(layout), steps("logsumexp", 1, layout, options)["sums"]
-    add, _, total_of = reductions(layout, dtype)
-    exp_of_difference = difference_exp(dtype)
+    load, put = access(options.stored, dtype)
+    (locate, start_of), e_of = locating(layout), difference_exp(dtype)
+    hold, sums_of, store_scaled = _held(layout, options)
+    add, _, total_of, _ = reductions(layout, dtype)
     weight_of, weights_type = _weighing(targets.weighted, dtype)
     class_of, share_of, target_type = _targeting(targets, dtype)
     dense, threads, gradient = bool(targets.probabilities), layout.threads, targets.gradient
-    spreads = dense or targets.smoothed
+    spreads = dense or targets.smoothed  # over classes beside the target
 
     def kernel(x, out, values, rows, n, inner, target, ignore, hit, even, weights, scale):  # type: ignore[no-untyped-def]
         q, h = locate(np.int64(cuda.blockIdx.x))
         active = q < rows
         if not active:
             q = np.int64(0)
-        first, y = q // inner * (n * inner) + q % inner, class_of(target, q)
+        first, y, end = start_of(q, n, inner), class_of(target, q), n if active else np.int64(0)
         counts = active and (dense or y != ignore)
         wrong = counts and not dense and (y < 0 or y >= n)
         stop = n if counts and not wrong else np.int64(0)
         at_y, weight = dtype(0), dtype(0)
         if stop > 0 and not dense:  # before another thread puts the gradient in its place
             at_y, weight = load(x, first + y * inner), hit * weight_of(weights, y)
-        m, total, low, ties = sums((x,), first, inner, h, stop, (), 0, dtype(1))
+        row = ((x,), first, inner, (), 0, dtype(1))
+        held = hold(row, h, stop)
+        m, total, low, ties = sums_of(row, h, stop, held)
         spread, spread_low, distance, distance_low = dtype(0), dtype(0), dtype(0), dtype(0)
         if spreads:
             for j in range(h, stop, threads):
@@ -114,30 +117,61 @@ def loss_kernel(layout: Layout, options: Options, targets: Targets) -> Kernel:
         if h == 0 and active:
             values[q] = loss
         if gradient:
-            e_y = exp_of_difference(at_y, m)
+            e_y = e_of(at_y, m)
             not_y = others + where(at_y == m, ties - dtype(1), ties - e_y)  # all but the target, which keeps its digits
             whole, factor = others + ties, dtype(scale[0])
-            for j in range(h, n if active else np.int64(0), threads):
-                slope, i = dtype(0), first + j * inner
-                if wrong:
-                    slope = dtype(np.nan)
-                elif stop > 0:
-                    share = share_of(target, i, j, hit, even, weights)
-                    if j == y:
-                        slope = factor * ((spread * e_y - weight * not_y) / whole - share)
-                    else:
-                        e = exp_of_difference(load(x, i), m)
-                        slope = factor * ((weight + spread) * (e / whole) - share)
-                store(out, i, slope)
+            slope_y = factor * ((spread * e_y - weight * not_y) / whole)
+            each = factor * (weight + spread) / whole
+            if wrong:
+                stop, each = n, dtype(np.nan)
+            if not spreads:
+                store_scaled(out, row, h, stop, end, held, m, each)
+                if 0 <= y < stop and y % threads == h:
+                    put(out, first + y * inner, slope_y)
+            else:
+                for j in range(h, end, threads):
+                    i, slope = first + j * inner, dtype(0)
+                    if j < stop:
+                        share = factor * share_of(target, i, j, hit, even, weights)
+                        slope = (slope_y if j == y else each * e_of(load(x, i), m)) - share
+                    put(out, i, slope)
 
-    stored, number = dtype_of(options.stored), dtype
-    return kernel, (
-        stored, stored, np.dtype(number), np.int64, np.int64, np.int64, target_type, np.int64, number, number,
-        weights_type, np.dtype(np.float64),
+    stored, number, long = dtype_of(options.stored), dtype, np.int64
+    arguments = (
+        stored, stored, np.dtype(number), long, long, long, target_type, long, number, number, weights_type,
+        np.dtype(np.float64),
     )  # fmt: skip
+    return Kernel(kernel, arguments, layout.block)
 
 
-def nll_kernel(stored: str, weighted: bool) -> Kernel:
+def _held(layout: Layout, options: Options) -> tuple[Function, Function, Function]:
+    """Device functions: the numbers that a thread holds, all of its row or none; the row's sums; storing their e**(x -
+    m), times a factor."""
+    dtype, tile_size = options.number, layout.tile
+    tile, store = loading(options, layout, 0, dtype(-np.inf)), storing(options, layout, dtype(0))
+    e_of = difference_exp(dtype)
+    scaled = mapped(cuda.jit(device=True)(lambda x, more: e_of(x, more[0]) * more[1]), layout.numbers)
+    of_tile, of_range, _ = summing(layout, options, True)
+    if layout.whole:
+        sums_of = cuda.jit(device=True)(lambda row, start, stop, held: of_tile(held))
+
+        @cuda.jit(device=True)
+        def store_scaled(out, row, start, stop, end, held, m, factor):  # type: ignore[no-untyped-def]
+            store(out, row, start, stop, end, scaled(held, (m, factor)))
+
+        return tile, sums_of, store_scaled
+
+    @cuda.jit(device=True)
+    def store_all_scaled(out, row, start, stop, end, held, m, factor):  # type: ignore[no-untyped-def]
+        while start < end:
+            store(out, row, start, stop, end, scaled(tile(row, start, stop), (m, factor)))
+            start += tile_size
+
+    hold = cuda.jit(device=True)(lambda row, start, stop: ())
+    return hold, cuda.jit(device=True)(lambda row, start, stop, held: of_range(row, start, stop)), store_all_scaled
+
+
+def nll_kernel(stored: str, weighted: bool, threads: int) -> Kernel:
     """kernel(x, values, rows, n, inner, target, ignore, weights): -weights[0][y] times number y of each row, y its
     target; 0 for those to ignore, and NaN where it is no class."""
     number = wide_dtype(dtype_of(stored))
@@ -146,7 +180,7 @@ def nll_kernel(stored: str, weighted: bool) -> Kernel:
     weight_of, weights_type = _weighing(weighted, dtype)
 
     def kernel(x, values, rows, n, inner, target, ignore, weights):  # type: ignore[no-untyped-def]
-        q = np.int64(cuda.blockIdx.x) * cuda.blockDim.x + cuda.threadIdx.x
+        q = np.int64(cuda.blockIdx.x) * threads + cuda.threadIdx.x
         if q < rows:
             y, value = target[q], dtype(0)
             if y != ignore:
@@ -156,7 +190,8 @@ def nll_kernel(stored: str, weighted: bool) -> Kernel:
             values[q] = value
 
     long = np.dtype(np.int64)
-    return kernel, (dtype_of(stored), number, np.int64, np.int64, np.int64, long, np.int64, weights_type)
+    arguments = dtype_of(stored), number, np.int64, np.int64, np.int64, long, np.int64, weights_type
+    return Kernel(kernel, arguments, threads)
 
 
 def sums_kernel(
@@ -166,7 +201,7 @@ def sums_kernel(
     rounding took from it beside, and the formula's second result in out, which is contiguous, if it has one."""
     number = computes_in(dtype)
     gather = gathering(items, axes, dtype)
-    add, _, total_of = reductions(Layout(threads, 1, False), number)
+    add, _, total_of, _ = reductions(alone(threads), number)
     _, store = access(dtype.name, number)
 
     def kernel(operands, strides, out, sums, shape, n):  # type: ignore[no-untyped-def]
@@ -185,12 +220,13 @@ def sums_kernel(
 
     place = (np.int64,) * axes
     out = (dtype,) * gradient
-    return kernel, (operand_types(items, dtype), (place,) * len(items), out, np.dtype(number), place, np.int64)
+    arguments = operand_types(items, dtype), (place,) * len(items), out, np.dtype(number), place, np.int64
+    return Kernel(kernel, arguments, threads)
 
 
 def count_kernel(weighted: bool, threads: int) -> Kernel:
     """kernel(target, rows, n, ignore, weights, scale): scale[0] = 1 / what targets that count weigh; of one block."""
-    add, _, total_of = reductions(Layout(threads, 1, False), np.float64)
+    add, _, total_of, _ = reductions(alone(threads), np.float64)
     weight_of, weights_type = _weighing(weighted, np.float64)
 
     def kernel(target, rows, n, ignore, weights, scale):  # type: ignore[no-untyped-def]
@@ -204,13 +240,14 @@ def count_kernel(weighted: bool, threads: int) -> Kernel:
         if me == 0:
             scale[0] = np.float64(1) / (total + low)
 
-    return kernel, (np.dtype(np.int64), np.int64, np.int64, np.int64, weights_type, np.dtype(np.float64))
+    arguments = np.dtype(np.int64), np.int64, np.int64, np.int64, weights_type, np.dtype(np.float64)
+    return Kernel(kernel, arguments, threads)
 
 
 def total_kernel(result: str, threads: int) -> Kernel:
     """kernel(values, n, scale, out): out[0] = scale[0] * sum(values), added in float64; of one block."""
     number = wide_dtype(dtype_of(result))
-    add, _, total_of = reductions(Layout(threads, 1, False), np.float64)
+    add, _, total_of, _ = reductions(alone(threads), np.float64)
     dtype = number.type
     _, store = access(result, dtype)
 
@@ -223,4 +260,4 @@ def total_kernel(result: str, threads: int) -> Kernel:
         if me == 0:
             store(out, 0, dtype((total + low) * scale[0]))
 
-    return kernel, (number, np.int64, np.dtype(np.float64), dtype_of(result))
+    return Kernel(kernel, (number, np.int64, np.dtype(np.float64), dtype_of(result)), threads)

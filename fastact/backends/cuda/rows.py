@@ -5,7 +5,8 @@ A row is the n numbers that are reduced, `inner` apart in memory; row q of outer
 
     rows      inner == 1: neighbouring threads take neighbouring numbers, a warp or a block for a row
     columns   inner > 1: neighbouring threads take neighbouring rows, and a block 32 of them
-    parts     few long rows: several blocks for each, which leave their sums to a second kernel
+    whole     rows that fit into the registers of a block, which are read once
+    parts     few rows that do not: several blocks for each, which leave their sums to a second kernel
 """
 
 from __future__ import annotations
@@ -22,22 +23,22 @@ from .device import offset_of
 from .libraries import dtype_of
 
 __all__ = [
-    "Layout", "Options", "counting_types", "exchange", "layout_of", "locating", "mask_tools", "reductions",
+    "Layout", "Options", "Reductions", "alone", "counting_types", "exchange", "larger_of", "layout_of", "locating",
+    "mask_tools", "reductions",
 ]  # fmt: skip
 
 #: The module numba.cuda, once compiling.py has imported it.
 cuda: Any = None
 
 WARP = 32
-#: Numbers for a thread, about; the rest of a row in registers and the first-level cache hides the latency.
-PER_THREAD = 8
-#: Threads of a block, at most.
-MOST_THREADS = 1024
+#: Bytes of a row that a thread takes at a time, at most.
+BYTES = 64
+#: Threads of a row, at most: more would have too few registers for what they hold.
+MOST_THREADS = 512
 #: Threads of a block that takes several rows, at least.
 BLOCK = 128
-#: Numbers of a part of a long row, and from how many on rows are long where they are too few to fill the GPU.
-PART = 8192
-FEW_ROWS = 512
+#: Blocks that fill a GPU: rows that do not fit into registers are cut into parts until there are so many.
+FILLED = 1024
 
 
 class Layout(NamedTuple):
@@ -46,7 +47,20 @@ class Layout(NamedTuple):
     threads: int  # of a row
     rows: int  # of a block
     columns: bool  # whether neighbouring threads have neighbouring rows
-    parts: int = 1  # blocks of a row
+    numbers: int  # of a row that a thread takes at a time, a power of two
+    whole: bool  # whether the threads take all numbers of a row at once
+    parts: int = 1  # of a row, each of which has a block
+    part: int = 0  # numbers of a part, if there are several
+
+    @property
+    def tile(self) -> int:
+        """Numbers of a row that its threads take at a time."""
+        return self.threads * self.numbers
+
+    @property
+    def block(self) -> int:
+        """Threads of a block."""
+        return self.threads * self.rows
 
 
 class Options(NamedTuple):
@@ -65,19 +79,29 @@ class Options(NamedTuple):
         return wide_dtype(dtype_of(self.stored), dtype_of(self.result)).type
 
 
-def layout_of(rows: int, n: int, inner: int) -> Layout:
-    """A power of two of threads for each row, and BLOCK threads or more for a block."""
-    if inner > 1:
-        threads = min(MOST_THREADS // WARP, max(1, _power_of_two(n) // PER_THREAD))
-        return Layout(threads, WARP, True)
-    if rows < FEW_ROWS and n > 2 * PART:
-        return Layout(MOST_THREADS, 1, False, -(-n // PART))
-    threads = min(MOST_THREADS, max(1, _power_of_two(n) // PER_THREAD))
-    return Layout(threads, max(1, BLOCK // threads), False)
+def layout_of(rows: int, n: int, inner: int, number: Any) -> Layout:
+    """As many threads for each row as hold its numbers, if there are so many, and BLOCK threads or more for a block."""
+    most, held = MOST_THREADS // WARP if inner > 1 else MOST_THREADS, BYTES // np.dtype(number).itemsize
+    threads = min(most, _power_of_two(-(-n // held)))
+    numbers = min(held, _power_of_two(-(-n // threads)))
+    in_block = WARP if inner > 1 else max(1, BLOCK // threads)
+    layout = Layout(threads, in_block, inner > 1, numbers, n <= threads * numbers)
+    blocks = -(-rows // in_block)
+    if layout.whole or 2 * blocks > FILLED:
+        return layout
+    tiles = -(-n // layout.tile)
+    part = layout.tile * -(-tiles // min(tiles, FILLED // blocks))
+    return layout._replace(parts=-(-n // part), part=part)
+
+
+def alone(threads: int) -> Layout:
+    """One row, of one block."""
+    return Layout(threads, 1, False, 1, False)
 
 
 def _power_of_two(n: int) -> int:
-    return 1 << max(0, (n - 1).bit_length())
+    """The least that is not below n."""
+    return 1 << max(0, n - 1).bit_length()
 
 
 # --- over the threads of a row ----------------------------------------------------------------------------------------
@@ -94,84 +118,139 @@ def exchange(value: Any, step: int) -> Any:
     return other
 
 
-def reductions(layout: Layout, dtype: Any) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
-    """Device functions: adding without loss; the maximum and the sum over the threads of a row, for each of them."""
-    threads, rows = layout.threads, layout.rows
-    block, apart = threads * rows, rows if layout.columns else 1
-    inside = 1 if layout.columns else min(threads, WARP)  # threads of a row that are in one warp
-    warps = threads // inside
+def larger_of() -> Callable[..., Any]:
+    """A device function: the larger of two numbers; NaN if one is."""
+    return cuda.jit(device=True)(lambda a, b: where((a > b) | (a != a), a, b))
+
+
+class Reductions(NamedTuple):
+    """Device functions. All but the first give every thread of a row the result over all of them."""
+
+    add: Callable[..., Any]  # (total, low, value): total + low + value, what rounding took from it apart (two-sum)
+    maximum: Callable[..., Any]  # NaN if there is one
+    total: Callable[..., Any]  # (total, low), added as pairs
+    sum: Callable[..., Any]  # of numbers whose sum is exact
+
+
+def reductions(layout: Layout, dtype: Any) -> Reductions:
+    larger = larger_of()
 
     @cuda.jit(device=True)
     def add(total, low, value):  # type: ignore[no-untyped-def]
-        """total + low + value, the low part of the sum apart (two-sum)."""
         high = total + value
         rounded = high - total
         return high, low + ((total - (high - rounded)) + (value - rounded))
 
-    @cuda.jit(device=True)
-    def maximum(value):  # type: ignore[no-untyped-def]
-        step = inside // 2
-        while step > 0:
-            other = dtype(exchange(value, step))
-            value = where(other > value, other, value)
-            step //= 2
-        if warps > 1:
-            shared = cuda.shared.array(block, dtype)
-            me = cuda.threadIdx.x
-            shared[me] = value
-            cuda.syncthreads()
-            first = me % rows if layout.columns else me // threads * threads
-            for i in range(warps):
-                other = shared[first + i * inside * apart]
-                value = where(other > value, other, value)
-            cuda.syncthreads()
-        return value
+    add_pairs = cuda.jit(device=True)(lambda a, b: add(a[0], a[1] + b[1], b[0]))
+    totals = _across(layout, dtype, 2, add_pairs)
+    largest = _across(layout, dtype, 1, cuda.jit(device=True)(lambda a, b: (larger(a[0], b[0]),)))
+    sums = _across(layout, dtype, 1, cuda.jit(device=True)(lambda a, b: (a[0] + b[0],)))
+    return Reductions(
+        add,
+        cuda.jit(device=True)(lambda value: largest((value,))[0]),
+        cuda.jit(device=True)(lambda total, low: totals((total, low))),
+        cuda.jit(device=True)(lambda value: sums((value,))[0]),
+    )
+
+
+def _across(layout: Layout, dtype: Any, size: int, combine: Callable[..., Any]) -> Callable[..., Any]:
+    """A device function: tuples of `size` numbers, combined over the threads of a row, in an order that is fixed."""
+    threads, rows, warp = layout.threads, layout.rows, WARP
+    get, put, exchanged = _tuples(dtype, size)
+    places = size * layout.block
+
+    if layout.columns:
+
+        @cuda.jit(device=True)
+        def across_columns(values):  # type: ignore[no-untyped-def]
+            if threads > 1:
+                shared = cuda.shared.array(places, dtype)
+                me = cuda.threadIdx.x
+                put(shared, me, values)
+                cuda.syncthreads()
+                step = threads // 2
+                while step > 0:
+                    if me // rows < step:
+                        values = combine(values, get(shared, me + step * rows))
+                        put(shared, me, values)
+                    cuda.syncthreads()
+                    step //= 2
+                values = get(shared, me % rows)
+                cuda.syncthreads()
+            return values
+
+        return across_columns
+
+    inside, warps = min(threads, warp), max(1, threads // warp)
 
     @cuda.jit(device=True)
-    def total_of(high, low):  # type: ignore[no-untyped-def]
+    def across(values):  # type: ignore[no-untyped-def]
         step = inside // 2
         while step > 0:
-            other, other_low = dtype(exchange(high, step)), dtype(exchange(low, step))
-            high, low = add(high, low + other_low, other)
+            values = combine(values, exchanged(values, step))
             step //= 2
         if warps > 1:
-            shared = cuda.shared.array(block, dtype)
-            shared_low = cuda.shared.array(block, dtype)
+            shared = cuda.shared.array(places, dtype)
             me = cuda.threadIdx.x
-            shared[me] = high
-            shared_low[me] = low
+            if me % warp == 0:
+                put(shared, me // warp, values)
             cuda.syncthreads()
-            first = me % rows if layout.columns else me // threads * threads
-            high, low = dtype(0), dtype(0)
-            for i in range(warps):
-                place = first + i * inside * apart
-                high, low = add(high, low + shared_low[place], shared[place])
+            values = get(shared, me // threads * warps + me % warps)
+            step = warps // 2
+            while step > 0:
+                values = combine(values, exchanged(values, step))
+                step //= 2
             cuda.syncthreads()
-        return high, low
+        return values
 
-    return add, maximum, total_of
+    return across
+
+
+def _tuples(dtype: Any, size: int) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
+    """Device functions for tuples of one or two numbers: reading and writing in shared memory, and `exchange`."""
+    jit = cuda.jit(device=True)
+    if size == 1:
+
+        @jit
+        def put_one(shared, i, values):  # type: ignore[no-untyped-def]
+            shared[i] = values[0]
+
+        return jit(lambda shared, i: (shared[i],)), put_one, jit(lambda v, step: (dtype(exchange(v[0], step)),))
+
+    @jit
+    def put(shared, i, values):  # type: ignore[no-untyped-def]
+        shared[2 * i], shared[2 * i + 1] = values
+
+    exchanged = jit(lambda v, step: (dtype(exchange(v[0], step)), dtype(exchange(v[1], step))))
+    return jit(lambda shared, i: (shared[2 * i], shared[2 * i + 1])), put, exchanged
 
 
 # --- which row --------------------------------------------------------------------------------------------------------
 
 
-def locating(layout: Layout) -> Callable[..., Any]:
-    """A device function: the row of this thread, and its number among the row's threads."""
+def locating(layout: Layout) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Device functions: the row of this thread, and its number among the row's threads; where row q begins."""
     threads, rows = layout.threads, layout.rows
     if layout.columns:
 
         @cuda.jit(device=True)
-        def locate(block):  # type: ignore[no-untyped-def]
+        def locate_column(block):  # type: ignore[no-untyped-def]
             me = cuda.threadIdx.x
             return block * rows + me % rows, me // rows
-    else:
 
         @cuda.jit(device=True)
-        def locate(block):  # type: ignore[no-untyped-def]
-            me = cuda.threadIdx.x
-            return block * rows + me // threads, me % threads
+        def top_of(q, n, inner):  # type: ignore[no-untyped-def]
+            outer = q // inner
+            return outer * (n * inner) + (q - outer * inner)
 
-    return locate
+        return locate_column, top_of
+
+    @cuda.jit(device=True)
+    def locate(block):  # type: ignore[no-untyped-def]
+        me = cuda.threadIdx.x
+        return block * rows + me // threads, me % threads
+
+    return locate, cuda.jit(device=True)(lambda q, n, inner: q * n)
 
 
 # --- what of a row counts ---------------------------------------------------------------------------------------------

@@ -1,24 +1,30 @@
-"""The kernels of the softmax family, over rows (see rows.py). Plain Python, which Numba's simulator runs too.
+"""The kernels of the softmax family, over rows (see rows.py and tiles.py). Plain Python, for Numba's simulator too.
 
-The exponential and all sums are those of the CPU's Numba rows: e**(x - m) with what rounding took from x - m, and sums
-of two parts. A new operation: its kind in `KINDS`, and its branch in `finish`.
+    row_kernel                         whole rows: in registers, or twice through memory
+    partial_kernel, finishing_kernel   parts of rows, and the results from what these leave
+
+The exponential is the CPU's: e**(x - m) with what rounding took from x - m; sums have two parts. What all results of a
+row depend on is (m, total, low, count): forward the maximum, the sum of e**(x - m) and what rounding took from it, for
+a logarithm of all numbers but those equal to m, and how many these are, so that it keeps its digits where one number
+dominates; backward only the sum, of g * y or g.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastact._primitives import where
 from fastact.math import exp
 
-from .device import Kernel, access, log1p
+from .device import Kernel, access, fma, log1p
 from .libraries import dtype_of
-from .rows import PART, Layout, Options, counting_types, locating, mask_tools, reductions
+from .rows import Layout, Options, counting_types, larger_of, locating, mask_tools, reductions
+from .tiles import accumulated, folded, loading, mapped, paired, storing
 
-__all__ = ["KINDS", "difference_exp", "finishing_kernel", "partial_kernel", "row_kernel", "steps"]
+__all__ = ["KINDS", "Sums", "difference_exp", "finishing_kernel", "partial_kernel", "row_kernel", "summing"]
 
 #: The module numba.cuda, once compiling.py has imported it.
 cuda: Any = None
@@ -28,8 +34,10 @@ KINDS = {
     ("softmax", 1), ("log_softmax", 1), ("logsumexp", 1), ("softmax", 2), ("log_softmax", 2), ("logsumexp", 2),
 }  # fmt: skip
 
+Function = Callable[..., Any]
 
-def difference_exp(dtype: Any) -> Callable[..., Any]:
+
+def difference_exp(dtype: Any) -> Function:
     """A device function: e**(x - m), with what rounding took from x - m."""
 
     @cuda.jit(device=True)
@@ -43,191 +51,321 @@ def difference_exp(dtype: Any) -> Callable[..., Any]:
     return exp_of_difference
 
 
-# --- kernels ----------------------------------------------------------------------------------------------------------
+# --- sums -------------------------------------------------------------------------------------------------------------
 
 
-def steps(kind: str, arrays: int, layout: Layout, options: Options) -> dict[str, Callable[..., Any]]:
-    """Device functions: a row's thread, its sums, those of its parts together, and the results from them.
+class Sums(NamedTuple):
+    """Device functions that find (m, total, low, count) of a row, for all its threads."""
 
-    Sums are (maximum, total, low part of the total, how often the maximum occurs) forward, and (0, total, low part, 0)
-    backward. softmax's total is that of all e**(x - m), the logarithms' that of all but the maximum: it keeps its
-    digits where one number dominates.
-    """
-    dtype = options.number
-    load, _ = access(options.stored, dtype)
-    _, store = access(options.result, dtype)
-    add, maximum, total_of = reductions(layout, dtype)
-    exp_of_difference = difference_exp(dtype)
-    mask_place, kept, count_of = mask_tools(options)
-    forward = arrays == 1 or kind == "logsumexp"
-    logarithm = kind == "log_softmax" or (kind == "logsumexp" and arrays == 1)
-    reduces = kind == "logsumexp" and arrays == 1
-    scaled = kind == "logsumexp" and arrays == 2
-    divided, threads = options.divided, layout.threads
-    nothing = dtype(-np.inf) if kind == "log_softmax" and arrays == 1 else dtype(0)
+    of_tile: Function  # (values): of a whole row, whose numbers the threads hold
+    of_range: Function  # (row, start, stop): of the numbers that a thread with `start` takes
+    of_parts: Function  # (parts, first, n, h): of n parts
+
+
+def summing(layout: Layout, options: Options, logarithm: bool) -> Sums:
+    """The forward sums. Numbers equal to the maximum are counted apart for a logarithm, else added like the others."""
+    dtype, n, tile_size, threads = options.number, layout.numbers, layout.tile, layout.threads
+    add, maximum, total_of, sum_of = reductions(layout, dtype)
+    larger, e_of = larger_of(), difference_exp(dtype)
+    of_equal = dtype(0 if logarithm else 1)
+    largest = folded(larger, n)
+    terms = mapped(cuda.jit(device=True)(lambda x, m: where(x == m, of_equal, e_of(x, m))), n)
+    add_all = accumulated(add, n)
+    tile = loading(options, layout, -1, dtype(-np.inf), options.divided)
+    if logarithm:
+        ones = mapped(cuda.jit(device=True)(lambda x, m: where(x == m, dtype(1), dtype(0))), n)
+        plus = folded(cuda.jit(device=True)(lambda a, b: a + b), n)
+        equal = cuda.jit(device=True)(lambda values, m: plus(ones(values, m)))
+        all_equal = sum_of
+    else:
+        equal = cuda.jit(device=True)(lambda values, m: dtype(0))
+        all_equal = cuda.jit(device=True)(lambda count: count)
 
     @cuda.jit(device=True)
-    def number(x, i, divisor):  # type: ignore[no-untyped-def]
-        value = load(x, i)
+    def of_tile(values):  # type: ignore[no-untyped-def]
+        m = maximum(largest(values))
+        total, low = add_all(dtype(0), dtype(0), terms(values, m))
+        total, low = total_of(total, low)
+        return m, total, low, all_equal(equal(values, m))
+
+    @cuda.jit(device=True)
+    def moved(m, total, low, count, to):  # type: ignore[no-untyped-def]
+        """Sums for the maximum m as such for a larger one."""
+        if m == to:
+            return total, low, count
+        scale = e_of(m, to)
+        total, low = add(total * scale, low * scale, count * scale)
+        return total, low, dtype(0)
+
+    @cuda.jit(device=True)
+    def of_range(row, start, stop):  # type: ignore[no-untyped-def]
+        m, total, low, count = dtype(-np.inf), dtype(0), dtype(0), dtype(0)
+        while start < stop:
+            values = tile(row, start, stop)
+            top = larger(largest(values), m)
+            total, low, count = moved(m, total, low, count, top)
+            m = top
+            total, low = add_all(total, low, terms(values, m))
+            count += equal(values, m)
+            start += tile_size
+        return of_threads(m, total, low, count)
+
+    @cuda.jit(device=True)
+    def of_threads(own, total, low, count):  # type: ignore[no-untyped-def]
+        m = maximum(own)
+        total, low, count = moved(own, total, low, count, m)
+        total, low = total_of(total, low)
+        return m, total, low, all_equal(count)
+
+    @cuda.jit(device=True)
+    def of_parts(parts, first, n, h):  # type: ignore[no-untyped-def]
+        m, total, low, count = dtype(-np.inf), dtype(0), dtype(0), dtype(0)
+        for c in range(4 * (first + h), 4 * (first + n), 4 * threads):
+            top = larger(parts[c], m)
+            total, low, count = moved(m, total, low, count, top)
+            more, more_low, more_count = moved(parts[c], parts[c + 1], parts[c + 2], parts[c + 3], top)
+            total, low = add(total, low + more_low, more)
+            m, count = top, count + more_count
+        return of_threads(m, total, low, count)
+
+    return Sums(of_tile, of_range, of_parts)
+
+
+def summing_products(kind: str, layout: Layout, options: Options) -> Sums:
+    """The backward sums: of g * y, or of g for log_softmax."""
+    dtype, n, tile_size, threads, zero = options.number, layout.numbers, layout.tile, layout.threads, options.number(0)
+    add, _, total_of, _ = reductions(layout, dtype)
+    gradients, outputs = (loading(options, layout, array, zero) for array in (0, 1))
+    logarithm = kind == "log_softmax"
+    product = cuda.jit(device=True)(lambda g, y, _: g if logarithm else g * y)
+    products, sum_all = paired(product, n), accumulated(add, n)
+
+    @cuda.jit(device=True)
+    def of_tile(values):  # type: ignore[no-untyped-def]
+        total, low = sum_all(zero, zero, products(values[0], values[1], zero))
+        total, low = total_of(total, low)
+        return zero, total, low, zero
+
+    @cuda.jit(device=True)
+    def of_range(row, start, stop):  # type: ignore[no-untyped-def]
+        total, low = zero, zero
+        while start < stop:
+            g = gradients(row, start, stop)
+            y = g if logarithm else outputs(row, start, stop)
+            total, low = sum_all(total, low, products(g, y, zero))
+            start += tile_size
+        total, low = total_of(total, low)
+        return zero, total, low, zero
+
+    @cuda.jit(device=True)
+    def of_parts(parts, first, n, h):  # type: ignore[no-untyped-def]
+        total, low = zero, zero
+        for c in range(4 * (first + h), 4 * (first + n), 4 * threads):
+            total, low = add(total, low + parts[c + 2], parts[c + 1])
+        total, low = total_of(total, low)
+        return zero, total, low, zero
+
+    return Sums(of_tile, of_range, of_parts)
+
+
+# --- results ----------------------------------------------------------------------------------------------------------
+
+
+def _reading(kind: str, arrays: int, layout: Layout, options: Options) -> Function:
+    """A device function: what the results of a tile are made of, (row, start, stop): x, or (g, y)."""
+    dtype = options.number
+    x = loading(options, layout, -1, dtype(-np.inf), options.divided)
+    if arrays == 1 or kind == "logsumexp":
+        return x
+    g, y = (loading(options, layout, array, dtype(0)) for array in (0, 1))
+    return cuda.jit(device=True)(lambda row, start, stop: (g(row, start, stop), y(row, start, stop)))
+
+
+def _results(kind: str, arrays: int, layout: Layout, options: Options) -> tuple[Function, Function]:
+    """Device functions: what the results of a row need, of its sums; and the results of a tile, of that."""
+    dtype, n, divided = options.number, layout.numbers, options.divided
+    e_of = difference_exp(dtype)
+    load, _ = access(options.stored, dtype)
+    if kind == "log_softmax" and arrays == 1:
+
+        @cuda.jit(device=True)
+        def maximum_and_logarithm(sums, operands, q, divisor):  # type: ignore[no-untyped-def]
+            m, total, low, count = sums
+            return m, log1p((total + low) + (count - dtype(1))) + (m - m)  # NaN for an infinite maximum
+
+        return maximum_and_logarithm, mapped(cuda.jit(device=True)(lambda x, of_row: (x - of_row[0]) - of_row[1]), n)
+
+    if arrays == 1 or kind == "logsumexp":
+        scaled = arrays == 2
+
+        @cuda.jit(device=True)
+        def maximum_and_factor(sums, operands, q, divisor):  # type: ignore[no-untyped-def]
+            """The maximum, and what e**(x - m) is multiplied with, as a pair."""
+            m, total, low, _ = sums
+            whole = total + low
+            low = low - (whole - total)
+            factor = dtype(1) / whole + (m - m)  # NaN for an infinite maximum
+            factor_low = factor * (fma(-whole, factor, dtype(1)) - low * factor)
+            if scaled:
+                g = load(operands[0], q)
+                if divided:
+                    g = g / divisor
+                factor, factor_low = factor * g, factor_low * g
+            return m, factor, factor_low
+
+        @cuda.jit(device=True)
+        def result(x, of_row):  # type: ignore[no-untyped-def]
+            m, factor, factor_low = of_row
+            e = e_of(x, m)
+            return fma(e, factor, e * factor_low)
+
+        return maximum_and_factor, mapped(result, n)
+
+    logarithm = kind == "log_softmax"
+
+    @cuda.jit(device=True)
+    def sum_of_products(sums, operands, q, divisor):  # type: ignore[no-untyped-def]
+        _, total, low, _ = sums
+        return total + low, divisor
+
+    @cuda.jit(device=True)
+    def slope(g, y, of_row):  # type: ignore[no-untyped-def]
+        total, divisor = of_row
+        value = g - exp(y) * total if logarithm else y * (g - total)
         if divided:
             value = value / divisor
         return value
 
-    if forward:
+    slopes = paired(slope, n)
+    return sum_of_products, cuda.jit(device=True)(lambda values, of_row: slopes(values[0], values[1], of_row))
+
+
+# --- kernels ----------------------------------------------------------------------------------------------------------
+
+
+def _sums(kind: str, arrays: int, layout: Layout, options: Options) -> Sums:
+    if arrays == 1 or kind == "logsumexp":
+        return summing(layout, options, kind != "softmax" and arrays == 1)
+    return summing_products(kind, layout, options)
+
+
+def _finishing(kind: str, arrays: int, layout: Layout, options: Options) -> Function:
+    """A device function: the results from `start` to `end`, of which those before `stop` count, of a row's sums."""
+    dtype, tile_size = options.number, layout.tile
+    if kind == "logsumexp" and arrays == 1:
+        _, put = access(options.result, dtype)
 
         @cuda.jit(device=True)
-        def sums(operands, first, inner, start, stop, mask, place, divisor):  # type: ignore[no-untyped-def]
-            x = operands[-1]
-            m = dtype(-np.inf)
-            for j in range(start, stop, threads):
-                v = number(x, first + j * inner, divisor)
-                m = where(kept(mask, place, j) and v > m, v, m)
-            m = maximum(m)
-            total, low, count = dtype(0), dtype(0), dtype(0)
-            for j in range(start, stop, threads):
-                if kept(mask, place, j):
-                    v = number(x, first + j * inner, divisor)
-                    e = exp_of_difference(v, m)
-                    if logarithm:
-                        count += where(v == m, dtype(1), dtype(0))
-                        e = where(v == m, dtype(0), e)
-                    total, low = add(total, low, e)
-            total, low = total_of(total, low)
-            if logarithm:
-                count = total_of(count, dtype(0))[0]
-            return m, total, low, count
-    else:
+        def reduce(row, out, q, start, stop, end, active, sums):  # type: ignore[no-untyped-def]
+            m, total, low, count = sums
+            if active and start == 0:
+                put(out, q, m + log1p((total + low) + (count - dtype(1))))
 
-        @cuda.jit(device=True)
-        def sums(operands, first, inner, start, stop, mask, place, divisor):  # type: ignore[no-untyped-def]
-            g, y = operands
-            total, low = dtype(0), dtype(0)
-            for j in range(start, stop, threads):
-                if kept(mask, place, j):
-                    v = load(g, first + j * inner)
-                    if not logarithm:
-                        v = v * load(y, first + j * inner)
-                    total, low = add(total, low, v)
-            total, low = total_of(total, low)
-            return dtype(0), total, low, dtype(0)
+        return reduce
+
+    needed, results = _results(kind, arrays, layout, options)
+    tile, store = _reading(kind, arrays, layout, options), storing(options, layout, _nothing(kind, arrays, dtype))
 
     @cuda.jit(device=True)
-    def together(parts, first, n, h):  # type: ignore[no-untyped-def]
-        """The sums of a row from those of its n parts."""
-        m = dtype(-np.inf) if forward else dtype(0)
-        if forward:
-            for c in range(h, n, threads):
-                m = where(parts[4 * (first + c)] > m, parts[4 * (first + c)], m)
-            m = maximum(m)
-        total, low, count = dtype(0), dtype(0), dtype(0)
-        for c in range(h, n, threads):
-            part = 4 * (first + c)
-            if parts[part] == m:
-                total, low = add(total, low + parts[part + 2], parts[part + 1])
-                count += parts[part + 3]
-            else:
-                scale = exp_of_difference(parts[part], m)
-                total, low = add(total, low + parts[part + 2] * scale, parts[part + 1] * scale)
-                total, low = add(total, low, parts[part + 3] * scale)
-        total, low = total_of(total, low)
-        if logarithm and forward:
-            count = total_of(count, dtype(0))[0]
-        return m, total, low, count
+    def finish(row, out, q, start, stop, end, active, sums):  # type: ignore[no-untyped-def]
+        of_row = needed(sums, row[0], q, row[-1])
+        while start < end:
+            store(out, row, start, stop, end, results(tile(row, start, stop), of_row))
+            start += tile_size
 
-    @cuda.jit(device=True)
-    def finish(  # type: ignore[no-untyped-def]
-        operands, out, q, first, inner, start, stop, end, mask, place, divisor, found
-    ):
-        """The results from `start` to `end`, of which those before `stop` count, but for the mask."""
-        m, total, low, count = found
-        total = total + low
-        if logarithm and forward:
-            total = log1p(total + (count - dtype(1)))
-        if reduces:
-            store(out, q, m + total)
-            return
-        if logarithm and forward:
-            total = total + (m - m)  # NaN for an infinite maximum
-        for j in range(start, end, threads):
-            i = first + j * inner
-            v = nothing
-            if j < stop and kept(mask, place, j):
-                v = number(operands[-1], i, divisor) if forward else load(operands[-1], i)
-                if forward and logarithm:
-                    v = (v - m) - total
-                elif forward:
-                    v = exp_of_difference(v, m) / total
-                    if scaled:
-                        v = v * load(operands[0], q)
-                elif logarithm:
-                    v = load(operands[0], i) - exp(v) * total
-                else:
-                    v = v * (load(operands[0], i) - total)
-                if divided and (scaled or not forward):
-                    v = v / divisor
-            store(out, i, v)
-
-    return {"locate": locating(layout), "mask_place": mask_place, "count_of": count_of, "sums": sums,
-            "together": together, "finish": finish}  # fmt: skip
+    return finish
 
 
-def _operands(arrays: int, options: Options) -> tuple[Any, ...]:
-    return ((dtype_of(options.stored),) * arrays,)
+def _nothing(kind: str, arrays: int, dtype: Any) -> Any:
+    """The result where a number does not count."""
+    return dtype(-np.inf) if kind == "log_softmax" and arrays == 1 else dtype(0)
 
 
-def _rest(options: Options) -> tuple[Any, ...]:
-    """The arguments rows, n, inner, divisor, mask, counts, queries."""
-    return np.int64, np.int64, np.int64, options.number, *counting_types(options), np.int64
+def _arguments(operands: int, options: Options, *middle: np.dtype[Any]) -> tuple[Any, ...]:
+    """What (operands, ..., rows, n, inner, divisor, mask, counts, queries) are."""
+    stored, long = (dtype_of(options.stored),) * operands, np.int64
+    return stored, *middle, long, long, long, options.number, *counting_types(options), long
 
 
 def row_kernel(kind: str, arrays: int, layout: Layout, options: Options) -> Kernel:
     """kernel(operands, out, rows, n, inner, divisor, mask, counts, queries) for whole rows; out may be an operand."""
-    locate, mask_place, count_of, sums, _, finish = steps(kind, arrays, layout, options).values()
-    reduces = kind == "logsumexp" and arrays == 1
+    sums, dtype = _sums(kind, arrays, layout, options), options.number
+    (locate, start_of), (mask_place, _, count_of) = locating(layout), mask_tools(options)
+    tile = _reading(kind, arrays, layout, options)
+    whole, reduces = layout.whole, kind == "logsumexp" and arrays == 1
+
+    if whole and not reduces:
+        needed, results = _results(kind, arrays, layout, options)
+        store = storing(options, layout, _nothing(kind, arrays, dtype))
+
+        @cuda.jit(device=True)
+        def compute(row, out, q, h, stop, end, active):  # type: ignore[no-untyped-def]
+            values = tile(row, h, stop)
+            of_row = needed(sums.of_tile(values), row[0], q, row[-1])
+            store(out, row, h, stop, end, results(values, of_row))
+    else:
+        finish = _finishing(kind, arrays, layout, options)
+        of_tile, of_range = sums.of_tile, sums.of_range
+
+        @cuda.jit(device=True)
+        def compute(row, out, q, h, stop, end, active):  # type: ignore[no-untyped-def]
+            found = of_tile(tile(row, h, stop)) if whole else of_range(row, h, stop)
+            finish(row, out, q, h, stop, end, active, found)
 
     def kernel(operands, out, rows, n, inner, divisor, mask, counts, queries):  # type: ignore[no-untyped-def]
         q, h = locate(np.int64(cuda.blockIdx.x))
-        end = n
-        if q >= rows:  # no row, but the others of the block wait for this thread
+        end, active = n, q < rows
+        if not active:  # but the others of the block wait for this thread
             q, end = np.int64(0), np.int64(0)
-        first = q // inner * (n * inner) + q % inner
-        place, stop = mask_place(mask, q), min(end, count_of(counts, q, n, queries))
-        found = sums(operands, first, inner, h, stop, mask, place, divisor)
-        if not reduces or (h == 0 and end == n):
-            finish(operands, out, q, first, inner, h, stop, end, mask, place, divisor, found)
+        row = (operands, start_of(q, n, inner), inner, mask, mask_place(mask, q), divisor)
+        compute(row, out, q, h, min(end, count_of(counts, q, n, queries)), end, active)
 
-    return kernel, (*_operands(arrays, options), dtype_of(options.result), *_rest(options))
+    return Kernel(kernel, _arguments(arrays, options, dtype_of(options.result)), layout.block)
+
+
+def _parts(layout: Layout, options: Options) -> Function:
+    """A device function: whether this thread has a row, which, its number there, its part, the row and the range."""
+    (locate, start_of), (mask_place, _, count_of) = locating(layout), mask_tools(options)
+    parts, size = layout.parts, layout.part
+
+    @cuda.jit(device=True)
+    def part_of(operands, rows, n, inner, divisor, mask, counts, queries):  # type: ignore[no-untyped-def]
+        block = np.int64(cuda.blockIdx.x)
+        q, h = locate(block // parts)
+        part, active = block % parts, q < rows
+        if not active:
+            q = np.int64(0)
+        row = (operands, start_of(q, n, inner), inner, mask, mask_place(mask, q), divisor)
+        end = min(n, (part + 1) * size) if active else np.int64(0)
+        stop = min(end, count_of(counts, q, n, queries))
+        return active, q, h, part, row, part * size + h, stop, end
+
+    return part_of
 
 
 def partial_kernel(kind: str, arrays: int, layout: Layout, options: Options) -> Kernel:
     """kernel(operands, sums, rows, n, inner, divisor, mask, counts, queries): those of every part of every row."""
-    _, mask_place, count_of, sums_of, _, _ = steps(kind, arrays, layout, options).values()
-    parts = layout.parts
+    of_range, part_of, parts = _sums(kind, arrays, layout, options).of_range, _parts(layout, options), layout.parts
 
     def kernel(operands, sums, rows, n, inner, divisor, mask, counts, queries):  # type: ignore[no-untyped-def]
-        q, part, h = np.int64(cuda.blockIdx.x) // parts, np.int64(cuda.blockIdx.x) % parts, cuda.threadIdx.x
-        stop = min(count_of(counts, q, n, queries), (part + 1) * PART)
-        place = mask_place(mask, q)
-        m, total, low, count = sums_of(operands, q * n, inner, part * PART + h, stop, mask, place, divisor)
-        if h == 0:
+        active, q, h, part, row, start, stop, _ = part_of(operands, rows, n, inner, divisor, mask, counts, queries)
+        m, total, low, count = of_range(row, start, stop)
+        if active and h == 0:
             i = 4 * (q * parts + part)
             sums[i], sums[i + 1], sums[i + 2], sums[i + 3] = m, total, low, count
 
-    return kernel, (*_operands(arrays, options), np.dtype(options.number), *_rest(options))
+    return Kernel(kernel, _arguments(arrays, options, np.dtype(options.number)), layout.block)
 
 
 def finishing_kernel(kind: str, arrays: int, layout: Layout, options: Options) -> Kernel:
     """kernel(operands, sums, out, rows, n, ...): the results from the sums that `partial_kernel` left."""
-    _, mask_place, count_of, _, together, finish = steps(kind, arrays, layout, options).values()
-    parts, reduces = layout.parts, kind == "logsumexp" and arrays == 1
+    of_parts, part_of, parts = _sums(kind, arrays, layout, options).of_parts, _parts(layout, options), layout.parts
+    finish = _finishing(kind, arrays, layout, options)
 
     def kernel(operands, sums, out, rows, n, inner, divisor, mask, counts, queries):  # type: ignore[no-untyped-def]
-        q, part, h = np.int64(cuda.blockIdx.x) // parts, np.int64(cuda.blockIdx.x) % parts, cuda.threadIdx.x
-        found = together(sums, q * parts, parts, h)
-        end = min(n, (part + 1) * PART)
-        stop, place = min(count_of(counts, q, n, queries), end), mask_place(mask, q)
-        if not reduces or (h == 0 and part == 0):
-            finish(operands, out, q, q * n, inner, part * PART + h, stop, end, mask, place, divisor, found)
+        active, q, h, _, row, start, stop, end = part_of(operands, rows, n, inner, divisor, mask, counts, queries)
+        found = of_parts(sums, q * parts, parts, h)
+        finish(row, out, q, start, stop, end, active, found)
 
-    sums = np.dtype(options.number)
-    return kernel, (*_operands(arrays, options), sums, dtype_of(options.result), *_rest(options))
+    middle = np.dtype(options.number), dtype_of(options.result)
+    return Kernel(kernel, _arguments(arrays, options, *middle), layout.block)
