@@ -38,6 +38,7 @@ from fastact.backends.cuda import (
     loss_kernels,
     rows,
     softmax_kernels,
+    sparse_kernels,
 )
 from fastact.softmax import log_softmax, softmax
 
@@ -345,7 +346,7 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> None:
     def shared_array(self: Any, shape: int, dtype: Any) -> np.ndarray:
         """As the simulator's own, which two threads that come at once give an array each."""
         caller = sys._getframe(1)
-        return self._allocations.setdefault((caller.f_code.co_filename, caller.f_lineno), np.empty(shape, dtype))
+        return self._allocations.setdefault((caller.f_code.co_filename, caller.f_lineno, dtype), np.empty(shape, dtype))
 
     kernel_api: Any = importlib.import_module("numba.cuda.simulator.kernelapi")
     monkeypatch.setattr(kernel_api.FakeCUDAShared, "array", shared_array)
@@ -392,7 +393,7 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> None:
                 return tuple(itertools.islice(taken, axes))
 
             yield tuple(Pointer(next(taken), stored) for _ in range(arrays))
-            if template is not softmax_kernels.row_kernel:
+            if template not in (softmax_kernels.row_kernel, sparse_kernels.row_kernel):
                 yield Pointer(next(taken), wide)
             if template is not softmax_kernels.partial_kernel:
                 yield Pointer(next(taken), result)

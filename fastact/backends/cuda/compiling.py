@@ -20,9 +20,9 @@ from numba.core import config
 from numba.core.types import BaseTuple
 
 from fastact import _cache
-from fastact._primitives import COMPILED, JIT_OPTIONS, PRIMITIVES, install
+from fastact._primitives import COMPILED, JIT_OPTIONS, PRIMITIVES, fma, install
 
-from . import device, elementwise_kernels, loss_kernels, rows, softmax_kernels
+from . import device, elementwise_kernels, loss_kernels, rows, softmax_kernels, sparse_kernels
 from .arrays import dtype_of
 from .device import computes_in
 from .elementwise_kernels import Items, contiguous_kernel, half_kernel, strided_kernel
@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 #: The modules whose functions name numba.cuda.
-KERNEL_MODULES = (device, elementwise_kernels, rows, softmax_kernels, loss_kernels)
+KERNEL_MODULES = (device, elementwise_kernels, rows, softmax_kernels, sparse_kernels, loss_kernels)
 
 SIMULATED: bool = config.ENABLE_CUDASIM  # type: ignore[attr-defined]
 
@@ -96,6 +96,10 @@ def register() -> None:
     @extending.overload(device.log1p)
     def compiled_log1p(z):  # type: ignore[no-untyped-def]
         return lambda z: math.log1p(z)
+
+    @extending.overload(device.square_rest)
+    def compiled_square_rest(x, square):  # type: ignore[no-untyped-def]
+        return lambda x, square: fma(x, x, -square)
 
     @extending.overload(rows.exchange)
     def compiled_exchange(value, step):  # type: ignore[no-untyped-def]
@@ -161,12 +165,13 @@ def _row_library(
     template: Callable[..., Any], kind: str, arrays: int, layout: Layout, options: Options,
     capability: tuple[int, int],
 ) -> Any:  # fmt: skip
-    """Code for rows: a template of softmax_kernels.py."""
+    """Code for rows: a template of softmax_kernels.py or sparse_kernels.py."""
     stored, result = (_type(dtype_of(name)) for name in (options.stored, options.result))
     wide = np.float64 if "float64" in (options.stored, options.result) else np.float32
     number, long = numba.from_dtype(np.dtype(wide)), types.int64
     operands = BaseTuple.from_types([types.CPointer(stored)] * arrays)
-    sums = [] if template is softmax_kernels.row_kernel else [types.CPointer(number)]
+    whole = (softmax_kernels.row_kernel, sparse_kernels.row_kernel)
+    sums = [] if template in whole else [types.CPointer(number)]
     out = [] if template is softmax_kernels.partial_kernel else [types.CPointer(result)]
 
     def of_rows(item: Any, axes: int, *more: Any) -> Any:

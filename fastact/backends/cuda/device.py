@@ -15,7 +15,7 @@ from numba.core import types
 
 __all__ = [
     "CONVERSIONS", "access", "codec", "compile_eights", "computes_in", "from_bfloat16", "load_eight", "log1p",
-    "offset_of", "store_eight", "to_bfloat16",
+    "offset_of", "square_rest", "store_eight", "to_bfloat16",
 ]  # fmt: skip
 
 #: The module numba.cuda, once compiling.py has imported it.
@@ -25,6 +25,13 @@ cuda: Any = None
 def log1p(z: Any) -> Any:
     """log(1 + z). This body is the simulator's: Python's own refuses -1."""
     return np.log1p(z)
+
+
+def square_rest(x: Any, square: Any) -> Any:
+    """What rounding took from x * x. This body is the simulator's: half the digits of x, and the others."""
+    high = np.longdouble(np.float32(x))
+    low = x - high
+    return type(square)(((high * high - square) + 2 * high * low) + low * low)
 
 
 def from_bfloat16(bits: Any, like: Any) -> Any:
