@@ -29,12 +29,12 @@ cuda: Any = None
 #: Corrections of a threshold, at most; two or three are usual.
 MOST_STEPS = 20
 
-#: (found, result), or a kind that makes them.
+#: `found` and `result`.
 Steps = tuple[Callable[..., Any], Callable[..., Any]]
 
 
 def reading(options: Options, dtype: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Device functions: whether a row's number j counts; this number of operand k, of the only one over T."""
+    """Device functions: whether a row's number j counts; this number of operand k, over T if that is the only one."""
     load, _ = access(options.stored, dtype)
     _, kept, _ = mask_tools(options)
     divided = options.divided
@@ -107,7 +107,7 @@ def projection(power: int, layout: Layout, options: Options, dtype: Any) -> Step
     add, maximum, total_of = reductions(layout, dtype)
     raised, slope_of, weight_of = powers(power, dtype)
     threads, share, eps = layout.threads, dtype(1 / power), np.finfo(dtype).eps
-    near, enough = dtype(32 * eps), dtype(4 * eps * eps)
+    near, smallest = dtype(32 * eps), dtype(4 * eps * eps)
 
     @cuda.jit(device=True)
     def excess(x, top, high, low):  # type: ignore[no-untyped-def]
@@ -165,6 +165,7 @@ def projection(power: int, layout: Layout, options: Options, dtype: Any) -> Step
             if going:  # by Newton's step for the root of the sum, which is nearly a line
                 before, high = high, min(high + (total - weight_of(total)) / slope, latest)
                 going = high - before > near
+        enough = smallest * dtype(n // threads + 1)  # what rounding may leave of sums
         going = finite
         for _ in range(MOST_STEPS):
             total, rest, slope = fine_sums(row, start, stop if going else start, top, high, low)
