@@ -222,6 +222,8 @@ def test_code_for_rows(key: tuple[str, int], layout: str, options: str) -> None:
     assert ".entry" in code
     assert ".local" not in code
     assert options == "float64" or ".f64" not in code
+    block = ROW_LAYOUTS[layout].threads * ROW_LAYOUTS[layout].rows
+    assert re.search(rf"\.maxntid\s+{block}\b", code)  # which have registers for all
     together = key != ("hardmax", 2)  # whose numbers have nothing to do with each other
     assert ("shfl" in code) == (together and layout != "columns")
     assert ("bar.sync" in code) == (together and layout != "warps")

@@ -124,14 +124,20 @@ def _compiling_for(capability: tuple[int, int]) -> Iterator[None]:
             dispatcher.get_current_device = original
 
 
-def _compile(kernel: Callable[..., None], arguments: tuple[Any, ...], capability: tuple[int, int]) -> Any:
-    """The code library of a kernel. `numba.cuda.compile` would do, had it the option fma=0: no contraction."""
+def _compile(
+    kernel: Callable[..., None], arguments: tuple[Any, ...], capability: tuple[int, int], block: int | None = None
+) -> Any:
+    """The code library of a kernel, with no more registers than `block` threads can have.
+
+    `numba.cuda.compile` would do, had it the option fma=0: no contraction.
+    """
     compiler: Any = importlib.import_module("numba.cuda.compiler")
     with _compiling_for(capability):
         result = compiler.compile_cuda(kernel, types.void, arguments, nvvm_options={"opt": 3, "fma": 0}, cc=capability)
         library = result.library
         function = library.get_function(result.fndesc.llvm_func_name)
         library._entry_name = function.name
+        compiler.nvvm.set_launch_bounds(function, block)
         compiler.kernel_fixup(function, False)
     return library
 
@@ -180,7 +186,8 @@ def _row_library(
 
     mask, counts = of_rows(types.uint8, options.mask, long), of_rows(long, options.counts)
     arguments = (operands, *sums, *out, long, long, long, number, mask, counts, long)
-    return _compile(template(kind, arrays, layout, options, wide), arguments, capability)
+    kernel = template(kind, arrays, layout, options, wide)
+    return _compile(kernel, arguments, capability, layout.threads * layout.rows)
 
 
 def _loss_library(
