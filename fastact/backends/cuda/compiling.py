@@ -207,7 +207,7 @@ def _loss_library(
         return _compile(kernel, (values, long, scale, result), capability)
     kernel = template(layout, options, targets, wide)
     arguments = (stored, result, values, long, long, long, integers, long, number, number, weights, scale)
-    return _compile(kernel, arguments, capability)
+    return _compile(kernel, arguments, capability, layout.threads * layout.rows)
 
 
 @functools.cache
