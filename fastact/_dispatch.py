@@ -46,7 +46,7 @@ NAMES = ("auto", *BACKENDS)
 FAMILIES = {
     "elementwise": ("serial", "threads", "parallel", "cuda", "numpy"),
     "softmax": ("cython", "serial", "threads", "parallel", "cuda", "numpy"),
-    "sparse": ("threads", "serial", "parallel", "numpy"),
+    "sparse": ("threads", "serial", "parallel", "cuda", "numpy"),
     "cross_entropy": ("cython", "cuda", "numpy"),
 }
 

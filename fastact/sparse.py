@@ -1,8 +1,9 @@
 """sparsemax, entmax15, hardmax and gumbel_softmax: softmax's relatives with exact zeros, and its random one.
 
 Imported by the package's __init__ and its registry. The first two are formulas in _rows.py with a reference in
-backends/_softmax_numpy.py, hardmax has kernels beside softmax's, and all three take every argument of softmax; the last
-draws noise and leaves the rest to softmax.
+backends/_softmax_numpy.py, hardmax has kernels beside softmax's, for GPUs all three are in
+backends/cuda/sparse_kernels.py, and they take every argument of softmax; the last draws noise and leaves the rest to
+softmax.
 """
 
 from __future__ import annotations
@@ -24,14 +25,15 @@ class Sparsemax(Softmax):
     """sparsemax(x)_i = max(x_i / T - t, 0), where the threshold t makes the sum 1: the nearest probabilities to x / T.
 
     Parameters, errors and layouts are those of :class:`Softmax`; the backends are "threads" (by default), "serial",
-    "parallel" and "numpy".
+    "parallel", "cuda" and "numpy".
 
     Notes
     -----
     Elements 1 or more below the largest are always 0, and often many others. The error is at most 0.51 ULP, of every
     element however small. A row without elements, all masked, is 0. NaN or +inf makes a row NaN, and so does nothing
     but -inf; otherwise -inf gives 0. Newton's method finds the threshold in time proportional to the row's length, and
-    then to twice float64's digits.
+    then to twice float64's digits; on a GPU only to twice the dtype's, and elements below 1e-5 (float32) or 1e-14
+    (float64) may there have an error of more than 0.51 ULP, about 1e-14 or 1e-31.
 
     References
     ----------

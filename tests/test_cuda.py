@@ -19,8 +19,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import ml_dtypes
+import mpmath
 import numpy as np
 import pytest
+from test_sparse import POWERS, ROWS, exact, largest_error
 
 import fastact as fa
 from fastact import _cache
@@ -39,6 +41,7 @@ from fastact.backends.cuda import (
     loss_kernels,
     rows,
     softmax_kernels,
+    sparse_kernels,
     views,
 )
 from fastact.softmax import log_softmax, softmax
@@ -47,6 +50,7 @@ ACTIVATIONS = [f for f in map(fa.get, fa.names()) if isinstance(f, fa.Activation
 OPERATIONS = [part for f in ACTIVATIONS for part in (f, f.derivative, f.backward)]
 OPERATIONS += [fa.swiglu, fa.swiglu.backward, fa.geglu.backward, fa.gelu.with_bias]
 BY_NAME = {operation.name: operation for operation in OPERATIONS}
+SPARSE = [fa.sparsemax, fa.entmax15, fa.hardmax]
 FLOATS = ["float32", "float64"]
 
 needs_numba_cuda = pytest.mark.skipif(
@@ -208,19 +212,28 @@ ROW_OPTIONS = {
     "bfloat16": rows.Options("bfloat16", "float32"),
     "all": rows.Options("float32", "float32", 2, 1, True, True),
 }
+ROW_TEMPLATES = {
+    **dict.fromkeys(sorted(softmax_kernels.KINDS), softmax_kernels.row_kernel),
+    **dict.fromkeys(sparse_kernels.KINDS, sparse_kernels.row_kernel),
+}
 
 
 @needs_numba_cuda
 @pytest.mark.parametrize("options", ROW_OPTIONS)
 @pytest.mark.parametrize("layout", ROW_LAYOUTS)
-@pytest.mark.parametrize("key", sorted(softmax_kernels.KINDS), ids=str)
+@pytest.mark.parametrize("key", ROW_TEMPLATES, ids=str)
 def test_code_for_rows(key: tuple[str, int], layout: str, options: str) -> None:
-    code = code_of(softmax_kernels.row_kernel, *key, ROW_LAYOUTS[layout], ROW_OPTIONS[options])
+    code = code_of(ROW_TEMPLATES[key], *key, ROW_LAYOUTS[layout], ROW_OPTIONS[options])
     assert ".entry" in code
     assert ".local" not in code
     assert options == "float64" or ".f64" not in code
-    assert ("shfl" in code) == (layout != "columns")
-    assert ("bar.sync" in code) == (layout != "warps")
+    block = ROW_LAYOUTS[layout].threads * ROW_LAYOUTS[layout].rows
+    assert re.search(rf"\.maxntid\s+{block}\b", code)  # which have registers for all
+    together = key != ("hardmax", 2)  # whose numbers have nothing to do with each other
+    assert ("shfl" in code) == (together and layout != "columns")
+    assert ("bar.sync" in code) == (together and layout != "warps")
+    assert ("bar.red.or" in code) == (key in [("sparsemax", 1), ("entmax15", 1)])  # as often for all of a block
+    assert not re.search(r"\b(add|sub|mul|div)\.f(32|64)", code)  # only .rn: the driver may fuse the others
 
 
 @needs_numba_cuda
@@ -361,7 +374,7 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> None:
         """As the simulator's own, which two threads that come at once give an array each, and two functions of one
         template a single one."""
         caller = sys._getframe(1)
-        key = caller.f_code.co_filename, caller.f_lineno, shape
+        key = caller.f_code.co_filename, caller.f_lineno, shape, dtype
         return self._allocations.setdefault(key, np.empty(shape, dtype))
 
     kernel_api: Any = importlib.import_module("numba.cuda.simulator.kernelapi")
@@ -808,7 +821,9 @@ ROW_SHAPES = [
 @in_simulator
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.parametrize(("shape", "axis"), ROW_SHAPES, ids=str)
-@pytest.mark.parametrize("function", [fa.softmax, fa.log_softmax, fa.softmin, fa.logsumexp], ids=lambda f: f.name)
+@pytest.mark.parametrize(
+    "function", [fa.softmax, fa.log_softmax, fa.softmin, fa.logsumexp, *SPARSE], ids=lambda f: f.name
+)
 def test_simulated_softmax(function: Any, shape: tuple[int, ...], axis: Any) -> None:
     """Forward and backward, into new arrays, in place, and from and to other layouts."""
     x, grad = map(np.asarray, np.random.default_rng(1).normal(0, 3, (2, *shape)))
@@ -837,7 +852,7 @@ def test_simulated_softmax(function: Any, shape: tuple[int, ...], axis: Any) -> 
 @pytest.mark.parametrize(
     ("shape", "axis"), [((2, 1, 3, 4), -1), ((2, 2, 2, 9), -1), ((1, 1, 2, 20), -1), ((2, 1, 5, 3), 2)]
 )
-@pytest.mark.parametrize("function", [fa.softmax, fa.log_softmax, fa.logsumexp], ids=lambda f: f.name)
+@pytest.mark.parametrize("function", [fa.softmax, fa.log_softmax, fa.logsumexp, *SPARSE], ids=lambda f: f.name)
 def test_simulated_softmax_options(function: Any, shape: tuple[int, ...], axis: int, options: str) -> None:
     rng = np.random.default_rng(2)
     x, grad = rng.normal(0, 3, (2, *shape))
@@ -867,7 +882,7 @@ def test_simulated_softmax_options(function: Any, shape: tuple[int, ...], axis: 
     ("dtype", "result"), [("f2", None), ("f2", "f4"), ("f4", "f2"), ("f4", "f8"), ("i2", None), ("?", None)]
 )
 @pytest.mark.parametrize("shape", [(3, 7), (2, 20)], ids=str)
-@pytest.mark.parametrize("function", [fa.softmax, fa.log_softmax, fa.logsumexp], ids=lambda f: f.name)
+@pytest.mark.parametrize("function", [fa.softmax, fa.log_softmax, fa.logsumexp, *SPARSE], ids=lambda f: f.name)
 def test_simulated_softmax_dtypes(function: Any, shape: tuple[int, ...], dtype: str, result: str | None) -> None:
     x = (np.random.default_rng(1).normal(0, 3, shape)).astype(dtype)
     y = over_axes(function, x, dtype=result)
@@ -900,10 +915,55 @@ def test_simulated_bfloat16() -> None:
 def test_simulated_row_specials(n: int) -> None:
     head = np.array([[0, np.nan, 1], [np.inf, 0, 1], [-np.inf] * 3, [-np.inf, 0, 0], [1e4, 1e4, -1e4]], np.float32)
     x = np.concatenate([head, np.full((5, n - 3), -np.inf, np.float32)], 1)
-    for function in (fa.softmax, fa.log_softmax, fa.logsumexp):
+    for function in (fa.softmax, fa.log_softmax, fa.logsumexp, *SPARSE):
         for part in (x, x[:2]):  # of which two long rows are taken in parts
             wanted = on_cpu(function, part, axis=-1)
             np.testing.assert_allclose(over_axes(function, part), wanted, rtol=1e-6)
+
+
+@in_simulator
+@pytest.mark.usefixtures("simulator")
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("function", [fa.sparsemax, fa.entmax15], ids=lambda f: f.name)
+def test_simulated_sparse_error(function: Any, dtype: str) -> None:
+    power = POWERS[function.name]
+    for name, make in ROWS.items():
+        x = make(power, np.dtype(dtype))
+        if len(x) <= 500:
+            y = over_axes(function, x)
+            with mpmath.workdps(700 if name in ("farther", "largest", "subnormal") else 100):
+                assert largest_error(y, exact(x, y, power)) <= function.max_ulp, name
+
+
+@in_simulator
+@pytest.mark.usefixtures("simulator")
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("function", SPARSE, ids=lambda f: f.name)
+def test_simulated_sparse_alone(function: Any, axis: int) -> None:
+    """A row has the bits that it has beside others, whose thresholds take other numbers of steps to find."""
+    x = np.random.default_rng(0).normal(size=(9, 9)).astype(np.float32) * np.float32(4) ** -np.arange(9, dtype="f4")
+    x = np.moveaxis(x, 1, 1 - axis)
+    y = over_axes(function, x, axis=axis)
+    for i in range(9):
+        assert_same(over_axes(function, x.take([i], 1 - axis), axis=axis), y.take([i], 1 - axis))
+
+
+@in_simulator
+@pytest.mark.usefixtures("simulator")
+@pytest.mark.parametrize("shape", [(3, 5), (2, 21)], ids=str)
+@pytest.mark.parametrize("function", SPARSE, ids=lambda f: f.name)
+def test_simulated_sparse_does_not_read(function: Any, shape: tuple[int, ...]) -> None:
+    """x under the mask, and the gradient for what is 0; rows of NaN stay NaN."""
+    x, grad = np.random.default_rng(0).normal(0, 1, (2, *shape))
+    mask = np.random.default_rng(1).random(shape) < 0.8
+    y = on_cpu(function, x, where=mask)
+    assert_same(over_axes(function, np.where(mask, x, np.nan), where=mask), y)
+    grad[y == 0] = np.nan
+    y[0] = np.nan
+    wanted = on_cpu(function, grad, y)
+    for out in (None, grad.copy(), y.copy()):
+        operands = [out if out is not None and np.array_equal(out, o, equal_nan=True) else o for o in (grad, y)]
+        np.testing.assert_allclose(over_axes(function, *operands, out=out), wanted, atol=1e-15)
 
 
 @in_simulator
@@ -1223,7 +1283,7 @@ def test_gpu_softmax_family(kind: Kind, shape: tuple[int, ...], axis: Any, dtype
     x, grad = rng.normal(0, 3, (2, *shape)).astype(dtype)
     mask = rng.random(shape) < 0.7
     tolerance = {"float16": 1e-3, "float32": 2e-6, "float64": 1e-14}[dtype]
-    for function in (fa.softmax, fa.log_softmax, fa.softmin, fa.logsumexp):
+    for function in (fa.softmax, fa.log_softmax, fa.softmin, fa.logsumexp, *SPARSE):
         for options in ({}, {"where": mask}, {"temperature": 0.5}):
             given = {name: kind.put(value) if name == "where" else value for name, value in options.items()}
             wanted = function(x, axis, **options) if function is not fa.logsumexp else function(x, axis=axis, **options)

@@ -23,7 +23,7 @@ from fastact._axes import (
 )
 from fastact._errors import BackendError
 
-from . import softmax_kernels
+from . import softmax_kernels, sparse_kernels
 from .call_elementwise import contiguous, copy_to
 from .compiling import Template, register
 from .launching import Call, call_on
@@ -122,8 +122,6 @@ def _over_axes(
 ) -> View:  # fmt: skip
     """The operation over `axes`, to `target` or a new array of the given shape."""
     x, arrays = views[-1], len(views)
-    if (kind, arrays) not in softmax_kernels.KINDS:
-        raise BackendError(f"backend 'cuda' has no {kind}; copy x to the host")
     computed = reduced(x.shape, axes) if kind == "logsumexp" and arrays == 1 else x.shape
     shape = computed if shape is None else shape
     natural = np.result_type(*(float_dtype(kind, view.dtype) for view in views))
@@ -184,7 +182,9 @@ def _rows(
         views[-1].dtype.name, result.dtype.name, (len(mask_arguments) - 2) // 2 if mask_arguments else 0,
         (len(count_arguments) - 1) // 2 if count_arguments else 0, causal, divisor != 1,
     )  # fmt: skip
-    layout = layout_of(rows, n, inner, wide)
+    template, layout = softmax_kernels.row_kernel, layout_of(rows, n, inner, wide)
+    if (kind, len(views)) in sparse_kernels.KINDS:
+        template, layout = sparse_kernels.row_kernel, layout._replace(parts=1)
     queries = shape[first - 1] if causal else 1
     pointers = [view.pointer for view in views]
     rest = [rows, n, inner, wide.type(divisor), *mask_arguments, *count_arguments, queries]
@@ -196,7 +196,7 @@ def _rows(
 
     blocks = -(-rows // layout.rows)
     if layout.parts == 1:
-        run(softmax_kernels.row_kernel, blocks, result.pointer)
+        run(template, blocks, result.pointer)
     else:
         sums = call.new((4 * rows * layout.parts,), wide)
         run(softmax_kernels.partial_kernel, blocks, sums.pointer)

@@ -22,7 +22,7 @@ from numba.core.types import BaseTuple
 from fastact import _cache
 from fastact._primitives import COMPILED, JIT_OPTIONS, PRIMITIVES, fma, install
 
-from . import device, elementwise_kernels, loss_kernels, rows, softmax_kernels, tiles
+from . import device, elementwise_kernels, loss_kernels, rows, softmax_kernels, sparse_kernels, tiles
 from .device import Kernel
 from .elementwise_kernels import contiguous_kernel, half_kernel
 from .libraries import dtype_of
@@ -33,7 +33,7 @@ __all__ = ["SIMULATED", "code_library", "kernel", "machine_code", "ptx", "regist
 Template = Callable[..., Kernel]
 
 #: The modules whose functions name numba.cuda.
-KERNEL_MODULES = (device, elementwise_kernels, rows, tiles, softmax_kernels, loss_kernels)
+KERNEL_MODULES = (device, elementwise_kernels, rows, tiles, softmax_kernels, sparse_kernels, loss_kernels)
 
 SIMULATED: bool = config.ENABLE_CUDASIM  # type: ignore[attr-defined]
 

@@ -7,6 +7,7 @@ installs what is compiled. The others make device functions for the kernels' tem
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,8 +37,10 @@ def log1p(z: Any) -> Any:
 
 
 def fma(a: Any, b: Any, c: Any) -> Any:
-    """a * b + c, rounded once. This body is the simulator's, which has some digits more than it takes."""
-    return type(c)(np.longdouble(a) * np.longdouble(b) + np.longdouble(c))
+    """a * b + c, rounded once. This body is the simulator's."""
+    if not np.isfinite(a * b + c):
+        return a * b + c
+    return type(c)(float(Fraction(float(a)) * Fraction(float(b)) + Fraction(float(c))))
 
 
 def from_bfloat16(bits: Any, like: Any) -> Any:

@@ -129,7 +129,7 @@ class Reductions(NamedTuple):
     add: Callable[..., Any]  # (total, low, value): total + low + value, what rounding took from it apart (two-sum)
     maximum: Callable[..., Any]  # NaN if there is one
     total: Callable[..., Any]  # (total, low), added as pairs
-    sum: Callable[..., Any]  # of numbers whose sum is exact
+    sum: Callable[..., Any]  # of numbers whose sum is exact, or need not be
 
 
 def reductions(layout: Layout, dtype: Any) -> Reductions:

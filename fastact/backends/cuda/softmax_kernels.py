@@ -24,7 +24,16 @@ from .libraries import dtype_of
 from .rows import Layout, Options, counting_types, larger_of, locating, mask_tools, reductions
 from .tiles import accumulated, folded, loading, mapped, paired, storing
 
-__all__ = ["KINDS", "Sums", "difference_exp", "finishing_kernel", "partial_kernel", "row_kernel", "summing"]
+__all__ = [
+    "KINDS",
+    "Sums",
+    "arguments_of",
+    "difference_exp",
+    "finishing_kernel",
+    "partial_kernel",
+    "row_kernel",
+    "summing",
+]
 
 #: The module numba.cuda, once compiling.py has imported it.
 cuda: Any = None
@@ -281,7 +290,7 @@ def _nothing(kind: str, arrays: int, dtype: Any) -> Any:
     return dtype(-np.inf) if kind == "log_softmax" and arrays == 1 else dtype(0)
 
 
-def _arguments(operands: int, options: Options, *middle: np.dtype[Any]) -> tuple[Any, ...]:
+def arguments_of(operands: int, options: Options, *middle: np.dtype[Any]) -> tuple[Any, ...]:
     """What (operands, ..., rows, n, inner, divisor, mask, counts, queries) are."""
     stored, long = (dtype_of(options.stored),) * operands, np.int64
     return stored, *middle, long, long, long, options.number, *counting_types(options), long
@@ -320,7 +329,7 @@ def row_kernel(kind: str, arrays: int, layout: Layout, options: Options) -> Kern
         row = (operands, start_of(q, n, inner), inner, mask, mask_place(mask, q), divisor)
         compute(row, out, q, h, min(end, count_of(counts, q, n, queries)), end, active)
 
-    return Kernel(kernel, _arguments(arrays, options, dtype_of(options.result)), layout.block)
+    return Kernel(kernel, arguments_of(arrays, options, dtype_of(options.result)), layout.block)
 
 
 def _parts(layout: Layout, options: Options) -> Function:
@@ -354,7 +363,7 @@ def partial_kernel(kind: str, arrays: int, layout: Layout, options: Options) -> 
             i = 4 * (q * parts + part)
             sums[i], sums[i + 1], sums[i + 2], sums[i + 3] = m, total, low, count
 
-    return Kernel(kernel, _arguments(arrays, options, np.dtype(options.number)), layout.block)
+    return Kernel(kernel, arguments_of(arrays, options, np.dtype(options.number)), layout.block)
 
 
 def finishing_kernel(kind: str, arrays: int, layout: Layout, options: Options) -> Kernel:
@@ -368,4 +377,4 @@ def finishing_kernel(kind: str, arrays: int, layout: Layout, options: Options) -
         finish(row, out, q, start, stop, end, active, found)
 
     middle = np.dtype(options.number), dtype_of(options.result)
-    return Kernel(kernel, _arguments(arrays, options, *middle), layout.block)
+    return Kernel(kernel, arguments_of(arrays, options, *middle), layout.block)
