@@ -366,13 +366,10 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> None:
     backend.register()
     for module in (elementwise_kernels, call_elementwise):
         monkeypatch.setattr(module, "THREADS", THREADS)
-    sys.setswitchinterval(1e-6)  # the simulator's threads wait for each other by looking again and again
-    for module in compiling.KERNEL_MODULES:  # a thread's first warning must not add it while another looks
-        vars(module).setdefault("__warningregistry__", {})
+    simulated_block: Any = importlib.import_module("simulated_block")
 
     def shared_array(self: Any, shape: int, dtype: Any) -> np.ndarray:
-        """As the simulator's own, which two threads that come at once give an array each, and two functions of one
-        template a single one."""
+        """As the simulator's own, which two functions of one template share even if their arrays differ."""
         caller = sys._getframe(1)
         key = caller.f_code.co_filename, caller.f_lineno, shape, dtype
         return self._allocations.setdefault(key, np.empty(shape, dtype))
@@ -399,7 +396,8 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> None:
             taken = iter(flat)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)  # infinities
-                device.cuda.jit(kernel.function)[grid, block](*arguments(kernel.arguments, taken))
+                given = list(arguments(kernel.arguments, taken))
+                simulated_block.launch(kernel.function, grid, block, given, compiling.KERNEL_MODULES)
             assert not list(taken)
 
     @contextmanager
