@@ -24,6 +24,7 @@ class ndarray(NDArrayOperatorsMixin):
 
     waits = 0
     device = Device()
+    __cuda_array_interface__: Any = None  # that it is there says where the array is
 
     def __init__(self, host: Any) -> None:
         self.host = np.asarray(host)
@@ -43,10 +44,6 @@ class ndarray(NDArrayOperatorsMixin):
     @property
     def data(self) -> Any:
         return SimpleNamespace(ptr=self.host.ctypes.data)
-
-    @property
-    def __cuda_array_interface__(self) -> Any:
-        raise AssertionError("its presence counts, no more")
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise TypeError("Implicit conversion to a NumPy array is not allowed")
