@@ -6,9 +6,11 @@ new activation is covered without a line here.
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import importlib.util
 import os
+import pickle
 import re
 import subprocess
 import sys
@@ -22,6 +24,7 @@ import ml_dtypes
 import mpmath
 import numpy as np
 import pytest
+import simulated_cupy
 from test_sparse import POWERS, ROWS, exact, largest_error
 
 import fastact as fa
@@ -995,6 +998,142 @@ def test_simulated_errors() -> None:
         on_simulator(fa.relu, x, out=frozen)
 
 
+# --- the trainer ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def host_cupy(simulator: None, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The module that passes for cupy, with kernels in the simulator."""
+    monkeypatch.setitem(sys.modules, "cupy", simulated_cupy)
+    return simulated_cupy
+
+
+#: (output, loss, units, hidden activation, optimizer)
+TRAINED = [
+    ("softmax", "cross_entropy", 3, "relu", "adam"),
+    ("sigmoid", "bce", 1, "leaky_relu", "sgd"),
+    ("identity", "mse", 2, "softsign", "adam"),
+    ("tanh", "huber", 1, "tanh", "sgd"),
+]
+
+
+def network(output: str, loss: str, units: int, hidden: str, optimizer: str, **settings: Any) -> fa.MLP:
+    settings = {"seed": 0, "learning_rate": 0.05, "batch_size": 4, "dtype": np.float64, **settings}
+    return fa.MLP((3, 4, units), hidden, output, loss, optimizer, **settings)
+
+
+def samples(loss: str, units: int, n: int = 10) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(3)
+    y = rng.normal(size=(n, units)) if loss in ("mse", "huber") else rng.integers(0, max(units, 2), n)
+    return rng.normal(size=(n, 3)), y
+
+
+def assert_trains_as_on_cpu(cupy: Any, kind: Any, dtype: str, n: int) -> None:
+    """Loss by loss, weight by weight and prediction by prediction, but for rounding."""
+    x, y = samples(kind[1], kind[2], n)
+    cpu, gpu = (network(*kind, dtype=dtype, device=name) for name in ("cpu", "cuda"))
+    assert_same(cupy.asnumpy(gpu.parameters), cpu.parameters)
+    for model in (cpu, gpu):
+        model.fit(x, y, epochs=2, validation=(x[:5], y[:5]))
+    close = {"float32": {"rtol": 1e-3, "atol": 1e-4}, "float64": {"rtol": 1e-9, "atol": 1e-11}}[dtype]
+    for array in ("parameters", "gradients"):
+        found = getattr(gpu, array)
+        assert type(found) is cupy.ndarray
+        np.testing.assert_allclose(cupy.asnumpy(found), getattr(cpu, array), **close)
+    assert gpu.history.keys() == cpu.history.keys()
+    for name in gpu.history.keys() - {"seconds"}:
+        assert {type(value) for value in gpu.history[name]} == {float}
+        np.testing.assert_allclose(gpu.history[name], cpu.history[name], **close)
+    calls = ["forward", "predict", *(["predict_proba"] if cpu.loss.classifies else [])]
+    for call in calls:
+        wanted, found, there = getattr(cpu, call)(x), getattr(gpu, call)(x), getattr(gpu, call)(cupy.asarray(x))
+        assert type(found) is np.ndarray
+        assert type(there) is cupy.ndarray
+        assert found.dtype == wanted.dtype
+        np.testing.assert_allclose(found, wanted, **close)
+        assert_same(cupy.asnumpy(there), found)
+    assert type(gpu.score(x, y)) is float
+    assert gpu.score(cupy.asarray(x), y) == gpu.score(x, cupy.asarray(y)) == pytest.approx(cpu.score(x, y), rel=1e-3)
+
+
+@in_simulator
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("kind", TRAINED, ids=lambda kind: kind[1])
+def test_simulated_training(host_cupy: Any, kind: Any, dtype: str) -> None:
+    assert_trains_as_on_cpu(host_cupy, kind, dtype, 6)
+
+
+@in_simulator
+@pytest.mark.parametrize("kind", TRAINED[:2], ids=lambda kind: kind[1])
+def test_simulated_training_waits_once_an_epoch(host_cupy: Any, kind: Any) -> None:
+    """However many batches it has."""
+    waits = []
+    for n in (4, 10):
+        x, y = map(host_cupy.asarray, samples(kind[1], kind[2], n))
+        model, before = network(*kind, device="cuda"), host_cupy.ndarray.waits
+        model.fit(x, y, epochs=1)
+        waits.append(host_cupy.ndarray.waits - before)
+    assert waits[0] == waits[1]
+
+
+@in_simulator
+def test_simulated_trainer_moves_between_sides(host_cupy: Any, tmp_path: Any) -> None:
+    """Copies stay on the device, a file has none, and training goes on alike on either."""
+    kind, (x, y) = TRAINED[0], samples("cross_entropy", 3)
+    model = network(*kind, device="cuda").fit(x, y, epochs=1)
+    model.save(tmp_path / "model")
+    loaded = fa.MLP.load(tmp_path / "model", device="cuda")
+    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model)), loaded):
+        assert twin.device == "cuda"
+        assert repr(twin) == repr(model)
+        assert_same(twin.forward(x), model.forward(x))
+    on_host = fa.MLP.load(tmp_path / "model")
+    assert on_host.device == "cpu"
+    assert type(on_host.parameters) is np.ndarray
+    assert type(on_host.predict(host_cupy.asarray(x))) is host_cupy.ndarray
+    np.testing.assert_allclose(on_host.fit(x, y, epochs=1).parameters, model.fit(x, y, epochs=1).parameters.host)
+    model.layers[0].weights, model.layers[0].bias = np.ones((3, 4)), [1, 2, 3, 4]
+    assert model.layers[0].weights.host.tolist() == [[1] * 4] * 3
+    assert model.layers[0].bias.host.tolist() == [1, 2, 3, 4]
+
+
+@in_simulator
+def test_simulated_trainer_checks_data_where_it_is(host_cupy: Any) -> None:
+    """With the messages of the CPU, and without a copy to the host."""
+    kind, (x, y) = TRAINED[0], samples("cross_entropy", 3)
+    model, regression = network(*kind, device="cuda"), network(*TRAINED[2], device="cuda")
+    before = model.forward(x)
+    spoilt, wide = x.copy(), np.ones((10, 3)) * 1e300
+    spoilt[7, 2] = np.nan
+    for each, wrong_x, wrong_y in [
+        (model, spoilt, y), (model, x[0], y), (model, x[:, :2], y), (model, x[:0], y), (model, x.astype(complex), y),
+        (model, x, y[:9]), (model, x, y + 1), (model, x, y + 0.5), (model, x, np.ones((10, 3))),
+        (network(*TRAINED[1], device="cuda"), x, y + 2), (regression, x, y), (regression, x, np.full((10, 2), np.inf)),
+        (network(*kind, device="cuda", dtype=np.float32), wide, y),
+    ]:  # fmt: skip
+        messages = []
+        for data in ((wrong_x, wrong_y), map(host_cupy.asarray, (wrong_x, wrong_y))):
+            with pytest.raises((TypeError, ValueError)) as caught:
+                each.fit(*data, epochs=1)
+            messages.append(f"{caught.type} {caught.value}")
+        assert messages[0] == messages[1]
+    assert_same(model.forward(x), before)
+
+
+@in_simulator
+@pytest.mark.usefixtures("host_cupy")
+def test_simulated_trainer_diverges_back_to_the_epoch_before() -> None:
+    x, y = samples("mse", 2)
+    model = network(*TRAINED[2], device="cuda").fit(x, y, epochs=1)
+    before = [array.host.copy() for array in (model.parameters, model.optimizer.state)]
+    model.optimizer.learning_rate = 1e300
+    with pytest.raises(FloatingPointError, match=r"epoch 2 .* learning_rate below 1e\+300"):
+        model.fit(x, y, epochs=1)
+    assert_same(model.parameters.host, before[0])
+    assert_same(model.optimizer.state.host, before[1])
+    assert len(model.history["loss"]) == 1
+
+
 # --- on a GPU ---------------------------------------------------------------------------------------------------------
 
 
@@ -1322,6 +1461,13 @@ def test_gpu_cross_entropy(kind: Kind, dtype: str) -> None:
             for each, expected in zip(got, wanted, strict=True):
                 scale = np.abs(expected).max()
                 np.testing.assert_allclose(kind.get(each), expected, rtol=0, atol=20 * np.finfo(dtype).eps * scale)
+
+
+@on_gpu
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("kind", TRAINED, ids=lambda kind: kind[1])
+def test_gpu_trainer(cupy: Any, kind: Any, dtype: str) -> None:
+    assert_trains_as_on_cpu(cupy, kind, dtype, 50)
 
 
 @on_gpu

@@ -6,11 +6,13 @@ import copy
 import json
 import pickle
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import simulated_cupy
 from numpy.typing import NDArray
 
 import fastact as fa
@@ -478,6 +480,33 @@ def test_a_missing_file_and_a_missing_folder_are_file_errors(tmp_path: Path) -> 
         trained().save(tmp_path / "none" / "model.npz")
 
 
+# ---- the device
+
+
+def test_the_device_is_the_cpu_unless_said_and_stands_in_no_file(tmp_path: Path) -> None:
+    model = trained(device="cpu")
+    assert model.device == classifier().device == "cpu"
+    assert "device='cpu'" in repr(model)
+    model.save(tmp_path / "model")
+    with np.load(tmp_path / "model") as archive:
+        assert b"device" not in archive["header"].tobytes()
+    with pytest.raises(ValueError, match=r"^unknown device 'gpu'"):
+        fa.MLP.load(tmp_path / "model", device="gpu")
+
+
+def test_a_gpu_needs_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(fa.MissingDependencyError, match=r'needs cupy.*pip install "fastact\[cupy\]"'):
+        classifier(device="cuda")
+
+
+@pytest.mark.skipif(fa.backends()["cuda"] == "available", reason="there is a GPU")
+def test_a_gpu_that_is_missing_is_named_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", simulated_cupy)
+    with pytest.raises(fa.BackendError, match=re.escape(fa.backends()["cuda"])):
+        classifier(device="cuda")
+
+
 # ---- wrong input
 
 
@@ -507,6 +536,7 @@ def test_a_missing_file_and_a_missing_folder_are_file_errors(tmp_path: Path) -> 
         ({"batch_size": True}, TypeError, "batch_size must be an integer, got True"),
         ({"seed": -1}, ValueError, "seed must be at least 0, got -1"),
         ({"dtype": np.float16}, TypeError, "dtype must be float32 or float64, got float16"),
+        ({"device": "gpu"}, ValueError, "unknown device 'gpu'"),
     ],
 )
 def test_wrong_settings(arguments: dict[str, Any], error: type[Exception], message: str) -> None:

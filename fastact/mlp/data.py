@@ -13,23 +13,28 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastact._errors import UnknownNameError, nearest
+from fastact.mlp.devices import namespace_of
 
 __all__ = ["as_choice", "as_floats", "as_integer", "as_rate", "as_table"]
 
 
 def as_floats(values: ArrayLike, name: str, dtype: DTypeLike) -> NDArray[Any]:
-    """`values` as a contiguous array of `dtype` without nan and inf; not copied where that already holds."""
-    array = np.asarray(values)
+    """`values` as a contiguous array of `dtype` without nan and inf; not copied where that already holds.
+
+    Arrays on the GPU are checked there and stay there.
+    """
+    xp = namespace_of(values)
+    array = xp.asarray(values)
     if array.dtype.kind not in "biuf":
         raise TypeError(
             f"{name} has dtype {array.dtype}, not real numbers; convert it with {name}.astype(float), "
             f"or labels with np.unique({name}, return_inverse=True)[1]"
         )
     with np.errstate(over="ignore"):
-        floats = np.ascontiguousarray(array, dtype)
-    finite = np.isfinite(floats)
+        floats = xp.ascontiguousarray(array, dtype)
+    finite = xp.isfinite(floats)
     if not finite.all():
-        where = tuple(int(i) for i in np.argwhere(~finite)[0])
+        where = tuple(int(i) for i in xp.argwhere(~finite)[0])
         raise ValueError(
             f"{name}[{', '.join(map(str, where))}] is {array[where]}, not a finite {floats.dtype.name}; "
             "remove, fill or scale such values first"

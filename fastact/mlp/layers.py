@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from fastact.mlp.devices import moved, namespace_of
 
 __all__ = ["Dense"]
 
@@ -31,14 +32,15 @@ class Dense:
     def __init__(
         self, shape: tuple[int, int], activation: Any, parameters: NDArray[Any], gradients: NDArray[Any]
     ) -> None:
+        self._xp = namespace_of(parameters)
         split = shape[0] * shape[1]
         self.activation = activation
         self._weights, self._bias = parameters[:split].reshape(shape), parameters[split:]
         self.weights_gradient, self.bias_gradient = gradients[:split].reshape(shape), gradients[split:]
         # f acts on single elements, or mixes a row as softmax does: then its backward takes the output.
         self._elementwise = hasattr(activation, "derivative")
-        self.input = np.empty((0, shape[0]), parameters.dtype)
-        self.preactivation = self.output = np.empty((0, shape[1]), parameters.dtype)
+        self.input = self._xp.empty((0, shape[0]), parameters.dtype)
+        self.preactivation = self.output = self._xp.empty((0, shape[1]), parameters.dtype)
 
     @property
     def weights(self) -> NDArray[Any]:
@@ -46,7 +48,7 @@ class Dense:
 
     @weights.setter
     def weights(self, value: ArrayLike) -> None:
-        self._weights[...] = value
+        self._weights[...] = moved(value, self._xp)
 
     @property
     def bias(self) -> NDArray[Any]:
@@ -54,7 +56,7 @@ class Dense:
 
     @bias.setter
     def bias(self, value: ArrayLike) -> None:
-        self._bias[...] = value
+        self._bias[...] = moved(value, self._xp)
 
     def forward(self, x: NDArray[Any]) -> NDArray[Any]:
         preactivation = x @ self._weights  # local names: several threads may predict with one model
@@ -71,8 +73,8 @@ class Dense:
 
     def backward_parameters(self, grad: NDArray[Any]) -> None:
         """From the gradient by `preactivation` to those by weights and bias."""
-        np.matmul(self.input.T, grad, out=self.weights_gradient)
-        np.add.reduce(grad, axis=0, out=self.bias_gradient)
+        self._xp.matmul(self.input.T, grad, out=self.weights_gradient)
+        self._xp.add.reduce(grad, axis=0, out=self.bias_gradient)
 
     def backward_input(self, grad: NDArray[Any]) -> NDArray[Any]:
         """From the gradient by `preactivation` to the gradient by `input`."""

@@ -1,8 +1,8 @@
 """The losses: what they ask of `y`, their value and gradient at the output layer, how they read a prediction.
 
 Imported by `model.py`. Values and gradients are fastact's own losses'; cross-entropies are computed from the
-preactivations of the output layer, where both stay exact for saturated units. A new loss is a subclass of `Loss` and
-one entry in `LOSSES`.
+preactivations of the output layer, where both stay exact for saturated units. On the GPU, values and scores are arrays
+there of no dimensions, so that nobody waits for them. A new loss is a subclass of `Loss` and one entry in `LOSSES`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 import fastact as fa
 from fastact.mlp.data import as_choice, as_floats
+from fastact.mlp.devices import namespace_of
 from fastact.mlp.layers import Dense
 
 __all__ = ["Loss", "loss_for"]
@@ -38,22 +39,22 @@ class Loss(ABC):
     def function(self) -> Any:
         """The function of fastact's that computes it."""
 
-    def value(self, layer: Dense, target: NDArray[Any]) -> float:
+    def value(self, layer: Dense, target: NDArray[Any]) -> Any:
         """Mean loss of the batch that went through the output `layer` last."""
-        return float(self.function(layer.preactivation, target))
+        return self.function(layer.preactivation, target)
 
-    def value_and_gradient(self, layer: Dense, target: NDArray[Any]) -> tuple[float, NDArray[Any]]:
+    def value_and_gradient(self, layer: Dense, target: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
         """`value`, and its gradient by `layer.preactivation`."""
-        value, gradient = self.function.value_and_grad(layer.preactivation, target)
-        return float(value), gradient
+        return self.function.value_and_grad(layer.preactivation, target)
 
     @abstractmethod
     def predict(self, output: NDArray[Any]) -> NDArray[Any]:
         """What the network's output says in the terms of `y`."""
 
-    def score(self, output: NDArray[Any], target: NDArray[Any]) -> float:
+    def score(self, output: NDArray[Any], target: NDArray[Any]) -> Any:
         """Share of right predictions."""
-        return float(np.count_nonzero(self.predict(output) == self.predict(target))) / len(target)
+        right = self.predict(output) == self.predict(target)
+        return namespace_of(right).count_nonzero(right) / len(target)
 
 
 class Regression(Loss):
@@ -76,22 +77,23 @@ class Regression(Loss):
             raise ValueError(f"{name} has shape {floats.shape}; {units} output units want (samples, {units})")
         return table
 
-    def value(self, layer: Dense, target: NDArray[Any]) -> float:
-        return float(self.function(layer.output, target))
+    def value(self, layer: Dense, target: NDArray[Any]) -> Any:
+        return self.function(layer.output, target)
 
-    def value_and_gradient(self, layer: Dense, target: NDArray[Any]) -> tuple[float, NDArray[Any]]:
+    def value_and_gradient(self, layer: Dense, target: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
         value, gradient = self.function.value_and_grad(layer.output, target)
-        return float(value), layer.backward_activation(gradient)
+        return value, layer.backward_activation(gradient)
 
     def predict(self, output: NDArray[Any]) -> NDArray[Any]:
         return output[:, 0] if output.shape[1] == 1 else output
 
-    def score(self, output: NDArray[Any], target: NDArray[Any]) -> float:
-        residual = np.square(output - target, dtype=np.float64).sum(axis=0)
-        total = np.square(target - target.mean(axis=0, dtype=np.float64)).sum(axis=0)
+    def score(self, output: NDArray[Any], target: NDArray[Any]) -> Any:
+        xp = namespace_of(target)
+        residual = xp.square(output - target, dtype=np.float64).sum(axis=0)
+        total = xp.square(target - target.mean(axis=0, dtype=np.float64)).sum(axis=0)
         constant = (target == target[0]).all(axis=0)  # nothing to explain: 1 if met exactly, else 0
-        r2 = np.where(constant, residual == 0, 1 - residual / np.where(constant, 1, total))
-        return float(r2.mean())
+        r2 = xp.where(constant, residual == 0, 1 - residual / xp.where(constant, 1, total))
+        return r2.mean()
 
 
 class BinaryCrossEntropy(Loss):
@@ -106,9 +108,9 @@ class BinaryCrossEntropy(Loss):
         if labels.ndim != 1 and labels.shape[1:] != (1,):
             raise ValueError(f"{name} has shape {labels.shape}; bce wants (samples,) or (samples, 1)")
         labels = labels.reshape(-1, 1)
-        wrong = np.flatnonzero((labels != 0) & (labels != 1))
-        if wrong.size:
-            raise ValueError(f"{name}[{wrong[0]}] is {labels[wrong[0], 0]:g}; bce takes the labels 0 and 1")
+        wrong = _first((labels != 0) & (labels != 1))
+        if wrong is not None:
+            raise ValueError(f"{name}[{wrong}] is {float(labels[wrong, 0]):g}; bce takes the labels 0 and 1")
         return labels
 
     @property
@@ -129,18 +131,18 @@ class CrossEntropy(Loss):
     def targets(self, y: ArrayLike, name: str, units: int, dtype: DTypeLike) -> NDArray[Any]:
         floats = as_floats(y, name, dtype)
         if floats.ndim == 2 and floats.shape[1] == units:
-            wrong = np.flatnonzero((floats < 0).any(axis=1) | (abs(floats.sum(axis=1) - 1) > 1e-3))
-            if wrong.size:
-                raise ValueError(f"{name}[{wrong[0]}] is no distribution; it must be non-negative with sum 1")
+            wrong = _first((floats < 0).any(axis=1) | (abs(floats.sum(axis=1) - 1) > 1e-3))
+            if wrong is not None:
+                raise ValueError(f"{name}[{wrong}] is no distribution; it must be non-negative with sum 1")
             return floats
         if floats.ndim != 1 and floats.shape[1:] != (1,):
             raise ValueError(f"{name} has shape {floats.shape}; give (samples,) labels or (samples, {units})")
-        labels = floats.reshape(-1)
-        wrong = np.flatnonzero((labels < 0) | (labels >= units) | (labels != np.floor(labels)))
-        if wrong.size:
-            found = f"{name}[{wrong[0]}] is {labels[wrong[0]]:g}"
+        xp, labels = namespace_of(floats), floats.reshape(-1)
+        wrong = _first((labels < 0) | (labels >= units) | (labels != xp.floor(labels)))
+        if wrong is not None:
+            found = f"{name}[{wrong}] is {float(labels[wrong]):g}"
             raise ValueError(f"{found}; {units} output units take the labels 0 to {units - 1}")
-        return np.eye(units, dtype=dtype)[labels.astype(np.intp)]
+        return xp.eye(units, dtype=dtype)[labels.astype(np.intp)]
 
     @property
     def function(self) -> Any:
@@ -148,6 +150,11 @@ class CrossEntropy(Loss):
 
     def predict(self, output: NDArray[Any]) -> NDArray[Any]:
         return output.argmax(axis=1)
+
+
+def _first(wrong: NDArray[np.bool]) -> int | None:
+    """The first sample for which it is true, if there is one."""
+    return int(wrong.argmax()) if wrong.any() else None
 
 
 LOSSES: dict[str, Loss] = {

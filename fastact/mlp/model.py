@@ -6,6 +6,7 @@ The one public object of this folder. The training step is the loop in `_epoch` 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -20,6 +21,7 @@ import fastact as fa
 from fastact._errors import require
 from fastact.mlp import files
 from fastact.mlp.data import as_choice, as_integer, as_rate, as_table
+from fastact.mlp.devices import DEVICES, moved, namespace_for, namespace_of
 from fastact.mlp.initialisers import INITIALISERS, suited_to
 from fastact.mlp.layers import Dense
 from fastact.mlp.losses import loss_for
@@ -52,13 +54,18 @@ class MLP:
     seed : int, optional
         Decides weights and shuffling: equal seeds and data give equal bits.
     dtype : {float32, float64}
+    device : {"cpu", "cuda"}
+        Where the model is kept and computed. "cuda" is the current GPU; it needs CuPy, which the extra "cupy" brings
+        for CUDA 13 (for CUDA 12 install cupy-cuda12x). Equal seeds give equal initial weights and shuffling on both.
+        Data may be on either side whatever the device: it is copied once, and predictions return to its side.
 
     Attributes
     ----------
     layers : list of Dense
         Weights, bias, their gradients, and the arrays of the last forward pass.
     parameters, gradients : ndarray
-        All of the layers' parameters and gradients as one flat vector each; the layers hold views.
+        All of the layers' parameters and gradients as one flat vector each; the layers hold views. On the device, as
+        all arrays of the layers are: NumPy's or CuPy's.
     optimizer : Optimiser
         Its `learning_rate` may be changed between epochs.
     history : dict of lists
@@ -86,6 +93,7 @@ class MLP:
         batch_size: int = 32,
         seed: int | None = None,
         dtype: DTypeLike = np.float32,
+        device: str = "cpu",
     ) -> None:
         if not hasattr(layer_sizes, "__iter__"):
             raise TypeError(f"layer_sizes must list the units per layer, such as (2, 4, 1); got {layer_sizes!r}")
@@ -104,11 +112,13 @@ class MLP:
         self.dtype = np.dtype(dtype)
         if self.dtype not in (np.float32, np.float64):
             raise TypeError(f"dtype must be float32 or float64, got {self.dtype}")
+        self.device = as_choice(device, "device", DEVICES)
+        self._xp = namespace_for(self.device)
 
         shapes = list(pairwise(sizes))
         ends = np.cumsum([0] + [(rows + 1) * columns for rows, columns in shapes])
-        self.parameters = np.zeros(ends[-1], self.dtype)
-        self.gradients = np.zeros_like(self.parameters)
+        self.parameters = self._xp.zeros(int(ends[-1]), self.dtype)
+        self.gradients = self._xp.zeros_like(self.parameters)
         self.optimizer = OPTIMISERS[as_choice(optimizer, "optimizer", OPTIMISERS)](
             self.parameters,
             self.gradients,
@@ -125,8 +135,8 @@ class MLP:
             self.layers.append(layer)
 
     def __repr__(self) -> str:
-        settings = ", ".join(f"{name}={value!r}" for name, value in self._settings().items())
-        return f"MLP({settings})"
+        settings = {**self._settings(), "device": self.device}
+        return f"MLP({', '.join(f'{name}={value!r}' for name, value in settings.items())})"
 
     # ---- training
 
@@ -171,9 +181,9 @@ class MLP:
                 record = self._epoch(x, target)
                 if held_out is not None:
                     output = self._forward(held_out[0])
-                    record["val_loss"] = self.loss.value(self.layers[-1], held_out[1])
+                    record["val_loss"] = float(self.loss.value(self.layers[-1], held_out[1]))
                     if self.loss.classifies:
-                        record["val_accuracy"] = self.loss.score(output, held_out[1])
+                        record["val_accuracy"] = float(self.loss.score(output, held_out[1]))
                 for name, value in record.items():
                     self.history.setdefault(name, []).append(value)
                 advance(f"loss {record['loss']:.4f}")
@@ -182,32 +192,41 @@ class MLP:
         return self
 
     def _epoch(self, x: NDArray[Any], target: NDArray[Any]) -> dict[str, float]:
-        optimizer = self.optimizer
+        optimizer, xp = self.optimizer, self._xp
         before = self.parameters.copy(), optimizer.state.copy(), optimizer.steps
         started = time.perf_counter()
-        loss = accuracy = 0.0
-        order = self._rng.permutation(len(x))
+        losses, scores = [], []
+        order = moved(self._rng.permutation(len(x)), xp)
         with np.errstate(all="ignore"):  # divergence is looked for once, below
             for start in range(0, len(x), self.batch_size):
                 rows = order[start : start + self.batch_size]
                 batch = target[rows]
-                loss += self._backpropagate(x[rows], batch) * len(rows)
+                losses.append(self._backpropagate(x[rows], batch))
                 if self.loss.classifies:
-                    accuracy += self.loss.score(self.layers[-1].output, batch) * len(rows)
+                    scores.append(self.loss.score(self.layers[-1].output, batch))
                 optimizer.step()
-        if not all(np.isfinite(a).all() for a in (loss, self.parameters, optimizer.state)):
+        loss = self._mean(losses, len(x))
+        if not (math.isfinite(loss) and all(xp.isfinite(a).all() for a in (self.parameters, optimizer.state))):
             self.parameters[...], optimizer.state[...], optimizer.steps = before
             raise FloatingPointError(
-                f"diverged in epoch {len(self.history.get('loss', ())) + 1} (loss {loss / len(x):g}); "
+                f"diverged in epoch {len(self.history.get('loss', ())) + 1} (loss {loss:g}); "
                 f"the weights before it are kept; try a learning_rate below {optimizer.learning_rate:g}"
             )
-        record = {"loss": loss / len(x)}
+        record = {"loss": loss}
         if self.loss.classifies:
-            record["accuracy"] = accuracy / len(x)
+            record["accuracy"] = self._mean(scores, len(x))
         record["seconds"] = time.perf_counter() - started
         return record
 
-    def _backpropagate(self, x: NDArray[Any], target: NDArray[Any]) -> float:
+    def _mean(self, of_batches: list[Any], samples: int) -> float:
+        """Over the samples; on the GPU, this is where an epoch is waited for."""
+        *full, last = moved(self._xp.asarray(of_batches), np).tolist()
+        total = 0.0
+        for value in full:
+            total += value * self.batch_size
+        return (total + last * (samples - len(full) * self.batch_size)) / samples
+
+    def _backpropagate(self, x: NDArray[Any], target: NDArray[Any]) -> Any:
         """The loss of one batch; fills `gradients`."""
         self._forward(x)
         loss, grad = self.loss.value_and_gradient(self.layers[-1], target)
@@ -219,13 +238,14 @@ class MLP:
 
     def loss_and_gradients(self, X: ArrayLike, y: ArrayLike) -> tuple[float, NDArray[Any]]:
         """The mean loss over the data, and `gradients` filled with its gradient by `parameters`."""
-        return self._backpropagate(*self._pair(X, y, "")), self.gradients
+        return float(self._backpropagate(*self._pair(X, y, ""))), self.gradients
 
     # ---- prediction
 
     def forward(self, X: ArrayLike) -> NDArray[Any]:
         """The output layer's activations (samples, outputs); `layers` keep what led to them."""
-        return self._forward(as_table(X, "X", self.layer_sizes[0], self.dtype))
+        x = as_table(X, "X", self.layer_sizes[0], self.dtype)
+        return moved(self._forward(moved(x, self._xp)), namespace_of(X))
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Labels (samples,), or for mse and huber the outputs: (samples,) of one unit, (samples, outputs) of more."""
@@ -236,12 +256,12 @@ class MLP:
         if not self.loss.classifies:
             raise TypeError(f"predict_proba needs a classifying loss, this model has {self.loss.name}; use predict")
         output = self.forward(X)
-        return np.hstack([1 - output, output]) if output.shape[1] == 1 else output
+        return namespace_of(output).hstack([1 - output, output]) if output.shape[1] == 1 else output
 
     def score(self, X: ArrayLike, y: ArrayLike) -> float:
         """Accuracy, or for mse and huber R^2."""
         x, target = self._pair(X, y, "")
-        return self.loss.score(self._forward(x), target)
+        return float(self.loss.score(self._forward(x), target))
 
     def _forward(self, x: NDArray[Any]) -> NDArray[Any]:
         for layer in self.layers:
@@ -253,31 +273,34 @@ class MLP:
         target = self.loss.targets(y, f"{prefix}y", self.layer_sizes[-1], self.dtype)
         if len(x) != len(target):
             raise ValueError(f"{prefix}X has {len(x)} samples and {prefix}y {len(target)}; they must pair up")
-        return x, target
+        return moved(x, self._xp), moved(target, self._xp)
 
     # ---- storage
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write weights, settings, history, optimiser and random state to `path`, all or nothing."""
+        """Write weights, settings, history, optimiser and random state to `path`, all or nothing; not the device."""
         files.write(path, *self._pack())
 
     @classmethod
-    def load(cls, path: str | PathLike[str]) -> Self:
+    def load(cls, path: str | PathLike[str], device: str = "cpu") -> Self:
         """The model that `save` wrote: predicts the same bits, and `fit` goes on as if it had never stopped.
+
+        `device` is as in the constructor, and need not be the one that the model was trained on.
 
         Raises
         ------
         ValueError
             The file is no model, is damaged, or uses an activation that is not registered here.
         """
+        as_choice(device, "device", DEVICES)
         header, arrays = files.read(path)
         try:
-            return cls._unpack(header, arrays)
+            return cls._unpack(header, arrays, device)
         except (LookupError, TypeError, ValueError) as error:
             raise ValueError(f"{path}: cannot make a model of it: {error}") from error
 
     def _settings(self) -> dict[str, Any]:
-        """The constructor's arguments, as JSON can hold them."""
+        """The constructor's arguments but the device, as JSON can hold them."""
         return {
             "layer_sizes": list(self.layer_sizes),
             "activation": [layer.activation.name for layer in self.layers[:-1]],
@@ -299,23 +322,26 @@ class MLP:
             "steps": self.optimizer.steps,
             "random_state": self._rng.bit_generator.state,
         }
+        return header, {name: moved(array, np) for name, array in self._arrays().items()}
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
         arrays = {"optimizer_state": self.optimizer.state}
         for i, layer in enumerate(self.layers):
             arrays |= {f"weights_{i}": layer.weights, f"bias_{i}": layer.bias}
-        return header, arrays
+        return arrays
 
     @classmethod
-    def _unpack(cls, header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
-        model = cls(**header["settings"])
-        for name, array in model._pack()[1].items():
-            array[...] = arrays[name]
+    def _unpack(cls, header: dict[str, Any], arrays: dict[str, NDArray[Any]], device: str) -> Self:
+        model = cls(**header["settings"], device=device)
+        for name, array in model._arrays().items():
+            array[...] = moved(arrays[name], model._xp)
         model.history = {name: [float(v) for v in values] for name, values in header["history"].items()}
         model.optimizer.steps = as_integer(header["steps"], "steps", 0)
         model._rng.bit_generator.state = header["random_state"]
         return model
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self)._unpack, self._pack()  # a copy's layers must be views of its own parameters
+        return type(self)._unpack, (*self._pack(), self.device)  # a copy's layers must be views of its own parameters
 
 
 def _activation(f: Any) -> Any:

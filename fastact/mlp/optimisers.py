@@ -9,8 +9,9 @@ import math
 from abc import ABC, abstractmethod
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
+
+from fastact.mlp.devices import namespace_of
 
 __all__ = ["OPTIMISERS", "Optimiser"]
 
@@ -38,9 +39,10 @@ class Optimiser(ABC):
         self.gradients = gradients
         self.learning_rate = learning_rate
         self.momentum = momentum
-        self.state = np.zeros((self.rows, parameters.size), parameters.dtype)
+        self._xp = namespace_of(parameters)
+        self.state = self._xp.zeros((self.rows, parameters.size), parameters.dtype)
         self.steps = 0
-        self._scratch = np.empty_like(parameters)
+        self._scratch = self._xp.empty_like(parameters)
 
     @abstractmethod
     def step(self) -> None:
@@ -58,7 +60,7 @@ class SGD(Optimiser):
         velocity = self.state[0]
         velocity *= self.momentum
         velocity += self.gradients
-        np.multiply(velocity, self.learning_rate, out=self._scratch)
+        self._xp.multiply(velocity, self.learning_rate, out=self._scratch)
         self.parameters -= self._scratch
 
 
@@ -76,18 +78,18 @@ class Adam(Optimiser):
     def step(self) -> None:
         self.steps += 1
         mean, square = self.state
-        scratch = self._scratch
+        xp, scratch = self._xp, self._scratch
         mean *= self.momentum
         mean += self.gradients
         square *= self.beta2
-        np.multiply(self.gradients, self.gradients, out=scratch)
+        xp.multiply(self.gradients, self.gradients, out=scratch)
         square += scratch
         # m_hat / (sqrt(v_hat) + epsilon) with the two factors taken out of the arrays
         mean_scale = (1 - self.momentum) / (1 - self.momentum**self.steps)
         root_scale = math.sqrt((1 - self.beta2) / (1 - self.beta2**self.steps))
-        np.sqrt(square, out=scratch)
+        xp.sqrt(square, out=scratch)
         scratch += self.epsilon / root_scale
-        np.divide(mean, scratch, out=scratch)
+        xp.divide(mean, scratch, out=scratch)
         scratch *= self.learning_rate * mean_scale / root_scale
         self.parameters -= scratch
 
