@@ -230,8 +230,10 @@ def test_code_for_rows(key: tuple[str, int], layout: str, options: str) -> None:
     assert ".entry" in code
     assert ".local" not in code
     assert options == "float64" or ".f64" not in code
-    block = ROW_LAYOUTS[layout].threads * ROW_LAYOUTS[layout].rows
-    assert re.search(rf"\.maxntid\s+{block}\b", code)  # which have registers for all
+    assert re.search(rf"\.maxntid\s+{ROW_LAYOUTS[layout].block}\b", code)  # which have registers for all
+    if key in softmax_kernels.KINDS and ROW_LAYOUTS[layout].whole and options == "plain":  # each number is read once
+        loads = ROW_LAYOUTS[layout].numbers * (2 if key[1] == 2 and key[0] != "logsumexp" else 1)
+        assert len(re.findall(r"\bld\.global", code)) == loads + (key == ("logsumexp", 2))
     together = key != ("hardmax", 2)  # whose numbers have nothing to do with each other
     assert ("shfl" in code) == (together and layout != "columns")
     assert ("bar.sync" in code) == (together and layout != "warps")
@@ -276,8 +278,8 @@ def test_code_for_sums_of_losses(dtype: str) -> None:
             code = code_of(loss_kernels.sums_kernel, *parameters)
             assert ".local" not in code
             assert dtype == "float64" or ".f64" not in code
-    for parameters in ((dtype, True), (dtype, False)):
-        assert ".local" not in code_of(loss_kernels.nll_kernel, *parameters)
+    for weighted in (True, False):
+        assert ".local" not in code_of(loss_kernels.nll_kernel, dtype, weighted, 256)
     assert "shfl" in code_of(loss_kernels.total_kernel, dtype, 1024)
     assert "shfl" in code_of(loss_kernels.count_kernel, True, 1024)
 

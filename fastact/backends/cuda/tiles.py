@@ -4,7 +4,8 @@ Number k of a tile that begins with number `start` of the row is number start + 
 threads read neighbouring memory. A row is (operands, first, inner, mask, place, divisor): its number j stands first +
 j * inner items from where the operands begin, and counts if the mask at `place` says so.
 
-All of these make device functions, for tiles of `n` numbers.
+All of these make device functions, for tiles of `n` numbers, from those for the two halves, which are one function: few
+are to be compiled.
 """
 
 from __future__ import annotations
@@ -28,40 +29,41 @@ Function = Callable[..., Any]
 
 def mapped(f: Function, n: int) -> Function:
     """f(value, more) of every value."""
-    if n == 0:
-        return cuda.jit(device=True)(lambda values, more: ())
-    before, last = mapped(f, n - 1), n - 1
-    return cuda.jit(device=True)(lambda values, more: before(values, more) + (f(values[last], more),))  # noqa: RUF005
+    if n == 1:
+        return cuda.jit(device=True)(lambda values, more: (f(values[0], more),))
+    half, middle = mapped(f, n // 2), n // 2
+    return cuda.jit(device=True)(lambda values, more: half(values[:middle], more) + half(values[middle:], more))
 
 
 def paired(f: Function, n: int) -> Function:
     """f(a, b, more) of every two values of two tiles."""
-    if n == 0:
-        return cuda.jit(device=True)(lambda a, b, more: ())
-    before, last = paired(f, n - 1), n - 1
-    return cuda.jit(device=True)(lambda a, b, more: before(a, b, more) + (f(a[last], b[last], more),))  # noqa: RUF005
+    if n == 1:
+        return cuda.jit(device=True)(lambda a, b, more: (f(a[0], b[0], more),))
+    half, middle = paired(f, n // 2), n // 2
+    return cuda.jit(device=True)(
+        lambda a, b, more: half(a[:middle], b[:middle], more) + half(a[middle:], b[middle:], more)
+    )
 
 
-def folded(f: Function, n: int, first: int = 0) -> Function:
+def folded(f: Function, n: int) -> Function:
     """f of f of ... of all values, as a tree."""
     if n == 1:
-        return cuda.jit(device=True)(lambda values: values[first])
-    left, right = folded(f, n // 2, first), folded(f, n - n // 2, first + n // 2)
-    return cuda.jit(device=True)(lambda values: f(left(values), right(values)))
+        return cuda.jit(device=True)(lambda values: values[0])
+    half, middle = folded(f, n // 2), n // 2
+    return cuda.jit(device=True)(lambda values: f(half(values[:middle]), half(values[middle:])))
 
 
 def accumulated(add: Function, n: int) -> Function:
     """(total, low) and all values, added by `add` of rows.py."""
-    if n == 0:
-        return cuda.jit(device=True)(lambda total, low, values: (total, low))
-    size = min(n, PLAINLY)
-    plus = cuda.jit(device=True)(lambda a, b: a + b)
-    before, some = accumulated(add, n - size), folded(plus, size, n - size)
+    if n <= PLAINLY:
+        plus = folded(cuda.jit(device=True)(lambda a, b: a + b), n)
+        return cuda.jit(device=True)(lambda total, low, values: add(total, low, plus(values)))
+    half, middle = accumulated(add, n // 2), n // 2
 
     @cuda.jit(device=True)
     def total_of(total, low, values):  # type: ignore[no-untyped-def]
-        total, low = before(total, low, values)
-        return add(total, low, some(values))
+        total, low = half(total, low, values[:middle])
+        return half(total, low, values[middle:])
 
     return total_of
 
@@ -72,24 +74,26 @@ def loading(options: Options, layout: Layout, array: int, nothing: Any, divided:
     _, kept, _ = mask_tools(options)
     threads, columns = layout.threads, layout.columns
 
-    def first_of(n: int) -> Function:
-        if n == 0:
-            return cuda.jit(device=True)(lambda row, start, stop: ())
-        before, far = first_of(n - 1), (n - 1) * threads
+    @cuda.jit(device=True)
+    def one(row, start, left, far):  # type: ignore[no-untyped-def]
+        operands, first, inner, mask, place, divisor = row
+        value = nothing
+        if far < left and kept(mask, place, start + far):
+            value = load(operands[array], first + ((start + far) * inner if columns else start + far))
+            if divided:
+                value = value / divisor
+        return (value,)
 
-        @cuda.jit(device=True)
-        def tile(row, start, stop):  # type: ignore[no-untyped-def]
-            operands, first, inner, mask, place, divisor = row
-            earlier, value = before(row, start, stop), nothing
-            if far < stop - start and kept(mask, place, start + far):
-                value = load(operands[array], first + ((start + far) * inner if columns else start + far))
-                if divided:
-                    value = value / divisor
-            return earlier + (value,)  # noqa: RUF005 (Numba takes no starred tuples)
+    def several(n: int) -> Function:
+        if n == 1:
+            return one
+        half, step = several(n // 2), n // 2 * threads
+        return cuda.jit(device=True)(
+            lambda row, start, left, far: half(row, start, left, far) + half(row, start, left, far + step)
+        )
 
-        return tile
-
-    return first_of(layout.numbers)
+    tile = several(layout.numbers)
+    return cuda.jit(device=True)(lambda row, start, stop: tile(row, start, stop - start, 0))
 
 
 def storing(options: Options, layout: Layout, nothing: Any) -> Function:
@@ -98,21 +102,28 @@ def storing(options: Options, layout: Layout, nothing: Any) -> Function:
     _, kept, _ = mask_tools(options)
     threads, columns = layout.threads, layout.columns
 
-    def first_of(n: int) -> Function:
-        if n == 0:
-            return cuda.jit(device=True)(lambda out, row, start, stop, end, values: None)
-        before, last, far = first_of(n - 1), n - 1, (n - 1) * threads
+    @cuda.jit(device=True)
+    def one(out, row, start, left, room, far, values):  # type: ignore[no-untyped-def]
+        if far < room:
+            _, first, inner, mask, place, _ = row
+            value = nothing
+            if far < left and kept(mask, place, start + far):
+                value = values[0]
+            put(out, first + ((start + far) * inner if columns else start + far), value)
+
+    def several(n: int) -> Function:
+        if n == 1:
+            return one
+        half, middle, step = several(n // 2), n // 2, n // 2 * threads
 
         @cuda.jit(device=True)
-        def store(out, row, start, stop, end, values):  # type: ignore[no-untyped-def]
-            before(out, row, start, stop, end, values)
-            if far < end - start:
-                _, first, inner, mask, place, _ = row
-                value = nothing
-                if far < stop - start and kept(mask, place, start + far):
-                    value = values[last]
-                put(out, first + ((start + far) * inner if columns else start + far), value)
+        def store(out, row, start, left, room, far, values):  # type: ignore[no-untyped-def]
+            half(out, row, start, left, room, far, values[:middle])
+            half(out, row, start, left, room, far + step, values[middle:])
 
         return store
 
-    return first_of(layout.numbers)
+    tile = several(layout.numbers)
+    return cuda.jit(device=True)(
+        lambda out, row, start, stop, end, values: tile(out, row, start, stop - start, end - start, 0, values)
+    )
