@@ -674,8 +674,19 @@ class FakeCuda:
         def __init__(self, array: np.ndarray) -> None:
             super().__init__(array)
 
+        @property
+        def shape(self) -> tuple[int, ...]:
+            return self.array.shape
+
+        @property
+        def size(self) -> int:
+            return self.array.size
+
         def __getitem__(self, part: slice) -> Any:
             return FakeCuda.Array(self.array[part])
+
+        def reshape(self, shape: tuple[int, ...]) -> Any:
+            return FakeCuda.Array(self.array.reshape(shape))
 
         def copy_to_device(self, source: np.ndarray, stream: Any) -> None:
             self.array[...] = source
@@ -697,6 +708,9 @@ class FakeCuda:
 
     def device_array(self, size: int, dtype: Any, stream: Any) -> Any:
         return self.Array(np.empty(size, dtype))
+
+    def get_current_device(self) -> Any:
+        return SimpleNamespace(id=0)
 
 
 @in_simulator
@@ -734,9 +748,31 @@ def test_simulated_chunks(monkeypatch: pytest.MonkeyPatch, tmp_path: Any, layout
         backend.elementwise(fa.leaky_relu, (x, 0.5), {"out": x})
         assert_same(x, fa.leaky_relu(before, 0.5))
         return
-    assert FakeCuda.allocated <= host.SLOTS * 5 * 100
+    assert 0 < FakeCuda.allocated <= host.SLOTS * 5 * 100
+    allocated = FakeCuda.allocated
     with pytest.raises(ValueError, match=r"out has shape \(3,\)"):
         backend.elementwise(fa.leaky_relu, (x, 0.5), {"out": np.zeros(3, np.float32)})
+    if layout == "strided":
+        backend.elementwise(fa.leaky_relu, (x, 0.25), {"out": out})
+        assert FakeCuda.allocated == allocated  # the slots are used again
+
+
+@in_simulator
+@pytest.mark.usefixtures("simulator")
+@pytest.mark.parametrize("function", [fa.softmax, fa.log_softmax, fa.logsumexp, fa.sparsemax], ids=lambda f: f.name)
+def test_simulated_chunks_of_rows(monkeypatch: pytest.MonkeyPatch, function: Any) -> None:
+    for module in (host, call_softmax):
+        monkeypatch.setattr(module, "CHUNK", 100)
+    monkeypatch.setattr(host, "numba_cuda", FakeCuda)
+    x, grad = np.random.default_rng(0).normal(size=(2, 11, 3, 5)).astype(np.float32)
+    for axis in (-1, (1, 2)):
+        y = function(x, axis=axis, backend="cuda")
+        np.testing.assert_allclose(y, function(x, axis=axis), rtol=2e-6, atol=1e-7)
+        g = y if function is fa.logsumexp else grad
+        last = x if function is fa.logsumexp else y
+        out = np.zeros((5, 3, 11), np.float32).T
+        assert function.backward(g, last, axis=axis, out=out, backend="cuda") is out
+        np.testing.assert_allclose(out, function.backward(g, last, axis=axis), rtol=2e-5, atol=1e-6)
 
 
 LAYOUTS = {

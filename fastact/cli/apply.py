@@ -27,13 +27,11 @@ from fastact.cli.options import FILE
 @click.option("--param", "parameters", multiple=True, metavar="KEY=VALUE", help="Such as alpha=0.2.")
 @click.option("--derivative", is_flag=True, help="Apply f' instead of f.")
 @click.option("--axis", type=int, help="For softmax and its like: the axis that sums to 1.  [default: -1]")
-@click.option("--backend", help="Compute with this backend, e.g. parallel, serial, numpy.")
+@click.option("--backend", help="Compute with this backend, e.g. parallel, cuda, numpy.")
 @click.option(
     "--chunk",
     type=click.IntRange(1),
-    default=2**20,
-    show_default=True,
-    help="Elements held in memory at a time.",
+    help="Elements held in memory at a time.  [default: 2**20; for cuda, whose copies overlap in it, 2**27]",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
 def apply(
@@ -44,7 +42,7 @@ def apply(
     derivative: bool,
     axis: int | None,
     backend: str | None,
-    chunk: int,
+    chunk: int | None,
     quiet: bool,
 ) -> None:
     """Apply the activation NAME to the array in IN.npy and write the result to OUT.npy.
@@ -63,6 +61,8 @@ def apply(
     if not elementwise:
         axis = -1 if axis is None else axis
         function = partial(function, axis=stream.AXIS_OF_BLOCK)
+    if chunk is None:
+        chunk = 2**27 if backend == "cuda" else 2**20
     with (
         fa.use_backend(backend) if backend else nullcontext(),
         replacing(target) as temporary,

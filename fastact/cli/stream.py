@@ -29,7 +29,7 @@ NO_SUCH_CALL = (errno.EINVAL, errno.EOPNOTSUPP)
 
 
 def apply(
-    function: Callable[[Array], Any],
+    function: Callable[..., Any],
     source: Path,
     target: Path,
     *,
@@ -53,7 +53,7 @@ def apply(
     reserve(target)
     before, after = as_lines(array, axis), as_lines(result, axis)
     for block in blocks(before.shape, chunk):
-        after[block] = function(before[block])
+        function(before[block], out=after[block])
         release(array)
         release(result)
         advance(before[block].size)
@@ -79,7 +79,7 @@ def normalised(axis: int, ndim: int, path: Path) -> int:
     return axis % ndim
 
 
-def result_dtype(function: Callable[[Array], Any], dtype: np.dtype[Any], path: Path) -> np.dtype[Any]:
+def result_dtype(function: Callable[..., Any], dtype: np.dtype[Any], path: Path) -> np.dtype[Any]:
     """The dtype that the function makes of `dtype`, found out on a single element."""
     try:
         return np.asarray(function(np.zeros((1, 1, 1), dtype))).dtype

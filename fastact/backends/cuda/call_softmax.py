@@ -26,6 +26,7 @@ from fastact._errors import BackendError
 from . import softmax_kernels, sparse_kernels
 from .call_elementwise import contiguous, copy_to
 from .compiling import Template, register
+from .host import CHUNK, in_chunks
 from .launching import Call, call_on
 from .libraries import LIBRARIES, Library, common_library, put, view_of, views_of
 from .rows import Options as RowOptions
@@ -36,19 +37,32 @@ __all__ = ["softmax", "softmax_on_device"]
 
 
 def softmax(kind: str, arrays: tuple[Any, ...], axes: tuple[int, ...], out: Any, options: Any = None) -> Any:
-    """Forward for host arrays (x,), backward for two, checked before; they are copied to the GPU and back."""
+    """Forward for host arrays (x,), backward for two, checked before; they are copied to the GPU and back.
+
+    Large ones in chunks along the first axis, unless rows lie along it or have masks or lengths.
+    """
     register()
     x, options = arrays[-1], options or Options(arrays[-1].dtype)
     if "bfloat16" in (x.dtype.name, options.dtype.name):
         raise BackendError(f"{kind}: backend 'cuda' takes bfloat16 of PyTorch's tensors, not of host arrays")
     if isinstance(options.temperature, np.ndarray):
         raise BackendError(f"{kind}: backend 'cuda' takes one temperature for all; divide x by the array instead")
-    mask, counts = (None if each is None else view_of(put(each)) for each in (options.where, options.lengths))
-    views = [view_of(put(each)) for each in arrays]
-    found = _over_axes(
-        kind, LIBRARIES["numba"], views, None, axes, options.dtype, mask, counts, options.causal, options.temperature
-    )
-    result = found.array.copy_to_host()
+    counting = options.where, options.lengths
+    mask, counts = (None if each is None else view_of(put(each)) for each in counting)
+
+    def compute(operands: list[Any], results: list[Any]) -> View:
+        """With results to new arrays, or to the one given."""
+        views, target = [view_of(each) for each in operands], view_of(results[0]) if results else None
+        rest = options.dtype, mask, counts, options.causal, options.temperature
+        return _over_axes(kind, LIBRARIES["numba"], views, target, axes, *rest)
+
+    apart = x.ndim > 1 + options.causal and 0 not in axes and counting == (None, None)
+    if apart and x.nbytes > CHUNK:
+        shape = reduced(x.shape, axes) if kind == "logsumexp" and len(arrays) == 1 else x.shape
+        result = np.empty(shape, options.dtype) if out is None else out
+        in_chunks(compute, list(arrays), [result], options.dtype)
+        return result
+    result = compute([put(each) for each in arrays], []).array.copy_to_host()
     if out is None:
         return result
     out[...] = result

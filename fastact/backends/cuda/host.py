@@ -2,7 +2,8 @@
 
 A chunk goes into page-locked memory, from there to the GPU, through the kernel, and back, each in the stream of a slot:
 while one slot copies to the GPU, another computes and a third copies back. Memory on both sides is that of the slots,
-however large the arrays are, so that they may be memory maps, and larger than the GPU's memory.
+however large the arrays are, so that they may be memory maps, and larger than the GPU's memory. Slots are kept for the
+next call that needs such: to lock their pages takes longer than to copy them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from fastact._axes import overlaps
 
 from .libraries import is_number, numba_cuda, put
 
-__all__ = ["from_host", "loop_dtype"]
+__all__ = ["CHUNK", "from_host", "in_chunks", "loop_dtype"]
 
 #: Bytes of a chunk of one array, and chunks that are on their way.
 CHUNK = 1 << 25
@@ -48,7 +49,7 @@ def from_host(
         hosts[carrier] = np.array([hosts[carrier]])
     shape = np.broadcast_shapes(*(np.shape(o) for o in hosts))
     if max(o.nbytes for o in hosts if isinstance(o, np.ndarray)) > CHUNK:
-        found = _in_chunks(elementwise, operation, hosts, shape, outs, wanted)
+        found = _elementwise_in_chunks(elementwise, operation, hosts, shape, outs, wanted)
         return found if operation.outputs > 1 else found[0]
     moved = tuple(put(o) if isinstance(o, np.ndarray) and o.ndim else o for o in hosts)
     computed = elementwise(operation, moved, {"dtype": wanted})
@@ -72,18 +73,7 @@ def _host_array(name: str, operand: Any) -> np.ndarray | np.generic:
     return array if array.ndim else array[()]
 
 
-class _Slot:
-    """The stream and the memory, on both sides, of one chunk."""
-
-    def __init__(self, size: int, inputs: list[np.dtype[Any]], outputs: list[np.dtype[Any]]) -> None:
-        cuda = numba_cuda()
-        self.stream = cuda.stream()
-        self.staged = [cuda.pinned_array(size, dtype) for dtype in (*inputs, *outputs)]
-        self.arrays = [cuda.device_array(size, dtype, stream=self.stream) for dtype in (*inputs, *outputs)]
-        self.part: Any = None  # where the results go that are on their way
-
-
-def _in_chunks(
+def _elementwise_in_chunks(
     elementwise: Elementwise, operation: Any, hosts: list[Any], shape: tuple[int, ...], outs: tuple[Any, ...],
     wanted: Any,
 ) -> tuple[np.ndarray, ...]:  # fmt: skip
@@ -96,15 +86,55 @@ def _in_chunks(
             wrong = f"out has shape {result.shape} and dtype {result.dtype}"
             raise ValueError(f"{wrong}, the result {shape} and {dtype}; pass such an array")
     arrays = [np.broadcast_to(o, shape) for o in hosts if isinstance(o, np.ndarray) and o.ndim]
-    arrays = [each.copy() if any(overlaps(each, result) for result in results) else each for each in arrays]
+    targets = list(results)
     if all(each.flags.c_contiguous for each in (*arrays, *results)):
         arrays, targets = [each.reshape(-1) for each in arrays], [each.reshape(-1) for each in results]
-    else:
-        targets = list(results)
-    row = math.prod(targets[0].shape[1:])
+
+    def compute(chunks: list[Any], computed: list[Any]) -> None:
+        ready = iter(chunks)
+        operands = tuple(next(ready) if isinstance(o, np.ndarray) and o.ndim else o for o in hosts)
+        elementwise(operation, operands, {"dtype": wanted, "out": tuple(computed)})
+
+    in_chunks(compute, arrays, targets, dtype)
+    return results
+
+
+class _Slot:
+    """The stream and the memory, on both sides, of one chunk."""
+
+    def __init__(self, size: int, inputs: tuple[np.dtype[Any], ...], outputs: tuple[np.dtype[Any], ...]) -> None:
+        cuda = numba_cuda()
+        self.stream = cuda.stream()
+        self.staged = [cuda.pinned_array(size, dtype) for dtype in (*inputs, *outputs)]
+        self.arrays = [cuda.device_array(size, dtype, stream=self.stream) for dtype in (*inputs, *outputs)]
+        self.part: Any = None  # where the results go that are on their way
+
+    def shaped(self, chunk: Any, shape: tuple[int, ...]) -> Any:
+        if chunk.shape == shape:
+            return chunk
+        array = chunk.reshape(shape)
+        array.stream = self.stream  # which Numba's reshape forgets
+        return array
+
+
+#: The slots of the last call that needed some, by what they hold.
+_idle: dict[Any, list[_Slot]] = {}
+
+
+def in_chunks(
+    compute: Callable[[list[Any], list[Any]], Any], arrays: list[np.ndarray], targets: list[np.ndarray],
+    dtype: np.dtype[Any],
+) -> None:  # fmt: skip
+    """compute(chunks, results) on the GPU, for chunks along the first axis, which all arrays have in common.
+
+    Results are computed in `dtype` and may be an input's memory, of which what is still to be read is copied before.
+    """
+    arrays = [each.copy() if any(overlaps(each, target) for target in targets) else each for each in arrays]
+    row = max(math.prod(each.shape[1:]) for each in (*arrays, *targets))
     length = max(1, CHUNK // max(1, row * max(each.itemsize for each in (*arrays, *targets))))
-    inputs = [each.dtype.newbyteorder("=") for each in arrays]
-    slots = [_Slot(length * row, inputs, [dtype] * len(targets)) for _ in range(SLOTS)]
+    key = length * row, tuple(each.dtype.newbyteorder("=") for each in arrays), (dtype,) * len(targets)
+    device = numba_cuda().get_current_device().id
+    slots = _idle.pop((device, key), None) or [_Slot(*key) for _ in range(SLOTS)]
 
     def finish(slot: _Slot) -> None:
         if slot.part is not None:
@@ -117,21 +147,21 @@ def _in_chunks(
     for number, part in enumerate(_parts(len(targets[0]), length)):
         slot = slots[number % SLOTS]
         finish(slot)
-        size = len(targets[0][part]) * row
-        for array, staged, moved in zip(arrays, slot.staged, slot.arrays, strict=False):
+        chunks = [memory[: each[part].size] for each, memory in zip((*arrays, *targets), slot.arrays, strict=True)]
+        for array, staged, chunk in zip(arrays, slot.staged, chunks, strict=False):
             whole = array[part]
-            _copy(staged[:size].reshape(whole.shape), whole)
-            moved[:size].copy_to_device(staged[:size], stream=slot.stream)
-        ready = iter(slot.arrays)
-        operands = tuple(next(ready)[:size] if isinstance(o, np.ndarray) and o.ndim else o for o in hosts)
-        computed = tuple(each[:size] for each in ready)
-        elementwise(operation, operands, {"dtype": wanted, "out": computed})
-        for result, staged in zip(computed, slot.staged[len(arrays) :], strict=True):
-            result.copy_to_host(staged[:size], stream=slot.stream)
+            _copy(staged[: whole.size].reshape(whole.shape), whole)
+            chunk.copy_to_device(staged[: whole.size], stream=slot.stream)
+        shapes = [each[part].shape for each in (*arrays, *targets)]
+        shaped = [slot.shaped(chunk, shape) for chunk, shape in zip(chunks, shapes, strict=True)]
+        compute(shaped[: len(arrays)], shaped[len(arrays) :])
+        for chunk, staged in zip(chunks[len(arrays) :], slot.staged[len(arrays) :], strict=True):
+            chunk.copy_to_host(staged[: chunk.size], stream=slot.stream)
         slot.part = part
     for number in range(SLOTS):
         finish(slots[(number + -(-len(targets[0]) // length)) % SLOTS])
-    return results
+    _idle.clear()
+    _idle[device, key] = slots
 
 
 def _parts(n: int, length: int) -> Iterator[slice]:
