@@ -67,7 +67,8 @@ class ElementwiseOperation(Operation):
         self.input_names = inputs
         self.parameters = dict(parameters)
         self.dtypes = dtypes
-        self._scalar = jitted(formula)
+        #: The jitted formula, for this package's own backends; `scalar` is the users'.
+        self.jitted = jitted(formula)
         #: The formula as plain NumPy runs it, on whole arrays.
         self.plain = formula
         #: keyword -> its value -> the operation that it selects
@@ -131,7 +132,7 @@ class ElementwiseOperation(Operation):
         key = row, array_parameters or not self.parameters
         if key not in self._loops:
             dtype, parameters = np.dtype(self.dtypes[row]), len(self.parameters)
-            address = serial.compile_loop(self._scalar, self.inputs, parameters, self.outputs, dtype, key[1])
+            address = serial.compile_loop(self.jitted, self.inputs, parameters, self.outputs, dtype, key[1])
             operands = self.inputs + parameters + self.outputs
             self._loops[key] = address, nanoseconds_per_element(address, operands, parameters, dtype)
         return self._loops[key]
@@ -151,7 +152,7 @@ class ElementwiseOperation(Operation):
     def scalar(self) -> Any:
         """The jitted formula, callable inside your own `numba.njit` and `numba.cuda.jit` code."""
         _dispatch.offer_to_cuda()
-        return self._scalar
+        return self.jitted
 
     def run(self, threads: int, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Apply the ufunc with this threading to arrays and parameters."""

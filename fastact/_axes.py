@@ -156,6 +156,8 @@ def check_lengths(dtype: np.dtype[Any], lengths: Shape, shape: Shape, axes: tupl
 
 def as_temperature(temperature: ArrayLike, shape: Shape) -> float | NDArray[np.float64]:
     """The argument `temperature`, a number or an array of len(shape) dimensions."""
+    if type(temperature) is float and temperature > 0:
+        return temperature
     array = np.asarray(temperature, np.float64)
     if not _broadcasts(array.shape[::-1], shape[::-1]):
         raise ValueError(f"temperature of shape {array.shape} does not broadcast to x of shape {shape}")

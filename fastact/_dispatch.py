@@ -62,6 +62,7 @@ def _check_name(name: str, source: str) -> str:
     return name
 
 
+@functools.cache
 def _load(name: str) -> ModuleType:
     """The module of a backend that works here."""
     module = importlib.import_module(BACKENDS[name][0])

@@ -50,7 +50,7 @@ class Gated(ElementwiseOperation):
     """
 
     def __init__(self, name: str, activation: Activation, summary: str, reference: str) -> None:
-        super().__init__(name, _unit(activation._scalar), ("value", "gate"), {})
+        super().__init__(name, _unit(activation.jitted), ("value", "gate"), {})
         self.plain = _unit(activation.plain)
         self.activation = activation
         self.formula = f"value * {activation.name}(gate)"
@@ -76,7 +76,7 @@ class GatedBackward(ElementwiseOperation):
 
     def __init__(self, unit: Gated) -> None:
         slope = unit.activation.backward
-        formula, inputs = _gradients(unit.activation._scalar, slope._scalar), ("grad_output", *unit.input_names)
+        formula, inputs = _gradients(unit.activation.jitted, slope.jitted), ("grad_output", *unit.input_names)
         super().__init__(f"{unit.name}_backward", formula, inputs, {}, outputs=2)
         self.plain = _gradients(unit.activation.plain, slope.plain)
         self._unit = unit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from itertools import chain
@@ -26,7 +27,10 @@ from .elementwise_kernels import (
 from .host import from_host, loop_dtype
 from .launching import Call, call_on
 from .libraries import common_library, views_of
-from .views import View, check_out, collapse
+from .views import View, check_out, check_writeable, collapse
+
+#: How many kinds of calls are remembered.
+MOST_OUTCOMES = 4096
 
 __all__ = ["addresses", "contiguous", "copy_to", "elementwise", "items_of", "placed"]
 
@@ -34,54 +38,75 @@ __all__ = ["addresses", "contiguous", "copy_to", "elementwise", "items_of", "pla
 def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     """Apply an operation to device arrays of one library, or to host arrays, which are copied to the GPU and back."""
     register()
+    outs, wanted = _keywords(operation, keywords) if keywords else ((None,) * operation.outputs, None)
+    views = views_of((*operands, *(out for out in outs if out is not None)))
+    if not any(isinstance(view, View) for view in views):
+        return from_host(elementwise, operation, operands, outs, wanted)
+
+    library = common_library(operation.name, views)
+    views, given = views[: len(operands)], views[len(operands) :]
+    arrays = [o for o in views if isinstance(o, View)]
+    dtype, shape = _outcome(operation, operands, views, given, wanted)
+    with call_on(library, [*arrays, *given]) as call:
+        if not given:
+            results = [call.new(shape, dtype) for _ in outs]
+            _run(call, operation.jitted, dtype, views, results)
+            finished = [library.finished(result) for result in results]
+            return tuple(finished) if operation.outputs > 1 else finished[0]
+        targets = iter(given)
+        wished = [None if out is None else next(targets) for out in outs]
+        results = [
+            call.new(shape, dtype) if target is None or any(map(target.hides, arrays)) else target for target in wished
+        ]
+        _run(call, operation.jitted, dtype, views, results)
+        for target, result in zip(wished, results, strict=True):
+            if target is not None and result is not target:
+                copy_to(call, result, target)
+    pairs = zip(outs, results, strict=True)
+    finished = [library.finished(result) if out is None else out for out, result in pairs]
+    return tuple(finished) if operation.outputs > 1 else finished[0]
+
+
+def _keywords(operation: Any, keywords: dict[str, Any]) -> tuple[tuple[Any, ...], Any]:
+    """The arguments `out`, one for each result, and `dtype`; others may only say what is so anyway."""
     keywords = dict(keywords)
-    outs, wanted = _outputs(operation, keywords.pop("out", None)), keywords.pop("dtype", None)
+    out, wanted = keywords.pop("out", None), keywords.pop("dtype", None)
     for keyword, default in {"where": True, "casting": "same_kind", "order": "K", "subok": True}.items():
         value = keywords.pop(keyword, default)
         if type(value) is not type(default) or value != default:
             raise BackendError(f"backend 'cuda' takes out= and dtype=, not {keyword}=; the CPU backends take it")
     if keywords:
         raise TypeError(f"{operation.name}() got an unexpected keyword argument {next(iter(keywords))!r}")
-    views = views_of((*operands, *(out for out in outs if out is not None)))
-    if not any(isinstance(view, View) for view in views):
-        return from_host(elementwise, operation, operands, outs, wanted)
-
-    library = common_library(operation.name, views)
-    given_outs = iter(views[len(operands) :])
-    views = views[: len(operands)]
-    targets = [None if out is None else next(given_outs) for out in outs]
-    arrays = [o for o in views if isinstance(o, View)]
-    kinds = tuple(o.dtype if isinstance(o, (View, np.generic)) else type(o) for o in views)
-    dtype = loop_dtype(*operation.loop_for(operands, None if wanted is None else np.dtype(wanted)), kinds)
-    shape = arrays[0].shape if len(arrays) == 1 else np.broadcast_shapes(*(view.shape for view in arrays))
-    given = [target for target in targets if target is not None]
-    if given:
-        shape = np.broadcast_shapes(shape, given[0].shape)
-    for each in given:
-        check_out(each, shape, dtype)
-    with call_on(library, [*arrays, *given]) as call:
-        results = []
-        for target in targets:
-            fits = target is not None and not any(map(target.hides, arrays))
-            results.append(target if target is not None and fits else call.new(shape, dtype))
-        _run(call, operation.scalar, dtype, views, results)
-        for out_view, result in zip(targets, results, strict=True):
-            if out_view is not None and result is not out_view:
-                copy_to(call, result, out_view)
-    finished = tuple(
-        library.finished(result) if out is None else out for out, result in zip(outs, results, strict=True)
-    )
-    return finished if operation.outputs > 1 else finished[0]
-
-
-def _outputs(operation: Any, out: Any) -> tuple[Any, ...]:
-    """The argument `out`, one for each result."""
-    if out is None:
-        return (None,) * operation.outputs
-    outs = out if isinstance(out, tuple) else (out,)
+    outs = out if isinstance(out, tuple) else (out,) * (1 if out is not None else operation.outputs)
     if len(outs) != operation.outputs:
         raise ValueError(f"out has {len(outs)} arrays; {operation.name} has {operation.outputs} results")
-    return outs
+    return outs, wanted
+
+
+#: What `_outcome` has found out.
+_outcomes: dict[Any, tuple[np.dtype[Any], tuple[int, ...]]] = {}
+
+
+def _outcome(
+    operation: Any, operands: tuple[Any, ...], views: Sequence[Any], given: Sequence[View], wanted: Any
+) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """The dtype and the shape of the results, which the arrays `given` for them must have."""
+    kinds = tuple((o.dtype, o.shape) if isinstance(o, View) else o.dtype if isinstance(o, np.generic) else type(o)
+                  for o in views)  # fmt: skip
+    key = operation, kinds, tuple((view.dtype, view.shape) for view in given), wanted
+    found = _outcomes.get(key)
+    if found is None:
+        dtypes = tuple(kind[0] if isinstance(kind, tuple) else kind for kind in kinds)
+        dtype = loop_dtype(*operation.loop_for(operands, None if wanted is None else np.dtype(wanted)), dtypes)
+        shape = np.broadcast_shapes(*(o.shape for o in (*views, *given[:1]) if isinstance(o, View)))
+        for view in given:
+            check_out(view, shape, dtype)
+        if len(_outcomes) >= MOST_OUTCOMES:
+            _outcomes.clear()
+        found = _outcomes[key] = dtype, shape
+    for view in given:
+        check_writeable(view)
+    return found
 
 
 class Places(NamedTuple):
@@ -103,26 +128,53 @@ def placed(shape: tuple[int, ...], operands: Sequence[Any], results: Sequence[Vi
     return Places(shape, list(chain(*of_operands)), list(chain(*of_results)), unit)
 
 
+class Plan(NamedTuple):
+    """All of a launch but addresses and numbers."""
+
+    template: Template
+    parameters: tuple[Any, ...]
+    grid: int
+    steps: list[int]  # after the operands
+    rest: list[int]  # after the results
+
+
+#: What of a view decides about a launch.
+Geometry = tuple[np.dtype[Any], tuple[int, ...], tuple[int, ...], bool]
+
+
+@functools.lru_cache(maxsize=4096)
+def _plan(
+    formula: Callable[..., Any], dtype: np.dtype[Any], operands: tuple[Geometry | None, ...],
+    results: tuple[Geometry, ...],
+) -> Plan | None:  # fmt: skip
+    """The launch for operands that are arrays or, where there is None, numbers; None if there is nothing to compute."""
+    sources = [each and View(None, 0, *each[:3]) for each in operands]
+    targets = [View(None, 0, *each[:3]) for each in results]
+    shape, steps, result_steps, unit = placed(results[0][1], sources, targets)
+    size = math.prod(shape)
+    if size == 0:
+        return None
+    parameters: tuple[Any, ...] = formula, items_of(sources), len(targets), dtype
+    arrays = [each for each in (*operands, *results) if each is not None]
+    if not unit:
+        parameters, rest = (*parameters, len(shape)), [*result_steps, *shape, size]
+        return Plan(strided_kernel, parameters, -(-size // THREADS), steps, rest)
+    if all(each[0].itemsize == 2 and each[3] for each in arrays):
+        return Plan(half_kernel, parameters, -(-size // (THREADS * HALVES_PER_THREAD)), [], [size])
+    return Plan(contiguous_kernel, parameters, -(-size // (THREADS * PER_THREAD)), [], [size])
+
+
 def _run(
     call: Call, formula: Callable[..., Any], dtype: np.dtype[Any], operands: Sequence[Any], results: Sequence[View]
 ) -> None:
     """The formula's results, of operands that are views and numbers, to arrays of one shape."""
-    shape, steps, result_steps, unit = placed(results[0].shape, operands, results)
-    size = math.prod(shape)
-    if size == 0:
-        return
-    views = [each for each in (*operands, *results) if isinstance(each, View)]
-    parameters: tuple[Any, ...] = formula, items_of(operands), len(results), dtype
-    pointers, outputs = addresses(operands, dtype), [result.pointer for result in results]
-    template: Template
-    if not unit:
-        template, per_block, parameters = strided_kernel, THREADS, (*parameters, len(shape))
-        arguments = [*pointers, *steps, *outputs, *result_steps, *shape]
-    elif all(view.dtype.itemsize == 2 and view.pointer % 16 == 0 for view in views):
-        template, per_block, arguments = half_kernel, THREADS * HALVES_PER_THREAD, [*pointers, *outputs]
-    else:
-        template, per_block, arguments = contiguous_kernel, THREADS * PER_THREAD, [*pointers, *outputs]
-    call.launch(template, parameters, views, -(-size // per_block), THREADS, [*arguments, size])
+    of_operands = tuple(o.geometry if isinstance(o, View) else None for o in operands)
+    plan = _plan(formula, dtype, of_operands, tuple(result.geometry for result in results))
+    if plan is not None:
+        outputs = [result.pointer for result in results]
+        arguments = [*addresses(operands, dtype), *plan.steps, *outputs, *plan.rest]
+        views = [each for each in (*operands, *results) if isinstance(each, View)]
+        call.launch(plan.template, plan.parameters, views, plan.grid, THREADS, arguments)
 
 
 def items_of(operands: Sequence[Any]) -> Items:

@@ -72,7 +72,7 @@ def cross_entropy(
         else:
             copy_to(call, _share(reduction, rows), scale)
         if rows:
-            layout = layout_of(rows, n, inner, wide)
+            layout = layout_of(rows, n, inner, wide.itemsize)
             kind = Targets(gradient, weights is not None, smoothing > 0, y.dtype.name if dense else "")
             call.launch(
                 loss_kernel, (layout, Options(dtype.name, dtype.name), kind),
@@ -153,7 +153,7 @@ def elementwise_loss(
         blocks = min(BLOCKS, -(-size // THREADS))
         sums, scale = call.new((2 * blocks,), wide), call.new((1,), DOUBLE)
         if size:
-            kind = operation.scalar, items_of(given), dtype, gradient, len(places.shape), THREADS
+            kind = operation.jitted, items_of(given), dtype, gradient, len(places.shape), THREADS
             call.launch(
                 sums_kernel, kind, [*arrays, sums, *_some(grad)], blocks, THREADS,
                 [*addresses(given, dtype), *places.steps, *_pointers(grad), sums.pointer, *places.shape, size],

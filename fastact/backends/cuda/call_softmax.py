@@ -28,7 +28,7 @@ from .call_elementwise import contiguous, copy_to
 from .compiling import Template, register
 from .host import CHUNK, in_chunks
 from .launching import Call, call_on
-from .libraries import LIBRARIES, Library, common_library, put, view_of, views_of
+from .libraries import LIBRARIES, Library, common_library, name_of, put, view_of, views_of
 from .rows import Options as RowOptions
 from .rows import layout_of
 from .views import View, check_out, merge
@@ -193,10 +193,10 @@ def _rows(
         count_arguments = [counts.pointer, *kept, *steps]
     wide = wide_dtype(views[-1].dtype, result.dtype)
     options = RowOptions(
-        views[-1].dtype.name, result.dtype.name, (len(mask_arguments) - 2) // 2 if mask_arguments else 0,
+        name_of(views[-1].dtype), name_of(result.dtype), (len(mask_arguments) - 2) // 2 if mask_arguments else 0,
         (len(count_arguments) - 1) // 2 if count_arguments else 0, causal, divisor != 1,
     )  # fmt: skip
-    template, layout = softmax_kernels.row_kernel, layout_of(rows, n, inner, wide)
+    template, layout = softmax_kernels.row_kernel, layout_of(rows, n, inner, wide.itemsize)
     if (kind, len(views)) in sparse_kernels.KINDS:
         template, layout = sparse_kernels.row_kernel, layout._replace(parts=1)
     queries = shape[first - 1] if causal else 1

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,19 @@ from .libraries import LEGACY_STREAM, Library, view_of
 from .views import View
 
 __all__ = ["Call", "call_on"]
+
+
+@functools.cache
+def _driver() -> Any:
+    """What this file uses of NVIDIA's packages, which only a call imports."""
+    from cuda.bindings import driver
+    from cuda.core import Device, LaunchConfig, Stream, launch
+
+    return SimpleNamespace(
+        driver=driver, device=Device, launch=launch,
+        config=functools.lru_cache(lambda grid, block: LaunchConfig(grid=grid, block=block)),
+        stream=functools.lru_cache(Stream.from_handle),
+    )  # fmt: skip
 
 
 class Call(NamedTuple):
@@ -36,39 +50,52 @@ class Call(NamedTuple):
         arguments: Sequence[Any],
     ) -> None:  # fmt: skip
         """Launch a template's kernel in the library's stream, after what the streams of the arrays hold now."""
-        from cuda.core import LaunchConfig, Stream, launch
-
+        cuda = _driver()
         handle = self.library.stream(self.model.array) or LEGACY_STREAM
-        stream = Stream.from_handle(handle)
-        for other in {view.stream for view in views} - {None, handle}:
-            stream.wait(Stream.from_handle(other))
+        stream = cuda.stream(handle)
+        for view in views:
+            if view.stream is not None and view.stream != handle:
+                stream.wait(cuda.stream(view.stream))
         compiled = kernel(template, *parameters, capability=self.capability)
-        launch(stream, LaunchConfig(grid=grid, block=block), compiled, *arguments)
+        cuda.launch(stream, cuda.config(grid, block), compiled, *arguments)
 
 
-@contextmanager
-def call_on(library: Library, views: Sequence[View]) -> Iterator[Call]:
+#: The primary context of each device that was used, and what the device can.
+_contexts: dict[int, tuple[int, tuple[int, int]]] = {}
+
+
+class call_on:
     """A call on these arrays, with the context of their device current meanwhile."""
-    from cuda.bindings import driver
-    from cuda.core import Device
 
+    def __init__(self, library: Library, views: Sequence[View]) -> None:
+        self.library, self.views = library, views
+        self.former: Any = None
+
+    def __enter__(self) -> Call:
+        cuda, ordinal = _driver(), _common_device(self.views)
+        _, current = cuda.driver.cuCtxGetCurrent()
+        if ordinal not in _contexts or _contexts[ordinal][0] != int(current):
+            device = cuda.device(ordinal)
+            device.set_current()
+            self.former = current
+            _contexts[ordinal] = int(cuda.driver.cuCtxGetCurrent()[1]), tuple(device.compute_capability)
+        return Call(self.library, self.views[0], _contexts[ordinal][1])
+
+    def __exit__(self, *_: object) -> None:
+        if self.former is not None and int(self.former):
+            _driver().driver.cuCtxSetCurrent(self.former)
+
+
+def _common_device(views: Sequence[View]) -> int:
+    """The number of the device that all are on."""
     found = {_ordinal(view) if view.device is None else view.device for view in views if math.prod(view.shape)}
     if len(found) > 1:
         raise BackendError(f"operands are on several GPUs ({', '.join(map(str, sorted(found)))}); move them to one")
-    _, context = driver.cuCtxGetCurrent()
-    device = Device(*found)
-    device.set_current()
-    try:
-        yield Call(library, views[0], tuple(device.compute_capability))
-    finally:
-        if int(context):
-            driver.cuCtxSetCurrent(context)
+    return found.pop() if found else views[0].device or 0
 
 
 def _ordinal(view: View) -> int:
-    """The number of the device that the array's memory is on."""
-    from cuda.bindings import driver
-
+    driver = _driver().driver
     attribute = driver.CUpointer_attribute.CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL
     error, ordinal = driver.cuPointerGetAttribute(attribute, driver.CUdeviceptr(view.pointer))
     if error:

@@ -19,8 +19,8 @@ from fastact._errors import BackendError
 from .views import View, in_items
 
 __all__ = [
-    "LEGACY_STREAM", "LIBRARIES", "Library", "common_library", "dtype_of", "is_number", "library_name", "numba_cuda",
-    "put", "view_of", "views_of",
+    "LEGACY_STREAM", "LIBRARIES", "Library", "common_library", "dtype_of", "is_number", "library_name", "name_of",
+    "numba_cuda", "put", "view_of", "views_of",
 ]  # fmt: skip
 
 
@@ -45,6 +45,12 @@ def dtype_of(name: str) -> np.dtype[Any]:
     if find_spec("ml_dtypes") is None:
         raise BackendError("bfloat16 needs ml_dtypes; pip install ml_dtypes")
     return np.dtype(importlib.import_module("ml_dtypes").bfloat16)
+
+
+@functools.cache
+def name_of(dtype: np.dtype[Any]) -> str:
+    """Its name, which NumPy takes microseconds to find."""
+    return dtype.name
 
 
 # --- Numba ------------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ A row is the n numbers that are reduced, `inner` apart in memory; row q of outer
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -79,9 +80,10 @@ class Options(NamedTuple):
         return wide_dtype(dtype_of(self.stored), dtype_of(self.result)).type
 
 
-def layout_of(rows: int, n: int, inner: int, number: Any) -> Layout:
+@functools.lru_cache(maxsize=4096)
+def layout_of(rows: int, n: int, inner: int, itemsize: int) -> Layout:
     """As many threads for each row as hold its numbers, if there are so many, and BLOCK threads or more for a block."""
-    most, held = MOST_THREADS // WARP if inner > 1 else MOST_THREADS, BYTES // np.dtype(number).itemsize
+    most, held = MOST_THREADS // WARP if inner > 1 else MOST_THREADS, BYTES // itemsize
     threads = min(most, _power_of_two(-(-n // held)))
     numbers = min(held, _power_of_two(-(-n // threads)))
     in_block = WARP if inner > 1 else max(1, BLOCK // threads)

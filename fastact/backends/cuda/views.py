@@ -5,14 +5,13 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from copy import copy
 from typing import Any
 
 import numpy as np
 
 from fastact._errors import BackendError
 
-__all__ = ["View", "check_out", "collapse", "merge"]
+__all__ = ["View", "check_out", "check_writeable", "collapse", "merge"]
 
 
 class View:
@@ -31,6 +30,11 @@ class View:
         self.stream = stream
         self.device = device
 
+    @property
+    def geometry(self) -> tuple[np.dtype[Any], tuple[int, ...], tuple[int, ...], bool]:
+        """All that a launch depends on but the address itself, of which it matters whether it divides by 16."""
+        return self.dtype, self.shape, self.strides, self.pointer % 16 == 0
+
     def contiguous(self) -> bool:
         """Whether the elements follow each other in C order."""
         wanted = 1
@@ -41,15 +45,18 @@ class View:
         return True
 
     def with_places(self, shape: tuple[int, ...], strides: tuple[int, ...]) -> View:
-        view = copy(self)
-        view.shape, view.strides = shape, strides
-        return view
+        facts = self.read_only, self.stream, self.device
+        return View(self.array, self.pointer, self.dtype, shape, strides, *facts)
 
     def permuted(self, order: Sequence[int]) -> View:
+        if all(i == axis for i, axis in enumerate(order)):
+            return self
         return self.with_places(tuple(self.shape[i] for i in order), tuple(self.strides[i] for i in order))
 
     def shaped(self, shape: tuple[int, ...]) -> View:
         """With other axes of size 1."""
+        if shape == self.shape:
+            return self
         steps = iter([step for size, step in zip(self.shape, self.strides, strict=True) if size != 1])
         return self.with_places(shape, tuple(1 if size == 1 else next(steps) for size in shape))
 
@@ -98,6 +105,10 @@ def check_out(out: View, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         raise TypeError(f"out has dtype {out.dtype}, the result {dtype}; pass an array of dtype {dtype}")
     if out.shape != shape:
         raise ValueError(f"out has shape {out.shape}, the result {shape}; pass an array of shape {shape}")
+    check_writeable(out)
+
+
+def check_writeable(out: View) -> None:
     if out.read_only:
         raise ValueError("out is read-only; pass a writeable array, or none where there are none, as in JAX")
 
