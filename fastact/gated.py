@@ -120,7 +120,7 @@ value, gate : array_like
 out, where, dtype, casting, order, subok
     As for any `numpy.ufunc`; `out` may be an input.
 backend : str, optional
-    "serial", "threads", "parallel", "numpy" or "auto"; see `fastact.backends`.
+    "serial", "threads", "parallel", "cuda", "numpy" or "auto"; see `fastact.backends`.
 
 Returns
 -------

@@ -71,8 +71,8 @@ class CrossEntropy:
     Returns
     -------
     scalar or ndarray
-        In the dtype of logits; for reduction="none" of the shape of logits without `axis`. Arrays on the GPU give
-        arrays there; targets, which are classes then, are not checked: one that is none makes loss and gradient NaN.
+        In the dtype of logits; for reduction="none" of the shape of logits without `axis`. Arrays on a GPU give arrays
+        there, and their targets are not checked: one that is no class makes loss and gradient NaN.
 
     Raises
     ------
@@ -438,12 +438,13 @@ def _huber_slope(x: Any, target: Any, delta: Any, weight: Any) -> Any:
 _COMMON = """reduction : {{"mean", "sum", "none"}}
     The mean is over all elements, whatever they weigh.
 backend : str, optional
-    "serial", "threads", "parallel", "numpy" or "auto"; see `fastact.backends`.
+    "serial", "threads", "parallel", "cuda", "numpy" or "auto"; see `fastact.backends`.
 
 Returns
 -------
 scalar or ndarray
-    In the dtype of {x}, or of floating-point targets where that is wider; half types are computed in float32.
+    In the dtype of {x}, or of floating-point targets where that is wider; half types are computed in float32. Arrays on
+    a GPU give arrays there.
 
 Raises
 ------

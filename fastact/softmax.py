@@ -29,6 +29,7 @@ from ._axes import (
     wide_dtype,
 )
 from ._devices import on_gpu
+from ._errors import BackendError
 
 __all__ = ["LogSoftmax", "LogSumExp", "Softmax", "Softmin", "log_softmax", "logsumexp", "softmax", "softmin"]
 
@@ -72,7 +73,8 @@ class Softmax(_OverAxes):
     ----------
     x : array_like
         float16, bfloat16, float32 and float64 keep their dtype (the half types are computed in float32 and rounded
-        once); bool and integers become the float that ``np.exp`` would give. Any memory layout and byte order.
+        once); bool and integers become the float that ``np.exp`` would give. Any memory layout and byte order. An array
+        on a GPU gives such an array; a mask is on the GPU then too, and the temperature one number.
     axis : int, tuple of int or None, default -1
         The elements that sum to 1; None takes all of `x`.
     where : array_like of bool or "causal", optional
@@ -307,6 +309,8 @@ class LogSumExp(_OverAxes):
             if result is not None:
                 result = result.astype(x.dtype, copy=False)  # type: ignore[union-attr]
                 return result if keepdims else result.squeeze(axis)[()]
+        if on_gpu(x) and (b is not None or return_sign):
+            raise BackendError("logsumexp takes no b or return_sign with x on the GPU; copy x to the host")
         if b is not None:
             if out is not None or dtype is not None:
                 raise TypeError("logsumexp takes no out or dtype together with b; convert x, or assign the result")

@@ -27,7 +27,7 @@ import fastact
 
 __all__ = ["Activation", "Softmax", "apply"]
 
-_OVER_AXIS = ("softmax", "log_softmax", "softmin")
+_OVER_AXIS = ("softmax", "log_softmax", "softmin", "sparsemax", "entmax15")
 
 
 def _call(function: Callable[..., Any], *operands: Any, **keywords: Any) -> Any:

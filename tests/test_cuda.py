@@ -1029,6 +1029,7 @@ def test_simulated_errors() -> None:
         (ValueError, "temperature holds 0.0", lambda: over_axes(softmax, x, temperature=0)),
         (fa.BackendError, "one temperature", lambda: over_axes(softmax, x, temperature=[1, 2, 3])),
         (ValueError, "grad_output has shape", lambda: over_axes(softmax, x[:1], x)),
+        (fa.BackendError, "no b or return_sign", lambda: fa.logsumexp(Simulated(x), b=2)),
         (TypeError, "complex64", lambda: over_axes(softmax, x.astype(np.complex64))),
     ]:
         with pytest.raises(error, match=text):

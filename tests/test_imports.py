@@ -44,7 +44,7 @@ ALLOWED = {
     "activations*": ["_activation", "_scalar_math", "activations*"],
     "gated": ["_activation", "_ufunc", "activations"],
     "losses": ["_activation", "_axes", "_devices", "_dispatch", "_errors", "_scalar_math"],
-    "softmax": ["_axes", "_devices", "_dispatch", "_registry"],
+    "softmax": ["_axes", "_devices", "_dispatch", "_errors", "_registry"],
     "sparse": ["_axes", "_devices", "_registry", "softmax"],
     "rrelu": ["_devices", "_registry", "activations.piecewise"],
     "backends": [],

@@ -65,7 +65,7 @@ def test_dtypes(dtype: str, device: str) -> None:
             )
 
 
-@pytest.mark.parametrize("name", ["softmax", "log_softmax", "softmin"])
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "softmin", "sparsemax", "entmax15"])
 def test_softmax(name: str, device: str) -> None:
     x = away_from_kinks(device, 3, 4, 5)
     for dim in (-1, 0, 1):
