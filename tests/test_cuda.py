@@ -159,7 +159,8 @@ def test_row_layouts(shape: tuple[int, int, int], itemsize: int) -> None:
     assert layout.threads * layout.rows <= 1024
     assert layout.columns == (shape[2] > 1)
     assert layout.whole == (shape[1] <= layout.threads * layout.numbers)
-    assert layout.parts == 1 or (layout.parts - 1) * layout.part < shape[1] <= layout.parts * layout.part
+    assert layout.parts == 0 or (layout.parts - 1) * layout.part < shape[1] <= layout.parts * layout.part
+    assert not (layout.whole and layout.parts)
 
 
 # --- generated code ---------------------------------------------------------------------------------------------------
@@ -242,16 +243,17 @@ def test_code_for_rows(key: tuple[str, int], layout: str, options: str) -> None:
 
 
 @needs_numba_cuda
-@pytest.mark.parametrize(
-    "template",
-    [softmax_kernels.partial_kernel, softmax_kernels.finishing_kernel],
-    ids=lambda template: template.__name__,
-)
+@pytest.mark.parametrize("columns", [False, True])
 @pytest.mark.parametrize("key", sorted(softmax_kernels.KINDS), ids=str)
-def test_code_for_parts_of_rows(key: tuple[str, int], template: Any) -> None:
-    code = code_of(template, *key, rows.Layout(512, 1, False, 8, False, 9, 8192), ROW_OPTIONS["plain"])
+def test_code_for_parts_of_rows(key: tuple[str, int], columns: bool) -> None:
+    layout = rows.layout_of(64, 1 << 20, 1 + 63 * columns, 4)
+    assert layout.parts > 1
+    code = code_of(softmax_kernels.parts_kernel, *key, layout, ROW_OPTIONS["plain"])
     assert ".local" not in code
     assert ".f64" not in code
+    assert len(re.findall(r"atom\.add\.acq_rel\.gpu", code)) == 2
+    assert len(re.findall(r"ld\.acquire\.gpu", code)) >= 1
+    assert "membar" in code or "fence" in code
 
 
 @needs_numba_cuda
@@ -381,7 +383,16 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     kernel_api: Any = importlib.import_module("numba.cuda.simulator.kernelapi")
     monkeypatch.setattr(kernel_api.FakeCUDAShared, "array", shared_array)
-    for name, value in {"WARP": 2, "MOST_THREADS": 4, "BLOCK": 4, "BYTES": 16, "FILLED": 4}.items():
+    for name, value in {
+        "WARP": 2,
+        "MOST_THREADS": 4,
+        "BLOCK": 4,
+        "BYTES": 16,
+        "FILLED": 4,
+        "PART": 4,
+        "BLOCK_BYTES": 96,
+        "CACHED": 400,
+    }.items():
         monkeypatch.setattr(rows, name, value)
     rows.layout_of.cache_clear()
     for name, value in {"ALONE": 4, "THREADS": 4, "BLOCKS": 3}.items():

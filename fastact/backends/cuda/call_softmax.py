@@ -196,22 +196,21 @@ def _rows(
         name_of(views[-1].dtype), name_of(result.dtype), (len(mask_arguments) - 2) // 2 if mask_arguments else 0,
         (len(count_arguments) - 1) // 2 if count_arguments else 0, causal, divisor != 1,
     )  # fmt: skip
-    template, layout = softmax_kernels.row_kernel, layout_of(rows, n, inner, wide.itemsize)
+    template: Template = softmax_kernels.row_kernel
+    layout = layout_of(rows, n, inner, wide.itemsize)
     if (kind, len(views)) in sparse_kernels.KINDS:
-        template, layout = sparse_kernels.row_kernel, layout._replace(parts=1)
+        template, layout = sparse_kernels.row_kernel, layout._replace(parts=0)
     queries = shape[first - 1] if causal else 1
     pointers = [view.pointer for view in views]
     rest = [rows, n, inner, wide.type(divisor), *mask_arguments, *count_arguments, queries]
     used = [*views, result, *([] if mask is None else [mask]), *([] if counts is None else [counts])]
 
-    def run(template: Template, grid: int, *middle: int) -> None:
-        parameters = kind, len(views), layout, options
-        call.launch(template, parameters, used, grid * layout.parts, layout.block, [*pointers, *middle, *rest])
-
-    blocks = -(-rows // layout.rows)
-    if layout.parts == 1:
-        run(template, blocks, result.pointer)
-    else:
-        sums = call.new((4 * rows * layout.parts,), wide)
-        run(softmax_kernels.partial_kernel, blocks, sums.pointer)
-        run(softmax_kernels.finishing_kernel, blocks, sums.pointer, result.pointer)
+    parameters, grid = (kind, len(views), layout, options), -(-rows // layout.rows)
+    if layout.parts:
+        groups = -(-grid // layout.together)
+        grid = 2 * groups * layout.together * layout.parts
+        sums, counters = call.new((4 * rows * layout.parts,), wide), call.new((1 + groups,), np.dtype(np.int32))
+        copy_to(call, 0, counters)
+        template, used = softmax_kernels.parts_kernel, [*used, sums, counters]
+        pointers += [sums.pointer, counters.pointer]
+    call.launch(template, parameters, used, grid, layout.block, [*pointers, result.pointer, *rest])

@@ -80,6 +80,7 @@ def register() -> None:
     for function, scalar in COMPILED.items():
         extending.overload(function, jit_options=JIT_OPTIONS, strict=False)(lambda *_, scalar=scalar: scalar)
 
+    device.compile_counters(extending)
     device.compile_eights(extending)
     for conversion in device.CONVERSIONS:
         install(extending, *conversion)

@@ -15,8 +15,8 @@ from llvmlite import ir
 from numba.core import types
 
 __all__ = [
-    "CONVERSIONS", "Kernel", "access", "codec", "compile_eights", "computes_in", "fma", "from_bfloat16", "load_eight",
-    "log1p", "offset_of", "store_eight", "to_bfloat16",
+    "CONVERSIONS", "Kernel", "access", "codec", "compile_counters", "compile_eights", "computes_in", "fetch_add", "fma",
+    "from_bfloat16", "load_acquire", "load_eight", "log1p", "offset_of", "store_eight", "to_bfloat16",
 ]  # fmt: skip
 
 #: The module numba.cuda, once compiling.py has imported it.
@@ -74,6 +74,19 @@ def _to_bfloat16(builder: Any, values: Any, cast: Any) -> Any:
 CONVERSIONS = [(from_bfloat16, 2, 1, _from_bfloat16), (to_bfloat16, 2, 1, _to_bfloat16)]
 
 
+def fetch_add(pointer: Any, i: Any) -> Any:
+    """The item i, an int32, which is 1 more then: what was written before is seen by who sees that. This body is the
+    simulator's."""
+    old = pointer[i]
+    pointer[i] = old + 1
+    return old
+
+
+def load_acquire(pointer: Any, i: Any) -> Any:
+    """The item i, an int32, and with it all that was written before it. This body is the simulator's."""
+    return pointer[i]
+
+
 def load_eight(pointer: Any, i: Any) -> Any:
     """Items i to i + 7, of 2 bytes, from a multiple of 16 bytes on, in one access. This body is the simulator's."""
     return tuple(pointer[i + k] for k in range(8))
@@ -83,6 +96,31 @@ def store_eight(pointer: Any, i: Any, values: Any) -> None:
     """The same for writing. This body is the simulator's."""
     for k in range(8):
         pointer[i + k] = values[k]
+
+
+def compile_counters(extending: Any) -> None:
+    """Give the compiler what `fetch_add` and `load_acquire` do."""
+    word = ir.IntType(32)
+    texts = {
+        fetch_add: "{ .reg .u64 p; cvta.to.global.u64 p, $1; atom.add.acq_rel.gpu.global.u32 $0, [p], 1; }",
+        load_acquire: "{ .reg .u64 p; cvta.to.global.u64 p, $1; ld.acquire.gpu.global.u32 $0, [p]; }",
+    }
+    for function, text in texts.items():
+        assembly = ir.InlineAsm(ir.FunctionType(word, [word.as_pointer()]), text, "=r,l,~{memory}", side_effect=True)
+        _compile_access(extending, function, assembly)
+
+
+def _compile_access(extending: Any, function: Callable[..., Any], assembly: ir.InlineAsm) -> None:
+    """Let function(pointer, i) be this assembly, of the address of item i, an int32, which it gives."""
+
+    @extending.intrinsic
+    def access(_context: Any, pointer: Any, i: Any) -> Any:
+        def build(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+            return builder.call(assembly, [builder.gep(values[0], [values[1]])])
+
+        return types.int32(pointer, i), build
+
+    extending.overload(function)(lambda pointer, i: lambda pointer, i: access(pointer, i))
 
 
 def compile_eights(extending: Any) -> None:

@@ -6,7 +6,7 @@ A row is the n numbers that are reduced, `inner` apart in memory; row q of outer
     rows      inner == 1: neighbouring threads take neighbouring numbers, a warp or a block for a row
     columns   inner > 1: neighbouring threads take neighbouring rows, and a block 32 of them
     whole     rows that fit into the registers of a block, which are read once
-    parts     few rows that do not: several blocks for each, which leave their sums to a second kernel
+    parts     much longer or few rows: several blocks for each, that find its sums, and then as many for the results
 """
 
 from __future__ import annotations
@@ -38,8 +38,13 @@ BYTES = 64
 MOST_THREADS = 512
 #: Threads of a block that takes several rows, at least.
 BLOCK = 128
-#: Blocks that fill a GPU: rows that do not fit into registers are cut into parts until there are so many.
-FILLED = 1024
+#: Blocks that fill a GPU: longer rows are cut into parts until there are so many.
+FILLED = 256
+#: Numbers of a part of a row, at least.
+PART = 1024
+#: Bytes of what one block may go through twice, and of what all blocks may: twice as much is to stay in the cache.
+BLOCK_BYTES = 3 << 15
+CACHED = 1 << 24
 
 
 class Layout(NamedTuple):
@@ -50,8 +55,9 @@ class Layout(NamedTuple):
     columns: bool  # whether neighbouring threads have neighbouring rows
     numbers: int  # of a row that a thread takes at a time, a power of two
     whole: bool  # whether the threads take all numbers of a row at once
-    parts: int = 1  # of a row, each of which has a block
-    part: int = 0  # numbers of a part, if there are several
+    parts: int = 0  # of a row, each of which has a block; 0 if a block takes whole rows, one after the other
+    part: int = 0  # numbers of a part
+    together: int = 0  # blocks for the same part of rows that are finished before others begin
 
     @property
     def tile(self) -> int:
@@ -88,12 +94,14 @@ def layout_of(rows: int, n: int, inner: int, itemsize: int) -> Layout:
     numbers = min(held, _power_of_two(-(-n // threads)))
     in_block = WARP if inner > 1 else max(1, BLOCK // threads)
     layout = Layout(threads, in_block, inner > 1, numbers, n <= threads * numbers)
-    blocks = -(-rows // in_block)
-    if layout.whole or 2 * blocks > FILLED:
+    blocks, size = -(-rows // in_block), n * itemsize * (in_block if inner > 1 else 1)
+    if layout.whole or (blocks >= FILLED and size <= BLOCK_BYTES):
         return layout
+    together = min(blocks, max(1, CACHED // size))
     tiles = -(-n // layout.tile)
-    part = layout.tile * -(-tiles // min(tiles, FILLED // blocks))
-    return layout._replace(parts=-(-n // part), part=part)
+    parts = min(tiles, -(-n // PART), -(-FILLED // together))
+    part = layout.tile * -(-tiles // parts)
+    return layout._replace(parts=-(-n // part), part=part, together=together)
 
 
 def alone(threads: int) -> Layout:

@@ -1,7 +1,7 @@
 """The kernels of the softmax family, over rows (see rows.py and tiles.py). Plain Python, for Numba's simulator too.
 
-    row_kernel                         whole rows: in registers, or twice through memory
-    partial_kernel, finishing_kernel   parts of rows, and the results from what these leave
+    row_kernel     a block for rows: in registers, or twice through memory
+    parts_kernel   several blocks for each row, that find sums of its parts, and several for the results
 
 The exponential is the CPU's: e**(x - m) with what rounding took from x - m; sums have two parts. What all results of a
 row depend on is (m, total, low, count): forward the maximum, the sum of e**(x - m) and what rounding took from it, for
@@ -19,7 +19,7 @@ import numpy as np
 from fastact._primitives import where
 from fastact.math import exp
 
-from .device import Kernel, access, fma, log1p
+from .device import Kernel, access, fetch_add, fma, load_acquire, log1p
 from .libraries import dtype_of
 from .rows import Layout, Options, counting_types, larger_of, locating, mask_tools, reductions
 from .tiles import accumulated, folded, loading, mapped, paired, storing
@@ -29,8 +29,7 @@ __all__ = [
     "Sums",
     "arguments_of",
     "difference_exp",
-    "finishing_kernel",
-    "partial_kernel",
+    "parts_kernel",
     "row_kernel",
     "summing",
 ]
@@ -332,49 +331,57 @@ def row_kernel(kind: str, arrays: int, layout: Layout, options: Options) -> Kern
     return Kernel(kernel, arguments_of(arrays, options, dtype_of(options.result)), layout.block)
 
 
-def _parts(layout: Layout, options: Options) -> Function:
-    """A device function: whether this thread has a row, which, its number there, its part, the row and the range."""
+def parts_kernel(kind: str, arrays: int, layout: Layout, options: Options) -> Kernel:
+    """kernel(operands, sums, counters, out, rows, n, ...): for rows in parts, groups of which stay in the cache.
+
+    First come the blocks that find the sums of the parts of the first group of rows, then those of the second, those
+    for the results of the first, the sums of the third, and so on. A block for results waits until all blocks for the
+    sums of its group have counted in counters[1 + group]. It can: blocks take their turns from counters[0] when they
+    start, so that the others run already, and these wait for nobody. The counters are 0 at first.
+    """
+    of_range, finish = _sums(kind, arrays, layout, options).of_range, _finishing(kind, arrays, layout, options)
+    of_parts = _sums(kind, arrays, layout, options).of_parts  # others: shared memory cannot have two owners
     (locate, start_of), (mask_place, _, count_of) = locating(layout), mask_tools(options)
-    parts, size = layout.parts, layout.part
+    parts, part_size, together = layout.parts, layout.part, layout.together
+    blocks = parts * together
 
     @cuda.jit(device=True)
-    def part_of(operands, rows, n, inner, divisor, mask, counts, queries):  # type: ignore[no-untyped-def]
-        block = np.int64(cuda.blockIdx.x)
-        q, h = locate(block // parts)
+    def turn(counters):  # type: ignore[no-untyped-def]
+        shared = cuda.shared.array(1, np.int64)
+        if cuda.threadIdx.x == 0:
+            shared[0] = fetch_add(counters, 0)
+        cuda.syncthreads()
+        return shared[0]
+
+    def kernel(operands, sums, counters, out, rows, n, inner, divisor, mask, counts, queries):  # type: ignore[no-untyped-def]
+        number = turn(counters)
+        stage, block = number // blocks, number % blocks
+        groups = cuda.gridDim.x // (2 * blocks)
+        group, finishing = (stage + 1) // 2, stage > 0 and (stage % 2 == 0 or stage + 1 == 2 * groups)
+        if finishing:
+            group -= 1
+        q, h = locate(group * together + block // parts)
         part, active = block % parts, q < rows
         if not active:
             q = np.int64(0)
         row = (operands, start_of(q, n, inner), inner, mask, mask_place(mask, q), divisor)
-        end = min(n, (part + 1) * size) if active else np.int64(0)
-        stop = min(end, count_of(counts, q, n, queries))
-        return active, q, h, part, row, part * size + h, stop, end
+        end = min(n, (part + 1) * part_size) if active else np.int64(0)
+        start, stop = part * part_size + h, min(end, count_of(counts, q, n, queries))
+        if finishing:
+            if cuda.threadIdx.x == 0:
+                while load_acquire(counters, 1 + group) < blocks:
+                    pass
+            cuda.syncthreads()
+            finish(row, out, q, start, stop, end, active, of_parts(sums, q * parts, parts, h))
+        else:
+            m, total, low, count = of_range(row, start, stop)
+            if active and h == 0:
+                i = 4 * (q * parts + part)
+                sums[i], sums[i + 1], sums[i + 2], sums[i + 3] = m, total, low, count
+            cuda.threadfence()
+            cuda.syncthreads()
+            if cuda.threadIdx.x == 0:
+                fetch_add(counters, 1 + group)
 
-    return part_of
-
-
-def partial_kernel(kind: str, arrays: int, layout: Layout, options: Options) -> Kernel:
-    """kernel(operands, sums, rows, n, inner, divisor, mask, counts, queries): those of every part of every row."""
-    of_range, part_of, parts = _sums(kind, arrays, layout, options).of_range, _parts(layout, options), layout.parts
-
-    def kernel(operands, sums, rows, n, inner, divisor, mask, counts, queries):  # type: ignore[no-untyped-def]
-        active, q, h, part, row, start, stop, _ = part_of(operands, rows, n, inner, divisor, mask, counts, queries)
-        m, total, low, count = of_range(row, start, stop)
-        if active and h == 0:
-            i = 4 * (q * parts + part)
-            sums[i], sums[i + 1], sums[i + 2], sums[i + 3] = m, total, low, count
-
-    return Kernel(kernel, arguments_of(arrays, options, np.dtype(options.number)), layout.block)
-
-
-def finishing_kernel(kind: str, arrays: int, layout: Layout, options: Options) -> Kernel:
-    """kernel(operands, sums, out, rows, n, ...): the results from the sums that `partial_kernel` left."""
-    of_parts, part_of, parts = _sums(kind, arrays, layout, options).of_parts, _parts(layout, options), layout.parts
-    finish = _finishing(kind, arrays, layout, options)
-
-    def kernel(operands, sums, out, rows, n, inner, divisor, mask, counts, queries):  # type: ignore[no-untyped-def]
-        active, q, h, _, row, start, stop, end = part_of(operands, rows, n, inner, divisor, mask, counts, queries)
-        found = of_parts(sums, q * parts, parts, h)
-        finish(row, out, q, start, stop, end, active, found)
-
-    middle = np.dtype(options.number), dtype_of(options.result)
+    middle = np.dtype(options.number), np.dtype(np.int32), dtype_of(options.result)
     return Kernel(kernel, arguments_of(arrays, options, *middle), layout.block)
