@@ -181,6 +181,10 @@ def rows(copy: float) -> None:
             for i, (part, moved) in enumerate([("softmax", 2), ("backward", 3), ("log_softmax", 2), ("logsumexp", 1)])
         ]
         print(f"{name:34} {'   '.join(cells)}", flush=True)
+    x = torch.randn(65536, 1024, device="cuda")
+    for function in (fa.sparsemax, fa.entmax15, fa.hardmax):
+        (mine,) = milliseconds([lambda function=function: function(x)])
+        print(f"{function.name + ' (65536, 1024)':34} {8 * x.numel() / 1e6 / mine / copy:6.3f}", flush=True)
     scores = torch.randn(32, 12, 512, 512, device="cuda")
     causal = torch.ones(512, 512, dtype=torch.bool, device="cuda").tril()
     for name, where in (("causal", "causal"), ("boolean mask", causal)):
@@ -210,6 +214,20 @@ def losses(copy: float) -> None:
     )
     cell = show("cross_entropy.value_and_grad", 8 * own.numel() / 1e6, copy, mine, peer / 3, 0.6)
     print(f"\ncross_entropy.value_and_grad of (8192, 32000): share of the copy, a third of torch / fastact: {cell}")
+    guess, goal = x.detach(), torch.rand(8192, 32000, device="cuda")
+    for name, own_loss, peer_loss in [
+        ("mse", fa.mse, functional.mse_loss),
+        ("huber", fa.huber, functional.huber_loss),
+        ("binary_cross_entropy", fa.binary_cross_entropy, functional.binary_cross_entropy_with_logits),
+    ]:
+        mine, peer = milliseconds(
+            [
+                lambda own_loss=own_loss: own_loss.value_and_grad(guess, goal, out=grad),
+                lambda peer_loss=peer_loss: torch.autograd.grad(peer_loss(x, goal), x),
+            ]
+        )
+        cell = show(f"{name}.value_and_grad", 12 * guess.numel() / 1e6, copy, mine, peer, 0.9)
+        print(f"{name + '.value_and_grad':34} {cell}", flush=True)
 
 
 def training(rounds: int = 3, samples: int = 60_000, batch: int = 256) -> None:

@@ -1555,3 +1555,59 @@ def test_gpu_graph(torch: Any) -> None:
     graph.replay()
     assert torch.equal(y, fa.gelu(x))
     assert torch.equal(p, fa.softmax(x))
+
+
+@on_gpu
+def test_gpu_jax() -> None:
+    """Results are JAX's, and right although arguments are given up at once."""
+    jax = pytest.importorskip("jax")
+    x = np.random.default_rng(0).normal(0, 3, (300, 1000)).astype(np.float32)
+    for dtype in ("float32", "float16", "bfloat16"):
+        host = x.astype(libraries.dtype_of(dtype))
+        for function in (fa.gelu, fa.softmax, fa.sparsemax):
+            for _ in range(20):
+                found = function(jax.numpy.asarray(host) * 1)
+            assert isinstance(found, jax.Array)
+            assert found.dtype == host.dtype
+            wanted = function(host).astype("f4")
+            np.testing.assert_allclose(np.asarray(found, "f4"), wanted, rtol=0.02 if "16" in dtype else 1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match="read-only"):
+        fa.relu(jax.numpy.ones(3), out=jax.numpy.ones(3))
+
+
+@on_gpu
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("loss", [fa.mse, fa.huber, fa.binary_cross_entropy], ids=lambda loss: loss.name)
+def test_gpu_elementwise_losses(kind: Kind, loss: Any, reduction: str) -> None:
+    rng = np.random.default_rng(0)
+    x, target = rng.normal(size=(1000, 333)).astype(np.float32), rng.integers(0, 2, (1000, 333)).astype(np.float32)
+    wanted = loss.value_and_grad(x, target, reduction=reduction)
+    for got, expected in zip(
+        loss.value_and_grad(kind.put(x), kind.put(target), reduction=reduction), wanted, strict=True
+    ):
+        assert kind.owns(got)
+        np.testing.assert_allclose(kind.get(got), expected, rtol=1e-5, atol=1e-9)
+
+
+@on_gpu
+@pytest.mark.parametrize("shape", [(3, 3_000_000), (200, 40_000), (100_000, 70), (2, 100_000, 40), (4096, 50_257)])
+def test_gpu_rows_in_parts(torch: Any, shape: tuple[int, ...]) -> None:
+    """Blocks that wait for each other, again and again, in place too."""
+    axis = 0 if len(shape) == 2 and shape[0] > shape[1] else 1
+    x = torch.randn(shape, device="cuda")
+    wanted = torch.softmax(x.double(), axis).float()
+    for _ in range(5):
+        torch.testing.assert_close(fa.softmax(x, axis), wanted, rtol=1e-5, atol=1e-12)
+    grad = torch.randn(shape, device="cuda")
+    slope = wanted * (grad - (grad * wanted).sum(axis, keepdim=True))
+    torch.testing.assert_close(fa.softmax.backward(grad, wanted, axis), slope, rtol=1e-3, atol=1e-7)
+    torch.testing.assert_close(fa.softmax(x, axis, out=x), wanted, rtol=1e-5, atol=1e-12)
+
+
+@on_gpu
+def test_gpu_out_of_memory_leaves_it_usable(cupy: Any) -> None:
+    free, _ = cupy.cuda.runtime.memGetInfo()
+    x = cupy.zeros(int(free * 0.6), np.int8)
+    with pytest.raises((MemoryError, RuntimeError), match=r"[Mm]emory"):
+        fa.relu(x)
+    assert fa.relu(cupy.ones(3)).tolist() == [1, 1, 1]
