@@ -71,7 +71,7 @@ def loss_kernel(layout: Layout, options: Options, targets: Targets) -> Kernel:
     """
     dtype = options.number
     load, put = access(options.stored, dtype)
-    (locate, start_of), e_of = locating(layout), difference_exp(dtype)
+    (locate, start_of), e_of = locating(layout), difference_exp(options)
     hold, sums_of, store_scaled = _held(layout, options)
     add, _, total_of, _ = reductions(layout, dtype)
     weight_of, weights_type = _weighing(targets.weighted, dtype)
@@ -149,7 +149,7 @@ def _held(layout: Layout, options: Options) -> tuple[Function, Function, Functio
     m), times a factor."""
     dtype, tile_size = options.number, layout.tile
     tile, store = loading(options, layout, 0, dtype(-np.inf)), storing(options, layout, dtype(0))
-    e_of = difference_exp(dtype)
+    e_of = difference_exp(options)
     scaled = mapped(cuda.jit(device=True)(lambda x, more: e_of(x, more[0]) * more[1]), layout.numbers)
     of_tile, of_range, _ = summing(layout, options, True)
     if layout.whole:

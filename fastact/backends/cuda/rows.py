@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastact._axes import wide_dtype
-from fastact._primitives import where
 
 from .device import offset_of
 from .libraries import dtype_of
@@ -85,6 +84,11 @@ class Options(NamedTuple):
         """The type that is computed with."""
         return wide_dtype(dtype_of(self.stored), dtype_of(self.result)).type
 
+    @property
+    def coarse(self) -> bool:
+        """Whether rounding to the result hides what rounding does before."""
+        return dtype_of(self.result).itemsize == 2
+
 
 @functools.lru_cache(maxsize=4096)
 def layout_of(rows: int, n: int, inner: int, itemsize: int) -> Layout:
@@ -129,15 +133,15 @@ def exchange(value: Any, step: int) -> Any:
 
 
 def larger_of() -> Callable[..., Any]:
-    """A device function: the larger of two numbers; NaN if one is."""
-    return cuda.jit(device=True)(lambda a, b: where((a > b) | (a != a), a, b))
+    """A device function: the larger of two numbers; of NaN and a number either, whatever takes the least time."""
+    return cuda.jit(device=True)(lambda a, b: max(a, b))
 
 
 class Reductions(NamedTuple):
     """Device functions. All but the first give every thread of a row the result over all of them."""
 
     add: Callable[..., Any]  # (total, low, value): total + low + value, what rounding took from it apart (two-sum)
-    maximum: Callable[..., Any]  # NaN if there is one
+    maximum: Callable[..., Any]  # of numbers that are not NaN
     total: Callable[..., Any]  # (total, low), added as pairs
     sum: Callable[..., Any]  # of numbers whose sum is exact, or need not be
 

@@ -45,8 +45,11 @@ KINDS = {
 Function = Callable[..., Any]
 
 
-def difference_exp(dtype: Any) -> Function:
-    """A device function: e**(x - m), with what rounding took from x - m."""
+def difference_exp(options: Options) -> Function:
+    """A device function: e**(x - m), with what rounding took from x - m where that matters."""
+    dtype = options.number
+    if options.coarse:
+        return cuda.jit(device=True)(lambda x, m: exp(x - m))
 
     @cuda.jit(device=True)
     def exp_of_difference(x, m):  # type: ignore[no-untyped-def]
@@ -74,10 +77,11 @@ def summing(layout: Layout, options: Options, logarithm: bool) -> Sums:
     """The forward sums. Numbers equal to the maximum are counted apart for a logarithm, else added like the others."""
     dtype, n, tile_size, threads = options.number, layout.numbers, layout.tile, layout.threads
     add, maximum, total_of, sum_of = reductions(layout, dtype)
-    larger, e_of = larger_of(), difference_exp(dtype)
+    larger, e_of = larger_of(), difference_exp(options)
     of_equal = dtype(0 if logarithm else 1)
     largest = folded(larger, n)
     terms = mapped(cuda.jit(device=True)(lambda x, m: where(x == m, of_equal, e_of(x, m))), n)
+    terms_of_tile = terms if logarithm else mapped(e_of, n)
     add_all = accumulated(add, n)
     tile = loading(options, layout, -1, dtype(-np.inf), options.divided)
     if logarithm:
@@ -92,7 +96,7 @@ def summing(layout: Layout, options: Options, logarithm: bool) -> Sums:
     @cuda.jit(device=True)
     def of_tile(values):  # type: ignore[no-untyped-def]
         m = maximum(largest(values))
-        total, low = add_all(dtype(0), dtype(0), terms(values, m))
+        total, low = add_all(dtype(0), dtype(0), terms_of_tile(values, m))
         total, low = total_of(total, low)
         return m, total, low, all_equal(equal(values, m))
 
@@ -192,7 +196,7 @@ def _reading(kind: str, arrays: int, layout: Layout, options: Options) -> Functi
 def _results(kind: str, arrays: int, layout: Layout, options: Options) -> tuple[Function, Function]:
     """Device functions: what the results of a row need, of its sums; and the results of a tile, of that."""
     dtype, n, divided = options.number, layout.numbers, options.divided
-    e_of = difference_exp(dtype)
+    e_of = difference_exp(options)
     load, _ = access(options.stored, dtype)
     if kind == "log_softmax" and arrays == 1:
 
