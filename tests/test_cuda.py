@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 from typing import Any
 
@@ -451,3 +453,13 @@ def test_gpu_out_of_memory_leaves_it_usable(cupy: Any) -> None:
     with pytest.raises((MemoryError, RuntimeError), match=r"[Mm]emory"):
         fa.relu(x)
     assert fa.relu(cupy.ones(3)).tolist() == [1, 1, 1]
+
+
+@on_gpu
+@pytest.mark.parametrize("name", ["gelu", "softmax"])
+def test_gpu_apply(tmp_path: Any, name: str) -> None:
+    x = np.random.default_rng(0).normal(size=(30_000, 1000)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    command = [sys.executable, "-m", "fastact", "apply", name, "x.npy", "y.npy", "--backend", "cuda", "--quiet"]
+    subprocess.run(command, check=True, cwd=tmp_path)
+    np.testing.assert_allclose(np.load(tmp_path / "y.npy"), fa.get(name)(x), rtol=1e-5, atol=1e-9)
