@@ -135,7 +135,10 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             if isinstance(item, tuple):
                 yield tuple(arguments(item, taken))
             else:
-                yield Pointer(next(taken), item) if isinstance(item, np.dtype) else item(next(taken))
+                value = next(taken)
+                # cuda.core passes a Python int as an int64, and numbers of NumPy as what they are.
+                assert type(value) is (int if isinstance(item, np.dtype) or item is np.int64 else item)
+                yield Pointer(value, item) if isinstance(item, np.dtype) else item(value)
 
     class SimulatedCall(launching.Call):
         def launch(self, template: Any, parameters: Any, views: Any, grid: int, block: int, flat: Any) -> None:
