@@ -87,13 +87,17 @@ def test_collapse(shape: Any, strides: Any, collapsed: Any) -> None:
 @pytest.mark.parametrize("itemsize", [4, 8])
 @pytest.mark.parametrize("shape", [(1, 1, 1), (5, 2, 1), (7, 1000, 1), (3, 10**6, 1), (4, 7, 5), (1, 10**6, 10**5)])
 def test_row_layouts(shape: tuple[int, int, int], itemsize: int) -> None:
-    layout = rows.layout_of(*shape, itemsize)
+    count, n, inner = shape
+    layout = rows.layout_of(n, inner, itemsize)
     assert layout.threads & (layout.threads - 1) == 0
-    assert layout.threads * layout.rows <= 1024
-    assert layout.columns == (shape[2] > 1)
-    assert layout.whole == (shape[1] <= layout.threads * layout.numbers)
-    assert layout.parts == 0 or (layout.parts - 1) * layout.part < shape[1] <= layout.parts * layout.part
-    assert not (layout.whole and layout.parts)
+    assert 32 <= layout.block <= 512
+    assert layout.columns == (inner > 1)
+    assert layout.whole == (n <= layout.tile)
+    parts = rows.parts_of(layout, count * inner, n, itemsize)
+    if parts is not None:
+        assert not layout.whole
+        assert (parts.parts - 1) * parts.size < n <= parts.parts * parts.size
+        assert parts.size % layout.tile == 0
 
 
 # --- generated code ---------------------------------------------------------------------------------------------------
@@ -179,8 +183,7 @@ def test_code_for_rows(key: tuple[str, int], layout: str, options: str) -> None:
 @pytest.mark.parametrize("columns", [False, True])
 @pytest.mark.parametrize("key", sorted(softmax_kernels.KINDS), ids=str)
 def test_code_for_parts_of_rows(key: tuple[str, int], columns: bool) -> None:
-    layout = rows.layout_of(64, 1 << 20, 1 + 63 * columns, 4)
-    assert layout.parts > 1
+    layout = rows.layout_of(1 << 20, 1 + 63 * columns, 4)
     code = code_of(softmax_kernels.parts_kernel, *key, layout, ROW_OPTIONS["plain"])
     assert ".local" not in code
     assert ".f64" not in code
@@ -215,7 +218,7 @@ def test_code_for_sums_of_losses(dtype: str) -> None:
             assert dtype == "float64" or ".f64" not in code
     for weighted in (True, False):
         assert ".local" not in code_of(loss_kernels.nll_kernel, dtype, weighted, 256)
-    assert "shfl" in code_of(loss_kernels.total_kernel, dtype, 1024)
+    assert "shfl" in code_of(loss_kernels.total_kernel, "float32", dtype, False, 1024)
     assert "shfl" in code_of(loss_kernels.count_kernel, True, 1024)
 
 

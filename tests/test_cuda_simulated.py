@@ -32,6 +32,7 @@ from cuda_cases import (
     network,
     sample,
     samples,
+    ulps,
 )
 from test_sparse import POWERS, ROWS, exact, largest_error
 
@@ -126,7 +127,7 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     }.items():
         monkeypatch.setattr(rows, name, value)
     rows.layout_of.cache_clear()
-    for name, value in {"ALONE": 4, "THREADS": 4, "BLOCKS": 3}.items():
+    for name, value in {"ALONE": 4, "THREADS": 4, "BLOCKS": 3, "MANY": 5}.items():
         monkeypatch.setattr(call_losses, name, value)
 
     def arguments(signature: Any, taken: Iterator[Any]) -> Iterator[Any]:
@@ -293,6 +294,8 @@ def test_simulated_nll_loss(weight: Any, reduction: str) -> None:
         np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=tolerance)
         with pytest.raises(TypeError, match="classes are integers"):
             fa.nll_loss(Simulated(x), Simulated(x), axis=1)
+        with pytest.raises(TypeError, match="dtype uint64"):
+            fa.nll_loss(Simulated(x), Simulated(targets.astype(np.uint64)), axis=1)
 
 
 @in_simulator
@@ -682,6 +685,20 @@ def test_simulated_bfloat16() -> None:
     same = (back == expected.view(np.uint16)) | np.isnan(values)
     assert same.all()
     assert np.isnan(back.view(ml_dtypes.bfloat16)[np.isnan(values)]).all()
+
+
+@in_simulator
+@pytest.mark.usefixtures("simulator")
+@pytest.mark.parametrize("rise", [1e-3, 0.02, 0.5, -0.02])
+@pytest.mark.parametrize("function", [fa.softmax, fa.log_softmax, fa.logsumexp], ids=lambda f: f.name)
+def test_simulated_rising_rows(function: Any, rise: float) -> None:
+    """Digits are not lost with every new maximum; ties and rows in parts among them."""
+    x = (np.arange(120)[np.newaxis] // 2 * 2 * rise).astype(np.float32)
+    exact = x.astype(np.longdouble)
+    total = np.log(np.exp(exact - exact.max()).sum()) + exact.max()
+    wanted = {"softmax": np.exp(exact - total), "log_softmax": exact - total, "logsumexp": total.reshape(1, 1)}
+    for count in (1, 20):  # the first row of which is one of few, and of many
+        assert ulps(over_axes(function, np.repeat(x, count, 0))[:1], wanted[function.name]) <= 2.5
 
 
 @in_simulator

@@ -32,7 +32,7 @@ from .views import View, check_out, check_writeable, collapse
 #: How many kinds of calls are remembered.
 MOST_OUTCOMES = 4096
 
-__all__ = ["addresses", "contiguous", "copy_to", "elementwise", "items_of", "placed"]
+__all__ = ["addresses", "contiguous", "copy_to", "elementwise", "items_of", "placed", "same"]
 
 
 def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
@@ -188,13 +188,13 @@ def addresses(operands: Sequence[Any], dtype: np.dtype[Any]) -> list[Any]:
 
 
 @njit
-def _same(x):  # type: ignore[no-untyped-def]
+def same(x):  # type: ignore[no-untyped-def]
     return x
 
 
 def copy_to(call: Call, source: View | float, target: View) -> None:
     """An array, converted, or a number for every element."""
-    _run(call, _same, target.dtype, [source], [target])
+    _run(call, same, target.dtype, [source], [target])
 
 
 def contiguous(call: Call, view: View, dtype: np.dtype[Any]) -> View:

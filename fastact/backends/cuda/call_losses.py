@@ -15,7 +15,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from fastact._axes import float_dtype, loss_dtype, wide_dtype
 from fastact._devices import on_gpu
 
-from .call_elementwise import addresses, contiguous, copy_to, elementwise, items_of, placed
+from .call_elementwise import addresses, contiguous, copy_to, elementwise, items_of, placed, same
 from .compiling import register
 from .launching import Call, call_on
 from .libraries import common_library, put, view_of, views_of
@@ -27,10 +27,12 @@ __all__ = ["cross_entropy", "elementwise_loss", "nll_loss"]
 
 DOUBLE, LONG = np.dtype(np.float64), np.dtype(np.int64)
 
-#: Threads of a block that goes over all rows alone, of other blocks, and how many of these an elementwise loss has.
+#: Threads of a block that adds up alone, of other blocks, and how many of these there are at most.
 ALONE = 1024
 THREADS = 256
 BLOCKS = 1024
+#: From how many losses on several blocks add them first.
+MANY = 1 << 16
 
 
 def cross_entropy(
@@ -51,6 +53,7 @@ def cross_entropy(
     x, y = views[:2]
     dtype, axis, n, shape = _rows("cross_entropy", x, axis)
     dense = y.dtype.kind not in "biu"
+    _refuse_uint64(y)
     if y.shape != (x.shape if dense else shape):
         wanted = f"classes have {shape}, the shape of logits without their axis, and probabilities {x.shape}"
         raise ValueError(f"targets has shape {y.shape}; {wanted}")
@@ -72,7 +75,7 @@ def cross_entropy(
         else:
             copy_to(call, _share(reduction, rows), scale)
         if rows:
-            layout = layout_of(rows, n, inner, wide.itemsize)
+            layout = layout_of(n, inner, wide.itemsize)
             kind = Targets(gradient, weights is not None, smoothing > 0, y.dtype.name if dense else "")
             call.launch(
                 loss_kernel, (layout, Options(dtype.name, dtype.name), kind),
@@ -100,6 +103,7 @@ def nll_loss(log_probabilities: Any, targets: Any, axis: int, weight: Any, ignor
     dtype, axis, n, shape = _rows("nll_loss", x, axis)
     if y.dtype.kind not in "biu":
         raise TypeError(f"targets has dtype {y.dtype}; classes are integers")
+    _refuse_uint64(y)
     if y.shape != shape:
         raise ValueError(f"targets has shape {y.shape}; classes have {shape}, the shape of logits without their axis")
     weights = None if weight is None else _weights(weight, n, x)
@@ -187,11 +191,20 @@ def _rows(name: str, x: View, axis: int) -> tuple[np.dtype[Any], int, int, tuple
 
 def _weights(weight: Any, n: int, x: View) -> View:
     """The weights of classes, of host memory copied."""
-    array = weight if on_gpu(weight) else common_library("weight", [x]).put(np.ascontiguousarray(weight, DOUBLE), x)
-    weights = view_of(array)
+    if on_gpu(weight):
+        weights = view_of(weight)
+        common_library("weight", [x, weights])
+    else:
+        weights = view_of(common_library("weight", [x]).put(np.ascontiguousarray(weight, DOUBLE), x))
     if weights.shape != (n,):
         raise ValueError(f"weight has shape {weights.shape}; {n} classes have ({n},)")
     return weights
+
+
+def _refuse_uint64(targets: View) -> None:
+    """Some of these numbers would turn into classes, or the one to ignore, as int64."""
+    if targets.dtype == np.uint64:
+        raise TypeError("targets on the GPU has dtype uint64; convert it to int64")
 
 
 def _share(reduction: str, count: int) -> float:
@@ -201,16 +214,33 @@ def _share(reduction: str, count: int) -> float:
 
 def _count(call: Call, targets: View, n: int, ignore: int, weights: View | None, scale: View) -> None:
     """scale[0] = 1 / what the targets weigh."""
-    arguments = [targets.pointer, math.prod(targets.shape), n, ignore, *_pointers(weights), scale.pointer]
-    views = [targets, scale, *_some(weights)]
-    call.launch(count_kernel, (weights is not None, ALONE), views, 1, ALONE, arguments)
+    rows = math.prod(targets.shape)
+    blocks = max(1, min(BLOCKS, -(-rows // THREADS)))
+    sums = call.new((2 * blocks,), DOUBLE)
+    arguments = [targets.pointer, rows, n, ignore, *_pointers(weights), sums.pointer]
+    views = [targets, sums, *_some(weights)]
+    call.launch(count_kernel, (weights is not None, THREADS), views, blocks, THREADS, arguments)
+    _total(call, sums, scale, scale, True)
 
 
 def _reduced(call: Call, values: View, reduction: str, scale: View, dtype: np.dtype[Any]) -> View:
     """The values themselves, or scale[0] times their sum, in the dtype of the result."""
     if reduction == "none":
         return contiguous(call, values, dtype)
+    count = math.prod(values.shape)
+    if count > MANY:  # too many for one block
+        sums = call.new((2 * BLOCKS,), values.dtype)
+        kind = same, (values.dtype,), values.dtype, False, 1, THREADS
+        arguments = [values.pointer, 1, sums.pointer, count, count]
+        call.launch(sums_kernel, kind, [values, sums], BLOCKS, THREADS, arguments)
+        values = sums
     total = call.new((), dtype)
-    arguments = [values.pointer, math.prod(values.shape), scale.pointer, total.pointer]
-    call.launch(total_kernel, (dtype.name, ALONE), [values, scale, total], 1, ALONE, arguments)
+    _total(call, values, scale, total, False)
     return total
+
+
+def _total(call: Call, values: View, scale: View, out: View, inverse: bool) -> None:
+    """out[0] = scale[0] * sum(values), or 1 / sum(values)."""
+    arguments = [values.pointer, math.prod(values.shape), scale.pointer, out.pointer]
+    parameters = values.dtype.name, out.dtype.name, inverse, ALONE
+    call.launch(total_kernel, parameters, [values, scale, out], 1, ALONE, arguments)

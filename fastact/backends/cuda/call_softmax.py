@@ -30,7 +30,7 @@ from .host import CHUNK, in_chunks
 from .launching import Call, call_on
 from .libraries import LIBRARIES, Library, common_library, name_of, put, view_of, views_of
 from .rows import Options as RowOptions
-from .rows import layout_of
+from .rows import layout_of, parts_of
 from .views import View, check_out, merge
 
 __all__ = ["softmax", "softmax_on_device"]
@@ -197,20 +197,22 @@ def _rows(
         (len(count_arguments) - 1) // 2 if count_arguments else 0, causal, divisor != 1,
     )  # fmt: skip
     template: Template = softmax_kernels.row_kernel
-    layout = layout_of(rows, n, inner, wide.itemsize)
+    layout = layout_of(n, inner, wide.itemsize)
+    parts = parts_of(layout, rows, n, wide.itemsize)
     if (kind, len(views)) in sparse_kernels.KINDS:
-        template, layout = sparse_kernels.row_kernel, layout._replace(parts=0)
+        template, parts = sparse_kernels.row_kernel, None
     queries = shape[first - 1] if causal else 1
     pointers = [view.pointer for view in views]
     rest = [rows, n, inner, wide.type(divisor), *mask_arguments, *count_arguments, queries]
     used = [*views, result, *([] if mask is None else [mask]), *([] if counts is None else [counts])]
 
     parameters, grid = (kind, len(views), layout, options), -(-rows // layout.rows)
-    if layout.parts:
-        groups = -(-grid // layout.together)
-        grid = 2 * groups * layout.together * layout.parts
-        sums, counters = call.new((4 * rows * layout.parts,), wide), call.new((1 + groups,), np.dtype(np.int32))
+    middle = [result.pointer]
+    if parts is not None:
+        groups = -(-grid // parts.together)
+        grid = 2 * groups * parts.together * parts.parts
+        sums, counters = call.new((4 * rows * parts.parts,), wide), call.new((1 + groups,), np.dtype(np.int32))
         copy_to(call, 0, counters)
         template, used = softmax_kernels.parts_kernel, [*used, sums, counters]
-        pointers += [sums.pointer, counters.pointer]
-    call.launch(template, parameters, used, grid, layout.block, [*pointers, result.pointer, *rest])
+        middle = [sums.pointer, counters.pointer, result.pointer, *parts]
+    call.launch(template, parameters, used, grid, layout.block, [*pointers, *middle, *rest])

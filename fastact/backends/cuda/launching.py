@@ -49,15 +49,19 @@ class Call(NamedTuple):
         self, template: Template, parameters: tuple[Any, ...], views: Sequence[View], grid: int, block: int,
         arguments: Sequence[Any],
     ) -> None:  # fmt: skip
-        """Launch a template's kernel in the library's stream, after what the streams of the arrays hold now."""
+        """Launch a template's kernel in the library's stream, after what the streams of the arrays hold now and before
+        what they get later."""
         cuda = _driver()
         handle = self.library.stream(self.model.array) or LEGACY_STREAM
         stream = cuda.stream(handle)
-        for view in views:
-            if view.stream is not None and view.stream != handle:
-                stream.wait(cuda.stream(view.stream))
+        handles = {view.stream or LEGACY_STREAM for view in views if view.stream is not None} - {handle}
+        others = [cuda.stream(each) for each in handles]
+        for other in others:
+            stream.wait(other)
         compiled = kernel(template, *parameters, capability=self.capability)
         cuda.launch(stream, cuda.config(grid, block), compiled, *arguments)
+        for other in others:
+            other.wait(stream)
 
 
 #: The primary context of each device that was used, and what the device can.

@@ -3,8 +3,8 @@
 loss_kernel    cross-entropy of rows, and its gradient
 nll_kernel     negative log-likelihood of rows
 sums_kernel    the sums of an elementwise loss, and its gradient
-count_kernel   what the targets of rows weigh
-total_kernel   the sum of the rows' losses, or of the sums
+count_kernel   the sums of what the targets of rows weigh
+total_kernel   the sum of losses, or of sums
 """
 
 from __future__ import annotations
@@ -117,6 +117,7 @@ def loss_kernel(layout: Layout, options: Options, targets: Targets) -> Kernel:
         if h == 0 and active:
             values[q] = loss
         if gradient:
+            cuda.syncthreads()  # all have read the logit of their target
             e_y = e_of(at_y, m)
             not_y = others + where(at_y == m, ties - dtype(1), ties - e_y)  # all but the target, which keeps its digits
             whole, factor = others + ties, dtype(scale[0])
@@ -225,31 +226,30 @@ def sums_kernel(
 
 
 def count_kernel(weighted: bool, threads: int) -> Kernel:
-    """kernel(target, rows, n, ignore, weights, scale): scale[0] = 1 / what targets that count weigh; of one block."""
+    """kernel(target, rows, n, ignore, weights, sums): what targets that count weigh, of each block as sums_kernel."""
     add, _, total_of, _ = reductions(alone(threads), np.float64)
     weight_of, weights_type = _weighing(weighted, np.float64)
 
-    def kernel(target, rows, n, ignore, weights, scale):  # type: ignore[no-untyped-def]
-        me = cuda.threadIdx.x
+    def kernel(target, rows, n, ignore, weights, sums):  # type: ignore[no-untyped-def]
+        block, me = np.int64(cuda.blockIdx.x), cuda.threadIdx.x
         total, low = np.float64(0), np.float64(0)
-        for q in range(me, rows, threads):
+        for q in range(block * threads + me, rows, np.int64(cuda.gridDim.x) * threads):
             y = target[q]
             if y != ignore and 0 <= y < n:
                 total, low = add(total, low, weight_of(weights, y))
         total, low = total_of(total, low)
         if me == 0:
-            scale[0] = np.float64(1) / (total + low)
+            sums[2 * block], sums[2 * block + 1] = total, low
 
     arguments = np.dtype(np.int64), np.int64, np.int64, np.int64, weights_type, np.dtype(np.float64)
     return Kernel(kernel, arguments, threads)
 
 
-def total_kernel(result: str, threads: int) -> Kernel:
-    """kernel(values, n, scale, out): out[0] = scale[0] * sum(values), added in float64; of one block."""
-    number = wide_dtype(dtype_of(result))
+def total_kernel(stored: str, result: str, inverse: bool, threads: int) -> Kernel:
+    """kernel(values, n, scale, out): out[0] = scale[0] * sum(values), or 1 / sum(values); of one block, in float64."""
     add, _, total_of, _ = reductions(alone(threads), np.float64)
-    dtype = number.type
-    _, store = access(result, dtype)
+    number = wide_dtype(dtype_of(result)).type
+    _, store = access(result, number)
 
     def kernel(values, n, scale, out):  # type: ignore[no-untyped-def]
         me = cuda.threadIdx.x
@@ -258,6 +258,8 @@ def total_kernel(result: str, threads: int) -> Kernel:
             total, low = add(total, low, np.float64(values[i]))
         total, low = total_of(total, low)
         if me == 0:
-            store(out, 0, dtype((total + low) * scale[0]))
+            whole = total + low
+            store(out, 0, number(np.float64(1) / whole if inverse else whole * scale[0]))
 
-    return Kernel(kernel, (number, np.int64, np.dtype(np.float64), dtype_of(result)), threads)
+    arguments = dtype_of(stored), np.int64, np.dtype(np.float64), dtype_of(result)
+    return Kernel(kernel, arguments, threads)

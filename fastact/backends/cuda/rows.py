@@ -23,8 +23,8 @@ from .device import offset_of
 from .libraries import dtype_of
 
 __all__ = [
-    "Layout", "Options", "Reductions", "alone", "counting_types", "exchange", "larger_of", "layout_of", "locating",
-    "mask_tools", "reductions",
+    "Layout", "Options", "Parts", "Reductions", "alone", "counting_types", "exchange", "larger_of", "layout_of",
+    "locating", "mask_tools", "parts_of", "reductions",
 ]  # fmt: skip
 
 #: The module numba.cuda, once compiling.py has imported it.
@@ -54,9 +54,6 @@ class Layout(NamedTuple):
     columns: bool  # whether neighbouring threads have neighbouring rows
     numbers: int  # of a row that a thread takes at a time, a power of two
     whole: bool  # whether the threads take all numbers of a row at once
-    parts: int = 0  # of a row, each of which has a block; 0 if a block takes whole rows, one after the other
-    part: int = 0  # numbers of a part
-    together: int = 0  # blocks for the same part of rows that are finished before others begin
 
     @property
     def tile(self) -> int:
@@ -67,6 +64,14 @@ class Layout(NamedTuple):
     def block(self) -> int:
         """Threads of a block."""
         return self.threads * self.rows
+
+
+class Parts(NamedTuple):
+    """How rows are cut. Kernels take this as arguments: it depends on how many rows there are."""
+
+    parts: int  # of a row, each of which has a block
+    size: int  # numbers of a part
+    together: int  # blocks for the same part of rows that are finished before others begin
 
 
 class Options(NamedTuple):
@@ -91,21 +96,25 @@ class Options(NamedTuple):
 
 
 @functools.lru_cache(maxsize=4096)
-def layout_of(rows: int, n: int, inner: int, itemsize: int) -> Layout:
+def layout_of(n: int, inner: int, itemsize: int) -> Layout:
     """As many threads for each row as hold its numbers, if there are so many, and BLOCK threads or more for a block."""
     most, held = MOST_THREADS // WARP if inner > 1 else MOST_THREADS, BYTES // itemsize
     threads = min(most, _power_of_two(-(-n // held)))
     numbers = min(held, _power_of_two(-(-n // threads)))
     in_block = WARP if inner > 1 else max(1, BLOCK // threads)
-    layout = Layout(threads, in_block, inner > 1, numbers, n <= threads * numbers)
-    blocks, size = -(-rows // in_block), n * itemsize * (in_block if inner > 1 else 1)
+    return Layout(threads, in_block, inner > 1, numbers, n <= threads * numbers)
+
+
+def parts_of(layout: Layout, rows: int, n: int, itemsize: int) -> Parts | None:
+    """The parts of rows that are too long, or too few, for a block each."""
+    blocks, size = -(-rows // layout.rows), n * itemsize * (layout.rows if layout.columns else 1)
     if layout.whole or (blocks >= FILLED and size <= BLOCK_BYTES):
-        return layout
+        return None
     together = min(blocks, max(1, CACHED // size))
     tiles = -(-n // layout.tile)
-    parts = min(tiles, -(-n // PART), -(-FILLED // together))
-    part = layout.tile * -(-tiles // parts)
-    return layout._replace(parts=-(-n // part), part=part, together=together)
+    most = min(tiles, -(-n // PART), -(-FILLED // together))
+    part = layout.tile * -(-tiles // most)
+    return Parts(-(-n // part), part, together)
 
 
 def alone(threads: int) -> Layout:

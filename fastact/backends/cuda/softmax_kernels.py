@@ -37,6 +37,9 @@ __all__ = [
 #: The module numba.cuda, once compiling.py has imported it.
 cuda: Any = None
 
+#: How far above the base of a sum of e**(x - base) the maximum may be.
+FAR = 4
+
 #: The operations, by what they compute and the number of arrays they read.
 KINDS = {
     ("softmax", 1), ("log_softmax", 1), ("logsumexp", 1), ("softmax", 2), ("log_softmax", 2), ("logsumexp", 2),
@@ -80,8 +83,8 @@ def summing(layout: Layout, options: Options, logarithm: bool) -> Sums:
     larger, e_of = larger_of(), difference_exp(options)
     of_equal = dtype(0 if logarithm else 1)
     largest = folded(larger, n)
-    terms = mapped(cuda.jit(device=True)(lambda x, m: where(x == m, of_equal, e_of(x, m))), n)
-    terms_of_tile = terms if logarithm else mapped(e_of, n)
+    lowest, far = dtype(-np.inf), dtype(FAR)
+    terms = mapped(cuda.jit(device=True)(lambda x, more: where(x == more[0], of_equal, e_of(x, more[1]))), n)
     add_all = accumulated(add, n)
     tile = loading(options, layout, -1, dtype(-np.inf), options.divided)
     if logarithm:
@@ -96,49 +99,68 @@ def summing(layout: Layout, options: Options, logarithm: bool) -> Sums:
     @cuda.jit(device=True)
     def of_tile(values):  # type: ignore[no-untyped-def]
         m = maximum(largest(values))
-        total, low = add_all(dtype(0), dtype(0), terms_of_tile(values, m))
+        total, low = add_all(dtype(0), dtype(0), terms(values, (m, m)))
         total, low = total_of(total, low)
         return m, total, low, all_equal(equal(values, m))
 
     @cuda.jit(device=True)
-    def moved(m, total, low, count, to):  # type: ignore[no-untyped-def]
-        """Sums for the maximum m as such for a larger one."""
-        if m == to:
-            return total, low, count
-        scale = e_of(m, to)
-        total, low = add(total * scale, low * scale, count * scale)
-        return total, low, dtype(0)
+    def scaled(total, low, m, to):  # type: ignore[no-untyped-def]
+        """A sum of e**(x - m) as one of e**(x - to)."""
+        scale = where(m == to, dtype(1), e_of(m, to))
+        return add(total * scale, dtype(0), low * scale)
+
+    @cuda.jit(device=True)
+    def risen(state, top):  # type: ignore[no-untyped-def]
+        """(base, m, total, low, count) for numbers up to `top`: the sum is one of e**(x - base), and base seldom moves,
+        since each time costs some of its digits."""
+        base, m, total, low, count = state
+        if logarithm and top > m and count > dtype(0) and m > lowest:
+            total, low = add(total, low, count * e_of(m, base))
+        if top > m:
+            m, count = top, dtype(0)
+        if m > base + far:
+            total, low = scaled(total, low, base, m)
+            base = m
+        return base, m, total, low, count
 
     @cuda.jit(device=True)
     def of_range(row, start, stop):  # type: ignore[no-untyped-def]
-        m, total, low, count = dtype(-np.inf), dtype(0), dtype(0), dtype(0)
+        state = (lowest, lowest, dtype(0), dtype(0), dtype(0))
         while start < stop:
             values = tile(row, start, stop)
-            top = larger(largest(values), m)
-            total, low, count = moved(m, total, low, count, top)
-            m = top
-            total, low = add_all(total, low, terms(values, m))
-            count += equal(values, m)
+            base, m, total, low, count = risen(state, largest(values))
+            total, low = add_all(total, low, terms(values, (m if logarithm else base, base)))
+            state = (base, m, total, low, count + equal(values, m))
             start += tile_size
-        return of_threads(m, total, low, count)
+        return of_threads(state)
 
     @cuda.jit(device=True)
-    def of_threads(own, total, low, count):  # type: ignore[no-untyped-def]
+    def of_threads(state):  # type: ignore[no-untyped-def]
+        base, m, total, low, count = state
+        own = m if logarithm else base
+        total, low = scaled(total, low, base, own)
         m = maximum(own)
-        total, low, count = moved(own, total, low, count, m)
+        total, low = scaled(total, low, own, m)
+        if logarithm and own < m:
+            total, low = add(total, low, count * e_of(own, m))
+            count = dtype(0)
         total, low = total_of(total, low)
         return m, total, low, all_equal(count)
 
     @cuda.jit(device=True)
     def of_parts(parts, first, n, h):  # type: ignore[no-untyped-def]
-        m, total, low, count = dtype(-np.inf), dtype(0), dtype(0), dtype(0)
+        state = (lowest, lowest, dtype(0), dtype(0), dtype(0))
         for c in range(4 * (first + h), 4 * (first + n), 4 * threads):
-            top = larger(parts[c], m)
-            total, low, count = moved(m, total, low, count, top)
-            more, more_low, more_count = moved(parts[c], parts[c + 1], parts[c + 2], parts[c + 3], top)
+            own, more, more_low, more_count = parts[c], parts[c + 1], parts[c + 2], parts[c + 3]
+            base, m, total, low, count = risen(state, own)
+            more, more_low = scaled(more, more_low, own, base)
             total, low = add(total, low + more_low, more)
-            m, count = top, count + more_count
-        return of_threads(m, total, low, count)
+            if own == m:
+                count += more_count
+            elif logarithm and more_count > dtype(0):
+                total, low = add(total, low, more_count * e_of(own, base))
+            state = (base, m, total, low, count)
+        return of_threads(state)
 
     return Sums(of_tile, of_range, of_parts)
 
@@ -293,7 +315,7 @@ def _nothing(kind: str, arrays: int, dtype: Any) -> Any:
     return dtype(-np.inf) if kind == "log_softmax" and arrays == 1 else dtype(0)
 
 
-def arguments_of(operands: int, options: Options, *middle: np.dtype[Any]) -> tuple[Any, ...]:
+def arguments_of(operands: int, options: Options, *middle: Any) -> tuple[Any, ...]:
     """What (operands, ..., rows, n, inner, divisor, mask, counts, queries) are."""
     stored, long = (dtype_of(options.stored),) * operands, np.int64
     return stored, *middle, long, long, long, options.number, *counting_types(options), long
@@ -336,7 +358,7 @@ def row_kernel(kind: str, arrays: int, layout: Layout, options: Options) -> Kern
 
 
 def parts_kernel(kind: str, arrays: int, layout: Layout, options: Options) -> Kernel:
-    """kernel(operands, sums, counters, out, rows, n, ...): for rows in parts, groups of which stay in the cache.
+    """kernel(operands, sums, counters, out, parts, part, together, rows, n, ...), groups of rows staying in the cache.
 
     First come the blocks that find the sums of the parts of the first group of rows, then those of the second, those
     for the results of the first, the sums of the third, and so on. A block for results waits until all blocks for the
@@ -346,8 +368,6 @@ def parts_kernel(kind: str, arrays: int, layout: Layout, options: Options) -> Ke
     of_range, finish = _sums(kind, arrays, layout, options).of_range, _finishing(kind, arrays, layout, options)
     of_parts = _sums(kind, arrays, layout, options).of_parts  # others: shared memory cannot have two owners
     (locate, start_of), (mask_place, _, count_of) = locating(layout), mask_tools(options)
-    parts, part_size, together = layout.parts, layout.part, layout.together
-    blocks = parts * together
 
     @cuda.jit(device=True)
     def turn(counters):  # type: ignore[no-untyped-def]
@@ -357,8 +377,10 @@ def parts_kernel(kind: str, arrays: int, layout: Layout, options: Options) -> Ke
         cuda.syncthreads()
         return shared[0]
 
-    def kernel(operands, sums, counters, out, rows, n, inner, divisor, mask, counts, queries):  # type: ignore[no-untyped-def]
-        number = turn(counters)
+    def kernel(  # type: ignore[no-untyped-def]
+        operands, sums, counters, out, parts, part_size, together, rows, n, inner, divisor, mask, counts, queries
+    ):
+        blocks, number = parts * together, turn(counters)
         stage, block = number // blocks, number % blocks
         groups = cuda.gridDim.x // (2 * blocks)
         group, finishing = (stage + 1) // 2, stage > 0 and (stage % 2 == 0 or stage + 1 == 2 * groups)
@@ -387,5 +409,5 @@ def parts_kernel(kind: str, arrays: int, layout: Layout, options: Options) -> Ke
             if cuda.threadIdx.x == 0:
                 fetch_add(counters, 1 + group)
 
-    middle = np.dtype(options.number), np.dtype(np.int32), dtype_of(options.result)
+    middle = np.dtype(options.number), np.dtype(np.int32), dtype_of(options.result), *[np.int64] * 3
     return Kernel(kernel, arguments_of(arrays, options, *middle), layout.block)
