@@ -63,9 +63,13 @@ def _check_name(name: str, source: str) -> str:
 
 
 @functools.cache
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(BACKENDS[name][0])
+
+
 def _load(name: str) -> ModuleType:
     """The module of a backend that works here."""
-    module = importlib.import_module(BACKENDS[name][0])
+    module = _module(name)
     reason = module.why_not()
     if reason is not None:
         raise BackendError(f"backend {name!r} is not available: {reason}")
@@ -154,7 +158,7 @@ def vectorize(operation: Any, target: str) -> Any:
 def offer_to_cuda() -> None:
     """Let the user's own CUDA kernels call formulas, where numba-cuda is in use."""
     if "numba.cuda" in sys.modules and find_spec("numba_cuda") is not None:
-        importlib.import_module(BACKENDS["cuda"][0]).register()
+        _module("cuda").register()
 
 
 @contextmanager
@@ -185,7 +189,7 @@ def use_backend(name: str) -> Iterator[None]:
 
 def backends() -> dict[str, str]:
     """The backends and, for each, "available" or the reason why it is not."""
-    return {name: importlib.import_module(module).why_not() or "available" for name, (module, _) in BACKENDS.items()}
+    return {name: _module(name).why_not() or "available" for name in BACKENDS}
 
 
 def explain(function: Any, *arguments: Any, backend: str | None = None, **keywords: Any) -> str:
