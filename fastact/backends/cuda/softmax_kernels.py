@@ -4,9 +4,9 @@
     parts_kernel   several blocks for each row, that find sums of its parts, and several for the results
 
 The exponential is the CPU's: e**(x - m) with what rounding took from x - m; sums have two parts. What all results of a
-row depend on is (m, total, low, count): forward the maximum, the sum of e**(x - m) and what rounding took from it, for
-a logarithm of all numbers but those equal to m, and how many these are, so that it keeps its digits where one number
-dominates; backward only the sum, of g * y or g.
+row depend on is (m, total, low, count): forward the maximum (or not far from it, for softmax of long rows), the sum of
+e**(x - m) and what rounding took from it, for a logarithm of all numbers but those equal to m, and how many these are,
+so that it keeps its digits where one number dominates; backward only the sum, of g * y or g.
 """
 
 from __future__ import annotations
@@ -85,6 +85,7 @@ def summing(layout: Layout, options: Options, logarithm: bool) -> Sums:
     largest = folded(larger, n)
     lowest, far = dtype(-np.inf), dtype(FAR)
     terms = mapped(cuda.jit(device=True)(lambda x, more: where(x == more[0], of_equal, e_of(x, more[1]))), n)
+    terms_of_tile = terms if logarithm else mapped(cuda.jit(device=True)(lambda x, more: e_of(x, more[1])), n)
     add_all = accumulated(add, n)
     tile = loading(options, layout, -1, dtype(-np.inf), options.divided)
     if logarithm:
@@ -99,7 +100,7 @@ def summing(layout: Layout, options: Options, logarithm: bool) -> Sums:
     @cuda.jit(device=True)
     def of_tile(values):  # type: ignore[no-untyped-def]
         m = maximum(largest(values))
-        total, low = add_all(dtype(0), dtype(0), terms(values, (m, m)))
+        total, low = add_all(dtype(0), dtype(0), terms_of_tile(values, (m, m)))
         total, low = total_of(total, low)
         return m, total, low, all_equal(equal(values, m))
 
