@@ -18,7 +18,8 @@ from ._errors import UnknownNameError, nearest
 
 __all__ = [
     "Axis", "Options", "as_array", "as_dtype", "as_lengths", "as_mask", "as_temperature", "check_lengths", "check_mask",
-    "check_out", "float_dtype", "is_float", "loss_dtype", "normalize_axes", "overlaps", "reduced", "wide_dtype",
+    "check_out", "check_temperature", "float_dtype", "is_float", "loss_dtype", "normalize_axes", "overlaps", "reduced",
+    "wide_dtype",
 ]  # fmt: skip
 
 Axis = int | Sequence[int] | None
@@ -159,11 +160,16 @@ def as_temperature(temperature: ArrayLike, shape: Shape) -> float | NDArray[np.f
     if type(temperature) is float and temperature > 0:
         return temperature
     array = np.asarray(temperature, np.float64)
-    if not _broadcasts(array.shape[::-1], shape[::-1]):
-        raise ValueError(f"temperature of shape {array.shape} does not broadcast to x of shape {shape}")
+    check_temperature(array.shape, shape)
     if not (array > 0).all():
         raise ValueError(f"temperature holds {array[~(array > 0)][0]}; it must be positive")
     return float(array) if array.ndim == 0 else array.reshape((1,) * (len(shape) - array.ndim) + array.shape)
+
+
+def check_temperature(temperature: Shape, shape: Shape) -> None:
+    """Whether an array of this shape can be `temperature`."""
+    if not _broadcasts(temperature[::-1], shape[::-1]):
+        raise ValueError(f"temperature of shape {temperature} does not broadcast to x of shape {shape}")
 
 
 def check_out(out: Any, shape: Shape, dtype: np.dtype[Any]) -> None:

@@ -74,7 +74,7 @@ class Softmax(_OverAxes):
     x : array_like
         float16, bfloat16, float32 and float64 keep their dtype (the half types are computed in float32 and rounded
         once); bool and integers become the float that ``np.exp`` would give. Any memory layout and byte order. An array
-        on a GPU gives such an array; a mask is on the GPU then too, and the temperature one number.
+        on a GPU gives such an array, and a mask is on the GPU then too.
     axis : int, tuple of int or None, default -1
         The elements that sum to 1; None takes all of `x`.
     where : array_like of bool or "causal", optional

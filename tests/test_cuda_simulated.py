@@ -626,7 +626,9 @@ def test_simulated_softmax(function: Any, shape: tuple[int, ...], axis: Any) -> 
 
 @in_simulator
 @pytest.mark.usefixtures("simulator")
-@pytest.mark.parametrize("options", ["where", "where of a row", "causal", "lengths", "temperature", "all", "none"])
+@pytest.mark.parametrize(
+    "options", ["where", "where of a row", "causal", "lengths", "temperature", "temperatures", "all", "none"]
+)
 @pytest.mark.parametrize(
     ("shape", "axis"), [((2, 1, 3, 4), -1), ((2, 2, 2, 9), -1), ((1, 1, 2, 20), -1), ((2, 1, 5, 3), 2)]
 )
@@ -639,7 +641,8 @@ def test_simulated_softmax_options(function: Any, shape: tuple[int, ...], axis: 
     lengths = rng.integers(0, shape[axis] + 1, shape[0])
     given: dict[str, Any] = {
         "where": {"where": mask}, "where of a row": {"where": row}, "causal": {"where": "causal"},
-        "lengths": {"lengths": lengths}, "temperature": {"temperature": 0.3}, "none": {"where": np.zeros(shape, bool)},
+        "lengths": {"lengths": lengths}, "temperature": {"temperature": 0.3},
+        "temperatures": {"temperature": 1 + rng.random(shape[1:])}, "none": {"where": np.zeros(shape, bool)},
         "all": {"where": mask, "lengths": lengths, "temperature": 2.5},
     }[options]  # fmt: skip
     if options == "causal" and axis != -1:
@@ -777,7 +780,8 @@ def test_simulated_errors() -> None:
         (ValueError, "does not broadcast", lambda: over_axes(softmax, x, where=np.ones(4, bool))),
         (ValueError, r"lengths\[1\] is 4", lambda: over_axes(softmax, x, lengths=[3, 4])),
         (ValueError, "temperature holds 0.0", lambda: over_axes(softmax, x, temperature=0)),
-        (fa.BackendError, "one temperature", lambda: over_axes(softmax, x, temperature=[1, 2, 3])),
+        (ValueError, "temperature of shape", lambda: over_axes(softmax, x, temperature=[1, 2])),
+        (ValueError, "temperature of shape", lambda: over_axes(softmax, x, temperature=Simulated(np.ones(2)))),
         (ValueError, "grad_output has shape", lambda: over_axes(softmax, x[:1], x)),
         (fa.BackendError, "no b or return_sign", lambda: fa.logsumexp(Simulated(x), b=2)),
         (TypeError, "complex64", lambda: over_axes(softmax, x.astype(np.complex64))),

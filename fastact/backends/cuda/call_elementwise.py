@@ -32,7 +32,7 @@ from .views import View, check_out, check_writeable, collapse
 #: How many kinds of calls are remembered.
 MOST_OUTCOMES = 4096
 
-__all__ = ["addresses", "contiguous", "copy_to", "elementwise", "items_of", "placed", "same"]
+__all__ = ["addresses", "contiguous", "copy_to", "elementwise", "items_of", "placed", "run", "same"]
 
 
 def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
@@ -50,7 +50,7 @@ def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, A
     with call_on(library, [*arrays, *given]) as call:
         if not given:
             results = [call.new(shape, dtype) for _ in outs]
-            _run(call, operation.jitted, dtype, views, results)
+            run(call, operation.jitted, dtype, views, results)
             finished = [library.finished(result) for result in results]
             return tuple(finished) if operation.outputs > 1 else finished[0]
         targets = iter(given)
@@ -58,7 +58,7 @@ def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, A
         results = [
             call.new(shape, dtype) if target is None or any(map(target.hides, arrays)) else target for target in wished
         ]
-        _run(call, operation.jitted, dtype, views, results)
+        run(call, operation.jitted, dtype, views, results)
         for target, result in zip(wished, results, strict=True):
             if target is not None and result is not target:
                 copy_to(call, result, target)
@@ -164,7 +164,7 @@ def _plan(
     return Plan(contiguous_kernel, parameters, -(-size // (THREADS * PER_THREAD)), [], [size])
 
 
-def _run(
+def run(
     call: Call, formula: Callable[..., Any], dtype: np.dtype[Any], operands: Sequence[Any], results: Sequence[View]
 ) -> None:
     """The formula's results, of operands that are views and numbers, to arrays of one shape."""
@@ -194,7 +194,7 @@ def same(x):  # type: ignore[no-untyped-def]
 
 def copy_to(call: Call, source: View | float, target: View) -> None:
     """An array, converted, or a number for every element."""
-    _run(call, same, target.dtype, [source], [target])
+    run(call, same, target.dtype, [source], [target])
 
 
 def contiguous(call: Call, view: View, dtype: np.dtype[Any]) -> View:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from fastact._axes import (
     Options,
@@ -16,6 +17,7 @@ from fastact._axes import (
     as_temperature,
     check_lengths,
     check_mask,
+    check_temperature,
     float_dtype,
     normalize_axes,
     reduced,
@@ -24,7 +26,7 @@ from fastact._axes import (
 from fastact._errors import BackendError
 
 from . import softmax_kernels, sparse_kernels
-from .call_elementwise import contiguous, copy_to
+from .call_elementwise import contiguous, copy_to, run
 from .compiling import Template, register
 from .host import CHUNK, in_chunks
 from .launching import Call, call_on
@@ -39,24 +41,24 @@ __all__ = ["softmax", "softmax_on_device"]
 def softmax(kind: str, arrays: tuple[Any, ...], axes: tuple[int, ...], out: Any, options: Any = None) -> Any:
     """Forward for host arrays (x,), backward for two, checked before; they are copied to the GPU and back.
 
-    Large ones in chunks along the first axis, unless rows lie along it or have masks or lengths.
+    Large ones in chunks along the first axis, unless rows lie along it or have masks, lengths or temperatures.
     """
     register()
     x, options = arrays[-1], options or Options(arrays[-1].dtype)
     if "bfloat16" in (x.dtype.name, options.dtype.name):
         raise BackendError(f"{kind}: backend 'cuda' takes bfloat16 of PyTorch's tensors, not of host arrays")
-    if isinstance(options.temperature, np.ndarray):
-        raise BackendError(f"{kind}: backend 'cuda' takes one temperature for all; divide x by the array instead")
-    counting = options.where, options.lengths
-    mask, counts = (None if each is None else view_of(put(each)) for each in counting)
+    tempered = isinstance(options.temperature, np.ndarray)
+    divisor, temperatures = (1.0, options.temperature) if tempered else (options.temperature, None)
+    beside = options.where, options.lengths, temperatures
+    mask, counts, divisors = (None if each is None else view_of(put(each)) for each in beside)
 
     def compute(operands: list[Any], results: list[Any]) -> View:
         """With results to new arrays, or to the one given."""
         views, target = [view_of(each) for each in operands], view_of(results[0]) if results else None
-        rest = options.dtype, mask, counts, options.causal, options.temperature
+        rest = options.dtype, mask, counts, options.causal, divisor, divisors
         return _over_axes(kind, LIBRARIES["numba"], views, target, axes, *rest)
 
-    apart = x.ndim > 1 + options.causal and 0 not in axes and counting == (None, None)
+    apart = x.ndim > 1 + options.causal and 0 not in axes and beside == (None, None, None)
     if apart and x.nbytes > CHUNK:
         shape = reduced(x.shape, axes) if kind == "logsumexp" and len(arrays) == 1 else x.shape
         result = np.empty(shape, options.dtype) if out is None else out
@@ -77,9 +79,9 @@ def softmax_on_device(
     register()
     kind, name = function.kind, function.name
     given = views_of([*operands, *([] if out is None else [out])])
-    where, lengths = views_of([where, lengths])
-    counting = [each for each in (where, lengths) if isinstance(each, View)]
-    library = common_library(name, [*given, *counting])
+    where, lengths, temperature = views_of([where, lengths, temperature])
+    beside = [each for each in (where, lengths, temperature) if isinstance(each, View)]
+    library = common_library(name, [*given, *beside])
     views, target = given[: len(operands)], None if out is None else given[-1]
     x = views[-1]
     whole = x.shape or (1,)
@@ -95,13 +97,12 @@ def softmax_on_device(
         check_out(target, shape, result_dtype)
     mask, causal = _mask_view(name, where, whole, axes)
     counts = _counts_view(library, lengths, whole, axes, x)
-    divisor = as_temperature(temperature, whole)
-    if isinstance(divisor, np.ndarray):
-        raise BackendError(f"{name}: backend 'cuda' takes one temperature for all; divide x by the array instead")
+    divisor, divisors = _divisors(library, temperature, whole, x)
     operand_views = [view.shaped(whole if view.shape == x.shape else reduced(whole, axes)) for view in views]
     result = _over_axes(
-        kind, library, operand_views, target, axes, result_dtype, mask, counts, causal, function.sign * divisor, shape
-    )
+        kind, library, operand_views, target, axes, result_dtype, mask, counts, causal, function.sign * divisor,
+        divisors, shape,
+    )  # fmt: skip
     return library.finished(result) if out is None else out
 
 
@@ -130,42 +131,65 @@ def _counts_view(
     return lengths.with_places(tuple(sizes), tuple(strides))
 
 
+def _divisors(
+    library: Library, temperature: Any, shape: tuple[int, ...], model: View
+) -> tuple[float, View | None]:  # fmt: skip
+    """The temperature as a number, and those that are an array; on the GPU they are taken for positive."""
+    if isinstance(temperature, View):
+        check_temperature(temperature.shape, shape)
+        return 1.0, temperature
+    found = as_temperature(temperature, shape)
+    return (1.0, view_of(library.put(found, model))) if isinstance(found, np.ndarray) else (found, None)
+
+
+@njit
+def _quotient(x, divisor):  # type: ignore[no-untyped-def]
+    return x / divisor
+
+
 def _over_axes(
     kind: str, library: Library, views: list[View], target: View | None, axes: tuple[int, ...], dtype: np.dtype[Any],
-    mask: View | None, counts: View | None, causal: bool, divisor: float, shape: tuple[int, ...] | None = None,
+    mask: View | None, counts: View | None, causal: bool, divisor: float, divisors: View | None = None,
+    shape: tuple[int, ...] | None = None,
 ) -> View:  # fmt: skip
     """The operation over `axes`, to `target` or a new array of the given shape."""
     x, arrays = views[-1], len(views)
     computed = reduced(x.shape, axes) if kind == "logsumexp" and arrays == 1 else x.shape
     shape = computed if shape is None else shape
     natural = np.result_type(*(float_dtype(kind, view.dtype) for view in views))
+    wide = wide_dtype(natural, dtype)
+    before, after = divisors is not None and (arrays == 1 or kind == "logsumexp"), divisors is not None and arrays == 2
     others = [axis for axis in range(len(x.shape)) if axis not in axes]
     together = not axes or axes == tuple(range(axes[0], axes[0] + len(axes)))
     order = list(range(len(x.shape))) if together else [*others, *axes]
-    options = [each for each in (mask, counts) if each is not None]
-    with call_on(library, [*views, *options, *([] if target is None else [target])]) as call:
+    beside = [each for each in (mask, counts, divisors, target) if each is not None]
+    with call_on(library, [*views, *beside]) as call:
         if counts is not None:
             counts = contiguous(call, counts, np.dtype(np.int64))
-        ready = [contiguous(call, view.permuted(order), natural) for view in views]
-        straight = together and target is not None and target.contiguous()
+        if before:
+            divided = call.new(x.shape, wide)
+            run(call, _quotient, wide, [x, divisors], [divided])
+            views = [*views[:-1], divided]
+        ready = [contiguous(call, view.permuted(order), wide if before else natural) for view in views]
+        straight = together and target is not None and target.contiguous() and not after
         if target is not None and straight and not any(map(target.hides, ready)):
             result = target
         else:
-            result = call.new(shape if together else tuple(computed[axis] for axis in order), dtype)
+            placed = shape if together else tuple(computed[axis] for axis in order)
+            result = call.new(placed, wide if after else dtype)
         places = [order.index(axis) for axis in axes]
         _rows(call, kind, ready, result, places, mask and mask.broadcast_view(x.shape).permuted(order),
               counts and counts.broadcast_view(reduced(x.shape, axes)).permuted(order), causal, divisor)  # fmt: skip
-        if result is target:
+        if result is target or (target is None and together and not after):
             return result
-        if not together:
-            back = [order.index(axis) for axis in range(len(order))]
-            turned = result.shaped(tuple(computed[axis] for axis in order)).permuted(back)
-            result = call.new(shape, dtype) if target is None else target
-            copy_to(call, turned, result.shaped(computed))
-        elif target is not None:
-            copy_to(call, result, target)
-            result = target
-    return result
+        back = [order.index(axis) for axis in range(len(order))]
+        turned = result.shaped(tuple(computed[axis] for axis in order)).permuted(back)
+        final = call.new(shape, dtype) if target is None else target
+        if after:
+            run(call, _quotient, dtype, [turned, divisors], [final.shaped(computed)])
+        else:
+            copy_to(call, turned, final.shaped(computed))
+    return final
 
 
 def _rows(

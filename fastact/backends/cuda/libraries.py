@@ -106,6 +106,8 @@ def _cupy_put(host: np.ndarray, model: View) -> Any:
 def _torch_view(array: Any) -> View:
     if array.requires_grad:
         raise RuntimeError("a tensor that requires grad: use fastact.torch, or pass x.detach()")
+    if array.is_neg():
+        raise RuntimeError("a tensor whose memory holds the negative numbers; pass x.resolve_neg()")
     shape, device = tuple(array.shape), array.get_device()
     return View(array, array.data_ptr(), _from_torch(array.dtype), shape, array.stride(), device=device)
 
