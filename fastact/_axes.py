@@ -94,6 +94,7 @@ def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     return wanted
 
 
+@functools.cache
 def wide_dtype(*dtypes: np.dtype[Any]) -> np.dtype[Any]:
     """What to compute in: float64 if one of these is, else float32."""
     return np.dtype(np.float64 if any(dtype.itemsize == 8 for dtype in dtypes) else np.float32)
@@ -186,5 +187,4 @@ def check_out(out: Any, shape: Shape, dtype: np.dtype[Any]) -> None:
 
 def overlaps(a: NDArray[Any], b: NDArray[Any]) -> bool:
     """Whether two arrays share memory other than element by element."""
-    same = (a.ctypes.data, a.shape, a.strides) == (b.ctypes.data, b.shape, b.strides)
-    return not same and np.may_share_memory(a, b)
+    return np.may_share_memory(a, b) and (a.ctypes.data, a.shape, a.strides) != (b.ctypes.data, b.shape, b.strides)
