@@ -29,10 +29,10 @@ from .launching import Call, call_on
 from .libraries import common_library, views_of
 from .views import View, check_out, check_writeable, collapse
 
+__all__ = ["addresses", "contiguous", "copy_to", "elementwise", "items_of", "placed", "run", "same"]
+
 #: How many kinds of calls are remembered.
 MOST_OUTCOMES = 4096
-
-__all__ = ["addresses", "contiguous", "copy_to", "elementwise", "items_of", "placed", "run", "same"]
 
 
 def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
@@ -67,7 +67,7 @@ def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, A
     return tuple(finished) if operation.outputs > 1 else finished[0]
 
 
-def _keywords(operation: Any, keywords: dict[str, Any]) -> tuple[tuple[Any, ...], Any]:
+def _keywords(operation: Any, keywords: dict[str, Any]) -> tuple[tuple[Any, ...], np.dtype[Any] | None]:
     """The arguments `out`, one for each result, and `dtype`; others may only say what is so anyway."""
     keywords = dict(keywords)
     out, wanted = keywords.pop("out", None), keywords.pop("dtype", None)
@@ -80,7 +80,7 @@ def _keywords(operation: Any, keywords: dict[str, Any]) -> tuple[tuple[Any, ...]
     outs = out if isinstance(out, tuple) else (out,) * (1 if out is not None else operation.outputs)
     if len(outs) != operation.outputs:
         raise ValueError(f"out has {len(outs)} arrays; {operation.name} has {operation.outputs} results")
-    return outs, wanted
+    return outs, None if wanted is None else np.dtype(wanted)
 
 
 #: What `_outcome` has found out.
@@ -88,7 +88,11 @@ _outcomes: dict[Any, tuple[np.dtype[Any], tuple[int, ...]]] = {}
 
 
 def _outcome(
-    operation: Any, operands: tuple[Any, ...], views: Sequence[Any], given: Sequence[View], wanted: Any
+    operation: Any,
+    operands: tuple[Any, ...],
+    views: Sequence[Any],
+    given: Sequence[View],
+    wanted: np.dtype[Any] | None,
 ) -> tuple[np.dtype[Any], tuple[int, ...]]:
     """The dtype and the shape of the results, which the arrays `given` for them must have."""
     kinds = tuple((o.dtype, o.shape) if isinstance(o, View) else o.dtype if isinstance(o, np.generic) else type(o)
@@ -97,7 +101,7 @@ def _outcome(
     found = _outcomes.get(key)
     if found is None:
         dtypes = tuple(kind[0] if isinstance(kind, tuple) else kind for kind in kinds)
-        dtype = loop_dtype(*operation.loop_for(operands, None if wanted is None else np.dtype(wanted)), dtypes)
+        dtype = loop_dtype(*operation.loop_for(operands, wanted), dtypes)
         shape = np.broadcast_shapes(*(o.shape for o in (*views, *given[:1]) if isinstance(o, View)))
         for view in given:
             check_out(view, shape, dtype)

@@ -79,7 +79,7 @@ def _elementwise_in_chunks(
 ) -> tuple[np.ndarray, ...]:  # fmt: skip
     """The operation in chunks along the first axis, or of the flat arrays where all are of one shape and contiguous."""
     kinds = tuple(o.dtype if isinstance(o, (np.ndarray, np.generic)) else type(o) for o in hosts)
-    dtype = loop_dtype(*operation.loop_for(tuple(hosts), None if wanted is None else np.dtype(wanted)), kinds)
+    dtype = loop_dtype(*operation.loop_for(tuple(hosts), wanted), kinds)
     results = tuple(np.empty(shape, dtype) if out is None else out for out in outs)
     for result in results:
         if result.shape != shape or not np.can_cast(dtype, result.dtype, "same_kind"):
