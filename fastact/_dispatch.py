@@ -125,7 +125,9 @@ def elementwise(operation: Any, arguments: tuple[Any, ...], keywords: dict[str, 
                 raise UnknownNameError(f"{operation.name}() got {keyword}={value!r}{nearest(value, choices)}")
             operation = choices[value]
     operands = operation.bind(arguments, keywords)
-    if _requested(backend) == "auto" and not any(map(on_gpu, operands)):
+    if _requested(backend) == "auto":
+        if any(map(on_gpu, operands)):
+            return _load("cuda").elementwise(operation, operands, keywords)
         return operation.run(_ufunc.Threads.AUTO, operands, keywords)
     return choose("elementwise", backend, *operands).elementwise(operation, operands, keywords)
 

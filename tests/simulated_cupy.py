@@ -43,7 +43,10 @@ class ndarray(NDArrayOperatorsMixin):
 
     @property
     def data(self) -> Any:
-        return SimpleNamespace(ptr=self.host.ctypes.data)
+        whole = self.host
+        while isinstance(whole.base, np.ndarray):
+            whole = whole.base
+        return SimpleNamespace(ptr=self.host.ctypes.data, mem=SimpleNamespace(ptr=whole.ctypes.data))
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise TypeError("Implicit conversion to a NumPy array is not allowed")

@@ -152,12 +152,29 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
                 simulated_block.launch(kernel.function, grid, block, given, compiling.KERNEL_MODULES)
             assert not list(taken)
 
+    class Repetition(launching.Repetition):
+        """Of a simulated call, which it has in the place of the kernel."""
+
+        @classmethod
+        def of(cls, call: Any, template: Any, parameters: Any, grid: int, block: int) -> Any:
+            return cls(call.library, 0, (call, template, parameters), grid, block)
+
+        def possible(self) -> bool:
+            return True
+
+        def launch(self, array: Any, arguments: Any) -> None:
+            call, template, parameters = self.kernel
+            call.launch(template, parameters, [], self.grid, self.block, arguments)
+
+    monkeypatch.setattr(call_elementwise, "Repetition", Repetition)
+    monkeypatch.setattr(call_elementwise, "_known", {})
+
     @contextmanager
     def call_on(library: Any, views: Any) -> Any:
         yield SimulatedCall(library, views[0], (8, 0))
 
     library = libraries.LIBRARIES["numba"]._replace(
-        empty=lambda shape, dtype, _: Simulated(np.full(shape, 77, dtype)), put=lambda host, _: Simulated(host)
+        empty=lambda shape, dtype, *_: Simulated(np.full(shape, 77, dtype)), put=lambda host, _: Simulated(host)
     )
     monkeypatch.setitem(libraries.LIBRARIES, "numba", library)
     for module in (call_elementwise, call_softmax, call_losses):
@@ -802,6 +819,42 @@ def host_cupy(simulator: None, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The module that passes for cupy, with kernels in the simulator."""
     monkeypatch.setitem(sys.modules, "cupy", simulated_cupy)
     return simulated_cupy
+
+
+@in_simulator
+@pytest.mark.parametrize("dtype", ["f2", "f4", "i2"])
+def test_simulated_calls_once_more(host_cupy: Any, dtype: str) -> None:
+    """A call of the same kind has its own numbers, arrays, memory and layout; what is known is used where it holds."""
+    rng = np.random.default_rng(0)
+
+    def check(operation: Any, operands: Any, out: Any = None) -> None:
+        expected = operation(*(o.host.copy() if type(o) is host_cupy.ndarray else o for o in operands))
+        found = operation(*operands) if out is None else operation(*operands, out=out)
+        assert out is None or found is out
+        for got, wanted in zip(
+            *((each if isinstance(each, tuple) else (each,)) for each in (found, expected)), strict=True
+        ):
+            assert_same(got.host, wanted)
+
+    known = call_elementwise._known
+    for turn in range(3):
+        x, grad, memory = (host_cupy.asarray(rng.normal(0, 9, (6, 8)).astype(dtype)) for _ in range(3))
+        check(fa.leaky_relu, (x, 0.1 * turn))
+        check(fa.leaky_relu, (x[::2, 1:], 0.5))
+        check(fa.leaky_relu, (x.T, turn))
+        result = fa.leaky_relu.result_dtype((x.host, 0.5))
+        check(fa.leaky_relu, (x, 0.5), host_cupy.zeros((6, 8), result))
+        if dtype != "i2":
+            check(fa.leaky_relu.backward, (grad, x, 0.1))
+            check(fa.reglu.backward, (grad, x, memory))
+            check(fa.relu, (memory[1:],), memory[:-1])  # which overlap, and are never known
+            check(fa.relu, (x,), x)
+        if turn == 0:
+            found = len(known)
+    assert len(known) == found > 0  # after the first turn, nothing is new
+    check(fa.leaky_relu, (host_cupy.zeros((0, 8), dtype), 0.5))
+    with pytest.raises(ValueError, match="out has shape"):
+        fa.relu(x, out=host_cupy.zeros((1, 8), dtype))
 
 
 @in_simulator

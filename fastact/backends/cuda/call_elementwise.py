@@ -25,19 +25,23 @@ from .elementwise_kernels import (
     strided_kernel,
 )
 from .host import from_host, loop_dtype
-from .launching import Call, call_on
-from .libraries import common_library, views_of
+from .launching import Call, Repetition, call_on
+from .libraries import common_library, quick_of, views_of
 from .views import View, check_out, check_writeable, collapse
 
 __all__ = ["addresses", "contiguous", "copy_to", "elementwise", "items_of", "placed", "run", "same"]
 
 #: How many kinds of calls are remembered.
-MOST_OUTCOMES = 4096
+MOST_KNOWN = 4096
 
 
 def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     """Apply an operation to device arrays of one library, or to host arrays, which are copied to the GPU and back."""
     register()
+    signature = _signature(operation, operands, keywords)
+    known = _known.get(signature)
+    if known is not None and known.repetition.possible():
+        return known.repeated(operands, **keywords)
     outs, wanted = _keywords(operation, keywords) if keywords else ((None,) * operation.outputs, None)
     views = views_of((*operands, *(out for out in outs if out is not None)))
     if not any(isinstance(view, View) for view in views):
@@ -48,20 +52,17 @@ def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, A
     arrays = [o for o in views if isinstance(o, View)]
     dtype, shape = _outcome(operation, operands, views, given, wanted)
     with call_on(library, [*arrays, *given]) as call:
-        if not given:
-            results = [call.new(shape, dtype) for _ in outs]
-            run(call, operation.jitted, dtype, views, results)
-            finished = [library.finished(result) for result in results]
-            return tuple(finished) if operation.outputs > 1 else finished[0]
         targets = iter(given)
         wished = [None if out is None else next(targets) for out in outs]
         results = [
             call.new(shape, dtype) if target is None or any(map(target.hides, arrays)) else target for target in wished
         ]
-        run(call, operation.jitted, dtype, views, results)
+        plan = run(call, operation.jitted, dtype, views, results)
         for target, result in zip(wished, results, strict=True):
             if target is not None and result is not target:
                 copy_to(call, result, target)
+        if signature is not None and plan is not None:
+            _remember(signature, call, plan, dtype, shape, len(results))
     pairs = zip(outs, results, strict=True)
     finished = [library.finished(result) if out is None else out for out, result in pairs]
     return tuple(finished) if operation.outputs > 1 else finished[0]
@@ -105,7 +106,7 @@ def _outcome(
         shape = np.broadcast_shapes(*(o.shape for o in (*views, *given[:1]) if isinstance(o, View)))
         for view in given:
             check_out(view, shape, dtype)
-        if len(_outcomes) >= MOST_OUTCOMES:
+        if len(_outcomes) >= MOST_KNOWN:
             _outcomes.clear()
         found = _outcomes[key] = dtype, shape
     for view in given:
@@ -170,8 +171,8 @@ def _plan(
 
 def run(
     call: Call, formula: Callable[..., Any], dtype: np.dtype[Any], operands: Sequence[Any], results: Sequence[View]
-) -> None:
-    """The formula's results, of operands that are views and numbers, to arrays of one shape."""
+) -> Plan | None:
+    """The formula's results, of operands that are views and numbers, to arrays of one shape, and how this was done."""
     of_operands = tuple(o.geometry if isinstance(o, View) else None for o in operands)
     plan = _plan(formula, dtype, of_operands, tuple(result.geometry for result in results))
     if plan is not None:
@@ -179,6 +180,67 @@ def run(
         arguments = [*addresses(operands, dtype), *plan.steps, *outputs, *plan.rest]
         views = [each for each in (*operands, *results) if isinstance(each, View)]
         call.launch(plan.template, plan.parameters, views, plan.grid, THREADS, arguments)
+    return plan
+
+
+# --- calls once more --------------------------------------------------------------------------------------------------
+
+
+class Known(NamedTuple):
+    """A call that was made before, with other addresses and numbers."""
+
+    plan: Plan
+    repetition: Repetition
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    outputs: int
+
+    def repeated(self, operands: tuple[Any, ...], out: Any = None) -> Any:
+        model, library, number = operands[0], self.repetition.library, computes_in(self.dtype)
+        address = quick_of(type(model)).address  # type: ignore[arg-type, union-attr]
+        arguments = [address(each) if type(each) is type(model) else number(each) for each in operands]
+        results = [out]
+        if out is None:
+            results = [library.empty(self.shape, self.dtype, model, None) for _ in range(self.outputs)]
+        pointers = map(address, results)
+        self.repetition.launch(model, [*arguments, *self.plan.steps, *pointers, *self.plan.rest])
+        return tuple(results) if self.outputs > 1 else results[0]
+
+
+_known: dict[Any, Known] = {}
+
+
+def _signature(operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    """All that decides about a call of arrays of one class, the first of them, and Python numbers, perhaps with an
+    array for `out` that is one of them or shares no memory with them; None for other calls."""
+    kind: Any = type(operands[0])
+    quick, out = quick_of(kind), keywords.get("out")
+    if quick is None or len(keywords) != (out is not None) or type(out) not in (kind, type(None)):
+        return None
+    owner = None if out is None else quick.owner(out)
+    parts = [operation, None if out is None else quick.facts(out)]
+    for each in operands:
+        if type(each) is kind:
+            if owner is not None and each is not out and quick.owner(each) == owner:
+                return None
+            parts.append(quick.facts(each))
+        elif type(each) in (float, int):
+            parts.append(type(each))
+        else:
+            return None
+    return tuple(parts)
+
+
+def _remember(
+    signature: Any, call: Call, plan: Plan, dtype: np.dtype[Any], shape: tuple[int, ...], outputs: int
+) -> None:
+    if len(_known) >= MOST_KNOWN:
+        _known.clear()
+    repetition = Repetition.of(call, plan.template, plan.parameters, plan.grid, THREADS)
+    _known[signature] = Known(plan, repetition, dtype, shape, outputs)
+
+
+# --- parts ------------------------------------------------------------------------------------------------------------
 
 
 def items_of(operands: Sequence[Any]) -> Items:

@@ -16,7 +16,7 @@ from .compiling import Template, kernel
 from .libraries import LEGACY_STREAM, Library, view_of
 from .views import View
 
-__all__ = ["Call", "call_on"]
+__all__ = ["Call", "Repetition", "call_on"]
 
 
 @functools.cache
@@ -41,9 +41,12 @@ class Call(NamedTuple):
 
     def new(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> View:
         """An array of any contents."""
-        view = view_of(self.library.empty(shape, dtype, self.model))
+        view = view_of(self.library.empty(shape, dtype, self.model.array, self.model.device))
         view.dtype, view.device = dtype, self.model.device
         return view
+
+    def kernel(self, template: Template, parameters: tuple[Any, ...]) -> Any:
+        return kernel(template, *parameters, capability=self.capability)
 
     def launch(
         self, template: Template, parameters: tuple[Any, ...], views: Sequence[View], grid: int, block: int,
@@ -58,10 +61,34 @@ class Call(NamedTuple):
         others = [cuda.stream(each) for each in handles]
         for other in others:
             stream.wait(other)
-        compiled = kernel(template, *parameters, capability=self.capability)
-        cuda.launch(stream, cuda.config(grid, block), compiled, *arguments)
+        cuda.launch(stream, cuda.config(grid, block), self.kernel(template, parameters), *arguments)
         for other in others:
             other.wait(stream)
+
+
+class Repetition(NamedTuple):
+    """A launch of a kernel once more, in the context in which it was launched before."""
+
+    library: Library
+    context: int
+    kernel: Any
+    grid: int
+    block: int
+
+    @classmethod
+    def of(cls, call: Call, template: Template, parameters: tuple[Any, ...], grid: int, block: int) -> Repetition:
+        compiled = call.kernel(template, parameters)
+        return cls(call.library, int(_driver().driver.cuCtxGetCurrent()[1]), compiled, grid, block)
+
+    def possible(self) -> bool:
+        """Whether that context is the current one."""
+        return int(_driver().driver.cuCtxGetCurrent()[1]) == self.context
+
+    def launch(self, array: Any, arguments: Sequence[Any]) -> None:
+        """In the stream in which the library of `array` works now."""
+        cuda = _driver()
+        stream = cuda.stream(self.library.stream(array) or LEGACY_STREAM)
+        cuda.launch(stream, cuda.config(self.grid, self.block), self.kernel, *arguments)
 
 
 #: The primary context of each device that was used, and what the device can.

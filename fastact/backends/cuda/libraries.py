@@ -8,7 +8,7 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
-from operator import attrgetter
+from operator import attrgetter, methodcaller
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,8 +19,8 @@ from fastact._errors import BackendError
 from .views import View, in_items
 
 __all__ = [
-    "LEGACY_STREAM", "LIBRARIES", "Library", "common_library", "dtype_of", "is_number", "library_name", "name_of",
-    "numba_cuda", "put", "view_of", "views_of",
+    "LEGACY_STREAM", "LIBRARIES", "Library", "Quick", "common_library", "dtype_of", "is_number", "library_name",
+    "name_of", "numba_cuda", "put", "quick_of", "view_of", "views_of",
 ]  # fmt: skip
 
 
@@ -28,14 +28,23 @@ __all__ = [
 LEGACY_STREAM = 1
 
 
+class Quick(NamedTuple):
+    """What a call needs to know of arrays to be like one that was made before."""
+
+    facts: Callable[[Any], Any]  # all that decides about it, to be compared
+    address: Callable[[Any], int]
+    owner: Callable[[Any], int]  # the address of the memory that it is a part of
+
+
 class Library(NamedTuple):
     """What differs between the kinds of device arrays."""
 
     view: Callable[[Any], View]  # of an array
-    empty: Callable[..., Any]  # (shape, dtype, view beside which it is wanted)
+    empty: Callable[..., Any]  # (shape, dtype, array and number of the device beside which it is wanted)
     stream: Callable[[Any], int]  # handle of the stream in which the array's library works now
     put: Callable[..., Any]  # (array in host memory, view beside which it is wanted)
     finished: Callable[[View], Any] = attrgetter("array")  # what its users get as a result
+    quick: Quick | None = None  # where nothing else is needed to make a call that was made before
 
 
 def dtype_of(name: str) -> np.dtype[Any]:
@@ -86,8 +95,15 @@ def _cupy_view(array: Any) -> View:
     return View(array, array.data.ptr, array.dtype, array.shape, strides, device=array.device.id)
 
 
-def _cupy_empty(shape: tuple[int, ...], dtype: np.dtype[Any], model: View) -> Any:
-    with model.array.device:
+def _cupy_facts(array: Any) -> Any:
+    return array.dtype, array.shape, array.strides, array.device.id, array.data.ptr % 16
+
+
+_CUPY = Quick(_cupy_facts, attrgetter("data.ptr"), attrgetter("data.mem.ptr"))
+
+
+def _cupy_empty(shape: tuple[int, ...], dtype: np.dtype[Any], array: Any, device: int | None) -> Any:
+    with array.device:
         return sys.modules["cupy"].empty(shape, dtype)
 
 
@@ -112,6 +128,14 @@ def _torch_view(array: Any) -> View:
     return View(array, array.data_ptr(), _from_torch(array.dtype), shape, array.stride(), device=device)
 
 
+def _torch_facts(array: Any) -> Any:
+    flags = array.requires_grad, array.is_neg(), array.data_ptr() % 16
+    return array.dtype, array.shape, array.stride(), array.device, flags
+
+
+_TORCH = Quick(_torch_facts, methodcaller("data_ptr"), lambda array: array.untyped_storage().data_ptr())
+
+
 @functools.cache
 def _from_torch(dtype: Any) -> np.dtype[Any]:
     return dtype_of(str(dtype).removeprefix("torch."))
@@ -122,8 +146,8 @@ def _to_torch(dtype: np.dtype[Any]) -> Any:
     return getattr(sys.modules["torch"], dtype.name)
 
 
-def _torch_empty(shape: tuple[int, ...], dtype: np.dtype[Any], model: View) -> Any:
-    return model.array.new_empty(shape, dtype=_to_torch(dtype))
+def _torch_empty(shape: tuple[int, ...], dtype: np.dtype[Any], array: Any, device: int | None) -> Any:
+    return array.new_empty(shape, dtype=_to_torch(dtype))
 
 
 def _torch_stream(array: Any) -> int:
@@ -148,9 +172,9 @@ def _jax_view(array: Any) -> View:
     return View(array, found.ptr, dtype, tuple(array.shape), strides, read_only=True, device=found.device_id)
 
 
-def _jax_empty(shape: tuple[int, ...], dtype: np.dtype[Any], model: View) -> Any:
+def _jax_empty(shape: tuple[int, ...], dtype: np.dtype[Any], array: Any, device: int | None) -> Any:
     """Numba's array; bfloat16 as its bits."""
-    with numba_cuda().gpus[model.device]:
+    with numba_cuda().gpus[device]:
         return numba_cuda().device_array(shape, np.uint16 if dtype.name == "bfloat16" else dtype)
 
 
@@ -175,12 +199,12 @@ def _jax_finished(view: View) -> Any:
 LIBRARIES = {
     "numba": Library(
         _interface_view,
-        lambda shape, dtype, model: numba_cuda().device_array(shape, dtype, stream=model.array.stream),
+        lambda shape, dtype, array, device: numba_cuda().device_array(shape, dtype, stream=array.stream),
         _numba_stream,
         lambda host, model: numba_cuda().to_device(host, stream=model.array.stream),
     ),
-    "cupy": Library(_cupy_view, _cupy_empty, _cupy_stream, _cupy_put),
-    "torch": Library(_torch_view, _torch_empty, _torch_stream, _torch_put),
+    "cupy": Library(_cupy_view, _cupy_empty, _cupy_stream, _cupy_put, quick=_CUPY),
+    "torch": Library(_torch_view, _torch_empty, _torch_stream, _torch_put, quick=_TORCH),
     "jax": Library(_jax_view, _jax_empty, lambda array: LEGACY_STREAM, _jax_put, _jax_finished),
 }
 
@@ -195,6 +219,15 @@ def library_name(kind: Any) -> str:
         f"backend 'cuda' takes arrays of {', '.join(LIBRARIES)}, not {kind.__module__}.{kind.__name__}; convert it, as "
         "with cupy.from_dlpack(x)"
     )
+
+
+@functools.cache
+def quick_of(kind: Any) -> Quick | None:
+    """`quick` of the library of a class; None for classes that are no library's."""
+    try:
+        return LIBRARIES[library_name(kind)].quick
+    except TypeError:
+        return None
 
 
 def view_of(array: Any) -> View:
