@@ -24,6 +24,7 @@ from fastact.backends import cuda as backend
 from fastact.backends.cuda import (
     compiling,
     elementwise_kernels,
+    launching,
     libraries,
     loss_kernels,
     rows,
@@ -98,6 +99,13 @@ def test_row_layouts(shape: tuple[int, int, int], itemsize: int) -> None:
         assert not layout.whole
         assert (parts.parts - 1) * parts.size < n <= parts.parts * parts.size
         assert parts.size % layout.tile == 0
+
+
+def test_arrays_on_two_devices_are_refused() -> None:
+    on = [views.View(None, 64, np.dtype("f4"), (3,), None, device=device) for device in (1, 1, 0)]
+    assert launching._common_device(on[:2]) == 1
+    with pytest.raises(fa.BackendError, match=r"several GPUs \(0, 1\)"):
+        launching._common_device(on)
 
 
 # --- generated code ---------------------------------------------------------------------------------------------------

@@ -822,6 +822,21 @@ def host_cupy(simulator: None, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @in_simulator
+def test_simulated_libraries_do_not_mix(host_cupy: Any) -> None:
+    x = np.ones((2, 3), np.float32)
+    one, other, classes = Simulated(x), host_cupy.asarray(x), Simulated(np.array([0, 1]))
+    for call in (
+        lambda: fa.relu.backward(one, other),
+        lambda: fa.relu(one, out=other),
+        lambda: fa.softmax(one, where=host_cupy.asarray(x > 0)),
+        lambda: fa.mse(one, other),
+        lambda: fa.cross_entropy(one, classes, weight=other[0]),
+    ):
+        with pytest.raises(TypeError, match="arrays of cupy and numba are mixed"):
+            call()
+
+
+@in_simulator
 @pytest.mark.parametrize("dtype", ["f2", "f4", "i2"])
 def test_simulated_calls_once_more(host_cupy: Any, dtype: str) -> None:
     """A call of the same kind has its own numbers, arrays, memory and layout; what is known is used where it holds."""
