@@ -4,6 +4,14 @@ A call goes from the public object (activations/, softmax.py) through _dispatch.
 kernel and so to the formula. Importing compiles nothing and starts no thread. New public names go into `__all__`.
 """
 
+from importlib.machinery import PathFinder as _PathFinder
+
+if _PathFinder.find_spec("fastact._ufunc", __path__) is None:
+    raise ImportError(
+        f"fastact's compiled parts are not in {__path__[0]}: this is an unbuilt checkout. Build it there with "
+        "`pip install -e .`, or start Python in another folder to use an installed fastact"
+    )
+
 from fastact._activation import Activation, activation
 from fastact._cache import cache_info
 from fastact._dispatch import backends, explain, get_num_threads, set_num_threads, use_backend

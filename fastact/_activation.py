@@ -132,7 +132,7 @@ class ElementwiseOperation(Operation):
         key = row, array_parameters or not self.parameters
         if key not in self._loops:
             dtype, parameters = np.dtype(self.dtypes[row]), len(self.parameters)
-            address = serial.compile_loop(self.jitted, self.inputs, parameters, self.outputs, dtype, key[1])
+            address = serial.compile_loop(self.jitted, self.name, self.inputs, parameters, self.outputs, dtype, key[1])
             operands = self.inputs + parameters + self.outputs
             self._loops[key] = address, nanoseconds_per_element(address, operands, parameters, dtype)
         return self._loops[key]

@@ -90,7 +90,9 @@ def _requested(backend: str | None) -> str:
 
 @functools.cache
 def _automatic(family: str) -> ModuleType:
-    return _load(FAMILIES[family][0])
+    """The first backend of the family that works here."""
+    works = (name for name in FAMILIES[family] if _module(name).why_not() is None)
+    return _module(next(works))
 
 
 def choose(family: str, backend: str | None, *operands: Any) -> ModuleType:
@@ -128,6 +130,8 @@ def elementwise(operation: Any, arguments: tuple[Any, ...], keywords: dict[str, 
     if _requested(backend) == "auto":
         if any(map(on_gpu, operands)):
             return _load("cuda").elementwise(operation, operands, keywords)
+        if _NO_LOOPS is not None:
+            return _automatic("elementwise").elementwise(operation, operands, keywords)
         return operation.run(_ufunc.Threads.AUTO, operands, keywords)
     return choose("elementwise", backend, *operands).elementwise(operation, operands, keywords)
 
@@ -214,6 +218,8 @@ def explain(function: Any, *arguments: Any, backend: str | None = None, **keywor
     operands = function.bind(arguments, dict(keywords))
     if name == "auto" and any(map(on_gpu, operands)):
         name = "cuda"
+    elif name == "auto" and _NO_LOOPS is not None:
+        name, why = "numpy", f"automatic: {_NO_LOOPS}"
     if name not in ("auto", "serial", "threads", "parallel"):
         choose("elementwise", backend, *operands)
         return f"{function.name}: backend {name!r}, {BACKENDS[name][1]} ({why})"
@@ -269,5 +275,7 @@ _threads.set_num_threads(
     if "NUMBA_NUM_THREADS" in os.environ
     else min(numba.config.NUMBA_NUM_THREADS, usable_cores())  # type: ignore[attr-defined]
 )
-if _FROM_ENVIRONMENT != "auto":
+#: Why elementwise calls cannot take compiled loops, and run as plain NumPy; None where they can.
+_NO_LOOPS = _module("serial").why_not()
+if _FROM_ENVIRONMENT != "auto" or _NO_LOOPS is not None:
     _ufunc.note_override()

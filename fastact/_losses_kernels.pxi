@@ -268,7 +268,9 @@ def total(cnp.ndarray values not None):
     cdef bint is_double = cnp.PyArray_TYPE(values) == cnp.NPY_FLOAT64
     cdef float* narrow = <float*>cnp.PyArray_DATA(values)
     cdef vd* wide = <vd*>cnp.PyArray_DATA(values)
+    cdef Mode callers
     sum[0] = sum[1] = each = zero
+    enter_standard(&callers)
     with nogil:
         for i in range(n // width):
             if is_double:
@@ -284,6 +286,7 @@ def total(cnp.ndarray values not None):
             for j in range(i, n):
                 (<double*>sum)[0] += narrow[j]
         across_sum[vd](sum)
+    leave_standard(&callers)
     return first[vd](sum[0]) - first[vd](sum[1])
 
 
@@ -296,6 +299,8 @@ def count_targets(cnp.ndarray targets not None, Py_ssize_t n, Py_ssize_t ignore,
     cdef double* weights = NULL if weight is None else <double*>cnp.PyArray_DATA(weight)
     cdef double sum = 0, lost = 0, more, next
     cdef Py_ssize_t i, count = 0, wrong = 0
+    cdef Mode callers
+    enter_standard(&callers)
     for i in range(cnp.PyArray_SIZE(targets)):
         if target[i] != ignore:
             if <size_t>target[i] >= <size_t>n:
@@ -307,6 +312,7 @@ def count_targets(cnp.ndarray targets not None, Py_ssize_t n, Py_ssize_t ignore,
                 next = sum + more
                 lost = (next - sum) - more
                 sum = next
+    leave_standard(&callers)
     return None if wrong else sum if weights != NULL else count
 
 
@@ -321,6 +327,7 @@ def cross_entropy(
     n is at most LOSS_COLUMN_LIMIT.
     """
     cdef LossJob job
+    cdef Mode callers
     job.is_double = cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT64
     job.outer, job.n, job.inner = cnp.PyArray_DIM(x, 0), cnp.PyArray_DIM(x, 1), cnp.PyArray_DIM(x, 2)
     job.x, job.value = cnp.PyArray_DATA(x), cnp.PyArray_DATA(values)
@@ -331,8 +338,10 @@ def cross_entropy(
     job.weight = NULL if weight is None else <double*>cnp.PyArray_DATA(weight)
     job.dense = NULL if dense is None else cnp.PyArray_DATA(dense)
     job.dense_rows = dense is not None and cnp.PyArray_NDIM(dense) > 1
+    enter_standard(&callers)
     if cnp.PyArray_SIZE(x) < SERIAL:
         run_losses(&job, 1)
     else:
         with nogil:
             run_losses(&job, default_workers())
+    leave_standard(&callers)

@@ -14,14 +14,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 from llvmlite import ir
-from numba import extending
+from numba import config, extending
 from numba.core import types
 
 __all__ = [
     "COMPILED", "INNER_OPTIONS", "JIT_OPTIONS", "PRIMITIVES", "biased_power", "compiled", "constant", "copysign",
-    "floor", "fma", "install", "leading_power", "like", "lower_half_power", "magnitude", "maximum", "outer_power",
-    "piecewise", "polynomial", "positive_part", "power_of_two", "primitive", "reciprocal_power", "small_power", "sqrt",
-    "times_inner_power", "times_power", "upper_half_power", "where", "without_square",
+    "floor", "fma", "install", "leading_power", "like", "lower_half_power", "magnitude", "maximum", "not_compiling",
+    "outer_power", "piecewise", "polynomial", "positive_part", "power_of_two", "primitive", "reciprocal_power",
+    "small_power", "sqrt", "times_inner_power", "times_power", "upper_half_power", "where", "without_square",
 ]  # fmt: skip
 
 #: Options of every scalar function. NumPy's division: the default's ZeroDivisionError branch alone stops
@@ -31,6 +31,14 @@ JIT_OPTIONS: Any = {"error_model": "numpy", "forceinline": True}
 #: Options of those that only compiled code may call: a call from Python would crash. Without entry points for Python
 #: and C a process's first call takes 0.02 to 0.2 s less.
 INNER_OPTIONS: Any = {**JIT_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+
+def not_compiling() -> str | None:
+    """Why nothing can be compiled in this process; None if it can."""
+    if not config.DISABLE_JIT:  # type: ignore[attr-defined]
+        return None
+    return "NUMBA_DISABLE_JIT is set; unset it, or let the backend be 'numpy'"
+
 
 #: (function, its number of arguments, index of the argument whose type is the result's, LLVM body) of each primitive.
 #: A body is called as body(builder, values, cast) where cast(i, j) is value i converted to the type of value j.

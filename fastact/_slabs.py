@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastact import _threads
-from fastact._ufunc import SLABS_FROM
+from fastact._ufunc import SLABS_FROM, call
 
 __all__ = ["applies", "apply"]
 
@@ -47,7 +47,7 @@ def apply(ufunc: np.ufunc, operands: tuple[Any, ...], keywords: dict[str, Any], 
         dtypes = [*(each.dtype for each in layout), *[dtype] * ufunc.nout]
         outputs = np.nditer([*layout, *[None] * ufunc.nout], flags, op_dtypes=dtypes).operands[len(layout) :]
     elif any(out.shape != shape for out in outputs):
-        return ufunc(*operands, **keywords)
+        return call(ufunc, operands, keywords)
     keywords.pop("out", None)
     strides = outputs[0].strides
     axis = int(np.argmax([abs(stride) * (length > 1) for stride, length in zip(strides, shape, strict=True)]))
@@ -55,7 +55,7 @@ def apply(ufunc: np.ufunc, operands: tuple[Any, ...], keywords: dict[str, Any], 
     def slab(start: int, stop: int) -> None:
         part = (slice(None),) * axis + (slice(start, stop),)
         sliced = (each[part] if isinstance(each, np.ndarray) else each for each in inputs)
-        ufunc(*sliced, out=tuple(out[part] for out in outputs), **keywords)
+        call(ufunc, tuple(sliced), {"out": tuple(out[part] for out in outputs), **keywords})
 
     slabs = PER_THREAD * _threads.get_num_threads()
     _threads.for_slabs(slab, shape[axis], -(-shape[axis] // slabs))

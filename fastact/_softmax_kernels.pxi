@@ -24,6 +24,7 @@ from fastact._threads cimport default_workers, parallel_for
 
 cnp.import_array()
 
+include "_arithmetic.pxi"
 include "_half.pxi"
 include "_softmax_simd.pxi"
 
@@ -191,6 +192,7 @@ def run(int kind, cnp.ndarray grad, cnp.ndarray x not None, cnp.ndarray out, int
     temperature, a number or a float64 array of size 1 from `axis` on.
     """
     cdef Job job
+    cdef Mode callers
     cdef int stored = storage(x), i, ndim = cnp.PyArray_NDIM(x)
     cdef Py_ssize_t size = cnp.PyArray_SIZE(x)
     cdef cnp.npy_intp[64] shape
@@ -248,11 +250,13 @@ def run(int kind, cnp.ndarray grad, cnp.ndarray x not None, cnp.ndarray out, int
             return None
         job.lengths = <Py_ssize_t*>cnp.PyArray_DATA(lengths)
     job.options = mask is not None or by_count(&job) or job.divisor != 1 or job.divisors != NULL
+    enter_standard(&callers)
     if size < SERIAL:
         run_job(&job, 1)
     else:
         with nogil:
             run_job(&job, default_workers())
+    leave_standard(&callers)
     if job.failed:
         raise MemoryError(f"no memory for the scratch of a softmax over {job.n} numbers")
     return out

@@ -6,15 +6,42 @@ not begun: where other processes keep the cores busy, a late helper finds the wo
 
 Helpers are started by the first long call, look out for the next job for a moment and then sleep. Waking them costs the
 caller as much as 10 us of work, so `worthwhile` asks for more work where they sleep, unless calls come one upon the
-other. They are plain C threads that touch Python objects in `for_slabs` alone. One region at a time: a second Python thread runs its call serially. A forked child has no
-helpers, and starts its own. `numba_for` runs the same blocks on Numba's threads instead (backends/parallel.py).
+other. They are plain C threads that touch Python objects in `for_slabs`, and where a formula raises. They keep to the
+CPU affinity of the thread that calls. One region at a time: a second Python thread runs its call serially. A forked
+child has no helpers, and starts its own. `numba_for` runs the same blocks on Numba's threads (backends/parallel.py).
 
 Cython files cimport `parallel_for`; Python files use the functions below through `_dispatch`.
 """
 
 import os
+from contextvars import copy_context
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.exc cimport PyErr_Fetch, PyErr_NormalizeException, PyErr_Occurred, PyErr_Restore, PyErr_SetObject
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_XDECREF
 from libc.string cimport memset
+
+include "_arithmetic.pxi"
+
+cdef extern from *:
+    """
+    #if PY_VERSION_HEX >= 0x030D0000
+    #define fastact_finalizing Py_IsFinalizing
+    #else
+    #define fastact_finalizing _Py_IsFinalizing
+    #endif
+    """
+    bint is_finalizing "fastact_finalizing"() noexcept nogil
+
+cdef extern from "Python.h":
+    ctypedef int GILState "PyGILState_STATE"
+    GILState PyGILState_Ensure() nogil
+    void PyGILState_Release(GILState state) nogil
+    bint PyGILState_Check() nogil
+    void* PyGILState_GetThisThreadState() nogil
+    void* PyEval_SaveThread() nogil
+    void PyEval_RestoreThread(void* thread) nogil
 
 cdef extern from "pythread.h":
     ctypedef void* PyThread_type_lock
@@ -79,36 +106,66 @@ cdef extern from *:
 
 cdef extern from *:
     """
-    /* Where a helper runs. Linux wakes a thread where it last ran, though the caller may compute there now: it would wait
-       for milliseconds, even while another core does nothing but spin. So such a helper is sent to the other cores. */
+    /* On which cores helpers run: on those of the thread that calls, as it is allowed them now. Linux wakes a thread where
+       it last ran, though the caller may compute there now: it would wait for milliseconds, even while another core does
+       nothing but spin. So a helper that is woken is sent to the other cores. */
     #if defined(__linux__)
     #include <sched.h>
     #include <sys/syscall.h>
     #include <unistd.h>
+    typedef pid_t fastact_thread;
     typedef struct { pid_t thread; cpu_set_t allowed; volatile int core; } fastact_place;
+    static __thread pid_t fastact_number = 0;
+    static inline pid_t fastact_this_thread(void) {
+      if (fastact_number == 0) fastact_number = (pid_t)syscall(SYS_gettid);
+      return fastact_number;
+    }
+    static inline void fastact_forget_thread(void) { fastact_number = 0; }
     static inline int fastact_core(void) { return sched_getcpu(); }
+    /* How many cores a thread may use; 0 if that cannot be told. */
+    static inline int fastact_allowed(pid_t thread, cpu_set_t* cores) {
+      return sched_getaffinity(thread, sizeof *cores, cores) == 0 ? CPU_COUNT(cores) : 0;
+    }
+    static inline int fastact_cores(void) { cpu_set_t cores; return fastact_allowed(0, &cores); }
+    static inline void fastact_follow(fastact_place* place, pid_t caller) {
+      cpu_set_t cores;
+      if (fastact_allowed(caller, &cores) == 0 || CPU_EQUAL(&cores, &place->allowed)) return;
+      if (sched_setaffinity(place->thread, sizeof cores, &cores) == 0) place->allowed = cores;
+    }
     static inline void fastact_arrive(fastact_place* place) {
       place->thread = (pid_t)syscall(SYS_gettid);
-      if (sched_getaffinity(0, sizeof(cpu_set_t), &place->allowed) != 0) CPU_ZERO(&place->allowed);
+      if (fastact_allowed(0, &place->allowed) == 0) CPU_ZERO(&place->allowed);
     }
-    static inline void fastact_send_from(fastact_place* place, int core) {
-      cpu_set_t others = place->allowed;
+    static inline void fastact_wake_place(fastact_place* place, pid_t caller, int core) {
+      cpu_set_t others;
+      fastact_follow(place, caller);
+      others = place->allowed;
       if (place->core != core || core < 0 || core >= CPU_SETSIZE) return;
       CPU_CLR(core, &others);
-      if (CPU_COUNT(&others) > 0) sched_setaffinity(place->thread, sizeof(cpu_set_t), &others);
+      if (CPU_COUNT(&others) > 0) sched_setaffinity(place->thread, sizeof others, &others);
     }
     #else
+    typedef int fastact_thread;
     typedef struct { int core; } fastact_place;
+    static inline int fastact_this_thread(void) { return 0; }
+    static inline void fastact_forget_thread(void) {}
     static inline int fastact_core(void) { return 0; }
+    static inline int fastact_cores(void) { return 0; }
+    static inline void fastact_follow(fastact_place* place, int caller) {}
     static inline void fastact_arrive(fastact_place* place) {}
-    static inline void fastact_send_from(fastact_place* place, int core) {}
+    static inline void fastact_wake_place(fastact_place* place, int caller, int core) {}
     #endif
     """
+    ctypedef int Thread "fastact_thread"
     ctypedef struct Place "fastact_place":
         int core
+    Thread this_thread "fastact_this_thread"() noexcept nogil
+    void forget_thread "fastact_forget_thread"() noexcept nogil
     int current_core "fastact_core"() noexcept nogil
+    int cores_allowed "fastact_cores"() noexcept nogil
     void arrive "fastact_arrive"(Place* place) noexcept nogil
-    void send_from "fastact_send_from"(Place* place, int core) noexcept nogil
+    void follow "fastact_follow"(Place* place, Thread caller) noexcept nogil
+    void wake_place "fastact_wake_place"(Place* place, Thread caller, int core) noexcept nogil
 
 ctypedef void (*launcher_t)(Py_ssize_t workers, void* function, void* argument) noexcept nogil
 
@@ -118,6 +175,7 @@ cdef enum:
     SHUT = -(1 << 30)     # added to `door`: nobody may enter any more
     PATIENCE = 2000       # looks for helpers amid a block before the caller lets others run
     LOOKOUT = 50000       # nanoseconds for which a helper looks out for the next job before it sleeps
+    FOLLOW = 100000       # nanoseconds after which a helper that is awake asks again where the caller may run, which takes 300
 
 #: Nanoseconds of one thread's work from which several are faster: where helpers are awake, where they must be woken.
 FROM_AWAKE, FROM_ASLEEP = 2500, 35000
@@ -130,6 +188,8 @@ cdef struct Job:
     Py_ssize_t grain
     Py_ssize_t share                # elements of a worker's own share
     Py_ssize_t workers
+    Thread caller
+    PyObject* error                 # the first exception of a thread that is not Python's, until the caller raises it
     Py_ssize_t next[MOST_WORKERS]   # where each share goes on
 
 cdef struct Helper:
@@ -146,13 +206,16 @@ cdef volatile long door = SHUT        # helpers at work in the job; negative onc
 cdef double soon = 0                  # a call before this time comes right upon one that was done alone
 
 cdef int workers_wanted = 1
-cdef int numba_usable = 1             # 0 in a forked child, and where no launcher could be compiled
+cdef bint overbooked = False          # more threads were asked for than there were cores
 cdef launcher_t launcher = NULL
 compile_launcher = None               # set once by _dispatch.py: () -> address of backends/parallel.py's loop
+numba_refused = None                  # why Numba's threads cannot be used, once that is known
 
 
 cdef void work(Job* job, Py_ssize_t worker) noexcept nogil:
     cdef Py_ssize_t i, share, start, stop
+    cdef Mode callers
+    enter_standard(&callers)
     for i in range(job.workers):
         share = (worker + i) % job.workers
         stop = min((share + 1) * job.share, job.n)
@@ -160,11 +223,12 @@ cdef void work(Job* job, Py_ssize_t worker) noexcept nogil:
         while start < stop:
             job.task(job.context, start, min(start + job.grain, stop))
             start = take(&job.next[share], job.grain)
+    leave_standard(&callers)
 
 
 cdef void prepare(task_t task, void* context, Py_ssize_t n, Py_ssize_t grain, int workers) noexcept nogil:
     cdef Py_ssize_t i
-    job.task, job.context, job.n, job.grain = task, context, n, grain
+    job.task, job.context, job.n, job.grain, job.error = task, context, n, grain, NULL
     job.workers = min(<Py_ssize_t>workers, (n + grain - 1) // grain)
     job.share = (n + job.workers - 1) // job.workers
     if n > ALIGNMENT * job.workers:
@@ -195,14 +259,21 @@ cdef void help(void* argument) noexcept nogil:
     cdef Py_ssize_t worker = <Py_ssize_t>argument
     cdef Helper* self = &helpers[worker]
     cdef long seen = 0
-    cdef double end
+    cdef double time = now(), followed = time, end
     cdef int i
     arrive(&self.place)
     while True:
-        end = now() + LOOKOUT
-        while load(&number) == seen and now() < end:
+        time = now()
+        end = time + LOOKOUT
+        while True:
+            if time > followed + FOLLOW:
+                follow(&self.place, job.caller)
+                followed = time
+            if load(&number) != seen or time >= end:
+                break
             for i in range(16):
                 pause()
+            time = now()
         if load(&number) == seen:
             self.place.core = current_core()
             exchange(&self.asleep, 1)
@@ -252,10 +323,18 @@ cdef void parallel_for(task_t task, void* context, Py_ssize_t n, Py_ssize_t grai
     """Call task(context, start, stop) over blocks of `grain` that cover range(n), on up to `workers` threads."""
     cdef Py_ssize_t i
     cdef int looks = 0, core
+    cdef void* python = NULL
     workers = min(workers, MOST_WORKERS)
-    if workers < 2 or n <= grain or not swap(&region, 0, 1):
+    if workers < 2 or n <= grain or not open_region():
         task(context, 0, n)
         return
+    job.caller = this_thread()
+    if started < 1 or load(&helpers[1].asleep):
+        workers = within_cores(workers)
+        if workers < 2:
+            exchange(&region, 0)
+            task(context, 0, n)
+            return
     if started < workers - 1:
         workers = start_helpers(workers - 1) + 1
     prepare(task, context, n, grain, workers)
@@ -264,7 +343,7 @@ cdef void parallel_for(task_t task, void* context, Py_ssize_t n, Py_ssize_t grai
     core = current_core()
     for i in range(1, job.workers):
         if swap(&helpers[i].asleep, 1, 0):
-            send_from(&helpers[i].place, core)
+            wake_place(&helpers[i].place, job.caller, core)
             PyThread_release_lock(helpers[i].bell)
     work(&job, 0)
     add(&door, SHUT)
@@ -272,15 +351,109 @@ cdef void parallel_for(task_t task, void* context, Py_ssize_t n, Py_ssize_t grai
         looks += 1
         if looks < PATIENCE:
             pause()
-        else:
-            give_way()
+            continue
+        if python == NULL and PyGILState_Check():  # a helper may want to raise what its formula raised
+            python = PyEval_SaveThread()
+        give_way()
+    if python != NULL:
+        PyEval_RestoreThread(python)
+    raise_for_helpers()
     exchange(&region, 0)
+
+
+cdef bint open_region() noexcept nogil:
+    """Whether this call may use several threads. Not while Python ends: a thread that then asks for the GIL ends too."""
+    return not is_finalizing() and swap(&region, 0, 1)
+
+
+cdef int within_cores(int workers) noexcept nogil:
+    """So many, or as many as the caller may run on now, unless more threads than cores were asked for."""
+    cdef int cores = 0 if overbooked else cores_allowed()
+    return min(workers, cores) if cores > 0 else workers
+
+
+# --- what a thread raises --------------------------------------------------------------------------------------------
+
+
+cdef size_t enter_python() noexcept nogil:
+    """Get the GIL for a kernel whose formula raises; what `leave_python` is to be told."""
+    cdef bint foreign = PyGILState_GetThisThreadState() == NULL
+    return <size_t>PyGILState_Ensure() << 1 | foreign
+
+
+cdef void leave_python(size_t entered, const char* name) noexcept nogil:
+    """Leave the exception to the caller: where this is no thread of Python's, by way of the job. Gives the GIL back."""
+    note_formula(name)
+    if entered & 1:
+        hand_over()
+    PyGILState_Release(<GILState>(entered >> 1))
+
+
+cdef void note_formula(const char* name) noexcept with gil:
+    """Say in the exception whose formula raised it."""
+    cdef PyObject *kind, *value, *traceback
+    PyErr_Fetch(&kind, &value, &traceback)
+    PyErr_NormalizeException(&kind, &value, &traceback)
+    if value != NULL:
+        try:
+            (<object>value).add_note(f"raised by the formula of {name.decode()}")
+        except Exception:
+            pass
+    PyErr_Restore(kind, value, traceback)
+
+
+cdef void hand_over() noexcept with gil:
+    """Move the exception of this thread, which ends here, to the job."""
+    cdef PyObject *kind, *value, *traceback
+    PyErr_Fetch(&kind, &value, &traceback)
+    PyErr_NormalizeException(&kind, &value, &traceback)
+    if value != NULL and traceback != NULL:
+        (<object>value).__traceback__ = <object>traceback
+    Py_XDECREF(kind)
+    Py_XDECREF(traceback)
+    if job.error == NULL:
+        job.error = value
+    else:
+        Py_XDECREF(value)
+
+
+cdef void raise_for_helpers() noexcept nogil:
+    if job.error != NULL:
+        take_over()
+
+
+cdef void take_over() noexcept with gil:
+    """Set the exception of the job in the calling thread, as a formula that raised there would."""
+    cdef PyObject* error = job.error
+    job.error = NULL
+    if not PyErr_Occurred():
+        PyErr_SetObject(type(<object>error), <object>error)
+    Py_XDECREF(error)
+
+
+def raising_functions():
+    """The addresses of `size_t enter_python(void)` and `void leave_python(size_t, const char *name)`, for kernels."""
+    return <size_t>&enter_python, <size_t>&leave_python
+
+
+# --- Python functions ------------------------------------------------------------------------------------------------
+
+
+def enter_standard_mode():
+    """Let this thread compute as IEEE has it by default; what `leave_standard_mode` gives back."""
+    cdef Mode callers
+    enter_standard(&callers)
+    return PyBytes_FromStringAndSize(<char*>&callers, sizeof(Mode))
+
+
+def leave_standard_mode(bytes callers):
+    leave_standard(<Mode*>PyBytes_AS_STRING(callers))
 
 
 cdef void call_slab(void* context, Py_ssize_t start, Py_ssize_t stop) noexcept with gil:
     cdef list job = <list>context
     try:
-        job[0](start, stop)
+        job[1].copy().run(job[0], start, stop)
     except BaseException as error:
         job.append(error)
 
@@ -288,70 +461,67 @@ cdef void call_slab(void* context, Py_ssize_t start, Py_ssize_t stop) noexcept w
 def for_slabs(function, Py_ssize_t n, Py_ssize_t grain, bint numba=False):
     """Call the Python function(start, stop), which is to release the GIL, over blocks of `grain` that cover range(n).
 
-    On fastact's own threads, or on Numba's.
+    On fastact's own threads, or on Numba's; in the caller's context, of which np.errstate is a part.
     """
-    cdef list job = [function]
+    cdef list job = [function, copy_context()]
     cdef void* context = <void*>job
     with nogil:
         if numba:
             numba_for(call_slab, context, n, grain, default_workers())
         else:
             parallel_for(call_slab, context, n, grain, default_workers())
-    if len(job) > 1:
-        raise job[1]
+    if len(job) > 2:
+        raise job[2]
 
 
 # --- Numba's threads -------------------------------------------------------------------------------------------------
 
 
 cdef void find_launcher() noexcept with gil:
-    global launcher, numba_usable
+    global launcher, numba_refused
     try:
         launcher = <launcher_t><size_t>compile_launcher()
     except Exception as error:
-        import warnings
-        numba_usable = 0
-        warnings.warn(f"fastact runs on one thread: the parallel loop cannot be compiled ({error})", RuntimeWarning)
+        numba_refused = f"Numba's threads cannot be started ({' '.join(str(error).split())}); let the backend be 'threads'"
 
 
 cdef void numba_for(task_t task, void* context, Py_ssize_t n, Py_ssize_t grain, int workers) noexcept nogil:
-    """`parallel_for` on Numba's threads.
-
-    Not in a forked child, where GNU OpenMP kills or hangs, and never two at a time, which aborts under workqueue.
-    """
+    """`parallel_for` on Numba's threads, which backends/parallel.py has seen to be there; never two at a time, which
+    aborts under workqueue."""
     workers = min(workers, MOST_WORKERS)
-    if workers < 2 or n <= grain or not numba_usable or not swap(&region, 0, 1):
+    if workers < 2 or n <= grain or launcher == NULL or not open_region():
         task(context, 0, n)
         return
-    if launcher == NULL:
-        find_launcher()
-    if launcher == NULL:
-        task(context, 0, n)
-    else:
-        prepare(task, context, n, grain, workers)
-        launcher(job.workers, <void*>&work, &job)
+    prepare(task, context, n, grain, workers)
+    launcher(job.workers, <void*>&work, &job)
+    raise_for_helpers()
     exchange(&region, 0)
 
 
 def set_num_threads(int n):
-    global workers_wanted
+    global workers_wanted, overbooked
     workers_wanted = n
+    overbooked = n > cores_allowed() > 0
 
 
 def get_num_threads():
     return workers_wanted
 
 
-def numba_available():
-    """Whether this process may use Numba's threads: False in a forked child."""
-    return bool(numba_usable)
+def numba_refusal(bint start=False):
+    """Why this process cannot use Numba's threads; None if it can, or if that is not known before they `start`."""
+    if start and numba_refused is None and launcher == NULL:
+        find_launcher()
+    return numba_refused
 
 
 def _forget_threads():
     """In a forked child: no thread but the calling one came along."""
-    global started, region, number, door, numba_usable
-    started, region, number, door, numba_usable = 0, 0, 0, SHUT, 0
+    global started, region, number, door, launcher, numba_refused
+    started, region, number, door, launcher = 0, 0, 0, SHUT, NULL
+    numba_refused = "Numba's threads do not survive a fork; let the backend be 'threads'"
     memset(helpers, 0, sizeof(helpers))
+    forget_thread()
 
 
 if hasattr(os, "register_at_fork"):

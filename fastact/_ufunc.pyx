@@ -77,29 +77,9 @@ cdef extern from *:
     """
     Py_ssize_t fastact_offset_of_vectorcall
 
+include "_arithmetic.pxi"
 include "_half.pxi"
 include "_results.pxi"
-
-cdef extern from *:
-    """
-    /* Kernels compare and select, which may raise the "invalid" flag for a NaN that is only passed on; results never
-       depend on the flags, so a call leaves them as it found them. */
-    #if defined(__SSE2__) || defined(_M_X64)
-    #include <xmmintrin.h>
-    typedef unsigned int fastact_flags;
-    static inline void fastact_save_flags(fastact_flags* f) { *f = _mm_getcsr(); }
-    static inline void fastact_restore_flags(const fastact_flags* f) { _mm_setcsr(*f); }
-    #else
-    #include <fenv.h>
-    typedef fenv_t fastact_flags;
-    static inline void fastact_save_flags(fastact_flags* f) { fegetenv(f); }
-    static inline void fastact_restore_flags(const fastact_flags* f) { fesetenv(f); }
-    #endif
-    """
-    ctypedef struct fastact_flags:
-        pass
-    void save_flags "fastact_save_flags"(fastact_flags* flags) noexcept nogil
-    void restore_flags "fastact_restore_flags"(const fastact_flags* flags) noexcept nogil
 
 ctypedef void (*kernel_t)(char** operands, Py_ssize_t n) noexcept nogil
 
@@ -167,12 +147,12 @@ def nanoseconds_per_element(size_t address, int operands, int parameters, dtype)
     cdef kernel_t kernel = <kernel_t>address
     cdef char* pointers[MAX_OPERANDS]
     cdef char* copies[MAX_OPERANDS]
-    cdef fastact_flags flags
+    cdef Mode callers
     cdef int i, n = BLOCK_BYTES // dtype.itemsize
     space = np.ones((operands, n), dtype)
     for i in range(operands):
         pointers[i] = cnp.PyArray_BYTES(space[i])
-    save_flags(&flags)
+    enter_standard(&callers)
     best = float("inf")
     for _ in range(5):
         start = perf_counter_ns()
@@ -180,7 +160,7 @@ def nanoseconds_per_element(size_t address, int operands, int parameters, dtype)
             memcpy(copies, pointers, sizeof(pointers))
             kernel(copies, n)
         best = min(best, perf_counter_ns() - start)
-    restore_flags(&flags)
+    leave_standard(&callers)
     return max(best / (8.0 * n), BYTE * dtype.itemsize * (operands - parameters))
 
 
@@ -366,7 +346,7 @@ cdef void inner_loop(char** pointers, const cnp.npy_intp* dimensions, const cnp.
 
 cdef void run_loop(Loop* loop, Call* call, char** pointers, Py_ssize_t n, const cnp.npy_intp* strides) noexcept nogil:
     """The loop over n elements; `call` holds which operands repeat, and gets the rest here."""
-    cdef fastact_flags flags
+    cdef Mode callers
     cdef int i, j, first = loop.operands - loop.outputs, first_parameter = first - loop.parameters, arrays = 0
     cdef Py_ssize_t offset, step, element
     cdef bint array_parameters = False, is_parameter, cheap
@@ -381,7 +361,7 @@ cdef void run_loop(Loop* loop, Call* call, char** pointers, Py_ssize_t n, const 
         if not find_kernel(loop, array_parameters):
             return
         call.kernel = loop.array_parameters if array_parameters else loop.scalar_parameters
-    save_flags(&flags)
+    enter_standard(&callers)
     call.operands, call.first_output, call.itemsize = loop.operands, first, loop.itemsize
     call.direct = True
     for i in range(loop.operands):
@@ -435,7 +415,7 @@ cdef void run_loop(Loop* loop, Call* call, char** pointers, Py_ssize_t n, const 
         numba_for(run, call, n, min(loop.grain, (n + 1) // 2), default_workers())
     else:
         parallel_for(run, call, n, min(loop.grain, (n + 1) // 2), default_workers())
-    restore_flags(&flags)
+    leave_standard(&callers)
 
 
 cdef list immortal = []  # what the ufuncs' C structures point to

@@ -197,3 +197,32 @@ def test_number_of_threads(threads: int) -> None:
     with pytest.raises((TypeError, ValueError)):
         fa.set_num_threads(1.5)  # type: ignore[arg-type]
     assert fa.get_num_threads() == 1
+
+
+def test_without_numbas_compiler(python: Any) -> None:
+    """NUMBA_DISABLE_JIT=1 is how formulas are debugged: calls run them as plain NumPy."""
+    code = "\n".join([
+        "import numpy as np, fastact as fa",
+        "x = np.linspace(-3, 3, 7)",
+        "for f in map(fa.get, fa.names()):",
+        "    y = f(x)",
+        "    assert y.shape == x.shape, f",
+        "    assert f.backward(x, y).shape == x.shape, f",
+        "@fa.activation(derivative=lambda x: x)",
+        "def half_square(x): return x * x / 2",
+        "print(half_square(x)[0], half_square.derivative(x)[0], half_square.with_bias(x, x)[0])",
+        "fa.mse(x, x), fa.swiglu(x, x), fa.glu(x[:6]), fa.cross_entropy(x, 3)",
+        "fa.MLP([1, 4, 1], loss='mse', output='identity').fit(x[:, None], x, epochs=2)",
+        "print(fa.explain(fa.gelu, x))",
+        "for call in (lambda: fa.gelu(x, backend='serial'), lambda: fa.gelu.ufunc(x), lambda: fa.warmup('gelu')):",
+        "    try: call()",
+        "    except fa.BackendError as error: print(error)",
+    ])  # fmt: skip
+    reason = "NUMBA_DISABLE_JIT is set; unset it, or let the backend be 'numpy'"
+    assert python(code, NUMBA_DISABLE_JIT="1").splitlines() == [
+        "4.5 -3.0 18.0",
+        f"gelu: backend 'numpy', plain NumPy, the readable reference (automatic: {reason})",
+        f"backend 'serial' is not available: {reason}",
+        f"gelu cannot be compiled: {reason}",
+        f"gelu cannot be compiled: {reason}",
+    ]

@@ -7,6 +7,7 @@ import importlib
 import json
 import pkgutil
 import re
+import shutil
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from importlib.util import find_spec
@@ -29,6 +30,7 @@ ALLOWED = {
     "_scalar_math*": ["_primitives", "_scalar_math*"],
     "math": ["_scalar_math"],
     "_threads": [],
+    "_arithmetic": ["_threads"],
     "_ufunc": ["_threads"],
     "_fingerprint": [],
     "_cache": ["_fingerprint"],
@@ -48,14 +50,23 @@ ALLOWED = {
     "sparse": ["_axes", "_devices", "_registry", "softmax"],
     "rrelu": ["_devices", "_registry", "activations.piecewise"],
     "backends": [],
-    "backends.serial": ["_cache", "_primitives", "_ufunc", "backends._softmax_numba"],
-    "backends.threads": ["_ufunc", "backends._softmax_numba"],
-    "backends.parallel": ["_threads", "_ufunc", "backends._softmax_numba"],
+    "backends.serial": [
+        "_arithmetic",
+        "_cache",
+        "_errors",
+        "_primitives",
+        "_threads",
+        "_ufunc",
+        "backends._softmax_numba",
+    ],
+    "backends.threads": ["_primitives", "_ufunc", "backends._softmax_numba"],
+    "backends.parallel": ["_errors", "_primitives", "_threads", "_ufunc", "backends._softmax_numba"],
     "backends.cuda*": ["_axes", "_cache", "_devices", "_errors", "_primitives", "_threads", "math", "backends.cuda*"],
     "backends.*": ["_errors", "_primitives", "_threads", "_ufunc"],
     "backends.cython": ["_axes", "_errors"],
     "backends._softmax_numpy": ["_axes"],
     "backends._softmax_numba": [
+        "_arithmetic",
         "_axes",
         "_cache",
         "_primitives",
@@ -112,6 +123,19 @@ def test_import_is_silent(python: Any) -> None:
     heavy = {"matplotlib", "sklearn", "scipy", "rich", "click", "torch", "cupy", "jax", "pandas", "numba_cuda", "cuda"}
     assert not {module.split(".")[0] for module in modules} & heavy
     assert not [module for module in modules if module.startswith(("numba.cuda", "numba.np.ufunc.parallel"))]
+
+
+def test_import_from_an_unbuilt_checkout(python: Any, tmp_path: Path) -> None:
+    """The error says what is missing, where, and what to do."""
+    shutil.copytree(PACKAGE, tmp_path / "fastact", ignore=shutil.ignore_patterns("*.so", "*.pyd", "*.c"))
+    code = "\n".join([
+        "try: import fastact",
+        "except ImportError as error: print(error)",
+    ])  # fmt: skip
+    assert python(code, PYTHONPATH=str(tmp_path)) == (
+        f"fastact's compiled parts are not in {tmp_path / 'fastact'}: this is an unbuilt checkout. Build it "
+        "there with `pip install -e .`, or start Python in another folder to use an installed fastact\n"
+    )
 
 
 def test_import_needs_no_extra(python: Any) -> None:

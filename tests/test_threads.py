@@ -152,3 +152,108 @@ def test_child_forked_while_another_thread_computes(python: Any) -> None:
         "done.set(); thread.join(); print('ok')",
     ])  # fmt: skip
     assert python(code) == "ok\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform cannot fork")
+def test_child_forked_while_another_thread_compiles(python: Any) -> None:
+    """The compiler's locks are free in the child, whatever the other thread was amid."""
+    code = "\n".join([
+        "import os, signal, threading, warnings, numpy as np, fastact as fa",
+        "from fastact._activation import ElementwiseOperation",
+        "warnings.simplefilter('ignore', DeprecationWarning)",
+        "def compile_one(k):",
+        "    def formula(x): return x * x + k",
+        "    return ElementwiseOperation('formula', formula, ('x',), {})(np.ones(3))[0] == 1 + k",
+        "compile_one(0)",
+        "done = threading.Event()",
+        "def work():",
+        "    k = 1",
+        "    while not done.is_set(): k += 1; compile_one(k)",
+        "thread = threading.Thread(target=work); thread.start()",
+        "for k in range(5):",
+        "    done.wait(0.05)",
+        "    child = os.fork()",
+        "    if child == 0:",
+        "        signal.alarm(30)",
+        "        os._exit(0 if compile_one(-k) else 1)",
+        "    assert os.waitpid(child, 0)[1] == 0",
+        "done.set(); thread.join(); print('ok')",
+    ])  # fmt: skip
+    assert python(code) == "ok\n"
+
+
+def test_calls_of_a_finalizer_at_exit(python: Any) -> None:
+    """Slabs of strided arrays are Python's work, and while Python ends its other threads end with it."""
+    code = "\n".join([
+        "import sys, numpy as np, fastact as fa",
+        "x = np.ones((3000, 2000), np.float32)[:, ::2]",
+        "def call():",
+        "    return fa.gelu(x).sum(), fa.gelu(x, backend='threads').sum(), fa.softmax(x).sum()",
+        "expected = call()",
+        "class Last:",
+        "    def __del__(self, call=call, expected=expected, print=print, sys=sys):",
+        "        print(sys.is_finalizing(), all(call() == expected for _ in range(20)), flush=True)",
+        "last = Last()",
+    ])  # fmt: skip
+    assert python(code) == "True True\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this platform binds no thread to cores")
+def test_helpers_keep_to_the_cores_of_the_caller(python: Any) -> None:
+    """Those that sleep when the caller is bound to other cores, and those that are awake."""
+    code = "\n".join([
+        "import os, time, numpy as np, fastact as fa",
+        "threads = lambda: set(map(int, os.listdir('/proc/self/task')))",
+        "x, allowed = np.ones(3_000_000, np.float32), os.sched_getaffinity(0)",
+        "fa.gelu(x[:3])  # LLVM may start a thread of its own",
+        "before = threads()",
+        "fa.gelu(x)",
+        "helpers = threads() - before",
+        "def follow(cores):",
+        "    return all(os.sched_getaffinity(helper) <= cores for helper in helpers)",
+        "for pause in (0, 0.1):",
+        "    for cores in [*({core} for core in allowed), allowed]:",
+        "        os.sched_setaffinity(0, cores)",
+        "        time.sleep(pause)",
+        "        end = time.perf_counter() + 20",
+        "        while not follow(cores) and time.perf_counter() < end: fa.gelu(x[:100_000])",
+        "        assert follow(cores), cores",
+        "print(len(helpers))",
+    ])  # fmt: skip
+    assert python(code, NUMBA_NUM_THREADS="4") == "3\n"
+
+
+def test_one_core_is_not_shared_by_several_threads(python: Any) -> None:
+    code = "\n".join([
+        "import os, numpy as np, fastact as fa",
+        "fa.set_num_threads(2)",
+        "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})",
+        "fa.gelu(np.ones(3, np.float32))",
+        "before = len(os.listdir('/proc/self/task'))",
+        "fa.gelu(np.ones(3_000_000, np.float32))",
+        "print(len(os.listdir('/proc/self/task')) - before)",
+    ])  # fmt: skip
+    if len(getattr(os, "sched_getaffinity", lambda _: ())(0)) < 2:
+        pytest.skip("needs two cores and Linux")
+    assert python(code) == "0\n"
+
+
+def test_a_threading_layer_that_is_not_there(python: Any) -> None:
+    """It is named as the reason; no fork is."""
+    code = "\n".join([
+        "import numpy as np, fastact as fa",
+        "from fastact import _threads",
+        "def missing(): raise ValueError('No threading layer could be loaded.\\nHINT: install tbb')",
+        "_threads.compile_launcher = missing",
+        "x = np.ones(100_000)",
+        "for f in fa.gelu, fa.softmax, fa.sparsemax:",
+        "    try: f(x, backend='parallel')",
+        "    except fa.BackendError as error: print(error)",
+        "print(fa.backends()['parallel'], fa.gelu(x, backend='threads')[0] == fa.gelu(1.0))",
+    ])  # fmt: skip
+    reason = (
+        "Numba's threads cannot be started (No threading layer could be loaded. HINT: install tbb); "
+        "let the backend be 'threads'"
+    )
+    expected = [f"backend 'parallel' is not available: {reason}"] * 3 + [f"{reason} True"]
+    assert python(code).splitlines() == expected

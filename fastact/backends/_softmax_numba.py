@@ -19,6 +19,7 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
 from fastact import _cache, _threads
+from fastact._arithmetic import standard_arithmetic
 from fastact._axes import Options, overlaps, reduced, wide_dtype
 from fastact._primitives import JIT_OPTIONS
 from fastact._rows import ROWS, scratch_size
@@ -102,21 +103,20 @@ def _converting(
 
     def slab(start: int, stop: int) -> None:
         part = slice(start, stop)
-        with np.errstate(all="ignore"):
-            blocks = [a[part].astype(wide, order="C") for a in inputs]
-            if temperature is not None and operation.takes_x:
-                blocks[-1] /= temperature[part]
-            if missing is not None:
-                for block, fill in zip(blocks, operation.masked, strict=True):
-                    if fill is not None:
-                        np.copyto(block, fill, where=missing[part])
-            result = np.empty(target[part].shape, wide) if operation.result is None else blocks[-1]
-            rows(*(block.reshape(-1, n) for block in blocks), result.reshape(len(blocks[-1].reshape(-1, n)), -1))
-            if temperature is not None and len(blocks) == 2:
-                result /= temperature[part]
-            if missing is not None and operation.result is not None:
-                np.copyto(result, operation.result, where=missing[part])
-            target[part] = result
+        blocks = [a[part].astype(wide, order="C") for a in inputs]
+        if temperature is not None and operation.takes_x:
+            blocks[-1] /= temperature[part]
+        if missing is not None:
+            for block, fill in zip(blocks, operation.masked, strict=True):
+                if fill is not None:
+                    np.copyto(block, fill, where=missing[part])
+        result = np.empty(target[part].shape, wide) if operation.result is None else blocks[-1]
+        rows(*(block.reshape(-1, n) for block in blocks), result.reshape(len(blocks[-1].reshape(-1, n)), -1))
+        if temperature is not None and len(blocks) == 2:
+            result /= temperature[part]
+        if missing is not None and operation.result is not None:
+            np.copyto(result, operation.result, where=missing[part])
+        target[part] = result
 
     return slab, len(target)
 
@@ -128,10 +128,11 @@ def _run(threads: Threads, slab: Callable[[int, int], None], length: int, grain:
         for first in range(start, stop, grain):
             slab(first, min(first + grain, stop))
 
-    if threads is Threads.SERIAL or length <= grain:
-        pieces(0, length)
-    else:
-        _threads.for_slabs(pieces, length, grain, threads is Threads.NUMBA)
+    with standard_arithmetic():
+        if threads is Threads.SERIAL or length <= grain:
+            pieces(0, length)
+        else:
+            _threads.for_slabs(pieces, length, grain, threads is Threads.NUMBA)
 
 
 def _outermost_first(x: np.ndarray, kept: Axes) -> Axes:
@@ -199,6 +200,7 @@ def _compile(row: Callable[..., None], inputs: int, dtype: np.dtype[Any]) -> Any
 
     number, wide = types.CPointer(from_dtype(dtype)), types.CPointer(types.float64)
     signature = types.void(*[number] * (inputs + 1), wide, *[types.intp] * 4)
-    function = cfunc(signature, **{**JIT_OPTIONS, "forceinline": False})((forward, backward)[inputs - 1])
+    with standard_arithmetic():  # constants are rounded
+        function = cfunc(signature, **{**JIT_OPTIONS, "forceinline": False})((forward, backward)[inputs - 1])
     _compiled.append(function)
     return function

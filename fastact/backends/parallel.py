@@ -13,6 +13,8 @@ from numba import cfunc, njit, prange, types
 from numba.extending import intrinsic
 
 from fastact import _threads
+from fastact._errors import BackendError
+from fastact._primitives import not_compiling
 from fastact._ufunc import Threads
 
 __all__ = ["compile_launcher", "elementwise", "softmax", "why_not"]
@@ -21,16 +23,25 @@ _compiled: list[Any] = []  # keeps the machine code alive
 
 
 def why_not() -> str | None:
-    return None if _threads.numba_available() else "Numba's threads do not survive a fork; let the backend be 'threads'"
+    return not_compiling() or _threads.numba_refusal()
+
+
+def _start() -> None:
+    """Have Numba's threads, or raise an error that says why there are none; `why_not` starts no thread to find out."""
+    reason = _threads.numba_refusal(start=True)
+    if reason is not None:
+        raise BackendError(f"backend 'parallel' is not available: {reason}")
 
 
 def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    _start()
     return operation.run(Threads.NUMBA, operands, keywords)
 
 
 def softmax(*arguments: Any) -> Any:
     from fastact.backends import _softmax_numba  # 30 ms, which `import fastact` is spared
 
+    _start()
     return _softmax_numba.softmax(Threads.NUMBA, *arguments)
 
 

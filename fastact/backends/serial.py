@@ -9,18 +9,22 @@ same loops block by block. A loop that an earlier process compiled comes from th
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from llvmlite.binding import get_host_cpu_features
+from llvmlite.binding import ffi, get_host_cpu_features
 from numba import cfunc, from_dtype, typeof, types
 from numba.core import cgutils
+from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic
 
-from fastact import _cache
-from fastact._primitives import JIT_OPTIONS
+from fastact import _cache, _threads
+from fastact._arithmetic import standard_arithmetic
+from fastact._errors import BackendError
+from fastact._primitives import JIT_OPTIONS, not_compiling
 from fastact._ufunc import Threads
 
 __all__ = ["compile_loop", "elementwise", "softmax", "why_not"]
@@ -32,7 +36,7 @@ _compiled: list[Any] = []  # keeps the machine code alive
 
 
 def why_not() -> str | None:
-    return None
+    return not_compiling()
 
 
 def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
@@ -45,10 +49,10 @@ def softmax(*arguments: Any) -> Any:
     return _softmax_numba.softmax(Threads.SERIAL, *arguments)
 
 
-def _apply(formula: Callable[..., Any], arrays: int, numbers: int, outputs: int) -> Callable[..., Any]:
+def _apply(formula: Any, name: str, arrays: int, numbers: int, outputs: int) -> Callable[..., Any]:
     """An intrinsic (operands, n): a formula of so many operands, and numbers that are read once, for n elements.
 
-    A formula with several outputs returns a tuple of them.
+    A formula with several outputs returns a tuple of them. One that raises ends the loop.
     """
     inputs = arrays + numbers
 
@@ -57,10 +61,12 @@ def _apply(formula: Callable[..., Any], arrays: int, numbers: int, outputs: int)
         item = operands.dtype.dtype
         kind = typeof(formula)
         call = kind.get_call_type(typing_context, (item,) * inputs, {})
+        if isinstance(call.return_type, types.Optional):
+            raise TypeError(f"{name}: the formula returns None for some x; return a number on every path")
 
         def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            function = context.get_function(kind, call)
-            context.add_linking_libs(function.libs)
+            function = formula.overloads[call.args]
+            context.add_linking_libs([function.library])
             set.add(builder.function.attributes, WIDEST)
             builder.function.attributes.alignstack = 64  # else what does not fit into registers lies across cache lines
             pointers = [builder.load(cgutils.gep_inbounds(builder, values[0], k)) for k in range(inputs + outputs)]
@@ -82,7 +88,11 @@ def _apply(formula: Callable[..., Any], arrays: int, numbers: int, outputs: int)
                 *_, rest = call.args
                 first = len(call.args) - 1
                 arguments[first:] = [context.make_tuple(builder, rest, arguments[first:])]
-            results, kinds = function(builder, arguments), call.return_type
+            status, results = context.call_internal_no_propagate(builder, function.fndesc, call, arguments)
+            with builder.if_then(status.is_error, likely=False):
+                _raise(context, builder, status, name)
+                builder.branch(done)
+            kinds = call.return_type
             if outputs == 1:
                 results, kinds = [results], [kinds]
             else:
@@ -101,6 +111,22 @@ def _apply(formula: Callable[..., Any], arrays: int, numbers: int, outputs: int)
         return types.void(operands, n), build
 
     return apply
+
+
+def _raise(context: Any, builder: Any, status: Any, name: str) -> None:
+    """Raise in Python what a formula raised, for the caller of the loop.
+
+    LLVM removes it from loops whose formula cannot raise. Others call Python, and so are not kept on disk.
+    """
+    number, text = context.get_value_type(types.uintp), ir.IntType(8).as_pointer()
+    kinds = ir.FunctionType(number, []), ir.FunctionType(ir.VoidType(), [number, text])
+    enter, leave = (
+        builder.inttoptr(ir.Constant(number, address), kind.as_pointer())
+        for address, kind in zip(_threads.raising_functions(), kinds, strict=True)
+    )
+    entered = builder.call(enter, [])
+    context.call_conv.raise_error(builder, context.get_python_api(builder), status)
+    builder.call(leave, [entered, context.insert_const_string(builder.module, name)])
 
 
 def _loop_metadata(module: Any, independent: Any) -> Any:
@@ -129,33 +155,41 @@ class Distinct(ir.values.MDValue):
 
 def compile_loop(
     formula: Callable[..., Any],
+    name: str,
     inputs: int,
     parameters: int,
     outputs: int,
     dtype: np.dtype[Any],
     array_parameters: bool,
 ) -> int:
-    """The address of a loop that applies `formula` to `inputs` arrays and to parameters, arrays or numbers too."""
+    """The address of a loop that applies `formula` to `inputs` arrays and to parameters, arrays or numbers too.
+
+    `name` stands in what a formula raises.
+    """
+    reason = why_not()
+    if reason is not None:
+        raise BackendError(f"{name} cannot be compiled: {reason}")
     arrays = inputs + (parameters if array_parameters else 0)
     layout = arrays, inputs + parameters - arrays, outputs, dtype.str
-    name = _cache.key(formula, layout)
-    address = _cache.load(name)
+    key = _cache.key(formula, layout)
+    address = _cache.load(key)
     if address is None:
         collecting = gc.isenabled()
         gc.disable()  # a tenth of a compilation would be the collector's looks at objects that all live on
         try:
-            function = _compile(formula, *layout)
+            with standard_arithmetic():  # constants are rounded
+                function = _compile(formula, name, *layout)
         finally:
             if collecting:
                 gc.enable()
-        _cache.store(name, function)
+        _cache.store(key, function)
         address = int(function.address)
     return address
 
 
-def _compile(formula: Callable[..., Any], arrays: int, numbers: int, outputs: int, dtype: str) -> Any:
+def _compile(formula: Callable[..., Any], name: str, arrays: int, numbers: int, outputs: int, dtype: str) -> Any:
     """Numba's object for such a loop."""
-    apply = _apply(formula, arrays, numbers, outputs)
+    apply = _apply(formula, name, arrays, numbers, outputs)
 
     def loop(operands, n):  # type: ignore[no-untyped-def]
         apply(operands, n)
@@ -164,3 +198,22 @@ def _compile(formula: Callable[..., Any], arrays: int, numbers: int, outputs: in
     function = cfunc(signature, **{**JIT_OPTIONS, "forceinline": False})(loop)
     _compiled.append(function)
     return function
+
+
+#: What a thread holds while it compiles, in the order in which Numba takes them.
+_COMPILERS_LOCKS = global_compiler_lock, ffi.lib._lock
+
+
+def _await_compilers() -> None:
+    """Before a fork: let other threads end what they compile. Their locks would stay shut in the child."""
+    for lock in _COMPILERS_LOCKS:
+        lock.__enter__()
+
+
+def _release_compilers() -> None:
+    for lock in reversed(_COMPILERS_LOCKS):
+        lock.__exit__(None, None, None)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_await_compilers, after_in_parent=_release_compilers, after_in_child=_release_compilers)
