@@ -88,7 +88,7 @@ def mode(register: Any) -> Callable[[str], Any]:
 def awkward(dtype: Any, n: int = 60_000) -> np.ndarray:
     """Numbers of every size and both signs: subnormals, their neighbours, and what functions bend at."""
     info = np.finfo(dtype)
-    sizes = np.geomspace(float(info.tiny), float(min(info.max, 1e30)), n // 4)
+    sizes = np.geomspace(float(info.tiny), min(float(info.max), 1e30), n // 4)
     small = np.linspace(0, float(info.tiny), n // 8)
     bend = np.linspace(-120, 120, n - 2 * (n // 4) - 2 * (n // 8))
     return np.concatenate([sizes, -sizes, small, -small, bend]).astype(dtype)
