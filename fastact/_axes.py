@@ -11,15 +11,15 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_tuple
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ._errors import UnknownNameError, nearest
 
 __all__ = [
     "Axis", "Options", "as_array", "as_dtype", "as_lengths", "as_mask", "as_temperature", "check_lengths", "check_mask",
-    "check_out", "check_temperature", "float_dtype", "is_float", "loss_dtype", "normalize_axes", "overlaps", "reduced",
-    "wide_dtype",
+    "check_out", "check_temperature", "float_dtype", "halved", "is_float", "loss_dtype", "normalize_axes", "overlaps",
+    "reduced", "wide_dtype",
 ]  # fmt: skip
 
 Axis = int | Sequence[int] | None
@@ -55,6 +55,14 @@ class Options(NamedTuple):
 def normalize_axes(axis: Axis, ndim: int) -> tuple[int, ...]:
     """The axes counted from 0, in order; errors as NumPy's."""
     return tuple(sorted(normalize_axis_tuple(range(ndim) if axis is None else axis, ndim)))
+
+
+def halved(shape: Shape, axis: int) -> tuple[int, int]:
+    """The axis counted from 0, and half the length of `shape` along it."""
+    axis = normalize_axis_index(axis, len(shape))
+    if shape[axis] % 2:
+        raise ValueError(f"x has shape {shape}: its length along axis {axis}, {shape[axis]}, cannot be halved")
+    return axis, shape[axis] // 2
 
 
 def reduced(shape: Shape, axes: tuple[int, ...]) -> Shape:

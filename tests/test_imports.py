@@ -42,7 +42,7 @@ ALLOWED = {
     "_activation": ["_dispatch", "_errors", "_registry", "_primitives", "_slabs", "_ufunc", "backends.serial"],
     "_warmup": ["_registry"],
     "activations*": ["_activation", "_scalar_math", "activations*"],
-    "gated": ["_activation", "_ufunc", "activations"],
+    "gated": ["_activation", "_axes", "_devices", "_dispatch", "_ufunc", "activations"],
     "losses": ["_activation", "_axes", "_devices", "_dispatch", "_errors", "_scalar_math"],
     "softmax": ["_axes", "_devices", "_dispatch", "_errors", "_registry"],
     "sparse": ["_axes", "_devices", "_registry", "softmax"],
