@@ -19,7 +19,7 @@ from ._errors import UnknownNameError, nearest
 __all__ = [
     "Axis", "Options", "as_array", "as_dtype", "as_lengths", "as_mask", "as_temperature", "check_lengths", "check_mask",
     "check_out", "check_temperature", "float_dtype", "halved", "is_float", "loss_dtype", "normalize_axes", "overlaps",
-    "reduced", "wide_dtype",
+    "reduced", "rounded", "wide_dtype",
 ]  # fmt: skip
 
 Axis = int | Sequence[int] | None
@@ -42,10 +42,10 @@ class Options(NamedTuple):
     temperature: float | NDArray[np.float64] = 1.0
 
     def mask(self, shape: Shape, axes: tuple[int, ...]) -> NDArray[np.bool_] | None:
-        """The elements that count, as one array that broadcasts against `shape`; None for all."""
+        """The elements that count, as one array of len(shape) dimensions that broadcasts; None for all."""
         parts = [] if self.where is None else [self.where]
         if self.causal:
-            parts.append(np.tri(*shape[-2:], dtype=np.bool_))
+            parts.append(np.tri(*shape[-2:], dtype=np.bool_)[(np.newaxis,) * (len(shape) - 2)])
         if self.lengths is not None:
             axis = axes[0]
             parts.append(np.arange(shape[axis]).reshape(-1, *[1] * (len(shape) - 1 - axis)) < self.lengths)
@@ -100,6 +100,17 @@ def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     if not is_float(wanted):
         raise TypeError(f"dtype is {wanted}; it must be one of {', '.join(FLOATS)}")
     return wanted
+
+
+def rounded(values: Any, dtype: np.dtype[Any], out: NDArray[Any] | None = None) -> Any:
+    """An array or a scalar in this dtype, or written to `out`; without a warning, whatever does not fit or is NaN."""
+    if out is None and values.dtype == dtype:
+        return values
+    with np.errstate(all="ignore"):
+        if out is None:
+            return values.astype(dtype)
+        out[...] = values
+    return out
 
 
 @functools.cache
@@ -168,7 +179,7 @@ def as_temperature(temperature: ArrayLike, shape: Shape) -> float | NDArray[np.f
     """The argument `temperature`, a number or an array of len(shape) dimensions."""
     if type(temperature) is float and temperature > 0:
         return temperature
-    array = np.asarray(temperature, np.float64)
+    array = rounded(np.asarray(temperature), np.dtype(np.float64))
     check_temperature(array.shape, shape)
     if not (array > 0).all():
         raise ValueError(f"temperature holds {array[~(array > 0)][0]}; it must be positive")

@@ -715,6 +715,7 @@ def test_simulated_softmax_options(function: Any, shape: tuple[int, ...], axis: 
         return
     y = over_axes(function, x, axis=axis, **given)
     np.testing.assert_allclose(y, on_cpu(function, x, axis=axis, **given), rtol=1e-13, atol=1e-300)
+    assert_same(over_axes(function, np.swapaxes(x.swapaxes(-2, -1).copy(), -2, -1), axis=axis, **given), y)
     x[..., 0] = np.nan  # which must not leak where it does not count
     operands = (np.ones_like(y), x) if function is fa.logsumexp else (grad, y)
     wanted = on_cpu(function, *operands, axis=axis, **given)
