@@ -474,7 +474,8 @@ def _sum_to(array: Any, shape: tuple[int, ...]) -> Any:
     if not axes:
         return array
     wide = np.result_type(array.dtype, np.float64)
-    return array.sum(axis=axes, dtype=wide).reshape(shape).astype(array.dtype)[()]
+    with np.errstate(all="ignore"):
+        return array.sum(axis=axes, dtype=wide).reshape(shape).astype(array.dtype)[()]
 
 
 for _kind in (ElementwiseOperation, Part, Activation):

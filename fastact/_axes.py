@@ -17,13 +17,16 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from ._errors import UnknownNameError, nearest
 
 __all__ = [
-    "Axis", "Options", "as_array", "as_dtype", "as_lengths", "as_mask", "as_temperature", "check_lengths", "check_mask",
-    "check_out", "check_temperature", "float_dtype", "halved", "is_float", "loss_dtype", "normalize_axes", "overlaps",
-    "reduced", "rounded", "wide_dtype",
+    "DOUBLE", "PYTHON_NUMBERS", "Axis", "Options", "as_array", "as_dtype", "as_lengths", "as_mask", "as_temperature",
+    "check_lengths", "check_mask", "check_out", "check_temperature", "float_dtype", "halved", "is_float", "loss_dtype",
+    "normalize_axes", "overlaps", "reduced", "rounded", "wide_dtype",
 ]  # fmt: skip
 
 Axis = int | Sequence[int] | None
 Shape = tuple[int, ...]
+
+DOUBLE = np.dtype(np.float64)
+PYTHON_NUMBERS = bool, int, float
 
 #: The names of the dtypes that results can have.
 FLOATS = ("float16", "bfloat16", "float32", "float64")
@@ -103,12 +106,12 @@ def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
 
 
 def rounded(values: Any, dtype: np.dtype[Any], out: NDArray[Any] | None = None) -> Any:
-    """An array or a scalar in this dtype, or written to `out`; without a warning, whatever does not fit or is NaN."""
-    if out is None and values.dtype == dtype:
+    """Values as an array of this dtype, or written to `out`: the one way to convert numbers, of which none may warn."""
+    if out is None and isinstance(values, np.ndarray) and values.dtype == dtype:
         return values
     with np.errstate(all="ignore"):
         if out is None:
-            return values.astype(dtype)
+            return np.asarray(values).astype(dtype)
         out[...] = values
     return out
 
@@ -120,8 +123,16 @@ def wide_dtype(*dtypes: np.dtype[Any]) -> np.dtype[Any]:
 
 
 @functools.cache
-def loss_dtype(name: str, x: np.dtype[Any], target: np.dtype[Any]) -> np.dtype[Any]:
-    """The dtype of a loss of x and target: targets that are integers or bool leave x's alone."""
+def loss_dtype(name: str, x: DTypeLike, target: DTypeLike) -> np.dtype[Any]:
+    """The dtype of a loss of x and target, given as dtypes, or as the types of Python numbers.
+
+    Targets that are integers or bool leave x's alone, and Python numbers a floating-point array's.
+    """
+    numbers = [isinstance(each, type) for each in (x, target)]
+    x, target = np.dtype(x), np.dtype(target)
+    for number, other in zip(numbers, (target, x), strict=True):
+        if number and not all(numbers) and is_float(other):
+            return other.newbyteorder("=")
     dtypes = float_dtype(name, x), float_dtype(name, target)
     return dtypes[0] if target.kind in "biu" else np.result_type(*dtypes)
 
@@ -179,7 +190,7 @@ def as_temperature(temperature: ArrayLike, shape: Shape) -> float | NDArray[np.f
     """The argument `temperature`, a number or an array of len(shape) dimensions."""
     if type(temperature) is float and temperature > 0:
         return temperature
-    array = rounded(np.asarray(temperature), np.dtype(np.float64))
+    array = rounded(temperature, DOUBLE)
     check_temperature(array.shape, shape)
     if not (array > 0).all():
         raise ValueError(f"temperature holds {array[~(array > 0)][0]}; it must be positive")

@@ -72,6 +72,10 @@ cdef extern from "numpy/arrayobject.h":
     ctypedef struct PyArrayObject:
         pass
 
+cdef extern from "<fenv.h>":
+    int FE_ALL_EXCEPT
+    int feclearexcept(int) noexcept nogil
+
 cdef extern from *:
     """
     /* Where Operation keeps its vectorcall function: after the object header and Cython's method table, if any. */
@@ -383,6 +387,7 @@ cdef void run_plain(Loop* loop, char** pointers, cnp.npy_intp n, const cnp.npy_i
         (<object>loop.compile)(loop.row, arrays)
     except BaseException as error:
         PyErr_SetObject(type(error), error)
+    feclearexcept(FE_ALL_EXCEPT)  # NumPy would warn of what is still noted
 
 
 cdef void run_loop(Loop* loop, Call* call, char** pointers, Py_ssize_t n, const cnp.npy_intp* strides) noexcept nogil:

@@ -193,8 +193,8 @@ def _divided(
     """With a temperature that is not the same along the axes: x divided before, or the gradient after."""
     wide = wide_dtype(arrays[0].dtype, options.dtype)
     plain = options._replace(temperature=1.0, dtype=wide)
+    temperature = rounded(options.temperature, wide)
     with np.errstate(all="ignore"):
-        temperature = np.asarray(options.temperature, wide)
         if len(arrays) == 1:
             result = _softmax(kind, (arrays[0] / temperature,), axes, None, plain)
         else:
