@@ -89,7 +89,8 @@ class ElementwiseOperation(Operation):
         key = threads, numbers
         if key not in self._ufuncs or ("ml_dtypes" in sys.modules and key not in self._with_bfloat16):
             counts = self.inputs, len(self.parameters), self.outputs
-            definition = *counts, self.dtypes, self._compile, threads, numbers
+            compute = self._compute_plain if threads == Threads.PYTHON else self._compile
+            definition = *counts, self.dtypes, compute, threads, numbers
             if key not in self._ufuncs:
                 self._ufuncs[key] = make_ufunc(self.name, *definition)
             bfloat16 = getattr(sys.modules.get("ml_dtypes"), "bfloat16", None)
@@ -136,6 +137,14 @@ class ElementwiseOperation(Operation):
             operands = self.inputs + parameters + self.outputs
             self._loops[key] = address, nanoseconds_per_element(address, operands, parameters, dtype)
         return self._loops[key]
+
+    def _compute_plain(self, row: int, operands: list[np.ndarray]) -> None:
+        """The formula by plain NumPy, in the dtype in this row: inputs and parameters, and then where results go."""
+        inputs, outputs = operands[: -self.outputs], operands[-self.outputs :]
+        with np.errstate(all="ignore"):
+            found = self.plain(*(each.astype(self.dtypes[row], copy=False) for each in inputs))
+            for output, result in zip(outputs, found if self.outputs > 1 else (found,), strict=True):
+                output[...] = result
 
     def cost(self, dtype: np.dtype[Any]) -> float:
         """Nanoseconds that the loop for results of this dtype takes for an element; it may be compiled now."""
@@ -465,7 +474,8 @@ def _sum_to(array: Any, shape: tuple[int, ...]) -> Any:
     if not axes:
         return array
     wide = np.result_type(array.dtype, np.float64)
-    return array.sum(axis=axes, dtype=wide).reshape(shape).astype(array.dtype)[()]
+    with np.errstate(all="ignore"):
+        return array.sum(axis=axes, dtype=wide).reshape(shape).astype(array.dtype)[()]
 
 
 for _kind in (ElementwiseOperation, Part, Activation):

@@ -11,19 +11,22 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_tuple
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ._errors import UnknownNameError, nearest
 
 __all__ = [
-    "Axis", "Options", "as_array", "as_dtype", "as_lengths", "as_mask", "as_temperature", "check_lengths", "check_mask",
-    "check_out", "check_temperature", "float_dtype", "is_float", "loss_dtype", "normalize_axes", "overlaps", "reduced",
-    "wide_dtype",
+    "DOUBLE", "PYTHON_NUMBERS", "Axis", "Options", "as_array", "as_dtype", "as_lengths", "as_mask", "as_temperature",
+    "check_lengths", "check_mask", "check_out", "check_temperature", "float_dtype", "halved", "is_float", "loss_dtype",
+    "normalize_axes", "overlaps", "reduced", "rounded", "wide_dtype",
 ]  # fmt: skip
 
 Axis = int | Sequence[int] | None
 Shape = tuple[int, ...]
+
+DOUBLE = np.dtype(np.float64)
+PYTHON_NUMBERS = bool, int, float
 
 #: The names of the dtypes that results can have.
 FLOATS = ("float16", "bfloat16", "float32", "float64")
@@ -42,10 +45,10 @@ class Options(NamedTuple):
     temperature: float | NDArray[np.float64] = 1.0
 
     def mask(self, shape: Shape, axes: tuple[int, ...]) -> NDArray[np.bool_] | None:
-        """The elements that count, as one array that broadcasts against `shape`; None for all."""
+        """The elements that count, as one array of len(shape) dimensions that broadcasts; None for all."""
         parts = [] if self.where is None else [self.where]
         if self.causal:
-            parts.append(np.tri(*shape[-2:], dtype=np.bool_))
+            parts.append(np.tri(*shape[-2:], dtype=np.bool_)[(np.newaxis,) * (len(shape) - 2)])
         if self.lengths is not None:
             axis = axes[0]
             parts.append(np.arange(shape[axis]).reshape(-1, *[1] * (len(shape) - 1 - axis)) < self.lengths)
@@ -55,6 +58,14 @@ class Options(NamedTuple):
 def normalize_axes(axis: Axis, ndim: int) -> tuple[int, ...]:
     """The axes counted from 0, in order; errors as NumPy's."""
     return tuple(sorted(normalize_axis_tuple(range(ndim) if axis is None else axis, ndim)))
+
+
+def halved(shape: Shape, axis: int) -> tuple[int, int]:
+    """The axis counted from 0, and half the length of `shape` along it."""
+    axis = normalize_axis_index(axis, len(shape))
+    if shape[axis] % 2:
+        raise ValueError(f"x has shape {shape}: its length along axis {axis}, {shape[axis]}, cannot be halved")
+    return axis, shape[axis] // 2
 
 
 def reduced(shape: Shape, axes: tuple[int, ...]) -> Shape:
@@ -94,6 +105,17 @@ def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     return wanted
 
 
+def rounded(values: Any, dtype: np.dtype[Any], out: NDArray[Any] | None = None) -> Any:
+    """Values as an array of this dtype, or written to `out`: the one way to convert numbers, of which none may warn."""
+    if out is None and isinstance(values, np.ndarray) and values.dtype == dtype:
+        return values
+    with np.errstate(all="ignore"):
+        if out is None:
+            return np.asarray(values).astype(dtype)
+        out[...] = values
+    return out
+
+
 @functools.cache
 def wide_dtype(*dtypes: np.dtype[Any]) -> np.dtype[Any]:
     """What to compute in: float64 if one of these is, else float32."""
@@ -101,8 +123,16 @@ def wide_dtype(*dtypes: np.dtype[Any]) -> np.dtype[Any]:
 
 
 @functools.cache
-def loss_dtype(name: str, x: np.dtype[Any], target: np.dtype[Any]) -> np.dtype[Any]:
-    """The dtype of a loss of x and target: targets that are integers or bool leave x's alone."""
+def loss_dtype(name: str, x: DTypeLike, target: DTypeLike) -> np.dtype[Any]:
+    """The dtype of a loss of x and target, given as dtypes, or as the types of Python numbers.
+
+    Targets that are integers or bool leave x's alone, and Python numbers a floating-point array's.
+    """
+    numbers = [isinstance(each, type) for each in (x, target)]
+    x, target = np.dtype(x), np.dtype(target)
+    for number, other in zip(numbers, (target, x), strict=True):
+        if number and not all(numbers) and is_float(other):
+            return other.newbyteorder("=")
     dtypes = float_dtype(name, x), float_dtype(name, target)
     return dtypes[0] if target.kind in "biu" else np.result_type(*dtypes)
 
@@ -160,7 +190,7 @@ def as_temperature(temperature: ArrayLike, shape: Shape) -> float | NDArray[np.f
     """The argument `temperature`, a number or an array of len(shape) dimensions."""
     if type(temperature) is float and temperature > 0:
         return temperature
-    array = np.asarray(temperature, np.float64)
+    array = rounded(temperature, DOUBLE)
     check_temperature(array.shape, shape)
     if not (array > 0).all():
         raise ValueError(f"temperature holds {array[~(array > 0)][0]}; it must be positive")

@@ -12,6 +12,7 @@ class Threads(IntEnum):
     SERIAL = 1
     OWN = 2
     NUMBA = 3
+    PYTHON = 4
 
 class Operation:
     name: str
@@ -32,7 +33,7 @@ class Operation:
 
 def add_bfloat16(
     ufunc: np.ufunc, dtype: np.dtype[Any], inputs: int, parameters: int, outputs: int, rows: str,
-    compile: Callable[[int, bool], tuple[int, float]], threads: int, numbers: bool,
+    compile: Callable[..., Any], threads: int, numbers: bool,
 ) -> int: ...  # fmt: skip
 def call(ufunc: np.ufunc, operands: tuple[Any, ...], kwargs: dict[str, Any]) -> Any: ...
 def enable_vectorcall(kind: type) -> None: ...
@@ -43,7 +44,7 @@ def make_ufunc(
     parameters: int,
     outputs: int,
     rows: str,
-    compile: Callable[[int, bool], tuple[int, float]],
+    compile: Callable[..., Any],
     threads: int,
     numbers: bool,
 ) -> np.ufunc: ...

@@ -65,10 +65,16 @@ cdef extern from "numpy/arrayobject.h":
     char* data_of "PyArray_BYTES"(PyArrayObject*) noexcept
     bint is_behaved "PyArray_ISBEHAVED_RO"(PyArrayObject*) noexcept
     bint is_writeable "PyArray_ISWRITEABLE"(PyArrayObject*) noexcept
+    object array_at "PyArray_New"(
+        object, int, const cnp.npy_intp*, int, const cnp.npy_intp*, void*, int, int, PyObject*)
     bint PyArray_CompareLists(const cnp.npy_intp*, const cnp.npy_intp*, int) noexcept
     int NPY_ARRAY_C_CONTIGUOUS, NPY_ARRAY_F_CONTIGUOUS
     ctypedef struct PyArrayObject:
         pass
+
+cdef extern from "<fenv.h>":
+    int FE_ALL_EXCEPT
+    int feclearexcept(int) noexcept nogil
 
 cdef extern from *:
     """
@@ -102,6 +108,7 @@ cpdef enum Threads:
     SERIAL = 1
     OWN = 2       # fastact's own
     NUMBA = 3     # Numba's
+    PYTHON = 4    # this one, where plain NumPy computes
 
 cdef enum Format:
     # How an operand's items become the kernel's. The first two are indices of half_loops_t.
@@ -122,6 +129,7 @@ cdef struct Loop:
     int threads                  # of `Threads`
     int row                      # index of the kernel's dtype, for `compile`
     PyObject* compile            # (row, array_parameters) -> address, nanoseconds an element takes
+    int types[MAX_OPERANDS]      # dtype numbers of the operands
     double nanoseconds           # that an element takes
     Py_ssize_t grain             # elements that a thread takes at a time
 
@@ -339,9 +347,27 @@ cdef inline bint overlap(char* a, cnp.npy_intp a_stride, char* b, cnp.npy_intp b
 cdef void inner_loop(char** pointers, const cnp.npy_intp* dimensions, const cnp.npy_intp* strides, void* data) noexcept nogil:
     """What NumPy calls."""
     cdef Call call
+    cdef Loop* loop = <Loop*>data
+    if loop.threads == PYTHON:
+        run_plain(loop, pointers, dimensions[0], strides)
+        return
     call.period = 0
     memset(call.repeats, 0, sizeof(call.repeats))
-    run_loop(<Loop*>data, &call, pointers, dimensions[0], strides)
+    run_loop(loop, &call, pointers, dimensions[0], strides)
+
+
+cdef void run_plain(Loop* loop, char** pointers, cnp.npy_intp n, const cnp.npy_intp* strides) noexcept with gil:
+    """Hand the operands to Python as arrays; an error is left to NumPy's caller, as in `find_kernel`."""
+    cdef int i, flags
+    cdef list arrays = []
+    try:
+        for i in range(loop.operands):
+            flags = cnp.NPY_ARRAY_ALIGNED if i < loop.operands - loop.outputs else cnp.NPY_ARRAY_BEHAVED
+            arrays.append(array_at(np.ndarray, 1, &n, loop.types[i], &strides[i], pointers[i], 0, flags, NULL))
+        (<object>loop.compile)(loop.row, arrays)
+    except BaseException as error:
+        PyErr_SetObject(type(error), error)
+    feclearexcept(FE_ALL_EXCEPT)  # NumPy would warn of what is still noted
 
 
 cdef void run_loop(Loop* loop, Call* call, char** pointers, Py_ssize_t n, const cnp.npy_intp* strides) noexcept nogil:
@@ -448,7 +474,7 @@ def make_ufunc(str name, int inputs, int parameters, int outputs, str rows, comp
 
     rows: the NumPy dtype characters it has kernels for, in NumPy's order of casting preference. With float32 comes float16.
     compile: (row, array_parameters) -> address of the kernel and the nanoseconds that it takes for an element; called at
-        most once for each, when first needed.
+        most once for each, when first needed. Where threads is PYTHON it is (row, operands) instead, and computes.
     threads: of `Threads`.
     numbers: parameters are float64 whatever the arrays are, and there are loops for floats only. Calls whose parameters
         are Python numbers take this ufunc: such numbers leave the result's dtype alone, and are rounded for the kernel once.
@@ -474,6 +500,7 @@ def make_ufunc(str name, int inputs, int parameters, int outputs, str rows, comp
         data[i] = new_loop(inputs, parameters, outputs, np.dtype(rows[row]), format, row, compile, threads, numbers)
         for j in range(operands):
             types[i * operands + j] = type_of(j, inputs, parameters, np.dtype(kind).num, numbers)
+            (<Loop*>data[i]).types[j] = types[i * operands + j]
     return cnp.PyUFunc_FromFuncAndData(
         functions, data, types, count, inputs + parameters, outputs, cnp.PyUFunc_None, c_name, b"", 0
     )
@@ -488,7 +515,7 @@ def add_bfloat16(ufunc, dtype, int inputs, int parameters, int outputs, str rows
     cdef int j, row = rows.index("f")
     cdef Loop* loop = new_loop(inputs, parameters, outputs, np.dtype("f"), BFLOAT16, row, compile, threads, numbers)
     for j in range(inputs + parameters + outputs):
-        types[j] = type_of(j, inputs, parameters, dtype.num, numbers)
+        loop.types[j] = types[j] = type_of(j, inputs, parameters, dtype.num, numbers)
     cnp.PyUFunc_RegisterLoopForType(ufunc, dtype.num, <cnp.PyUFuncGenericFunction>inner_loop, types, loop)
     return <size_t>loop
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index
 from numpy.typing import ArrayLike
 
+from fastact import _dispatch
 from fastact._activation import Activation, ElementwiseOperation, Formula
+from fastact._axes import halved
+from fastact._devices import on_gpu
 from fastact._ufunc import enable_vectorcall
 from fastact.activations import gelu, gelu_tanh, identity, relu, sigmoid, silu
 
@@ -189,6 +191,8 @@ class Glu:
     def __call__(
         self, x: ArrayLike, axis: int = -1, *, out: np.ndarray | None = None, backend: str | None = None
     ) -> Any:
+        if on_gpu(x):
+            return _dispatch.choose("elementwise", backend, x).of_halves(_sigmoid_unit, x, axis, out)
         return _sigmoid_unit(*_halves(x, axis), out=out, backend=backend)
 
     def backward(
@@ -211,6 +215,10 @@ class Glu:
         out : ndarray, optional
             Where to write, of x's shape; it may be x.
         """
+        given = grad_output, x, out
+        if any(map(on_gpu, given)):
+            kernels = _dispatch.choose("elementwise", backend, *given)
+            return kernels.backward_of_halves(_sigmoid_unit.backward, grad_output, x, axis, out)
         value, gate = _halves(x, axis)
         if np.shape(grad_output) != value.shape:
             raise ValueError(f"grad_output has shape {np.shape(grad_output)}, glu(x) {value.shape}; they must be equal")
@@ -232,12 +240,9 @@ class Glu:
 def _halves(x: ArrayLike, axis: int) -> tuple[np.ndarray, np.ndarray]:
     """Views of the first and second half of an array."""
     array = np.asanyarray(x)
-    axis = normalize_axis_index(axis, array.ndim)
-    length = array.shape[axis]
-    if length % 2:
-        raise ValueError(f"x has shape {array.shape}: its length along axis {axis}, {length}, cannot be halved")
+    axis, half = halved(array.shape, axis)
     before = (slice(None),) * axis
-    return array[(*before, slice(length // 2))], array[(*before, slice(length // 2, None))]
+    return array[(*before, slice(half))], array[(*before, slice(half, None))]
 
 
 _SHAZEER = "Shazeer. GLU variants improve transformer. arXiv:2002.05202, 2020."

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastact import _dispatch
 from fastact import _scalar_math as m
 from fastact._activation import ElementwiseOperation, Formula, jitted
-from fastact._axes import as_array, check_out, float_dtype, loss_dtype, wide_dtype
+from fastact._axes import DOUBLE, PYTHON_NUMBERS, as_array, check_out, float_dtype, loss_dtype, rounded, wide_dtype
 from fastact._devices import on_gpu
 from fastact._errors import UnknownNameError, nearest
 from fastact._scalar_math import like, where
@@ -31,14 +31,6 @@ REDUCTIONS = ("mean", "sum", "none")
 def _check_reduction(reduction: str) -> None:
     if reduction not in REDUCTIONS:
         raise UnknownNameError(f"reduction={reduction!r}{nearest(reduction, REDUCTIONS)}")
-
-
-def _rounded(values: Any, dtype: np.dtype[Any]) -> Any:
-    """In the dtype of the result; an overflow gives infinity."""
-    if isinstance(values, np.ndarray) and values.dtype == dtype:
-        return values[()]
-    with np.errstate(all="ignore"):
-        return np.asarray(values).astype(dtype, copy=False)[()]
 
 
 class CrossEntropy:
@@ -149,6 +141,7 @@ class CrossEntropy:
         _check_reduction(reduction)
         if not 0 <= label_smoothing <= 1:
             raise ValueError(f"label_smoothing={label_smoothing!r}; it must be from 0 to 1")
+        label_smoothing = float(label_smoothing)  # a float16 would be one in arithmetic
         if not hasattr(kernels, "count_targets"):  # of the GPU, which does it all
             ignore = operator.index(ignore_index)
             found: tuple[Any, Any] = kernels.cross_entropy(
@@ -171,24 +164,21 @@ class CrossEntropy:
         if y.dtype.kind in "biu":
             labels, count = _labels(kernels, y, shape, n, operator.index(ignore_index), weights)
             if even:
-                dense = np.full(n, even, wide) if weights is None else (even * weights).astype(wide)
+                dense = np.full(n, even, wide) if weights is None else rounded(_product(even, weights), wide)
         else:
             count = math.prod(shape)
-            dense = _probabilities(y, x.shape, axis, label_smoothing, weights).astype(wide, copy=False)
+            dense = rounded(_probabilities(y, x.shape, axis, label_smoothing, weights, wide), wide)
         scale = 1.0 if reduction != "mean" else 1 / count if count else math.nan
         values = np.empty(shape, wide)
         grad = kernels.cross_entropy(
-            x.astype(wide, copy=False), axis, labels, ignore_index, 1 - label_smoothing, weights, dense, scale, values,
+            rounded(x, wide), axis, labels, ignore_index, 1 - label_smoothing, weights, dense, scale, values,
             gradient, out,
         )  # fmt: skip
         if grad is not None and grad is not out:
-            grad = _rounded(grad, dtype)
-            if out is not None:
-                out[...] = grad
-                grad = out
+            grad = rounded(grad, dtype, out)
         if reduction != "none":
             values = kernels.total(values) * scale
-        return _rounded(values, dtype), grad
+        return rounded(values, dtype)[()], grad
 
     def __repr__(self) -> str:
         return f"<fastact.{self.name}: {self.formula}>"
@@ -198,10 +188,16 @@ class CrossEntropy:
 
 
 def _class_weights(weight: ArrayLike, n: int) -> NDArray[np.float64]:
-    weights = np.ascontiguousarray(weight, np.float64)
+    weights = np.ascontiguousarray(rounded(weight, DOUBLE))
     if weights.shape != (n,):
         raise ValueError(f"weight has shape {np.shape(weight)}; {n} classes have ({n},)")
     return weights
+
+
+def _product(a: Any, b: NDArray[Any]) -> NDArray[Any]:
+    with np.errstate(all="ignore"):
+        product: NDArray[Any] = a * b
+    return product
 
 
 def _labels(
@@ -227,18 +223,19 @@ def _labels(
 
 
 def _probabilities(
-    y: NDArray[Any], shape: tuple[int, ...], axis: int, smoothing: float, weights: NDArray[Any] | None
-) -> NDArray[Any]:
-    """Targets that are probabilities, smoothed and weighted."""
+    y: NDArray[Any], shape: tuple[int, ...], axis: int, smoothing: float, weights: NDArray[Any] | None,
+    wide: np.dtype[Any],
+) -> NDArray[Any]:  # fmt: skip
+    """Targets that are probabilities, smoothed and weighted, at least as wide as this."""
     float_dtype("cross_entropy", y.dtype)
     if y.shape != shape:
         raise ValueError(
             f"targets has shape {y.shape}; probabilities have that of logits, {shape}, classes are integers"
         )
     if smoothing:
-        y = (1 - smoothing) * y + smoothing / shape[axis]
+        y = _product(1 - smoothing, rounded(y, np.promote_types(y.dtype, wide))) + smoothing / shape[axis]
     if weights is not None:
-        y = y * weights.reshape(-1, *[1] * (len(shape) - 1 - axis))
+        y = _product(y, weights.reshape(-1, *[1] * (len(shape) - 1 - axis)))
     return y
 
 
@@ -287,12 +284,12 @@ def nll_loss(
     labels, count = _labels(kernels, y, x.shape[:axis] + x.shape[axis + 1 :], n, ignore, weights)
     counts = labels != ignore
     place = np.where(counts, labels, 0)
-    picked = np.take_along_axis(x, np.expand_dims(place, axis), axis).squeeze(axis).astype(wide_dtype(dtype))
+    picked = rounded(np.take_along_axis(x, np.expand_dims(place, axis), axis).squeeze(axis), wide_dtype(dtype))
     with np.errstate(all="ignore"):
         values = np.where(counts, -weights[place] * picked, 0)
         if reduction != "none":
             values = values.sum(dtype=np.float64) / (count if reduction == "mean" else 1)
-    return _rounded(values, dtype)
+    return rounded(values, dtype)[()]
 
 
 class ElementwiseLoss:
@@ -355,19 +352,17 @@ class ElementwiseLoss:
             keywords["out"] = np.empty(shape, out.dtype), out
         values, gradient = self._both(*operands[:2], scale, *operands[2:], **keywords)
         if gradient is not out:
-            gradient = _rounded(gradient, dtype)
-            if out is not None:
-                out[...] = gradient
-                gradient = out
+            gradient = rounded(gradient, dtype)[()] if out is None else rounded(gradient, dtype, out)
         return self._reduced(values, reduction, dtype), gradient
 
     def _operands(self, x: Any, target: Any, parameters: dict[str, Any]) -> tuple[tuple[Any, ...], np.dtype[Any]]:
         """What the formulas take, in the dtype they are computed in, and the dtype of the result."""
         arrays = [as_array(self.name, each) for each in (x, target)]
-        dtype = loss_dtype(self.name, *(each.dtype for each in arrays))
+        pairs = zip((x, target), arrays, strict=True)
+        dtype = loss_dtype(self.name, *(type(o) if type(o) in PYTHON_NUMBERS else a.dtype for o, a in pairs))
         wide, given = wide_dtype(dtype), self._given(parameters)
-        numbers = [float(each) if isinstance(each, int | float) else np.asarray(each, wide) for each in given]
-        return (*(each.astype(wide, copy=False) for each in arrays), *numbers), dtype
+        numbers = [float(each) if isinstance(each, int | float) else rounded(each, wide) for each in given]
+        return (*(rounded(each, wide) for each in arrays), *numbers), dtype
 
     def _given(self, parameters: dict[str, Any]) -> list[Any]:
         """The values of all parameters."""
@@ -384,7 +379,7 @@ class ElementwiseLoss:
             sum = _dispatch.total(np.ascontiguousarray(values))
             size = np.size(values)
             values = sum if reduction == "sum" else sum / size if size else math.nan
-        return _rounded(values, dtype)
+        return rounded(values, dtype)[()]
 
     def __repr__(self) -> str:
         return f"<fastact.{self.name}{tuple(self.parameters)}>"

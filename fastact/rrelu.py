@@ -181,12 +181,13 @@ def _slopes(x: Any, lower: float, upper: float, generator: np.random.Generator |
             "x is on the GPU, and slopes are drawn on the host; draw them on the GPU and call leaky_relu(x, slopes)"
         )
     dtype = leaky_relu.result_dtype((x, 0.0))
-    if generator is None:
-        return np.full(np.shape(x), (lower + upper) / 2, dtype)[()]
-    drawn = generator.random(np.shape(x), dtype if dtype == np.float32 else np.float64).astype(dtype, copy=False)
-    low, high = dtype.type(lower), dtype.type(upper)
-    # Rounding may reach `upper`, which the interval excludes.
-    return np.minimum(low + (high - low) * drawn, np.nextafter(high, low))[()]
+    with np.errstate(all="ignore"):
+        if generator is None:
+            return np.full(np.shape(x), (lower + upper) / 2, dtype)[()]
+        drawn = generator.random(np.shape(x), dtype if dtype == np.float32 else np.float64).astype(dtype, copy=False)
+        low, high = dtype.type(lower), dtype.type(upper)
+        # Rounding may reach `upper`, which the interval excludes.
+        return np.minimum(low + (high - low) * drawn, np.nextafter(high, low))[()]
 
 
 rrelu = RRelu()

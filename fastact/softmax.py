@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from . import _dispatch, _registry
 from ._axes import (
+    PYTHON_NUMBERS,
     Axis,
     Options,
     as_array,
@@ -26,6 +27,7 @@ from ._axes import (
     float_dtype,
     normalize_axes,
     reduced,
+    rounded,
     wide_dtype,
 )
 from ._devices import on_gpu
@@ -307,7 +309,7 @@ class LogSumExp(_OverAxes):
         if b is where is lengths is dtype is out is backend is None and temperature is _ONE and not return_sign:
             result = _dispatch.common_softmax(self.kernel, None, x, axis, None)
             if result is not None:
-                result = result.astype(x.dtype, copy=False)  # type: ignore[union-attr]
+                result = rounded(result, x.dtype)  # type: ignore[union-attr]
                 return result if keepdims else result.squeeze(axis)[()]
         if on_gpu(x) and (b is not None or return_sign):
             raise BackendError("logsumexp takes no b or return_sign with x on the GPU; copy x to the host")
@@ -315,9 +317,15 @@ class LogSumExp(_OverAxes):
             if out is not None or dtype is not None:
                 raise TypeError("logsumexp takes no out or dtype together with b; convert x, or assign the result")
             value, sign = _weighted(self, x, b, axis, keepdims, where, lengths, temperature)
-            return (value, sign) if return_sign else np.where(sign < 0, np.nan, value)[()]
+            if return_sign:
+                return value, sign
+            with np.errstate(all="ignore"):  # NaN is compared
+                return np.where(sign < 0, np.nan, value)[()]
         value = _apply(self, (x,), axis, where, lengths, temperature, out, dtype, backend, keepdims)
-        return (value, np.where(np.isnan(value), value, value > -np.inf)[()]) if return_sign else value
+        if not return_sign:
+            return value
+        with np.errstate(all="ignore"):
+            return value, np.where(np.isnan(value), value, value > -np.inf)[()]
 
     def explain(self, kernels: ModuleType, x: ArrayLike, axis: Axis = None, **_: Any) -> str:
         return super().explain(kernels, x, axis)
@@ -375,7 +383,9 @@ def _apply(
         return kernels.softmax_on_device(function, operands, axis, where, lengths, temperature, out, dtype, keepdims)
 
     arrays = [as_array(function.name, operand) for operand in operands]
-    natural = np.result_type(*(float_dtype(function.name, array.dtype) for array in arrays))
+    pairs = list(zip(operands, arrays, strict=True))
+    strong = [array for operand, array in pairs if type(operand) not in PYTHON_NUMBERS] or arrays
+    natural = np.result_type(*(float_dtype(function.name, array.dtype) for array in strong))
     shape = arrays[-1].shape
     axes = normalize_axes(axis, max(len(shape), 1))  # as np.sum: a scalar has an axis 0
     whole = shape or (1,)
@@ -393,7 +403,7 @@ def _apply(
         options = _options(function, whole, axes, where, lengths, temperature, result_dtype)
     if out is not None:
         check_out(out, result_shape, natural if options is None else options.dtype)
-    ready = [a if a.dtype.newbyteorder("=") == natural else a.astype(natural, order="K") for a in arrays]
+    ready = [a if a.dtype.newbyteorder("=") == natural else rounded(a, natural) for a in arrays]
     ready[-1] = ready[-1].reshape(whole)
     if len(arrays) == 2:
         ready[0] = ready[0].reshape(whole if kind != "logsumexp" else reduced(whole, axes))
@@ -424,14 +434,14 @@ def _weighted(
     shape, wide = arrays[0].shape or (1,), wide_dtype(dtype)
     axes = normalize_axes(axis, len(shape))
     options = _options(function, shape, axes, where, lengths, temperature, dtype)
-    values, weights = (array.astype(wide).reshape(shape) for array in arrays)
+    values, weights = (rounded(array, wide).reshape(shape) for array in arrays)
     mask = options.mask(shape, axes)
     if mask is not None:
         weights = np.where(mask, weights, wide.type(0))
     with np.errstate(all="ignore"):
         values = values / np.asarray(options.temperature, wide)
     parts = _dispatch.choose("softmax", "numpy", values).signed_logsumexp(values, weights, axes)
-    value, sign = (part.astype(dtype) if keepdims else part.astype(dtype).squeeze(axes)[()] for part in parts)
+    value, sign = (rounded(part, dtype) if keepdims else rounded(part, dtype).squeeze(axes)[()] for part in parts)
     return value, sign
 
 

@@ -100,6 +100,24 @@ def test_gpu_returns_the_kind_it_gets(kind: Kind) -> None:
 
 
 @on_gpu
+@pytest.mark.parametrize("axis", [0, -1])
+def test_gpu_glu(kind: Kind, axis: int) -> None:
+    for dtype in ("float16", *FLOATS):
+        x = np.random.default_rng(0).normal(size=(6, 50)).astype(dtype)
+        y, device = fa.glu(x, axis), kind.put(x)
+        found, out, goal = fa.glu(device, axis), kind.put(np.zeros_like(y)), kind.put(np.zeros_like(x))
+        gradient = fa.glu.backward(found, device, axis)
+        assert kind.owns(found)
+        assert kind.owns(gradient)
+        assert fa.glu(device, axis, out=out) is out
+        assert fa.glu.backward(out, device, axis, out=goal) is goal
+        for got in (found, out):
+            assert_same(kind.get(got), y)
+        for got in (gradient, goal):
+            assert_same(kind.get(got), fa.glu.backward(y, x, axis))
+
+
+@on_gpu
 @pytest.mark.parametrize("dtype", ["bool", "int8", "uint8", "int16", "int32", "int64", "float16"])
 def test_gpu_dtypes(kind: Kind, dtype: str) -> None:
     x = np.array([0, 1, 2, 3, 100, 127]).astype(dtype)

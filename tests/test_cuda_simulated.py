@@ -245,6 +245,51 @@ def test_simulated_several_results(dtype: str) -> None:
     assert_same(on_simulator(fa.relu.with_bias, value, row), fa.relu.with_bias(value, row))
 
 
+@in_simulator
+@pytest.mark.parametrize("axis", [0, -1])
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i4"])
+@pytest.mark.parametrize("shape", [(4, 6), (2, 5, 2), (0, 2), (2, 0)], ids=str)
+def test_simulated_glu(host_cupy: Any, shape: tuple[int, ...], dtype: str, axis: int) -> None:
+    """Both passes on the device, where nothing turns into a host array; x is read where it lies, in any layout."""
+    host = np.random.default_rng(0).normal(0, 3, shape).astype(dtype)
+    wanted = fa.glu(host, axis)
+    slope = fa.glu.backward(wanted, host, axis)
+    waits = host_cupy.ndarray.waits
+    for layout in (np.ascontiguousarray, np.asfortranarray, lambda a: np.repeat(a, 2, 0)[::-2][::-1]):
+        x = host_cupy.ndarray(layout(host))
+        y, out = fa.glu(x, axis), host_cupy.ndarray(np.full((*wanted.shape, 2), 7, wanted.dtype)[..., 1])
+        assert fa.glu(x, axis, out=out) is out
+        gradient, goal = fa.glu.backward(y, x, axis), host_cupy.ndarray(layout(np.full_like(slope, 7)))
+        assert fa.glu.backward(y, x, axis, out=goal) is goal
+        for found, expected in ((y, wanted), (out, wanted), (gradient, slope), (goal, slope)):
+            assert type(found) is host_cupy.ndarray
+            assert_same(found.host, expected)
+    if slope.dtype == host.dtype:
+        assert fa.glu.backward(y, x, axis, out=x) is x
+        assert_same(x.host, slope)
+    assert host_cupy.ndarray.waits == waits
+
+
+@in_simulator
+def test_simulated_glu_of_wrong_arguments(host_cupy: Any) -> None:
+    host = np.ones((2, 4), np.float32)
+    x, half, odd = (host_cupy.asarray(each) for each in (host, host[:, :2], host[:, :3]))
+    for error, text, call in [
+        (ValueError, r"x has shape \(2, 3\): its length along axis 1, 3, cannot", lambda: fa.glu(odd)),
+        (np.exceptions.AxisError, "axis 2 is out of bounds", lambda: fa.glu(x, 2)),
+        (TypeError, "host memory is mixed", lambda: fa.glu(x, out=host[:, :2])),
+        (TypeError, "host memory is mixed", lambda: fa.glu.backward(host[:, :2], x)),
+        (TypeError, "host memory is mixed", lambda: fa.glu.backward(half, host)),
+        (TypeError, "host memory is mixed", lambda: fa.glu.backward(host[:, :2], host, out=x)),
+        (ValueError, r"grad_output has shape \(2, 4\), glu\(x\) \(2, 2\)", lambda: fa.glu.backward(x, x)),
+        (ValueError, r"out has shape \(2, 2\), x \(2, 4\)", lambda: fa.glu.backward(half, x, out=half)),
+        (ValueError, "broadcast", lambda: fa.glu(x, out=x)),
+        (fa.BackendError, "backend 'serial' takes host arrays", lambda: fa.glu(x, backend="serial")),
+    ]:
+        with pytest.raises(error, match=text):
+            call()
+
+
 def assert_loss_as_on_cpu(
     loss: Any, x: np.ndarray, target: np.ndarray, *arguments: Any, tolerance: float, **keywords: Any
 ) -> None:
@@ -415,6 +460,8 @@ def test_simulated_jax(monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
         (fa.softmax(Array(x), axis=0, lengths=[3]), fa.softmax(x, axis=0, lengths=[3])),
         (fa.cross_entropy(Array(x), Array(np.arange(6, dtype="i4"))), fa.cross_entropy(x, np.arange(6))),
         (fa.relu(Array(x[:0])), x[:0]),
+        (fa.glu(Array(x), axis=0), fa.glu(x, axis=0)),
+        (fa.glu.backward(Array(x[3:]), Array(x), axis=0), fa.glu.backward(x[3:], x, axis=0)),
     ]:
         assert isinstance(found, jax.Array)
         assert (found.dtype, found.shape) == (wanted.dtype, wanted.shape)
@@ -668,6 +715,7 @@ def test_simulated_softmax_options(function: Any, shape: tuple[int, ...], axis: 
         return
     y = over_axes(function, x, axis=axis, **given)
     np.testing.assert_allclose(y, on_cpu(function, x, axis=axis, **given), rtol=1e-13, atol=1e-300)
+    assert_same(over_axes(function, np.swapaxes(x.swapaxes(-2, -1).copy(), -2, -1), axis=axis, **given), y)
     x[..., 0] = np.nan  # which must not leak where it does not count
     operands = (np.ones_like(y), x) if function is fa.logsumexp else (grad, y)
     wanted = on_cpu(function, *operands, axis=axis, **given)

@@ -137,6 +137,24 @@ def test_calls_as_numpy(operation: Any, call: Callable[..., Any]) -> None:
     assert outcome(call, operation, operation.inputs, defaults) == outcome(call, control, operation.inputs, ())
 
 
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize("operation", [fa.leaky_relu, fa.swish, fa.swish.backward], ids=lambda f: f.name)
+def test_calls_of_the_numpy_backend_as_numpy(operation: Any, call: Callable[..., Any]) -> None:
+    """Masks, subclasses and others' containers are kept there too."""
+    with fa.use_backend("numpy"):
+        test_calls_as_numpy(operation, call)
+
+
+def test_errors_of_a_formula_in_plain_numpy(own_registry: None) -> None:
+    @fa.activation
+    def chooses(x):  # type: ignore[no-untyped-def]
+        return x if x > 0 else -x
+
+    for x in (X, masked()):
+        with pytest.raises(ValueError, match="truth value of an array"):
+            chooses(x, backend="numpy")
+
+
 def test_values_as_numpy(dtype: Any) -> None:
     for call in CALLS.values():
         try:

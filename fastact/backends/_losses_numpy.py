@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastact._axes import rounded
 from fastact.backends._softmax_numpy import softmax
 
 
+@np.errstate(all="ignore")
 def total(values: np.ndarray) -> float:
     return float(values.sum(dtype=np.float64))
 
 
+@np.errstate(all="ignore")
 def count_targets(labels: np.ndarray, n: int, ignore: int, weight: np.ndarray | None) -> float | None:
     """How many labels count, or what their classes weigh; None if one is neither a class nor `ignore`."""
     counted = labels[labels != ignore]
@@ -22,6 +25,7 @@ def count_targets(labels: np.ndarray, n: int, ignore: int, weight: np.ndarray | 
     return float(counted.size if weight is None else weight[counted].sum())
 
 
+@np.errstate(all="ignore")
 def cross_entropy(
     x: np.ndarray, axis: int, labels: np.ndarray | None, ignore: int, hit: float, weight: np.ndarray | None,
     dense: np.ndarray | None, scale: float, values: np.ndarray, gradient: bool, out: np.ndarray | None,
@@ -38,17 +42,13 @@ def cross_entropy(
         one = hit * (np.ones(n) if weight is None else weight)[place]
         np.put_along_axis(q, place, (np.take_along_axis(q, place, -1) + one).astype(q.dtype), -1)
         x, q = np.where(counts, x, 0), np.where(counts, q, 0)
-    with np.errstate(all="ignore"):
-        log = softmax("log_softmax", (x,), (x.ndim - 1,), None)
-        terms = np.multiply(q, log, out=np.zeros_like(q), where=q != 0)
-        np.subtract(0, terms.sum(-1), out=values)
-        values[np.isnan(log).any(-1)] = np.nan
-        if not gradient:
-            return None
-        result = np.moveaxis(scale * (q.sum(-1, keepdims=True) * np.exp(log) - q), -1, axis)
+    log = softmax("log_softmax", (x,), (x.ndim - 1,), None)
+    terms = np.multiply(q, log, out=np.zeros_like(q), where=q != 0)
+    np.subtract(0, terms.sum(-1), out=values)
+    values[np.isnan(log).any(-1)] = np.nan
+    if not gradient:
+        return None
+    result = np.moveaxis(scale * (q.sum(-1, keepdims=True) * np.exp(log) - q), -1, axis)
     if labels is not None:
         result = np.where(np.expand_dims(labels != ignore, axis), result, 0)
-    if out is None:
-        return result
-    out[...] = result
-    return out
+    return rounded(result, x.dtype, out)

@@ -20,7 +20,7 @@ from numba.np.arrayobj import populate_array
 
 from fastact import _cache, _threads
 from fastact._arithmetic import standard_arithmetic
-from fastact._axes import Options, overlaps, reduced, wide_dtype
+from fastact._axes import Options, overlaps, reduced, rounded, wide_dtype
 from fastact._primitives import JIT_OPTIONS
 from fastact._rows import ROWS, scratch_size
 from fastact._ufunc import Threads
@@ -96,7 +96,7 @@ def _converting(
         return view(np.broadcast_to(a, x.shape))
 
     inputs, target, n = [view(a) for a in operands], view(out), math.prod(x.shape[axis] for axis in axes)
-    given = np.asarray(options.temperature, wide)
+    given = rounded(options.temperature, wide)
     temperature = None if given.ndim == 0 and given == 1 else spread(given)
     mask = options.mask(x.shape, axes)
     missing = None if mask is None else spread(~mask)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastact._axes import Options, reduced, wide_dtype
+from fastact._axes import Options, reduced, rounded, wide_dtype
 
 Axes = tuple[int, ...]
 
@@ -142,9 +142,9 @@ def softmax(
     operation, x = OPERATIONS[kind, len(arrays)], arrays[-1]
     options = options or Options(x.dtype.newbyteorder("="))
     wide = wide_dtype(x.dtype, options.dtype)
-    operands = [array.astype(wide, copy=False) for array in arrays]
+    operands = [rounded(array, wide) for array in arrays]
     with np.errstate(all="ignore"):
-        temperature = np.asarray(options.temperature, wide)
+        temperature = rounded(options.temperature, wide)
         if operation.takes_x:
             operands[-1] = operands[-1] / temperature
         mask = options.mask(x.shape, axes)
@@ -159,11 +159,7 @@ def softmax(
             result = result / temperature
         if mask is not None and operation.result is not None:
             result = np.where(mask, result, wide.type(operation.result))
-        result = result.astype(options.dtype)
-    if out is None:
-        return result
-    out[...] = result
-    return out
+    return rounded(result, options.dtype, out)
 
 
 def signed_logsumexp(x: np.ndarray, weights: np.ndarray, axes: Axes) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from fastact._axes import Options, reduced, wide_dtype
+from fastact._axes import Options, reduced, rounded, wide_dtype
 
 from .._errors import BackendError, nearest
 
@@ -112,10 +112,7 @@ def _logsumexp(
         result = np.full(reduced(x.shape, axes), -np.inf)
     else:
         result = _softmax(KINDS["logsumexp"], arrays, axes, None, options)
-    if out is None:
-        return result.astype(dtype, copy=False)
-    out[...] = result
-    return out
+    return rounded(result, dtype, out)
 
 
 def _with_options(
@@ -162,12 +159,13 @@ def _any_layout(
         merged = merged._replace(where=_merged(np.transpose(mask, order), ordered[-1].shape, first, shape))
     if isinstance(temperature, np.ndarray):
         temperature = np.transpose(temperature, order)
-        if math.prod(temperature.shape[first:]) > 1:  # not one for each block
+        if math.prod(temperature.shape[first:]) != 1:  # not one for each block
             return _divided(kind, arrays, axes, out, options)
         blocks = np.broadcast_to(temperature, ordered[-1].shape[:first] + temperature.shape[first:])
         temperature = blocks.reshape(shape[0], 1, 1)
     merged = merged._replace(temperature=temperature)
-    operands = [np.require(each, taken, ["C", "A"]).reshape(shape) for each in ordered]
+    with np.errstate(invalid="ignore"):  # of a signalling NaN
+        operands = [np.require(each, taken, ["C", "A"]).reshape(shape) for each in ordered]
 
     target = None
     if out is not None and out.dtype == given and out.dtype.isnative:
@@ -184,11 +182,9 @@ def _any_layout(
         rest = [1 if axis in axes else x.shape[axis] for axis in order]
         return result.reshape(rest).transpose(np.argsort(order))
     result = result.reshape(ordered[0].shape).transpose(np.argsort(order))
-    if out is None:
-        return result.astype(options.dtype, copy=False)
-    if target is None or not np.may_share_memory(target, out):
-        out[...] = result
-    return out
+    if out is not None and target is not None and np.may_share_memory(target, out):
+        return out
+    return rounded(result, options.dtype, out)
 
 
 def _divided(
@@ -196,17 +192,14 @@ def _divided(
 ) -> np.ndarray:
     """With a temperature that is not the same along the axes: x divided before, or the gradient after."""
     wide = wide_dtype(arrays[0].dtype, options.dtype)
-    temperature = np.asarray(options.temperature, wide)
     plain = options._replace(temperature=1.0, dtype=wide)
+    temperature = rounded(options.temperature, wide)
     with np.errstate(all="ignore"):
         if len(arrays) == 1:
             result = _softmax(kind, (arrays[0] / temperature,), axes, None, plain)
         else:
             result = _softmax(kind, arrays, axes, None, plain) / temperature
-    if out is None:
-        return result.astype(options.dtype, copy=False)
-    out[...] = result
-    return out
+    return rounded(result, options.dtype, out)
 
 
 def _merged(mask: np.ndarray, shape: tuple[int, ...], first: int, three: tuple[int, int, int]) -> np.ndarray:

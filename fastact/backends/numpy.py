@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastact._ufunc import Threads
 from fastact.backends._losses_numpy import count_targets, cross_entropy, total
 from fastact.backends._softmax_numpy import signed_logsumexp, softmax
 
@@ -20,17 +21,6 @@ def why_not() -> str | None:
 
 
 def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-    dtype = operation.result_dtype(operands, keywords.get("dtype"), keywords.get("casting", "same_kind"))
-    wide = np.dtype(np.float32) if dtype.itemsize == 2 and dtype.kind not in "iu" else dtype  # float16 and bfloat16
-    with np.errstate(all="ignore"):
-        result = operation.plain(*(np.asarray(o).astype(wide, copy=False) for o in operands))
-        results = [each.astype(dtype, copy=False) for each in (result if operation.outputs > 1 else [result])]
-    # np.positive brings out=, where=, casting=, order= and subok= as every ufunc has them.
-    if operation.outputs == 1:
-        return np.positive(*results, **keywords)
-    shape = np.broadcast_shapes(*map(np.shape, operands))
-    outputs = keywords.pop("out", None) or [None] * len(results)
-    return tuple(
-        np.positive(np.broadcast_to(each, shape), out=out, **keywords)
-        for each, out in zip(results, outputs, strict=True)
-    )
+    # NumPy calls the formula for each row of an array that has gaps.
+    whole = (np.array(o, order="K") if type(o) is np.ndarray and not o.flags.forc else o for o in operands)
+    return operation.run(Threads.PYTHON, tuple(whole), keywords)

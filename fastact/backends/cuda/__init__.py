@@ -14,12 +14,12 @@ with the same explicit fma and nothing else contracted: results have the CPU's b
 
 from __future__ import annotations
 
-from .call_elementwise import elementwise
+from .call_elementwise import backward_of_halves, elementwise, of_halves
 from .call_losses import cross_entropy, elementwise_loss, nll_loss
 from .call_softmax import softmax, softmax_on_device
 from .compiling import ptx, register, vectorize, why_not
 
 __all__ = [
-    "cross_entropy", "elementwise", "elementwise_loss", "nll_loss", "ptx", "register", "softmax", "softmax_on_device",
-    "vectorize", "why_not",
+    "backward_of_halves", "cross_entropy", "elementwise", "elementwise_loss", "nll_loss", "of_halves", "ptx",
+    "register", "softmax", "softmax_on_device", "vectorize", "why_not",
 ]  # fmt: skip

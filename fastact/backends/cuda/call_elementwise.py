@@ -26,10 +26,13 @@ from .elementwise_kernels import (
 )
 from .host import from_host, loop_dtype
 from .launching import Call, Repetition, call_on
-from .libraries import common_library, quick_of, views_of
+from .libraries import common_library, quick_of, view_of, views_of
 from .views import View, check_out, check_writeable, collapse
 
-__all__ = ["addresses", "contiguous", "copy_to", "elementwise", "items_of", "placed", "run", "same"]
+__all__ = [
+    "addresses", "backward_of_halves", "contiguous", "copy_to", "elementwise", "items_of", "of_halves", "placed", "run",
+    "same",
+]  # fmt: skip
 
 #: How many kinds of calls are remembered.
 MOST_KNOWN = 4096
@@ -66,6 +69,30 @@ def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, A
     pairs = zip(outs, results, strict=True)
     finished = [library.finished(result) if out is None else out for out, result in pairs]
     return tuple(finished) if operation.outputs > 1 else finished[0]
+
+
+def of_halves(operation: Any, x: Any, axis: int, out: Any) -> Any:
+    """Apply an operation to the halves of a device array, which are views."""
+    return elementwise(operation, view_of(x).halves(axis), {} if out is None else {"out": out})
+
+
+def backward_of_halves(operation: Any, grad_output: Any, x: Any, axis: int, out: Any) -> Any:
+    """Apply an operation to a gradient and the halves of x, and give its two results as the halves of one array."""
+    views = views_of([grad_output, x, *([] if out is None else [out])])
+    library = common_library("glu.backward", views)
+    grad, whole, *target = views
+    halves = whole.halves(axis)
+    if grad.shape != halves[0].shape:
+        raise ValueError(f"grad_output has shape {grad.shape}, glu(x) {halves[0].shape}; they must be equal")
+    if not target:
+        dtype = loop_dtype(*operation.loop_for((grad, *halves)), (grad.dtype, whole.dtype, whole.dtype))
+        register()
+        with call_on(library, views) as call:
+            target = [call.new(whole.shape, dtype)]
+    elif target[0].shape != whole.shape:
+        raise ValueError(f"out has shape {target[0].shape}, x {whole.shape}; they must be equal")
+    elementwise(operation, (grad, *halves), {"out": target[0].halves(axis)})
+    return library.finished(target[0]) if out is None else out
 
 
 def _keywords(operation: Any, keywords: dict[str, Any]) -> tuple[tuple[Any, ...], np.dtype[Any] | None]:

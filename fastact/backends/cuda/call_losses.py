@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from fastact._axes import float_dtype, loss_dtype, wide_dtype
+from fastact._axes import DOUBLE, PYTHON_NUMBERS, float_dtype, loss_dtype, wide_dtype
 from fastact._devices import on_gpu
 
 from .call_elementwise import addresses, contiguous, copy_to, elementwise, items_of, placed, same
@@ -25,7 +25,7 @@ from .views import View, check_out
 
 __all__ = ["cross_entropy", "elementwise_loss", "nll_loss"]
 
-DOUBLE, LONG = np.dtype(np.float64), np.dtype(np.int64)
+LONG = np.dtype(np.int64)
 
 #: Threads of a block that adds up alone, of other blocks, and how many of these there are at most.
 ALONE = 1024
@@ -138,9 +138,8 @@ def elementwise_loss(
     arrays = [each for each in given if isinstance(each, View)]
     shape = np.broadcast_shapes(*(each.shape for each in arrays))
     size = math.prod(shape)
-    dtype = loss_dtype(
-        operation.name, *(each.dtype if isinstance(each, View) else np.asarray(each).dtype for each in given[:2])
-    )
+    kinds = (type(each) if type(each) in PYTHON_NUMBERS else each.dtype for each in given[:2])
+    dtype = loss_dtype(operation.name, *kinds)
     if goal is not None:
         check_out(goal, shape, dtype)
     if gradient:  # its factor is an operand

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastact._axes import halved
 from fastact._errors import BackendError
 
 __all__ = ["View", "check_out", "check_writeable", "collapse", "merge"]
@@ -44,9 +45,17 @@ class View:
             wanted *= size
         return True
 
-    def with_places(self, shape: tuple[int, ...], strides: tuple[int, ...]) -> View:
-        facts = self.read_only, self.stream, self.device
-        return View(self.array, self.pointer, self.dtype, shape, strides, *facts)
+    def with_places(self, shape: tuple[int, ...], strides: tuple[int, ...], first: int = 0) -> View:
+        """Items of the same memory, from number `first` on."""
+        pointer, facts = self.pointer + first * self.dtype.itemsize, (self.read_only, self.stream, self.device)
+        return View(self.array, pointer, self.dtype, shape, strides, *facts)
+
+    def halves(self, axis: int) -> tuple[View, View]:
+        """The first and the second half along an axis."""
+        axis, half = halved(self.shape, axis)
+        shape = *self.shape[:axis], half, *self.shape[axis + 1 :]
+        second = self.with_places(shape, self.strides, half * self.strides[axis])
+        return self.with_places(shape, self.strides), second
 
     def permuted(self, order: Sequence[int]) -> View:
         if all(i == axis for i, axis in enumerate(order)):
