@@ -17,6 +17,7 @@ import numba
 import numpy as np
 
 from fastact import _dispatch, _registry, _slabs
+from fastact._arithmetic import standard_arithmetic
 from fastact._errors import UnknownNameError, nearest
 from fastact._primitives import COMPILED, JIT_OPTIONS, like
 from fastact._ufunc import (
@@ -141,7 +142,7 @@ class ElementwiseOperation(Operation):
     def _compute_plain(self, row: int, operands: list[np.ndarray]) -> None:
         """The formula by plain NumPy, in the dtype in this row: inputs and parameters, and then where results go."""
         inputs, outputs = operands[: -self.outputs], operands[-self.outputs :]
-        with np.errstate(all="ignore"):
+        with standard_arithmetic():
             found = self.plain(*(each.astype(self.dtypes[row], copy=False) for each in inputs))
             for output, result in zip(outputs, found if self.outputs > 1 else (found,), strict=True):
                 output[...] = result
@@ -474,7 +475,7 @@ def _sum_to(array: Any, shape: tuple[int, ...]) -> Any:
     if not axes:
         return array
     wide = np.result_type(array.dtype, np.float64)
-    with np.errstate(all="ignore"):
+    with standard_arithmetic():
         return array.sum(axis=axes, dtype=wide).reshape(shape).astype(array.dtype)[()]
 
 

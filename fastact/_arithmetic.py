@@ -1,34 +1,33 @@
 """IEEE's default arithmetic for what NumPy computes on fastact's behalf; kernels see to theirs in _arithmetic.pxi.
 
-Whatever computes on arrays in Python, and is to give its results in every mode and without a warning, does so in a
-`with standard_arithmetic():` block.
+Whatever computes in Python and is to give the same results in every mode of the floating-point unit does so in a
+`with standard_mode():` block, or where it must not warn either, in a `with standard_arithmetic():` block.
 """
 
 from __future__ import annotations
 
-from types import TracebackType
+from contextlib import ContextDecorator
+from typing import Any
 
 import numpy as np
 
-from fastact import _threads
+from fastact._threads import standard_mode
 
-__all__ = ["standard_arithmetic"]
+__all__ = ["standard_arithmetic", "standard_mode"]
 
 
-class standard_arithmetic(np.errstate):
+class standard_arithmetic(ContextDecorator):
     """A context that rounds to nearest, flushes nothing and warns of nothing, whatever the caller set."""
 
-    __slots__ = ("_callers",)
-
-    def __init__(self) -> None:
-        super().__init__(all="ignore")
-
     def __enter__(self) -> None:
-        super().__enter__()
-        self._callers = _threads.enter_standard_mode()
+        self._warnings, self._mode = np.errstate(all="ignore"), standard_mode()
+        self._warnings.__enter__()
+        self._mode.__enter__()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        _threads.leave_standard_mode(self._callers)
-        super().__exit__(kind, error, traceback)
+    def __exit__(self, *error: Any) -> None:
+        self._mode.__exit__(*error)
+        self._warnings.__exit__(*error)
+
+    def _recreate_cm(self) -> standard_arithmetic:
+        """What a decorated function enters: calls of it may overlap."""
+        return standard_arithmetic()

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from ._arithmetic import standard_arithmetic
 from ._errors import UnknownNameError, nearest
 
 __all__ = [
@@ -109,7 +110,7 @@ def rounded(values: Any, dtype: np.dtype[Any], out: NDArray[Any] | None = None) 
     """Values as an array of this dtype, or written to `out`: the one way to convert numbers, of which none may warn."""
     if out is None and isinstance(values, np.ndarray) and values.dtype == dtype:
         return values
-    with np.errstate(all="ignore"):
+    with standard_arithmetic():
         if out is None:
             return np.asarray(values).astype(dtype)
         out[...] = values

@@ -16,7 +16,6 @@ Cython files cimport `parallel_for`; Python files use the functions below throug
 import os
 from contextvars import copy_context
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.exc cimport PyErr_Fetch, PyErr_NormalizeException, PyErr_Occurred, PyErr_Restore, PyErr_SetObject
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_XDECREF
@@ -439,15 +438,16 @@ def raising_functions():
 # --- Python functions ------------------------------------------------------------------------------------------------
 
 
-def enter_standard_mode():
-    """Let this thread compute as IEEE has it by default; what `leave_standard_mode` gives back."""
+cdef class standard_mode:
+    """A context in which this thread rounds to nearest and flushes nothing, as _arithmetic.pxi has it for kernels."""
+
     cdef Mode callers
-    enter_standard(&callers)
-    return PyBytes_FromStringAndSize(<char*>&callers, sizeof(Mode))
 
+    def __enter__(self):
+        enter_standard(&self.callers)
 
-def leave_standard_mode(bytes callers):
-    leave_standard(<Mode*>PyBytes_AS_STRING(callers))
+    def __exit__(self, *error):
+        leave_standard(&self.callers)
 
 
 cdef void call_slab(void* context, Py_ssize_t start, Py_ssize_t stop) noexcept with gil:

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastact import _dispatch
 from fastact import _scalar_math as m
 from fastact._activation import ElementwiseOperation, Formula, jitted
+from fastact._arithmetic import standard_arithmetic
 from fastact._axes import DOUBLE, PYTHON_NUMBERS, as_array, check_out, float_dtype, loss_dtype, rounded, wide_dtype
 from fastact._devices import on_gpu
 from fastact._errors import UnknownNameError, nearest
@@ -195,7 +196,7 @@ def _class_weights(weight: ArrayLike, n: int) -> NDArray[np.float64]:
 
 
 def _product(a: Any, b: NDArray[Any]) -> NDArray[Any]:
-    with np.errstate(all="ignore"):
+    with standard_arithmetic():
         product: NDArray[Any] = a * b
     return product
 
@@ -285,7 +286,7 @@ def nll_loss(
     counts = labels != ignore
     place = np.where(counts, labels, 0)
     picked = rounded(np.take_along_axis(x, np.expand_dims(place, axis), axis).squeeze(axis), wide_dtype(dtype))
-    with np.errstate(all="ignore"):
+    with standard_arithmetic():
         values = np.where(counts, -weights[place] * picked, 0)
         if reduction != "none":
             values = values.sum(dtype=np.float64) / (count if reduction == "mean" else 1)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastact import _registry
+from fastact._arithmetic import standard_arithmetic
 from fastact._devices import on_gpu
 from fastact.activations.piecewise import leaky_relu
 
@@ -181,7 +182,7 @@ def _slopes(x: Any, lower: float, upper: float, generator: np.random.Generator |
             "x is on the GPU, and slopes are drawn on the host; draw them on the GPU and call leaky_relu(x, slopes)"
         )
     dtype = leaky_relu.result_dtype((x, 0.0))
-    with np.errstate(all="ignore"):
+    with standard_arithmetic():
         if generator is None:
             return np.full(np.shape(x), (lower + upper) / 2, dtype)[()]
         drawn = generator.random(np.shape(x), dtype if dtype == np.float32 else np.float64).astype(dtype, copy=False)

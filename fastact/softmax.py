@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from . import _dispatch, _registry
+from ._arithmetic import standard_arithmetic
 from ._axes import (
     PYTHON_NUMBERS,
     Axis,
@@ -319,12 +320,12 @@ class LogSumExp(_OverAxes):
             value, sign = _weighted(self, x, b, axis, keepdims, where, lengths, temperature)
             if return_sign:
                 return value, sign
-            with np.errstate(all="ignore"):  # NaN is compared
+            with standard_arithmetic():  # NaN is compared
                 return np.where(sign < 0, np.nan, value)[()]
         value = _apply(self, (x,), axis, where, lengths, temperature, out, dtype, backend, keepdims)
         if not return_sign:
             return value
-        with np.errstate(all="ignore"):
+        with standard_arithmetic():
             return value, np.where(np.isnan(value), value, value > -np.inf)[()]
 
     def explain(self, kernels: ModuleType, x: ArrayLike, axis: Axis = None, **_: Any) -> str:
@@ -438,7 +439,7 @@ def _weighted(
     mask = options.mask(shape, axes)
     if mask is not None:
         weights = np.where(mask, weights, wide.type(0))
-    with np.errstate(all="ignore"):
+    with standard_arithmetic():
         values = values / np.asarray(options.temperature, wide)
     parts = _dispatch.choose("softmax", "numpy", values).signed_logsumexp(values, weights, axes)
     value, sign = (rounded(part, dtype) if keepdims else rounded(part, dtype).squeeze(axes)[()] for part in parts)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from . import _registry
+from ._arithmetic import standard_arithmetic
 from ._axes import Axis, as_array, as_dtype, float_dtype, rounded, wide_dtype
 from ._devices import on_gpu
 from .softmax import Softmax, softmax
@@ -262,7 +263,7 @@ def _with_noise(
     noise = np.asarray(rng.standard_exponential(array.shape, wide))
     np.maximum(noise, np.finfo(wide).tiny, out=noise)  # 0 may be drawn, and would be infinite noise
     np.log(noise, out=noise)
-    with np.errstate(all="ignore"):
+    with standard_arithmetic():
         return np.subtract(rounded(array, wide), noise, out=noise), wanted
 
 

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastact._arithmetic import standard_arithmetic
 from fastact._axes import rounded
 from fastact.backends._softmax_numpy import softmax
 
 
-@np.errstate(all="ignore")
+@standard_arithmetic()
 def total(values: np.ndarray) -> float:
     return float(values.sum(dtype=np.float64))
 
 
-@np.errstate(all="ignore")
+@standard_arithmetic()
 def count_targets(labels: np.ndarray, n: int, ignore: int, weight: np.ndarray | None) -> float | None:
     """How many labels count, or what their classes weigh; None if one is neither a class nor `ignore`."""
     counted = labels[labels != ignore]
@@ -25,7 +26,7 @@ def count_targets(labels: np.ndarray, n: int, ignore: int, weight: np.ndarray | 
     return float(counted.size if weight is None else weight[counted].sum())
 
 
-@np.errstate(all="ignore")
+@standard_arithmetic()
 def cross_entropy(
     x: np.ndarray, axis: int, labels: np.ndarray | None, ignore: int, hit: float, weight: np.ndarray | None,
     dense: np.ndarray | None, scale: float, values: np.ndarray, gradient: bool, out: np.ndarray | None,

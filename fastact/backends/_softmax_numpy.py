@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastact._arithmetic import standard_arithmetic
 from fastact._axes import Options, reduced, rounded, wide_dtype
 
 Axes = tuple[int, ...]
@@ -143,7 +144,7 @@ def softmax(
     options = options or Options(x.dtype.newbyteorder("="))
     wide = wide_dtype(x.dtype, options.dtype)
     operands = [rounded(array, wide) for array in arrays]
-    with np.errstate(all="ignore"):
+    with standard_arithmetic():
         temperature = rounded(options.temperature, wide)
         if operation.takes_x:
             operands[-1] = operands[-1] / temperature
@@ -167,7 +168,7 @@ def signed_logsumexp(x: np.ndarray, weights: np.ndarray, axes: Axes) -> tuple[np
     if x.size == 0:
         empty = np.full(reduced(x.shape, axes), -np.inf, x.dtype)
         return empty, np.zeros_like(empty)
-    with np.errstate(all="ignore"):
+    with standard_arithmetic():
         x = np.where(weights == 0, -np.inf, x)
         top = x.max(axes, keepdims=True)
         leading = weights.sum(axes, keepdims=True, where=x == top)

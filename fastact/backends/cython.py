@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from fastact._arithmetic import standard_arithmetic
 from fastact._axes import Options, reduced, rounded, wide_dtype
 
 from .._errors import BackendError, nearest
@@ -104,7 +105,7 @@ def _logsumexp(
         wide = wide_dtype(x.dtype, dtype)
         options = Options(wide) if options is None else options._replace(dtype=wide)
         result = _softmax(KINDS["softmax"], (x,), axes, None, options)
-        with np.errstate(all="ignore"):
+        with standard_arithmetic():
             grad = arrays[0].astype(wide) / np.asarray(options.temperature, wide)
             mask = options.mask(x.shape, axes)
             np.multiply(result, grad, out=result, where=True if mask is None else mask)
@@ -164,7 +165,7 @@ def _any_layout(
         blocks = np.broadcast_to(temperature, ordered[-1].shape[:first] + temperature.shape[first:])
         temperature = blocks.reshape(shape[0], 1, 1)
     merged = merged._replace(temperature=temperature)
-    with np.errstate(invalid="ignore"):  # of a signalling NaN
+    with standard_arithmetic():  # a signalling NaN warns
         operands = [np.require(each, taken, ["C", "A"]).reshape(shape) for each in ordered]
 
     target = None
@@ -194,7 +195,7 @@ def _divided(
     wide = wide_dtype(arrays[0].dtype, options.dtype)
     plain = options._replace(temperature=1.0, dtype=wide)
     temperature = rounded(options.temperature, wide)
-    with np.errstate(all="ignore"):
+    with standard_arithmetic():
         if len(arrays) == 1:
             result = _softmax(kind, (arrays[0] / temperature,), axes, None, plain)
         else:
