@@ -11,6 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from fastact.mlp.data import as_rate
 from fastact.mlp.devices import namespace_of
 
 __all__ = ["OPTIMISERS", "Optimiser"]
@@ -22,7 +23,7 @@ class Optimiser(ABC):
     Attributes
     ----------
     learning_rate, momentum : float
-        May be changed between steps, by a callback for example.
+        May be changed between steps, by a callback for example; kept as Python's float, whatever is assigned.
     state : ndarray of shape (rows, parameters)
         What the optimiser remembers; saved with the model, so that training can go on.
     steps : int
@@ -43,6 +44,22 @@ class Optimiser(ABC):
         self.state = self._xp.zeros((self.rows, parameters.size), parameters.dtype)
         self.steps = 0
         self._scratch = self._xp.empty_like(parameters)
+
+    @property
+    def learning_rate(self) -> float:
+        return self._learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        self._learning_rate = as_rate(value, "learning_rate", math.inf, zero=True)
+
+    @property
+    def momentum(self) -> float:
+        return self._momentum
+
+    @momentum.setter
+    def momentum(self, value: float) -> None:
+        self._momentum = as_rate(value, "momentum", 1, zero=True)
 
     @abstractmethod
     def step(self) -> None:
