@@ -171,11 +171,11 @@ def cache_info() -> CacheInfo:
     Notes
     -----
     The environment variable FASTACT_CACHE turns the cache off ("off" or "0") or names another folder for it. The folder
-    must belong to the user who runs the process and be writable for nobody else. Kernels are found again by everything
-    that shapes their code: the sources of fastact, the versions of Python, NumPy, Numba and LLVM, the processor,
-    Numba's options, and of users' formulas the bytecode with all values that it sees. Formulas that see arrays, objects
-    or functions that are not jitted are compiled in every process; so are those that call Python, or a jitted function
-    that was called before and so may hold values of that time.
+    must belong to the user who runs the process and be writable for nobody else, and so must each file. Kernels are
+    found again by everything that shapes their code: the sources of fastact, the versions of Python, NumPy, Numba and
+    LLVM, the processor, Numba's options, and of users' formulas the bytecode with all values that it sees. Formulas
+    that see arrays, objects or functions that are not jitted are compiled in every process; so are those that call
+    Python, or a jitted function that was called before and so may hold values of that time.
     """
     folder, why_not = _opened()
     sizes = []
@@ -273,8 +273,11 @@ def write(name: str | None, payload: bytes) -> None:
     if folder is None or name is None:
         return
     try:
-        with replacing(folder / f"{name}.kernel", private=True) as temporary:
-            temporary.write_bytes(HEADER + _checksum(name, payload) + payload)
+        with (
+            replacing(folder / f"{name}.kernel", private=True) as temporary,
+            open(temporary, "r+b") as file,  # not "wb": closing a file that was cut to nothing waits for the disk
+        ):
+            file.write(HEADER + _checksum(name, payload) + payload)
         _forget(folder, MOST_KERNELS)
     except OSError:
         return

@@ -589,7 +589,7 @@ def test_a_flipped_byte_is_found_or_harmless(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak of the memory as Linux tells it")
-@pytest.mark.parametrize("count", [600, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [400, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_damaged_files_are_refused_in_one_line_in_little_time_and_memory(count: int) -> None:
     command = [sys.executable, "-P", "-W", "error", str(Path(damaged_models.__file__)), str(count)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
