@@ -361,6 +361,7 @@ class Named(fa.MLP):
 def test_a_copy_keeps_what_users_and_subclasses_added(duplicate: Any) -> None:
     model = Named("first", width=8).fit(*blobs(), epochs=1)
     model.notes.append("good")
+    model.history.update(rate=["high"], best=0.5)  # type: ignore[arg-type]
     model.batch_size, model.classes = 16, ["a", "b", "c"]  # type: ignore[attr-defined]
     twin = duplicate(model)
     assert type(twin) is Named
@@ -372,7 +373,8 @@ def test_a_copy_keeps_what_users_and_subclasses_added(duplicate: Any) -> None:
         assert np.shares_memory(layer.bias_gradient, twin.gradients)
     assert twin.optimizer.parameters is twin.parameters
     assert not np.shares_memory(twin.parameters, model.parameters)
-    assert twin.history is not model.history
+    assert twin.history == model.history
+    assert not {id(values) for values in twin.history.values()} & {id(model.history[name]) for name in ("loss", "rate")}
     assert np.array_equal(model.fit(*blobs(), epochs=2).parameters, twin.fit(*blobs(), epochs=2).parameters)
 
 

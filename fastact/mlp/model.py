@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from copy import copy
 from os import PathLike
 from typing import Any, Self
 
@@ -25,6 +26,12 @@ from fastact.mlp.layers import Dense
 from fastact.mlp.settings import settled
 
 __all__ = ["MLP"]
+
+#: What `fit` adds to the history.
+_RECORDED = ("loss", "accuracy", "seconds", "val_loss", "val_accuracy")
+
+#: Attributes of a model that its settings, arrays and random state give to a copy.
+_MADE_ANEW = ("_xp", "parameters", "gradients", "optimizer", "history", "_rng", "layers")
 
 
 class MLP:
@@ -188,21 +195,20 @@ class MLP:
 
     def _state(self) -> tuple[Any, ...]:
         """What an epoch changes, as `_go_back` takes it."""
-        lengths = {name: len(values) for name, values in self.history.items()}
+        lengths = [len(self.history.get(name, ())) for name in _RECORDED]
         optimizer, random_state = self.optimizer, self._rng.bit_generator.state
         return self.parameters.copy(), optimizer.state.copy(), optimizer.steps, random_state, lengths
 
     def _go_back(
-        self, parameters: Any, state: Any, steps: int, random_state: Mapping[str, Any], lengths: dict[str, int]
+        self, parameters: Any, state: Any, steps: int, random_state: Mapping[str, Any], lengths: list[int]
     ) -> None:
         """Undo an epoch that did not come to its end."""
         self.parameters[...], self.optimizer.state[...], self.optimizer.steps = parameters, state, steps
         self._rng.bit_generator.state = random_state
-        for name in list(self.history):
-            if name in lengths:
-                del self.history[name][lengths[name] :]
-            else:
-                del self.history[name]
+        for name, length in zip(_RECORDED, lengths, strict=True):
+            del self.history.get(name, [])[length:]
+            if not length:
+                self.history.pop(name, None)
 
     def _epoch(self, x: NDArray[Any], target: NDArray[Any]) -> dict[str, float]:
         optimizer, xp = self.optimizer, self._xp
@@ -351,7 +357,7 @@ class MLP:
     def _unpack(self, header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         for name, array in self._arrays().items():
             array[...] = moved(arrays[name], self._xp)
-        self.history = {name: [float(value) for value in values] for name, values in header["history"].items()}
+        self.history = {name: copy(values) for name, values in header["history"].items()}
         self.optimizer.steps = header["steps"]
         self._rng.bit_generator.state = header["random_state"]
 
@@ -361,10 +367,6 @@ class MLP:
         attributes, slots = state if isinstance(state, tuple) else (state, None)
         others = {name: value for name, value in attributes.items() if name not in _MADE_ANEW}
         return _duplicate, (type(self), *self._pack(), self.device), (others, slots) if slots else others
-
-
-#: Attributes of a model that its settings, arrays and random state give to a copy.
-_MADE_ANEW = ("_xp", "parameters", "gradients", "optimizer", "history", "_rng", "layers")
 
 
 def _duplicate(cls: type[MLP], header: dict[str, Any], arrays: dict[str, NDArray[Any]], device: str) -> MLP:
