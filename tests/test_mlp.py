@@ -445,6 +445,22 @@ def test_an_error_in_a_callback_leaves_whole_epochs(trouble: type[BaseException]
     assert state_of(model) == whole_epochs()[2]
 
 
+def test_an_interrupt_after_a_callback_that_trains_leaves_whole_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def train(epoch: int, model: fa.MLP) -> None:
+        if epoch == 1:
+            model.fit(*blobs(), epochs=1)
+        if epoch == 4:
+            monkeypatch.setattr(model.optimizer, "step", interrupt)
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    model, calm = classifier(), classifier().fit(*blobs(), epochs=4)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(*blobs(), epochs=9, callback=train)
+    assert state_of(model) == state_of(calm)
+
+
 def test_training_goes_on_after_divergence_as_if_it_had_not_been() -> None:
     model = classifier(optimizer="sgd").fit(*blobs(), epochs=1)
     calm, before = copy.copy(model), state_of(model)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import copy
 from os import PathLike
@@ -173,9 +173,10 @@ class MLP:
                 raise TypeError(f"validation must be a pair (X, y), got {type(validation).__name__}")
             held_out = self._pair(*validation, "validation ")
         epochs = as_integer(epochs, "epochs", 1)
+        start, whole = self._beginning(), 0  # and how many epochs came to their end since
         with _progress_bar(epochs) if progress else nullcontext(lambda text: None) as advance:
             for _ in range(epochs):
-                before = self._state()
+                before = self.parameters.copy(), self.optimizer.state.copy(), self.optimizer.steps
                 try:
                     record = self._epoch(x, target)
                     if held_out is not None:
@@ -186,28 +187,33 @@ class MLP:
                     for name, value in record.items():
                         self.history.setdefault(name, []).append(value)
                 except BaseException:
-                    self._go_back(*before)
+                    self.parameters[...], self.optimizer.state[...], self.optimizer.steps = before
+                    self._go_back(*start, whole, len(x))
                     raise
+                whole += 1
                 advance(f"loss {record['loss']:.4f}")
-                if callback is not None and callback(len(self.history["loss"]), self):
-                    break
+                if callback is not None:
+                    if callback(len(self.history["loss"]), self):
+                        break
+                    start, whole = self._beginning(), 0  # it may have done anything, such as train the model
         return self
 
-    def _state(self) -> tuple[Any, ...]:
-        """What an epoch changes, as `_go_back` takes it."""
-        lengths = [len(self.history.get(name, ())) for name in _RECORDED]
-        optimizer, random_state = self.optimizer, self._rng.bit_generator.state
-        return self.parameters.copy(), optimizer.state.copy(), optimizer.steps, random_state, lengths
+    def _beginning(self) -> tuple[Any, dict[str, int]]:
+        """The random state and the lengths of the history, from which `_go_back` can reckon those of later epochs.
 
-    def _go_back(
-        self, parameters: Any, state: Any, steps: int, random_state: Mapping[str, Any], lengths: list[int]
-    ) -> None:
-        """Undo an epoch that did not come to its end."""
-        self.parameters[...], self.optimizer.state[...], self.optimizer.steps = parameters, state, steps
+        For each epoch anew they would take 8 % of the time of the smallest networks.
+        """
+        return self._rng.bit_generator.state, {name: len(self.history.get(name, ())) for name in _RECORDED}
+
+    def _go_back(self, random_state: Any, lengths: dict[str, int], whole: int, samples: int) -> None:
+        """Random state and history as they were so many whole epochs after `_beginning`."""
         self._rng.bit_generator.state = random_state
-        for name, length in zip(_RECORDED, lengths, strict=True):
-            del self.history.get(name, [])[length:]
-            if not length:
+        for _ in range(whole):
+            self._rng.permutation(samples)
+        for name, length in lengths.items():
+            values = self.history.get(name, [])
+            del values[length + whole :]
+            if not values:
                 self.history.pop(name, None)
 
     def _epoch(self, x: NDArray[Any], target: NDArray[Any]) -> dict[str, float]:

@@ -75,9 +75,9 @@ class SGD(Optimiser):
     def step(self) -> None:
         self.steps += 1
         velocity = self.state[0]
-        velocity *= self.momentum
+        velocity *= self._momentum
         velocity += self.gradients
-        self._xp.multiply(velocity, self.learning_rate, out=self._scratch)
+        self._xp.multiply(velocity, self._learning_rate, out=self._scratch)
         self.parameters -= self._scratch
 
 
@@ -95,19 +95,19 @@ class Adam(Optimiser):
     def step(self) -> None:
         self.steps += 1
         mean, square = self.state
-        xp, scratch = self._xp, self._scratch
-        mean *= self.momentum
+        xp, scratch, momentum = self._xp, self._scratch, self._momentum
+        mean *= momentum
         mean += self.gradients
         square *= self.beta2
         xp.multiply(self.gradients, self.gradients, out=scratch)
         square += scratch
         # m_hat / (sqrt(v_hat) + epsilon) with the two factors taken out of the arrays
-        mean_scale = (1 - self.momentum) / (1 - self.momentum**self.steps)
+        mean_scale = (1 - momentum) / (1 - momentum**self.steps)
         root_scale = math.sqrt((1 - self.beta2) / (1 - self.beta2**self.steps))
         xp.sqrt(square, out=scratch)
         scratch += self.epsilon / root_scale
         xp.divide(mean, scratch, out=scratch)
-        scratch *= self.learning_rate * mean_scale / root_scale
+        scratch *= self._learning_rate * mean_scale / root_scale
         self.parameters -= scratch
 
 
