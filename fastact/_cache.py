@@ -17,7 +17,6 @@ import platform
 import re
 import stat
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -30,6 +29,7 @@ import llvmlite.binding as llvm
 import numba
 import numpy as np
 
+from fastact._files import open_regular, replacing
 from fastact._fingerprint import fingerprint
 
 __all__ = ["CacheInfo", "cache_info", "key", "load", "read", "store", "write"]
@@ -57,6 +57,8 @@ _C_FUNCTIONS = (
     "tgamma", "trunc",
 )  # fmt: skip
 _MEMORY_FUNCTIONS = ("memcpy", "memmove", "memset")
+
+_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 _imported = time.time()
 _linked: list[Any] = []  # keeps the machine code alive
@@ -107,7 +109,7 @@ def _check(folder: Path) -> None:
     if os.name == "posix":
         if status.st_uid != os.geteuid():
             raise _Off(f"{folder} belongs to another user")
-        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        if status.st_mode & _WRITABLE_BY_OTHERS:
             raise _Off(f"other users may write to {folder}; chmod 700 would let fastact use it")
 
 
@@ -169,14 +171,17 @@ def cache_info() -> CacheInfo:
     Notes
     -----
     The environment variable FASTACT_CACHE turns the cache off ("off" or "0") or names another folder for it. The folder
-    must belong to the user who runs the process and be writable for nobody else. Kernels are found again by everything
-    that shapes their code: the sources of fastact, the versions of Python, NumPy, Numba and LLVM, the processor,
-    Numba's options, and of users' formulas the bytecode with all values that it sees. Formulas that see arrays, objects
-    or functions that are not jitted are compiled in every process; so are those that call Python, or a jitted function
-    that was called before and so may hold values of that time.
+    must belong to the user who runs the process and be writable for nobody else, and so must each file. Kernels are
+    found again by everything that shapes their code: the sources of fastact, the versions of Python, NumPy, Numba and
+    LLVM, the processor, Numba's options, and of users' formulas the bytecode with all values that it sees. Formulas
+    that see arrays, objects or functions that are not jitted are compiled in every process; so are those that call
+    Python, or a jitted function that was called before and so may hold values of that time.
     """
     folder, why_not = _opened()
-    sizes = [path.stat().st_size for path in folder.glob("*.kernel")] if folder else []
+    sizes = []
+    for path in folder.glob("*.kernel") if folder else ():
+        with suppress(FileNotFoundError):  # another process may have just deleted it
+            sizes.append(path.lstat().st_size)
     return CacheInfo(folder, len(sizes), sum(sizes), _counts["found"], _counts["compiled"], why_not)
 
 
@@ -230,14 +235,24 @@ def _read(name: str | None) -> bytes | None:
     if folder is None or name is None:
         return None
     try:
-        with open(folder / f"{name}.kernel", "rb") as file:
-            if os.name == "posix" and os.fstat(file.fileno()).st_uid != os.geteuid():
+        with open_regular(folder / f"{name}.kernel", getattr(os, "O_NOFOLLOW", 0)) as file:
+            if not _is_trusted(os.fstat(file.fileno())):
                 return None
             content = file.read()
-        head, payload = content[: len(HEADER) + 32], content[len(HEADER) + 32 :]
-    except OSError:
+    except (OSError, ValueError):  # ValueError: not a regular file
         return None
+    head, payload = content[: len(HEADER) + 32], content[len(HEADER) + 32 :]
     return payload if head == HEADER + _checksum(name, payload) else None
+
+
+def _is_trusted(status: os.stat_result) -> bool:
+    """Whether nobody but this user can have written the file: its folder alone does not say so.
+
+    A file with a second name may have come from elsewhere; one without any is just being replaced.
+    """
+    if os.name != "posix":
+        return True
+    return status.st_uid == os.geteuid() and not status.st_mode & _WRITABLE_BY_OTHERS and status.st_nlink <= 1
 
 
 def store(name: str | None, function: Any) -> None:
@@ -258,14 +273,11 @@ def write(name: str | None, payload: bytes) -> None:
     if folder is None or name is None:
         return
     try:
-        descriptor, temporary = tempfile.mkstemp(".temporary", dir=folder)
-        try:
-            with open(descriptor, "wb") as file:
-                file.write(HEADER + _checksum(name, payload) + payload)
-            os.replace(temporary, folder / f"{name}.kernel")  # other processes see the whole file or none
-        except OSError:
-            os.unlink(temporary)
-            raise
+        with (
+            replacing(folder / f"{name}.kernel", private=True) as temporary,
+            open(temporary, "r+b") as file,  # not "wb": closing a file that was cut to nothing waits for the disk
+        ):
+            file.write(HEADER + _checksum(name, payload) + payload)
         _forget(folder, MOST_KERNELS)
     except OSError:
         return

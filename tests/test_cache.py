@@ -7,6 +7,7 @@ import hashlib
 import math
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import types
@@ -425,6 +426,59 @@ def test_files_of_others_are_not_read(folder: Path, monkeypatch: pytest.MonkeyPa
     run(double)
     monkeypatch.setattr(os, "geteuid", lambda: folder.stat().st_uid + 1)
     assert run(double) == (4.0, "compiled")
+
+
+def linked(path: Path) -> None:
+    path.symlink_to(path.rename(path.with_suffix(".elsewhere")))
+
+
+def made_fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+DISTRUST: dict[str, Callable[[Path], object]] = {
+    "writable by the group": lambda path: path.chmod(0o620),
+    "writable by all": lambda path: path.chmod(0o602),
+    "link": linked,
+    "second name": lambda path: os.link(path, path.with_suffix(".elsewhere")),
+    "FIFO": made_fifo,
+}
+
+
+@posix
+@pytest.mark.parametrize("distrust", DISTRUST.values(), ids=DISTRUST)
+def test_a_file_that_others_may_have_written_is_not_run_and_is_replaced(
+    folder: Path, distrust: Callable[[Path], object]
+) -> None:
+    run(double)
+    [path] = kernels(folder)
+    whole = path.read_bytes()
+    distrust(path)
+    assert run(double) == (4.0, "compiled")
+    assert run(double) == (4.0, "found")
+    status = path.lstat()
+    assert (stat.S_ISREG(status.st_mode), status.st_mode & 0o777, status.st_nlink) == (True, 0o600, 1)
+    assert all(other.read_bytes() == whole for other in path.parent.glob("*.elsewhere"))
+
+
+def test_an_interrupt_leaves_no_half_kernel(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*names: Any) -> None:
+        raise KeyboardInterrupt
+
+    fa.cache_info()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run(double)
+    assert not files(folder)
+
+
+@posix
+def test_info_counts_what_can_vanish_meanwhile(folder: Path) -> None:
+    run(double)
+    (kernels(folder)[0].with_name("a.kernel")).symlink_to("nothing")
+    assert fa.cache_info().kernels == 2
 
 
 def test_home_that_cannot_be_written(use: Any, tmp_path: Path) -> None:

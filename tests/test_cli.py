@@ -10,6 +10,7 @@ import tracemalloc
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -282,12 +283,87 @@ def test_apply_needs_a_place_to_write(fastact: Fastact, tmp_path: Path, target: 
     assert target in fastact("apply", "relu", "good.npy", target, exit_code=1 if "/" in target else 2)
 
 
+def header_only(shape: str, descr: str = "<f8") -> bytes:
+    """A .npy file with no data."""
+    text = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
+ABSURD = {
+    "huge": header_only(f"({10**30},)"),
+    "huge product": header_only(f"({2**40}, {2**40})"),
+    "huge and empty": header_only(f"({10**30}, 0)"),
+    "negative": header_only("(-1,)"),
+    "deep": header_only("(" * 9000),
+    "many dimensions": header_only(f"({'1, ' * 99})"),
+    "dtype": header_only("(1,)", "<f3"),
+    "records": header_only("(0,)", "f4,f4"),
+    "list as key": header_only("()}, {[]: 1"),
+    "zip": b"PK\5\6" + bytes(18),
+    "half a magic": b"\x93NUM",
+    "version": b"\x93NUMPY\x09\x00" + bytes(99),
+}
+
+
+@pytest.mark.parametrize("content", ABSURD.values(), ids=ABSURD)
+def test_apply_names_a_file_that_is_no_array(fastact: Fastact, content: bytes) -> None:
+    Path("in.npy").write_bytes(content)
+    assert "in.npy: " in one_line(fastact("apply", "relu", "in.npy", "out.npy", exit_code=2))
+    assert os.listdir() == ["in.npy"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no FIFOs here")
+def test_apply_names_what_is_no_file(fastact: Fastact) -> None:
+    np.save("good.npy", np.arange(3.0))
+    os.mkfifo("fifo.npy")
+    Path("a.npy").symlink_to("b.npy")
+    Path("b.npy").symlink_to("a.npy")
+    Path("under.npy").symlink_to("good.npy/file")
+    before = sorted(os.listdir())
+    for name, exit_code in {"fifo.npy": 2, "/dev/zero": 2, "a.npy": 1, "under.npy": 1}.items():
+        assert name in one_line(fastact("apply", "relu", name, "out.npy", exit_code=exit_code))
+        assert name in one_line(fastact("apply", "relu", "good.npy", name, exit_code=exit_code))
+    assert sorted(os.listdir()) == before
+
+
+def test_apply_is_not_stopped_by_what_a_killed_run_left(fastact: Fastact) -> None:
+    np.save("in.npy", np.arange(3.0))
+    Path(f".out.npy.{os.getpid()}.tmp").touch()
+    fastact("apply", "relu", "in.npy", "out.npy")
+    assert np.load("out.npy").tolist() == [0, 1, 2]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes and FIFOs as POSIX has them")
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["plot", "relu", "-o"], "a.png"),
+        (["compare", "xor", "--seeds", 1, "--activations", "relu", "-q", "-o", "b.png", "--json"], "a.json"),
+        (["bench", "relu", "--no-peers", "--budget", 1e-3, "--size", 1, "-q", "--json"], "a.json"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_every_command_replaces_files_alike(fastact: Fastact, arguments: list[Any], name: str) -> None:
+    path = Path(name)
+    path.write_text("old")
+    path.chmod(0o640)
+    fastact(*arguments, name)
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert path.read_bytes() != b"old"
+    path.unlink()
+    path.symlink_to(path)
+    assert name in one_line(fastact(*arguments, name, exit_code=1))
+    path.unlink()
+    os.mkfifo(path)
+    assert name in one_line(fastact(*arguments, name, exit_code=2))
+
+
 @pytest.mark.parametrize("trouble", [KeyboardInterrupt, MemoryError, OSError(28, "No space left on device")])
 def test_apply_that_is_cut_off_leaves_nothing_behind(
     tmp_path: Path, trouble: type[BaseException] | BaseException
 ) -> None:
+    from fastact._files import replacing
     from fastact.cli import stream
-    from fastact.cli.files import replacing
 
     source, target = tmp_path / "in.npy", tmp_path / "out.npy"
     np.save(source, np.arange(100.0))

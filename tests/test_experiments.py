@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ import fastact as fa
 from fastact.experiments import digits, function_plot, learning_plot, xor
 from fastact.experiments.results import Comparison, Run, Settings, Summary
 from fastact.experiments.training import hidden_activations, runs, train
+from fastact.mlp import model
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +95,25 @@ def test_a_run_records_every_epoch_and_can_be_repeated() -> None:
     assert len(first.accuracy) == len(first.loss) == len(first.seconds) == 20
     assert first.loss == again.loss
     assert first.loss != other.loss
+
+
+@pytest.mark.usefixtures("own_registry")
+@pytest.mark.parametrize("name", ["digits", "xor"])
+def test_no_epoch_holds_the_time_of_compilation(name: str, request: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an activation that was never compiled, in batches of two sizes, with a clock that counts kernels."""
+    data = request.getfixturevalue("splits") if name == "digits" else xor.data(1)
+    settings = replace(digits.SETTINGS if name == "digits" else xor.FAST, epochs=1)
+
+    @fa.activation(derivative=lambda x: x + x)
+    def squared(x):  # type: ignore[no-untyped-def]
+        return x * x
+
+    monkeypatch.setattr(model, "time", SimpleNamespace(perf_counter=lambda: fa.cache_info().compiled))
+    before = fa.cache_info().compiled
+    [trained] = runs([squared.name], data[:1], settings)
+    assert fa.cache_info().compiled > before
+    assert trained.seconds == [0]
+    assert Summary(squared.name, [trained]).seconds_per_epoch == 0
 
 
 def test_xor_is_solved_with_an_activation_and_only_then() -> None:

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import pickle
 import re
+import subprocess
 import sys
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import damaged_models
 import numpy as np
 import pytest
 import simulated_cupy
+from conftest import ROOT
 from numpy.typing import NDArray
 
 import fastact as fa
 from fastact import _registry
 
 XOR = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
+DUPLICATES = [copy.copy, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))]
 PAIRS = [("identity", "mse", 3), ("sigmoid", "bce", 1), ("softmax", "cross_entropy", 3)]
 
 
@@ -329,7 +336,7 @@ def test_labels_of_every_form_train_alike() -> None:
         assert np.array_equal(classifier().fit(x, form, epochs=3).parameters, trained().parameters)
 
 
-@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+@pytest.mark.parametrize("duplicate", DUPLICATES)
 def test_a_copy_is_independent_and_goes_on_alike(duplicate: Any) -> None:
     model = trained()
     twin, before = duplicate(model), model.parameters.copy()
@@ -337,6 +344,132 @@ def test_a_copy_is_independent_and_goes_on_alike(duplicate: Any) -> None:
     assert np.array_equal(model.parameters, before)
     assert len(model.history["loss"]) == 3
     assert np.array_equal(model.fit(*blobs(), epochs=2).parameters, twin.parameters)
+
+
+class Named(fa.MLP):
+    """A subclass whose constructor takes other arguments."""
+
+    __slots__ = ("width",)
+
+    def __init__(self, name: str, *, width: int) -> None:
+        super().__init__((4, width, 3), output="softmax", seed=1)
+        self.name, self.width = name, width
+        self.notes: list[str] = []
+
+
+@pytest.mark.parametrize("duplicate", DUPLICATES)
+def test_a_copy_keeps_what_users_and_subclasses_added(duplicate: Any) -> None:
+    model = Named("first", width=8).fit(*blobs(), epochs=1)
+    model.notes.append("good")
+    model.history.update(rate=["high"], best=0.5)  # type: ignore[arg-type]
+    model.batch_size, model.classes = 16, ["a", "b", "c"]  # type: ignore[attr-defined]
+    twin = duplicate(model)
+    assert type(twin) is Named
+    assert (twin.name, twin.width, twin.notes, twin.batch_size) == ("first", 8, ["good"], 16)
+    assert twin.classes == model.classes
+    assert (twin.notes is model.notes) == (duplicate is copy.copy)
+    for layer in twin.layers:
+        assert np.shares_memory(layer.weights, twin.parameters)
+        assert np.shares_memory(layer.bias_gradient, twin.gradients)
+    assert twin.optimizer.parameters is twin.parameters
+    assert not np.shares_memory(twin.parameters, model.parameters)
+    assert twin.history == model.history
+    assert not {id(values) for values in twin.history.values()} & {id(model.history[name]) for name in ("loss", "rate")}
+    assert np.array_equal(model.fit(*blobs(), epochs=2).parameters, twin.fit(*blobs(), epochs=2).parameters)
+
+
+# ---- what breaks a training off
+
+
+def state_of(model: fa.MLP) -> tuple[Any, ...]:
+    """All that a training changes and its end depends on."""
+    history = {name: values for name, values in model.history.items() if name != "seconds"}
+    counts = {len(values) for values in model.history.values()}
+    random_state = str(model._rng.bit_generator.state)
+    optimizer = model.optimizer
+    return model.parameters.tobytes(), optimizer.state.tobytes(), optimizer.steps, random_state, str(history), counts
+
+
+def whole_epochs(**settings: Any) -> list[tuple[Any, ...]]:
+    """The states after 0, 1 and 2 epochs."""
+    model, states = classifier(**settings), []
+    for _ in range(3):
+        states.append(state_of(model))
+        model.fit(*blobs(), epochs=1, validation=blobs(30))
+    return states
+
+
+def interrupted_at(line: int, model: fa.MLP) -> bool:
+    """Train until so many lines of the trainer have run; whether that came before the end."""
+    left = line
+
+    def trace(frame: Any, event: str, argument: Any) -> Any:
+        nonlocal left
+        if "mlp" not in Path(frame.f_code.co_filename).parts:
+            return None
+        if event == "line":
+            left -= 1
+            if left == 0:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        model.fit(*blobs(), epochs=2, validation=blobs(30))
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+def test_an_interrupt_anywhere_leaves_whole_epochs() -> None:
+    states, seen = whole_epochs(batch_size=64), []
+    while interrupted_at(len(seen) + 1, model := classifier(batch_size=64)):
+        seen.append(states.index(state_of(model)))
+    assert len(seen) > 200
+    assert set(seen) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("trouble", [RuntimeError, KeyboardInterrupt])
+def test_an_error_in_a_callback_leaves_whole_epochs(trouble: type[BaseException]) -> None:
+    def fail(epoch: int, model: fa.MLP) -> None:
+        if epoch == 2:
+            raise trouble
+
+    model = classifier()
+    with pytest.raises(trouble):
+        model.fit(*blobs(), epochs=3, validation=blobs(30), callback=fail)
+    assert state_of(model) == whole_epochs()[2]
+
+
+def test_an_interrupt_after_a_callback_that_trains_leaves_whole_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def train(epoch: int, model: fa.MLP) -> None:
+        if epoch == 1:
+            model.fit(*blobs(), epochs=1)
+        if epoch == 4:
+            monkeypatch.setattr(model.optimizer, "step", interrupt)
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    model, calm = classifier(), classifier().fit(*blobs(), epochs=4)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(*blobs(), epochs=9, callback=train)
+    assert state_of(model) == state_of(calm)
+
+
+def test_training_goes_on_after_divergence_as_if_it_had_not_been() -> None:
+    model = classifier(optimizer="sgd").fit(*blobs(), epochs=1)
+    calm, before = copy.copy(model), state_of(model)
+    model.optimizer.learning_rate = 1e30
+    with pytest.raises(FloatingPointError):
+        model.fit(*blobs(), epochs=2)
+    assert state_of(model) == before
+    model.optimizer.learning_rate = calm.optimizer.learning_rate
+    assert state_of(model.fit(*blobs(), epochs=2)) == state_of(calm.fit(*blobs(), epochs=2))
 
 
 # ---- files
@@ -421,7 +554,7 @@ def settings(**changes: Any) -> dict[str, Any]:
         (lambda path: path.write_bytes(path.read_bytes()[:-200]), "cut short"),
         (lambda path: path.write_bytes(pickle.dumps({"weights": 1})), "no .npz archive"),
         (lambda path: np.savez(path, x=np.ones(3)), "not a fastact model.*header"),
-        (lambda path: np.savez(path, header=np.array([{}])), "allow_pickle"),
+        (lambda path: np.savez(path, header=np.array([{}])), "Python objects"),
         (lambda path: np.savez(path, header=np.frombuffer(b"{]", np.uint8)), "not a fastact model"),
         (lambda path: np.savez(path, header=np.frombuffer(b"[]", np.uint8)), "not a fastact model"),
         (lambda path: rewritten(path, {"format": "keras"}), "keras"),
@@ -430,11 +563,11 @@ def settings(**changes: Any) -> dict[str, Any]:
         (lambda path: rewritten(path, {"settings": None}), "header lacks settings"),
         (lambda path: rewritten(path, {"history": [1]}), "header lacks history"),
         (lambda path: rewritten(path, {"steps": 1.5}), "header lacks steps"),
-        (lambda path: rewritten(path, {"history": {"loss": ["x"]}}), "could not convert"),
+        (lambda path: rewritten(path, {"history": {"loss": ["x"]}}), r"history\['loss'\] must hold numbers, got 'x'"),
         (lambda path: rewritten(path, {"steps": -1}), "steps must be at least 0"),
         (lambda path: rewritten(path, {"random_state": {"bit_generator": "PCG64"}}), "state"),
         (lambda path: rewritten(path, settings(layer_sizes=[4, 9, 3])), r"weights_0.*\(4, 8\).*\(4, 9\)"),
-        (lambda path: rewritten(path, settings(layer_sizes=[10**9, 10**9])), "weights_0 has shape"),
+        (lambda path: rewritten(path, settings(layer_sizes=[10**9, 10**9], activation=[])), "weights_0 has shape"),
         (lambda path: rewritten(path, settings(layer_sizes=7)), "layer_sizes|not iterable"),
         (lambda path: rewritten(path, settings(dtype="float64")), "dtype float32"),
         (lambda path: rewritten(path, settings(optimizer="sgd")), r"optimizer_state.*\(2, 67\)"),
@@ -471,6 +604,113 @@ def test_a_flipped_byte_is_found_or_harmless(tmp_path: Path) -> None:
         except ValueError:
             found += 1
     assert found > 150
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak of the memory as Linux tells it")
+@pytest.mark.parametrize("count", [400, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_damaged_files_are_refused_in_one_line_in_little_time_and_memory(count: int) -> None:
+    command = [sys.executable, "-P", "-W", "error", str(Path(damaged_models.__file__)), str(count)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    ends, sums = map(json.loads, done.stdout.splitlines())
+    assert sum(ends.values()) == count
+    for damage in damaged_models.DAMAGES:
+        assert ends[f"{damage.__name__} refused"]
+    assert {"wide loaded", "members_changed loaded"} < set(ends)  # what is no damage
+    assert sums["peak"] < 500  # MiB
+    assert sums["longest"] < 5
+
+
+def test_a_file_of_many_gigabytes_is_read_in_its_wider_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = trained()
+    with monkeypatch.context() as patch:
+        patch.setattr(zipfile, "ZIP64_LIMIT", 1)
+        model.save(tmp_path / "model")
+    assert b"PK\6\6" in (tmp_path / "model").read_bytes()
+    assert np.array_equal(fa.MLP.load(tmp_path / "model").parameters, model.parameters)
+
+
+def test_a_compressed_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    path.write_bytes(damaged_models.packed(damaged_models.unpacked(), zipfile.ZIP_DEFLATED))
+    with pytest.raises(ValueError, match=r"compressed.*np\.savez stores"):
+        fa.MLP.load(path)
+
+
+def test_a_rate_of_any_size_is_named() -> None:
+    for rate in (10**400, -(10**400)):
+        with pytest.raises(ValueError, match="learning_rate must be above 0"):
+            classifier(learning_rate=rate)
+
+
+UNFIT: dict[str, Callable[[fa.MLP], object]] = {
+    "learning_rate": lambda model: setattr(model.optimizer, "learning_rate", 0),
+    "weights_0": lambda model: model.parameters.put(3, np.nan),
+    "bias_1": lambda model: setattr(model.layers[1], "bias", np.inf),
+    "optimizer_state": lambda model: model.optimizer.state.put(3, np.nan),
+    "batch_size": lambda model: setattr(model, "batch_size", 0),
+    "steps": lambda model: setattr(model.optimizer, "steps", -1),
+    "history": lambda model: model.history.update(note=["good"]),
+    "cannot hold": lambda model: model.history.update(weights=[model.parameters]),
+    "wants output": lambda model: setattr(model.layers[1], "activation", fa.sigmoid),
+}
+
+
+@pytest.mark.parametrize("name", UNFIT)
+def test_what_could_not_be_loaded_is_not_saved(tmp_path: Path, name: str) -> None:
+    path, model = tmp_path / "model", trained()
+    model.save(path)
+    before = path.read_bytes()
+    UNFIT[name](model)
+    with pytest.raises(ValueError, match=f"{path}: not saved, since it could not be loaded again: .*{name}") as error:
+        model.save(path)
+    assert "\n" not in str(error.value)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_numbers_of_numpy_are_saved_as_numbers(tmp_path: Path) -> None:
+    def anneal(epoch: int, model: fa.MLP) -> None:
+        model.optimizer.learning_rate = np.float32(0.01) / np.float32(epoch)
+        model.optimizer.momentum = np.float16(0.5)
+        model.history.setdefault("rate", []).append(np.float32(0.1))
+
+    numbers = {"learning_rate": np.float32(0.01), "momentum": np.float32(0.9), "batch_size": np.int64(16)}
+    model = classifier(**numbers, seed=np.uint8(3)).fit(*blobs(), epochs=2, callback=anneal)
+    model.batch_size = np.int64(30)  # type: ignore[assignment]
+    assert type(model.optimizer.learning_rate) is float
+    model.save(tmp_path / "model")
+    loaded = fa.MLP.load(tmp_path / "model")
+    assert loaded.history["rate"] == [np.float32(0.1)] * 2
+    again = [each.fit(*blobs(), epochs=2).parameters.tobytes() for each in (model, loaded)]
+    assert again[0] == again[1]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes and FIFOs as POSIX has them")
+def test_saving_keeps_the_mode_and_refuses_what_is_no_file(tmp_path: Path) -> None:
+    path, model = tmp_path / "model", trained()
+    model.save(path)
+    assert path.stat().st_mode & 0o777 == 0o666 & ~umask()
+    path.chmod(0o640)
+    model.save(path)
+    assert path.stat().st_mode & 0o777 == 0o640
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "device").symlink_to("/dev/zero")
+    (tmp_path / "circle").symlink_to("circle")
+    before = sorted(os.listdir(tmp_path))
+    for name in ("fifo", "folder", "device", "circle"):
+        for use in (model.save, fa.MLP.load):
+            with pytest.raises((OSError, ValueError), match=name) as error:
+                use(tmp_path / name)
+            assert "\n" not in str(error.value)
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+def umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def test_a_missing_file_and_a_missing_folder_are_file_errors(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ import click
 
 import fastact as fa
 from fastact._errors import UnknownNameError, nearest
+from fastact._files import replacing
 from fastact.cli import stream
 from fastact.cli.console import console, progress
-from fastact.cli.files import replacing
 from fastact.cli.options import FILE
 
 

@@ -14,13 +14,13 @@ from typing import Any
 import click
 
 import fastact as fa
+from fastact._files import replacing
 from fastact.bench import cases, peers
 from fastact.bench.cases import Case
 from fastact.bench.measure import measure
 from fastact.bench.plots import heat_map, power, roofline
 from fastact.bench.results import Times, copy_share, peers_of, save
 from fastact.cli.console import console, progress, table
-from fastact.cli.files import replacing
 from fastact.cli.options import FILE, elementwise, ends_in_png
 
 USUAL = ("sigmoid", "tanh", "silu", "gelu", "relu")

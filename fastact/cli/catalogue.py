@@ -14,8 +14,8 @@ import click
 import numpy as np
 
 import fastact as fa
+from fastact._files import replacing
 from fastact.cli.console import console, table
-from fastact.cli.files import replacing
 from fastact.cli.options import elementwise, picture
 from fastact.experiments.function_plot import curves
 from fastact.experiments.training import hidden_activations

@@ -15,8 +15,8 @@ from typing import Any
 
 import click
 
+from fastact._files import replacing
 from fastact.cli.console import console, progress
-from fastact.cli.files import replacing
 from fastact.cli.findings import digits_lesson, digits_table, xor_lesson, xor_table
 from fastact.cli.options import FILE, elementwise, picture
 from fastact.experiments import digits, xor

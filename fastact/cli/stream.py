@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from fastact._files import npy_header, open_regular
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 AXIS_OF_BLOCK = 1
@@ -61,10 +63,15 @@ def apply(
 
 def open_npy(path: Path) -> Array:
     """Map the array of a .npy file, read-only."""
-    try:
-        return np.lib.format.open_memmap(path, mode="r")
-    except ValueError as error:
-        raise ValueError(f"{path}: not a .npy file that can be read: {error}") from error
+    with open_regular(path) as file:
+        try:
+            header = npy_header(file)
+            if header.file_size > os.fstat(file.fileno()).st_size:
+                raise ValueError(f"it is cut short: its header promises {header.file_size:,} bytes")
+            order: Any = "F" if header.fortran_order else "C"
+            return np.memmap(file, header.dtype, "r", header.size, header.shape, order)
+        except ValueError as error:
+            raise ValueError(f"{path}: not a .npy file that can be read: {error}") from error
 
 
 def size(path: Path) -> int:

@@ -26,7 +26,10 @@ class Settings:
 
 @dataclass(frozen=True)
 class Run:
-    """One training. The curves hold one value per epoch, measured after it on the held-out data."""
+    """One training. The curves hold one value per epoch, measured after it on the held-out data.
+
+    `seconds` are those of training alone, without validation and compilation.
+    """
 
     activation: str
     seed: int
@@ -73,7 +76,7 @@ class Summary:
 
     @property
     def seconds_per_epoch(self) -> float:
-        """Median over all epochs, so that the compile time in the very first epoch does not count."""
+        """Median over all epochs: one that another process disturbs does not count."""
         return median(seconds for run in self.runs for seconds in run.seconds)
 
     @property

@@ -7,6 +7,7 @@ trained is fastact.MLP's business; what is recorded of it is results.Run's.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,8 +34,28 @@ class Data:
 
 
 def train(activation: str, seed: int, data: Data, settings: Settings) -> Run:
-    """Train one network and record how it does after each epoch."""
-    network = fa.MLP(
+    """Train one network and record how it does after each epoch.
+
+    What is compiled on first use is compiled before, so that no epoch's seconds hold it.
+    """
+    held_out = (data.test_x, data.test_y)
+    shapes = settings.batch_size + len(data.train_x) % settings.batch_size  # a whole batch, and the rest of an epoch
+    with suppress(FloatingPointError):  # the training proper will say so
+        network(activation, seed, settings).fit(
+            data.train_x[:shapes], data.train_y[:shapes], epochs=1, validation=held_out
+        )
+    trained = network(activation, seed, settings)
+    try:
+        trained.fit(data.train_x, data.train_y, epochs=settings.epochs, validation=held_out)
+    except FloatingPointError as error:
+        raise FloatingPointError(f"{activation}, seed {seed}: {error}") from error
+    history = trained.history
+    return Run(activation, seed, history["val_accuracy"], history["val_loss"], history["seconds"])
+
+
+def network(activation: str, seed: int, settings: Settings) -> fa.MLP:
+    """The network before its training."""
+    return fa.MLP(
         list(settings.layers),
         activation=activation,
         output=settings.output,
@@ -42,13 +63,6 @@ def train(activation: str, seed: int, data: Data, settings: Settings) -> Run:
         batch_size=settings.batch_size,
         seed=seed,
     )
-    held_out = (data.test_x, data.test_y)
-    try:
-        network.fit(data.train_x, data.train_y, epochs=settings.epochs, validation=held_out)
-    except FloatingPointError as error:
-        raise FloatingPointError(f"{activation}, seed {seed}: {error}") from error
-    history = network.history
-    return Run(activation, seed, history["val_accuracy"], history["val_loss"], history["seconds"])
 
 
 def runs(activations: Sequence[str], data: Sequence[Data], settings: Settings) -> Iterator[Run]:

@@ -5,6 +5,7 @@ Imported by `model.py` and `losses.py`. Every error is one line: the argument, i
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections.abc import Collection
 from typing import Any
@@ -69,9 +70,13 @@ def as_rate(value: Any, name: str, below: float, zero: bool = False) -> float:
     """`value` as a float above 0 (or at 0, with `zero`) and below `below`."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    if not (0 < float(value) < below or (zero and value == 0)):
-        raise ValueError(f"{name} must be {'at least' if zero else 'above'} 0 and below {below}, got {value}")
-    return float(value)
+    try:
+        rate = float(value)
+    except OverflowError:  # an int beyond all floats
+        rate = -math.inf if value < 0 else math.inf
+    if not (0 < rate < below or (zero and rate == 0)):
+        raise ValueError(f"{name} must be {'at least' if zero else 'above'} 0 and below {below}, got {rate}")
+    return rate
 
 
 def as_choice(value: str, name: str, choices: Collection[str]) -> str:

@@ -1,87 +1,170 @@
 """The model file: one .npz without pickle, holding arrays and a JSON header, written all or nothing.
 
-Imported by `model.py`. A change of the format raises `VERSION`; `read` then says so for every other version.
+`write` refuses what `read` would refuse, before it writes anything: both call `_check`. archive.py reads the .npz
+itself. A change of the format raises `VERSION`; `read` then says so for every other version.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import os
-import secrets
-import zipfile
-from itertools import pairwise
+from collections.abc import Mapping
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastact.mlp.data import as_choice
-from fastact.mlp.optimisers import OPTIMISERS
+from fastact._files import open_regular, replacing
+from fastact.mlp import archive
+from fastact.mlp.data import as_choice, as_integer
+from fastact.mlp.settings import JSON_TYPES, settled
 
 __all__ = ["read", "write"]
 
 FORMAT = "fastact.mlp"
 VERSION = 1
 
+#: Quotes, brackets and braces in a header: they bound the objects that JSON makes of it. No model has a tenth of them.
+MOST_MARKS = 100_000
+
+#: What NumPy's PCG64 keeps, and below what.
+_RANDOM_STATE = {"state": {"state": 2**128, "inc": 2**128}, "has_uint32": 2, "uinteger": 2**32}
+
+#: Shape and dtype of an array.
+Form = tuple[tuple[int, ...], np.dtype[Any]]
+
 
 def write(path: str | PathLike[str], header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
-    """Write beside `path` and move into place; an error leaves `path` as it was and nothing beside it."""
-    target = Path(path).resolve()  # through a symbolic link, not over it
-    text = json.dumps({"format": FORMAT, "version": VERSION, **header})
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    """Write header and arrays; where `read` would refuse them, or after an error, the old file stays as it was."""
     try:
-        with open(partial, "xb") as file:
-            np.savez(file, allow_pickle=False, header=np.frombuffer(text.encode(), np.uint8), **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
+        text = json.dumps({"format": FORMAT, "version": VERSION, **header}, default=_plain).encode()
+        _check(_parsed(text), {name: (array.shape, array.dtype) for name, array in arrays.items()})
+        for name, array in arrays.items():
+            _check_finite(name, array)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{os.fspath(path)}: not saved, since it could not be loaded again: {error}") from error
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, allow_pickle=False, header=np.frombuffer(text, np.uint8), **arrays)
 
 
 def read(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Header and arrays of `path`: complete, chained and finite, or a ValueError that says what is wrong."""
-    with open(path, "rb") as file:
-        if not zipfile.is_zipfile(file):
-            raise ValueError(f"{path}: not a fastact model (no .npz archive), or cut short")
-        file.seek(0)
+    """Header and arrays of `path`: complete, chained and finite, or a ValueError that says what is wrong.
+
+    The file's size bounds the memory that this takes, whatever is in the file.
+    """
+    with open_regular(path) as file:
         try:
-            with np.load(file, allow_pickle=False) as archive:
-                arrays = dict(archive)
-            header = json.loads(arrays.pop("header").tobytes())
-            found = header.get("format"), header.get("version")
-        except Exception as error:  # zip, npy and JSON raise errors of their own
-            raise ValueError(f"{path}: not a fastact model, or damaged ({error!r})".split("\n")[0]) from error
-    if found != (FORMAT, VERSION):
-        raise ValueError(f"{path}: has format {found}, this fastact reads {(FORMAT, VERSION)}")
-    for name, kind in {"settings": dict, "history": dict, "steps": int, "random_state": dict}.items():
-        if not isinstance(header.get(name), kind):
-            raise ValueError(f"{path}: header lacks {name} of type {kind.__name__}")
-    try:
-        _check(header["settings"], arrays)
-    except KeyError as error:
-        raise ValueError(f"{path}: lacks {error}") from error
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: {error}") from error
+            members = archive.members(file, os.fstat(file.fileno()).st_size)
+            text = members.pop("header", None)
+            if text is None or text.header.dtype != np.uint8 or len(text.header.shape) != 1:
+                raise ValueError("not a fastact model (it has no header)")
+            header = _parsed(archive.read(file, text).tobytes())
+            _check(header, {name: (member.header.shape, member.header.dtype) for name, member in members.items()})
+            arrays = {name: archive.read(file, member) for name, member in members.items()}
+            for name, array in arrays.items():
+                _check_finite(name, array)
+        except ValueError as error:
+            raise ValueError(f"{os.fspath(path)}: {error!s:.500}") from error
     return header, arrays
 
 
-def _check(settings: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
-    """Every array that the settings ask for is there, with their shapes and dtype, and finite."""
+def _plain(value: Any) -> Any:
+    """A number of NumPy's, or of another library's, as Python's."""
+    try:
+        return value.item()
+    except (AttributeError, TypeError, ValueError):
+        raise TypeError(f"a model file cannot hold a {type(value).__name__}; make it a number or a list") from None
+
+
+def _parsed(text: bytes) -> dict[str, Any]:
+    """The JSON of a header."""
+    if sum(map(text.count, (b'"', b"[", b"{"))) > MOST_MARKS:
+        raise ValueError(
+            f"not a fastact model, or damaged (its header has more than {MOST_MARKS:,} quotes or brackets)"
+        )
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError) as error:  # RecursionError: brackets within brackets
+        raise ValueError(f"not a fastact model, or damaged (its header is no JSON: {error})") from None
+    if not isinstance(header, dict):
+        raise ValueError("not a fastact model, or damaged (its header is no JSON object)")
+    return header
+
+
+def _check(header: dict[str, Any], arrays: Mapping[str, Form]) -> None:
+    """Refuse a header that is not a model's, and arrays that are not those that its settings ask for."""
+    found = header.get("format"), header.get("version")
+    if found != (FORMAT, VERSION):
+        raise ValueError(f"has format {found!r:.99}, this fastact reads {(FORMAT, VERSION)}")
+    settings = _entry(header, "settings", dict)
+    for name, types in JSON_TYPES.items():
+        _entry(settings, name, *types)
+    unknown = settings.keys() - JSON_TYPES.keys()
+    if unknown:
+        raise ValueError(f"has the unknown settings {', '.join(sorted(unknown)):.99}")
+    _check_history(_entry(header, "history", dict))
+    if as_integer(_entry(header, "steps", int), "steps", 0) >= 2**63:
+        raise ValueError("steps must be below 2**63")
+    state = _entry(header, "random_state", dict)
+    if _entry(state, "bit_generator", str) != "PCG64":
+        raise ValueError("random_state is not PCG64's")
+    _check_state(state, _RANDOM_STATE)
+    as_choice(settings["dtype"], "dtype", ("float32", "float64"))
+    try:
+        model = settled(**settings)
+    except TypeError as error:
+        raise ValueError(str(error)) from error
     shapes: dict[str, tuple[int, ...]] = {}
-    for i, (rows, columns) in enumerate(pairwise(settings["layer_sizes"])):
+    for i, (rows, columns) in enumerate(model.shapes):
         shapes |= {f"weights_{i}": (rows, columns), f"bias_{i}": (columns,)}
-    count = sum(math.prod(shape) for shape in shapes.values())
-    optimizer = OPTIMISERS[as_choice(settings["optimizer"], "optimizer", OPTIMISERS)]
-    shapes["optimizer_state"] = (optimizer.rows, count)
+    shapes["optimizer_state"] = model.optimizer.rows, model.parameters
     for name, shape in shapes.items():
-        array = arrays[name]
-        if array.shape != shape:
-            raise ValueError(f"{name} has shape {array.shape}, its settings want {shape}")
-        if array.dtype != settings["dtype"]:
-            raise ValueError(f"{name} has dtype {array.dtype}, its settings want {settings['dtype']}")
-        if not np.isfinite(array).all():
-            raise ValueError(f"{name} holds nan or inf")
+        if name not in arrays:
+            raise ValueError(f"lacks {name!r}")
+        _check_form(name, arrays[name], (shape, model.dtype))
+    unknown = arrays.keys() - shapes.keys()
+    if unknown:
+        raise ValueError(f"has the unknown arrays {', '.join(sorted(unknown)):.99}")
+
+
+def _check_history(history: dict[str, Any]) -> None:
+    for name, values in history.items():
+        for value in _typed(values, f"history[{name!r:.99}]", list):
+            if type(value) is not float and not (type(value) is int and abs(value) < 2**63):
+                raise ValueError(f"history[{name!r:.99}] must hold numbers, got {value!r:.99}")
+
+
+def _check_state(state: dict[str, Any], below: dict[str, Any]) -> None:
+    """Refuse what NumPy's generator does not take: it raises errors of many kinds."""
+    for name, bound in below.items():
+        value = _entry(state, name, type(bound))
+        if isinstance(bound, dict):
+            _check_state(value, bound)
+        elif not 0 <= value < bound:
+            raise ValueError(f"random_state has a {name} out of range")
+
+
+def _check_form(name: str, found: Form, wanted: Form) -> None:
+    for what, is_, should_be in zip(("shape", "dtype"), found, wanted, strict=True):
+        if is_ != should_be:
+            raise ValueError(f"{name} has {what} {is_}, its settings want {should_be}")
+
+
+def _check_finite(name: str, array: NDArray[Any]) -> None:
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds nan or inf")
+
+
+def _entry(table: dict[str, Any], name: str, *types: type) -> Any:
+    """The value of this name, which must be of one of these types: a bool is no int."""
+    if name not in table:
+        raise ValueError(f"header lacks {name!r}")
+    return _typed(table[name], name, *types)
+
+
+def _typed(value: Any, name: str, *types: type) -> Any:
+    if type(value) not in types:
+        wanted = " or ".join(each.__name__ for each in types)
+        raise ValueError(f"header lacks {name} of type {wanted}; it has {value!r:.99}")
+    return value

@@ -11,6 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from fastact.mlp.data import as_rate
 from fastact.mlp.devices import namespace_of
 
 __all__ = ["OPTIMISERS", "Optimiser"]
@@ -22,7 +23,7 @@ class Optimiser(ABC):
     Attributes
     ----------
     learning_rate, momentum : float
-        May be changed between steps, by a callback for example.
+        May be changed between steps, by a callback for example; kept as Python's float, whatever is assigned.
     state : ndarray of shape (rows, parameters)
         What the optimiser remembers; saved with the model, so that training can go on.
     steps : int
@@ -44,6 +45,22 @@ class Optimiser(ABC):
         self.steps = 0
         self._scratch = self._xp.empty_like(parameters)
 
+    @property
+    def learning_rate(self) -> float:
+        return self._learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        self._learning_rate = as_rate(value, "learning_rate", math.inf, zero=True)
+
+    @property
+    def momentum(self) -> float:
+        return self._momentum
+
+    @momentum.setter
+    def momentum(self, value: float) -> None:
+        self._momentum = as_rate(value, "momentum", 1, zero=True)
+
     @abstractmethod
     def step(self) -> None:
         """One update."""
@@ -58,9 +75,9 @@ class SGD(Optimiser):
     def step(self) -> None:
         self.steps += 1
         velocity = self.state[0]
-        velocity *= self.momentum
+        velocity *= self._momentum
         velocity += self.gradients
-        self._xp.multiply(velocity, self.learning_rate, out=self._scratch)
+        self._xp.multiply(velocity, self._learning_rate, out=self._scratch)
         self.parameters -= self._scratch
 
 
@@ -78,19 +95,19 @@ class Adam(Optimiser):
     def step(self) -> None:
         self.steps += 1
         mean, square = self.state
-        xp, scratch = self._xp, self._scratch
-        mean *= self.momentum
+        xp, scratch, momentum = self._xp, self._scratch, self._momentum
+        mean *= momentum
         mean += self.gradients
         square *= self.beta2
         xp.multiply(self.gradients, self.gradients, out=scratch)
         square += scratch
         # m_hat / (sqrt(v_hat) + epsilon) with the two factors taken out of the arrays
-        mean_scale = (1 - self.momentum) / (1 - self.momentum**self.steps)
+        mean_scale = (1 - momentum) / (1 - momentum**self.steps)
         root_scale = math.sqrt((1 - self.beta2) / (1 - self.beta2**self.steps))
         xp.sqrt(square, out=scratch)
         scratch += self.epsilon / root_scale
         xp.divide(mean, scratch, out=scratch)
-        scratch *= self.learning_rate * mean_scale / root_scale
+        scratch *= self._learning_rate * mean_scale / root_scale
         self.parameters -= scratch
 
 
