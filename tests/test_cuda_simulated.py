@@ -378,6 +378,33 @@ def test_simulated_elementwise_losses(loss: Any, n: int, reduction: str) -> None
 
 @in_simulator
 @pytest.mark.usefixtures("simulator")
+@pytest.mark.parametrize("dtype", TOLERANCES)
+def test_simulated_numbers_beside_arrays(dtype: str) -> None:
+    """Python's leave the arrays' dtype alone, NumPy's do not."""
+    x = np.array([0.25, 0.5, 3], dtype)
+    for number in (0.5, 1, np.float64(0.5)):
+        for loss in (fa.mse, fa.huber, fa.binary_cross_entropy):
+            for reduction in ("mean", "none"):
+                for a, b in ((x, number), (number, x)):
+                    wanted = loss.value_and_grad(a, b, reduction=reduction)
+                    on_gpu = (Simulated(each) if each is x else each for each in (a, b))
+                    for found, expected in zip(loss.value_and_grad(*on_gpu, reduction=reduction), wanted, strict=True):
+                        assert found.array.dtype == expected.dtype
+                        np.testing.assert_allclose(found.array, expected, rtol=TOLERANCES[dtype])
+        slope = fa.logsumexp.backward(number, Simulated(x)).array
+        assert slope.dtype == fa.logsumexp.backward(number, x).dtype
+        np.testing.assert_allclose(slope, fa.logsumexp.backward(number, x), rtol=TOLERANCES[dtype])
+    targets = np.array([0.25, 0.5, 0.25])
+    for each in ("f2", "f4", "f8"):
+        for smoothing in (0.1, np.float16(0.1)):
+            given = Simulated(x), Simulated(targets.astype(each))
+            found = fa.cross_entropy(*given, label_smoothing=smoothing).array
+            wanted = fa.cross_entropy(x, targets, label_smoothing=float(smoothing))
+            np.testing.assert_allclose(found, wanted, rtol=TOLERANCES[dtype])
+
+
+@in_simulator
+@pytest.mark.usefixtures("simulator")
 def test_simulated_losses_of_wrong_arguments() -> None:
     x, classes = np.zeros((3, 4), np.float32), np.array([0, 1, 2])
     value, grad = fa.cross_entropy.value_and_grad(Simulated(x), Simulated(np.array([0, 4, -100])), reduction="none")

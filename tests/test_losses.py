@@ -496,6 +496,40 @@ def test_dtypes_of_elementwise_losses() -> None:
             np.testing.assert_array_equal(out, gradient)
 
 
+@pytest.mark.parametrize("function", ELEMENTWISE, ids=lambda f: f.name)
+def test_python_numbers_are_weak(function: Any) -> None:
+    """As in NumPy's arithmetic: they leave a floating-point array's dtype alone, and NumPy's own numbers do not."""
+    for dtype in (*HALVES, *map(np.dtype, DTYPES)):
+        x = np.array([0.25, 0.5, 3]).astype(dtype)
+        for number in (0.0, 1, True, 10**30):
+            for operands in ((x, number), (number, x)):
+                value, gradient = function.value_and_grad(*operands)
+                assert value.dtype == gradient.dtype == function(*operands).dtype == dtype
+                arrays = (np.asarray(each, dtype) for each in operands) if number != 10**30 else operands
+                np.testing.assert_array_equal(function.value_and_grad(*arrays)[1], gradient)
+        assert function(x, np.float64(0)).dtype == np.float64
+    assert (
+        function(0.5, 0.25).dtype == function([1, 2], 0.5).dtype == function(np.int8([1, 2]), 0.5).dtype == np.float64
+    )
+
+
+@pytest.mark.parametrize("weight", [None, [0.1, 1 / 3, 3, 0.7]], ids=str)
+@pytest.mark.parametrize("dtype", [*HALVES, *DTYPES, ">f4", ">f8"], ids=str)
+def test_soft_targets_of_every_dtype(isa: str, dtype: Any, weight: Any) -> None:
+    """Numbers that every dtype holds give the same, smoothed or not: only they themselves are in that dtype."""
+    x, targets = np.random.default_rng(0).normal(size=(2, 4, 50_000)), np.zeros((2, 4, 50_000))
+    targets[..., 3:5] = 0.25, 0.75
+    weights = None if weight is None else np.resize(weight, 50_000)
+    for logits in (x, x.astype("f4")):
+        for smoothing in (0, 0.1, np.float32(0.1)):
+            given = {"label_smoothing": smoothing, "weight": weights}
+            wanted, slope = fa.cross_entropy.value_and_grad(logits.astype("f8"), targets, **given)
+            value, gradient = fa.cross_entropy.value_and_grad(logits, targets.astype(dtype), **given)
+            eps = np.finfo(logits.dtype).eps
+            np.testing.assert_allclose(value, wanted, rtol=4 * eps)
+            np.testing.assert_allclose(gradient, slope, rtol=0, atol=8 * eps * np.abs(slope).max())
+
+
 def test_sums_of_many_elements_keep_their_digits(isa: str) -> None:
     x = np.full(3_000_001, 0.1, np.float32)
     exact = float(x[0]) ** 2

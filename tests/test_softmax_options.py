@@ -388,6 +388,8 @@ def test_logsumexp_backward_takes_both_shapes(backend: str) -> None:
     for grad in (g, g[:, None]):
         np.testing.assert_allclose(fa.logsumexp.backward(grad, x, 1, backend=backend), wanted, rtol=1e-14)
     assert fa.logsumexp.backward(1.0, 3.0, backend=backend) == 1.0
+    assert fa.logsumexp.backward(1.0, np.float32([1, 2]), backend=backend).dtype == np.float32
+    assert fa.logsumexp.backward(np.float64(1), np.float32([1, 2]), backend=backend).dtype == np.float64
     with pytest.raises(ValueError, match=r"grad_output has shape \(4,\)"):
         fa.logsumexp.backward(np.ones(4), x, 1)
 

@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 
 from fastact._axes import (
+    PYTHON_NUMBERS,
     Options,
     as_dtype,
     as_lengths,
@@ -82,8 +83,8 @@ def softmax_on_device(
     where, lengths, temperature = views_of([where, lengths, temperature])
     beside = [each for each in (where, lengths, temperature) if isinstance(each, View)]
     library = common_library(name, [*given, *beside])
-    views, target = given[: len(operands)], None if out is None else given[-1]
-    x = views[-1]
+    x, target = given[len(operands) - 1], None if out is None else given[-1]
+    views = [each if isinstance(each, View) else _filled(name, library, each, x) for each in given[: len(operands)]]
     whole = x.shape or (1,)
     axes = normalize_axes(axis, len(whole))
     natural = np.result_type(*(float_dtype(name, view.dtype) for view in views))
@@ -104,6 +105,15 @@ def softmax_on_device(
         divisors, shape,
     )  # fmt: skip
     return library.finished(result) if out is None else out
+
+
+def _filled(name: str, library: Library, number: Any, x: View) -> View:
+    """A gradient that is a number, as an array beside x; a Python number has x's dtype."""
+    dtype = float_dtype(name, x.dtype if type(number) in PYTHON_NUMBERS else number.dtype)
+    with call_on(library, [x]) as call:
+        array = call.new((), dtype)
+        copy_to(call, number, array)
+    return array
 
 
 def _mask_view(name: str, where: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[View | None, bool]:
