@@ -268,6 +268,7 @@ def total(cnp.ndarray values not None):
     cdef bint is_double = cnp.PyArray_TYPE(values) == cnp.NPY_FLOAT64
     cdef float* narrow = <float*>cnp.PyArray_DATA(values)
     cdef vd* wide = <vd*>cnp.PyArray_DATA(values)
+    cdef double result
     cdef Mode callers
     sum[0] = sum[1] = each = zero
     enter_standard(&callers)
@@ -286,8 +287,9 @@ def total(cnp.ndarray values not None):
             for j in range(i, n):
                 (<double*>sum)[0] += narrow[j]
         across_sum[vd](sum)
+    result = first[vd](sum[0]) - first[vd](sum[1])
     leave_standard(&callers)
-    return first[vd](sum[0]) - first[vd](sum[1])
+    return result
 
 
 def count_targets(cnp.ndarray targets not None, Py_ssize_t n, Py_ssize_t ignore, cnp.ndarray weight):

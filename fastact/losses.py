@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastact import _dispatch
 from fastact import _scalar_math as m
 from fastact._activation import ElementwiseOperation, Formula, jitted
-from fastact._arithmetic import standard_arithmetic
+from fastact._arithmetic import standard_arithmetic, standard_mode
 from fastact._axes import DOUBLE, PYTHON_NUMBERS, as_array, check_out, float_dtype, loss_dtype, rounded, wide_dtype
 from fastact._devices import on_gpu
 from fastact._errors import UnknownNameError, nearest
@@ -104,7 +104,8 @@ class CrossEntropy:
         backend: str | None = None,
     ) -> Any:
         options = weight, ignore_index, label_smoothing, reduction, backend
-        return self._compute(logits, targets, axis, *options)[0]
+        with standard_mode():
+            return self._compute(logits, targets, axis, *options)[0]
 
     def value_and_grad(
         self,
@@ -121,7 +122,8 @@ class CrossEntropy:
     ) -> tuple[Any, np.ndarray]:
         """The loss, and its gradient with respect to the logits; of their sum, where reduction="none"."""
         options = weight, ignore_index, label_smoothing, reduction, backend
-        value, gradient = self._compute(logits, targets, axis, *options, gradient=True, out=out)
+        with standard_mode():
+            value, gradient = self._compute(logits, targets, axis, *options, gradient=True, out=out)
         assert gradient is not None
         return value, gradient
 
@@ -345,7 +347,8 @@ class ElementwiseLoss:
         operands, dtype = self._operands(x, target, parameters)
         shape = np.broadcast_shapes(*map(np.shape, operands))
         size = math.prod(shape)
-        scale = 1.0 if reduction != "mean" else 1 / size if size else math.nan
+        with standard_mode():
+            scale = 1.0 if reduction != "mean" else 1 / size if size else math.nan
         if out is not None:
             check_out(out, shape, dtype)
         keywords: dict[str, Any] = {} if backend is None else {"backend": backend}
@@ -360,7 +363,8 @@ class ElementwiseLoss:
         """What the formulas take, in the dtype they are computed in, and the dtype of the result."""
         arrays = [as_array(self.name, each) for each in (x, target)]
         pairs = zip((x, target), arrays, strict=True)
-        dtype = loss_dtype(self.name, *(type(o) if type(o) in PYTHON_NUMBERS else a.dtype for o, a in pairs))
+        kinds: list[Any] = [type(o) if type(o) in PYTHON_NUMBERS else a.dtype for o, a in pairs]
+        dtype = loss_dtype(self.name, *kinds)
         wide, given = wide_dtype(dtype), self._given(parameters)
         numbers = [float(each) if isinstance(each, int | float) else rounded(each, wide) for each in given]
         return (*(rounded(each, wide) for each in arrays), *numbers), dtype
@@ -379,7 +383,8 @@ class ElementwiseLoss:
         if reduction != "none":
             sum = _dispatch.total(np.ascontiguousarray(values))
             size = np.size(values)
-            values = sum if reduction == "sum" else sum / size if size else math.nan
+            with standard_mode():
+                values = sum if reduction == "sum" else sum / size if size else math.nan
         return rounded(values, dtype)[()]
 
     def __repr__(self) -> str:

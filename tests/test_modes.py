@@ -117,6 +117,8 @@ def over_axes() -> dict[str, Callable[[np.ndarray], Any]]:
     for name in ("softmax", "log_softmax", "softmin", "logsumexp", "sparsemax", "entmax15", "hardmax"):
         f = fa.logsumexp if name == "logsumexp" else fa.get(name)
         for option, given in options.items():
+            if (name, option) in (("hardmax", "serial"), ("hardmax", "threads")):  # it has no such backends
+                continue
             words = {"axis": -1, **given}
             calls[f"{name} {option}"] = lambda x, f=f, words=words: f(x, **words)
             if name != "logsumexp":
@@ -125,7 +127,7 @@ def over_axes() -> dict[str, Callable[[np.ndarray], Any]]:
                 calls[f"{name}.backward {option}"] = lambda x, f=f, words=words: f.backward(f(x, **words), x, **words)
     classes = lambda x: np.arange(len(x)) % x.shape[1]  # noqa: E731
     calls["cross_entropy"] = lambda x: fa.cross_entropy.value_and_grad(x, classes(x), label_smoothing=0.1)
-    calls["probabilities"] = lambda x: fa.cross_entropy.value_and_grad(x, np.full_like(x, 1 / x.shape[1]))
+    calls["probabilities"] = lambda x: fa.cross_entropy.value_and_grad(x, np.full_like(x, 2.0**-8))
     calls["nll_loss"] = lambda x: fa.nll_loss(x, classes(x))
     calls["weighted"] = lambda x: fa.logsumexp(x, 1, b=np.full_like(x, 0.3))
     calls["gradient of alpha"] = lambda x: fa.prelu.parameter_backward(x, x, alpha=0.25)
@@ -139,8 +141,6 @@ def over_axes() -> dict[str, Callable[[np.ndarray], Any]]:
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("name", over_axes())
 def test_over_axes(name: str, dtype: Any, mode: Any) -> None:
-    if "hardmax" in name and any(backend in name for backend in ("serial", "threads")):
-        pytest.skip("hardmax has no such backend")
     call = over_axes()[name]
     x = np.random.default_rng(0).permutation(awkward(np.float16)).reshape(200, 300).astype(dtype)
     expected = flat(call(x))
