@@ -359,7 +359,8 @@ class ElementwiseLoss:
         """What the formulas take, in the dtype they are computed in, and the dtype of the result."""
         arrays = [as_array(self.name, each) for each in (x, target)]
         pairs = zip((x, target), arrays, strict=True)
-        dtype = loss_dtype(self.name, *(type(o) if type(o) in PYTHON_NUMBERS else a.dtype for o, a in pairs))
+        kinds: list[Any] = [type(o) if type(o) in PYTHON_NUMBERS else a.dtype for o, a in pairs]
+        dtype = loss_dtype(self.name, *kinds)
         wide, given = wide_dtype(dtype), self._given(parameters)
         numbers = [float(each) if isinstance(each, int | float) else rounded(each, wide) for each in given]
         return (*(rounded(each, wide) for each in arrays), *numbers), dtype

@@ -138,7 +138,7 @@ def elementwise_loss(
     arrays = [each for each in given if isinstance(each, View)]
     shape = np.broadcast_shapes(*(each.shape for each in arrays))
     size = math.prod(shape)
-    kinds = (type(each) if type(each) in PYTHON_NUMBERS else each.dtype for each in given[:2])
+    kinds: list[Any] = [type(each) if type(each) in PYTHON_NUMBERS else each.dtype for each in given[:2]]
     dtype = loss_dtype(operation.name, *kinds)
     if goal is not None:
         check_out(goal, shape, dtype)
