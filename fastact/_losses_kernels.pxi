@@ -268,7 +268,7 @@ def total(cnp.ndarray values not None):
     cdef bint is_double = cnp.PyArray_TYPE(values) == cnp.NPY_FLOAT64
     cdef float* narrow = <float*>cnp.PyArray_DATA(values)
     cdef vd* wide = <vd*>cnp.PyArray_DATA(values)
-    cdef double result
+    cdef volatile double result  # else C compilers subtract after the mode was given back
     cdef Mode callers
     sum[0] = sum[1] = each = zero
     enter_standard(&callers)
