@@ -27,7 +27,7 @@ Axis = int | Sequence[int] | None
 Shape = tuple[int, ...]
 
 DOUBLE = np.dtype(np.float64)
-PYTHON_NUMBERS = bool, int, float
+PYTHON_NUMBERS = frozenset({bool, int, float})
 
 #: The names of the dtypes that results can have.
 FLOATS = ("float16", "bfloat16", "float32", "float64")

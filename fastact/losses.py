@@ -361,10 +361,10 @@ class ElementwiseLoss:
 
     def _operands(self, x: Any, target: Any, parameters: dict[str, Any]) -> tuple[tuple[Any, ...], np.dtype[Any]]:
         """What the formulas take, in the dtype they are computed in, and the dtype of the result."""
-        arrays = [as_array(self.name, each) for each in (x, target)]
-        pairs = zip((x, target), arrays, strict=True)
-        kinds: list[Any] = [type(o) if type(o) in PYTHON_NUMBERS else a.dtype for o, a in pairs]
-        dtype = loss_dtype(self.name, *kinds)
+        arrays = as_array(self.name, x), as_array(self.name, target)
+        x_kind: Any = type(x) if type(x) in PYTHON_NUMBERS else arrays[0].dtype
+        target_kind: Any = type(target) if type(target) in PYTHON_NUMBERS else arrays[1].dtype
+        dtype = loss_dtype(self.name, x_kind, target_kind)
         wide, given = wide_dtype(dtype), self._given(parameters)
         numbers = [float(each) if isinstance(each, int | float) else rounded(each, wide) for each in given]
         return (*(rounded(each, wide) for each in arrays), *numbers), dtype
@@ -444,8 +444,8 @@ backend : str, optional
 Returns
 -------
 scalar or ndarray
-    In the dtype of {x}, or of floating-point targets where that is wider; half types are computed in float32. Arrays on
-    a GPU give arrays there.
+    In the dtype of {x}, or of floating-point targets where that is wider; a Python number leaves the other's dtype
+    alone. Half types are computed in float32. Arrays on a GPU give arrays there.
 
 Raises
 ------

@@ -384,8 +384,7 @@ def _apply(
         return kernels.softmax_on_device(function, operands, axis, where, lengths, temperature, out, dtype, keepdims)
 
     arrays = [as_array(function.name, operand) for operand in operands]
-    pairs = list(zip(operands, arrays, strict=True))
-    strong = [array for operand, array in pairs if type(operand) not in PYTHON_NUMBERS] or arrays
+    strong = arrays[1:] if len(arrays) == 2 and type(operands[0]) in PYTHON_NUMBERS else arrays
     natural = np.result_type(*(float_dtype(function.name, array.dtype) for array in strong))
     shape = arrays[-1].shape
     axes = normalize_axes(axis, max(len(shape), 1))  # as np.sum: a scalar has an axis 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import math
 import os
+from contextlib import nullcontext
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
@@ -165,7 +166,7 @@ def _any_layout(
         blocks = np.broadcast_to(temperature, ordered[-1].shape[:first] + temperature.shape[first:])
         temperature = blocks.reshape(shape[0], 1, 1)
     merged = merged._replace(temperature=temperature)
-    with standard_arithmetic():  # a signalling NaN warns
+    with nullcontext() if taken == native else standard_arithmetic():  # a signalling NaN would warn
         operands = [np.require(each, taken, ["C", "A"]).reshape(shape) for each in ordered]
 
     target = None

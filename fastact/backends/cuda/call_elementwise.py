@@ -91,7 +91,10 @@ def backward_of_halves(operation: Any, grad_output: Any, x: Any, axis: int, out:
             target = [call.new(whole.shape, dtype)]
     elif target[0].shape != whole.shape:
         raise ValueError(f"out has shape {target[0].shape}, x {whole.shape}; they must be equal")
-    elementwise(operation, (grad, *halves), {"out": target[0].halves(axis)})
+    outs = target[0].halves(axis)
+    for each in outs:
+        each.array = whole.array  # a new array for JAX is Numba's until it is finished
+    elementwise(operation, (grad, *halves), {"out": outs})
     return library.finished(target[0]) if out is None else out
 
 
