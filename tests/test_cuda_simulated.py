@@ -51,6 +51,8 @@ from fastact.backends.cuda import (
 )
 from fastact.softmax import softmax
 
+assert compiling.SIMULATED, "run test_cuda_code.py, or set NUMBA_ENABLE_CUDASIM=1"
+
 
 class Simulated:
     """Host memory that passes for a device array of Numba."""
