@@ -1,6 +1,6 @@
 """Two options of pytest, by which .ci/run leaves no test skipped that could run.
 
-`--skipped FILE` runs only the tests that FILE names, if it exists, and then lets it name those that were skipped: run
+`--skipped=FILE` runs only the tests that FILE names, if it exists, and then lets it name those that were skipped: run
 after run, each in an environment that has more, until none are left. `--no-skips` fails each that is. Neither counts a
 test that wants a GPU where there is none.
 """
