@@ -19,8 +19,15 @@ import pytest
 
 import fastact as fa
 from fastact import _registry
+from fastact.backends import cuda
+from fastact.backends.cuda import compiling
 
 os.environ["FASTACT_CACHE"] = "off"
+
+pytest_plugins = ["skips"]
+
+#: test_cuda_code.py runs it in a process of its own.
+collect_ignore = [] if compiling.SIMULATED else ["test_cuda_simulated.py"]
 
 ROOT = Path(__file__).parent.parent
 ACTIVATIONS = [name for name in fa.names() if isinstance(fa.get(name), fa.Activation)]
@@ -47,6 +54,15 @@ def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget the activations that a test defines."""
     monkeypatch.setattr(_registry, "_objects", dict(_registry._objects))
     monkeypatch.setattr(_registry, "_aliases", dict(_registry._aliases))
+
+
+@pytest.fixture
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let this machine have no GPU, if it has one; the reason that the cuda backend gives."""
+    reason = cuda.why_not() or "the NVIDIA driver shows no GPU; see nvidia-smi"
+    for module in (cuda, compiling):
+        monkeypatch.setattr(module, "why_not", lambda: reason)
+    return reason
 
 
 @pytest.fixture(scope="session")

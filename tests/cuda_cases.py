@@ -28,13 +28,12 @@ FLOATS = ["float32", "float64"]
 needs_numba_cuda = pytest.mark.skipif(
     importlib.util.find_spec("numba_cuda") is None or compiling.SIMULATED, reason="numba-cuda is not installed"
 )
-in_simulator = pytest.mark.skipif(not compiling.SIMULATED, reason="test_simulator runs this, in a process of its own")
 
 
 def on_gpu(test: Any) -> Any:
     """Mark a test that needs a card."""
     reason = backend.why_not()
-    return pytest.mark.gpu(pytest.mark.skipif(reason is not None, reason=f"no GPU: {reason}")(test))
+    return pytest.mark.gpu(pytest.mark.skipif(reason is not None, reason=str(reason))(test))
 
 
 def assert_same(actual: Any, expected: Any) -> None:

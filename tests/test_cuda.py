@@ -421,6 +421,8 @@ def test_gpu_graph(torch: Any) -> None:
 def test_gpu_jax() -> None:
     """Results are JAX's, and right although arguments are given up at once."""
     jax = pytest.importorskip("jax")
+    if jax.default_backend() != "gpu":
+        pytest.skip("JAX sees no GPU")
     x = np.random.default_rng(0).normal(0, 3, (300, 1000)).astype(np.float32)
     for dtype in ("float32", "float16", "bfloat16"):
         host = x.astype(libraries.dtype_of(dtype))

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -55,8 +56,7 @@ def test_reason_when_numpy_is_too_new(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 'pip install "fastact[cuda]"' in reason
 
 
-@pytest.mark.skipif(backend.why_not() is None, reason="there is a GPU")
-def test_asked_for_by_name_without_gpu() -> None:
+def test_asked_for_by_name_without_gpu(no_gpu: str) -> None:
     with pytest.raises(fa.BackendError, match="backend 'cuda' is not available: "):
         fa.sigmoid(np.ones(3), backend="cuda")
     with pytest.raises(fa.BackendError, match="backend 'cuda' is not available: "):
@@ -66,6 +66,20 @@ def test_asked_for_by_name_without_gpu() -> None:
 def test_import_leaves_numba_cuda_alone() -> None:
     code = "import sys, fastact.backends.cuda; assert not {'numba.cuda', 'torch', 'cupy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-P", "-c", code], check=True, env={**os.environ, "NUMBA_ENABLE_CUDASIM": "0"})
+
+
+@pytest.mark.parametrize("tests", ["not jax", "jax"])
+def test_simulator(tests: str) -> None:
+    """All of test_cuda_simulated.py passes under NUMBA_ENABLE_CUDASIM, which Numba reads at import."""
+    if tests == "jax":
+        pytest.importorskip("cuda.core")
+        pytest.importorskip("jax")
+    file = Path(__file__).with_name("test_cuda_simulated.py")
+    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-skips", "-k", tests, file]
+    environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"\d passed", done.stdout), done.stdout
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,14 @@
-"""The kernels of the cuda backend, and the trainer on it, in Numba's simulator, on host memory and in small blocks."""
+"""The kernels of the cuda backend, and the trainer on it, in Numba's simulator, on host memory and in small blocks.
+
+test_cuda_code.py runs this file, in a process whose environment has NUMBA_ENABLE_CUDASIM=1.
+"""
 
 from __future__ import annotations
 
 import copy
 import ctypes
 import importlib.util
-import os
 import pickle
-import re
-import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
@@ -28,7 +28,6 @@ from cuda_cases import (
     TRAINED,
     assert_same,
     assert_trains_as_on_cpu,
-    in_simulator,
     network,
     sample,
     samples,
@@ -52,16 +51,7 @@ from fastact.backends.cuda import (
 )
 from fastact.softmax import softmax
 
-
-def test_simulator() -> None:
-    """Run the tests below under NUMBA_ENABLE_CUDASIM, which Numba reads at import."""
-    if compiling.SIMULATED:
-        pytest.skip("this is that process")
-    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
-    environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"\d\d passed", done.stdout), done.stdout
+assert compiling.SIMULATED, "run test_cuda_code.py, or set NUMBA_ENABLE_CUDASIM=1"
 
 
 class Simulated:
@@ -195,7 +185,6 @@ THREADS = 8
 BLOCK = THREADS * elementwise_kernels.PER_THREAD
 
 
-@in_simulator
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.parametrize("n", [0, 1, 7, 8, 9, BLOCK - 9, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 12])
 def test_simulated_sizes(n: int) -> None:
@@ -206,7 +195,6 @@ def test_simulated_sizes(n: int) -> None:
     assert guarded[0] == guarded[-1] == 55
 
 
-@in_simulator
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
 @pytest.mark.parametrize("n", [1, 3, 4, 33, 8 * THREADS - 1, 8 * THREADS, 8 * THREADS + 33])
@@ -226,7 +214,6 @@ def test_simulated_halves(n: int, dtype: type) -> None:
     )
 
 
-@in_simulator
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.parametrize("dtype", ["f4", "f2"])
 def test_simulated_several_results(dtype: str) -> None:
@@ -316,7 +303,6 @@ def assert_loss_as_on_cpu(
 TOLERANCES = {"f8": 1e-13, "f4": 2e-6, "f2": 4e-3}
 
 
-@in_simulator
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 @pytest.mark.parametrize(
@@ -340,7 +326,6 @@ def test_simulated_cross_entropy(shape: tuple[int, ...], axis: int, options: Any
         assert_loss_as_on_cpu(fa.cross_entropy, x.astype(dtype), wanted, **given)
 
 
-@in_simulator
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 @pytest.mark.parametrize("weight", [None, [0.5, 2, 0, 1, 1.5]], ids=str)
@@ -360,7 +345,6 @@ def test_simulated_nll_loss(weight: Any, reduction: str) -> None:
             fa.nll_loss(Simulated(x), Simulated(targets.astype(np.uint64)), axis=1)
 
 
-@in_simulator
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 @pytest.mark.parametrize("n", [0, 1, 7])
@@ -376,7 +360,6 @@ def test_simulated_elementwise_losses(loss: Any, n: int, reduction: str) -> None
         assert_loss_as_on_cpu(loss, x, target[:1].astype("f4"), **options)
 
 
-@in_simulator
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.parametrize("dtype", TOLERANCES)
 def test_simulated_numbers_beside_arrays(dtype: str) -> None:
@@ -442,13 +425,11 @@ class HostArray(np.ndarray):
 HostArray.__module__ = "numba.simulated"
 
 
-@in_simulator
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
 def test_simulated_jax(monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
     """Arrays of JAX are read in order with its stream and never written; results are its own."""
-    pytest.importorskip("cuda.core")
-    jax = pytest.importorskip("jax")
+    jax = importlib.import_module("jax")
     streams, waits = [], []
 
     class Array:
@@ -555,7 +536,6 @@ class FakeCuda:
         return SimpleNamespace(id=0)
 
 
-@in_simulator
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.parametrize("layout", ["contiguous", "strided", "broadcast", "swapped", "several results", "memory map"])
 def test_simulated_chunks(monkeypatch: pytest.MonkeyPatch, tmp_path: Any, layout: str) -> None:
@@ -599,7 +579,6 @@ def test_simulated_chunks(monkeypatch: pytest.MonkeyPatch, tmp_path: Any, layout
         assert FakeCuda.allocated == allocated  # the slots are used again
 
 
-@in_simulator
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.parametrize("function", [fa.softmax, fa.log_softmax, fa.logsumexp, fa.sparsemax], ids=lambda f: f.name)
 def test_simulated_chunks_of_rows(monkeypatch: pytest.MonkeyPatch, function: Any) -> None:
@@ -617,7 +596,6 @@ def test_simulated_chunks_of_rows(monkeypatch: pytest.MonkeyPatch, function: Any
         np.testing.assert_allclose(out, function.backward(g, last, axis=axis), rtol=2e-5, atol=1e-6)
 
 
-@in_simulator
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_simulated_layouts(layout: str) -> None:
@@ -632,7 +610,6 @@ def test_simulated_layouts(layout: str) -> None:
         assert_same(x, expected)
 
 
-@in_simulator
 @pytest.mark.usefixtures("simulator")
 def test_simulated_array_parameters() -> None:
     x = np.linspace(-9, 9, 48, dtype=np.float32).reshape(2, 6, 4)
@@ -643,7 +620,6 @@ def test_simulated_array_parameters() -> None:
     assert_same(on_simulator(fa.leaky_relu, x, 0.5, out=out), np.stack([fa.leaky_relu(x, 0.5)] * 3))
 
 
-@in_simulator
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.parametrize("dtype", ["bool", "int8", "uint16", "int64", "float16", "float64"])
 def test_simulated_dtypes(dtype: str) -> None:
@@ -653,7 +629,6 @@ def test_simulated_dtypes(dtype: str) -> None:
     assert_same(on_simulator(fa.leaky_relu, x, 0.1, dtype="float32"), fa.leaky_relu(x, 0.1, dtype="float32"))
 
 
-@in_simulator
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.parametrize("shift", [-1, 1, 7])
 def test_simulated_overlap(shift: int) -> None:
@@ -687,7 +662,6 @@ ROW_SHAPES = [
 ]  # fmt: skip
 
 
-@in_simulator
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.parametrize(("shape", "axis"), ROW_SHAPES, ids=str)
 @pytest.mark.parametrize(
@@ -715,7 +689,6 @@ def test_simulated_softmax(function: Any, shape: tuple[int, ...], axis: Any) -> 
         assert_same(x, y)
 
 
-@in_simulator
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.parametrize(
     "options", ["where", "where of a row", "causal", "lengths", "temperature", "temperatures", "all", "none"]
@@ -749,7 +722,6 @@ def test_simulated_softmax_options(function: Any, shape: tuple[int, ...], axis: 
     np.testing.assert_allclose(over_axes(function, *operands, axis=axis, **given), wanted, rtol=1e-11, atol=1e-14)
 
 
-@in_simulator
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.parametrize(
     ("dtype", "result"), [("f2", None), ("f2", "f4"), ("f4", "f2"), ("f4", "f8"), ("i2", None), ("?", None)]
@@ -767,7 +739,6 @@ def test_simulated_softmax_dtypes(function: Any, shape: tuple[int, ...], dtype: 
         assert slope.dtype == y.dtype
 
 
-@in_simulator
 def test_simulated_bfloat16() -> None:
     """Every bit pattern there, and rounding as ml_dtypes does it back."""
     half = np.arange(1 << 16, dtype=np.uint16)
@@ -782,7 +753,6 @@ def test_simulated_bfloat16() -> None:
     assert np.isnan(back.view(ml_dtypes.bfloat16)[np.isnan(values)]).all()
 
 
-@in_simulator
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.parametrize("rise", [1e-3, 0.02, 0.5, -0.02])
 @pytest.mark.parametrize("function", [fa.softmax, fa.log_softmax, fa.logsumexp], ids=lambda f: f.name)
@@ -796,7 +766,6 @@ def test_simulated_rising_rows(function: Any, rise: float) -> None:
         assert ulps(over_axes(function, np.repeat(x, count, 0))[:1], wanted[function.name]) <= 2.5
 
 
-@in_simulator
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.parametrize("n", [3, 20])
 def test_simulated_row_specials(n: int) -> None:
@@ -808,7 +777,6 @@ def test_simulated_row_specials(n: int) -> None:
             np.testing.assert_allclose(over_axes(function, part), wanted, rtol=1e-6)
 
 
-@in_simulator
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("function", [fa.sparsemax, fa.entmax15], ids=lambda f: f.name)
@@ -822,7 +790,6 @@ def test_simulated_sparse_error(function: Any, dtype: str) -> None:
                 assert largest_error(y, exact(x, y, power)) <= function.max_ulp, name
 
 
-@in_simulator
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.parametrize("axis", [0, 1])
 @pytest.mark.parametrize("function", SPARSE, ids=lambda f: f.name)
@@ -835,7 +802,6 @@ def test_simulated_sparse_alone(function: Any, axis: int) -> None:
         assert_same(over_axes(function, x.take([i], 1 - axis), axis=axis), y.take([i], 1 - axis))
 
 
-@in_simulator
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.parametrize("shape", [(3, 5), (2, 21)], ids=str)
 @pytest.mark.parametrize("function", SPARSE, ids=lambda f: f.name)
@@ -853,7 +819,6 @@ def test_simulated_sparse_does_not_read(function: Any, shape: tuple[int, ...]) -
         np.testing.assert_allclose(over_axes(function, *operands, out=out), wanted, atol=1e-15)
 
 
-@in_simulator
 @pytest.mark.usefixtures("simulator")
 def test_simulated_errors() -> None:
     x = np.ones((2, 3), np.float32)
@@ -896,7 +861,6 @@ def host_cupy(simulator: None, monkeypatch: pytest.MonkeyPatch) -> Any:
     return simulated_cupy
 
 
-@in_simulator
 def test_simulated_libraries_do_not_mix(host_cupy: Any) -> None:
     x = np.ones((2, 3), np.float32)
     one, other, classes = Simulated(x), host_cupy.asarray(x), Simulated(np.array([0, 1]))
@@ -911,7 +875,6 @@ def test_simulated_libraries_do_not_mix(host_cupy: Any) -> None:
             call()
 
 
-@in_simulator
 @pytest.mark.parametrize("dtype", ["f2", "f4", "i2"])
 def test_simulated_calls_once_more(host_cupy: Any, dtype: str) -> None:
     """A call of the same kind has its own numbers, arrays, memory and layout; what is known is used where it holds."""
@@ -947,14 +910,12 @@ def test_simulated_calls_once_more(host_cupy: Any, dtype: str) -> None:
         fa.relu(x, out=host_cupy.zeros((1, 8), dtype))
 
 
-@in_simulator
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("kind", TRAINED, ids=lambda kind: kind[1])
 def test_simulated_training(host_cupy: Any, kind: Any, dtype: str) -> None:
     assert_trains_as_on_cpu(host_cupy, kind, dtype, 6)
 
 
-@in_simulator
 @pytest.mark.parametrize("kind", TRAINED[:2], ids=lambda kind: kind[1])
 def test_simulated_training_waits_once_an_epoch(host_cupy: Any, kind: Any) -> None:
     """However many batches it has."""
@@ -967,7 +928,6 @@ def test_simulated_training_waits_once_an_epoch(host_cupy: Any, kind: Any) -> No
     assert waits[0] == waits[1]
 
 
-@in_simulator
 def test_simulated_trainer_moves_between_sides(host_cupy: Any, tmp_path: Any) -> None:
     """Copies stay on the device, a file has none, and training goes on alike on either."""
     kind, (x, y) = TRAINED[0], samples("cross_entropy", 3)
@@ -988,7 +948,6 @@ def test_simulated_trainer_moves_between_sides(host_cupy: Any, tmp_path: Any) ->
     assert model.layers[0].bias.host.tolist() == [1, 2, 3, 4]
 
 
-@in_simulator
 def test_simulated_trainer_checks_data_where_it_is(host_cupy: Any) -> None:
     """With the messages of the CPU, and without a copy to the host."""
     kind, (x, y) = TRAINED[0], samples("cross_entropy", 3)
@@ -1011,7 +970,6 @@ def test_simulated_trainer_checks_data_where_it_is(host_cupy: Any) -> None:
     assert_same(model.forward(x), before)
 
 
-@in_simulator
 @pytest.mark.usefixtures("host_cupy")
 def test_simulated_trainer_diverges_back_to_the_epoch_before() -> None:
     x, y = samples("mse", 2)
