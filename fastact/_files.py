@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from math import prod
 from os import PathLike
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -105,7 +105,7 @@ _HEADER = re.compile(
 )
 
 
-def npy_header(file: BinaryIO) -> NpyHeader:
+def npy_header(file: IO[bytes]) -> NpyHeader:
     """Read the header of a .npy file: bounded, without evaluating it; ValueError if it is none, or no plain array's.
 
     NumPy's own reader evaluates it as Python, which raises errors of many kinds and takes dimensions of any size.

@@ -7,8 +7,10 @@ import json
 import os
 import pickle
 import re
+import struct
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +25,7 @@ from numpy.typing import NDArray
 
 import fastact as fa
 from fastact import _registry
+from fastact.mlp import archive
 
 XOR = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
 DUPLICATES = [copy.copy, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))]
@@ -501,9 +504,9 @@ def test_anyone_can_read_the_file_without_pickle(tmp_path: Path) -> None:
     model = trained()
     model.save(tmp_path / "model")
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
-    with np.load(tmp_path / "model", allow_pickle=False) as archive:
-        assert np.array_equal(archive["weights_1"], model.layers[1].weights)
-        header = json.loads(archive["header"].tobytes())
+    with np.load(tmp_path / "model", allow_pickle=False) as arrays:
+        assert np.array_equal(arrays["weights_1"], model.layers[1].weights)
+        header = json.loads(arrays["header"].tobytes())
     assert header["format"] == "fastact.mlp"
     assert header["settings"]["layer_sizes"] == [4, 8, 3]
 
@@ -533,8 +536,8 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> Non
 
 def rewritten(path: Path, header: dict[str, Any] | None = None, **arrays: Any) -> Path:
     """A copy of the model file with parts replaced, or left out where None."""
-    with np.load(path) as archive:
-        parts = {**archive, **arrays}
+    with np.load(path) as saved:
+        parts = {**saved, **arrays}
     if header is not None:
         text = json.dumps({**json.loads(parts["header"].tobytes()), **header})
         parts["header"] = np.frombuffer(text.encode(), np.uint8)
@@ -553,6 +556,10 @@ def settings(**changes: Any) -> dict[str, Any]:
         (lambda path: path.write_text("epoch,loss\n1,0.5\n"), "no .npz archive"),
         (lambda path: path.write_bytes(path.read_bytes()[:-200]), "cut short"),
         (lambda path: path.write_bytes(pickle.dumps({"weights": 1})), "no .npz archive"),
+        (
+            lambda path: path.write_bytes(re.sub(b"(?s)(PK\3\4.{24})..", b"\\1\xff\xff", path.read_bytes())),
+            "damaged",  # the members start behind the end
+        ),
         (lambda path: np.savez(path, x=np.ones(3)), "not a fastact model.*header"),
         (lambda path: np.savez(path, header=np.array([{}])), "Python objects"),
         (lambda path: np.savez(path, header=np.frombuffer(b"{]", np.uint8)), "not a fastact model"),
@@ -628,6 +635,32 @@ def test_a_file_of_many_gigabytes_is_read_in_its_wider_form(tmp_path: Path, monk
         model.save(tmp_path / "model")
     assert b"PK\6\6" in (tmp_path / "model").read_bytes()
     assert np.array_equal(fa.MLP.load(tmp_path / "model").parameters, model.parameters)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_arrays_are_read_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: Any) -> None:
+    path, model = tmp_path / "model.npz", fa.MLP((4, 400, 3), seed=1)
+    model.save(path)
+    weights = model.layers[0].weights
+    rewritten(path, weights_0=np.asarray(weights, order=order))
+    monkeypatch.setattr(archive, "PIECE", 500)  # the list of members has 400 bytes, this array 6400
+    assert np.array_equal(fa.MLP.load(path).parameters, model.parameters)
+    path.write_bytes(path.read_bytes().replace(weights.tobytes(order)[-32:], bytes(32)))
+    with pytest.raises(ValueError, match="CRC"):
+        fa.MLP.load(path)
+
+
+def test_a_long_list_of_members_is_refused_in_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, entries = tmp_path / "model", (b"PK\1\2" + bytes(42)) * 2**14
+    path.write_bytes(entries + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(entries), 0, 0))
+    monkeypatch.setattr(archive, "PIECE", 2**14)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="directory"):
+            fa.MLP.load(path)
+        assert tracemalloc.get_traced_memory()[1] < len(entries)  # ten times that for all of them
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_compressed_file_is_refused(tmp_path: Path) -> None:
@@ -728,8 +761,8 @@ def test_the_device_is_the_cpu_unless_said_and_stands_in_no_file(tmp_path: Path)
     assert model.device == classifier().device == "cpu"
     assert "device='cpu'" in repr(model)
     model.save(tmp_path / "model")
-    with np.load(tmp_path / "model") as archive:
-        assert b"device" not in archive["header"].tobytes()
+    with np.load(tmp_path / "model") as arrays:
+        assert b"device" not in arrays["header"].tobytes()
     with pytest.raises(ValueError, match=r"^unknown device 'gpu'"):
         fa.MLP.load(tmp_path / "model", device="gpu")
 

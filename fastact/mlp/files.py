@@ -1,7 +1,7 @@
 """The model file: one .npz without pickle, holding arrays and a JSON header, written all or nothing.
 
-`write` refuses what `read` would refuse, before it writes anything: both call `_check`. archive.py reads the .npz
-itself. A change of the format raises `VERSION`; `read` then says so for every other version.
+`write` refuses what `read` would refuse, before it writes anything: both call `_check`. archive.py reads the .npz.
+A change of the format raises `VERSION`; `read` then says so for every other version.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ def read(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArray[A
             text = members.pop("header", None)
             if text is None or text.header.dtype != np.uint8 or len(text.header.shape) != 1:
                 raise ValueError("not a fastact model (it has no header)")
-            header = _parsed(archive.read(file, text).tobytes())
+            header = _parsed(archive.read(text).tobytes())
             _check(header, {name: (member.header.shape, member.header.dtype) for name, member in members.items()})
-            arrays = {name: archive.read(file, member) for name, member in members.items()}
+            arrays = {name: archive.read(member) for name, member in members.items()}
             for name, array in arrays.items():
                 _check_finite(name, array)
         except ValueError as error:
