@@ -232,7 +232,6 @@ def test_simulated_several_results(dtype: str) -> None:
     assert_same(on_simulator(fa.relu.with_bias, value, row), fa.relu.with_bias(value, row))
 
 
-@in_simulator
 @pytest.mark.parametrize("axis", [0, -1])
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i4"])
 @pytest.mark.parametrize("shape", [(4, 6), (2, 5, 2), (0, 2), (2, 0)], ids=str)
@@ -257,7 +256,6 @@ def test_simulated_glu(host_cupy: Any, shape: tuple[int, ...], dtype: str, axis:
     assert host_cupy.ndarray.waits == waits
 
 
-@in_simulator
 def test_simulated_glu_of_wrong_arguments(host_cupy: Any) -> None:
     host = np.ones((2, 4), np.float32)
     x, half, odd = (host_cupy.asarray(each) for each in (host, host[:, :2], host[:, :3]))
@@ -386,7 +384,6 @@ def test_simulated_numbers_beside_arrays(dtype: str) -> None:
             np.testing.assert_allclose(found, wanted, rtol=TOLERANCES[dtype])
 
 
-@in_simulator
 @pytest.mark.usefixtures("simulator")
 def test_simulated_losses_of_wrong_arguments() -> None:
     x, classes = np.zeros((3, 4), np.float32), np.array([0, 1, 2])
