@@ -290,7 +290,7 @@ def _gate_slope(g, negative, w, w_low, q, error, f, k):
 
     T is the slope at -b in silu's kin: e**-b * (1 + e**-b - a) / (1 + e**-b)**2, a being b times the derivative of the
     gate's argument, w + w_low = a * q. Where w > 1 / 2, v is exact. Two of the three factors of 2**k are its third
-    root, so that none is out of range.
+    root, so that none is out of range. T over the third root may be above 1: g takes the rest of 2**k first.
     """
     one = like(1.0, w)
     v = one - w
@@ -298,7 +298,7 @@ def _gate_slope(g, negative, w, w_low, q, error, f, k):
     third, rest = _third_powers(k)
     q = q * third
     tail = fma(q, v, q * fma(v, f, fma(v_low, f, v_low)))
-    return where(negative, g * tail * third * rest, g * (one - tail * third * rest))
+    return where(negative, g * rest * tail * third, g * (one - third * (rest * tail)))
 
 
 @scalar
