@@ -411,6 +411,7 @@ def decay_tables(
 def gelu_steepness(dtype: type, steep: mpf, third: mpf, square: mpf, places: int, root: mpf) -> None:
     """Prints _LESS_SQUARE, so that t = b**2 + square - less is b**2 + third but for a low part, and what makes
     steep * (b**2 + third) of it: _STEEP * t + (_STEEP_LOW * t + _THIRD_LOW), the second term all but 0 at the root.
+    _STEEP_ITSELF is for the low part of t.
     """
     less = mpmath.nint((square - third) * 2**places) / 2**places
     low, t = third - (square - less), root * root + square - less
@@ -423,6 +424,7 @@ def gelu_steepness(dtype: type, steep: mpf, third: mpf, square: mpf, places: int
         constant = mpf(float(dtype(float(exact))))
         best = min(best or (mpf(1), slope, constant), (abs(constant - exact), slope, constant))
     _, slope, constant = best
+    print(f"_STEEP_ITSELF, {dtype.__name__}: {float(dtype(float(steep)))!r}")
     print(f"_LESS_SQUARE, _STEEP, {dtype.__name__}: {float(less)!r}, {float(high)!r}")
     print(f"_STEEP_LOW, _THIRD_LOW, {dtype.__name__}: {float(slope)!r}, {float(constant)!r}")
 
@@ -446,7 +448,7 @@ def gate_tables() -> None:
     root = mpmath.findroot(lambda b: 1 + mpmath.exp(-argument(b)) - steepness(b), mpf("0.75"))
     parts("_GELU_ROOT", argument(root) / cube)
     less = []
-    for dtype, places, more in ((np.float32, 16, 16), (np.float64, 40, 46)):
+    for dtype, places, more in ((np.float32, 16, 16), (np.float64, 40, 43)):
         high = mpf(round(square * 2**places)) / 2**places
         low = mpf(float(dtype(float(square - high))))
         at_root = mpf(float(dtype(float(root * low))))

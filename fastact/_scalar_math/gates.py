@@ -90,12 +90,14 @@ _SQUARE_LOW = constant(-1.081747996067861e-06, -4.476792661527933e-13)
 _SQUARE_LOW_AT_ROOT = constant(-8.139736564771738e-07, -3.368613772410398e-13)  # _SQUARE_LOW times the slope's root
 _GELU_END = constant(11.0, 22.0)
 _GELU_SLOPE_END = constant(13.7, 27.3)
-#: b times the argument's slope is 3 * cube * b * (b**2 + third), or b * (steep * t + (steep_low * t + third_low)) with
-#: t = b**2 + _SQUARE - _LESS_SQUARE: the second term is all but 0 at the root. As for silu, with the argument / cube.
-_LESS_SQUARE = constant(14.90924072265625, 14.90924000149137)  # with few bits, too
-_STEEP = constant(0.21406443417072296, 0.21406444881780068)
-_STEEP_LOW = constant(1.4648529500504992e-08, 6.753639406364775e-17)
-_THIRD_LOW = constant(-7.719957295648783e-08, -5.096710397097759e-16)
+#: b times the argument's slope is steep_itself * b * (b**2 + third). With t = b**2 + _SQUARE - _LESS_SQUARE that is
+#: b * (steep * t + (steep_low * t + third_low)), whose second term is all but 0 at the root. As for silu, with the
+#: argument / cube.
+_STEEP_ITSELF = constant(0.21406444907188416, 0.21406444881780073)
+_LESS_SQUARE = constant(14.90924072265625, 14.909240001491412)  # with few bits, too
+_STEEP = constant(0.21406443417072296, 0.21406444881780182)
+_STEEP_LOW = constant(1.4648529500504992e-08, -1.0704422061771415e-15)
+_THIRD_LOW = constant(-7.719957295648783e-08, 8.61644530580894e-15)
 _GELU_ROOT = constant(17.253984451293945, 17.253984196784398)
 _GELU_OFFSET = constant(2.174196243286133, 2.174197859262648)
 _GELU_DECAY = constant(1.1678208112716675, 1.1678208476590677)
@@ -300,7 +302,7 @@ def _gate_slope(g, negative, w, w_low, q, error, f, k):
     third, rest = _third_powers(k)
     q = q * third
     tail = fma(q, v, q * fma(v, f, fma(v_low, f, v_low)))
-    return where(negative, g * rest * tail * third, g * (one - third * (rest * tail)))
+    return where(negative, g * rest * tail * third, g * (one - rest * tail * third))
 
 
 @scalar
@@ -444,8 +446,8 @@ def _gelu_tanh_slope_times_scalar(g, x):
     q, error = _gate(u, _gelu_power(k))
     t, steep = square - _LESS_SQUARE(x), b * _STEEP(x)
     a, steep_low = steep * t, fma(b, _STEEP(x), -steep)
-    a_low = fma(steep, square_low, fma(steep_low, t, fma(steep, t, -a)))
-    a_low = fma(b, fma(_STEEP_LOW(x), t, _THIRD_LOW(x)), a_low)
+    low = fma(_STEEP_ITSELF(x), square_low, fma(_STEEP_LOW(x), t, _THIRD_LOW(x)))
+    a_low = fma(b, low, fma(steep_low, t, fma(steep, t, -a)))
     w = a * q
     f = fma(_GELU_DECAY(x), u, _GELU_DECAY(x) - like(1.0, x))
     return _gate_slope(g, x < like(0.0, x), w, fma(a_low, q, fma(a, q, -w)), q, error, f, k)
