@@ -1,12 +1,13 @@
 """The errors of fastact and of its peers, in units in the last place (ULP), over every float32 number there is.
 
 The exact results are tests/reference.py's: float64 for the 2**32 inputs, and mpmath for the worst of them, for those
-that the bound excludes and beside interior zeros, where float64 is not exact enough. Float64 is measured on a sample by
-mpmath, float16 and bfloat16 on all of their 65,536 numbers. The results are kept in docs/accuracy.json, so that
-functions can be measured one at a time; docs/accuracy.md is made of them.
+that the bound excludes and beside interior zeros, where float64 is not exact enough. Float64 is searched for the worst
+inputs by mpmath, float16 and bfloat16 are measured on all of their 65,536 numbers. The results are kept in
+docs/accuracy.json, so that functions and dtypes can be measured one at a time; docs/accuracy.md is made of them.
 
     python benchmarks/accuracy.py                            # every function, 2**32 inputs each: an hour or two
     python benchmarks/accuracy.py gelu mish                  # these two, and the tables again
+    python benchmarks/accuracy.py --dtypes float64           # the rest stays as it was measured before
     python benchmarks/accuracy.py gelu --step 1001           # every 1001st bit pattern; only prints
     python benchmarks/accuracy.py --peers --step 61          # torch, jax, scipy and onnxruntime beside fastact
 """
@@ -18,7 +19,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
 from multiprocessing import get_context
@@ -31,7 +32,7 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
 
 from report import provenance  # noqa: E402
-from subject import BLOCK, PARTS, Subject, bound  # noqa: E402
+from subject import BLOCK, LANDMARKS, PARTS, Subject, bound  # noqa: E402
 from ulp import around, stratified  # noqa: E402
 
 from fastact.bench import cases, peers  # noqa: E402
@@ -45,6 +46,8 @@ MEASURED = ("torch", "jax", "scipy", "onnxruntime")
 TASK = 64
 #: Floats on each side of an interior zero that mpmath measures, and inputs at most that it measures elsewhere.
 BESIDE_ZERO, RECHECKED = 2000, 3000
+#: The search in float64: inputs to begin with, rounds, inputs from which each goes on, and neighbours of each of them.
+BEGIN, ROUNDS, KEPT, NEIGHBOURS = 8192, 40, 50, 20
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -113,12 +116,34 @@ def measure(key: tuple[Any, ...], step: int, pool: ProcessPoolExecutor) -> dict[
     }  # fmt: skip
 
 
-def other_dtypes(name: str, part: str) -> dict[str, float]:
-    """The largest errors in float64, on a sample, and in float16 and bfloat16, of all their numbers."""
+def search(subject: Subject) -> tuple[float, float, int]:
+    """The largest error in float64 found, its input, and the number of inputs looked at.
+
+    Begins with a sample, zeros, powers of two, and where formulas change, all with their neighbours. Goes on from the
+    worst so far, at distances of one ULP to about their own size, all equally likely on a logarithmic scale.
+    """
+    random, powers = np.random.default_rng(8), np.ldexp(1.0, np.arange(-1074, 1024, 8))
+    beside = [around(np.float64, zero, 1000, 1000) for zero in subject.zeros]
+    ordinary = np.ldexp(1.0, np.arange(-12, 11))
+    x = stratified(np.float64, BEGIN, seed=8, landmarks=[*LANDMARKS, *powers, *ordinary])
+    x = np.concatenate([x, *beside])
+    error, looked = subject.error(x), x.size
+    for _ in range(ROUNDS):
+        worst = np.argsort(-error, kind="stable")[:KEPT]
+        x, error = x[worst], error[worst]
+        steps = np.exp2(random.uniform(0, 52, (NEIGHBOURS, x.size))) * random.choice([-1, 1], (NEIGHBOURS, x.size))
+        near = (x.view(np.int64) + steps.astype(np.int64)).ravel().view(float)
+        near = np.setdiff1d(near[np.isfinite(near)], x)
+        x, error, looked = np.append(x, near), np.append(error, subject.error(near)), looked + near.size
+    i = int(error.argmax())
+    return float(error[i]), float(x[i]), looked
+
+
+def other_dtypes(name: str, part: str, dtypes: Iterable[str]) -> dict[str, float]:
+    """The largest errors in those of these dtypes that are not float32; float16 and bfloat16 of all their numbers."""
     subject, found = Subject(name, part), {}
-    beside = [around(np.float64, zero, 100) for zero in subject.zeros]
-    x = np.concatenate([stratified(np.float64, 4096, seed=8), *beside])
-    found["float64"] = float(subject.error(x).max())
+    if "float64" in dtypes:
+        found["float64"], found["float64_at"], found["float64_count"] = search(subject)
     patterns = np.arange(1 << 16, dtype=np.uint16)
     halves = [patterns.view(np.float16)]
     try:
@@ -128,9 +153,10 @@ def other_dtypes(name: str, part: str) -> dict[str, float]:
     except ImportError:
         print("ml_dtypes is not installed; bfloat16 is left out")
     for x in halves:
-        with np.errstate(invalid="ignore"):
-            x = x[np.isfinite(x)]
-        found[x.dtype.name] = float(subject.near_error(x).max())
+        if x.dtype.name in dtypes:
+            with np.errstate(invalid="ignore"):
+                x = x[np.isfinite(x)]
+            found[x.dtype.name] = float(subject.near_error(x).max())
     return found
 
 
@@ -145,12 +171,15 @@ def document(results: dict[str, Any]) -> str:
         "",
         "Generated by `python benchmarks/accuracy.py`; do not edit. Errors in units in the last place (ULP) of the",
         "exact result; a subnormal result's unit is the smallest subnormal. Half an ULP is rounding's own. float32:",
-        "every finite number, or as many as the column of inputs says; float64: a stratified sample by mpmath, and the",
-        "neighbours of interior zeros; float16 and bfloat16: all numbers.",
+        "every finite number, or as many as the column of inputs says; float16 and bfloat16: all numbers. float64 is",
+        "sampled: the figure is the worst of some 50,000 inputs at which a search looked, so there may be worse ones.",
+        "It begins with numbers of all sizes, beside interior zeros and powers of two, and where formulas change, and",
+        "goes on around the worst; the exact results are mpmath's.",
         "",
         f"{results['provenance']}.",
         "",
-        "| function | part | float32: largest | at x | mean | share over 0.5 | inputs | float64 | float16 | bfloat16 |",
+        "| function | part | float32: largest | at x | mean | share over 0.5 | inputs | float64, sampled | float16 | "
+        "bfloat16 |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for key, row in sorted(results["fastact"].items()):
@@ -191,14 +220,16 @@ def store(update: Callable[[dict[str, Any]], None]) -> None:
 def run_fastact(names: list[str], options: argparse.Namespace, pool: ProcessPoolExecutor) -> None:
     for name in names:
         for part in options.part:
-            row = measure((name, part, tuple(options.parameters)), options.step, pool)
+            row: dict[str, Any] = {}
+            if "float32" in options.dtypes:
+                row |= measure((name, part, tuple(options.parameters)), options.step, pool)
             if not options.parameters:
-                row |= other_dtypes(name, part)
+                row |= other_dtypes(name, part, options.dtypes)
             print(f"{name:16s} {part:10s}", json.dumps(row), flush=True)
             if options.step <= 16 and not options.parameters:
                 store(
                     lambda results, key=f"{name} {part}", row=row: (
-                        results["fastact"].update({key: row}), results.update(provenance=provenance()),
+                        results["fastact"].setdefault(key, {}).update(row), results.update(provenance=provenance()),
                     )
                 )  # fmt: skip
 
@@ -226,6 +257,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="functions; all if none is named")
     parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS)
+    dtypes = ("float32", *KINDS)
+    parser.add_argument("--dtypes", nargs="+", choices=dtypes, default=dtypes, help="others keep their stored figures")
     parser.add_argument("--step", type=int, default=1, help="every STEP-th bit pattern; up to 16, the result is stored")
     parser.add_argument("--parameters", type=float, nargs="+", default=[], help="instead of the defaults")
     parser.add_argument("--processes", type=int, default=os.cpu_count())

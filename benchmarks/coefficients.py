@@ -392,20 +392,48 @@ def telu_bend(root: mpf, square: mpf) -> Function:
     return f
 
 
-def decay_tables(name: str, factor: mpf, argument: mpf, *bits: int) -> None:
-    """Prints what makes e**-argument at the root of a slope: 1 / 4 of the decay, e**(factor * offset)."""
+def decay_tables(
+    name: str, factor: mpf, argument: mpf, bits: tuple[int, int], reach: int = 4,
+    less: tuple[Any, Any] = (0, 0), steps: tuple[int, int] = (0, 0),
+) -> None:  # fmt: skip
+    """Prints what makes e**-argument at the root of a slope: 1 / 4 of the decay, e**(factor * (offset - less)).
+
+    The offset is so many steps from the nearest one, of those in reach from there the one with the least low part.
+    """
     near = (2 * mpmath.log(2) - argument) / factor
-    for dtype, places in zip((np.float32, np.float64), bits, strict=True):
-        offset, decay = almost_exact(lambda y: mpmath.exp(factor * y), near, dtype, places, 4)
-        low = float(mpmath.exp(factor * offset) / decay - 1)
+    for dtype, places, taken, step in zip((np.float32, np.float64), bits, less, steps, strict=True):
+        f = lambda y, taken=taken: mpmath.exp(factor * (y - taken))  # noqa: E731
+        offset, decay = almost_exact(f, float(near + taken) + step / 2**places, dtype, places, reach)
+        low = float(dtype(float(f(offset) / decay - 1)))
         print(f"{name}_OFFSET, _DECAY, _DECAY_LOW, {dtype.__name__}: {float(offset)!r}, {float(decay)!r}, {low!r}")
+
+
+def gelu_steepness(dtype: type, steep: mpf, third: mpf, square: mpf, places: int, root: mpf) -> None:
+    """Prints _LESS_SQUARE, so that t = b**2 + square - less is b**2 + third but for a low part, and what makes
+    steep * (b**2 + third) of it: _STEEP * t + (_STEEP_LOW * t + _THIRD_LOW), the second term all but 0 at the root.
+    _STEEP_ITSELF is for the low part of t.
+    """
+    less = mpmath.nint((square - third) * 2**places) / 2**places
+    low, t = third - (square - less), root * root + square - less
+    high = mpf(float(dtype(float(steep * (1 + low / t)))))
+    first = dtype(float(steep - high))
+    best = None
+    for step in range(-2000, 2001):
+        slope = mpf(float(first + dtype(step) * np.spacing(first)))
+        exact = steep * low + (steep - high - slope) * t
+        constant = mpf(float(dtype(float(exact))))
+        best = min(best or (mpf(1), slope, constant), (abs(constant - exact), slope, constant))
+    _, slope, constant = best
+    print(f"_STEEP_ITSELF, {dtype.__name__}: {float(dtype(float(steep)))!r}")
+    print(f"_LESS_SQUARE, _STEEP, {dtype.__name__}: {float(less)!r}, {float(high)!r}")
+    print(f"_STEEP_LOW, _THIRD_LOW, {dtype.__name__}: {float(slope)!r}, {float(constant)!r}")
 
 
 def gate_tables() -> None:
     """The constants of silu, quick_gelu, gelu_tanh, mish and telu: roots of their slopes, and what is taken there."""
     root = mpmath.findroot(lambda b: 1 + mpmath.exp(-b) - b, mpf("1.28"))
     parts("_SILU_ROOT", root)
-    decay_tables("_SILU", mpf(1), root, 24, 53)
+    decay_tables("_SILU", mpf(1), root, (24, 53))
     quick = mpf("1.702")
     parts("_QUICK", quick)
     parts("_QUICK_LOG2_E", quick / mpmath.log(2))
@@ -417,11 +445,18 @@ def gate_tables() -> None:
     parts("_CUBE_LOG2_E", cube / mpmath.log(2))
     parts("_CUBE_LN2", mpmath.log(2) / cube)
     parts("_SQUARE", square, 16, 40)
-    parts("_STEEP", 3 * cube)
-    parts("_LESS_SQUARE", 2 * square / 3, 16, 40)
     root = mpmath.findroot(lambda b: 1 + mpmath.exp(-argument(b)) - steepness(b), mpf("0.75"))
     parts("_GELU_ROOT", argument(root) / cube)
-    decay_tables("_GELU", cube, argument(root), 19, 48)
+    less = []
+    for dtype, places, more in ((np.float32, 16, 16), (np.float64, 40, 43)):
+        high = mpf(round(square * 2**places)) / 2**places
+        low = mpf(float(dtype(float(square - high))))
+        at_root = mpf(float(dtype(float(root * low))))
+        less.append(at_root + root * (square - high - low))
+        print(f"_SQUARE_LOW_AT_ROOT, {dtype.__name__}: {float(at_root)!r}")
+        gelu_steepness(dtype, 3 * cube, square / 3, high, more, root)
+    # by trial: with these offsets the numbers beside the root come out best
+    decay_tables("_GELU", cube, argument(root), (19, 48), 0, (less[0], less[1]), (0, -3))
     # slope * (1 + c**2)**2 / y with c = 1 + y, y = e**-b
     root = mpmath.findroot(lambda b: (lambda c: (1 + c) * (1 + c * c) - 4 * b * c)(1 + mpmath.exp(-b)), mpf("1.19"))
     scale = mpmath.exp(root)

@@ -33,9 +33,9 @@ class Reference(NamedTuple):
     fast_slope: Function
     #: tuples of parameter values to test besides the defaults
     parameters: tuple[tuple[float, ...], ...] = ()
-    #: Where the slope, or the value, is 0 between other values, for the default parameters.
-    slope_zeros: tuple[float, ...] = ()
-    value_zeros: tuple[float, ...] = ()
+    #: Where the slope, or the value, is 0 between other values, for the default parameters: to 40 digits.
+    slope_zeros: tuple[Any, ...] = ()
+    value_zeros: tuple[Any, ...] = ()
     #: The derivative with respect to each parameter, in mpmath.
     parameter_slopes: Mapping[str, Function] = MappingProxyType({})
 
@@ -312,7 +312,7 @@ REFERENCES = {
         lambda x: mp.zero if x <= -3 else mp.one if x >= 3 else (2 * x + 3) / 6,
         lambda x: x * np.clip((x + 3) / 6, 0, 1),
         lambda x: np.where(x <= -3, 0, np.where(x >= 3, 1, (2 * x + 3) / 6)),
-        slope_zeros=(-1.5,),
+        slope_zeros=(mp.mpf(-1.5),),
     ),
     "softshrink": Reference(
         lambda x, c: x - c if x > c else x + c if x < -c else _zero_like(x), lambda x, c: mp.mpf(abs(x) > c),
@@ -346,7 +346,7 @@ REFERENCES = {
         lambda x, s, b: s * _positive(x) ** 2 + b, lambda x, s, b: 2 * s * _positive(x),
         _fast_star_relu, lambda x, s, b: 2 * s * np.maximum(x, 0),
         parameters=((1.0, 0.0), (0.0, 0.5), (-0.5, 2.0), (1e-30, 1.0), (3.0, -1e-3)),
-        value_zeros=(0.7071068,),
+        value_zeros=(mp.sqrt(0.5),),
         parameter_slopes={"scale": lambda x, s, b: _positive(x) ** 2, "bias": lambda x, s, b: mp.one},
     ),
     "step": Reference(
@@ -415,55 +415,55 @@ REFERENCES = {
     "silu": Reference(
         lambda x: x * _sigmoid(x), lambda x: _gated_slope(x, x, 1),
         lambda x: x * _fast_sigmoid(x), lambda x: _fast_gated_slope(x, x, 1),
-        slope_zeros=(-1.2784645,),
+        slope_zeros=(mp.mpf("-1.278464542761073795109358739022980155439"),),
     ),
     "swish": Reference(
         lambda x, b: x * _sigmoid(b * x), lambda x, b: _gated_slope(x, b * x, b),
         lambda x, b: x * _fast_sigmoid(b * x), lambda x, b: _fast_gated_slope(x, b * x, b),
         parameters=((0.0,), (-1.5,), (1e-3,), (3.0,)),
-        slope_zeros=(-1.2784645,),
+        slope_zeros=(mp.mpf("-1.278464542761073795109358739022980155439"),),
         parameter_slopes={"beta": lambda x, b: x * x * _sigmoid(b * x) * _sigmoid(-b * x)},
     ),
     "quick_gelu": Reference(
         lambda x: x * _sigmoid(mp.mpf("1.702") * x),
         lambda x: _gated_slope(x, mp.mpf("1.702") * x, mp.mpf("1.702")),
         lambda x: x * _fast_sigmoid(1.702 * x), lambda x: _fast_gated_slope(x, 1.702 * x, 1.702),
-        slope_zeros=(-0.7511543,),
+        slope_zeros=(mp.mpf("-0.7511542554412889512980956163472268833369"),),
     ),
     "gelu": Reference(
         lambda x: x * _normal(x), lambda x: _normal(x) + x * mp.npdf(x),
         lambda x: x * ndtr(x), lambda x: ndtr(x) + x * _fast_density(x),
-        slope_zeros=(-0.7517916,),
+        slope_zeros=(mp.mpf("-0.7517915246935644574579049467795240396645"),),
     ),
     "gelu_tanh": Reference(
         lambda x: x * _sigmoid(_gelu_u(x)), lambda x: _gated_slope(x, _gelu_u(x), _gelu_du(x)),
         lambda x: x * _fast_sigmoid(_fast_gelu_u(x)),
         lambda x: _fast_gated_slope(x, _fast_gelu_u(x), _fast_gelu_du(x)),
-        slope_zeros=(-0.7524614,),
+        slope_zeros=(mp.mpf("-0.7524614220710162584879544432889160906054"),),
     ),
     "mish": Reference(
         lambda x: x * mp.tanh(_softplus(x)),
         lambda x: mp.tanh(_softplus(x)) + x * mp.sech(_softplus(x)) ** 2 * _sigmoid(x),
         _fast_mish, _fast_mish_slope,
-        slope_zeros=(-1.1924312,),
+        slope_zeros=(mp.mpf("-1.192431214515495212137588340420739405601"),),
     ),
     "telu": Reference(
         lambda x: x * mp.tanh(_telu_e(x)),
         lambda x: mp.tanh(_telu_e(x)) + x * _telu_e(x) * mp.sech(_telu_e(x)) ** 2,
         lambda x: x * np.tanh(_fast_telu_e(x)), _fast_telu_slope,
-        slope_zeros=(-1.0788601,),
+        slope_zeros=(mp.mpf("-1.078860058464624056650667370172077476073"),),
     ),
     "serf": Reference(
         lambda x: x * mp.erf(_softplus(x)),
         lambda x: mp.erf(_softplus(x)) + x * _erf_slope(_softplus(x)) * _sigmoid(x),
         lambda x: x * erf(_fast_softplus(x)), _fast_serf_slope,
-        slope_zeros=(-1.19306,),
+        slope_zeros=(mp.mpf("-1.193059968928187966183286327136999079397"),),
     ),
     "snake": Reference(
         _snake, _snake_slope,
         lambda x, a: x + np.square(np.sin(a * x)) / a if a else x, _fast_snake_slope,
         parameters=((0.0,), (-1.5,), (1e-3,), (3.0,)),
-        slope_zeros=(-3.9269908, -0.7853982, 2.3561945),
+        slope_zeros=(-5 * mp.pi / 4, -mp.pi / 4, 3 * mp.pi / 4),
         parameter_slopes={"alpha": _snake_alpha},
     ),
 }  # fmt: skip

@@ -13,6 +13,12 @@ import fastact as fa
 PARTS = ("forward", "derivative")
 #: What the float64 references compute at a time: their temporaries then stay in the cache.
 BLOCK = 1 << 13
+#: Inputs where some function changes its formula, its sign of curvature, or its kind of result.
+LANDMARKS = [
+    0.0, 0.17, 0.2876, 0.3466, 0.41421, 0.6931, 0.7518, 0.7525, 0.8814, 1.0, 1.1924, 1.2785, 8.49, 9.01, 13.3, 14.17,
+    14.5, 16.6, 17.32, 17.4, 34.8, 36.7, 37.5, 38.4, 39.0, 44.0, 75.0, 87.34, 88.03, 88.723, 89.0, 92.2, 103.28, 103.98,
+    110.0, 112.0, 708.4, 709.78, 710.0, 714.6, 745.13, 752.0, 760.0, 1e3, 1e4,
+]  # fmt: skip
 
 
 def bound(name: str, part: str, dtype: Any) -> float:
@@ -32,7 +38,7 @@ class Subject:
         self.exact: Function = reference.value if forward else reference.slope
         self.fast: Function = reference.fast_value if forward else reference.fast_slope
         zeros = reference.value_zeros if forward else reference.slope_zeros
-        self.zeros = () if parameters else zeros
+        self.zeros = () if parameters else tuple(map(float, zeros))
 
     def parameters(self, dtype: Any) -> tuple[Any, ...]:
         """As the loop for a dtype has them: those for the half types compute in float32."""
@@ -44,7 +50,7 @@ class Subject:
         return self.operation(x, *self.parameters(x.dtype))
 
     def exactly(self, x: Array) -> tuple[Array, Array]:
-        """The exact results by mpmath, as float64 and what that lacks."""
+        """The exact results by mpmath, as float64 and what that lacks, in ULP of it."""
         parameters = [mp.mpf(float(p)) for p in self.parameters(x.dtype)]
         return of_mpmath(self.exact(mp.mpf(float(each)), *parameters) for each in x)
 

@@ -5,6 +5,7 @@ Shared by test_accuracy.py and benchmarks/accuracy.py. An ULP of a subnormal res
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -39,28 +40,32 @@ def quantum(exact: Array, kind: Format) -> Array:
 
 
 def ulps(result: Array, exact: Array, exact_low: Array | float = 0.0) -> Array:
-    """|result - (exact + exact_low)| in ULP of the result's format; exact is float64, exact_low what it lacks.
+    """|result - exact| in ULP of the result's format; exact is float64 and lacks exact_low, in ULP of itself.
 
-    A wrong NaN, a missing one and a wrong infinity are infinitely far off; an overflow that rounding asks for is not.
+    A wrong NaN and a missing one are infinitely far off. Infinity, and an exact result beyond it, counts as the power
+    of two at which it begins: overflow may come as much too early or too late as any other result may be wrong.
     """
     kind = FORMATS[result.dtype.name]
     value = result.astype(float)
     with np.errstate(all="ignore"):
-        error = np.abs((value - exact) - exact_low) / quantum(exact, kind)
-        halfway = 2.0**kind.largest * (2 - 2.0 ** (-kind.mantissa - 1))
-    special = np.flatnonzero(~(error < 1e300) | ~(np.abs(exact) < halfway))
-    v, e = value[special], exact[special]
-    overflow = np.isinf(v) & (np.abs(e) >= halfway) & (np.sign(v) == np.sign(e))
-    error[special] = np.where(overflow | (np.isnan(v) & np.isnan(e)), 0.0, np.inf)
+        unit = quantum(exact, kind)
+        error = np.abs((value - exact) / unit - exact_low * (quantum(exact, FORMATS["float64"]) / unit))
+    end = 2.0 ** (kind.largest - 1)  # of numbers divided by 4, which are finite
+    special = np.flatnonzero(~(np.maximum(np.abs(value), np.abs(exact)) / 4 < end))
+    v, e = (np.clip(each[special] / 4, -end, end) for each in (value, exact))
+    far = np.abs(v - e) / (unit[special] / 4)
+    nan = np.isnan(v) | np.isnan(e)
+    error[special] = np.where(nan, np.where(np.isnan(v) & np.isnan(e), 0.0, np.inf), far)
     return error
 
 
 def of_mpmath(exact: Iterable[Any]) -> tuple[Array, Array]:
-    """Numbers of mpmath as float64 and what that lacks."""
+    """Numbers of mpmath as float64 and what that lacks, in ULP of it: the difference itself may be below all floats."""
     numbers = list(exact)
-    high = np.array([float(number) for number in numbers])
-    low = [float(number - h) if np.isfinite(h) else 0.0 for number, h in zip(numbers, high, strict=True)]
-    return high, np.array(low)
+    high = [float(number) for number in numbers]
+    pairs = zip(numbers, high, strict=True)
+    low = [float((number - h) / math.ulp(h)) if math.isfinite(h) else 0.0 for number, h in pairs]
+    return np.array(high), np.array(low)
 
 
 def stratified(dtype: Any, n: int, seed: int, landmarks: Iterable[float] = ()) -> Array:
@@ -81,11 +86,12 @@ def stratified(dtype: Any, n: int, seed: int, landmarks: Iterable[float] = ()) -
     return x[np.isfinite(x)]
 
 
-def around(dtype: Any, x: float, count: int) -> Array:
-    """The `count` numbers of a dtype on each side of x."""
-    unsigned = f"i{np.dtype(dtype).itemsize}"
-    middle = np.array(x, dtype).view(unsigned)
-    return (middle + np.arange(-count, count + 1)).astype(unsigned).view(dtype)
+def around(dtype: Any, x: float, count: int, farther: int = 0) -> Array:
+    """The `count` numbers of a dtype on each side of x, and so many farther ones whose distances grow up to about x."""
+    signed = f"i{np.dtype(dtype).itemsize}"
+    steps = np.geomspace(count + 1, 2 ** FORMATS[np.dtype(dtype).name].mantissa, farther).astype(signed)
+    steps = np.concatenate([-steps, np.arange(-count, count + 1), steps])
+    return (np.array(x, dtype).view(signed) + steps).astype(signed).view(dtype)
 
 
 Function = Callable[..., Any]

@@ -244,11 +244,12 @@ def _squareplus_slope_times_scalar(g, x, b):
     unit = _power_below_root(b)
     inverse = reciprocal_power(unit)
     square = b * inverse * inverse
-    a = magnitude(x) * inverse
+    near = like(2.0**-32, x)  # a times this is finite where g / a**2 is not 0
+    a = magnitude(x) * (inverse * near)
     a = where(a > LARGEST(x), LARGEST(x), a)
-    p = leading_power(where(a > one, where(a > _LARGEST_POWER(x), _LARGEST_POWER(x), a), one))
+    p = leading_power(where(a > near, where(a > _LARGEST_POWER(x), _LARGEST_POWER(x), a), near))
     scale = reciprocal_power(p)
-    a = a * scale
+    a, scale = a * scale, scale * near
     c = where(square > zero, square, _LEAST_POWER(x) / _LEAST_ROOT(x)) * scale * scale
     s = sqrt(fma(a, a, c))
     d, d_low = ordered_sum(s, a)

@@ -70,6 +70,9 @@ _EXPM1_LOWEST = constant(-34.8, -75.0)
 _EXPM1_LINEAR = constant(2.0**-24, 2.0**-53)
 _TANH_LINEAR = constant(2.0**-30, 2.0**-60)
 _HUGE = constant(2.0**48, 2.0**128)  # 1 / TINY
+#: Where a gradient is multiplied by TINY: up to here it times e**x is 0 beyond `_EXP_REACH`, and from here on a small
+#: alpha leaves the product with TINY a normal number.
+_LARGE = constant(2.0**32, 2.0**256)
 _EXP_COEFFICIENTS = (
     (
         0.5, 0.166665181517601, 0.04166620224714279, 0.008368954062461853, 0.0013950702268630266,
@@ -369,7 +372,7 @@ def elu(x: Any, alpha: Any) -> Any:
 
 
 def _elu_slope_times_scalar(g, x, alpha):
-    big = magnitude(g) > like(1.0, g)
+    big = magnitude(g) > _LARGE(g)
     lowest = where(big, _EXP_REACH_TINY(x), _EXP_REACH(x))
     u, k = exp_parts(where(x < lowest, lowest, x), like(-0.0, x), SHIFT(x))
     slope = where(big, g * TINY(g), g) * fma(alpha, u, alpha)

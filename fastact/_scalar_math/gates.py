@@ -87,18 +87,22 @@ _CUBE_LN2_HIGH = constant(9.714091300964355, 9.714091028023697)
 _CUBE_LN2_LOW = constant(-2.7294066740068956e-07, -8.542374041797814e-16)
 _SQUARE = constant(22.363861083984375, 22.363860002236834)  # of so few bits that its difference from a sum is exact
 _SQUARE_LOW = constant(-1.081747996067861e-06, -4.476792661527933e-13)
+_SQUARE_LOW_AT_ROOT = constant(-8.139736564771738e-07, -3.368613772410398e-13)  # _SQUARE_LOW times the slope's root
 _GELU_END = constant(11.0, 22.0)
 _GELU_SLOPE_END = constant(13.7, 27.3)
-#: b times the argument's slope is steep * b * (b**2 + square - less square). As for silu, with the argument / cube.
-_STEEP = constant(0.21406444907188416, 0.21406444881780073)
-_STEEP_LOW = constant(-2.540834209696641e-10, 1.2025242832367862e-17)
-_LESS_SQUARE = constant(14.90924072265625, 14.909240001490616)  # with few bits, too
-_LESS_SQUARE_LOW = constant(-7.211653496597137e-07, 3.0787695708009e-13)
+#: b times the argument's slope is steep_itself * b * (b**2 + third). With t = b**2 + _SQUARE - _LESS_SQUARE that is
+#: b * (steep * t + (steep_low * t + third_low)), whose second term is all but 0 at the root. As for silu, with the
+#: argument / cube.
+_STEEP_ITSELF = constant(0.21406444907188416, 0.21406444881780073)
+_LESS_SQUARE = constant(14.90924072265625, 14.909240001491412)  # with few bits, too
+_STEEP = constant(0.21406443417072296, 0.21406444881780182)
+_STEEP_LOW = constant(1.4648529500504992e-08, -1.0704422061771415e-15)
+_THIRD_LOW = constant(-7.719957295648783e-08, 8.61644530580894e-15)
 _GELU_ROOT = constant(17.253984451293945, 17.253984196784398)
-_GELU_OFFSET = constant(2.1741943359375, 2.174197859263007)
-_GELU_DECAY = constant(1.1678205728530884, 1.1678208476590695)
-_GELU_DECAY_LOW = constant(-1.609102945058654e-08, 4.788361797032698e-18)
-_gelu_power = small_power(3 * 127, 3 * 1023, 1.1678205728530884, 1.1678208476590695)
+_GELU_OFFSET = constant(2.174196243286133, 2.174197859262648)
+_GELU_DECAY = constant(1.1678208112716675, 1.1678208476590677)
+_GELU_DECAY_LOW = constant(-2.6068414982205468e-08, -4.1269601109052695e-17)
+_gelu_power = small_power(3 * 127, 3 * 1023, 1.1678208112716675, 1.1678208476590677)
 #: The root of mish's slope, its scale, scale**2, and what the numerator is made of.
 _MISH_ROOT = constant(1.1924312114715576, 1.1924312145154952)
 _MISH_ROOT_LOW = constant(3.0439375464652585e-09, 4.8484829848031044e-17)
@@ -290,7 +294,7 @@ def _gate_slope(g, negative, w, w_low, q, error, f, k):
 
     T is the slope at -b in silu's kin: e**-b * (1 + e**-b - a) / (1 + e**-b)**2, a being b times the derivative of the
     gate's argument, w + w_low = a * q. Where w > 1 / 2, v is exact. Two of the three factors of 2**k are its third
-    root, so that none is out of range.
+    root, so that none is out of range. T over the third root may be above 1: g takes the rest of 2**k first.
     """
     one = like(1.0, w)
     v = one - w
@@ -298,7 +302,7 @@ def _gate_slope(g, negative, w, w_low, q, error, f, k):
     third, rest = _third_powers(k)
     q = q * third
     tail = fma(q, v, q * fma(v, f, fma(v_low, f, v_low)))
-    return where(negative, g * tail * third * rest, g * (one - tail * third * rest))
+    return where(negative, g * rest * tail * third, g * (one - rest * tail * third))
 
 
 @scalar
@@ -402,17 +406,17 @@ def quick_gelu_slope_times(g: Any, x: Any) -> Any:
 
 
 @scalar
-def _gelu_argument(b):
-    """square, square_low, h, h_low: b**2 + _SQUARE, and b times that, the argument of gelu_tanh's gate, / cube."""
+def _gelu_square(b):
+    """square, error, whose sum is b**2 + _SQUARE."""
     square = fma(b, b, _SQUARE(b))
-    square_low = fma(b, b, _SQUARE(b) - square) + _SQUARE_LOW(b)
-    h = b * square
-    return square, square_low, h, fma(b, square_low, fma(b, square, -h))
+    return square, fma(b, b, _SQUARE(b) - square)
 
 
 def _gelu_tanh_scalar(x):
     b = bounded(x, _GELU_END(x))
-    _, _, h, h_low = _gelu_argument(b)
+    square, error = _gelu_square(b)
+    h = b * square
+    h_low = fma(b, error + _SQUARE_LOW(x), fma(b, square, -h))
     k = fma(h, -_CUBE_LOG2_E(x), SHIFT_TINY(x))
     whole = k - SHIFT_TINY(x)
     y = fma(whole, _CUBE_LN2_HIGH(x), h) + fma(whole, _CUBE_LN2_LOW(x), h_low)
@@ -427,18 +431,23 @@ def gelu_tanh(x: Any) -> Any:
 
 
 def _gelu_tanh_slope_times_scalar(g, x):
+    # At the root low parts must be so small that their sums are all but exact. Hence b * _SQUARE_LOW is taken less what
+    # it is there, which the offset makes good.
     b = bounded(x, _GELU_SLOPE_END(x))
-    square, square_low, h, h_low = _gelu_argument(b)
+    square, square_low = _gelu_square(b)
+    h = b * square
+    h_low = fma(b, square_low, fma(b, square, -h))
     k = fma(_GELU_ROOT(x) - h, _CUBE_LOG2_E(x), _SHIFT_ROOT(x))
     whole = k - _SHIFT_THRICE(x)
-    y = (fma(-whole, _CUBE_LN2_HIGH(x), -h) - _GELU_OFFSET(x)) - fma(whole, _CUBE_LN2_LOW(x), h_low)
-    r, t = _product_terms(y, _CUBE(x), _CUBE_LOW(x))
-    u = r + (t + _GELU_DECAY_LOW(x))
+    h_low = h_low + fma(whole, _CUBE_LN2_LOW(x), fma(b, _SQUARE_LOW(x), -_SQUARE_LOW_AT_ROOT(x)))
+    y = (fma(-whole, _CUBE_LN2_HIGH(x), -h) - _GELU_OFFSET(x)) - h_low
+    r, r_low = _product_terms(y, _CUBE(x), _CUBE_LOW(x))
+    u = r + (r_low + _GELU_DECAY_LOW(x))
     q, error = _gate(u, _gelu_power(k))
-    square, square_low = square - _LESS_SQUARE(x), square_low - _LESS_SQUARE_LOW(x)
-    b, b_low = b * _STEEP(x), fma(b, _STEEP_LOW(x), fma(b, _STEEP(x), -(b * _STEEP(x))))
-    a = b * square
-    a_low = fma(b, square_low, fma(b_low, square, fma(b, square, -a)))
+    t, steep = square - _LESS_SQUARE(x), b * _STEEP(x)
+    a, steep_low = steep * t, fma(b, _STEEP(x), -steep)
+    low = fma(_STEEP_ITSELF(x), square_low, fma(_STEEP_LOW(x), t, _THIRD_LOW(x)))
+    a_low = fma(b, low, fma(steep_low, t, fma(steep, t, -a)))
     w = a * q
     f = fma(_GELU_DECAY(x), u, _GELU_DECAY(x) - like(1.0, x))
     return _gate_slope(g, x < like(0.0, x), w, fma(a_low, q, fma(a, q, -w)), q, error, f, k)
