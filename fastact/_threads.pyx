@@ -488,12 +488,16 @@ cdef void find_launcher() noexcept with gil:
 cdef void numba_for(task_t task, void* context, Py_ssize_t n, Py_ssize_t grain, int workers) noexcept nogil:
     """`parallel_for` on Numba's threads, which backends/parallel.py has seen to be there; never two at a time, which
     aborts under workqueue."""
+    cdef void* python
     workers = min(workers, MOST_WORKERS)
     if workers < 2 or n <= grain or launcher == NULL or not open_region():
         task(context, 0, n)
         return
     prepare(task, context, n, grain, workers)
+    python = PyEval_SaveThread() if PyGILState_Check() else NULL  # as in `parallel_for`
     launcher(job.workers, <void*>&work, &job)
+    if python != NULL:
+        PyEval_RestoreThread(python)
     raise_for_helpers()
     exchange(&region, 0)
 

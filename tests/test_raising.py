@@ -69,7 +69,8 @@ def test_error_in_other_parts_and_layouts(picky: Any) -> None:
             assert raised.value.__notes__ == [f"raised by the formula of {name}"]
 
 
-def test_error_while_the_caller_holds_the_gil(own_registry: None) -> None:
+@pytest.mark.parametrize("backend", ["threads", "parallel"])
+def test_error_while_the_caller_holds_the_gil(own_registry: None, backend: str) -> None:
     """Short arrays are computed without letting go of the GIL, which the thread that raises needs."""
 
     @fa.activation
@@ -85,7 +86,7 @@ def test_error_while_the_caller_holds_the_gil(own_registry: None) -> None:
     for place in range(0, 300, 7):
         x[place] = 6
         with pytest.raises(ValueError, match=r"6\.0"):
-            costly(x, backend="threads")
+            costly(x, backend=backend)
         x[place] = 1
 
 
