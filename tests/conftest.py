@@ -1,15 +1,17 @@
 """What the tests of elementwise functions loop over, as fixtures: a test that asks for one runs once for each value.
 
 `activation` is every function of the catalogue, `operation` each with its derivative and backward pass, `dtype` the two
-float types. The catalogue is read from the registry, so a new activation is tested without a change here. Kernels are
-compiled, not taken from the cache on disk: tests look into them, and leave the user's cache alone.
+float types. The catalogue is read from the registry, so a new activation is tested without a change here. The processes
+of a run share the kernels that they compile, in a cache of the run's own.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,11 +20,9 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact import _registry
+from fastact import _cache, _registry
 from fastact.backends import cuda
 from fastact.backends.cuda import compiling
-
-os.environ["FASTACT_CACHE"] = "off"
 
 pytest_plugins = ["skips"]
 
@@ -32,6 +32,18 @@ collect_ignore = [] if compiling.SIMULATED else ["test_cuda_simulated.py"]
 ROOT = Path(__file__).parent.parent
 ACTIVATIONS = [name for name in fa.names() if isinstance(fa.get(name), fa.Activation)]
 PARTS = ("forward", "derivative", "backward")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # workers inherit it
+        os.environ["FASTACT_CACHE"] = tempfile.mkdtemp(prefix="fastact-")
+        config.add_cleanup(lambda: shutil.rmtree(os.environ["FASTACT_CACHE"]))
+
+
+@pytest.fixture
+def no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compile every kernel that is new to this process, for tests that look at compiling itself."""
+    monkeypatch.setattr(_cache, "_opened", lambda: (None, "FASTACT_CACHE=off"))
 
 
 @pytest.fixture(params=ACTIVATIONS)

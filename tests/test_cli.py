@@ -100,7 +100,7 @@ def test_warmup_and_info_tell_of_the_cache(tmp_path: Path) -> None:
     assert "6 kernels, " in python("from fastact.cli.app import cli; cli(['info'])", **cache).stdout
 
 
-def test_warmup_says_what_is_wrong(fastact: Fastact) -> None:
+def test_warmup_says_what_is_wrong(fastact: Fastact, no_cache: None) -> None:
     assert "did you mean 'tanh'?" in one_line(fastact("warmup", "tanhh", exit_code=2))
     assert "the cache is off: FASTACT_CACHE=off" in one_line(fastact("warmup", exit_code=1))
     assert "off: FASTACT_CACHE=off" in fastact("info")

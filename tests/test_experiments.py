@@ -97,7 +97,7 @@ def test_a_run_records_every_epoch_and_can_be_repeated() -> None:
     assert first.loss != other.loss
 
 
-@pytest.mark.usefixtures("own_registry")
+@pytest.mark.usefixtures("no_cache", "own_registry")
 @pytest.mark.parametrize("name", ["digits", "xor"])
 def test_no_epoch_holds_the_time_of_compilation(name: str, request: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of an activation that was never compiled, in batches of two sizes, with a clock that counts kernels."""

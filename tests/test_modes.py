@@ -156,7 +156,7 @@ def flat(results: Any) -> tuple[Any, ...]:
 
 
 @on_x86
-def test_compiling(mode: Any) -> None:
+def test_compiling(mode: Any, no_cache: None) -> None:
     """The constants of a kernel are rounded when it is compiled."""
 
     def formula(x: Any) -> Any:
