@@ -47,7 +47,8 @@ class BuildExtensions(build_ext):
 
 
 def extension(name: str, flags: list[str]) -> Extension:
-    optimise = [] if sysconfig.get_platform().startswith("win") else ["-O3"]
+    # Python's own flags ask for debugging information, which takes more than half of the compiler's time.
+    optimise = [] if sysconfig.get_platform().startswith("win") else ["-O3", "-g0"]
     return Extension(
         f"fastact.{name}",
         [f"fastact/{name}.pyx"],
