@@ -366,7 +366,7 @@ cdef bint open_region() noexcept nogil:
 
 
 cdef int within_cores(int workers) noexcept nogil:
-    """So many, or as many as the caller may run on now, unless more threads than cores were asked for."""
+    """Limit the workers to the cores that the caller may run on now, unless the user asked for more threads than cores."""
     cdef int cores = 0 if overbooked else cores_allowed()
     return min(workers, cores) if cores > 0 else workers
 
@@ -375,13 +375,13 @@ cdef int within_cores(int workers) noexcept nogil:
 
 
 cdef size_t enter_python() noexcept nogil:
-    """Get the GIL for a kernel whose formula raises; what `leave_python` is to be told."""
+    """Get the GIL for a kernel whose formula raises. The result is for `leave_python`."""
     cdef bint foreign = PyGILState_GetThisThreadState() == NULL
     return <size_t>PyGILState_Ensure() << 1 | foreign
 
 
 cdef void leave_python(size_t entered, const char* name) noexcept nogil:
-    """Leave the exception to the caller: where this is no thread of Python's, by way of the job. Gives the GIL back."""
+    """Leave the exception to the caller, by way of the job if Python did not start this thread. Give the GIL back."""
     note_formula(name)
     if entered & 1:
         hand_over()

@@ -27,7 +27,7 @@ def why_not() -> str | None:
 
 
 def _start() -> None:
-    """Have Numba's threads, or raise an error that says why there are none; `why_not` starts no thread to find out."""
+    """Start Numba's threads, or raise an error that says why they cannot start. `why_not` only looks."""
     reason = _threads.numba_refusal(start=True)
     if reason is not None:
         raise BackendError(f"backend 'parallel' is not available: {reason}")
