@@ -2,7 +2,7 @@
 
 Each extension is built for the baseline of its platform, without fast-math and without -march=native, so that a build
 runs on every processor of that platform. The softmax kernels are built once more for each instruction set of
-`SOFTMAX_FLAGS`, and backends/cython.py chooses among them at run time.
+`SOFTMAX_FLAGS`, and backends/cpu/cython.py chooses among them at run time.
 """
 
 import sysconfig
@@ -16,10 +16,10 @@ from setuptools.errors import CCompilerError, ExecError, PlatformError
 DEFINES = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION")]
 
 # MSVC, arm64 and universal macOS builds have the baseline alone.
-SOFTMAX_FLAGS: dict[str, list[str]] = {"_softmax_baseline": []}
+SOFTMAX_FLAGS: dict[str, list[str]] = {"softmax.baseline": []}
 if sysconfig.get_platform().endswith("-x86_64"):
-    SOFTMAX_FLAGS["_softmax_avx2"] = ["-mavx2", "-mfma", "-mf16c"]
-    SOFTMAX_FLAGS["_softmax_avx512"] = ["-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw", "-mfma"]
+    SOFTMAX_FLAGS["softmax.avx2"] = ["-mavx2", "-mfma", "-mf16c"]
+    SOFTMAX_FLAGS["softmax.avx512"] = ["-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw", "-mfma"]
 if not sysconfig.get_platform().startswith("win"):  # loops that know the operation and how numbers are stored
     for _flags in SOFTMAX_FLAGS.values():
         _flags.append("-DCYTHON_INLINE=inline __attribute__((always_inline))")
@@ -50,15 +50,15 @@ def extension(name: str, flags: list[str]) -> Extension:
     # Python's own flags ask for debugging information, which takes more than half of the compiler's time.
     optimise = [] if sysconfig.get_platform().startswith("win") else ["-O3", "-g0"]
     return Extension(
-        f"fastact.{name}",
-        [f"fastact/{name}.pyx"],
+        f"fastact._native.{name}",
+        [f"fastact/_native/{name.replace('.', '/')}.pyx"],
         include_dirs=[np.get_include()],
         define_macros=DEFINES,
         extra_compile_args=[*optimise, *flags],
     )
 
 
-EXTENSIONS = {"_threads": [], "_ufunc": [], **SOFTMAX_FLAGS}
+EXTENSIONS = {"pool": [], "ufunc": [], **SOFTMAX_FLAGS}
 setup(
     ext_modules=cythonize([extension(*item) for item in EXTENSIONS.items()], language_level=3),
     cmdclass={"build_ext": BuildExtensions},

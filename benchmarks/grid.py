@@ -39,16 +39,7 @@ from fastact.bench import cases, peers  # noqa: E402
 from fastact.bench.cases import Case  # noqa: E402
 from fastact.bench.measure import measure  # noqa: E402
 from fastact.bench.plots import heat_map, roofline  # noqa: E402
-from fastact.bench.results import (  # noqa: E402
-    best_peer,
-    copy_share,
-    geometric_mean,
-    load,
-    peers_of,
-    ratio,
-    save,
-    slower,
-)  # fmt: skip
+from fastact.bench.results import best_peer, copy_share, geometric_mean, load, peers_of, ratio, save, slower  # noqa: E402
 from fastact.bench.timing import Contender, interleaved  # noqa: E402
 
 ROOT = Path(__file__).parents[1]

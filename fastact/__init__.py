@@ -6,31 +6,31 @@ kernel and so to the formula. Importing compiles nothing and starts no thread. N
 
 from importlib.machinery import PathFinder as _PathFinder
 
-if _PathFinder.find_spec("fastact._ufunc", __path__) is None:
+if _PathFinder.find_spec("fastact._native.ufunc", [f"{__path__[0]}/_native"]) is None:
     raise ImportError(
         f"fastact's compiled parts are not in {__path__[0]}: this is an unbuilt checkout. Build it there with "
         "`pip install -e .`, or start Python in another folder to use an installed fastact"
     )
 
-from fastact._activation import Activation, activation
-from fastact._cache import cache_info
-from fastact._dispatch import backends, explain, get_num_threads, set_num_threads, use_backend
-from fastact._errors import BackendError, MissingDependencyError, UnknownNameError
-from fastact._registry import get, names
-from fastact._warmup import warmup
+from fastact._compile.cache import cache_info
+from fastact._core.activation import Activation, activation
+from fastact._core.dispatch import backends, explain, get_num_threads, set_num_threads, use_backend
+from fastact._core.registry import get, names
+from fastact._core.warmup import warmup
 from fastact.activations import *
-from fastact.gated import bilinear, geglu, glu, reglu, swiglu
-from fastact.losses import binary_cross_entropy, cross_entropy, huber, mse, nll_loss
+from fastact.activations.randomised import rrelu as rrelu
+from fastact.errors import BackendError, MissingDependencyError, UnknownNameError
+from fastact.gated_units import bilinear, geglu, glu, reglu, swiglu
+from fastact.losses.cross_entropy import binary_cross_entropy, cross_entropy, huber, mse, nll_loss
 from fastact.mlp import MLP
-from fastact.rrelu import rrelu as rrelu
-from fastact.softmax import log_softmax as log_softmax
-from fastact.softmax import logsumexp
-from fastact.softmax import softmax as softmax
-from fastact.softmax import softmin as softmin
-from fastact.sparse import entmax15 as entmax15
-from fastact.sparse import gumbel_softmax
-from fastact.sparse import hardmax as hardmax
-from fastact.sparse import sparsemax as sparsemax
+from fastact.softmax.dense import log_softmax as log_softmax
+from fastact.softmax.dense import logsumexp
+from fastact.softmax.dense import softmax as softmax
+from fastact.softmax.dense import softmin as softmin
+from fastact.softmax.sparse import entmax15 as entmax15
+from fastact.softmax.sparse import gumbel_softmax
+from fastact.softmax.sparse import hardmax as hardmax
+from fastact.softmax.sparse import sparsemax as sparsemax
 
 __version__ = "0.1.0"
 

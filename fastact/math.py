@@ -4,6 +4,6 @@ Each works on scalars in compiled code (CPU and CUDA, float32 and float64, witho
 and on arrays in plain NumPy, where it is the readable definition.
 """
 
-from fastact._scalar_math import exp, expm1, gelu, like, mish, sigmoid, silu, tanh, where
+from fastact._scalar import exp, expm1, gelu, like, mish, sigmoid, silu, tanh, where
 
 __all__ = ["exp", "expm1", "gelu", "like", "mish", "sigmoid", "silu", "tanh", "where"]

@@ -20,7 +20,8 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact import _cache, _registry
+from fastact._compile import cache as _cache
+from fastact._core import registry as _registry
 from fastact.backends import cuda
 from fastact.backends.cuda import compiling
 

@@ -14,9 +14,7 @@ import pytest
 
 import fastact as fa
 from fastact.backends import cuda as backend
-from fastact.backends.cuda import (
-    compiling,
-)
+from fastact.backends.cuda import compiling
 
 ACTIVATIONS = [f for f in map(fa.get, fa.names()) if isinstance(f, fa.Activation)]
 OPERATIONS = [part for f in ACTIVATIONS for part in (f, f.derivative, f.backward)]

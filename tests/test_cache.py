@@ -21,9 +21,9 @@ import pytest
 from conftest import ROOT
 
 import fastact as fa
-from fastact import _cache
-from fastact._activation import ElementwiseOperation
-from fastact._fingerprint import fingerprint
+from fastact._compile import cache as _cache
+from fastact._compile.fingerprint import fingerprint
+from fastact._core.activation import ElementwiseOperation
 from fastact.math import exp, like
 
 posix = pytest.mark.skipif(os.name != "posix", reason="owners and modes as POSIX has them")
@@ -203,7 +203,7 @@ NOT_UNDERSTOOD = {
     "function that is not jitted": "def g(x): return x\ndef f(x): return g(x)",
     "ufunc": "c = np.exp\ndef f(x): return c(x)",
     "declared signature": "@njit('float64(float64)')\ndef g(x): return x\ndef f(x): return g(x)",
-    "constant of fastact without a name": "from fastact._scalar_math.sine import _PI\ndef f(x): return x * _PI(x)",
+    "constant of fastact without a name": "from fastact._scalar.sine import _PI\ndef f(x): return x * _PI(x)",
     "module of the user's": "def f(x): return x * settings.factor",
 }
 
@@ -279,7 +279,7 @@ def test_other_sources_miss(folder: Path, use: Any, tmp_path: Path) -> None:
     shutil.copytree(_cache._PACKAGE, copy, ignore=shutil.ignore_patterns("*.so", "*.c", "__pycache__"))
     use(folder, _PACKAGE=copy, _imported=math.inf)
     assert run(double) == (4.0, "found")
-    with open(copy / "_scalar_math" / "pairs.py", "a") as file:
+    with open(copy / "_scalar" / "pairs.py", "a") as file:
         file.write("#")
     use(folder)
     assert run(double) == (4.0, "compiled")

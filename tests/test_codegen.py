@@ -17,8 +17,8 @@ from conftest import ACTIVATIONS, PARTS
 from llvmlite.binding import get_host_cpu_features
 
 import fastact as fa
-from fastact import _cache
-from fastact.backends import serial
+from fastact._compile import cache as _cache
+from fastact.backends.cpu import serial
 
 ONE_INSTRUCTION = r"llvm\.(?:fma|fabs|copysign|sqrt|floor|fshl|[su]?max|[su]?min|maximum|minimum)\."
 ARITHMETIC = r"= (?:f(?:add|sub|mul|div|cmp|neg)|tail call|call|select)\b"

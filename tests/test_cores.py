@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fastact._cores import usable_cores
+from fastact._core.cores import usable_cores
 
 FOUND = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -25,11 +25,9 @@ from cuda_cases import (
 
 import fastact as fa
 from fastact.backends import cuda as backend
-from fastact.backends.cuda import (
-    host,
-    libraries,
-)
-from fastact.softmax import log_softmax, softmax
+from fastact.backends.cuda import libraries
+from fastact.backends.cuda.calls import host
+from fastact.softmax.dense import log_softmax, softmax
 
 
 class Kind:

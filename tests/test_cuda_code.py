@@ -19,20 +19,15 @@ from cuda_cases import (
 )
 
 import fastact as fa
-from fastact import _cache
+from fastact._compile import cache as _cache
 from fastact.activations import piecewise
 from fastact.backends import cuda as backend
-from fastact.backends.cuda import (
-    compiling,
-    elementwise_kernels,
-    launching,
-    libraries,
-    loss_kernels,
-    rows,
-    softmax_kernels,
-    sparse_kernels,
-    views,
-)
+from fastact.backends.cuda import compiling, launching, libraries, views
+from fastact.backends.cuda.kernels import elementwise as elementwise_kernels
+from fastact.backends.cuda.kernels import groups as rows
+from fastact.backends.cuda.kernels import losses as loss_kernels
+from fastact.backends.cuda.kernels import softmax as softmax_kernels
+from fastact.backends.cuda.kernels import sparse as sparse_kernels
 
 
 def test_reason_without_numba_cuda(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,19 +37,15 @@ from test_sparse import POWERS, ROWS, exact, largest_error
 
 import fastact as fa
 from fastact.backends import cuda as backend
-from fastact.backends.cuda import (
-    call_elementwise,
-    call_losses,
-    call_softmax,
-    compiling,
-    device,
-    elementwise_kernels,
-    host,
-    launching,
-    libraries,
-    rows,
-)
-from fastact.softmax import softmax
+from fastact.backends.cuda import compiling, launching, libraries
+from fastact.backends.cuda.calls import elementwise as call_elementwise
+from fastact.backends.cuda.calls import host
+from fastact.backends.cuda.calls import losses as call_losses
+from fastact.backends.cuda.calls import softmax as call_softmax
+from fastact.backends.cuda.kernels import elementwise as elementwise_kernels
+from fastact.backends.cuda.kernels import groups as rows
+from fastact.backends.cuda.kernels import memory as device
+from fastact.softmax.dense import softmax
 
 assert compiling.SIMULATED, "run test_cuda_code.py, or set NUMBA_ENABLE_CUDASIM=1"
 

@@ -15,7 +15,7 @@ import pytest
 from conftest import operands
 
 import fastact as fa
-from fastact import _dispatch
+from fastact._core import dispatch
 
 SMALL, LARGE = np.ones(1000, np.float32), np.ones(100_000, np.float32)
 CPU = ["serial", "threads", "parallel", "numpy", "auto"]
@@ -36,7 +36,7 @@ def in_force() -> str:
 
 def test_backends() -> None:
     found = fa.backends()
-    assert list(found) == list(_dispatch.BACKENDS)
+    assert list(found) == list(dispatch.BACKENDS)
     assert {name for name, state in found.items() if state == "available"} >= {
         "serial",
         "threads",
@@ -110,7 +110,7 @@ def test_use_backend_holds_for_one_task() -> None:
 
 def test_backend_is_the_one_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in "serial", "threads", "parallel", "numpy":
-        module = importlib.import_module(_dispatch.BACKENDS[name][0])
+        module = importlib.import_module(dispatch.BACKENDS[name][0])
         monkeypatch.setattr(module, "elementwise", lambda *_, name=name: name)
         assert fa.gelu(SMALL, backend=name) == name
         with fa.use_backend(name):
@@ -158,10 +158,10 @@ def test_backend_without_the_family() -> None:
 
 
 def test_families_are_what_the_backends_offer() -> None:
-    for family, able in _dispatch.FAMILIES.items():
+    for family, able in dispatch.FAMILIES.items():
         for name in set(able) - {"cuda"}:
             offered = "softmax" if family == "sparse" else family  # other operations of the same function
-            assert hasattr(importlib.import_module(_dispatch.BACKENDS[name][0]), offered)
+            assert hasattr(importlib.import_module(dispatch.BACKENDS[name][0]), offered)
 
 
 def test_explain(threads: int) -> None:

@@ -14,7 +14,7 @@ from reference import REFERENCES, mp
 from ulp import of_mpmath, ulps
 
 import fastact as fa
-from fastact import gated
+from fastact import gated_units
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 DTYPES = [np.dtype(each) for each in (np.float16, BFLOAT16, np.float32, np.float64)]
@@ -43,7 +43,7 @@ UNITS: dict[str, tuple[Callable[..., Any], Callable[..., Any], str]] = {
     "swiglu": (fa.swiglu, fa.swiglu.backward, "silu"),
     "glu": (glu_of_two, glu_backward, "sigmoid"),
 }
-TWO_ARRAYS = [unit for name, unit in vars(fa).items() if isinstance(unit, gated.Gated)]
+TWO_ARRAYS = [unit for name, unit in vars(fa).items() if isinstance(unit, gated_units.Gated)]
 
 
 @pytest.fixture(params=UNITS)
@@ -76,7 +76,7 @@ def test_all_are_tested() -> None:
 def test_values_and_gradients(unit: Any, dtype: Any) -> None:
     function, backward, activation = unit
     grad, value, gate = numbers(3, (2000,), dtype)
-    reference, most = REFERENCES[activation], (gated.MAX_ULP, gated.MAX_ULP_BACKWARD)
+    reference, most = REFERENCES[activation], (gated_units.MAX_ULP, gated_units.MAX_ULP_BACKWARD)
     if dtype.itemsize == 2:
         most = 0.51, 0.51
     exact = [[mp.mpf(float(each)) for each in row] for row in (grad, value, gate)]

@@ -15,14 +15,14 @@ from conftest import operands
 from test_layouts import LAYOUTS, SIZES
 
 import fastact as fa
-from fastact import _ufunc
+from fastact._native import ufunc
 
 HALVES = [np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16)]
 #: ml_dtypes has no byte-swapped arrays.
 HALVES_IN_LAYOUTS = [
     (half, name) for half in HALVES for name in LAYOUTS if half == np.float16 or name != "byte-swapped"
 ]
-INSTRUCTIONS = _ufunc.half_instruction_sets()
+INSTRUCTIONS = ufunc.half_instruction_sets()
 #: In float32 or wider and rounded once; float32's own error adds less than 0.01.
 MAX_ULP = 0.51
 
@@ -34,9 +34,9 @@ def half(request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture(params=INSTRUCTIONS)
 def instructions(request: pytest.FixtureRequest) -> Iterator[None]:
-    _ufunc.use_half_instructions(request.param)
+    ufunc.use_half_instructions(request.param)
     yield
-    _ufunc.use_half_instructions(INSTRUCTIONS[0])
+    ufunc.use_half_instructions(INSTRUCTIONS[0])
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import fastact as fa
-from fastact._ufunc import SLABS_FROM
+from fastact._native.ufunc import SLABS_FROM
 
 #: Around the widths of SIMD registers, of the block buffers and of the threads' blocks.
 SIZES = [0, 1, 2, 3, 7, 9, 15, 16, 17, 31, 63, 65, 1023, 1025, 2047, 2048, 2049]

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact.backends import cython
+from fastact.backends.cpu import cython
 
 WIDE = np.longdouble if np.finfo(np.longdouble).nmant > 60 else np.float64
 DTYPES = [np.float32, np.float64]
@@ -31,7 +31,7 @@ ALL = [fa.cross_entropy, *ELEMENTWISE]
 @pytest.fixture(params=cython.instruction_sets())
 def isa(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Every instruction set that this CPU can run, in turn."""
-    monkeypatch.setattr(cython, "_kernels", importlib.import_module(f"fastact._softmax_{request.param}"))
+    monkeypatch.setattr(cython, "_kernels", importlib.import_module(f"fastact._native.softmax.{request.param}"))
     return request.param
 
 

@@ -24,7 +24,7 @@ from conftest import ROOT
 from numpy.typing import NDArray
 
 import fastact as fa
-from fastact import _registry
+from fastact._core import registry as _registry
 from fastact.mlp import archive
 
 XOR = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])

@@ -20,7 +20,7 @@ from numba import types
 from numba.extending import intrinsic
 
 import fastact as fa
-from fastact import _threads
+from fastact._native import pool
 
 on_x86 = pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the register is x86's")
 
@@ -200,5 +200,5 @@ def test_slabs_are_computed_under_the_callers_errstate() -> None:
 def test_slabs_run_in_a_copy_of_the_context() -> None:
     states: list[str] = []
     with np.errstate(over="call", call=lambda *_: None):
-        _threads.for_slabs(lambda *_: states.append(np.geterr()["over"]), 64, 1)
+        pool.for_slabs(lambda *_: states.append(np.geterr()["over"]), 64, 1)
     assert states == ["call"] * 64

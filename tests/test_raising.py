@@ -23,9 +23,9 @@ def slope(x: Any) -> Any:
 @pytest.fixture(scope="module")
 def picky() -> Any:
     """x, up to 5; its slope raises below 0."""
-    from fastact import _registry
+    from fastact._core import registry
 
-    objects, aliases = dict(_registry._objects), dict(_registry._aliases)
+    objects, aliases = dict(registry._objects), dict(registry._aliases)
 
     @fa.activation(derivative=slope)
     def picky(x: Any) -> Any:
@@ -33,7 +33,7 @@ def picky() -> Any:
             raise ValueError("x is above 5")
         return x
 
-    _registry._objects, _registry._aliases = objects, aliases
+    registry._objects, registry._aliases = objects, aliases
     return picky
 
 

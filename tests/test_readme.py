@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact import _registry
+from fastact._core import registry as _registry
 
 README = Path(__file__).parents[1] / "README.md"
 

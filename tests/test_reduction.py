@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from reference import mp
 
-from fastact._primitives import JIT_OPTIONS
-from fastact._scalar_math.reduction import (
+from fastact._scalar.primitives import JIT_OPTIONS
+from fastact._scalar.reduction import (
     half_turns,
     half_turns_low,
     half_turns_sign,

@@ -13,7 +13,7 @@ import pytest
 from conftest import assert_in_place_and_overlap, bits
 
 import fastact as fa
-from fastact.backends import cython
+from fastact.backends.cpu import cython
 
 KINDS = ["softmax", "log_softmax"]
 DTYPES = [np.float32, np.float64]
@@ -37,7 +37,7 @@ LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 @pytest.fixture(params=cython.instruction_sets())
 def isa(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Every instruction set that this CPU can run, in turn."""
-    monkeypatch.setattr(cython, "_kernels", importlib.import_module(f"fastact._softmax_{request.param}"))
+    monkeypatch.setattr(cython, "_kernels", importlib.import_module(f"fastact._native.softmax.{request.param}"))
     assert cython.instruction_set() == request.param
     return request.param
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact.backends import cython
+from fastact.backends.cpu import cython
 
 BACKENDS = ["cython", "serial", "numpy"]
 KINDS = ["softmax", "log_softmax", "softmin"]

@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastact as fa
-from fastact.backends import _softmax_numba
+from fastact.backends.cpu import over_rows
 
 POWERS = {"sparsemax": 1, "entmax15": 2}
 KINDS = [*POWERS, "hardmax"]
@@ -166,8 +166,8 @@ def test_slabs_along_any_axis(function: Any, axis: Any, monkeypatch: pytest.Monk
     x = numbers((5, 12, 30))
     wanted = function(x, axis)
     for grain, most in ((1, 2**18), (1, 1), (100, 1), (10_000, 2**18)):
-        monkeypatch.setattr(_softmax_numba, "GRAIN", grain)
-        monkeypatch.setattr(_softmax_numba, "MOST_IN_SLAB", most)
+        monkeypatch.setattr(over_rows, "GRAIN", grain)
+        monkeypatch.setattr(over_rows, "MOST_IN_SLAB", most)
         for layout in (x, np.asfortranarray(x), x.transpose(1, 0, 2).copy().transpose(1, 0, 2)):
             np.testing.assert_array_equal(function(layout, axis), wanted)
             np.testing.assert_array_equal(function(layout, axis, where=np.ones(30, bool)), wanted)

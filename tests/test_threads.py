@@ -159,7 +159,7 @@ def test_child_forked_while_another_thread_compiles(python: Any) -> None:
     """The compiler's locks are free in the child, whatever the other thread was amid."""
     code = "\n".join([
         "import os, signal, threading, warnings, numpy as np, fastact as fa",
-        "from fastact._activation import ElementwiseOperation",
+        "from fastact._core.activation import ElementwiseOperation",
         "warnings.simplefilter('ignore', DeprecationWarning)",
         "def compile_one(k):",
         "    def formula(x): return x * x + k",
@@ -242,7 +242,7 @@ def test_a_threading_layer_that_is_not_there(python: Any) -> None:
     """It is named as the reason; no fork is."""
     code = "\n".join([
         "import numpy as np, fastact as fa",
-        "from fastact import _threads",
+        "from fastact._native import pool as _threads",
         "def missing(): raise ValueError('No threading layer could be loaded.\\nHINT: install tbb')",
         "_threads.compile_launcher = missing",
         "x = np.ones(100_000)",

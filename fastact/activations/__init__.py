@@ -7,13 +7,13 @@ tests/reference.py. Formulas use _scalar_math only; `like(c, x)` is the constant
 
 from typing import TYPE_CHECKING
 
-from fastact._activation import public
+from fastact._core.activation import public
 
 # In the order in which a beginner should meet them, which is that of `fastact.names()`.
 from fastact.activations.piecewise import *
 from fastact.activations.sigmoids import *
 from fastact.activations.rectifiers import *
-from fastact.activations.gated import *
+from fastact.activations.smooth import *
 from fastact.activations.periodic import *
 
 if not TYPE_CHECKING:  # type checkers then see every name

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fastact import _scalar_math as m
-from fastact._activation import activation, public
-from fastact._scalar_math import like, where
+from fastact import _scalar as m
+from fastact._core.activation import activation, public
+from fastact._scalar import like, where
 
 
 def _identity_slope(x: Any) -> Any:

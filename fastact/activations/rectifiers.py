@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fastact import _scalar_math as m
-from fastact._activation import activation, public
+from fastact import _scalar as m
+from fastact._core.activation import activation, public
 
 
 def _elu_alpha(x: Any, alpha: Any) -> Any:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fastact import _scalar_math as m
-from fastact._activation import activation, public
-from fastact._scalar_math import like
+from fastact import _scalar as m
+from fastact._core.activation import activation, public
+from fastact._scalar import like
 
 
 def _sigmoid_backward(g: Any, x: Any) -> Any:

@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastact._errors import UnknownNameError, nearest
 from fastact.bench.timing import Contender, calling
+from fastact.errors import UnknownNameError, nearest
 
 __all__ = ["LIBRARIES", "as_numpy", "chosen", "contender", "function", "has", "installed", "set_threads", "versions"]
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from fastact._errors import require
 from fastact.bench.cases import DTYPES, LAYOUTS, PARTS, Case
 from fastact.bench.results import Times, best_peer, peers_of, ratio
+from fastact.errors import require
 
 __all__ = ["heat_map", "power", "roofline"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import sys
 
-from fastact._errors import MissingDependencyError, require
+from fastact.errors import MissingDependencyError, require
 
 
 def main() -> None:

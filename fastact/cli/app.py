@@ -10,13 +10,13 @@ from typing import Any
 import click
 
 import fastact as fa
-from fastact._errors import BackendError, MissingDependencyError
 from fastact.cli.apply import apply
 from fastact.cli.bench import bench
 from fastact.cli.catalogue import list_, plot, show
 from fastact.cli.compare import compare
 from fastact.cli.info import info
 from fastact.cli.warmup import warmup
+from fastact.errors import BackendError, MissingDependencyError
 
 
 class Failure(click.ClickException):

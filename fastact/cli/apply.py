@@ -13,11 +13,11 @@ from typing import Any
 import click
 
 import fastact as fa
-from fastact._errors import UnknownNameError, nearest
 from fastact._files import replacing
 from fastact.cli import stream
 from fastact.cli.console import console, progress
 from fastact.cli.options import FILE
+from fastact.errors import UnknownNameError, nearest
 
 
 @click.command()

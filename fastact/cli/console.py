@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from fastact._errors import require
+from fastact.errors import require
 
 
 def console(stderr: bool = False) -> Any:

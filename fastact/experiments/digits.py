@@ -5,7 +5,7 @@ Holds the data (1,797 pictures of 8 x 8 pixels that scikit-learn ships) and the 
 
 from __future__ import annotations
 
-from fastact._errors import require
+from fastact.errors import require
 from fastact.experiments.results import Settings
 from fastact.experiments.training import Data
 

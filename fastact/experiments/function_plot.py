@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import fastact as fa
-from fastact._errors import require
+from fastact.errors import require
 
 REACH = 5.0
 PAIRS_PER_ROW = 2

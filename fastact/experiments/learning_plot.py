@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from fastact._errors import require
+from fastact.errors import require
 from fastact.experiments.results import BASELINE, Comparison, Summary
 
 Measure = Literal["accuracy", "loss"]

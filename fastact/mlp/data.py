@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastact._errors import UnknownNameError, nearest
-from fastact.mlp.devices import namespace_of
+from fastact.errors import UnknownNameError, nearest
+from fastact.mlp.namespaces import namespace_of
 
 __all__ = ["as_choice", "as_floats", "as_integer", "as_rate", "as_table"]
 

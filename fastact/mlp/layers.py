@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
-from fastact.mlp.devices import moved, namespace_of
+from fastact.mlp.namespaces import moved, namespace_of
 
 __all__ = ["Dense"]
 

@@ -17,12 +17,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastact._errors import require
+from fastact.errors import require
 from fastact.mlp import files
 from fastact.mlp.data import as_choice, as_integer, as_table
-from fastact.mlp.devices import DEVICES, moved, namespace_for, namespace_of
 from fastact.mlp.initialisers import INITIALISERS, suited_to
 from fastact.mlp.layers import Dense
+from fastact.mlp.namespaces import DEVICES, moved, namespace_for, namespace_of
 from fastact.mlp.settings import settled
 
 __all__ = ["MLP"]

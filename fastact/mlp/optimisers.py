@@ -12,7 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from fastact.mlp.data import as_rate
-from fastact.mlp.devices import namespace_of
+from fastact.mlp.namespaces import namespace_of
 
 __all__ = ["OPTIMISERS", "Optimiser"]
 

@@ -16,7 +16,7 @@ from numpy.typing import DTypeLike
 import fastact as fa
 from fastact.mlp.data import as_choice, as_integer, as_rate
 from fastact.mlp.initialisers import INITIALISERS
-from fastact.mlp.losses import Loss, loss_for
+from fastact.mlp.objectives import Loss, loss_for
 from fastact.mlp.optimisers import OPTIMISERS, Optimiser
 
 __all__ = ["JSON_TYPES", "Settings", "settled"]

@@ -14,10 +14,10 @@ with the same explicit fma and nothing else contracted: results have the CPU's b
 
 from __future__ import annotations
 
-from .call_elementwise import backward_of_halves, elementwise, of_halves
-from .call_losses import cross_entropy, elementwise_loss, nll_loss
-from .call_softmax import softmax, softmax_on_device
-from .compiling import ptx, register, vectorize, why_not
+from fastact.backends.cuda.calls.elementwise import backward_of_halves, elementwise, of_halves
+from fastact.backends.cuda.calls.losses import cross_entropy, elementwise_loss, nll_loss
+from fastact.backends.cuda.calls.softmax import softmax, softmax_on_device
+from fastact.backends.cuda.compiling import ptx, register, vectorize, why_not
 
 __all__ = [
     "backward_of_halves", "cross_entropy", "elementwise", "elementwise_loss", "nll_loss", "of_halves", "ptx",

@@ -19,13 +19,14 @@ from numba import types
 from numba.core import config
 from numba.core.types import BaseTuple
 
-from fastact import _cache
-from fastact._primitives import COMPILED, JIT_OPTIONS, PRIMITIVES, fma, install
-
-from . import device, elementwise_kernels, loss_kernels, rows, softmax_kernels, sparse_kernels, tiles
-from .device import Kernel
-from .elementwise_kernels import contiguous_kernel, half_kernel
-from .libraries import dtype_of
+from fastact._compile import cache as _cache
+from fastact._scalar.primitives import COMPILED, JIT_OPTIONS, PRIMITIVES, fma, install
+from fastact.backends.cuda.kernels import elementwise as elementwise_kernels
+from fastact.backends.cuda.kernels import groups, losses, softmax, sparse, tiles
+from fastact.backends.cuda.kernels import memory as device
+from fastact.backends.cuda.kernels.elementwise import contiguous_kernel, half_kernel
+from fastact.backends.cuda.kernels.memory import Kernel
+from fastact.backends.cuda.libraries import dtype_of
 
 __all__ = ["SIMULATED", "code_library", "kernel", "machine_code", "ptx", "register", "vectorize", "why_not"]
 
@@ -33,7 +34,7 @@ __all__ = ["SIMULATED", "code_library", "kernel", "machine_code", "ptx", "regist
 Template = Callable[..., Kernel]
 
 #: The modules whose functions name numba.cuda.
-KERNEL_MODULES = (device, elementwise_kernels, rows, tiles, softmax_kernels, sparse_kernels, loss_kernels)
+KERNEL_MODULES = (device, elementwise_kernels, groups, tiles, softmax, sparse, losses)
 
 SIMULATED: bool = config.ENABLE_CUDASIM  # type: ignore[attr-defined]
 
@@ -93,7 +94,7 @@ def register() -> None:
     def compiled_fma(a, b, c):  # type: ignore[no-untyped-def]
         return lambda a, b, c: fma(a, b, c)
 
-    @extending.overload(rows.exchange)
+    @extending.overload(groups.exchange)
     def compiled_exchange(value, step):  # type: ignore[no-untyped-def]
         return lambda value, step: cuda.shfl_xor_sync(0xFFFFFFFF, value, step)
 

@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastact._errors import BackendError
-
-from .compiling import Template, kernel
-from .libraries import LEGACY_STREAM, Library, view_of
-from .views import View
+from fastact.backends.cuda.compiling import Template, kernel
+from fastact.backends.cuda.libraries import LEGACY_STREAM, Library, view_of
+from fastact.backends.cuda.views import View
+from fastact.errors import BackendError
 
 __all__ = ["Call", "Repetition", "call_on"]
 

@@ -13,10 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastact._devices import on_gpu
-from fastact._errors import BackendError
-
-from .views import View, in_items
+from fastact._core.devices import on_gpu
+from fastact.backends.cuda.views import View, in_items
+from fastact.errors import BackendError
 
 __all__ = [
     "LEGACY_STREAM", "LIBRARIES", "Library", "Quick", "common_library", "dtype_of", "is_number", "library_name",

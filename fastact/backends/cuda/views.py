@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from fastact._axes import halved
-from fastact._errors import BackendError
+from fastact._core.arguments import halved
+from fastact.errors import BackendError
 
 __all__ = ["View", "check_out", "check_writeable", "collapse", "merge"]
 

@@ -1,0 +1,1 @@
+"""What every public function is made of: the contract, arguments, the choice of a backend, threads, warming up."""

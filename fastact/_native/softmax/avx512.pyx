@@ -1,0 +1,8 @@
+# cython: cdivision=True
+"""The softmax kernels compiled for AVX-512 (F, DQ, VL, BW); setup.py has the flags.
+
+Only backends/cython.py imports this, and only where the CPU can run it. The code is in _softmax_kernels.pxi.
+"""
+
+include "kernels.pxi"
+include "cross_entropy.pxi"

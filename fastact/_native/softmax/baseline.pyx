@@ -1,0 +1,32 @@
+# cython: cdivision=True
+"""The softmax kernels compiled for the platform's baseline (SSE2 on x86-64, NEON on arm64); and what the CPU has.
+
+Only backends/cython.py imports this, and only where the CPU can run it. The code is in _softmax_kernels.pxi.
+"""
+
+include "kernels.pxi"
+include "cross_entropy.pxi"
+
+cdef extern from *:
+    """
+    #if defined(__x86_64__) && defined(__GNUC__)    /* the system's support of the registers is part of the answer */
+      #define CPU_HAS(feature) __builtin_cpu_supports(feature)
+      #define CPU_HAS_F16C() cpu_has_f16c()
+      #define CPU_INIT() __builtin_cpu_init()
+    #else
+      #define CPU_HAS(feature) 0
+      #define CPU_HAS_F16C() 0
+      #define CPU_INIT()
+    #endif
+    static int cpu_has_avx2(void) { CPU_INIT(); return CPU_HAS("avx2") && CPU_HAS("fma") && CPU_HAS_F16C(); }
+    static int cpu_has_avx512(void) {
+        return cpu_has_avx2() && CPU_HAS("avx512f") && CPU_HAS("avx512dq") && CPU_HAS("avx512vl")
+            && CPU_HAS("avx512bw"); }
+    """
+    bint cpu_has_avx2()
+    bint cpu_has_avx512()
+
+
+def cpu_supports():
+    """The instruction sets, best first, that this CPU and system can run."""
+    return ["avx512"] * cpu_has_avx512() + ["avx2"] * cpu_has_avx2() + ["baseline"]

@@ -1,0 +1,371 @@
+# The softmax kernels: softmax, log_softmax, the log of the sum and hardmax, and gradients, over one axis of C-contiguous
+# arrays.
+#
+# Included by _softmax_baseline.pyx, _softmax_avx2.pyx and _softmax_avx512.pyx, which differ in compiler flags only.
+# An array is seen as (outer, n, inner), and every shape is brought to columns of vectors, one softmax per lane:
+#
+#   rows        inner == 1: n numbers in a row are one column; its lanes are combined (`across`) at the end
+#   long rows   rows in blocks, so that every thread has work on a single row; and columns that are as long and few
+#   short rows  inner == 1: as many rows as a vector has lanes, transposed
+#   lines       inner > 1: neighbouring columns, read several times where they are
+#   strips      the same for few columns, of several outer blocks at once, or with options: copied next to each other
+#
+# Which of them runs depends on the shape alone, and blocks have fixed sizes, so results do not depend on the threads.
+# The parts: _softmax_simd.pxi (vectors), _softmax_columns.pxi (what is done to columns), _softmax_job.pxi (masks and half
+# types), _softmax_rows.pxi and _softmax_tiles.pxi (the shapes), and here the call. To add an operation: its kind, its
+# `column_` loops, and its branch in the `tile_` and `row_` functions.
+
+cimport numpy as cnp
+from libc.math cimport INFINITY, NAN, exp, frexp, isfinite, isinf, ldexp
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
+
+from fastact._native.pool cimport default_workers, parallel_for
+
+cnp.import_array()
+
+include "../arithmetic.pxi"
+include "../half.pxi"
+include "simd.pxi"
+
+cdef extern from *:
+    """
+    #if defined(_MSC_VER)
+      #include <intrin.h>
+      static __inline int fastact_claim(int* p) { return _InterlockedExchange((long*)p, 1) == 0; }
+      static __inline void fastact_release(int* p) { _InterlockedExchange((long*)p, 0); }
+    #else
+      static inline int fastact_claim(int* p) { return __atomic_exchange_n(p, 1, __ATOMIC_ACQUIRE) == 0; }
+      static inline void fastact_release(int* p) { __atomic_store_n(p, 0, __ATOMIC_RELEASE); }
+    #endif
+    """
+    bint claim "fastact_claim"(int* p) noexcept nogil
+    void release "fastact_release"(int* p) noexcept nogil
+
+cdef enum:
+    SOFTMAX = 0
+    LOG_SOFTMAX = 1
+    LOG_SUM = 2
+    HARDMAX = 3
+    NEITHER = 4
+    SHORT = 64           # rows of up to this many numbers are transposed
+    GUESS = 60           # how far numbers may be above the maximum that e^x is scaled with: 97 bits, without the headroom
+    GROUP = 4            # rows taken at once
+    GROUPED = 256        # of up to this many numbers: the results of longer ones would leave the L1 cache
+    LONG = 65536         # rows from here on are long
+    BLOCK = 1024         # numbers of a long row per block: with its results a part of the L1 cache
+    STRIP_BYTES = 262144   # scratch of a strip, if one vector of columns does not need more: a part of the L2 cache
+    STRIP_WIDTH = 16     # vectors side by side in a strip, at most
+    LINE_WIDTH = 128      # the same where a strip is left where it is
+    AHEAD = 16           # lines of a strip to fetch ahead, as the hardware does not see the pattern: 1.04 -> 0.73 ns
+    LONGEST_STRIP = 65536  # longer columns are not taken: their scratch would be 64 bytes a number
+    SERIAL = 32768       # below this many numbers one thread does it all
+    GRAIN = 8192         # numbers a thread takes at a time, at least
+    CHUNKS = 8           # pieces per thread, at most
+
+
+cdef inline Py_ssize_t ceiling(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    return (a + b - 1) // b
+
+
+cdef inline Py_ssize_t spread(Py_ssize_t pieces, Py_ssize_t size, int workers) noexcept nogil:
+    """How many pieces of so many numbers a thread takes at a time: in long runs, since threads that touch new memory
+    close to each other wait for the same page."""
+    return max(ceiling(GRAIN, size), pieces // (workers * CHUNKS))
+
+
+include "columns.pxi"
+include "job.pxi"
+include "along_rows.pxi"
+include "strips.pxi"
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# A call.
+
+cdef enum Loop:
+    SHORT_ROWS
+    ROWS
+    LONG_ROWS
+    LINES
+    STRIPS
+
+
+cdef inline Loop choose(int kind, bint backward, int width, Py_ssize_t n, Py_ssize_t inner, bint plain) noexcept nogil:
+    """plain: results are stored as x is, and there are no options."""
+    if inner > 1 and width % inner == 0 and n * inner >= LONG and kind != HARDMAX:
+        return LONG_ROWS
+    if inner > 1:
+        return LINES if plain and inner >= width and (kind != HARDMAX or backward) else STRIPS
+    return SHORT_ROWS if n <= SHORT else ROWS if n < LONG or kind == HARDMAX else LONG_ROWS
+
+
+def explain(int kind, bint is_double, Py_ssize_t outer, Py_ssize_t n, Py_ssize_t inner):
+    """The loop that the forward pass takes for this shape, without options, and on how many threads."""
+    names = {
+        SHORT_ROWS: "short rows", ROWS: "rows", LONG_ROWS: "long rows", LINES: "lines", STRIPS: "strips"}
+    loop = names[choose(kind, False, vd_lanes if is_double else vf_lanes, n, inner, True)]
+    threads = 1 if outer * n * inner < SERIAL else default_workers()
+    return f"{loop} of ({outer}, {n}, {inner}), {threads} thread{'s' * (threads > 1)}"
+
+
+cdef void run_job(Job* job, int workers) noexcept nogil:
+    cdef Py_ssize_t width = vd_lanes if job.is_double else vf_lanes, item = 8 if job.is_double else 4
+    cdef Py_ssize_t vectors, number, size
+    cdef bint plain = not job.options and (job.stored == job.out_stored or job.kind == LOG_SUM)
+    cdef Loop loop = choose(job.kind, job.backward, <int>width, job.n, job.inner, plain)
+    cdef bint hard = job.kind == HARDMAX and not job.backward
+    cdef void* memory = NULL
+    cdef bint in_registers = (
+        loop == ROWS and job.backward and job.divisor == 1 and job.divisors == NULL
+        and not (job.mask != NULL and by_count(job)))    # a mask or a count, of which `rows` makes a mask
+    job.failed = 0
+    job.general = (
+        (job.options and not in_registers) or job.x.step != job.item or (job.backward and job.g.step != job.item)
+        or (job.stored != job.out_stored and job.kind != LOG_SUM)
+        or (job.stored != SAME and (hard or loop == SHORT_ROWS or loop == STRIPS))
+        or (loop == SHORT_ROWS and not (packed(job, &job.x) and (not job.backward or packed(job, &job.g)))))
+    if loop == SHORT_ROWS:
+        number = ceiling(job.outer, width)
+        parallel_for(&short_rows_task, job, number, spread(number, width * job.n, workers), workers)
+    elif loop == ROWS:
+        job.group = 1 if job.n > GROUPED or hard else min(<Py_ssize_t>GROUP, width)
+        number = ceiling(job.outer, job.group)
+        memory = new_scratch(
+            job, workers, (1 + job.backward) * job.group * (job.n // width + 1) * width * item + 2 * job.n)
+        if not job.failed:
+            parallel_for(&rows_task, job, number, spread(number, job.group * job.n, workers), workers)
+    elif loop == LONG_ROWS:
+        job.blocks = ceiling(job.n, BLOCK)
+        job.first = 0
+        job.row = <Part*>malloc(job.outer * job.inner * (1 + job.blocks) * sizeof(Part))
+        job.failed = job.row == NULL
+        job.block = job.row + job.outer * job.inner
+        if job.general and not job.failed:
+            memory = new_scratch(job, workers, (1 + job.backward) * (BLOCK * job.inner + 16) * item)
+        if not job.failed:
+            if workers == 1 or job.outer >= 2 * workers:
+                parallel_for(&long_rows_task, job, job.outer, 1, workers)
+            else:
+                long_rows(job, job.outer, workers)
+        free(job.row)
+    elif loop == LINES:
+        vectors = ceiling(job.inner, width)
+        number = max(ceiling(vectors, LINE_WIDTH), min(ceiling(workers, job.outer), ceiling(vectors, STRIP_WIDTH)))
+        job.width = ceiling(vectors, number)
+        job.strips = ceiling(vectors, job.width)
+        memory = new_scratch(job, workers, COLUMN * (job.width + 1) * width * item)
+        if not job.failed:
+            number = job.outer * job.strips
+            parallel_for(&lines_task, job, number, spread(number, job.width * width * job.n, workers), workers)
+    else:
+        vectors = ceiling(job.inner, width)
+        size = width * item
+        number = min(<Py_ssize_t>STRIP_WIDTH, max(STRIP_BYTES // (job.n * size), <Py_ssize_t>1))
+        job.width = ceiling(vectors, ceiling(vectors, number))
+        job.strips = ceiling(vectors, job.width)
+        job.group = max(width // job.inner, <Py_ssize_t>1)
+        number = ceiling(job.outer, job.group) * job.strips
+        workers = <int>min(<Py_ssize_t>workers, number)
+        memory = new_scratch(job, workers, (1 + job.backward) * (job.width * job.n + 1) * size)
+        if not job.failed:
+            parallel_for(&strips_task, job, number, spread(number, job.width * width * job.n, workers), workers)
+    free(memory)
+
+
+cpdef bint takes(int kind, bint backward, bint is_double, Py_ssize_t n, Py_ssize_t inner) noexcept:
+    """Whether there is a loop for this shape: for all but columns that are long, unless they are few."""
+    return n <= LONGEST_STRIP or choose(kind, backward, vd_lanes if is_double else vf_lanes, n, inner, False) != STRIPS
+
+
+def run(int kind, cnp.ndarray grad, cnp.ndarray x not None, cnp.ndarray out, int axis, cnp.ndarray mask=None,
+        cnp.ndarray lengths=None, bint causal=False, divisor=1.0):
+    """Softmax of x (or, with `grad`, the gradient from the output x) over one axis; None if that is not a plain case.
+
+    Plain are arrays of one shape, if `takes` is true, that are C-contiguous or, but for `out`, rows with gaps (see
+    `set_source`), and overlap either wholly or not at all; float64, or float32 and half types, of which `out` may have
+    another than x and grad. A new `out` has x's dtype; that of LOG_SUM has float32 or float64 and size 1 along the axis.
+    The axis is not checked.
+
+    mask: what counts; boolean, with x's number of axes, of which those before `axis` may have size 1. lengths: how many
+    numbers of each row, of type intp, with size 1 at `axis`, which is the last; so it is for causal. divisor: the
+    temperature, a number or a float64 array of size 1 from `axis` on.
+    """
+    cdef Job job
+    cdef Mode callers
+    cdef int stored = storage(x), i, ndim = cnp.PyArray_NDIM(x)
+    cdef Py_ssize_t size = cnp.PyArray_SIZE(x)
+    cdef cnp.npy_intp[64] shape
+    if stored < 0 or (grad is not None and storage(grad) != stored):
+        return None
+    job.outer = job.inner = 1
+    for i in range(ndim):
+        shape[i] = 1 if i == axis and kind == LOG_SUM else cnp.PyArray_DIM(x, i)
+    for i in range(axis):
+        job.outer *= cnp.PyArray_DIM(x, i)
+    job.n = cnp.PyArray_DIM(x, axis)
+    for i in range(axis + 1, ndim):
+        job.inner *= cnp.PyArray_DIM(x, i)
+    if not takes(kind, grad is not None, stored == DOUBLE, job.n, job.inner):
+        return None
+    if not set_source(&job.x, x, x, axis) or (grad is not None and not set_source(&job.g, grad, x, axis)):
+        return None
+    if kind == LOG_SUM:
+        out = cnp.PyArray_EMPTY(ndim, shape, cnp.NPY_FLOAT64 if stored == DOUBLE else cnp.NPY_FLOAT32, 0)
+    elif out is None:
+        out = cnp.PyArray_EMPTY(ndim, shape, cnp.PyArray_TYPE(x), 0)
+    elif not plain(out, x) or not cnp.PyArray_ISWRITEABLE(out) or overlap(out, x, &job.x, job.outer, job.n * job.inner):
+        return None
+    elif grad is not None and overlap(out, grad, &job.g, job.outer, job.n * job.inner):
+        return None
+    job.out_stored = storage(out)
+    if job.out_stored < 0 or (stored == DOUBLE) != (job.out_stored == DOUBLE):
+        return None
+    if size == 0:
+        return None if kind == LOG_SUM else out
+    job.kind = kind
+    job.backward = grad is not None
+    job.is_double = stored == DOUBLE
+    job.stored = SAME if job.is_double else stored
+    job.out_stored = SAME if job.is_double else job.out_stored
+    job.item = cnp.PyArray_ITEMSIZE(x)
+    job.out = cnp.PyArray_DATA(out)
+    job.mask = NULL
+    job.lengths = NULL
+    job.divisors = NULL
+    job.causal = cnp.PyArray_DIM(x, ndim - 2) if causal else 0
+    job.divisor = 1
+    if type(divisor) is float:
+        job.divisor = divisor
+    elif not set_places(&job.divisor_at, divisor, x, axis, 1):
+        return None
+    else:
+        job.divisors = <double*>cnp.PyArray_DATA(divisor)
+    if mask is not None:
+        if not set_places(&job.mask_at, mask, x, axis, job.n * job.inner):
+            return None
+        job.mask = <char*>cnp.PyArray_DATA(mask)
+    if lengths is not None:
+        if not set_places(&job.length_at, lengths, x, axis, 1):
+            return None
+        job.lengths = <Py_ssize_t*>cnp.PyArray_DATA(lengths)
+    job.options = mask is not None or by_count(&job) or job.divisor != 1 or job.divisors != NULL
+    enter_standard(&callers)
+    if size < SERIAL:
+        run_job(&job, 1)
+    else:
+        with nogil:
+            run_job(&job, default_workers())
+    leave_standard(&callers)
+    if job.failed:
+        raise MemoryError(f"no memory for the scratch of a softmax over {job.n} numbers")
+    return out
+
+
+def common(int kind, grad, x, axis, out):
+    """`run` for any arguments without options; None if they are no arrays of one dtype, or no plain case."""
+    cdef int ndim, number
+    if type(x) is not cnp.ndarray or type(axis) is not int:
+        return None
+    ndim = cnp.PyArray_NDIM(x)
+    number = cnp.PyArray_TYPE(x)
+    if not -ndim <= axis < ndim:
+        return None
+    if out is not None and (type(out) is not cnp.ndarray or cnp.PyArray_TYPE(out) != number):
+        return None
+    if grad is not None and (type(grad) is not cnp.ndarray or cnp.PyArray_TYPE(grad) != number):
+        return None
+    return run(kind, grad, x, out, axis % ndim)
+
+
+cdef enum:
+    DOUBLE = 3
+
+cdef int bfloat16 = -1    # the number of ml_dtypes' type, once it was seen
+
+
+cdef int storage(cnp.ndarray a):
+    """How an array's numbers are stored: SAME as float32, a half type, or DOUBLE; -1 for anything else."""
+    global bfloat16
+    cdef int number = cnp.PyArray_TYPE(a)
+    if number == cnp.NPY_FLOAT32:
+        return SAME
+    if number == cnp.NPY_FLOAT64:
+        return DOUBLE
+    if number == cnp.NPY_FLOAT16:
+        return FLOAT16
+    if bfloat16 < 0 and a.dtype.name == "bfloat16":
+        bfloat16 = number
+    return BFLOAT16 if number == bfloat16 else -1
+
+
+cdef inline bint plain(cnp.ndarray a, cnp.ndarray like) noexcept:
+    """Whether it has the shape of the other, no gaps, and the order of the machine."""
+    cdef int i
+    if cnp.PyArray_NDIM(a) != cnp.PyArray_NDIM(like):
+        return False
+    for i in range(cnp.PyArray_NDIM(a)):
+        if cnp.PyArray_DIM(a, i) != cnp.PyArray_DIM(like, i):
+            return False
+    return cnp.PyArray_IS_C_CONTIGUOUS(a) and cnp.PyArray_ISALIGNED(a) and cnp.PyArray_ISNOTSWAPPED(a)
+
+
+cdef bint set_source(Source* source, cnp.ndarray a, cnp.ndarray like, int axis) noexcept:
+    """Where a's numbers are. False if it has not the shape of the other, or memory has it in another order than indices.
+
+    Of rows, the axes before them must go together to one; half types are not gathered.
+    """
+    cdef Py_ssize_t item = cnp.PyArray_ITEMSIZE(a), size = 1
+    cdef int i
+    source.base = <char*>cnp.PyArray_DATA(a)
+    source.step = item
+    source.block = cnp.PyArray_DIM(like, axis) * item
+    if plain(a, like):
+        for i in range(axis + 1, cnp.PyArray_NDIM(a)):
+            source.block *= cnp.PyArray_DIM(a, i)
+        return True
+    if axis != cnp.PyArray_NDIM(a) - 1 or not cnp.PyArray_ISALIGNED(a) or not cnp.PyArray_ISNOTSWAPPED(a):
+        return False
+    if cnp.PyArray_NDIM(like) != axis + 1 or cnp.PyArray_DIM(a, axis) != cnp.PyArray_DIM(like, axis):
+        return False
+    if cnp.PyArray_DIM(a, axis) > 1:
+        source.step = cnp.PyArray_STRIDE(a, axis)
+    for i in range(axis - 1, -1, -1):
+        if cnp.PyArray_DIM(a, i) != cnp.PyArray_DIM(like, i):
+            return False
+        if cnp.PyArray_DIM(a, i) == 1:
+            continue
+        if size == 1:
+            source.block = cnp.PyArray_STRIDE(a, i)
+        elif cnp.PyArray_STRIDE(a, i) != source.block * size:
+            return False
+        size *= cnp.PyArray_DIM(a, i)
+    return (source.step == item or (source.step > item and item >= 4)) and (size == 1 or source.block >= source.step)
+
+
+cdef inline bint overlap(cnp.ndarray out, cnp.ndarray a, Source* source, Py_ssize_t blocks, Py_ssize_t n) noexcept:
+    """Whether an array shares memory with the results without being the same."""
+    cdef char* end = source.base + (blocks - 1) * source.block + (n - 1) * source.step + cnp.PyArray_ITEMSIZE(a)
+    cdef char* results = <char*>cnp.PyArray_DATA(out)
+    cdef Py_ssize_t size = cnp.PyArray_NBYTES(out)
+    return (results != source.base or size != end - source.base) and results < end and source.base < results + size
+
+
+cdef bint set_places(Places* at, cnp.ndarray a, cnp.ndarray x, int axis, Py_ssize_t entry):
+    """Where a, without gaps, has the entries for x's blocks; axes that go together are one. False if there are too many."""
+    cdef Py_ssize_t stride = entry
+    cdef int i
+    at.ndim = 0
+    for i in range(axis - 1, -1, -1):
+        if cnp.PyArray_DIM(x, i) == 1:
+            continue
+        if at.ndim and (at.stride[at.ndim - 1] == 0) == (cnp.PyArray_DIM(a, i) == 1):
+            at.size[at.ndim - 1] *= cnp.PyArray_DIM(x, i)
+        elif at.ndim == MOST_PLACES:
+            return False
+        else:
+            at.size[at.ndim] = cnp.PyArray_DIM(x, i)
+            at.stride[at.ndim] = 0 if cnp.PyArray_DIM(a, i) == 1 else stride
+            at.ndim += 1
+        stride *= cnp.PyArray_DIM(a, i)
+    return True

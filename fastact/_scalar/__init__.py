@@ -1,0 +1,78 @@
+"""The scalar functions that formulas are made of, for float32 and float64, free of branches so that loops vectorise.
+
+Two layers. pairs.py is arithmetic on unevaluated sums `high + low`; the other files hold the vocabulary of formulas by
+kinship. Each of its functions has a body for NumPy arrays, which says what it computes, and a scalar one that compiled
+code gets instead. These are the only files that know polynomial coefficients; benchmarks/coefficients.py computes them.
+Only activations/, losses.py and math.py import from here.
+"""
+
+from fastact._scalar.algebraic import (
+    hard_sigmoid,
+    hard_silu,
+    hard_silu_slope,
+    inside_hard_sigmoid,
+    softsign,
+    softsign_slope_times,
+    sparse_plus,
+    squareplus,
+    squareplus_slope_by_b,
+    squareplus_slope_times,
+    star_relu,
+    star_relu_slope_times,
+)
+from fastact._scalar.error import erf, erf_slope_times, serf, serf_slope_times
+from fastact._scalar.exponential import (
+    celu,
+    celu_slope_by_alpha,
+    celu_slope_times,
+    elu,
+    elu_slope_by_alpha,
+    elu_slope_times,
+    exp,
+    exp_times,
+    expm1,
+    log_sigmoid,
+    log_sigmoid_slope_times,
+    selu,
+    selu_slope_times,
+    sigmoid,
+    sigmoid_slope_times,
+    softplus,
+    softplus_slope_by_beta,
+    softplus_slope_times,
+    tanh,
+    tanh_slope_times,
+    tanhshrink,
+    tanhshrink_slope_times,
+)
+from fastact._scalar.gates import (
+    gelu_tanh,
+    gelu_tanh_slope_times,
+    mish,
+    mish_slope_times,
+    quick_gelu,
+    quick_gelu_slope_times,
+    silu,
+    silu_slope_times,
+    swish,
+    swish_slope_by_beta,
+    swish_slope_times,
+    telu,
+    telu_slope_times,
+)
+from fastact._scalar.normal import gelu, gelu_slope_times, ndtr, normal_density_times
+from fastact._scalar.primitives import like, where
+from fastact._scalar.sine import snake, snake_slope, snake_slope_by_alpha
+
+__all__ = [
+    "celu", "celu_slope_by_alpha", "celu_slope_times", "elu", "elu_slope_by_alpha", "elu_slope_times", "erf",
+    "erf_slope_times", "exp", "exp_times", "expm1", "gelu", "gelu_slope_times", "gelu_tanh", "gelu_tanh_slope_times",
+    "hard_sigmoid", "hard_silu", "hard_silu_slope", "inside_hard_sigmoid", "like", "log_sigmoid",
+    "log_sigmoid_slope_times", "mish", "mish_slope_times", "ndtr", "normal_density_times", "quick_gelu",
+    "quick_gelu_slope_times", "selu", "selu_slope_times", "serf", "serf_slope_times", "sigmoid", "sigmoid_slope_times",
+    "silu", "silu_slope_times", "snake", "snake_slope", "snake_slope_by_alpha", "softplus",
+    "softplus_slope_by_beta", "softplus_slope_times", "softsign", "softsign_slope_times", "sparse_plus", "squareplus",
+    "squareplus_slope_by_b", "squareplus_slope_times", "star_relu", "star_relu_slope_times", "swish",
+    "swish_slope_by_beta", "swish_slope_times", "tanh", "tanh_slope_times", "tanhshrink", "tanhshrink_slope_times",
+    "telu", "telu_slope_times", "where",
+]  # fmt: skip

@@ -1,0 +1,117 @@
+"""Arithmetic on unevaluated sums `high + low`, whose low part carries what rounding took from the high part.
+
+It keeps results within about one unit in the last place without leaving their dtype. Functions that return two or
+three values return high part, low part and, as `k`, a power of two still to be multiplied. The other files of this
+folder import from here.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from fastact._scalar.primitives import (
+    INNER_OPTIONS,
+    constant,
+    fma,
+    like,
+    lower_half_power,
+    magnitude,
+    positive_part,
+    upper_half_power,
+    where,
+)
+
+#: Decorates helpers, which compiled code alone may call.
+scalar = njit(**INNER_OPTIONS)
+
+#: Adding this rounds to an integer, which then stands in the low bits.
+SHIFT = constant(1.5 * 2**23, 1.5 * 2**52)
+LARGEST = constant(float(np.finfo(np.float32).max), float(np.finfo(np.float64).max))
+#: A power of two, and the shift that counts in powers of it: what keeps the scale of a subnormal result normal.
+TINY = constant(2.0**-48, 2.0**-128)
+SHIFT_TINY = constant(1.5 * 2**23 + 48, 1.5 * 2**52 + 128)
+#: A biased exponent from which scaling is done in two steps.
+DEEP = constant(-100.0, -1000.0)
+
+
+@scalar
+def exact_product(a, b):
+    """a * b exactly, where nothing over- or underflows."""
+    high = a * b
+    return high, fma(a, b, -high)
+
+
+@scalar
+def exact_sum(a, b):
+    """a + b exactly."""
+    high = a + b
+    b_rounded = high - a
+    return high, (a - (high - b_rounded)) + (b - b_rounded)
+
+
+@scalar
+def ordered_sum(a, b):
+    """a + b exactly, where |a| >= |b| or a = 0."""
+    high = a + b
+    return high, (a - high) + b
+
+
+@scalar
+def pair_product(a, a_low, b, b_low):
+    """(a + a_low) * (b + b_low)."""
+    high = a * b
+    return high, fma(a, b, -high) + fma(a, b_low, a_low * b)
+
+
+@scalar
+def quotient(n, n_low, d, d_low):
+    """(n + n_low) / (d + d_low): one division, one correction."""
+    inverse = like(1.0, d) / d
+    q = n * inverse
+    return q, (fma(-q, d, n) + fma(-q, d_low, n_low)) * inverse
+
+
+@scalar
+def less_tail(x, tail):
+    """max(x, 0) - tail * TINY for tail >= 0, rounded once; a vanishing tail leaves -0.0 for negative x."""
+    return fma(tail, -TINY(x), positive_part(x))
+
+
+@scalar
+def clamp(x, low, high):
+    """x within [low, high]; NaN stays NaN."""
+    x = where(x < low, low, x)
+    return where(x > high, high, x)
+
+
+@scalar
+def bounded(x, limit):
+    """|x|, or the limit where that is less; NaN stays NaN."""
+    b = magnitude(x)
+    return where(b > limit, limit, b)
+
+
+@scalar
+def scale(x, k):
+    """x * 2**k in two steps, so that a subnormal result is rounded once and 2**128 does no harm."""
+    return (x * lower_half_power(k)) * upper_half_power(k)
+
+
+@scalar
+def scale_tiny(x, k):
+    """x * 2**k, k biased as `SHIFT_TINY` is, down to where even the largest x gives 0."""
+    deep = k - SHIFT(k) < DEEP(k)
+    return scale(where(deep, x * TINY(x), x), where(deep, k, unbiased(k)))
+
+
+@scalar
+def negated(k):
+    """-k, for k as `power_of_two` takes it."""
+    return SHIFT(k) + (SHIFT(k) - k)
+
+
+@scalar
+def unbiased(k):
+    """k of `SHIFT_TINY` as a k of `SHIFT`."""
+    return k - (SHIFT_TINY(k) - SHIFT(k))

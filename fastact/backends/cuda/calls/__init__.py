@@ -1,0 +1,1 @@
+"""The calls: arguments checked, arrays brought to what kernels take, kernels launched."""

@@ -1,0 +1,301 @@
+"""Elementwise calls on arrays of the GPU, and on host arrays, which are copied there and back."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from fastact.backends.cuda.calls.host import from_host, loop_dtype
+from fastact.backends.cuda.compiling import Template, register
+from fastact.backends.cuda.kernels.elementwise import (
+    HALVES_PER_THREAD,
+    PER_THREAD,
+    THREADS,
+    Items,
+    contiguous_kernel,
+    half_kernel,
+    strided_kernel,
+)
+from fastact.backends.cuda.kernels.memory import computes_in
+from fastact.backends.cuda.launching import Call, Repetition, call_on
+from fastact.backends.cuda.libraries import common_library, quick_of, view_of, views_of
+from fastact.backends.cuda.views import View, check_out, check_writeable, collapse
+from fastact.errors import BackendError
+
+__all__ = [
+    "addresses", "backward_of_halves", "contiguous", "copy_to", "elementwise", "items_of", "of_halves", "placed", "run",
+    "same",
+]  # fmt: skip
+
+#: How many kinds of calls are remembered.
+MOST_KNOWN = 4096
+
+
+def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    """Apply an operation to device arrays of one library, or to host arrays, which are copied to the GPU and back."""
+    register()
+    signature = _signature(operation, operands, keywords)
+    known = _known.get(signature)
+    if known is not None and known.repetition.possible():
+        return known.repeated(operands, **keywords)
+    outs, wanted = _keywords(operation, keywords) if keywords else ((None,) * operation.outputs, None)
+    views = views_of((*operands, *(out for out in outs if out is not None)))
+    if not any(isinstance(view, View) for view in views):
+        return from_host(elementwise, operation, operands, outs, wanted)
+
+    library = common_library(operation.name, views)
+    views, given = views[: len(operands)], views[len(operands) :]
+    arrays = [o for o in views if isinstance(o, View)]
+    dtype, shape = _outcome(operation, operands, views, given, wanted)
+    with call_on(library, [*arrays, *given]) as call:
+        targets = iter(given)
+        wished = [None if out is None else next(targets) for out in outs]
+        results = [
+            call.new(shape, dtype) if target is None or any(map(target.hides, arrays)) else target for target in wished
+        ]
+        plan = run(call, operation.jitted, dtype, views, results)
+        for target, result in zip(wished, results, strict=True):
+            if target is not None and result is not target:
+                copy_to(call, result, target)
+        if signature is not None and plan is not None:
+            _remember(signature, call, plan, dtype, shape, len(results))
+    pairs = zip(outs, results, strict=True)
+    finished = [library.finished(result) if out is None else out for out, result in pairs]
+    return tuple(finished) if operation.outputs > 1 else finished[0]
+
+
+def of_halves(operation: Any, x: Any, axis: int, out: Any) -> Any:
+    """Apply an operation to the halves of a device array, which are views."""
+    return elementwise(operation, view_of(x).halves(axis), {} if out is None else {"out": out})
+
+
+def backward_of_halves(operation: Any, grad_output: Any, x: Any, axis: int, out: Any) -> Any:
+    """Apply an operation to a gradient and the halves of x, and give its two results as the halves of one array."""
+    views = views_of([grad_output, x, *([] if out is None else [out])])
+    library = common_library("glu.backward", views)
+    grad, whole, *target = views
+    halves = whole.halves(axis)
+    if grad.shape != halves[0].shape:
+        raise ValueError(f"grad_output has shape {grad.shape}, glu(x) {halves[0].shape}; they must be equal")
+    if not target:
+        dtype = loop_dtype(*operation.loop_for((grad, *halves)), (grad.dtype, whole.dtype, whole.dtype))
+        register()
+        with call_on(library, views) as call:
+            target = [call.new(whole.shape, dtype)]
+    elif target[0].shape != whole.shape:
+        raise ValueError(f"out has shape {target[0].shape}, x {whole.shape}; they must be equal")
+    outs = target[0].halves(axis)
+    for each in outs:
+        each.array = whole.array  # a new array for JAX is Numba's until it is finished
+    elementwise(operation, (grad, *halves), {"out": outs})
+    return library.finished(target[0]) if out is None else out
+
+
+def _keywords(operation: Any, keywords: dict[str, Any]) -> tuple[tuple[Any, ...], np.dtype[Any] | None]:
+    """The arguments `out`, one for each result, and `dtype`; others may only say what is so anyway."""
+    keywords = dict(keywords)
+    out, wanted = keywords.pop("out", None), keywords.pop("dtype", None)
+    for keyword, default in {"where": True, "casting": "same_kind", "order": "K", "subok": True}.items():
+        value = keywords.pop(keyword, default)
+        if type(value) is not type(default) or value != default:
+            raise BackendError(f"backend 'cuda' takes out= and dtype=, not {keyword}=; the CPU backends take it")
+    if keywords:
+        raise TypeError(f"{operation.name}() got an unexpected keyword argument {next(iter(keywords))!r}")
+    outs = out if isinstance(out, tuple) else (out,) * (1 if out is not None else operation.outputs)
+    if len(outs) != operation.outputs:
+        raise ValueError(f"out has {len(outs)} arrays; {operation.name} has {operation.outputs} results")
+    return outs, None if wanted is None else np.dtype(wanted)
+
+
+#: What `_outcome` has found out.
+_outcomes: dict[Any, tuple[np.dtype[Any], tuple[int, ...]]] = {}
+
+
+def _outcome(
+    operation: Any,
+    operands: tuple[Any, ...],
+    views: Sequence[Any],
+    given: Sequence[View],
+    wanted: np.dtype[Any] | None,
+) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """The dtype and the shape of the results, which the arrays `given` for them must have."""
+    kinds = tuple((o.dtype, o.shape) if isinstance(o, View) else o.dtype if isinstance(o, np.generic) else type(o)
+                  for o in views)  # fmt: skip
+    key = operation, kinds, tuple((view.dtype, view.shape) for view in given), wanted
+    found = _outcomes.get(key)
+    if found is None:
+        dtypes = tuple(kind[0] if isinstance(kind, tuple) else kind for kind in kinds)
+        dtype = loop_dtype(*operation.loop_for(operands, wanted), dtypes)
+        shape = np.broadcast_shapes(*(o.shape for o in (*views, *given[:1]) if isinstance(o, View)))
+        for view in given:
+            check_out(view, shape, dtype)
+        if len(_outcomes) >= MOST_KNOWN:
+            _outcomes.clear()
+        found = _outcomes[key] = dtype, shape
+    for view in given:
+        check_writeable(view)
+    return found
+
+
+class Places(NamedTuple):
+    """Where the elements of operands and results are, with as few axes as possible."""
+
+    shape: tuple[int, ...]
+    steps: list[int]  # of each operand, one after the other; 0 for numbers
+    result_steps: list[int]
+    contiguous: bool  # whether element i of each array is its item i
+
+
+def placed(shape: tuple[int, ...], operands: Sequence[Any], results: Sequence[View]) -> Places:
+    """Places for operands that broadcast to `shape`, the shape of the results."""
+    strides = [o.broadcast(shape) if isinstance(o, View) else (0,) * len(shape) for o in operands]
+    shape, steps = collapse(shape, (*strides, *(result.strides for result in results)))
+    of_arrays = [each for o, each in zip((*operands, *results), steps, strict=True) if isinstance(o, View)]
+    of_operands, of_results = steps[: len(operands)], steps[len(operands) :]
+    unit = all(each == (1,) for each in of_arrays)
+    return Places(shape, list(chain(*of_operands)), list(chain(*of_results)), unit)
+
+
+class Plan(NamedTuple):
+    """All of a launch but addresses and numbers."""
+
+    template: Template
+    parameters: tuple[Any, ...]
+    grid: int
+    steps: list[int]  # after the operands
+    rest: list[int]  # after the results
+
+
+#: What of a view decides about a launch.
+Geometry = tuple[np.dtype[Any], tuple[int, ...], tuple[int, ...], bool]
+
+
+@functools.lru_cache(maxsize=4096)
+def _plan(
+    formula: Callable[..., Any], dtype: np.dtype[Any], operands: tuple[Geometry | None, ...],
+    results: tuple[Geometry, ...],
+) -> Plan | None:  # fmt: skip
+    """The launch for operands that are arrays or, where there is None, numbers; None if there is nothing to compute."""
+    sources = [each and View(None, 0, *each[:3]) for each in operands]
+    targets = [View(None, 0, *each[:3]) for each in results]
+    shape, steps, result_steps, unit = placed(results[0][1], sources, targets)
+    size = math.prod(shape)
+    if size == 0:
+        return None
+    parameters: tuple[Any, ...] = formula, items_of(sources), len(targets), dtype
+    arrays = [each for each in (*operands, *results) if each is not None]
+    if not unit:
+        parameters, rest = (*parameters, len(shape)), [*result_steps, *shape, size]
+        return Plan(strided_kernel, parameters, -(-size // THREADS), steps, rest)
+    if all(each[0].itemsize == 2 and each[3] for each in arrays):
+        return Plan(half_kernel, parameters, -(-size // (THREADS * HALVES_PER_THREAD)), [], [size])
+    return Plan(contiguous_kernel, parameters, -(-size // (THREADS * PER_THREAD)), [], [size])
+
+
+def run(
+    call: Call, formula: Callable[..., Any], dtype: np.dtype[Any], operands: Sequence[Any], results: Sequence[View]
+) -> Plan | None:
+    """The formula's results, of operands that are views and numbers, to arrays of one shape, and how this was done."""
+    of_operands = tuple(o.geometry if isinstance(o, View) else None for o in operands)
+    plan = _plan(formula, dtype, of_operands, tuple(result.geometry for result in results))
+    if plan is not None:
+        outputs = [result.pointer for result in results]
+        arguments = [*addresses(operands, dtype), *plan.steps, *outputs, *plan.rest]
+        views = [each for each in (*operands, *results) if isinstance(each, View)]
+        call.launch(plan.template, plan.parameters, views, plan.grid, THREADS, arguments)
+    return plan
+
+
+# --- calls once more --------------------------------------------------------------------------------------------------
+
+
+class Known(NamedTuple):
+    """A call that was made before, with other addresses and numbers."""
+
+    plan: Plan
+    repetition: Repetition
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    outputs: int
+
+    def repeated(self, operands: tuple[Any, ...], out: Any = None) -> Any:
+        model, library, number = operands[0], self.repetition.library, computes_in(self.dtype)
+        address = quick_of(type(model)).address  # type: ignore[arg-type, union-attr]
+        arguments = [address(each) if type(each) is type(model) else number(each) for each in operands]
+        results = [out]
+        if out is None:
+            results = [library.empty(self.shape, self.dtype, model, None) for _ in range(self.outputs)]
+        pointers = map(address, results)
+        self.repetition.launch(model, [*arguments, *self.plan.steps, *pointers, *self.plan.rest])
+        return tuple(results) if self.outputs > 1 else results[0]
+
+
+_known: dict[Any, Known] = {}
+
+
+def _signature(operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    """All that decides about a call of arrays of one class, the first of them, and Python numbers, perhaps with an
+    array for `out` that is one of them or shares no memory with them; None for other calls."""
+    kind: Any = type(operands[0])
+    quick, out = quick_of(kind), keywords.get("out")
+    if quick is None or len(keywords) != (out is not None) or type(out) not in (kind, type(None)):
+        return None
+    owner = None if out is None else quick.owner(out)
+    parts = [operation, None if out is None else quick.facts(out)]
+    for each in operands:
+        if type(each) is kind:
+            if owner is not None and each is not out and quick.owner(each) == owner:
+                return None
+            parts.append(quick.facts(each))
+        elif type(each) in (float, int):
+            parts.append(type(each))
+        else:
+            return None
+    return tuple(parts)
+
+
+def _remember(
+    signature: Any, call: Call, plan: Plan, dtype: np.dtype[Any], shape: tuple[int, ...], outputs: int
+) -> None:
+    if len(_known) >= MOST_KNOWN:
+        _known.clear()
+    repetition = Repetition.of(call, plan.template, plan.parameters, plan.grid, THREADS)
+    _known[signature] = Known(plan, repetition, dtype, shape, outputs)
+
+
+# --- parts ------------------------------------------------------------------------------------------------------------
+
+
+def items_of(operands: Sequence[Any]) -> Items:
+    return tuple(each.dtype if isinstance(each, View) else None for each in operands)
+
+
+def addresses(operands: Sequence[Any], dtype: np.dtype[Any]) -> list[Any]:
+    """What a kernel whose results have this dtype takes for operands: pointers, and numbers as it computes."""
+    number = computes_in(dtype)
+    return [each.pointer if isinstance(each, View) else number(each) for each in operands]
+
+
+@njit
+def same(x):  # type: ignore[no-untyped-def]
+    return x
+
+
+def copy_to(call: Call, source: View | float, target: View) -> None:
+    """An array, converted, or a number for every element."""
+    run(call, same, target.dtype, [source], [target])
+
+
+def contiguous(call: Call, view: View, dtype: np.dtype[Any]) -> View:
+    """The array itself if it is contiguous and of this dtype, else a copy that is."""
+    if view.dtype == dtype and view.contiguous():
+        return view
+    copied = call.new(view.shape, dtype)
+    copy_to(call, view, copied)
+    return copied

@@ -1,0 +1,421 @@
+"""The kernels of the softmax family, over rows (see rows.py and tiles.py). Plain Python, for Numba's simulator too.
+
+    row_kernel     a block for rows: in registers, or twice through memory
+    parts_kernel   several blocks for each row, that find sums of its parts, and several for the results
+
+The exponential is the CPU's: e**(x - m) with what rounding took from x - m; sums have two parts. What all results of a
+row depend on is (m, total, low, count): forward the maximum (or not far from it, for softmax of long rows), the sum of
+e**(x - m) and what rounding took from it, for a logarithm of all numbers but those equal to m, and how many these are,
+so that it keeps its digits where one number dominates; backward only the sum, of g * y or g.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastact._scalar.primitives import where
+from fastact.backends.cuda.kernels.groups import (
+    Layout,
+    Options,
+    counting_types,
+    larger_of,
+    locating,
+    mask_tools,
+    reductions,
+)
+from fastact.backends.cuda.kernels.memory import Kernel, access, fetch_add, fma, load_acquire, log1p
+from fastact.backends.cuda.kernels.tiles import accumulated, folded, loading, mapped, paired, storing
+from fastact.backends.cuda.libraries import dtype_of
+from fastact.math import exp
+
+__all__ = [
+    "KINDS",
+    "Sums",
+    "arguments_of",
+    "difference_exp",
+    "parts_kernel",
+    "row_kernel",
+    "summing",
+]
+
+#: The module numba.cuda, once compiling.py has imported it.
+cuda: Any = None
+
+#: How far above the base of a sum of e**(x - base) the maximum may be.
+FAR = 4
+
+#: The operations, by what they compute and the number of arrays they read.
+KINDS = {
+    ("softmax", 1), ("log_softmax", 1), ("logsumexp", 1), ("softmax", 2), ("log_softmax", 2), ("logsumexp", 2),
+}  # fmt: skip
+
+Function = Callable[..., Any]
+
+
+def difference_exp(options: Options) -> Function:
+    """A device function: e**(x - m), with what rounding took from x - m where that matters."""
+    dtype = options.number
+    if options.coarse:
+        return cuda.jit(device=True)(lambda x, m: exp(x - m))
+
+    @cuda.jit(device=True)
+    def exp_of_difference(x, m):  # type: ignore[no-untyped-def]
+        d = x - m
+        rounded = d - x
+        low = (x - (d - rounded)) - (m + rounded)
+        e = exp(d)
+        return e + e * where(d > dtype(-800), low, dtype(0))
+
+    return exp_of_difference
+
+
+# --- sums -------------------------------------------------------------------------------------------------------------
+
+
+class Sums(NamedTuple):
+    """Device functions that find (m, total, low, count) of a row, for all its threads."""
+
+    of_tile: Function  # (values): of a whole row, whose numbers the threads hold
+    of_range: Function  # (row, start, stop): of the numbers that a thread with `start` takes
+    of_parts: Function  # (parts, first, n, h): of n parts
+
+
+def summing(layout: Layout, options: Options, logarithm: bool) -> Sums:
+    """The forward sums. Numbers equal to the maximum are counted apart for a logarithm, else added like the others."""
+    dtype, n, tile_size, threads = options.number, layout.numbers, layout.tile, layout.threads
+    add, maximum, total_of, sum_of = reductions(layout, dtype)
+    larger, e_of = larger_of(), difference_exp(options)
+    of_equal = dtype(0 if logarithm else 1)
+    largest = folded(larger, n)
+    lowest, far = dtype(-np.inf), dtype(FAR)
+    terms = mapped(cuda.jit(device=True)(lambda x, more: where(x == more[0], of_equal, e_of(x, more[1]))), n)
+    terms_of_tile = terms if logarithm else mapped(cuda.jit(device=True)(lambda x, more: e_of(x, more[1])), n)
+    add_all = accumulated(add, n)
+    tile = loading(options, layout, -1, dtype(-np.inf), options.divided)
+    if logarithm:
+        ones = mapped(cuda.jit(device=True)(lambda x, m: where(x == m, dtype(1), dtype(0))), n)
+        plus = folded(cuda.jit(device=True)(lambda a, b: a + b), n)
+        equal = cuda.jit(device=True)(lambda values, m: plus(ones(values, m)))
+        all_equal = sum_of
+    else:
+        equal = cuda.jit(device=True)(lambda values, m: dtype(0))
+        all_equal = cuda.jit(device=True)(lambda count: count)
+
+    @cuda.jit(device=True)
+    def of_tile(values):  # type: ignore[no-untyped-def]
+        m = maximum(largest(values))
+        total, low = add_all(dtype(0), dtype(0), terms_of_tile(values, (m, m)))
+        total, low = total_of(total, low)
+        return m, total, low, all_equal(equal(values, m))
+
+    @cuda.jit(device=True)
+    def scaled(total, low, m, to):  # type: ignore[no-untyped-def]
+        """A sum of e**(x - m) as one of e**(x - to)."""
+        scale = where(m == to, dtype(1), e_of(m, to))
+        return add(total * scale, dtype(0), low * scale)
+
+    @cuda.jit(device=True)
+    def risen(state, top):  # type: ignore[no-untyped-def]
+        """(base, m, total, low, count) for numbers up to `top`: the sum is one of e**(x - base), and base seldom moves,
+        since each time costs some of its digits."""
+        base, m, total, low, count = state
+        if logarithm and top > m and count > dtype(0) and m > lowest:
+            total, low = add(total, low, count * e_of(m, base))
+        if top > m:
+            m, count = top, dtype(0)
+        if m > base + far:
+            total, low = scaled(total, low, base, m)
+            base = m
+        return base, m, total, low, count
+
+    @cuda.jit(device=True)
+    def of_range(row, start, stop):  # type: ignore[no-untyped-def]
+        state = (lowest, lowest, dtype(0), dtype(0), dtype(0))
+        while start < stop:
+            values = tile(row, start, stop)
+            base, m, total, low, count = risen(state, largest(values))
+            total, low = add_all(total, low, terms(values, (m if logarithm else base, base)))
+            state = (base, m, total, low, count + equal(values, m))
+            start += tile_size
+        return of_threads(state)
+
+    @cuda.jit(device=True)
+    def of_threads(state):  # type: ignore[no-untyped-def]
+        base, m, total, low, count = state
+        own = m if logarithm else base
+        total, low = scaled(total, low, base, own)
+        m = maximum(own)
+        total, low = scaled(total, low, own, m)
+        if logarithm and own < m:
+            total, low = add(total, low, count * e_of(own, m))
+            count = dtype(0)
+        total, low = total_of(total, low)
+        return m, total, low, all_equal(count)
+
+    @cuda.jit(device=True)
+    def of_parts(parts, first, n, h):  # type: ignore[no-untyped-def]
+        state = (lowest, lowest, dtype(0), dtype(0), dtype(0))
+        for c in range(4 * (first + h), 4 * (first + n), 4 * threads):
+            own, more, more_low, more_count = parts[c], parts[c + 1], parts[c + 2], parts[c + 3]
+            base, m, total, low, count = risen(state, own)
+            more, more_low = scaled(more, more_low, own, base)
+            total, low = add(total, low + more_low, more)
+            if own == m:
+                count += more_count
+            elif logarithm and more_count > dtype(0):
+                total, low = add(total, low, more_count * e_of(own, base))
+            state = (base, m, total, low, count)
+        return of_threads(state)
+
+    return Sums(of_tile, of_range, of_parts)
+
+
+def summing_products(kind: str, layout: Layout, options: Options) -> Sums:
+    """The backward sums: of g * y, or of g for log_softmax."""
+    dtype, n, tile_size, threads, zero = options.number, layout.numbers, layout.tile, layout.threads, options.number(0)
+    add, _, total_of, _ = reductions(layout, dtype)
+    gradients, outputs = (loading(options, layout, array, zero) for array in (0, 1))
+    logarithm = kind == "log_softmax"
+    product = cuda.jit(device=True)(lambda g, y, _: g if logarithm else g * y)
+    products, sum_all = paired(product, n), accumulated(add, n)
+
+    @cuda.jit(device=True)
+    def of_tile(values):  # type: ignore[no-untyped-def]
+        total, low = sum_all(zero, zero, products(values[0], values[1], zero))
+        total, low = total_of(total, low)
+        return zero, total, low, zero
+
+    @cuda.jit(device=True)
+    def of_range(row, start, stop):  # type: ignore[no-untyped-def]
+        total, low = zero, zero
+        while start < stop:
+            g = gradients(row, start, stop)
+            y = g if logarithm else outputs(row, start, stop)
+            total, low = sum_all(total, low, products(g, y, zero))
+            start += tile_size
+        total, low = total_of(total, low)
+        return zero, total, low, zero
+
+    @cuda.jit(device=True)
+    def of_parts(parts, first, n, h):  # type: ignore[no-untyped-def]
+        total, low = zero, zero
+        for c in range(4 * (first + h), 4 * (first + n), 4 * threads):
+            total, low = add(total, low + parts[c + 2], parts[c + 1])
+        total, low = total_of(total, low)
+        return zero, total, low, zero
+
+    return Sums(of_tile, of_range, of_parts)
+
+
+# --- results ----------------------------------------------------------------------------------------------------------
+
+
+def _reading(kind: str, arrays: int, layout: Layout, options: Options) -> Function:
+    """A device function: what the results of a tile are made of, (row, start, stop): x, or (g, y)."""
+    dtype = options.number
+    x = loading(options, layout, -1, dtype(-np.inf), options.divided)
+    if arrays == 1 or kind == "logsumexp":
+        return x
+    g, y = (loading(options, layout, array, dtype(0)) for array in (0, 1))
+    return cuda.jit(device=True)(lambda row, start, stop: (g(row, start, stop), y(row, start, stop)))
+
+
+def _results(kind: str, arrays: int, layout: Layout, options: Options) -> tuple[Function, Function]:
+    """Device functions: what the results of a row need, of its sums; and the results of a tile, of that."""
+    dtype, n, divided = options.number, layout.numbers, options.divided
+    e_of = difference_exp(options)
+    load, _ = access(options.stored, dtype)
+    if kind == "log_softmax" and arrays == 1:
+
+        @cuda.jit(device=True)
+        def maximum_and_logarithm(sums, operands, q, divisor):  # type: ignore[no-untyped-def]
+            m, total, low, count = sums
+            return m, log1p((total + low) + (count - dtype(1))) + (m - m)  # NaN for an infinite maximum
+
+        return maximum_and_logarithm, mapped(cuda.jit(device=True)(lambda x, of_row: (x - of_row[0]) - of_row[1]), n)
+
+    if arrays == 1 or kind == "logsumexp":
+        scaled = arrays == 2
+
+        @cuda.jit(device=True)
+        def maximum_and_factor(sums, operands, q, divisor):  # type: ignore[no-untyped-def]
+            """The maximum, and what e**(x - m) is multiplied with, as a pair."""
+            m, total, low, _ = sums
+            whole = total + low
+            low = low - (whole - total)
+            factor = dtype(1) / whole + (m - m)  # NaN for an infinite maximum
+            factor_low = factor * (fma(-whole, factor, dtype(1)) - low * factor)
+            if scaled:
+                g = load(operands[0], q)
+                if divided:
+                    g = g / divisor
+                factor, factor_low = factor * g, factor_low * g
+            return m, factor, factor_low
+
+        @cuda.jit(device=True)
+        def result(x, of_row):  # type: ignore[no-untyped-def]
+            m, factor, factor_low = of_row
+            e = e_of(x, m)
+            return fma(e, factor, e * factor_low)
+
+        return maximum_and_factor, mapped(result, n)
+
+    logarithm = kind == "log_softmax"
+
+    @cuda.jit(device=True)
+    def sum_of_products(sums, operands, q, divisor):  # type: ignore[no-untyped-def]
+        _, total, low, _ = sums
+        return total + low, divisor
+
+    @cuda.jit(device=True)
+    def slope(g, y, of_row):  # type: ignore[no-untyped-def]
+        total, divisor = of_row
+        value = g - exp(y) * total if logarithm else y * (g - total)
+        if divided:
+            value = value / divisor
+        return value
+
+    slopes = paired(slope, n)
+    return sum_of_products, cuda.jit(device=True)(lambda values, of_row: slopes(values[0], values[1], of_row))
+
+
+# --- kernels ----------------------------------------------------------------------------------------------------------
+
+
+def _sums(kind: str, arrays: int, layout: Layout, options: Options) -> Sums:
+    if arrays == 1 or kind == "logsumexp":
+        return summing(layout, options, kind != "softmax" and arrays == 1)
+    return summing_products(kind, layout, options)
+
+
+def _finishing(kind: str, arrays: int, layout: Layout, options: Options) -> Function:
+    """A device function: the results from `start` to `end`, of which those before `stop` count, of a row's sums."""
+    dtype, tile_size = options.number, layout.tile
+    if kind == "logsumexp" and arrays == 1:
+        _, put = access(options.result, dtype)
+
+        @cuda.jit(device=True)
+        def reduce(row, out, q, start, stop, end, active, sums):  # type: ignore[no-untyped-def]
+            m, total, low, count = sums
+            if active and start == 0:
+                put(out, q, m + log1p((total + low) + (count - dtype(1))))
+
+        return reduce
+
+    needed, results = _results(kind, arrays, layout, options)
+    tile, store = _reading(kind, arrays, layout, options), storing(options, layout, _nothing(kind, arrays, dtype))
+
+    @cuda.jit(device=True)
+    def finish(row, out, q, start, stop, end, active, sums):  # type: ignore[no-untyped-def]
+        of_row = needed(sums, row[0], q, row[-1])
+        while start < end:
+            store(out, row, start, stop, end, results(tile(row, start, stop), of_row))
+            start += tile_size
+
+    return finish
+
+
+def _nothing(kind: str, arrays: int, dtype: Any) -> Any:
+    """The result where a number does not count."""
+    return dtype(-np.inf) if kind == "log_softmax" and arrays == 1 else dtype(0)
+
+
+def arguments_of(operands: int, options: Options, *middle: Any) -> tuple[Any, ...]:
+    """What (operands, ..., rows, n, inner, divisor, mask, counts, queries) are."""
+    stored, long = (dtype_of(options.stored),) * operands, np.int64
+    return stored, *middle, long, long, long, options.number, *counting_types(options), long
+
+
+def row_kernel(kind: str, arrays: int, layout: Layout, options: Options) -> Kernel:
+    """kernel(operands, out, rows, n, inner, divisor, mask, counts, queries) for whole rows; out may be an operand."""
+    sums, dtype = _sums(kind, arrays, layout, options), options.number
+    (locate, start_of), (mask_place, _, count_of) = locating(layout), mask_tools(options)
+    tile = _reading(kind, arrays, layout, options)
+    whole, reduces = layout.whole, kind == "logsumexp" and arrays == 1
+
+    if whole and not reduces:
+        needed, results = _results(kind, arrays, layout, options)
+        store = storing(options, layout, _nothing(kind, arrays, dtype))
+
+        @cuda.jit(device=True)
+        def compute(row, out, q, h, stop, end, active):  # type: ignore[no-untyped-def]
+            values = tile(row, h, stop)
+            of_row = needed(sums.of_tile(values), row[0], q, row[-1])
+            store(out, row, h, stop, end, results(values, of_row))
+    else:
+        finish = _finishing(kind, arrays, layout, options)
+        of_tile, of_range = sums.of_tile, sums.of_range
+
+        @cuda.jit(device=True)
+        def compute(row, out, q, h, stop, end, active):  # type: ignore[no-untyped-def]
+            found = of_tile(tile(row, h, stop)) if whole else of_range(row, h, stop)
+            finish(row, out, q, h, stop, end, active, found)
+
+    def kernel(operands, out, rows, n, inner, divisor, mask, counts, queries):  # type: ignore[no-untyped-def]
+        q, h = locate(np.int64(cuda.blockIdx.x))
+        end, active = n, q < rows
+        if not active:  # but the others of the block wait for this thread
+            q, end = np.int64(0), np.int64(0)
+        row = (operands, start_of(q, n, inner), inner, mask, mask_place(mask, q), divisor)
+        compute(row, out, q, h, min(end, count_of(counts, q, n, queries)), end, active)
+
+    return Kernel(kernel, arguments_of(arrays, options, dtype_of(options.result)), layout.block)
+
+
+def parts_kernel(kind: str, arrays: int, layout: Layout, options: Options) -> Kernel:
+    """kernel(operands, sums, counters, out, parts, part, together, rows, n, ...), groups of rows staying in the cache.
+
+    First come the blocks that find the sums of the parts of the first group of rows, then those of the second, those
+    for the results of the first, the sums of the third, and so on. A block for results waits until all blocks for the
+    sums of its group have counted in counters[1 + group]. It can: blocks take their turns from counters[0] when they
+    start, so that the others run already, and these wait for nobody. The counters are 0 at first.
+    """
+    of_range, finish = _sums(kind, arrays, layout, options).of_range, _finishing(kind, arrays, layout, options)
+    of_parts = _sums(kind, arrays, layout, options).of_parts  # others: shared memory cannot have two owners
+    (locate, start_of), (mask_place, _, count_of) = locating(layout), mask_tools(options)
+
+    @cuda.jit(device=True)
+    def turn(counters):  # type: ignore[no-untyped-def]
+        shared = cuda.shared.array(1, np.int64)
+        if cuda.threadIdx.x == 0:
+            shared[0] = fetch_add(counters, 0)
+        cuda.syncthreads()
+        return shared[0]
+
+    def kernel(  # type: ignore[no-untyped-def]
+        operands, sums, counters, out, parts, part_size, together, rows, n, inner, divisor, mask, counts, queries
+    ):
+        blocks, number = parts * together, turn(counters)
+        stage, block = number // blocks, number % blocks
+        groups = cuda.gridDim.x // (2 * blocks)
+        group, finishing = (stage + 1) // 2, stage > 0 and (stage % 2 == 0 or stage + 1 == 2 * groups)
+        if finishing:
+            group -= 1
+        q, h = locate(group * together + block // parts)
+        part, active = block % parts, q < rows
+        if not active:
+            q = np.int64(0)
+        row = (operands, start_of(q, n, inner), inner, mask, mask_place(mask, q), divisor)
+        end = min(n, (part + 1) * part_size) if active else np.int64(0)
+        start, stop = part * part_size + h, min(end, count_of(counts, q, n, queries))
+        if finishing:
+            if cuda.threadIdx.x == 0:
+                while load_acquire(counters, 1 + group) < blocks:
+                    pass
+            cuda.syncthreads()
+            finish(row, out, q, start, stop, end, active, of_parts(sums, q * parts, parts, h))
+        else:
+            m, total, low, count = of_range(row, start, stop)
+            if active and h == 0:
+                i = 4 * (q * parts + part)
+                sums[i], sums[i + 1], sums[i + 2], sums[i + 3] = m, total, low, count
+            cuda.threadfence()
+            cuda.syncthreads()
+            if cuda.threadIdx.x == 0:
+                fetch_add(counters, 1 + group)
+
+    middle = np.dtype(options.number), np.dtype(np.int32), dtype_of(options.result), *[np.int64] * 3
+    return Kernel(kernel, arguments_of(arrays, options, *middle), layout.block)

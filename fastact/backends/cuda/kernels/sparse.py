@@ -1,0 +1,276 @@
+"""The kernels of sparsemax, entmax15 and hardmax, over rows (see rows.py). Plain Python, for the simulator too.
+
+A kind is a function of (layout, options, dtype) in `KINDS`, which makes two device functions: `found`, what all results
+of a row depend on, and `result`, one of them. A row is (operands, first, inner, mask, place, divisor); its number j
+stands at first + j * inner.
+
+sparsemax and entmax15 are max(c - threshold, 0)**power with c = x / power, and the threshold makes their sum 1. Both c
+and the threshold, which is then from -1 to 0, are taken less the largest c. Newton's method finds it as in _rows.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from fastact._scalar.primitives import sqrt, where
+from fastact.backends.cuda.kernels.groups import Layout, Options, locating, mask_tools, reductions
+from fastact.backends.cuda.kernels.memory import Kernel, access, fma
+from fastact.backends.cuda.kernels.softmax import arguments_of
+from fastact.backends.cuda.libraries import dtype_of
+
+__all__ = ["KINDS", "row_kernel"]
+
+#: The module numba.cuda, once compiling.py has imported it.
+cuda: Any = None
+
+#: Corrections of a threshold, at most; two or three are usual.
+MOST_STEPS = 20
+
+#: `found` and `result`.
+Steps = tuple[Callable[..., Any], Callable[..., Any]]
+
+
+def reading(options: Options, dtype: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Device functions: whether a row's number j counts; this number of operand k, over T if that is the only one."""
+    load, _ = access(options.stored, dtype)
+    _, kept, _ = mask_tools(options)
+    divided = options.divided
+
+    @cuda.jit(device=True)
+    def counts(row, j):  # type: ignore[no-untyped-def]
+        _, _, _, mask, place, _ = row
+        return kept(mask, place, j)
+
+    @cuda.jit(device=True)
+    def number(row, k, j):  # type: ignore[no-untyped-def]
+        operands, first, inner, _, _, divisor = row
+        value = load(operands[k], first + j * inner)
+        if divided and len(operands) == 1:
+            value = value / divisor
+        return value
+
+    return counts, number
+
+
+def row_kernel(kind: str, arrays: int, layout: Layout, options: Options) -> Kernel:
+    """kernel(operands, out, rows, n, inner, divisor, mask, counts, queries) for whole rows; out may be an operand."""
+    dtype = options.number
+    found, result = KINDS[kind, arrays](layout, options, dtype)
+    (locate, start_of), (mask_place, _, count_of) = locating(layout), mask_tools(options)
+    counts, _ = reading(options, dtype)
+    _, store = access(options.result, dtype)
+    threads, divided = layout.threads, options.divided and arrays == 2
+
+    def kernel(operands, out, rows, n, inner, divisor, mask, lengths, queries):  # type: ignore[no-untyped-def]
+        q, h = locate(np.int64(cuda.blockIdx.x))
+        end = n
+        if q >= rows:  # no row, but the others of the block wait for this thread
+            q, end = np.int64(0), np.int64(0)
+        first = start_of(q, n, inner)
+        stop = min(end, count_of(lengths, q, n, queries))
+        row = (operands, first, inner, mask, mask_place(mask, q), divisor)
+        of_row = found(row, h, stop, n)
+        for j in range(h, end, threads):
+            value = dtype(0)
+            if j < stop and counts(row, j):
+                value = result(row, j, of_row)
+                if divided:
+                    value = value / divisor
+            store(out, first + j * inner, value)
+
+    return Kernel(kernel, arguments_of(arrays, options, dtype_of(options.result)), layout.block)
+
+
+# --- sparsemax and entmax15 -------------------------------------------------------------------------------------------
+
+
+def powers(power: int, dtype: Any) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
+    """Device functions: (over + rest)**power as a pair, over**(power - 1), and value**(1 - 1 / power)."""
+    if power == 1:
+        raised = cuda.jit(device=True)(lambda over, rest: (over, rest))
+        positive = cuda.jit(device=True)(lambda value: where(value > dtype(0), dtype(1), dtype(0)))
+        return raised, positive, positive
+
+    @cuda.jit(device=True)
+    def squared(over, rest):  # type: ignore[no-untyped-def]
+        square = over * over
+        return square, fma(over, over, -square) + dtype(2) * over * rest
+
+    return squared, cuda.jit(device=True)(lambda over: over), cuda.jit(device=True)(lambda value: sqrt(value))
+
+
+def projection(power: int, layout: Layout, options: Options, dtype: Any) -> Steps:
+    """max(c - threshold, 0)**power: its sum falls, and is convex, as the threshold rises, and so is the sum's root."""
+    counts, number = reading(options, dtype)
+    add, maximum, total_of, sum_of = reductions(layout, dtype)
+    raised, slope_of, weight_of = powers(power, dtype)
+    threads, share, eps = layout.threads, dtype(1 / power), np.finfo(dtype).eps
+    near, smallest = dtype(32 * eps), dtype(4 * eps * eps)
+
+    @cuda.jit(device=True)
+    def excess(x, top, high, low):  # type: ignore[no-untyped-def]
+        """How much c is above the threshold high + low, as a pair; 0 below it. NaN stays NaN."""
+        distance, rest = add(x, dtype(0), -top)
+        if distance < dtype(-power):  # -inf among them
+            return dtype(0), dtype(0)
+        over, rest = add(share * distance, share * rest - low, -high)
+        over, rest = add(over, dtype(0), rest)
+        return where(over <= dtype(0), dtype(0), over), where(over > dtype(0), rest, dtype(0))
+
+    @cuda.jit(device=True)
+    def rough_sums(row, start, stop, top, threshold):  # type: ignore[no-untyped-def]
+        """Of this thread's results, and of their slopes, but for the factor -power."""
+        total, slope = dtype(0), dtype(0)
+        for j in range(start, stop, threads):
+            if counts(row, j):
+                over = share * (number(row, 0, j) - top) - threshold
+                over = where(over > dtype(0), over, dtype(0))
+                total += raised(over, dtype(0))[0]
+                slope += slope_of(over)
+        return total, slope
+
+    @cuda.jit(device=True)
+    def fine_sums(row, start, stop, top, high, low):  # type: ignore[no-untyped-def]
+        """The same, the results' as a pair."""
+        total, total_low, slope = dtype(0), dtype(0), dtype(0)
+        for j in range(start, stop, threads):
+            if counts(row, j):
+                over, rest = excess(number(row, 0, j), top, high, low)
+                value, value_low = raised(over, rest)
+                total, total_low = add(total, total_low + value_low, value)
+                slope += slope_of(over)
+        return total, total_low, slope
+
+    @cuda.jit(device=True)
+    def found(row, start, stop, n):  # type: ignore[no-untyped-def]
+        """The maximum, and the threshold as a pair; NaN in a row of NaN.
+
+        The threads of a block take their steps together; a row that has ended stays as it is.
+        """
+        top = dtype(-np.inf)
+        for j in range(start, stop, threads):
+            if counts(row, j):
+                x = number(row, 0, j)
+                top = where(x > top, x, top)
+        top = maximum(top)
+        finite = top - top == dtype(0)
+        high, low = where(finite, dtype(-1), dtype(np.nan)), dtype(0)
+        latest = dtype(-1) / dtype(n)  # if all numbers are equal; rounding must not pass it
+        going = finite
+        while cuda.syncthreads_or(np.int32(going)):
+            total, slope = rough_sums(row, start, stop if going else start, top, high)
+            total, slope = sum_of(total), sum_of(slope)
+            if going:  # by Newton's step for the root of the sum, which is nearly a line
+                before, high = high, min(high + (total - weight_of(total)) / slope, latest)
+                going = high - before > near
+        enough = smallest * dtype(n // threads + 1)  # what rounding may leave of sums
+        going = finite
+        for _ in range(MOST_STEPS):
+            total, rest, slope = fine_sums(row, start, stop if going else start, top, high, low)
+            total, rest = total_of(total, rest)
+            slope = sum_of(slope)
+            if going:  # by the sum's own
+                step = ((total - dtype(1)) + rest) / (dtype(power) * slope)
+                high, low = add(high, dtype(0), low + step)
+                going = abs(step) > enough
+            if not cuda.syncthreads_or(np.int32(going)):
+                break
+        return top, high, low
+
+    @cuda.jit(device=True)
+    def result(row, j, of_row):  # type: ignore[no-untyped-def]
+        top, high, low = of_row
+        over, rest = excess(number(row, 0, j), top, high, low)
+        value, rest = raised(over, rest)
+        return where(high == high, value + rest, high)
+
+    return found, result
+
+
+def projection_gradient(power: int, layout: Layout, options: Options, dtype: Any) -> Steps:
+    """w * (g - sum(w * g) / sum(w)) with w = y**(1 - 1 / power); 0 where y is, whatever g is there."""
+    counts, number = reading(options, dtype)
+    add, _, total_of, _ = reductions(layout, dtype)
+    _, _, weight_of = powers(power, dtype)
+    threads = layout.threads
+
+    @cuda.jit(device=True)
+    def found(row, start, stop, n):  # type: ignore[no-untyped-def]
+        """sum(w * g) / sum(w)."""
+        total, low, weight, weight_low = dtype(0), dtype(0), dtype(0), dtype(0)
+        for j in range(start, stop, threads):
+            if counts(row, j):
+                y = number(row, 1, j)
+                w = weight_of(y)
+                total, low = add(total, low, where(y > dtype(0), w * number(row, 0, j), dtype(0)))
+                weight, weight_low = add(weight, weight_low, w)
+        total, low = total_of(total, low)
+        weight, weight_low = total_of(weight, weight_low)
+        return (total + low) / (weight + weight_low)
+
+    @cuda.jit(device=True)
+    def result(row, j, mean):  # type: ignore[no-untyped-def]
+        y = number(row, 1, j)
+        return where(y == dtype(0), dtype(0), weight_of(y) * (number(row, 0, j) - mean))
+
+    return found, result
+
+
+# --- hardmax ----------------------------------------------------------------------------------------------------------
+
+
+def hardmax(layout: Layout, options: Options, dtype: Any) -> Steps:
+    """1 for the first maximum, 0 for all others."""
+    counts, number = reading(options, dtype)
+    maximum, largest = reductions(layout, dtype).maximum, reductions(layout, np.int64).maximum
+    threads = layout.threads
+
+    @cuda.jit(device=True)
+    def found(row, start, stop, n):  # type: ignore[no-untyped-def]
+        """Where the first maximum is; -1 in a row of NaN."""
+        best, place, wrong = dtype(-np.inf), n, False
+        for j in range(start, stop, threads):
+            if counts(row, j):
+                x = number(row, 0, j)
+                wrong |= x != x
+                if x > best:
+                    best, place = x, j
+        top = maximum(best)
+        if top == dtype(-np.inf):
+            wrong = True
+        elif best != top:
+            place = n
+        return -largest(np.int64(1) if wrong else -place)
+
+    @cuda.jit(device=True)
+    def result(row, j, place):  # type: ignore[no-untyped-def]
+        return where(place < 0, dtype(np.nan), where(j == place, dtype(1), dtype(0)))
+
+    return found, result
+
+
+def hardmax_gradient(layout: Layout, options: Options, dtype: Any) -> Steps:
+    """0: the one stays where it is when x changes a little."""
+    _, number = reading(options, dtype)
+
+    @cuda.jit(device=True)
+    def result(row, j, _):  # type: ignore[no-untyped-def]
+        y = number(row, 1, j)
+        return where(y == y, dtype(0), y)
+
+    return cuda.jit(device=True)(lambda row, start, stop, n: 0), result
+
+
+#: (name, number of arrays) -> its steps.
+KINDS: dict[tuple[str, int], Callable[[Layout, Options, Any], Steps]] = {
+    ("sparsemax", 1): partial(projection, 1),
+    ("sparsemax", 2): partial(projection_gradient, 1),
+    ("entmax15", 1): partial(projection, 2),
+    ("entmax15", 2): partial(projection_gradient, 2),
+    ("hardmax", 1): hardmax,
+    ("hardmax", 2): hardmax_gradient,
+}
