@@ -1,7 +1,7 @@
 """Activation functions and their derivatives for NumPy: fast, exact, on CPU and CUDA GPUs.
 
-A call goes from the public object (activations/, softmax.py) through _dispatch.py to one of backends/, its compiled
-kernel and so to the formula. Importing compiles nothing and starts no thread. New public names go into `__all__`.
+A call goes from the public function (activations/, softmax/, gated_units.py, losses/) through _core/ to one of
+backends/, its compiled kernel and so to the formula. Importing compiles nothing and starts no thread.
 """
 
 from importlib.machinery import PathFinder as _PathFinder
@@ -12,31 +12,39 @@ if _PathFinder.find_spec("fastact._native.ufunc", [f"{__path__[0]}/_native"]) is
         "`pip install -e .`, or start Python in another folder to use an installed fastact"
     )
 
+from fastact import ufuncs
 from fastact._compile.cache import cache_info
 from fastact._core.activation import Activation, activation
-from fastact._core.dispatch import backends, explain, get_num_threads, set_num_threads, use_backend
+from fastact._core.dispatch import backends, use_backend
+from fastact._core.explain import explain
+from fastact._core.function import Function, Metadata
 from fastact._core.registry import get, names
+from fastact._core.threads import get_num_threads, set_num_threads
 from fastact._core.warmup import warmup
 from fastact.activations import *
-from fastact.activations.randomised import rrelu as rrelu
 from fastact.errors import BackendError, MissingDependencyError, UnknownNameError
-from fastact.gated_units import bilinear, geglu, glu, reglu, swiglu
-from fastact.losses.cross_entropy import binary_cross_entropy, cross_entropy, huber, mse, nll_loss
+from fastact.gated_units import bilinear, geglu, geglu_tanh, glu, reglu, swiglu
+from fastact.losses import binary_cross_entropy, cross_entropy, huber, mse, nll_loss
 from fastact.mlp import MLP
-from fastact.softmax.dense import log_softmax as log_softmax
-from fastact.softmax.dense import logsumexp
-from fastact.softmax.dense import softmax as softmax
-from fastact.softmax.dense import softmin as softmin
-from fastact.softmax.sparse import entmax15 as entmax15
-from fastact.softmax.sparse import gumbel_softmax
-from fastact.softmax.sparse import hardmax as hardmax
-from fastact.softmax.sparse import sparsemax as sparsemax
+from fastact.softmax import (
+    entmax15,
+    gumbel_softmax,
+    hardmax,
+    log_softmax,
+    logsumexp,
+    softmin,
+    sparsemax,
+)  # fmt: skip
+from fastact.softmax import (
+    softmax as softmax,
+)
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "MLP", "Activation", "BackendError", "MissingDependencyError", "UnknownNameError", "activation", "backends",
-    "bilinear", "binary_cross_entropy", "cache_info", "cross_entropy", "explain", "geglu", "get", "get_num_threads",
-    "glu", "gumbel_softmax", "huber", "logsumexp", "mse", "names", "nll_loss", "reglu", "set_num_threads", "swiglu",
-    "use_backend", "warmup", *names(),
+    "MLP", "Activation", "BackendError", "Function", "Metadata", "MissingDependencyError", "UnknownNameError",
+    "activation", "backends", "bilinear", "binary_cross_entropy", "cache_info", "cross_entropy", "entmax15", "explain",
+    "geglu", "geglu_tanh", "get", "get_num_threads", "glu", "gumbel_softmax", "hardmax", "huber", "log_softmax",
+    "logsumexp", "mse", "names", "nll_loss", "reglu", "set_num_threads", "softmax", "softmin", "sparsemax", "swiglu",
+    "ufuncs", "use_backend", "warmup", *names("activation"),
 ]  # fmt: skip

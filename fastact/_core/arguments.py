@@ -1,49 +1,69 @@
-"""The arguments of functions over axes: dtypes, axes, masks, lengths, temperatures and `out`, checked once for all.
+"""What users write, checked once: a record of arguments for each family, which is all that a backend gets.
 
-softmax.py and its like call these functions before a backend sees anything; backends read `Options`. A new argument
-is a function here that checks it and a field of `Options`.
+A record is made for host arrays and for those of a device alike: `view` of the backend that was chosen turns the latter
+into what checks can read. A new argument is checked here, and is a field of its record.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+import math
+import operator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
+from numpy.lib.array_utils import normalize_axis_index
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastact._native.arithmetic import standard_arithmetic
+from fastact._core.arrays import (
+    DOUBLE,
+    PYTHON_NUMBERS,
+    Axis,
+    Shape,
+    as_array,
+    as_dtype,
+    broadcasts,
+    check_out,
+    float_dtype,
+    loss_dtype,
+    normalize_axes,
+    reduced,
+    rounded,
+)
+from fastact._core.devices import DeviceArray
 from fastact.errors import UnknownNameError, nearest
 
 __all__ = [
-    "DOUBLE", "PYTHON_NUMBERS", "Axis", "Options", "as_array", "as_dtype", "as_lengths", "as_mask", "as_temperature",
-    "check_lengths", "check_mask", "check_out", "check_temperature", "float_dtype", "halved", "is_float", "loss_dtype",
-    "normalize_axes", "overlaps", "reduced", "rounded", "wide_dtype",
+    "ClassLossArguments", "ElementwiseLossArguments", "Options", "SoftmaxArguments", "class_loss_arguments",
+    "elementwise_loss_arguments", "softmax_arguments",
 ]  # fmt: skip
 
-Axis = int | Sequence[int] | None
-Shape = tuple[int, ...]
+#: What a backend makes of an operand: a `DeviceArray` of an array on its device, and itself of everything else.
+View = Callable[[Any], Any]
 
-DOUBLE = np.dtype(np.float64)
-PYTHON_NUMBERS = frozenset({bool, int, float})
 
-#: The names of the dtypes that results can have.
-FLOATS = ("float16", "bfloat16", "float32", "float64")
+# --- the softmax family -----------------------------------------------------------------------------------------------
 
 
 class Options(NamedTuple):
-    """What a call asks for beyond arrays and axes; a backend gets None instead if that is nothing.
+    """What a call asks for beyond arrays and axes.
 
-    `where` and `lengths` have as many dimensions as x and broadcast against it, `lengths` along `axes` too.
+    `where` and `lengths` have as many dimensions as x and broadcast against it, `lengths` along `axes` too. x is
+    multiplied with `sign` and divided by `temperature`, a number or an array with as many dimensions.
     """
 
     dtype: np.dtype[Any]
-    where: NDArray[np.bool_] | None = None
+    where: Any = None
     causal: bool = False
-    lengths: NDArray[np.intp] | None = None
-    temperature: float | NDArray[np.float64] = 1.0
+    lengths: Any = None
+    temperature: Any = 1.0
+    sign: int = 1
+
+    @property
+    def divisor(self) -> Any:
+        """What x is divided by, for temperatures in host memory."""
+        return self.temperature if self.sign == 1 else -self.temperature
 
     def mask(self, shape: Shape, axes: tuple[int, ...]) -> NDArray[np.bool_] | None:
         """The elements that count, as one array of len(shape) dimensions that broadcasts; None for all."""
@@ -56,89 +76,95 @@ class Options(NamedTuple):
         return functools.reduce(np.logical_and, parts) if parts else None
 
 
-def normalize_axes(axis: Axis, ndim: int) -> tuple[int, ...]:
-    """The axes counted from 0, in order; errors as NumPy's."""
-    return tuple(sorted(normalize_axis_tuple(range(ndim) if axis is None else axis, ndim)))
+class SoftmaxArguments(NamedTuple):
+    """A call of the softmax family.
 
-
-def halved(shape: Shape, axis: int) -> tuple[int, int]:
-    """The axis counted from 0, and half the length of `shape` along it."""
-    axis = normalize_axis_index(axis, len(shape))
-    if shape[axis] % 2:
-        raise ValueError(f"x has shape {shape}: its length along axis {axis}, {shape[axis]}, cannot be halved")
-    return axis, shape[axis] // 2
-
-
-def reduced(shape: Shape, axes: tuple[int, ...]) -> Shape:
-    """`shape` with 1 for every one of `axes`."""
-    return tuple(1 if i in axes else size for i, size in enumerate(shape))
-
-
-def as_array(name: str, operand: Any) -> NDArray[Any]:
-    if isinstance(operand, np.ma.MaskedArray):
-        raise TypeError(f"{name} does not take masked arrays; pass x.data and where=~x.mask")
-    return np.asarray(operand)
-
-
-def is_float(dtype: np.dtype[Any]) -> bool:
-    """Whether results can have this dtype."""
-    return dtype.name in FLOATS
-
-
-@functools.cache
-def float_dtype(name: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The dtype of the result for an input of `dtype`, as np.exp has it, in native byte order."""
-    if is_float(dtype):
-        return dtype.newbyteorder("=")
-    if dtype.kind not in "biu":
-        raise TypeError(
-            f"ufunc '{name}' not supported for the input types, and the inputs could not be safely coerced to any "
-            f"supported types according to the casting rule ''safe'' (x is {dtype}; convert it to float64)"
-        )
-    return np.exp.resolve_dtypes((dtype, None))[1]
-
-
-def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
-    """The argument `dtype`."""
-    wanted = np.dtype(dtype).newbyteorder("=")
-    if not is_float(wanted):
-        raise TypeError(f"dtype is {wanted}; it must be one of {', '.join(FLOATS)}")
-    return wanted
-
-
-def rounded(values: Any, dtype: np.dtype[Any], out: NDArray[Any] | None = None) -> Any:
-    """Values as an array of this dtype, or written to `out`: the one way to convert numbers, of which none may warn."""
-    if out is None and isinstance(values, np.ndarray) and values.dtype == dtype:
-        return values
-    with standard_arithmetic():
-        if out is None:
-            return np.asarray(values).astype(dtype)
-        out[...] = values
-    return out
-
-
-@functools.cache
-def wide_dtype(*dtypes: np.dtype[Any]) -> np.dtype[Any]:
-    """What to compute in: float64 if one of these is, else float32."""
-    return np.dtype(np.float64 if any(dtype.itemsize == 8 for dtype in dtypes) else np.float32)
-
-
-@functools.cache
-def loss_dtype(name: str, x: DTypeLike, target: DTypeLike) -> np.dtype[Any]:
-    """The dtype of a loss of x and target, given as dtypes, or as the types of Python numbers.
-
-    Targets that are integers or bool leave x's alone, and Python numbers a floating-point array's.
+    Attributes
+    ----------
+    name : of the function
+    operation : of what is computed
+    arrays : (x,), or (grad_output, output or x) for a backward pass; host arrays are of one dtype
+    axes : counted from 0, in order
+    dtype : of the result
+    options : None where the call asks for nothing beyond arrays and axes
+    target : where to write, with as many axes as x, or None
+    shape : of the result; x has one axis at least, and reduced axes are kept until the end
+    out : what the user passed
     """
-    numbers = [isinstance(each, type) for each in (x, target)]
-    x, target = np.dtype(x), np.dtype(target)
-    for number, other in zip(numbers, (target, x), strict=True):
-        if number and not all(numbers) and is_float(other):
-            return other.newbyteorder("=")
-    dtypes = float_dtype(name, x), float_dtype(name, target)
-    return dtypes[0] if target.kind in "biu" else np.result_type(*dtypes)
+
+    name: str
+    operation: str
+    arrays: tuple[Any, ...]
+    axes: tuple[int, ...]
+    dtype: np.dtype[Any]
+    options: Options | None
+    target: Any
+    shape: Shape
+    out: Any
+
+    def finished(self, result: Any) -> Any:
+        """The result for the user: `out`, or an array of `shape`, a scalar where that is ()."""
+        if self.out is not None:
+            return self.out
+        if result.shape != self.shape:
+            result = result.reshape(self.shape)
+        return result if self.shape else result[()]
 
 
-def as_mask(where: ArrayLike | str, shape: Shape, axes: tuple[int, ...]) -> tuple[NDArray[np.bool_] | None, bool]:
+def softmax_arguments(
+    function: Any,
+    view: View,
+    operands: tuple[Any, ...],
+    axis: Axis,
+    out: Any,
+    where: ArrayLike | str | None,
+    lengths: ArrayLike | None,
+    temperature: ArrayLike,
+    dtype: DTypeLike | None,
+    keepdims: bool = True,
+) -> SoftmaxArguments:
+    """The record of a call; `function` has a name, an operation, a sign, and `reduces`."""
+    name = function.name
+    arrays = [as_array(name, view(operand)) for operand in operands]
+    x = arrays[-1]
+    strong = arrays[1:] if len(arrays) == 2 and type(operands[0]) in PYTHON_NUMBERS else arrays
+    natural = np.result_type(*(float_dtype(name, array.dtype) for array in strong))
+    shape = x.shape
+    axes = normalize_axes(axis, max(len(shape), 1))  # as np.sum: a scalar has an axis 0
+    whole = shape or (1,)
+    allowed, result_shape = [shape], shape
+    if function.reduces:
+        rest = tuple(size for i, size in enumerate(shape) if i not in axes)
+        allowed = [rest, reduced(shape, axes)]
+        if len(arrays) == 1:
+            result_shape = allowed[keepdims]
+    if len(arrays) == 2 and arrays[0].shape not in allowed:
+        raise ValueError(f"grad_output has shape {arrays[0].shape}; {name} of this has {allowed[0]}")
+    result_dtype = natural if dtype is None else as_dtype(dtype)
+    options = None
+    if not (
+        where is None and lengths is None and dtype is None and type(temperature) is float
+        and temperature == 1.0 and function.sign == 1
+    ):  # fmt: skip
+        mask, causal = (None, False) if where is None else _mask(view(where), x, whole, axes)
+        counts = None if lengths is None else _lengths(view(lengths), whole, axes)
+        options = Options(result_dtype, mask, causal, counts, _temperature(view(temperature), whole), function.sign)
+    target = None if out is None else view(out)
+    if target is not None:
+        check_out(target, result_shape, result_dtype)
+        if len(target.shape) < len(whole):
+            target = target.reshape(reduced(whole, axes) if function.reduces and len(arrays) == 1 else whole)
+    ready = [a if isinstance(a, DeviceArray) or a.dtype.newbyteorder("=") == natural else rounded(a, natural)
+             for a in arrays]  # fmt: skip
+    ready[-1] = ready[-1].reshape(whole)
+    if len(arrays) == 2:
+        ready[0] = ready[0].reshape(reduced(whole, axes) if function.reduces else whole)
+    return SoftmaxArguments(
+        name, function.operation, tuple(ready), axes, result_dtype, options, target, result_shape, out
+    )
+
+
+def _mask(where: Any, x: Any, shape: Shape, axes: tuple[int, ...]) -> tuple[Any, bool]:
     """The argument `where`, as a mask of len(shape) dimensions and whether it is the causal one."""
     if isinstance(where, str):
         if where != "causal":
@@ -146,76 +172,205 @@ def as_mask(where: ArrayLike | str, shape: Shape, axes: tuple[int, ...]) -> tupl
         if len(shape) < 2 or axes != (len(shape) - 1,):
             raise ValueError(f"where='causal' goes with the last axis of (..., n, n), not axes {axes} of shape {shape}")
         return None, True
-    mask = np.asarray(where)
-    check_mask(mask.dtype, mask.shape, shape)
-    return mask.reshape((1,) * (len(shape) - mask.ndim) + mask.shape), False
+    if isinstance(x, DeviceArray) and not isinstance(where, DeviceArray):
+        raise TypeError(f"where is a {type(where).__name__} in host memory, and x on the GPU; move it there")
+    mask = where if isinstance(where, DeviceArray) else np.asarray(where)
+    if mask.dtype != np.bool_:
+        raise TypeError(f"where has dtype {mask.dtype}; pass a boolean mask, True where an element counts, or lengths=")
+    if not broadcasts(mask.shape[::-1], shape[::-1]):
+        raise ValueError(f"where of shape {mask.shape} does not broadcast to x of shape {shape}")
+    return mask.reshape((1,) * (len(shape) - len(mask.shape)) + mask.shape), False
 
 
-def check_mask(dtype: np.dtype[Any], mask: Shape, shape: Shape) -> None:
-    """Whether an array of this dtype and shape can be `where`."""
-    if dtype != np.bool_:
-        raise TypeError(f"where has dtype {dtype}; pass a boolean mask, True where an element counts, or lengths=")
-    if not _broadcasts(mask[::-1], shape[::-1]):
-        raise ValueError(f"where of shape {mask} does not broadcast to x of shape {shape}")
+def _lengths(lengths: Any, shape: Shape, axes: tuple[int, ...]) -> Any:
+    """The argument `lengths`, which begins with x's first axis, unlike NumPy's broadcasting.
 
-
-def _broadcasts(given: Shape, wanted: Shape) -> bool:
-    """Whether every axis, counted from the first, has the size wanted or 1."""
-    return len(given) <= len(wanted) and all(a in (1, b) for a, b in zip(given, wanted, strict=False))
-
-
-def as_lengths(lengths: ArrayLike, shape: Shape, axes: tuple[int, ...]) -> NDArray[np.intp]:
-    """The argument `lengths`, which begins with x's first axis, unlike NumPy's broadcasting."""
-    array = np.asarray(lengths)
-    check_lengths(array.dtype, array.shape, shape, axes)
-    n = shape[axes[0]]
-    wrong = np.argwhere((array < 0) | (array > n))
-    if len(wrong):
-        place = tuple(wrong[0].tolist())
-        raise ValueError(f"lengths[{', '.join(map(str, place))}] is {array[place]}; axis {axes[0]} has from 0 to {n}")
-    whole = array.reshape(array.shape + (1,) * (len(shape) - 1 - array.ndim))
-    return np.expand_dims(whole, axes[0]).astype(np.intp)
-
-
-def check_lengths(dtype: np.dtype[Any], lengths: Shape, shape: Shape, axes: tuple[int, ...]) -> None:
-    """Whether an array of this dtype and shape can be `lengths`."""
-    if dtype.kind not in "iu":
-        raise TypeError(f"lengths has dtype {dtype}; pass integers")
+    On a device they are not looked at: what is below 0 or beyond the axis counts as 0 or all.
+    """
+    array = lengths if isinstance(lengths, DeviceArray) else np.asarray(lengths)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"lengths has dtype {array.dtype}; pass integers")
     if len(axes) != 1:
         raise ValueError(f"lengths goes with one axis, not {axes}")
-    if not _broadcasts(lengths, shape[: axes[0]] + shape[axes[0] + 1 :]):
-        raise ValueError(f"lengths of shape {lengths} does not fit x of shape {shape} without axis {axes[0]}")
+    axis = axes[0]
+    if not broadcasts(array.shape, shape[:axis] + shape[axis + 1 :]):
+        raise ValueError(f"lengths of shape {array.shape} does not fit x of shape {shape} without axis {axis}")
+    if isinstance(array, np.ndarray):
+        n = shape[axis]
+        wrong = np.argwhere((array < 0) | (array > n))
+        if len(wrong):
+            place = tuple(wrong[0].tolist())
+            raise ValueError(f"lengths[{', '.join(map(str, place))}] is {array[place]}; axis {axis} has from 0 to {n}")
+        array = array.astype(np.intp)
+    whole = array.shape + (1,) * (len(shape) - 1 - len(array.shape))
+    return array.reshape((*whole[:axis], 1, *whole[axis:]))
 
 
-def as_temperature(temperature: ArrayLike, shape: Shape) -> float | NDArray[np.float64]:
-    """The argument `temperature`, a number or an array of len(shape) dimensions."""
+def _temperature(temperature: Any, shape: Shape) -> Any:
+    """The argument `temperature`, a number or an array of len(shape) dimensions; on a device it is not looked at."""
     if type(temperature) is float and temperature > 0:
         return temperature
-    array = rounded(temperature, DOUBLE)
-    check_temperature(array.shape, shape)
-    if not (array > 0).all():
-        raise ValueError(f"temperature holds {array[~(array > 0)][0]}; it must be positive")
-    return float(array) if array.ndim == 0 else array.reshape((1,) * (len(shape) - array.ndim) + array.shape)
+    array = temperature if isinstance(temperature, DeviceArray) else rounded(temperature, DOUBLE)
+    if not broadcasts(array.shape[::-1], shape[::-1]):
+        raise ValueError(f"temperature of shape {array.shape} does not broadcast to x of shape {shape}")
+    if isinstance(array, np.ndarray):
+        if not (array > 0).all():
+            raise ValueError(f"temperature holds {array[~(array > 0)][0]}; it must be positive")
+        if array.ndim == 0:
+            return float(array)
+    return array.reshape((1,) * (len(shape) - len(array.shape)) + array.shape)
 
 
-def check_temperature(temperature: Shape, shape: Shape) -> None:
-    """Whether an array of this shape can be `temperature`."""
-    if not _broadcasts(temperature[::-1], shape[::-1]):
-        raise ValueError(f"temperature of shape {temperature} does not broadcast to x of shape {shape}")
+# --- losses -----------------------------------------------------------------------------------------------------------
+
+REDUCTIONS = ("mean", "sum", "none")
 
 
-def check_out(out: Any, shape: Shape, dtype: np.dtype[Any]) -> None:
-    """Whether `out` can take a result."""
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"out is a {type(out).__name__}; pass a numpy array of shape {shape} and dtype {dtype}")
-    if out.dtype.newbyteorder("=") != dtype:
-        raise TypeError(f"out has dtype {out.dtype}, the result {dtype}; pass an array of dtype {dtype}")
-    if out.shape != shape:
-        raise ValueError(f"out has shape {out.shape}, the result {shape}; pass an array of shape {shape}")
-    if not out.flags.writeable:
-        raise ValueError("out is read-only; pass a writeable array")
+def _check_reduction(reduction: str) -> None:
+    if reduction not in REDUCTIONS:
+        raise UnknownNameError(f"reduction={reduction!r}{nearest(reduction, REDUCTIONS)}")
 
 
-def overlaps(a: NDArray[Any], b: NDArray[Any]) -> bool:
-    """Whether two arrays share memory other than element by element."""
-    return np.may_share_memory(a, b) and (a.ctypes.data, a.shape, a.strides) != (b.ctypes.data, b.shape, b.strides)
+class ClassLossArguments(NamedTuple):
+    """A call of a loss of classes.
+
+    Attributes
+    ----------
+    name : of the loss
+    x : logits or log-probabilities
+    targets : classes, of `shape`, or probabilities, of x's shape
+    dense : whether targets are probabilities
+    axis, classes : where classes lie, counted from 0, and how many there are
+    dtype, shape : of the losses of single targets
+    weight : of each class, or None; in host memory float64
+    ignore_index, label_smoothing, reduction : as the user passed them
+    gradient : whether it is wanted
+    out : where to write it, as the backend sees it
+    given_out : the same as the user passed it
+    """
+
+    name: str
+    x: Any
+    targets: Any
+    dense: bool
+    axis: int
+    classes: int
+    dtype: np.dtype[Any]
+    shape: Shape
+    weight: Any
+    ignore_index: int
+    label_smoothing: float
+    reduction: str
+    gradient: bool
+    out: Any
+    given_out: Any
+
+    @property
+    def size(self) -> int:
+        """How many losses there are."""
+        return math.prod(self.shape)
+
+
+def class_loss_arguments(
+    name: str,
+    view: View,
+    x: ArrayLike,
+    targets: ArrayLike,
+    axis: int,
+    weight: ArrayLike | None,
+    ignore_index: int,
+    reduction: str,
+    label_smoothing: float = 0.0,
+    gradient: bool = False,
+    out: Any = None,
+    probabilities: bool = True,
+) -> ClassLossArguments:
+    """The record of a call; `probabilities` says whether targets may be such."""
+    _check_reduction(reduction)
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"label_smoothing={label_smoothing!r}; it must be from 0 to 1")
+    array, y = as_array(name, view(x)), as_array(name, view(targets))
+    dtype = float_dtype(name, array.dtype)
+    axis = normalize_axis_index(axis, len(array.shape))
+    n, shape = array.shape[axis], array.shape[:axis] + array.shape[axis + 1 :]
+    what = "logits" if probabilities else "log_probabilities"
+    if n == 0:
+        raise ValueError(f"{what} has shape {array.shape}: there are no classes along axis {axis}")
+    dense = y.dtype.kind not in "biu"
+    if dense and not probabilities:
+        raise TypeError(f"targets has dtype {y.dtype}; classes are integers")
+    if dense:
+        float_dtype(name, y.dtype)
+    if y.shape != (array.shape if dense else shape):
+        also = f", and probabilities are floats of shape {array.shape}" if probabilities else ""
+        raise ValueError(
+            f"targets has shape {y.shape}; classes are integers of shape {shape}, that of {what} without their "
+            f"axis{also}"
+        )
+    weights = None if weight is None else view(weight)
+    if weights is not None and not isinstance(weights, DeviceArray):
+        weights = np.ascontiguousarray(rounded(weights, DOUBLE))
+    if weights is not None and weights.shape != (n,):
+        raise ValueError(f"weight has shape {weights.shape}; {n} classes have ({n},)")
+    target = None if out is None else view(out)
+    if target is not None:
+        check_out(target, array.shape, dtype)
+    return ClassLossArguments(
+        name, array, y, dense, axis, n, dtype, shape, weights, operator.index(ignore_index), float(label_smoothing),
+        reduction, gradient, target, out,
+    )  # fmt: skip
+
+
+class ElementwiseLossArguments(NamedTuple):
+    """A call of a loss of single elements.
+
+    Attributes
+    ----------
+    operands : x, target and the parameters, of which numbers are floats
+    dtype : of the result
+    shape : to which the operands broadcast
+    reduction : "mean", "sum" or "none"
+    gradient : whether it is wanted
+    out : where to write it, as the backend sees it
+    given_out : the same as the user passed it
+    """
+
+    operands: tuple[Any, ...]
+    dtype: np.dtype[Any]
+    shape: Shape
+    reduction: str
+    gradient: bool
+    out: Any
+    given_out: Any
+
+    @property
+    def scale(self) -> float:
+        """What losses are multiplied with, once they are added up where they are."""
+        count = math.prod(self.shape)
+        return 1.0 if self.reduction != "mean" else 1 / count if count else math.nan
+
+
+def elementwise_loss_arguments(
+    name: str,
+    view: View,
+    x: ArrayLike,
+    target: ArrayLike,
+    parameters: list[Any],
+    reduction: str,
+    gradient: bool = False,
+    out: Any = None,
+) -> ElementwiseLossArguments:
+    """The record of a call; `parameters` are all, in order."""
+    _check_reduction(reduction)
+    arrays = [as_array(name, view(each)) for each in (x, target)]
+    kinds: list[Any] = [
+        type(each) if type(each) in PYTHON_NUMBERS else array.dtype
+        for each, array in zip((x, target), arrays, strict=True)
+    ]
+    dtype = loss_dtype(name, *kinds)
+    others = [float(each) if isinstance(each, int | float) else as_array(name, view(each)) for each in parameters]
+    shape = np.broadcast_shapes(*(np.shape(each) for each in (*arrays, *others)))
+    goal = None if out is None else view(out)
+    if goal is not None:
+        check_out(goal, shape, dtype)
+    return ElementwiseLossArguments((*arrays, *others), dtype, shape, reduction, gradient, goal, out)

@@ -1,4 +1,4 @@
-"""Where an array is."""
+"""Arrays on a device: how they are known, and what the checks of arguments see of them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,22 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["on_gpu"]
+__all__ = ["DeviceArray", "on_gpu"]
 
 #: DLPack's number for the memory of a CUDA device.
 DLPACK_CUDA = 2
+
+
+class DeviceArray:
+    """What a backend makes of an array on its device; arguments are checked by what it shows of itself here."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    read_only: bool
+
+    def reshape(self, shape: tuple[int, ...]) -> Any:
+        """The same items with other axes of size 1."""
+        raise NotImplementedError
 
 
 def on_gpu(operand: Any) -> bool:

@@ -1,32 +1,52 @@
-"""The names of everything fastact can compute; each public object adds itself.
+"""The names of everything fastact can compute; each public function adds itself.
 
-`get` and `names` are public. Everything above the catalogue (command line, trainer, tests, docs) loops over them.
+`get` and `names` are public. Everything above the functions (command line, trainer, tests, docs) loops over them.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastact.errors import UnknownNameError, nearest
 
+if TYPE_CHECKING:
+    from fastact._core.function import Function
+
 __all__ = ["add", "get", "names"]
 
-_objects: dict[str, Any] = {}
+#: In the order in which a beginner should meet them; within a kind functions come in the order of their definitions.
+KINDS = ("activation", "softmax", "reduction", "sampling", "gated unit", "loss")
+
+_functions: dict[str, Function] = {}
 _aliases: dict[str, str] = {}
 
 
-def add(public: Any) -> None:
-    """Register a public object under its `name` and `aliases`; a name that is taken by another object is an error."""
-    for name in (public.name, *public.aliases):
-        if name in _objects or name in _aliases:
-            raise ValueError(f"an activation named {name!r} exists already; choose another name")
-    _objects[public.name] = public
-    _aliases.update(dict.fromkeys(public.aliases, public.name))
+def add(function: Function) -> None:
+    """Register a function under its name and aliases; raise ValueError if another one has such a name."""
+    for name in (function.name, *function.aliases):
+        if name in _functions or name in _aliases:
+            raise ValueError(f"a function named {name!r} exists already; choose another name")
+    _functions[function.name] = function
+    _aliases.update(dict.fromkeys(function.aliases, function.name))
 
 
-def names() -> list[str]:
-    """The names of all functions, in the catalogue's order, without aliases."""
-    return list(_objects)
+def names(kind: str | None = None) -> list[str]:
+    """The names of all functions, without aliases, in the order in which a beginner should meet them.
+
+    Parameters
+    ----------
+    kind : {"activation", "softmax", "reduction", "sampling", "gated unit", "loss"}, optional
+        Only functions of this kind.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such kind.
+    """
+    if kind is not None and kind not in KINDS:
+        raise UnknownNameError(f"kind={kind!r}{nearest(kind, KINDS)}")
+    kinds = KINDS if kind is None else (kind,)
+    return [name for each in kinds for name, function in _functions.items() if function.kind == each]
 
 
 def get(name: str) -> Any:
@@ -38,6 +58,9 @@ def get(name: str) -> Any:
         If there is none; the message names the nearest.
     """
     try:
-        return _objects[_aliases.get(name, name)]
+        return _functions[_aliases.get(name, name)]
     except (KeyError, TypeError):
-        raise UnknownNameError(f"unknown activation {name!r}{nearest(name, [*_objects, *_aliases])}") from None
+        raise UnknownNameError(f"unknown function {name!r}{nearest(name, [*_functions, *_aliases])}") from None
+
+
+get.__module__ = "fastact"  # pickles of every function name it

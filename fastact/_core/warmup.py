@@ -1,7 +1,4 @@
-"""The public function `warmup`, which compiles kernels ahead of their first call.
-
-Imported by the package's __init__. What a function compiles is its own affair: it lists its `operations`.
-"""
+"""Compiling kernels ahead of their first call."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ def warmup(*names: str) -> None:
     *names : str
         Names or aliases; all functions if none is given. Compiled are the function, its derivatives and its backward
         passes, in float32 and float64, for parameters that are numbers and that are arrays. softmax, log_softmax,
-        softmin and hardmax are compiled at installation.
+        softmin, hardmax, logsumexp and cross_entropy are compiled at installation.
 
     Raises
     ------
@@ -29,7 +26,5 @@ def warmup(*names: str) -> None:
     --------
     cache_info : where the cache is, and what this process found in it and compiled.
     """
-    functions = [registry.get(name) for name in names or registry.names()]
-    for function in functions:
-        for operation in getattr(function, "operations", list)():
-            operation.compile()
+    for function in [registry.get(name) for name in names or registry.names()]:
+        function.compile()

@@ -15,6 +15,7 @@ from fastact.activations.sigmoids import *
 from fastact.activations.rectifiers import *
 from fastact.activations.smooth import *
 from fastact.activations.periodic import *
+from fastact.activations.randomised import *
 
 if not TYPE_CHECKING:  # type checkers then see every name
     __all__ = public(globals())

@@ -9,26 +9,27 @@ from typing import TYPE_CHECKING, Any
 
 from fastact import _scalar as m
 from fastact._core.activation import activation, public
+from fastact._core.function import Metadata
 
 
 @activation(
     derivative=m.snake_slope,
     parameter_derivatives={"alpha": m.snake_slope_by_alpha},
     alpha=1.0,
-    text={
-        "formula": "x + sin(alpha x)**2 / alpha, x for alpha = 0",
-        "derivative_formula": "1 + sin(2 alpha x)",
-        "range": "(-inf, inf)",
-        "kinks": "smooth; NaN at infinities, where it has no limit",
-        "reference": "Ziyin, Hartwig, Ueda. Neural networks fail to learn periodic functions and how to fix it. "
+    text=Metadata(
+        formula="x + sin(alpha x)**2 / alpha, x for alpha = 0",
+        derivative_formula="1 + sin(2 alpha x)",
+        range="(-inf, inf)",
+        kinks="smooth; NaN at infinities, where it has no limit",
+        reference="Ziyin, Hartwig, Ueda. Neural networks fail to learn periodic functions and how to fix it. "
         "NeurIPS 2020, arXiv:2006.08195.",
-        "max_ulp": 1.0,
-        "notes": {
+        max_ulp=1.0,
+        notes={
             "for": "learns and extrapolates what repeats; never falls",
             "against": "cost; alpha must suit the period, or be learnt",
             "use": "time series, audio (vocoders such as BigVGAN)",
         },
-    },
+    ),
 )
 def snake(x: Any, alpha: Any) -> Any:
     """Snake: x with ripples.

@@ -1,26 +1,27 @@
 """rrelu: leaky_relu with a random slope for each element.
 
 Not an `Activation`, since it draws random numbers: the public object draws the slopes and leaves the rest to
-leaky_relu, on any backend. Imported by the package's __init__.
+leaky_relu, on any backend.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastact._core import registry
 from fastact._core.devices import on_gpu
+from fastact._core.function import Function, Metadata
 from fastact._native.arithmetic import standard_arithmetic
 from fastact.activations.piecewise import leaky_relu
 
 __all__ = ["RRelu", "rrelu"]
 
 
-class RRelu:
+class RRelu(Function):
     """Randomised leaky rectified linear unit: leaky_relu with a random slope for each element.
 
     In training the slopes are random, which regularises as dropout does; in evaluation all are their mean.
@@ -72,23 +73,23 @@ class RRelu:
     True
     """
 
-    name: ClassVar[str] = "rrelu"
-    formula: ClassVar[str] = "x if x >= 0 else slope * x, slope random in [lower, upper) or their mean"
-    derivative_formula: ClassVar[str] = "1 if x > 0 else slope"
-    range: ClassVar[str] = "(-inf, inf)"
-    kinks: ClassVar[str] = "rrelu'(0) = slope"
-    parameters: ClassVar[dict[str, float]] = {"lower": 1 / 8, "upper": 1 / 3}
-    reference: ClassVar[str] = (
-        "Xu, Wang, Chen, Li. Empirical evaluation of rectified activations in convolutional network. "
-        "arXiv:1505.00853, 2015."
+    name = "rrelu"
+    kind = "activation"
+    family = "elementwise"
+    parameters = MappingProxyType({"lower": 1 / 8, "upper": 1 / 3})
+    metadata = Metadata(
+        formula="x if x >= 0 else slope * x, slope random in [lower, upper) or their mean",
+        derivative_formula="1 if x > 0 else slope",
+        kinks="rrelu'(0) = slope",
+        reference="Xu, Wang, Chen, Li. Empirical evaluation of rectified activations in convolutional network. "
+        "arXiv:1505.00853, 2015.",
+        notes={
+            "for": "no dying units; its randomness regularises",
+            "against": "random numbers cost more than all the rest; slopes must be kept for the backward pass",
+            "use": "small data sets that a network overfits",
+        },
+        max_ulp=0.5,
     )
-    notes: ClassVar[dict[str, str]] = {
-        "for": "no dying units; its randomness regularises",
-        "against": "random numbers cost more than all the rest; slopes must be kept for the backward pass",
-        "use": "small data sets that a network overfits",
-    }
-    aliases: ClassVar[tuple[str, ...]] = ()
-    max_ulp: ClassVar[float] = 0.5
 
     def __call__(
         self,
@@ -133,26 +134,10 @@ class RRelu:
         return leaky_relu.ufunc
 
     def operations(self) -> list[Any]:
-        """leaky_relu's; for `fastact.warmup`."""
         return leaky_relu.operations()
 
-    def result_dtype(self, operands: tuple[Any, ...], *options: Any) -> np.dtype[Any]:
-        """leaky_relu's; for `fastact.explain`."""
-        return leaky_relu.result_dtype(operands, *options)
-
-    def cost(self, dtype: np.dtype[Any]) -> float:
-        """leaky_relu's; for `fastact.explain`."""
-        return leaky_relu.cost(dtype)
-
-    def bind(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
-        """The operands of `ufunc` in an evaluation; for `fastact.explain`."""
-        return arguments[0], _given(None, keywords)
-
-    def __repr__(self) -> str:
-        return f"<fastact.{self.name}: {self.formula}>"
-
-    def __reduce__(self) -> tuple[Callable[[str], Any], tuple[str]]:
-        return registry.get, (self.name,)
+    def _part(self, name: str) -> Any:
+        return leaky_relu.part(name)
 
 
 def _checked(lower: float, upper: float) -> tuple[float, float]:

@@ -51,7 +51,9 @@ def apply(
     it may be the same file as IN.npy.
     """
     activation = fa.get(name)
-    elementwise = hasattr(activation, "derivative")
+    if activation.kind not in ("activation", "softmax"):
+        raise ValueError(f"{activation.name} is a {activation.kind}; apply takes activations, and softmax's relatives")
+    elementwise = activation.kind == "activation"
     if derivative and not elementwise:
         raise ValueError(f"{activation.name} has no elementwise derivative: an output depends on its whole row")
     if axis is not None and elementwise:
@@ -75,7 +77,7 @@ def apply(
 
 def keywords(activation: Any, parameters: tuple[str, ...]) -> dict[str, Any]:
     """The options `--param key=value` as keyword arguments."""
-    words: dict[str, Any] = getattr(activation, "variants", {})
+    words = activation.variants
     known = [*activation.parameters, *words]
     result: dict[str, Any] = {}
     for text in parameters:

@@ -7,6 +7,7 @@ here.
 from __future__ import annotations
 
 import inspect
+import math
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +21,31 @@ from fastact.cli.options import elementwise, picture
 from fastact.experiments.function_plot import curves
 from fastact.experiments.training import hidden_activations
 
-SAMPLES = (-2.0, -1.0, 0.0, 1.0, 2.0)
 LOGITS = (2.0, 1.0, 0.1)
+#: Kinds that take one array, and where a few values of them are shown.
+SAMPLES = {"activation": (-2.0, -1.0, 0.0, 1.0, 2.0), "softmax": LOGITS}
 LABELS = {"for": "for it", "against": "against it", "use": "use"}
 
 
 @click.command("list")
-def list_() -> None:
-    """The activations that fastact knows, one line each."""
-    rows = [(f.name, f.formula, f.range, f.notes.get("use", "")) for f in map(fa.get, fa.names())]
-    console().print(table(["name", "formula", "range", "use"], rows, words=4))
+@click.option("--kind", help='Only this kind, such as "activation" or "loss".')
+def list_(kind: str | None) -> None:
+    """The functions that fastact knows, one line each."""
+    functions = [fa.get(name) for name in fa.names(kind)]
+    for each in dict.fromkeys(function.kind for function in functions):
+        rows = [(f.name, f.formula, f.range, f.notes.get("use", "")) for f in functions if f.kind == each]
+        console().print(table(["name", "formula", "range", "use"], rows, words=4, title=each))
 
 
 @click.command()
 @click.argument("name")
 def show(name: str) -> None:
-    """All that a learner needs to know of one activation."""
-    activation = fa.get(name)
+    """All that a learner needs to know of one function."""
+    function = fa.get(name)
     terminal = console()
-    terminal.print(table(["", ""], described(activation), words=2, title=summary(activation)))
-    terminal.print(samples(activation))
+    terminal.print(table(["", ""], described(function), words=2, title=summary(function)))
+    if function.kind in SAMPLES:
+        terminal.print(samples(function))
 
 
 @click.command()
@@ -64,10 +70,10 @@ def described(activation: Any) -> list[tuple[str, str]]:
     pairs = [
         ("also called", ", ".join(activation.aliases)),
         ("formula", activation.formula),
-        ("derivative", getattr(activation, "derivative_formula", "")),
+        ("derivative", activation.derivative_formula),
         ("range", activation.range),
         ("parameters", ", ".join(f"{key} = {value:g}" for key, value in activation.parameters.items())),
-        ("kinks", getattr(activation, "kinks", "")),
+        ("kinks", activation.kinks),
         *((LABELS.get(key, key), text) for key, text in activation.notes.items()),
         ("accuracy", accuracy(activation.max_ulp)),
         ("paper", activation.reference),
@@ -76,7 +82,9 @@ def described(activation: Any) -> list[tuple[str, str]]:
 
 
 def accuracy(max_ulp: float) -> str:
-    """The bound of the error in words."""
+    """The bound of the error in words; none where there is no such bound."""
+    if math.isnan(max_ulp):
+        return ""
     if not max_ulp:
         return "exact"
     return f"at most {max_ulp:g} ULP off in float32 (1 ULP: the step from one float32 number to the next)"
@@ -84,9 +92,8 @@ def accuracy(max_ulp: float) -> str:
 
 def samples(activation: Any) -> Any:
     """A few values to check one's own against."""
-    elementwise = hasattr(activation, "derivative")
-    x = np.array(SAMPLES if elementwise else LOGITS)
-    rows = [("f(x)", *(f"{value:.3f}" for value in activation(x)))]
-    if elementwise:
+    x = np.array(SAMPLES[activation.kind])
+    rows = [("f(x)", *(f"{value:.3f}" for value in np.atleast_1d(activation(x))))]
+    if activation.kind == "activation":
         rows.append(("f'(x)", *(f"{value:.3f}" for value in activation.derivative(x))))
     return table(["x", *(f"{value:g}" for value in x)], rows)

@@ -33,7 +33,7 @@ def table(
     )
     for position, column in enumerate(columns):
         justify = "left" if position < words else "right"
-        result.add_column(column, justify=justify, style="bold" if position == 0 else None)
+        result.add_column(column, justify=justify, style="bold" if position == 0 else None, no_wrap=position == 0)
     for row in rows:
         result.add_row(*row)
     return result

@@ -31,6 +31,7 @@ def ends_in_png(ctx: click.Context, parameter: click.Parameter, path: Path) -> P
 def elementwise(name: str) -> Any:
     """The activation called `name`, which must have a curve: softmax and its relatives act on whole rows."""
     activation = fa.get(name)
-    if not hasattr(activation, "derivative"):
-        raise ValueError(f"{activation.name} acts on whole rows, so it has no curve and suits no hidden layer")
+    if activation.kind != "activation":
+        what = "acts on whole rows" if activation.kind == "softmax" else f"is a {activation.kind}"
+        raise ValueError(f"{activation.name} {what}, so it has no curve and suits no hidden layer")
     return activation

@@ -37,7 +37,7 @@ def suited_to(activation: Any, dtype: DTypeLike) -> str:
 
     Asking the function itself, rather than a table of names, serves the user's own activations too.
     """
-    if not hasattr(activation, "derivative"):  # softmax and its relatives mix a row
+    if activation.kind != "activation":  # softmax and its relatives mix a row
         return "glorot"
     left, right = activation(np.array([-100.0, 100.0], dtype))
     return "he" if right > 3 * max(abs(left), 1) else "glorot"

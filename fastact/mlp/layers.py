@@ -38,7 +38,7 @@ class Dense:
         self._weights, self._bias = parameters[:split].reshape(shape), parameters[split:]
         self.weights_gradient, self.bias_gradient = gradients[:split].reshape(shape), gradients[split:]
         # f acts on single elements, or mixes a row as softmax does: then its backward takes the output.
-        self._elementwise = hasattr(activation, "derivative")
+        self._elementwise = activation.kind == "activation"
         self.input = self._xp.empty((0, shape[0]), parameters.dtype)
         self.preactivation = self.output = self._xp.empty((0, shape[1]), parameters.dtype)
 

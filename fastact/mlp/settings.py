@@ -104,8 +104,13 @@ def settled(
 
 
 def _activation(f: Any) -> Any:
-    if isinstance(f, str):
-        return fa.get(f)
-    if not (callable(f) and hasattr(f, "backward")):
-        raise TypeError(f"activation {f!r} is neither a name nor a fastact activation; see fa.activation")
-    return f
+    function = fa.get(f) if isinstance(f, str) else f
+    if not isinstance(function, fa.Function):
+        raise TypeError(f"activation {f!r} is neither a name nor a fastact function; see fa.activation")
+    if function.kind not in ("activation", "softmax"):
+        raise ValueError(
+            f"activation {function.name!r} is a {function.kind}; a layer takes an activation, or softmax or a relative"
+        )
+    if not function.differentiable:
+        raise TypeError(f"activation {function.name!r} was defined without a derivative; see fa.activation")
+    return function

@@ -1,80 +1,89 @@
-"""The `cython` backend: the softmax family on the CPU, for any axes and any memory layout.
+"""The `cython` backend: the softmax family on the CPU for any axes and any memory layout, and cross-entropy.
 
-It chooses the compiled kernels for this CPU, and brings every array to what they take: C-contiguous, one axis.
-Imported by _dispatch alone, on first use. The kernels are in ../_softmax_kernels.pxi.
+It brings every array to what the kernels take: C-contiguous, one axis. The kernels are in _native/softmax/kernels.pxi.
 """
 
 from __future__ import annotations
 
-import importlib
 import math
-import os
 from contextlib import nullcontext
-from importlib.util import find_spec
-from types import ModuleType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fastact._core.arguments import Options, reduced, rounded, wide_dtype
+from fastact._core.arguments import Options, SoftmaxArguments
+from fastact._core.arrays import reduced, rounded, wide_dtype
 from fastact._native.arithmetic import standard_arithmetic
-from fastact.errors import BackendError, nearest
+from fastact.backends.cpu import instruction_sets
+from fastact.backends.host import ClassLosses
 
-name = "cython"
+__all__ = ["backend"]
 
-KINDS = {"softmax": 0, "log_softmax": 1, "logsumexp": 2, "hardmax": 3}
-
-
-def why_not() -> str | None:
-    """Why this backend cannot be used here: the kernels' baseline runs everywhere, so there is no reason."""
-    return None
+#: The numbers of the kernels, the same for all instruction sets.
+KERNELS: dict[str, int] = {"softmax": 0, "log_softmax": 1, "logsumexp": 2, "hardmax": 3}
+SOFTMAX, LOG_SUM = KERNELS["softmax"], KERNELS["logsumexp"]
 
 
-def instruction_sets() -> list[str]:
-    """The instruction sets, best first, that this CPU can run and this build holds."""
-    supported = importlib.import_module("fastact._native.softmax.baseline").cpu_supports()
-    return [each for each in supported if find_spec(f"fastact._native.softmax.{each}")]
+class Cython(ClassLosses):
+    name = "cython"
+
+    def common(self, operation: str, grad: Any, x: Any, axis: Any, out: Any) -> Any:
+        return instruction_sets.kernels.common(KERNELS[operation], grad, x, axis, out)
+
+    def over_axes(self, record: SoftmaxArguments) -> Any:
+        compute = _logsumexp if record.operation == "logsumexp" else _softmax
+        return record.finished(
+            compute(KERNELS[record.operation], record.arrays, record.axes, record.target, record.options)
+        )
+
+    def detail(self, record: SoftmaxArguments) -> list[str]:
+        """The instruction set, the loop and the threads that a forward pass without options would take."""
+        x, kernel = record.arrays[-1], KERNELS[record.operation]
+        is_double = x.dtype.itemsize == 8
+        order, shape = _three_axes(x, record.axes, kernel, False, is_double)
+        loop = f"{instruction_sets.name()} kernels, {instruction_sets.kernels.explain(kernel, is_double, *shape)}"
+        straight = np.transpose(x, order).flags.c_contiguous and x.dtype.isnative
+        return [loop] if straight else [loop, "on a contiguous copy"]
+
+    def total(self, values: NDArray[Any]) -> float:
+        return float(instruction_sets.kernels.total(values))
+
+    def count_targets(
+        self, labels: NDArray[np.intp], n: int, ignore: int, weight: NDArray[np.float64] | None
+    ) -> float | None:
+        count: float | None = instruction_sets.kernels.count_targets(labels, n, ignore, weight)
+        return count
+
+    def losses(
+        self, x: np.ndarray, axis: int, labels: np.ndarray | None, ignore: int, hit: float, weight: np.ndarray | None,
+        dense: np.ndarray | None, scale: float, values: np.ndarray, gradient: bool, out: np.ndarray | None,
+    ) -> np.ndarray | None:  # fmt: skip
+        if x.ndim - 1 != axis and x.shape[axis] > instruction_sets.kernels.LOSS_COLUMN_LIMIT:
+            if dense is not None and dense.ndim > 1:
+                dense = np.moveaxis(dense, axis, -1)
+            result = self.losses(
+                np.moveaxis(x, axis, -1), x.ndim - 1, labels, ignore, hit, weight, dense, scale, values, gradient, None
+            )
+            return None if result is None else np.moveaxis(result, -1, axis)
+        if not (x.flags.carray and x.dtype.isnative):
+            x = np.require(x, x.dtype.newbyteorder("="), ["C", "A"])
+        shape = math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1 :])
+        if dense is not None:
+            dense = np.require(dense, x.dtype, ["C", "A"])
+            dense = dense if dense.ndim == 1 else dense.reshape(shape)
+        if not gradient:
+            out = None
+        elif out is None or out.dtype != x.dtype or not out.flags.carray or _overlaps(out, x) or _shared(out, dense):
+            out = np.empty_like(x)
+        target = None if out is None else out.reshape(shape)
+        instruction_sets.kernels.cross_entropy(
+            x.reshape(shape), labels, ignore, hit, weight, dense, scale, values, target
+        )
+        return out
 
 
-def instruction_set() -> str:
-    """The instruction set in use: "avx512", "avx2" or "baseline"."""
-    return _kernels.__name__.rpartition(".")[2]
-
-
-def load(wanted: str | None = None) -> ModuleType:
-    """The kernels for the best instruction set, or for the one `wanted` (the variable FASTACT_SIMD)."""
-    available = instruction_sets()
-    if wanted and wanted not in available:
-        raise BackendError(f"FASTACT_SIMD={wanted!r} cannot run here{nearest(wanted, available)}")
-    return importlib.import_module(f"fastact._native.softmax.{wanted or available[0]}")
-
-
-_kernels = load(os.environ.get("FASTACT_SIMD"))
-
-
-def common(kernel: int, grad: Any, x: Any, axis: Any, out: Any) -> np.ndarray | None:
-    """The result for any arguments that are plain cases of the kernels; None for all others, right or wrong."""
-    return _kernels.common(kernel, grad, x, axis, out)
-
-
-def softmax(
-    kind: str,
-    arrays: tuple[np.ndarray, ...],
-    axes: tuple[int, ...],
-    out: np.ndarray | None,
-    options: Options | None = None,
-) -> np.ndarray:
-    """Forward for arrays (x,), backward for two; of float dtypes, checked before. Reduced axes are kept."""
-    if kind == "logsumexp":
-        return _logsumexp(arrays, axes, out, options)
-    return _softmax(KINDS[kind], arrays, axes, out, options)
-
-
-def explain(kind: str, x: np.ndarray, axes: tuple[int, ...]) -> str:
-    """The instruction set, the loop and the threads that a call would take."""
-    order, shape = _three_axes(x, axes, KINDS[kind], False, x.dtype.itemsize == 8)
-    copied = "" if np.transpose(x, order).flags.c_contiguous and x.dtype.isnative else ", on a contiguous copy"
-    return f"{instruction_set()} kernels, {_kernels.explain(KINDS[kind], x.dtype.itemsize == 8, *shape)}{copied}"
+backend = Cython()
 
 
 def _softmax(
@@ -87,7 +96,7 @@ def _softmax(
     if len(axes) == 1:
         grad, x = arrays if len(arrays) == 2 else (None, arrays[0])
         if options is None:
-            result = _kernels.run(kind, grad, x, out, axes[0])
+            result = instruction_sets.kernels.run(kind, grad, x, out, axes[0])
         else:
             result = _with_options(kind, grad, x, axes[0], out, options)
         if result is not None:
@@ -96,7 +105,7 @@ def _softmax(
 
 
 def _logsumexp(
-    arrays: tuple[np.ndarray, ...], axes: tuple[int, ...], out: np.ndarray | None, options: Options | None
+    kind: int, arrays: tuple[np.ndarray, ...], axes: tuple[int, ...], out: np.ndarray | None, options: Options | None
 ) -> np.ndarray:
     """The kernels give the sums as computed, in float32 or float64; backward is softmax times the gradient."""
     x = arrays[-1]
@@ -104,15 +113,15 @@ def _logsumexp(
     if len(arrays) == 2:
         wide = wide_dtype(x.dtype, dtype)
         options = Options(wide) if options is None else options._replace(dtype=wide)
-        result = _softmax(KINDS["softmax"], (x,), axes, None, options)
+        result = _softmax(SOFTMAX, (x,), axes, None, options)
         with standard_arithmetic():
-            grad = arrays[0].astype(wide) / np.asarray(options.temperature, wide)
+            grad = arrays[0].astype(wide) / np.asarray(options.divisor, wide)
             mask = options.mask(x.shape, axes)
             np.multiply(result, grad, out=result, where=True if mask is None else mask)
     elif x.size == 0:
         result = np.full(reduced(x.shape, axes), -np.inf)
     else:
-        result = _softmax(KINDS["logsumexp"], arrays, axes, None, options)
+        result = _softmax(kind, arrays, axes, None, options)
     return rounded(result, dtype, out)
 
 
@@ -120,7 +129,7 @@ def _with_options(
     kind: int, grad: np.ndarray | None, x: np.ndarray, axis: int, out: np.ndarray | None, options: Options
 ) -> np.ndarray | None:
     """The kernels with what they take of the options; None if they do not take all, or the arrays are no plain case."""
-    where, lengths, causal, divisor = options.where, options.lengths, options.causal, options.temperature
+    where, lengths, causal, divisor = options.where, options.lengths, options.causal, options.divisor
     if (x.dtype.itemsize == 8) != (options.dtype.itemsize == 8):
         return None
     if axis != x.ndim - 1 and (lengths is not None or causal):
@@ -133,9 +142,9 @@ def _with_options(
         where = np.ascontiguousarray(np.broadcast_to(where, where.shape[:axis] + x.shape[axis:]))
     if lengths is not None:
         lengths = np.ascontiguousarray(lengths)
-    if out is None and kind != KINDS["logsumexp"]:
+    if out is None and kind != LOG_SUM:
         out = np.empty(x.shape, options.dtype)
-    return _kernels.run(kind, grad, x, out, axis, where, lengths, causal, divisor)
+    return instruction_sets.kernels.run(kind, grad, x, out, axis, where, lengths, causal, divisor)
 
 
 def _any_layout(
@@ -155,7 +164,7 @@ def _any_layout(
     taken, given = (wide, wide) if wide.itemsize == 8 else (native, options.dtype)  # dtypes in the kernel
     ordered = [np.transpose(each, order) for each in arrays]
     merged = Options(given)
-    mask, temperature = options.mask(x.shape, axes), options.temperature
+    mask, temperature = options.mask(x.shape, axes), options.divisor
     if mask is not None:
         merged = merged._replace(where=_merged(np.transpose(mask, order), ordered[-1].shape, first, shape))
     if isinstance(temperature, np.ndarray):
@@ -179,7 +188,7 @@ def _any_layout(
     *grad, source = operands
     result = _with_options(kind, grad[0] if grad else None, source, 1, target, merged)
     assert result is not None
-    if kind == KINDS["logsumexp"]:
+    if kind == LOG_SUM:
         rest = [1 if axis in axes else x.shape[axis] for axis in order]
         return result.reshape(rest).transpose(np.argsort(order))
     result = result.reshape(ordered[0].shape).transpose(np.argsort(order))
@@ -193,8 +202,8 @@ def _divided(
 ) -> np.ndarray:
     """With a temperature that is not the same along the axes: x divided before, or the gradient after."""
     wide = wide_dtype(arrays[0].dtype, options.dtype)
-    plain = options._replace(temperature=1.0, dtype=wide)
-    temperature = rounded(options.temperature, wide)
+    plain = options._replace(temperature=1.0, sign=1, dtype=wide)
+    temperature = rounded(options.divisor, wide)
     with standard_arithmetic():
         if len(arrays) == 1:
             result = _softmax(kind, (arrays[0] / temperature,), axes, None, plain)
@@ -222,7 +231,7 @@ def _three_axes(
     n = math.prod(x.shape[axis] for axis in axes)
     neighbours = not places or places[-1] - places[0] < len(places)
     inner = math.prod(x.shape[axis] for axis in order[places[-1] + 1 :]) if places else 1
-    if not (neighbours and _kernels.takes(kind, backward, is_double, n, inner)):
+    if not (neighbours and instruction_sets.kernels.takes(kind, backward, is_double, n, inner)):
         order = [axis for axis in order if axis not in axes] + [axis for axis in order if axis in axes]
     first = min((order.index(axis) for axis in axes), default=x.ndim)
     sizes = [x.shape[axis] for axis in order]
@@ -232,51 +241,6 @@ def _three_axes(
 def _overlaps(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether two arrays share memory without being the same."""
     return np.may_share_memory(a, b) and (a.ctypes.data != b.ctypes.data or a.nbytes != b.nbytes)
-
-
-# Losses.
-
-
-def total(values: np.ndarray) -> float:
-    """The sum of a contiguous float32 or float64 array, in float64."""
-    return float(_kernels.total(values))
-
-
-def count_targets(labels: np.ndarray, n: int, ignore: int, weight: np.ndarray | None) -> float | None:
-    """How many labels count, or what their classes weigh; None if one is neither a class nor `ignore`."""
-    count: float | None = _kernels.count_targets(labels, n, ignore, weight)
-    return count
-
-
-def cross_entropy(
-    x: np.ndarray, axis: int, labels: np.ndarray | None, ignore: int, hit: float, weight: np.ndarray | None,
-    dense: np.ndarray | None, scale: float, values: np.ndarray, gradient: bool, out: np.ndarray | None,
-) -> np.ndarray | None:  # fmt: skip
-    """The losses to `values` and, if wanted, the gradient of scale times their sum: in `out`, or else a new array.
-
-    x is float32 or float64, and so are `dense`, a weight for each class or for each element of x, and `values`; labels
-    and weight are contiguous and checked. A label weighs hit * weight of its class.
-    """
-    if x.ndim - 1 != axis and x.shape[axis] > _kernels.LOSS_COLUMN_LIMIT:
-        if dense is not None and dense.ndim > 1:
-            dense = np.moveaxis(dense, axis, -1)
-        result = cross_entropy(
-            np.moveaxis(x, axis, -1), x.ndim - 1, labels, ignore, hit, weight, dense, scale, values, gradient, None
-        )
-        return None if result is None else np.moveaxis(result, -1, axis)
-    if not (x.flags.carray and x.dtype.isnative):
-        x = np.require(x, x.dtype.newbyteorder("="), ["C", "A"])
-    shape = math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1 :])
-    if dense is not None:
-        dense = np.require(dense, x.dtype, ["C", "A"])
-        dense = dense if dense.ndim == 1 else dense.reshape(shape)
-    if not gradient:
-        out = None
-    elif out is None or out.dtype != x.dtype or not out.flags.carray or _overlaps(out, x) or _shared(out, dense):
-        out = np.empty_like(x)
-    target = None if out is None else out.reshape(shape)
-    _kernels.cross_entropy(x.reshape(shape), labels, ignore, hit, weight, dense, scale, values, target)
-    return out
 
 
 def _shared(a: np.ndarray, b: np.ndarray | None) -> bool:

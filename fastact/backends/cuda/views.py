@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastact._core.arguments import halved
+from fastact._core.arrays import halved
 from fastact.errors import BackendError
 
 __all__ = ["View", "check_out", "check_writeable", "collapse", "merge"]

@@ -1,15 +1,12 @@
-"""Cross-entropy in plain NumPy: the readable reference, and the `numpy` backend's part for it.
-
-Imported by backends/numpy.py; arguments are those of the same functions in backends/cython.py.
-"""
+"""Cross-entropy in plain NumPy: the readable reference. Arguments are those of `ClassLosses` in backends/host.py."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from fastact._core.arguments import rounded
+from fastact._core.arrays import rounded
 from fastact._native.arithmetic import standard_arithmetic
-from fastact.backends.numpy.softmax import softmax
+from fastact.backends.numpy.softmax import log_softmax
 
 
 @standard_arithmetic()
@@ -27,7 +24,7 @@ def count_targets(labels: np.ndarray, n: int, ignore: int, weight: np.ndarray | 
 
 
 @standard_arithmetic()
-def cross_entropy(
+def losses(
     x: np.ndarray, axis: int, labels: np.ndarray | None, ignore: int, hit: float, weight: np.ndarray | None,
     dense: np.ndarray | None, scale: float, values: np.ndarray, gradient: bool, out: np.ndarray | None,
 ) -> np.ndarray | None:  # fmt: skip
@@ -43,7 +40,7 @@ def cross_entropy(
         one = hit * (np.ones(n) if weight is None else weight)[place]
         np.put_along_axis(q, place, (np.take_along_axis(q, place, -1) + one).astype(q.dtype), -1)
         x, q = np.where(counts, x, 0), np.where(counts, q, 0)
-    log = softmax("log_softmax", (x,), (x.ndim - 1,), None)
+    log = log_softmax(x, (x.ndim - 1,))
     terms = np.multiply(q, log, out=np.zeros_like(q), where=q != 0)
     np.subtract(0, terms.sum(-1), out=values)
     values[np.isnan(log).any(-1)] = np.nan

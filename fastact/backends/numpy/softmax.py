@@ -1,18 +1,22 @@
-"""The softmax family in plain NumPy: the readable reference, and the `numpy` backend's part for it.
+"""The softmax family in plain NumPy: the readable reference.
 
-Imported by backends/numpy.py. An operation is one function of (x, axes) or (grad_output, output, axes) and one line
-in the table at the end, which says what it takes and gives for elements under a mask.
+An operation is one function of (x, axes), or of (grad_output, output or x, axes), and a line of `FUNCTIONS`. What it
+takes and gives for elements under a mask stands in _core/masking.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from fastact._core.arguments import Options, reduced, rounded, wide_dtype
+from fastact._core.arguments import Options, SoftmaxArguments
+from fastact._core.arrays import reduced, rounded, wide_dtype
+from fastact._core.masking import MASKED
 from fastact._native.arithmetic import standard_arithmetic
+
+__all__ = ["log_softmax", "over_axes", "signed_logsumexp"]
 
 Axes = tuple[int, ...]
 
@@ -34,7 +38,8 @@ def _log_sum(x: np.ndarray, axes: Axes) -> tuple[np.ndarray, np.ndarray]:
     return top, np.log1p(others + ((x == top).sum(axes, keepdims=True) - 1)) + (top - top)
 
 
-def _log_softmax(x: np.ndarray, axes: Axes) -> np.ndarray:
+def log_softmax(x: np.ndarray, axes: Axes) -> np.ndarray:
+    """The logarithm of softmax(x), not of rounded results."""
     top, rest = _log_sum(x, axes)
     return (x - top) - rest
 
@@ -113,57 +118,64 @@ def _hardmax_backward(_grad_output: np.ndarray, output: np.ndarray, _axes: Axes)
     return np.where(np.isnan(output), np.nan, 0)
 
 
-class Operation(NamedTuple):
-    function: Callable[..., np.ndarray]
-    masked: tuple[float | None, ...]  # what stands for masked elements of the operands
-    result: float | None = None  # and of the result, if it has x's shape
-    takes_x: bool = True  # as its last operand: the temperature divides it
-
-
-OPERATIONS = {
-    ("softmax", 1): Operation(_softmax, (-np.inf,), 0),
-    ("softmax", 2): Operation(_softmax_backward, (0, 0), 0, False),
-    ("log_softmax", 1): Operation(_log_softmax, (-np.inf,), -np.inf),
-    ("log_softmax", 2): Operation(_log_softmax_backward, (0, -np.inf), 0, False),
-    ("logsumexp", 1): Operation(_logsumexp, (-np.inf,)),
-    ("logsumexp", 2): Operation(_logsumexp_backward, (None, -np.inf), 0),
-    ("sparsemax", 1): Operation(_along_last(_sparsemax), (-np.inf,), 0),
-    ("sparsemax", 2): Operation(_sparsemax_backward, (0, 0), 0, False),
-    ("entmax15", 1): Operation(_along_last(_entmax15), (-np.inf,), 0),
-    ("entmax15", 2): Operation(_entmax15_backward, (0, 0), 0, False),
-    ("hardmax", 1): Operation(_along_last(_hardmax), (-np.inf,), 0),
-    ("hardmax", 2): Operation(_hardmax_backward, (0, 0), 0, False),
+#: (operation, number of arrays) -> a function of the arrays and axes
+FUNCTIONS: dict[tuple[str, int], Callable[..., np.ndarray]] = {
+    ("softmax", 1): _softmax,
+    ("softmax", 2): _softmax_backward,
+    ("log_softmax", 1): log_softmax,
+    ("log_softmax", 2): _log_softmax_backward,
+    ("logsumexp", 1): _logsumexp,
+    ("logsumexp", 2): _logsumexp_backward,
+    ("sparsemax", 1): _along_last(_sparsemax),
+    ("sparsemax", 2): _sparsemax_backward,
+    ("entmax15", 1): _along_last(_entmax15),
+    ("entmax15", 2): _entmax15_backward,
+    ("hardmax", 1): _along_last(_hardmax),
+    ("hardmax", 2): _hardmax_backward,
 }
 
 
-def softmax(
-    kind: str, arrays: tuple[np.ndarray, ...], axes: Axes, out: np.ndarray | None, options: Options | None = None
-) -> np.ndarray:
-    """Forward for arrays (x,), backward for two; of float dtypes, checked before. Reduced axes are kept."""
-    operation, x = OPERATIONS[kind, len(arrays)], arrays[-1]
-    options = options or Options(x.dtype.newbyteorder("="))
-    wide = wide_dtype(x.dtype, options.dtype)
+def over_axes(record: SoftmaxArguments) -> np.ndarray:
+    """The result, in which reduced axes are kept."""
+    arrays, axes, x = record.arrays, record.axes, record.arrays[-1]
+    masked = MASKED[record.operation, len(arrays)]
+    options = record.options or Options(record.dtype)
+    wide = wide_dtype(x.dtype, record.dtype)
     operands = [rounded(array, wide) for array in arrays]
     with standard_arithmetic():
-        temperature = rounded(options.temperature, wide)
-        if operation.takes_x:
-            operands[-1] = operands[-1] / temperature
+        divisor = rounded(options.divisor, wide)
+        if masked.takes_x:
+            operands[-1] = operands[-1] / divisor
         mask = options.mask(x.shape, axes)
         if mask is not None:
-            fills = zip(operands, operation.masked, strict=True)
+            fills = zip(operands, masked.operands, strict=True)
             operands = [o if fill is None else np.where(mask, o, wide.type(fill)) for o, fill in fills]
         if x.size:
-            result = operation.function(*operands, axes)
+            result = FUNCTIONS[record.operation, len(arrays)](*operands, axes)
         else:
-            result = np.full(x.shape if operation.result is not None else reduced(x.shape, axes), -np.inf)
+            result = np.full(x.shape if masked.result is not None else reduced(x.shape, axes), -np.inf)
         if len(arrays) == 2:
-            result = result / temperature
-        if mask is not None and operation.result is not None:
-            result = np.where(mask, result, wide.type(operation.result))
-    return rounded(result, options.dtype, out)
+            result = result / divisor
+        if mask is not None and masked.result is not None:
+            result = np.where(mask, result, wide.type(masked.result))
+    rounded_result: np.ndarray = rounded(result, record.dtype, record.target)
+    return rounded_result
 
 
-def signed_logsumexp(x: np.ndarray, weights: np.ndarray, axes: Axes) -> tuple[np.ndarray, np.ndarray]:
+def signed_logsumexp(record: SoftmaxArguments, weights: np.ndarray) -> tuple[Any, Any]:
+    """The logarithm of |sum(weights * exp(x))|, and the sum's sign: the weights of masked elements are 0."""
+    (x,), axes, wide = record.arrays, record.axes, wide_dtype(record.dtype)
+    options = record.options or Options(record.dtype)
+    weights, mask = rounded(weights, wide).reshape(x.shape), options.mask(x.shape, axes)
+    if mask is not None:
+        weights = np.where(mask, weights, wide.type(0))
+    with standard_arithmetic():
+        values = rounded(x, wide) / np.asarray(options.divisor, wide)
+    value, sign = (record.finished(rounded(part, record.dtype)) for part in _signed(values, weights, axes))
+    return value, sign
+
+
+def _signed(x: np.ndarray, weights: np.ndarray, axes: Axes) -> tuple[np.ndarray, np.ndarray]:
     """log|s| and the sign of s = sum(weights * exp(x)), of arrays of one shape; where a weight is 0, x is not read."""
     if x.size == 0:
         empty = np.full(reduced(x.shape, axes), -np.inf, x.dtype)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from fastact._core.arguments import overlaps
+from fastact._core.arrays import overlaps
 from fastact._native import pool
 from fastact.backends.cuda.libraries import is_number, numba_cuda, put
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from fastact._core.arguments import DOUBLE, PYTHON_NUMBERS, float_dtype, loss_dtype, wide_dtype
+from fastact._core.arrays import DOUBLE, PYTHON_NUMBERS, float_dtype, loss_dtype, wide_dtype
 from fastact._core.devices import on_gpu
 from fastact.backends.cuda.calls.elementwise import addresses, contiguous, copy_to, elementwise, items_of, placed, same
 from fastact.backends.cuda.compiling import register

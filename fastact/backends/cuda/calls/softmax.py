@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from fastact._core.arguments import (
+from fastact._core.arrays import (
     PYTHON_NUMBERS,
     Options,
     as_dtype,

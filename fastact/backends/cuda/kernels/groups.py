@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastact._core.arguments import wide_dtype
+from fastact._core.arrays import wide_dtype
 from fastact.backends.cuda.kernels.memory import offset_of
 from fastact.backends.cuda.libraries import dtype_of
 

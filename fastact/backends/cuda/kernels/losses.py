@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastact._core.arguments import wide_dtype
+from fastact._core.arrays import wide_dtype
 from fastact._scalar.primitives import where
 from fastact.backends.cuda.kernels.elementwise import Items, gathering, operand_types
 from fastact.backends.cuda.kernels.groups import Layout, Options, alone, locating, reductions

@@ -1,0 +1,170 @@
+"""The contract of a public function: what `fastact.get` gives, whatever its kind.
+
+Each kind is a class below `Function`: activations, the softmax family, gated units, losses. It brings its calls and,
+where there is something to compile, its `operations`; names, pickling, `repr` and explanations are here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+from typing import Any
+
+from fastact._core import registry
+from fastact._core.explain import explain
+from fastact.errors import UnknownNameError, nearest
+
+__all__ = ["Function", "Metadata", "Named"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metadata:
+    """What readers are told of a function.
+
+    Attributes
+    ----------
+    formula, derivative_formula : str
+        In plain text, as in "x / (1 + e**-x)".
+    range : str
+        An interval, or a set in braces.
+    kinks : str
+        The derivative where there is none, by convention; "smooth" where there always is one.
+    reference : str
+        The paper, or another source.
+    notes : mapping
+        What speaks "for" the function, what "against" it, and where it is of "use".
+    aliases : tuple of str
+        Other names under which `fastact.get` finds it.
+    max_ulp : float
+        The error bound of the forward pass in float32, in units in the last place of the exact result.
+    """
+
+    formula: str
+    derivative_formula: str = ""
+    range: str = "(-inf, inf)"
+    kinks: str = ""
+    reference: str = ""
+    notes: Mapping[str, str] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
+    max_ulp: float = float("nan")
+
+    @classmethod
+    def of(cls, text: Metadata | Mapping[str, Any], **defaults: Any) -> Metadata:
+        """The metadata that a mapping holds; an unknown field is a TypeError."""
+        if isinstance(text, Metadata):
+            return text
+        known = [each.name for each in fields(cls)]
+        for name in text:
+            if name not in known:
+                raise TypeError(f"text has no field {name!r}{nearest(name, known)}")
+        return cls(**{**defaults, **text})
+
+
+class Named:
+    """What has a name, and perhaps keywords that select another of its kind by a name."""
+
+    name: str
+    variants: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+
+    @property
+    def __name__(self) -> str:
+        return self.name
+
+    def selected(self, keywords: dict[str, Any]) -> Any:
+        """What `keywords` select among the variants; those that do so are taken out of them.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such variant.
+        """
+        chosen: Any = self
+        for keyword, choices in self.variants.items():
+            if keyword in keywords:
+                value = keywords.pop(keyword)
+                if value not in choices:
+                    raise UnknownNameError(f"{self.name}() got {keyword}={value!r}{nearest(value, choices)}")
+                chosen = choices[value]
+        return chosen
+
+
+class Function(Named):
+    """A public function of fastact.
+
+    Attributes
+    ----------
+    name, __name__ : str
+        What `fastact.get` finds it by.
+    kind : str
+        "activation" (elements give elements), "softmax" (a row gives a row), "reduction" (a row gives a number),
+        "sampling" (draws random numbers), "gated unit" or "loss".
+    family : str
+        What a backend must offer to compute it.
+    parameters : mapping
+        Its numeric parameters and their defaults.
+    variants : mapping
+        Keywords that select another function by a name: keyword -> name -> function.
+    metadata : Metadata
+        What readers are told of it. Its fields are attributes of the function too: formula, derivative_formula, range,
+        kinks, reference, notes, aliases, max_ulp.
+    """
+
+    kind: str
+    family: str
+    parameters: Mapping[str, float] = MappingProxyType({})
+    metadata: Metadata
+
+    formula = property(lambda self: self.metadata.formula)
+    derivative_formula = property(lambda self: self.metadata.derivative_formula)
+    range = property(lambda self: self.metadata.range)
+    kinks = property(lambda self: self.metadata.kinks)
+    reference = property(lambda self: self.metadata.reference)
+    notes = property(lambda self: self.metadata.notes)
+    aliases = property(lambda self: self.metadata.aliases)
+    max_ulp = property(lambda self: self.metadata.max_ulp)
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether it was defined with a derivative."""
+        return True
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        """Each kind has its own arguments."""
+        raise NotImplementedError
+
+    def operations(self) -> list[Any]:
+        """What `fastact.warmup` compiles: nothing, where all was compiled at installation."""
+        return []
+
+    def part(self, name: str) -> Any:
+        """An operation that it is made of, by name: "forward", "backward", "derivative" and others.
+
+        Raises
+        ------
+        UnknownNameError
+            If it has no such part.
+        """
+        found = self._part(name)
+        if found is None:
+            raise UnknownNameError(f"{self.name} has no part {name!r}")
+        return found
+
+    def _part(self, name: str) -> Any:
+        """The part, or None."""
+        return None
+
+    def explain(self, *arguments: Any, **keywords: Any) -> str:
+        """Which backend and loop a call would take, and why; see `fastact.explain`."""
+        return explain(self, *arguments, **keywords)
+
+    def __repr__(self) -> str:
+        return f"<fastact.{self.name}: {self.formula}>"
+
+    def __reduce__(self) -> Any:
+        return registry.get, (self.name,)
+
+
+# The names under which pickles find them.
+for _public in (Function, Function.part, Metadata):
+    _public.__module__ = "fastact"

@@ -1,0 +1,277 @@
+"""Elementwise operations: a formula, compiled on first use, that is called like a ufunc on every backend."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from typing import Any
+
+import numba
+import numpy as np
+
+from fastact._compile.loops import compile_loop
+from fastact._core import dispatch, slabs
+from fastact._core.function import Function, Named
+from fastact._native.arithmetic import standard_arithmetic
+from fastact._native.ufunc import (
+    Operation as QuickCall,
+)
+from fastact._native.ufunc import (
+    Threads,
+    add_bfloat16,
+    call,
+    enable_vectorcall,
+    make_ufunc,
+    nanoseconds_per_element,
+)
+from fastact._scalar.primitives import COMPILED, JIT_OPTIONS
+from fastact.errors import UnknownNameError, nearest
+
+__all__ = ["FLOATS", "INTEGERS_AND_FLOATS", "Formula", "Operation", "Part", "jitted"]
+
+#: The dtypes an operation is compiled for, in the order in which NumPy tries them for operands of other dtypes. Before
+#: float32 come float16 and, once ml_dtypes is imported, bfloat16, which are computed in float32 and rounded.
+FLOATS = "fd"
+INTEGERS_AND_FLOATS = "bBhHiIlLqQfd"
+
+#: What Numba can make a ufunc for.
+TARGETS = ("cpu", "parallel", "cuda")
+
+Formula = Callable[..., Any]
+
+
+def jitted(formula: Formula) -> Any:
+    """The formula for compiled code; where it is a function of the vocabulary, the scalar one that stands for it."""
+    return numba.njit(**JIT_OPTIONS)(COMPILED.get(formula, formula))
+
+
+class Operation(QuickCall, Named):
+    """One formula, callable like a ufunc on every backend; with several `outputs` it returns a tuple of results.
+
+    Attributes
+    ----------
+    ufunc : the genuine `numpy.ufunc`; its inputs are the arrays and then every parameter, all of one dtype
+    parameters : names and default values of the parameters
+    """
+
+    def __init__(
+        self,
+        name: str,
+        formula: Formula,
+        inputs: tuple[str, ...],
+        parameters: Mapping[str, float],
+        dtypes: str = FLOATS,
+        outputs: int = 1,
+    ) -> None:
+        super().__init__(name, len(inputs), dict(parameters), _dispatched, outputs)
+        self.input_names = inputs
+        self.parameters = dict(parameters)
+        self.dtypes = dtypes
+        #: The jitted formula, for this package's own backends; `scalar` is the users'.
+        self.jitted = jitted(formula)
+        #: The formula as plain NumPy runs it, on whole arrays.
+        self.plain = formula
+        #: keyword -> its value -> the operation that it selects
+        self.variants: dict[str, dict[str, Operation]] = {}
+        self._loops: dict[tuple[int, bool], tuple[int, float]] = {}
+        self._ufuncs: dict[tuple[int, bool], np.ufunc] = {}
+        self._with_bfloat16: set[tuple[int, bool]] = set()
+        self.keeps_integers = "i" in dtypes
+        self._common = Threads.AUTO, self.are_numbers(self.defaults, 0)
+        self.set_common_ufunc(self.ufunc_for(*self._common))
+
+    @property
+    def ufunc(self) -> np.ufunc:
+        return self.ufunc_for(Threads.AUTO, False)
+
+    def ufunc_for(self, threads: int, numbers: bool) -> np.ufunc:
+        """The ufunc with this threading, for parameters that are Python numbers or not; with bfloat16 if known."""
+        key = threads, numbers
+        if key not in self._ufuncs or ("ml_dtypes" in sys.modules and key not in self._with_bfloat16):
+            counts = self.inputs, len(self.parameters), self.outputs
+            compute = self._compute_plain if threads == Threads.PYTHON else self._compile
+            definition = *counts, self.dtypes, compute, threads, numbers
+            if key not in self._ufuncs:
+                self._ufuncs[key] = make_ufunc(ufunc_name(self.name, *key), *definition)
+            bfloat16 = getattr(sys.modules.get("ml_dtypes"), "bfloat16", None)
+            if bfloat16 is not None:
+                dtype = np.dtype(bfloat16)
+                loop = add_bfloat16(self._ufuncs[key], dtype, *definition)
+                self._with_bfloat16.add(key)
+                if key == self._common:
+                    self.set_common_bfloat16(dtype.num, loop)
+        return self._ufuncs[key]
+
+    def loop_for(
+        self, operands: tuple[Any, ...], dtype: Any = None, threads: int = Threads.AUTO
+    ) -> tuple[np.ufunc, tuple[Any, ...] | None]:
+        """The ufunc that a call with these operands takes, and its keyword `signature` where a dtype is asked for.
+
+        `ufunc` itself would convert Python numbers to the arrays' dtype before they are used, alpha=0.01 to the float16
+        0.010002, and would give float64 for an integer array and a Python float. For parameters of another dtype than
+        the arrays', and for bfloat16, NumPy's dtype= finds no loop: it needs the whole signature.
+        """
+        numbers = self.are_numbers(operands, self.inputs)
+        ufunc = self.ufunc_for(threads, numbers)
+        if dtype is None and self._with_bfloat16:
+            dtype = _beside_numbers(operands[: self.inputs] if numbers else operands)
+        if dtype is None:
+            return ufunc, None
+        parameters = [float if numbers else dtype] * len(self.parameters)
+        return ufunc, (*[dtype] * self.inputs, *parameters, *[dtype] * self.outputs)
+
+    def result_dtype(self, operands: tuple[Any, ...], dtype: Any = None, casting: Any = "same_kind") -> np.dtype[Any]:
+        """The dtype of the result for these operands, as NumPy decides it."""
+        kinds = tuple(type(o) if type(o) in (int, float) else np.asarray(o).dtype for o in operands)
+        ufunc, signature = self.loop_for(operands, dtype)
+        outputs = (None,) * self.outputs
+        signature = signature or (None,) * len(kinds) + outputs
+        return ufunc.resolve_dtypes((*kinds, *outputs), signature=signature, casting=casting)[-1]
+
+    def _compile(self, row: int, array_parameters: bool) -> tuple[int, float]:
+        """The address of the loop for the dtype in this row, which all ufuncs of this operation share, and its cost."""
+        key = row, array_parameters or not self.parameters
+        if key not in self._loops:
+            dtype, parameters = np.dtype(self.dtypes[row]), len(self.parameters)
+            address = compile_loop(self.jitted, self.name, self.inputs, parameters, self.outputs, dtype, key[1])
+            operands = self.inputs + parameters + self.outputs
+            self._loops[key] = address, nanoseconds_per_element(address, operands, parameters, dtype)
+        return self._loops[key]
+
+    def _compute_plain(self, row: int, operands: list[np.ndarray]) -> None:
+        """The formula by plain NumPy, in the dtype in this row: inputs and parameters, and then where results go."""
+        inputs, outputs = operands[: -self.outputs], operands[-self.outputs :]
+        with standard_arithmetic():
+            found = self.plain(*(each.astype(self.dtypes[row], copy=False) for each in inputs))
+            for output, result in zip(outputs, found if self.outputs > 1 else (found,), strict=True):
+                output[...] = result
+
+    def cost(self, dtype: np.dtype[Any]) -> float:
+        """Nanoseconds that the loop for results of this dtype takes for an element; it may be compiled now."""
+        kernel = np.dtype(np.float32) if dtype.itemsize == 2 and dtype.kind not in "iu" else dtype
+        return self._compile(self.dtypes.index(kernel.char), False)[1]
+
+    def compile(self) -> None:
+        """Compile the loops for float32 and float64, which calls otherwise do when they first need one."""
+        for dtype in FLOATS:
+            for array_parameters in (False, True):
+                self._compile(self.dtypes.index(dtype), array_parameters)
+
+    @property
+    def scalar(self) -> Any:
+        """The jitted formula, callable inside your own `numba.njit` and `numba.cuda.jit` code."""
+        if "numba.cuda" in sys.modules and find_spec("numba_cuda") is not None:
+            dispatch.find("cuda").register()
+        return self.jitted
+
+    def run(self, threads: int, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        """Apply the ufunc with this threading to arrays and parameters."""
+        if "signature" in keywords:
+            return call(self.ufunc_for(threads, False), operands, keywords)
+        ufunc, signature = self.loop_for(operands, keywords.pop("dtype", None), threads)
+        if signature is not None:
+            keywords["signature"] = signature
+        if threads in (Threads.AUTO, Threads.OWN) and slabs.applies(operands, keywords):
+            return slabs.apply(ufunc, operands, keywords, self.result_dtype(operands, signature and signature[-1]))
+        return call(ufunc, operands, keywords)
+
+    def bind(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
+        """All operands of the ufunc; takes those given by name out of `keywords`."""
+        names = (*self.input_names, *self.parameters)
+        if len(arguments) == len(names) + self.outputs and "out" not in keywords:
+            arguments, outputs = arguments[: len(names)], arguments[len(names) :]
+            keywords["out"] = outputs if self.outputs > 1 else outputs[0]
+        if len(arguments) > len(names):
+            raise TypeError(f"{self.name}() takes {', '.join(names)} and out; {len(arguments)} operands were given")
+        operands = list(arguments)
+        for name in names[: len(arguments)]:
+            if name in keywords:
+                raise TypeError(f"{self.name}() got {name!r} twice: by position and by name")
+        for name in names[len(arguments) :]:
+            if name in keywords:
+                operands.append(keywords.pop(name))
+            elif name in self.parameters:
+                operands.append(self.parameters[name])
+            else:
+                raise TypeError(f"{self.name}() is missing its operand {name!r}")
+        return tuple(operands)
+
+    def vectorize(self, target: str = "cpu") -> Any:
+        """Numba's own `@vectorize` ufunc of the formula.
+
+        Parameters
+        ----------
+        target : {"cpu", "parallel", "cuda"}
+            "cuda" needs numba-cuda and a GPU.
+
+        Notes
+        -----
+        `where=` is not accepted by such an object, and on the CPU it is several times slower in place; the public
+        functions have neither limit.
+        """
+        if target not in TARGETS:
+            raise UnknownNameError(f"unknown target {target!r}{nearest(target, TARGETS)}")
+        if self.outputs > 1:
+            raise TypeError(f"{self.name} has several results; numba.vectorize makes functions of one")
+        if target == "cuda":
+            return dispatch.load("cuda").vectorize(self)
+        arity = self.inputs + len(self.parameters)
+        loops = [numba.from_dtype(np.dtype(character)) for character in self.dtypes]
+        return numba.vectorize([loop(*[loop] * arity) for loop in loops], target=target)(self.scalar.py_func)
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        positional, by_name = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+        return inspect.Signature(
+            [
+                *(inspect.Parameter(name, positional) for name in self.input_names),
+                *(inspect.Parameter(n, positional, default=value) for n, value in self.parameters.items()),
+                *(inspect.Parameter(n, by_name, default=next(iter(v))) for n, v in self.variants.items()),
+                inspect.Parameter("out", by_name, default=None),
+                inspect.Parameter("backend", by_name, default=None),
+                inspect.Parameter("ufunc_keywords", inspect.Parameter.VAR_KEYWORD),
+            ]
+        )
+
+    def __repr__(self) -> str:
+        return f"<fastact {self.name}{inspect.signature(self)}>"
+
+
+def _dispatched(operation: Operation, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    """A call that `QuickCall` does not send to the loop itself, with anything its users may write."""
+    keywords = dict(keywords)
+    backend = keywords.pop("backend", None)
+    operation = operation.selected(keywords)
+    operands = operation.bind(arguments, keywords)
+    return dispatch.choose("elementwise", backend, *operands).elementwise(operation, operands, keywords)
+
+
+def ufunc_name(operation: str, threads: int, numbers: bool) -> str:
+    """The name of an operation's ufunc for this threading and kind of parameters, by which `fastact.ufuncs` has it."""
+    words = [operation, *(["numbers"] if numbers else []), *([] if not threads else [Threads(threads).name.lower()])]
+    return "__".join(words)
+
+
+def _beside_numbers(operands: tuple[Any, ...]) -> np.dtype[Any] | None:
+    """bfloat16 where it alone meets Python numbers: NumPy would give float32, though its own float16 stays float16."""
+    if {float, int}.isdisjoint(map(type, operands)):
+        return None
+    dtypes = {np.asarray(operand).dtype for operand in operands if type(operand) not in (float, int)}
+    return dtypes.pop() if {dtype.name for dtype in dtypes} == {"bfloat16"} else None
+
+
+class Part(Operation):
+    """An operation that a public function is made of, such as its derivative; pickles as a part of it."""
+
+    def __init__(self, owner: Function, part: str, *definition: Any, **options: Any) -> None:
+        super().__init__(f"{owner.name}_{part}", *definition, **options)
+        self._owner, self._part = owner, part
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Function.part, (self._owner, self._part)
+
+
+for _kind in (Operation, Part):
+    enable_vectorcall(_kind)

@@ -1,0 +1,20 @@
+"""The loops on one core or on fastact's own threads, as the work of a call decides: elementwise calls by default."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastact._native.ufunc import Threads
+from fastact.backends.cpu.loops import Loops
+
+__all__ = ["backend"]
+
+
+class Automatic(Loops):
+    """Also reached past the dispatcher: an operation that is called sends common calls straight to its loop."""
+
+    def apply(self, operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        return operation(*operands, **keywords)
+
+
+backend = Automatic("automatic", Threads.AUTO)

@@ -1,0 +1,60 @@
+"""What the softmax family has in common: a call is checked once and handed to a backend."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from fastact._core import dispatch
+from fastact._core.arguments import SoftmaxArguments, softmax_arguments
+from fastact._core.arrays import Axis
+from fastact._core.function import Function
+
+__all__ = ["ONE", "OverAxes"]
+
+ONE = 1.0  # the default temperature is known by its identity
+
+
+class OverAxes(Function):
+    """A function of rows, that is of the elements along one or several axes.
+
+    Attributes
+    ----------
+    operation : str
+        What is computed, in the terms of backends; several functions may share one.
+    sign : int
+        What x is multiplied with before.
+    reduces : bool
+        Whether a row gives a number.
+    """
+
+    kind = "softmax"
+    family = "softmax"
+    operation: ClassVar[str]
+    sign: ClassVar[int] = 1
+    reduces: ClassVar[bool] = False
+
+    def _common(self, grad: Any, x: Any, axis: Any, out: Any) -> Any:
+        """The result of a call without options, if the kernels take its arrays as they are; None for any other call."""
+        if type(x) is np.ndarray and self.sign == 1 and dispatch.unasked():
+            return dispatch.automatic(self.family).common(self.operation, grad, x, axis, out)
+        return None
+
+    def _over_axes(
+        self,
+        operands: tuple[Any, ...],
+        axis: Axis,
+        out: Any,
+        where: ArrayLike | str | None,
+        lengths: ArrayLike | None,
+        temperature: ArrayLike,
+        dtype: DTypeLike | None,
+        backend: str | None,
+        keepdims: bool = True,
+    ) -> Any:
+        chosen = dispatch.choose(self.family, backend, *operands)
+        options = where, lengths, temperature, dtype, keepdims
+        record: SoftmaxArguments = softmax_arguments(self, chosen.view, operands, axis, out, *options)
+        return chosen.over_axes(record)
