@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ACTIVATIONS
 
 import fastact as fa
 from fastact.bench import results, timing
 from fastact.bench.cases import DTYPES, LAYOUTS, PARTS, Case, activations, grid, operands
 from fastact.bench.measure import measure
 from fastact.bench.timing import Contender, interleaved
+from helpers.catalogue import ACTIVATIONS
 
 CASE = Case("tanh", size=1000)
 

@@ -18,13 +18,13 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
-from conftest import ROOT
 
 import fastact as fa
 from fastact._compile import cache as _cache
 from fastact._compile.fingerprint import fingerprint
 from fastact._core.activation import ElementwiseOperation
 from fastact.math import exp, like
+from helpers import ROOT
 
 posix = pytest.mark.skipif(os.name != "posix", reason="owners and modes as POSIX has them")
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import operands
 
 import fastact as fa
 from fastact._core import dispatch
+from helpers.catalogue import operands
 
 SMALL, LARGE = np.ones(1000, np.float32), np.ones(100_000, np.float32)
 CPU = ["serial", "threads", "parallel", "numpy", "auto"]

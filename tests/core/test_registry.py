@@ -11,12 +11,13 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
-from conftest import ACTIVATIONS, PARTS, bits
-from reference import REFERENCES
 
 import fastact as fa
 from fastact import activations
 from fastact.math import like, sigmoid, where
+from helpers.arrays import bits
+from helpers.catalogue import ACTIVATIONS, PARTS
+from helpers.reference import REFERENCES
 
 X = np.linspace(-4, 4, 33)
 

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ACTIVATIONS, bits, operands
 
 import fastact as fa
+from helpers.arrays import bits
+from helpers.catalogue import ACTIVATIONS, operands
 
 LAYERS = {"omp": "omppool", "tbb": "tbbpool", "workqueue": "workqueue"}
 

@@ -10,7 +10,13 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from cuda_cases import (
+
+import fastact as fa
+from fastact.backends import cuda as backend
+from fastact.backends.cuda import libraries
+from fastact.backends.cuda.calls import host
+from fastact.softmax.dense import log_softmax, softmax
+from helpers.cuda_cases import (
     BY_NAME,
     FLOATS,
     LAYOUTS,
@@ -22,12 +28,6 @@ from cuda_cases import (
     sample,
     ulps,
 )
-
-import fastact as fa
-from fastact.backends import cuda as backend
-from fastact.backends.cuda import libraries
-from fastact.backends.cuda.calls import host
-from fastact.softmax.dense import log_softmax, softmax
 
 
 class Kind:

@@ -12,11 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cuda_cases import (
-    BY_NAME,
-    FLOATS,
-    needs_numba_cuda,
-)
 
 import fastact as fa
 from fastact._compile import cache as _cache
@@ -28,6 +23,11 @@ from fastact.backends.cuda.kernels import groups as rows
 from fastact.backends.cuda.kernels import losses as loss_kernels
 from fastact.backends.cuda.kernels import softmax as softmax_kernels
 from fastact.backends.cuda.kernels import sparse as sparse_kernels
+from helpers.cuda_cases import (
+    BY_NAME,
+    FLOATS,
+    needs_numba_cuda,
+)
 
 
 def test_reason_without_numba_cuda(monkeypatch: pytest.MonkeyPatch) -> None:

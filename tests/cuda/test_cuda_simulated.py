@@ -20,20 +20,6 @@ import ml_dtypes
 import mpmath
 import numpy as np
 import pytest
-import simulated_cupy
-from cuda_cases import (
-    FLOATS,
-    LAYOUTS,
-    SPARSE,
-    TRAINED,
-    assert_same,
-    assert_trains_as_on_cpu,
-    network,
-    sample,
-    samples,
-    ulps,
-)
-from test_sparse import POWERS, ROWS, exact, largest_error
 
 import fastact as fa
 from fastact.backends import cuda as backend
@@ -46,6 +32,20 @@ from fastact.backends.cuda.kernels import elementwise as elementwise_kernels
 from fastact.backends.cuda.kernels import groups as rows
 from fastact.backends.cuda.kernels import memory as device
 from fastact.softmax.dense import softmax
+from helpers import simulated_cupy
+from helpers.cuda_cases import (
+    FLOATS,
+    LAYOUTS,
+    SPARSE,
+    TRAINED,
+    assert_same,
+    assert_trains_as_on_cpu,
+    network,
+    sample,
+    samples,
+    ulps,
+)
+from helpers.sparse_cases import POWERS, ROWS, exact, largest_error
 
 assert compiling.SIMULATED, "run test_cuda_code.py, or set NUMBA_ENABLE_CUDASIM=1"
 
@@ -91,7 +91,7 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     backend.register()
     for module in (elementwise_kernels, call_elementwise):
         monkeypatch.setattr(module, "THREADS", THREADS)
-    simulated_block: Any = importlib.import_module("simulated_block")
+    simulated_block: Any = importlib.import_module("helpers.simulated_block")
 
     def shared_array(self: Any, shape: int, dtype: Any) -> np.ndarray:
         """As the simulator's own, which two functions of one template share even if their arrays differ."""

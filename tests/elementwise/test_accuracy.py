@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ACTIVATIONS, ROOT
-from reference import REFERENCES, mp
-from subject import LANDMARKS, PARTS, Subject, bound
-from ulp import Array, around, of_mpmath, stratified, ulps
 
 import fastact as fa
+from helpers import ROOT
+from helpers.catalogue import ACTIVATIONS
+from helpers.reference import REFERENCES, mp
+from helpers.subject import LANDMARKS, PARTS, Subject, bound
+from helpers.ulp import Array, around, of_mpmath, stratified, ulps
 
 CASES = [(name, parameters) for name in ACTIVATIONS for parameters in ((), *REFERENCES[name].parameters)]
 WITH_INTERIOR_ZEROS = [n for n in ACTIVATIONS if REFERENCES[n].slope_zeros or REFERENCES[n].value_zeros]

@@ -9,9 +9,10 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from conftest import ACTIVATIONS, bits
 
 import fastact as fa
+from helpers.arrays import bits
+from helpers.catalogue import ACTIVATIONS
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 SHAPES = [((5, 7), (7,)), ((400, 3), (3,)), ((3, 50, 100), (100,)), ((7, 9001), (9001,)), ((9,), (9,)), ((6, 1), (1,)),

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ACTIVATIONS, PARTS
 from llvmlite.binding import get_host_cpu_features
 
 import fastact as fa
 from fastact._compile import cache as _cache
 from fastact.backends.cpu import serial
+from helpers.catalogue import ACTIVATIONS, PARTS
 
 ONE_INSTRUCTION = r"llvm\.(?:fma|fabs|copysign|sqrt|floor|fshl|[su]?max|[su]?min|maximum|minimum)\."
 ARITHMETIC = r"= (?:f(?:add|sub|mul|div|cmp|neg)|tail call|call|select)\b"

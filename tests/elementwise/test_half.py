@@ -11,11 +11,11 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from conftest import operands
-from test_layouts import LAYOUTS, SIZES
 
 import fastact as fa
 from fastact._native import ufunc
+from helpers.catalogue import operands
+from helpers.layouts import LAYOUTS, SIZES
 
 HALVES = [np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16)]
 #: ml_dtypes has no byte-swapped arrays.

@@ -1,51 +1,27 @@
 """The same bits whatever the operands' memory layout, the array's length, and the number of threads.
 
-The measure is the serial result for a contiguous array. To add a layout, add a line to `LAYOUTS`.
+The measure is the serial result for a contiguous array. To add a layout, add a line to helpers/layouts.py.
 """
 
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import bits, operands
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import fastact as fa
 from fastact._native.ufunc import SLABS_FROM
+from helpers.arrays import bits
+from helpers.catalogue import operands
+from helpers.layouts import LAYOUTS, SIZES
 
-#: Around the widths of SIMD registers, of the block buffers and of the threads' blocks.
-SIZES = [0, 1, 2, 3, 7, 9, 15, 16, 17, 31, 63, 65, 1023, 1025, 2047, 2048, 2049]
 LARGE_SIZES = [16385, 32769, 65535, 65536, 65537, 100_003]
 SHAPE = 60, 70
-
-
-def unaligned(x: np.ndarray) -> np.ndarray:
-    return np.frombuffer(bytearray(b"0" + x.tobytes()), np.uint8)[1:].view(x.dtype).reshape(x.shape)
-
-
-def field(x: np.ndarray) -> np.ndarray:
-    """A field of a packed record, as memory-mapped tables have it: strided by 9 bytes or 17, and unaligned."""
-    table = np.zeros(x.shape, [("a", "u1"), ("x", x.dtype), ("b", x.dtype)])
-    table["x"] = x
-    return table["x"]
-
-
-LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "strided": lambda x: np.repeat(x, 2, axis=-1)[..., ::2],
-    "rows strided": lambda x: np.repeat(x, 2, axis=0)[::2],
-    "reversed": lambda x: x[::-1, ::-1].copy()[::-1, ::-1],
-    "Fortran": np.asfortranarray,
-    "transposed": lambda x: x.T.copy().T[:, ::1],
-    "byte-swapped": lambda x: x.astype(x.dtype.newbyteorder()),
-    "unaligned": unaligned,
-    "field": field,
-}
 
 
 def numbers(dtype: Any, shape: Any) -> np.ndarray:

@@ -14,13 +14,14 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
-from conftest import bits, operands
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
 import fastact as fa
 from fastact._native import pool
+from helpers.arrays import bits
+from helpers.catalogue import operands
 
 on_x86 = pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the register is x86's")
 

@@ -7,7 +7,6 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
-from reference import mp
 
 from fastact._scalar.primitives import JIT_OPTIONS
 from fastact._scalar.reduction import (
@@ -18,6 +17,7 @@ from fastact._scalar.reduction import (
     shifted_half_turns_low,
     shifted_half_turns_sign,
 )
+from helpers.reference import mp
 
 
 @numba.njit(**JIT_OPTIONS)

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import operands
 
 import fastact as fa
+from helpers.catalogue import operands
 
 
 class Sub(np.ndarray):

@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ACTIVATIONS, bits, operands
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import FIGURES, REFERENCES, Array, mp
-from subject import bound
-from ulp import of_mpmath, stratified, ulps
 
 import fastact as fa
+from helpers.arrays import bits
+from helpers.catalogue import ACTIVATIONS, operands
+from helpers.reference import FIGURES, REFERENCES, Array, mp
+from helpers.subject import bound
+from helpers.ulp import of_mpmath, stratified, ulps
 
 ROUND = [0.0, 1.0, 5.5, 20.0, 87.5, 88.9, 103.9, 104.1, 200.0, 709.9, 745.2, 750.0, 1e5, 1e13, 1e30, np.inf]
 

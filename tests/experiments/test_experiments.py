@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reference import FIGURES
 
 import fastact as fa
 from fastact.experiments import digits, function_plot, learning_plot, xor
 from fastact.experiments.results import Comparison, Run, Settings, Summary
 from fastact.experiments.training import hidden_activations, runs, train
 from fastact.mlp import model
+from helpers.reference import FIGURES
 
 
 @pytest.fixture(scope="module")

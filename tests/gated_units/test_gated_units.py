@@ -10,11 +10,11 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from reference import REFERENCES, mp
-from ulp import of_mpmath, ulps
 
 import fastact as fa
 from fastact import gated_units
+from helpers.reference import REFERENCES, mp
+from helpers.ulp import of_mpmath, ulps
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 DTYPES = [np.dtype(each) for each in (np.float16, BFLOAT16, np.float32, np.float64)]

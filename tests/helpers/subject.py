@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from reference import REFERENCES, Function, mp
-from ulp import Array, of_mpmath, ulps
 
 import fastact as fa
+from helpers.reference import REFERENCES, Function, mp
+from helpers.ulp import Array, of_mpmath, ulps
 
 PARTS = ("forward", "derivative")
 #: What the float64 references compute at a time: their temporaries then stay in the cache.

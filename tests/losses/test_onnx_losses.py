@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from onnx_cases import Case, check
-
 import fastact as fa
+from helpers.onnx_cases import Case, check
 
 
 def options(case: Case) -> dict[str, Any]:

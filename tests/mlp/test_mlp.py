@@ -16,16 +16,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import damaged_models
 import numpy as np
 import pytest
-import simulated_cupy
-from conftest import ROOT
 from numpy.typing import NDArray
 
 import fastact as fa
 from fastact._core import registry as _registry
 from fastact.mlp import archive
+from helpers import ROOT, damaged_models, simulated_cupy
 
 XOR = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
 DUPLICATES = [copy.copy, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))]

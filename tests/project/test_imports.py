@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 
 import fastact as fa
+from helpers import ROOT
 
 #: The checkout, which has the Cython sources too.
-PACKAGE = Path(__file__).parents[1] / "fastact"
+PACKAGE = ROOT / "fastact"
 
 #: Modules (patterns, relative to fastact) and what of fastact they may import. "" is the package's public names.
 ALLOWED = {

@@ -1,15 +1,15 @@
 """The README's Python runs as printed, top to bottom."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import fastact as fa
 from fastact._core import registry as _registry
+from helpers import ROOT
 
-README = Path(__file__).parents[1] / "README.md"
+README = ROOT / "README.md"
 
 
 @pytest.fixture

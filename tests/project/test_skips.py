@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from helpers import ROOT
+
 FILES = {
     "test_one.py": """
 import os, pytest
@@ -41,9 +43,9 @@ def run(folder: Path, *options: str, **environment: str) -> tuple[int, dict[str,
     """Exit status of pytest, and the numbers of its closing line."""
     for name, text in FILES.items():
         (folder / name).write_text(text)
-    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "xdist", "-p", "skips", f"--rootdir={folder}", *options],
+        [sys.executable, "-m", "pytest", "-p", "xdist", "-p", "helpers.skips", f"--rootdir={folder}", *options],
         cwd=folder, env={**os.environ, "PYTHONPATH": path, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **environment},
         capture_output=True, text=True, check=False,
     )  # fmt: skip

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import onnx_cases
 import pytest
 
 import fastact as fa
+from helpers import onnx_cases
 
 OVER_AXIS = {"Softmax": (fa.softmax, 7), "LogSoftmax": (fa.log_softmax, 7), "Hardmax": (fa.hardmax, 7)}
 

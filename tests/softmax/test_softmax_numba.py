@@ -12,9 +12,9 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
-from test_softmax import DTYPES, LAYOUTS, SHAPES, WIDE, exact, numbers, ulps
 
 import fastact as fa
+from helpers.softmax_cases import DTYPES, LAYOUTS, SHAPES, WIDE, exact, numbers, ulps
 
 KINDS = ["softmax", "log_softmax"]
 BACKENDS = ["serial", "threads", "parallel"]
