@@ -1,4 +1,4 @@
-"""What importing fastact does not do, and which module may import which: an arrow outside `ALLOWED` is an error."""
+"""What importing fastact does not do, and which module may import which: `LAYERS` allows it, or it is an error."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 import pkgutil
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable
 from fnmatch import fnmatch
 from pathlib import Path
 from types import ModuleType
@@ -22,92 +22,35 @@ from helpers import ROOT
 #: The checkout, which has the Cython sources too.
 PACKAGE = ROOT / "fastact"
 
-#: Modules (patterns, relative to fastact) and what of fastact they may import. "" is the package's public names.
-ALLOWED = {
-    "_errors": [],
-    "_registry": ["_errors"],
-    "_primitives": [],
-    "_scalar_math*": ["_primitives", "_scalar_math*"],
-    "math": ["_scalar_math"],
-    "_threads": [],
-    "_arithmetic": ["_threads"],
-    "_ufunc": ["_threads"],
+#: What public functions are made of.
+PRIVATE = ["errors", "_core*", "_scalar*"]
+#: What a backend is made of. It never imports another backend.
+BELOW_A_BACKEND = ["errors", "_native*", "_scalar*", "_compile*", "_core.arguments", "_core.devices"]
+#: The layers, from the ground up, as patterns of modules relative to fastact, and what else of fastact each may import.
+#: "" is the package itself, which has the public names.
+LAYERS = {
+    "errors": [],
     "_files": [],
-    "_fingerprint": [],
-    "_cache": ["_files", "_fingerprint"],
-    "_axes": ["_arithmetic", "_errors"],
-    "_rows": ["_primitives", "_scalar_math*"],
-    "_softmax*": ["_threads", "_softmax*"],
-    "_cores": [],
-    "_devices": [],
-    "_dispatch": ["_cores", "_devices", "_errors", "_threads", "_ufunc"],
-    "_slabs": ["_threads", "_ufunc"],
-    "_activation": [
-        "_arithmetic",
-        "_dispatch",
-        "_errors",
-        "_registry",
-        "_primitives",
-        "_slabs",
-        "_ufunc",
-        "backends.serial",
-    ],
-    "_warmup": ["_registry"],
-    "activations*": ["_activation", "_scalar_math", "activations*"],
-    "gated": ["_activation", "_axes", "_devices", "_dispatch", "_ufunc", "activations"],
-    "losses": ["_arithmetic", "_activation", "_axes", "_devices", "_dispatch", "_errors", "_scalar_math"],
-    "softmax": ["_arithmetic", "_axes", "_devices", "_dispatch", "_errors", "_registry"],
-    "sparse": ["_arithmetic", "_axes", "_devices", "_registry", "softmax"],
-    "rrelu": ["_arithmetic", "_devices", "_registry", "activations.piecewise"],
-    "backends": [],
-    "backends.serial": [
-        "_arithmetic",
-        "_cache",
-        "_errors",
-        "_primitives",
-        "_threads",
-        "_ufunc",
-        "backends._softmax_numba",
-    ],
-    "backends.threads": ["_primitives", "_ufunc", "backends._softmax_numba"],
-    "backends.parallel": ["_errors", "_primitives", "_threads", "_ufunc", "backends._softmax_numba"],
-    "backends.cuda*": ["_axes", "_cache", "_devices", "_errors", "_primitives", "_threads", "math", "backends.cuda*"],
-    "backends.*": ["_errors", "_primitives", "_threads", "_ufunc"],
-    "backends.cython": ["_arithmetic", "_axes", "_errors"],
-    "backends._softmax_numpy": ["_arithmetic", "_axes"],
-    "backends._softmax_numba": [
-        "_arithmetic",
-        "_axes",
-        "_cache",
-        "_primitives",
-        "_rows",
-        "_threads",
-        "_ufunc",
-        "backends._softmax_numpy",
-    ],
-    "backends.numpy": ["_ufunc", "backends._losses_numpy", "backends._softmax_numpy"],
-    "backends._losses_numpy": ["_arithmetic", "_axes", "backends._softmax_numpy"],
-    "torch": [""],
-    "mlp*": ["", "_errors", "_files", "mlp*"],
-    "experiments*": ["", "_errors", "experiments*"],
-    "bench*": ["", "_errors", "bench*"],
-    "cli*": ["", "_errors", "_files", "bench*", "cli*", "experiments*"],
+    "_native*": [],
+    "_scalar*": [],
+    "_compile*": ["errors", "_files", "_native*", "_scalar*"],
+    "backends": ["errors", "_native*"],  # the table, which imports no backend
+    "_core*": ["errors", "_native*", "_scalar.primitives", "_compile*", "backends"],
+    "backends.numpy*": BELOW_A_BACKEND,
+    "backends.cpu*": BELOW_A_BACKEND,
+    "backends.cuda*": BELOW_A_BACKEND,
+    "math": ["_scalar"],
+    "activations*": PRIVATE,
+    "softmax*": PRIVATE,
+    "losses*": PRIVATE,
+    "gated_units": [*PRIVATE, "activations*"],
+    "mlp*": ["", "errors", "_files"],
+    "torch": ["", "errors"],
+    "experiments*": ["", "errors", "_files"],
+    "bench*": ["", "errors", "_files"],
+    "cli*": ["", "errors", "_files", "bench*", "experiments*"],
     "__main__": ["cli"],
-    "": [
-        "_activation",
-        "_cache",
-        "_dispatch",
-        "_errors",
-        "_registry",
-        "_warmup",
-        "activations",
-        "gated",
-        "losses",
-        "softmax",
-        "sparse",
-        "rrelu",
-        "mlp",
-    ],
+    "": ["errors", "_core*", "_compile.cache", "activations*", "softmax*", "losses*", "gated_units", "mlp"],
 }
 
 IMPORT_EFFECTS = """
@@ -154,44 +97,67 @@ def test_import_needs_no_extra(python: Any) -> None:
     assert python(code) == "0.0\n"
 
 
-def sources() -> Iterator[tuple[str, Path]]:
-    for path in sorted(PACKAGE.rglob("*.py*")):
-        if path.suffix in (".py", ".pyx"):
-            parts = path.relative_to(PACKAGE).with_suffix("").parts
-            yield ".".join(part for part in parts if part != "__init__"), path
+SOURCES = sorted(path for path in PACKAGE.rglob("*.p*") if path.suffix in (".py", ".pyi", ".pyx", ".pxd", ".pxi"))
 
 
-def imported(module: str, path: Path) -> Iterator[str]:
-    """What of fastact a file imports, as names relative to fastact."""
-    if path.suffix == ".pyx":
-        yield from re.findall(r"^\s*(?:from|c?import) fastact\.(\w+)", path.read_text(), re.M)
-        return
-    package = module if path.stem == "__init__" else module.rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_text())):
+def module_of(path: Path) -> str:
+    """The module of a source, relative to fastact; an included file counts as one."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def statements(path: Path) -> ast.Module:
+    """The syntax tree of a Python source; of a Cython source, that of its imports, cimports and includes."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix in (".pyx", ".pxd", ".pxi"):
+        imports = re.findall(r"^[ \t]*((?:from [\w.]+ )?c?import (?:\([^)]*\)|.+))", text, re.M)
+        includes = re.findall(r'^[ \t]*include "(.+)"', text, re.M)
+        lines = [line.replace("cimport", "import") for line in imports]
+        lines += [f"import fastact.{module_of((path.parent / name).resolve())}" for name in includes]
+        text = "\n".join(lines)
+    return ast.parse(text)
+
+
+def imported(path: Path) -> set[str]:
+    """The modules that a source imports, from wherever they are."""
+    modules = set()
+    for node in ast.walk(statements(path)):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names if alias.name.split(".")[0] == "fastact"]
-            yield from (name.partition(".")[2] for name in names)
+            modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            base = ["fastact", *package.split(".")][: -node.level + 1 or None] if node.level else []
-            source = ".".join([*filter(None, base), *filter(None, [node.module])])
-            if source.split(".")[0] == "fastact":
-                for alias in node.names:
-                    full = f"{source}.{alias.name}".partition(".")[2]
-                    yield full if is_module(full) else source.partition(".")[2]
+            assert not node.level, "a relative import"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            modules |= {name if is_module(name) else node.module or "" for name in names}
+    return modules
 
 
 def is_module(name: str) -> bool:
-    path = PACKAGE.joinpath(*name.split("."))
-    return any(path.with_suffix(suffix).exists() for suffix in (".py", ".pyx")) or (path / "__init__.py").exists()
+    """Whether the checkout has a module or package of this name."""
+    paths = [folder.joinpath(*name.split(".")) for folder in (ROOT, ROOT / "tests")]
+    return any(path.is_dir() or any(path.with_suffix(end).exists() for end in (".py", ".pyx")) for path in paths)
 
 
-@pytest.mark.parametrize(("module", "path"), [pytest.param(*each, id=each[0]) for each in sources()])
-def test_imports_follow_the_architecture(module: str, path: Path) -> None:
-    pattern = module if module in ALLOWED else next(each for each in ALLOWED if each and fnmatch(module, each))
-    own = {module, module.rpartition(".")[0]} if path.stem != "__init__" else {module}
-    for name in imported(module, path):
-        allowed = name in own or any(fnmatch(name, each) for each in ALLOWED[pattern])
-        assert allowed, f"fastact.{module} must not import fastact.{name}"
+def fits(module: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatch(module, pattern) for pattern in patterns)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_imports_follow_the_architecture(path: Path) -> None:
+    module = module_of(path)
+    layer = next((pattern for pattern in LAYERS if fits(module, [pattern])), None)
+    assert layer is not None, f"fastact.{module} is in no layer"
+    own = {name.partition(".")[2] for name in imported(path) if name.split(".")[0] == "fastact"}
+    assert not {name for name in own if not fits(name, [layer, *LAYERS[layer]])}, f"not for fastact.{module}"
+
+
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_no_test_imports_another(path: Path) -> None:
+    """What tests share is in helpers."""
+    parts = {part for name in imported(path) for part in name.split(".")}
+    assert not {part for part in parts if part == "conftest" or part.startswith("test_")}
 
 
 MODULES = [info.name for info in pkgutil.walk_packages([str(PACKAGE)], "fastact.")]
