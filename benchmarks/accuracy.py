@@ -1,6 +1,6 @@
 """The errors of fastact and of its peers, in units in the last place (ULP), over every float32 number there is.
 
-The exact results are tests/reference.py's: float64 for the 2**32 inputs, and mpmath for the worst of them, for those
+The exact results are helpers/reference.py's: float64 for the 2**32 inputs, and mpmath for the worst of them, for those
 that the bound excludes and beside interior zeros, where float64 is not exact enough. Float64 is searched for the worst
 inputs by mpmath, float16 and bfloat16 are measured on all of their 65,536 numbers. The results are kept in
 docs/accuracy.json, so that functions and dtypes can be measured one at a time; docs/accuracy.md is made of them.
@@ -33,10 +33,10 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
 
 from report import provenance  # noqa: E402
-from subject import BLOCK, LANDMARKS, PARTS, Subject, bound  # noqa: E402
-from ulp import around, stratified  # noqa: E402
 
 from fastact.bench import cases, peers  # noqa: E402
+from helpers.subject import BLOCK, LANDMARKS, PARTS, Subject, bound  # noqa: E402
+from helpers.ulp import around, stratified  # noqa: E402
 
 #: What is measured besides float32.
 KINDS = ("float64", "float16", "bfloat16")

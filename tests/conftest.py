@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,15 +23,13 @@ from fastact._compile import cache as _cache
 from fastact._core import registry as _registry
 from fastact.backends import cuda
 from fastact.backends.cuda import compiling
+from helpers import ROOT
+from helpers.catalogue import ACTIVATIONS, PARTS
 
-pytest_plugins = ["skips"]
+pytest_plugins = ["helpers.skips"]
 
 #: test_cuda_code.py runs it in a process of its own.
-collect_ignore = [] if compiling.SIMULATED else ["test_cuda_simulated.py"]
-
-ROOT = Path(__file__).parent.parent
-ACTIVATIONS = [name for name in fa.names() if isinstance(fa.get(name), fa.Activation)]
-PARTS = ("forward", "derivative", "backward")
+collect_ignore = [] if compiling.SIMULATED else ["cuda/test_cuda_simulated.py"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -91,31 +88,3 @@ def python() -> Callable[..., str]:
         return done.stdout
 
     return run
-
-
-def operands(operation: Any, x: Any) -> tuple[Any, ...]:
-    """What the operation takes: x, and for a backward pass x as the gradient too."""
-    return (x,) * operation.inputs
-
-
-def bits(x: Any) -> np.ndarray:
-    """The bits of the values, whatever their layout and byte order: -0.0 differs from 0.0, and NaN equals NaN."""
-    x = np.asarray(x)
-    x = x.astype(x.dtype.newbyteorder("="), order="C")
-    return np.where(np.isnan(x), np.nan, x).view(f"u{x.itemsize}")
-
-
-def assert_in_place_and_overlap(function: Any, x: np.ndarray, grad: np.ndarray, axis: Any) -> None:
-    """A function over axes gives the same where its output is its input, or overlaps it, as into a new array."""
-    wanted = function(x, axis)
-    gradient = function.backward(grad, wanted, axis)
-    for shift in (0, 5):
-        memory = np.zeros(x.size + shift, x.dtype)
-        source, out = memory[: x.size].reshape(x.shape), memory[shift:].reshape(x.shape)
-        for values, target in ((source, out), (out, source)):
-            values[...] = x
-            np.testing.assert_array_equal(function(values, axis, out=target), wanted)
-            values[...] = wanted
-            np.testing.assert_array_equal(function.backward(grad, values, axis, out=target), gradient)
-            values[...] = grad
-            np.testing.assert_array_equal(function.backward(values, wanted, axis, out=target), gradient)

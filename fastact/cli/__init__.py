@@ -1,7 +1,7 @@
-"""The `fastact` command. `main` is the console script; the commands are in app.py and the files it imports.
+"""The `fastact` command. `main` is the console script; app.py collects the commands.
 
-Only this file works without click, so that its absence ends in one clear line. To add a command, write it in
-the file of its subject (or a new one) and name it in app.py.
+Only this file works without click, so that its absence ends in one clear line. To add a command, write it in the file
+of its subject (or a new one) and name it in app.py.
 """
 
 from __future__ import annotations

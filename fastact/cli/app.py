@@ -1,6 +1,6 @@
 """The click group `fastact`: collects the commands and words their errors.
 
-Imported by cli/__init__.py once click is known to be there. To add a command, add it to the list at the end.
+To add a command, add it to the list at the end.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class Failure(click.ClickException):
 
 
 class WrongInput(Failure):
-    """A failure whose cause is what the user wrote."""
+    """A failure that the user's input caused."""
 
     exit_code = 2
 
 
 class Commands(click.Group):
-    """A group whose commands end in one line on stderr, not in a traceback, where the user is to act."""
+    """A group that words errors which the user can mend as one line on stderr, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

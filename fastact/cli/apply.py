@@ -1,6 +1,6 @@
 """The command `apply`: an activation over a .npy file of any size.
 
-Imported by app.py. How the file is read and written is in stream.py.
+stream.py reads and writes the file.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The command `bench`: how fast the activations are here, beside a copy of the same bytes and the installed peers.
 
-Imported by app.py. What is measured and how is in fastact/bench/; this file asks, prints and writes.
+fastact/bench/ measures; this file asks, prints and writes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from fastact.cli.options import FILE, elementwise, ends_in_png
 USUAL = ("sigmoid", "tanh", "silu", "gelu", "relu")
 
 
-#: What the table needs when every library is installed: squeezed, its figures would be cut.
+#: The width of the table with every library. On a narrower one, rich would cut figures.
 WIDTH = 120
 
 
@@ -119,7 +119,7 @@ def bench(
 
 
 def shown(results: Mapping[Case, Times]) -> Any:
-    """A line for each case; what is the same in all cases is said once, above."""
+    """A table with a line for each case; the title holds what all cases share."""
     libraries = list(dict.fromkeys(library for times in results.values() for library in peers_of(times)))
     fields = [field for field in Case._fields if field == "name" or len({getattr(c, field) for c in results}) > 1]
     same = [power(v) if isinstance(v, int) else v for f, v in next(iter(results))._asdict().items() if f not in fields]

@@ -1,7 +1,6 @@
-"""The commands that tell about the activations: list, show and plot.
+"""The commands that describe the activations: list, show and plot.
 
-Imported by app.py. All that they say comes from the objects' metadata, so a new activation needs no change
-here.
+All that they say comes from the objects' metadata, so a new activation needs no change here.
 """
 
 from __future__ import annotations
@@ -60,13 +59,13 @@ def plot(names: tuple[str, ...], output: Path) -> None:
 
 
 def summary(activation: Any) -> str:
-    """Its name, and what the first line of its docstring calls it."""
+    """The name, and the first line of the docstring unless it begins with the name."""
     first_line = (inspect.getdoc(activation) or "").partition("\n")[0]
     return activation.name if first_line.startswith(activation.name) else f"{activation.name}: {first_line}"
 
 
 def described(activation: Any) -> list[tuple[str, str]]:
-    """What there is to say of an activation, as pairs; softmax and its like have no curve to speak of."""
+    """Everything known of an activation, as pairs of label and text."""
     pairs = [
         ("also called", ", ".join(activation.aliases)),
         ("formula", activation.formula),
@@ -82,7 +81,7 @@ def described(activation: Any) -> list[tuple[str, str]]:
 
 
 def accuracy(max_ulp: float) -> str:
-    """The bound of the error in words; none where there is no such bound."""
+    """The error bound in words; none where there is no such bound."""
     if math.isnan(max_ulp):
         return ""
     if not max_ulp:
@@ -91,7 +90,7 @@ def accuracy(max_ulp: float) -> str:
 
 
 def samples(activation: Any) -> Any:
-    """A few values to check one's own against."""
+    """A table of a few values, for checks by hand."""
     x = np.array(SAMPLES[activation.kind])
     rows = [("f(x)", *(f"{value:.3f}" for value in np.atleast_1d(activation(x))))]
     if activation.kind == "activation":

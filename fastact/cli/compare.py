@@ -1,7 +1,6 @@
 """The command `compare`: which activation learns best, on handwritten digits or on XOR.
 
-Imported by app.py. What is trained is in fastact/experiments/; this file asks, prints and writes. A new
-experiment is one more command here.
+fastact/experiments/ trains; this file asks, prints and writes. A new experiment is one more command here.
 """
 
 from __future__ import annotations
@@ -134,7 +133,7 @@ def conduct(
 ) -> list[Comparison]:
     """Train everything behind a progress bar, draw it to `output` and write it to `record`.
 
-    Both files are opened first: a folder that cannot be written is known before the long work.
+    Open both files first, so that a folder without write permission fails before the long work.
     """
     with ExitStack() as files:
         picture_file = files.enter_context(replacing(output))
@@ -163,7 +162,7 @@ def described(settings: Settings) -> str:
 
 
 def tell(*parts: Any, output: Path, record: Path | None) -> None:
-    """Print tables and text, and which files were written."""
+    """Print tables and text, and name the files written."""
     terminal = console()
     for part in parts:
         terminal.print(part)

@@ -1,6 +1,6 @@
 """What the commands share for writing to the terminal: tables, progress bars, and where to write them.
 
-Imported by the commands only. The one file that knows rich.
+No other file knows rich.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from fastact.errors import require
 
 
 def console(stderr: bool = False) -> Any:
-    """A rich console that prints text as it is: the brackets of a range are no markup."""
+    """A rich console that prints text as it is, and takes the brackets of a range for no markup."""
     return require("rich.console", "demo", "the fastact command").Console(
         stderr=stderr, markup=False, highlight=False, emoji=False
     )

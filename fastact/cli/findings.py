@@ -1,7 +1,6 @@
 """What the command `compare` prints: the tables, and in words what a learner sees in them.
 
-Imported by compare.py. Each experiment has one table and one lesson here; the lessons claim only what the
-run shows.
+Each experiment has one table and one lesson here. A lesson claims only what the run shows.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from fastact.experiments.results import BASELINE, Comparison, Summary
 
 
 def digits_table(title: str, summaries: Sequence[Summary]) -> Any:
-    """The best activation on top."""
+    """A table with the best activation on top."""
     rows = [
         (
             summary.activation,
@@ -39,7 +38,7 @@ def digits_table(title: str, summaries: Sequence[Summary]) -> Any:
 
 
 def digits_lesson(summaries: Sequence[Summary]) -> list[str]:
-    """What the reader sees, if the run shows it."""
+    """The lesson in words, if the run shows it."""
     linear = [summary.accuracy for summary in summaries if summary.activation == BASELINE]
     others = [summary.accuracy for summary in summaries if summary.activation != BASELINE]
     if not linear or not others:
@@ -54,7 +53,7 @@ def digits_lesson(summaries: Sequence[Summary]) -> list[str]:
 
 
 def xor_table(comparison: Comparison) -> Any:
-    """The activation that solves most seeds on top."""
+    """A table with the activation that solves most seeds on top."""
     summaries = sorted(comparison.summaries(), key=lambda summary: (-len(summary.solved), summary.loss))
     rows = [
         (
@@ -75,7 +74,7 @@ def xor_table(comparison: Comparison) -> Any:
 
 
 def xor_lesson(comparisons: Sequence[Comparison]) -> list[str]:
-    """What the reader sees, as far as this run shows it."""
+    """The lesson in words, as far as this run shows it."""
     lesson = []
     summaries = [summary for comparison in comparisons for summary in comparison.summaries()]
     if any(summary.activation == BASELINE and not summary.solved for summary in summaries):
@@ -93,7 +92,7 @@ def xor_lesson(comparisons: Sequence[Comparison]) -> list[str]:
 
 
 def epochs(found: list[int], runs: int) -> str:
-    """The median, and how many of the runs it stands for if not for all."""
+    """The median in words, with the number of runs that it covers if not all."""
     if not found:
         return "-"
     return f"{median(found):g}" + (f" ({len(found)} of {runs})" if len(found) < runs else "")

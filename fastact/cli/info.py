@@ -1,6 +1,6 @@
-"""The command `info`: what a bug report needs, and which backends work here and why the others do not.
+"""The command `info`: what a bug report needs, and why a backend does not work here.
 
-Imported by app.py. Starts no thread and compiles nothing.
+It starts no thread and compiles nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def info() -> None:
 
 
 def facts() -> list[tuple[str, str]]:
-    """What there is to say, as pairs."""
+    """Everything that `info` prints above the backends, as pairs of label and text."""
     versions = [(name, version(name)) for name in LIBRARIES]
     return [
         ("fastact", fa.__version__),
@@ -53,7 +53,7 @@ def version(library: str) -> str:
 
 
 def processor() -> str:
-    """The processor's name where Linux tells it, else what the platform says."""
+    """The processor's name from Linux, else from the platform module."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -64,7 +64,7 @@ def processor() -> str:
 
 
 def cores() -> int:
-    """The cores that this process may use."""
+    """The number of logical cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -1,7 +1,4 @@
-"""Options that several commands share, and how their values are read.
-
-Imported by the commands.
-"""
+"""Options that several commands share, and how to read their values."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ def picture(**settings: Any) -> Callable[[Any], Any]:
 
 
 def ends_in_png(ctx: click.Context, parameter: click.Parameter, path: Path) -> Path:
-    """Refuse a name that promises another format than the one written."""
+    """Raise click.BadParameter for a name that promises another format than PNG."""
     if path.suffix.lower() != ".png":
         raise click.BadParameter(f"{str(path)!r} does not end in .png", ctx, parameter)
     return path

@@ -1,6 +1,6 @@
 """Applies a function to a .npy file of any size in constant memory.
 
-Imported by the command `apply`. Both files are memory-mapped and worked on block by block.
+Both files are memory-mapped and processed block by block.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from fastact._files import npy_header, open_regular
 Array = np.ndarray[Any, np.dtype[Any]]
 
 AXIS_OF_BLOCK = 1
-"""Where a block has the axis that must not be cut: blocks are (outer, axis, inner)."""
+"""The axis of a block (outer, axis, inner) that is never cut."""
 
 NARROWEST = 16
-"""Fewest neighbours taken along the last axis of a block: one 64-byte cache line of float32, so that a
-block cut across the rows does not read each line of the file several times."""
+"""Least width of a block along its last axis: a 64-byte cache line of float32, so that no two blocks read the same
+line of the file."""
 
 NO_SUCH_CALL = (errno.EINVAL, errno.EOPNOTSUPP)
-"""What posix_fallocate answers on a file system that cannot do it."""
+"""The errors of posix_fallocate on a file system without it."""
 
 
 def apply(
@@ -41,13 +41,12 @@ def apply(
 ) -> None:
     """Write function(source) to `target`, about `chunk` elements at a time.
 
-    With `axis` None the function acts on each element by itself. Otherwise it needs whole lines along that
-    axis of the file's array, and it is given three-dimensional blocks that hold those lines along
-    AXIS_OF_BLOCK.
+    With `axis` None the function acts on each element by itself. Otherwise it gets three-dimensional blocks that hold
+    whole lines of that axis of the file's array, along AXIS_OF_BLOCK.
     """
     array = open_npy(source)
     if axis is not None:
-        axis = normalised(axis, max(array.ndim, 1), source)  # as np.sum: a scalar has an axis 0
+        axis = normalised(axis, max(array.ndim, 1), source)  # a scalar has an axis 0, as for np.sum
     dtype = result_dtype(function, array.dtype, source)
     result = np.lib.format.open_memmap(
         target, mode="w+", dtype=dtype, shape=array.shape, fortran_order=in_fortran_order(array)
@@ -87,7 +86,7 @@ def normalised(axis: int, ndim: int, path: Path) -> int:
 
 
 def result_dtype(function: Callable[..., Any], dtype: np.dtype[Any], path: Path) -> np.dtype[Any]:
-    """The dtype that the function makes of `dtype`, found out on a single element."""
+    """The dtype of the function's result for `dtype`; calls it with a single element."""
     try:
         return np.asarray(function(np.zeros((1, 1, 1), dtype))).dtype
     except TypeError as error:
@@ -95,7 +94,7 @@ def result_dtype(function: Callable[..., Any], dtype: np.dtype[Any], path: Path)
 
 
 def reserve(path: Path) -> None:
-    """Take the room on the disk now: a full disk met later, through the mapping, would kill the process."""
+    """Allocate the file's space now: a disk that fills up later, under the mapping, would kill the process."""
     if not hasattr(os, "posix_fallocate"):
         return
     with open(path, "r+b") as file:
@@ -107,7 +106,7 @@ def reserve(path: Path) -> None:
 
 
 def as_lines(array: Array, axis: int | None) -> Array:
-    """The contiguous array seen as (outer, axis, inner), or (elements, 1, 1) for axis None; never a copy."""
+    """View the contiguous array as (outer, axis, inner), or as (elements, 1, 1) for axis None; never copy."""
     array = np.atleast_1d(np.asarray(array))
     if in_fortran_order(array):
         array, axis = array.T, None if axis is None else array.ndim - 1 - axis
@@ -135,7 +134,7 @@ def blocks(shape: tuple[int, ...], chunk: int) -> Iterator[tuple[slice, slice, s
 
 
 def release(array: Array) -> None:
-    """Let go of the pages touched so far: they stay in the file, and no longer fill this process's memory."""
+    """Drop the pages touched so far from this process's memory; the file keeps them."""
     mapping: Any = array.base
     if hasattr(mapping, "madvise"):
         mapping.madvise(mmap.MADV_DONTNEED)

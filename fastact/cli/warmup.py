@@ -1,6 +1,6 @@
 """The command `warmup`: fills the cache of machine code, so that no later process compiles.
 
-Imported by app.py. What is compiled is `fastact.warmup`'s business.
+`fastact.warmup` chooses what to compile.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Experiments that show a learner what an activation does to a network, and the pictures of their results.
 
-- `training`: trains one network per activation and seed; `results`: what came out, and its summaries
-- `digits`, `xor`: the data and the settings of one experiment each
-- `function_plot`, `learning_plot`: matplotlib figures
+- training.py trains one network per activation and seed; results.py holds what came out, and sums it up
+- digits.py and xor.py hold the data and the settings of one experiment each
+- function_plot.py and learning_plot.py draw figures with matplotlib
 
-Built on fastact's public names only; nothing here prints or writes a file (fastact/cli/ does). To add an
-experiment, write one file beside `xor` that offers its data and settings, and a command in cli/compare.py.
+Nothing here prints or writes a file: fastact/cli/ does. To add an experiment, write one file beside xor.py with its
+data and settings, and a command in cli/compare.py.
 """

@@ -1,6 +1,6 @@
-"""The digits experiment: which hidden activation learns real handwritten digits best, and how fast.
+"""The digits experiment: which hidden activation learns handwritten digits best, and how fast.
 
-Holds the data (1,797 pictures of 8 x 8 pixels that scikit-learn ships) and the settings; training.py runs it.
+It holds the data (1,797 pictures of 8 x 8 pixels that scikit-learn ships) and the settings; training.py runs it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """A picture of activations: each one's curve, and its derivative beside it.
 
-Imported by the command `plot`. Returns a matplotlib Figure of its own and touches no global state of
-matplotlib.
+The result is a new matplotlib Figure; no global state of matplotlib changes.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ def curves(names: Sequence[str]) -> Any:
 
 
 def draw(left: Any, right: Any, activation: Any) -> None:
-    """One activation on its two axes; the numpy backend computes it, for it has nothing to compile."""
+    """Draw one activation on its two axes, computed by the numpy backend, which compiles nothing."""
     x = np.linspace(-REACH, REACH, 1001)
     left.plot(x, activation(x, backend="numpy"), color=VALUE, linewidth=2)
     left.set_title(activation.name, fontsize=11, fontweight="bold", loc="left")
@@ -55,11 +54,11 @@ def draw(left: Any, right: Any, activation: Any) -> None:
 
 
 def limits(shown: tuple[float, float], at_least: tuple[float, float]) -> tuple[float, float]:
-    """Wide enough for the curve, and never so narrow that a small wiggle looks large."""
+    """Limits around the curve, never so narrow that a small wiggle looks large."""
     return min(shown[0], at_least[0]), max(shown[1], at_least[1])
 
 
 def broken_at_jumps(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Put a gap where the curve jumps, for a derivative with a kink has no slope in between to draw."""
+    """Put a gap where the curve jumps: a derivative has no values in between."""
     jumps = np.flatnonzero(np.abs(np.diff(y)) > 0.1) + 1
     return np.insert(x, jumps, np.nan), np.insert(y, jumps, np.nan)

@@ -1,7 +1,6 @@
 """A picture of comparisons: how each activation learns, and where each of its runs ends.
 
-Imported by the command `compare`. Returns a matplotlib Figure of its own and touches no global state of
-matplotlib.
+The result is a new matplotlib Figure; no global state of matplotlib changes.
 """
 
 from __future__ import annotations

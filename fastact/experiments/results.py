@@ -1,7 +1,6 @@
 """What a comparison of activations gives: one Run per training, summed up per activation.
 
-Imported by the experiments, the pictures and the command line. A new figure of merit is a property of
-Summary; a new thing to record is a field of Run, filled in training.py.
+A new figure of merit is a property of Summary. A new thing to record is a field of Run, filled in training.py.
 """
 
 from __future__ import annotations
@@ -10,12 +9,12 @@ from dataclasses import asdict, dataclass
 from statistics import mean, median, stdev
 
 BASELINE = "identity"
-"""The activation that is none: what every other one is measured against."""
+"""No activation: the baseline of every comparison."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How every network of a comparison is trained: only activation and seed differ between its runs."""
+    """How to train every network of a comparison; its runs differ in activation and seed alone."""
 
     layers: tuple[int, ...]
     output: str
@@ -76,7 +75,7 @@ class Summary:
 
     @property
     def seconds_per_epoch(self) -> float:
-        """Median over all epochs: one that another process disturbs does not count."""
+        """Median over all epochs, which one epoch disturbed by another process does not move."""
         return median(seconds for run in self.runs for seconds in run.seconds)
 
     @property

@@ -1,7 +1,6 @@
 """Trains the networks of a comparison: one per activation and seed, everything else equal.
 
-Imported by the command line; the experiments' files give the data and the settings. How a network is
-trained is fastact.MLP's business; what is recorded of it is results.Run's.
+The experiments' files give the data and the settings, fastact.MLP trains, and results.Run records.
 """
 
 from __future__ import annotations
@@ -19,8 +18,7 @@ from fastact.experiments.results import Run, Settings
 Array = np.ndarray[Any, np.dtype[Any]]
 
 USUAL = ("identity", "relu", "leaky_relu", "elu", "sigmoid", "tanh", "silu", "gelu", "mish", "softplus")
-"""What a beginner meets in hidden layers, one of each kind, and identity to see what the others are for. The rest of
-the catalogue is compared when it is named."""
+"""One of each kind that a beginner meets in hidden layers, and identity as the baseline."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class Data:
 def train(activation: str, seed: int, data: Data, settings: Settings) -> Run:
     """Train one network and record how it does after each epoch.
 
-    What is compiled on first use is compiled before, so that no epoch's seconds hold it.
+    A short training beforehand compiles the kernels, so that no epoch's seconds include that.
     """
     held_out = (data.test_x, data.test_y)
     shapes = settings.batch_size + len(data.train_x) % settings.batch_size  # a whole batch, and the rest of an epoch
@@ -54,7 +52,7 @@ def train(activation: str, seed: int, data: Data, settings: Settings) -> Run:
 
 
 def network(activation: str, seed: int, settings: Settings) -> fa.MLP:
-    """The network before its training."""
+    """The untrained network."""
     return fa.MLP(
         list(settings.layers),
         activation=activation,
@@ -66,10 +64,9 @@ def network(activation: str, seed: int, settings: Settings) -> fa.MLP:
 
 
 def runs(activations: Sequence[str], data: Sequence[Data], settings: Settings) -> Iterator[Run]:
-    """Train every activation on every element of `data`, whose index is the seed, and yield each run when
-    done.
+    """Train every activation on every element of `data`, whose index is the seed, and yield each finished run.
 
-    All activations meet the same data and the same seeds, so their results can be compared pair by pair.
+    All activations meet the same data and the same seeds, so their results compare pair by pair.
     """
     for activation in activations:
         for seed, part in enumerate(data):
@@ -77,5 +74,5 @@ def runs(activations: Sequence[str], data: Sequence[Data], settings: Settings) -
 
 
 def hidden_activations() -> list[str]:
-    """The activations that are compared and drawn if none is named."""
+    """The activations that a comparison takes if none is named."""
     return list(USUAL)

@@ -1,7 +1,6 @@
 """The XOR experiment: the smallest problem that a network without an activation cannot learn.
 
-Holds the four points and two settings; training.py runs it. The activation of the hidden layer is what
-differs between runs.
+It holds the four points and two settings; training.py runs it. Runs differ in the activation of the hidden layer.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ ACTIVATIONS = ("identity", "relu", "leaky_relu", "elu", "silu", "sigmoid", "tanh
 
 
 def data(seeds: int) -> list[Data]:
-    """The four points for every seed: all of them are learnt, and all of them are measured."""
+    """The four points for every seed, to learn from and to measure on."""
     inputs = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=np.float32)
     targets = np.array([0, 1, 1, 0])
     return [Data(inputs, targets, inputs, targets)] * seeds

@@ -1,8 +1,8 @@
-"""The trainer: a multi-layer perceptron on fastact's public functions and NumPy, or CuPy on a GPU, nothing else.
+"""The trainer: a multi-layer perceptron on fastact's public functions and NumPy, or on CuPy on a GPU.
 
-Start reading at `model.py`; it puts together `layers`, `losses`, `optimisers` and `initialisers`. `settings.py` and
-`data.py` check what the user hands in, `files.py` stores a model in what `archive.py` reads, `devices.py` knows NumPy
-from CuPy. Only `fastact/__init__.py` imports this package.
+Start reading at model.py. It puts together layers.py, objectives.py, optimisers.py and initialisers.py. settings.py and
+data.py check what the user hands in, files.py stores a model in the format that archive.py reads, and namespaces.py
+tells NumPy from CuPy.
 """
 
 from fastact.mlp.model import MLP

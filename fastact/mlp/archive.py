@@ -1,7 +1,7 @@
 """Reads what np.savez writes, with zipfile: members stored one after the other, each a .npy file of plain numbers.
 
-Memory is bounded: at most `PIECE` bytes are read at once, members are neither compressed nor do they overlap, and the
-caller sees all shapes and dtypes before an array is made. Whatever is wrong with the file is a ValueError.
+Memory is bounded: one read takes at most `PIECE` bytes, members are neither compressed nor overlapping, and the caller
+sees all shapes and dtypes before an array is made. Anything wrong with the file is a ValueError.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fastact._files import NpyHeader, npy_header
 
 __all__ = ["Member", "members", "read"]
 
-#: The list of members fits in: each takes about 70 bytes there, of which zipfile makes an object of 600.
+#: Bytes per read. The list of members fits: a member takes about 70 bytes there, which zipfile turns into 600.
 PIECE = 2**23
 
 
@@ -32,7 +32,7 @@ class Member(NamedTuple):
 
 
 class _InPieces(BufferedReader):
-    """Bounds what zipfile reads: the list of members at once, which is damaged for it where a part is missing."""
+    """Bounds each read: zipfile reads the list of members at once, and calls it damaged where a part is missing."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         return super().read(size if size is None else min(size, PIECE))
@@ -40,7 +40,7 @@ class _InPieces(BufferedReader):
 
 @contextmanager
 def _named() -> Iterator[None]:
-    """Make a ValueError of what zipfile raises for a damaged file."""
+    """Turn the errors that zipfile raises for a damaged file into a ValueError."""
     try:
         yield
     except (BadZipFile, EOFError, NotImplementedError) as error:  # the last: a version too new
@@ -49,7 +49,7 @@ def _named() -> Iterator[None]:
 
 @_named()
 def members(file: BinaryIO, size: int) -> dict[str, Member]:
-    """The arrays in an open .npz file of `size` bytes, which stays open until they are read."""
+    """List the arrays of an open .npz file of `size` bytes; keep it open until they are read."""
     archive = ZipFile(_InPieces(FileIO(file.fileno(), closefd=False)))
     infos: dict[str, ZipInfo] = {}
     end = -1
@@ -73,7 +73,7 @@ def members(file: BinaryIO, size: int) -> dict[str, Member]:
 
 @_named()
 def read(member: Member) -> NDArray[Any]:
-    """The array of a member that `members` found."""
+    """Read the array of a member that `members` found."""
     shape, dtype, fortran_order, header_size = member.header
     array = np.empty(shape, dtype, "F" if fortran_order else "C")
     memory = array.ravel("K").view(np.uint8).data

@@ -1,6 +1,6 @@
 """Checks of what the user hands to the trainer: arrays and single settings.
 
-Imported by `model.py` and `losses.py`. Every error is one line: the argument, its value and the remedy.
+Every error is one line: the argument, its value and the remedy.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The model file: one .npz without pickle, holding arrays and a JSON header, written all or nothing.
+"""The model file: one .npz without pickle, with arrays and a JSON header, written all or nothing.
 
-`write` refuses what `read` would refuse, before it writes anything: both call `_check`. archive.py reads the .npz.
-A change of the format raises `VERSION`; `read` then says so for every other version.
+`write` refuses what `read` would refuse, before it writes anything: both call `_check`. archive.py reads the .npz. A
+change of the format raises `VERSION`; `read` then refuses every other version and says so.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ __all__ = ["read", "write"]
 FORMAT = "fastact.mlp"
 VERSION = 1
 
-#: Quotes, brackets and braces in a header: they bound the objects that JSON makes of it. No model has a tenth of them.
+#: Most quotes, brackets and braces in a header, as each may become an object. No model has a tenth of them.
 MOST_MARKS = 100_000
 
-#: What NumPy's PCG64 keeps, and below what.
+#: The state of NumPy's PCG64: each number and its exclusive upper bound.
 _RANDOM_STATE = {"state": {"state": 2**128, "inc": 2**128}, "has_uint32": 2, "uinteger": 2**32}
 
 #: Shape and dtype of an array.
@@ -36,7 +36,7 @@ Form = tuple[tuple[int, ...], np.dtype[Any]]
 
 
 def write(path: str | PathLike[str], header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
-    """Write header and arrays; where `read` would refuse them, or after an error, the old file stays as it was."""
+    """Write header and arrays. If `read` would refuse them, or writing fails, the old file stays as it was."""
     try:
         text = json.dumps({"format": FORMAT, "version": VERSION, **header}, default=_plain).encode()
         _check(_parsed(text), {name: (array.shape, array.dtype) for name, array in arrays.items()})
@@ -49,7 +49,7 @@ def write(path: str | PathLike[str], header: dict[str, Any], arrays: dict[str, N
 
 
 def read(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Header and arrays of `path`: complete, chained and finite, or a ValueError that says what is wrong.
+    """Read header and arrays of `path`; raise ValueError, with the reason, unless they make a whole and finite model.
 
     The file's size bounds the memory that this takes, whatever is in the file.
     """
@@ -70,7 +70,7 @@ def read(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArray[A
 
 
 def _plain(value: Any) -> Any:
-    """A number of NumPy's, or of another library's, as Python's."""
+    """Convert a number of NumPy's or another library's to Python's."""
     try:
         return value.item()
     except (AttributeError, TypeError, ValueError):
@@ -78,7 +78,7 @@ def _plain(value: Any) -> Any:
 
 
 def _parsed(text: bytes) -> dict[str, Any]:
-    """The JSON of a header."""
+    """Parse the JSON of a header."""
     if sum(map(text.count, (b'"', b"[", b"{"))) > MOST_MARKS:
         raise ValueError(
             f"not a fastact model, or damaged (its header has more than {MOST_MARKS:,} quotes or brackets)"
@@ -93,7 +93,7 @@ def _parsed(text: bytes) -> dict[str, Any]:
 
 
 def _check(header: dict[str, Any], arrays: Mapping[str, Form]) -> None:
-    """Refuse a header that is not a model's, and arrays that are not those that its settings ask for."""
+    """Raise ValueError unless the header is a model's and its settings ask for these arrays."""
     found = header.get("format"), header.get("version")
     if found != (FORMAT, VERSION):
         raise ValueError(f"has format {found!r:.99}, this fastact reads {(FORMAT, VERSION)}")
@@ -136,7 +136,7 @@ def _check_history(history: dict[str, Any]) -> None:
 
 
 def _check_state(state: dict[str, Any], below: dict[str, Any]) -> None:
-    """Refuse what NumPy's generator does not take: it raises errors of many kinds."""
+    """Raise ValueError for a state that NumPy's generator would refuse, with errors of many kinds."""
     for name, bound in below.items():
         value = _entry(state, name, type(bound))
         if isinstance(bound, dict):
@@ -157,7 +157,7 @@ def _check_finite(name: str, array: NDArray[Any]) -> None:
 
 
 def _entry(table: dict[str, Any], name: str, *types: type) -> Any:
-    """The value of this name, which must be of one of these types: a bool is no int."""
+    """Return the value of this name; raise ValueError unless it is of one of these types. A bool is no int."""
     if name not in table:
         raise ValueError(f"header lacks {name!r}")
     return _typed(table[name], name, *types)

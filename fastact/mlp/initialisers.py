@@ -1,6 +1,6 @@
 """Initial weights: He for rectifiers, Glorot for everything else; biases start at zero.
 
-Imported by `model.py`. A new initialiser is one function and one entry in `INITIALISERS`.
+A new initialiser is one function and one entry in `INITIALISERS`.
 """
 
 from __future__ import annotations

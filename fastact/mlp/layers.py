@@ -1,7 +1,6 @@
 """The dense layer: weights, bias and one activation, forward and backward.
 
-Imported by `model.py`; `losses.py` reads the output layer. Another kind of layer would stand beside `Dense`
-with the same attributes and methods.
+Another kind of layer would stand beside `Dense`, with the same attributes and methods.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ class Dense:
         self.activation = activation
         self._weights, self._bias = parameters[:split].reshape(shape), parameters[split:]
         self.weights_gradient, self.bias_gradient = gradients[:split].reshape(shape), gradients[split:]
-        # f acts on single elements, or mixes a row as softmax does: then its backward takes the output.
+        # An elementwise backward pass takes the preactivation; one that mixes a row, as softmax does, the output.
         self._elementwise = activation.kind == "activation"
         self.input = self._xp.empty((0, shape[0]), parameters.dtype)
         self.preactivation = self.output = self._xp.empty((0, shape[1]), parameters.dtype)
@@ -66,16 +65,16 @@ class Dense:
         return output
 
     def backward_activation(self, grad: NDArray[Any]) -> NDArray[Any]:
-        """From the gradient by `output` to the gradient by `preactivation`; `grad` may be overwritten."""
+        """Turn the gradient by `output` into that by `preactivation`, and perhaps overwrite `grad`."""
         if self._elementwise:
             return self.activation.backward(grad, self.preactivation, out=grad)
         return self.activation.backward(grad, self.output)
 
     def backward_parameters(self, grad: NDArray[Any]) -> None:
-        """From the gradient by `preactivation` to those by weights and bias."""
+        """Turn the gradient by `preactivation` into those by weights and bias."""
         self._xp.matmul(self.input.T, grad, out=self.weights_gradient)
         self._xp.add.reduce(grad, axis=0, out=self.bias_gradient)
 
     def backward_input(self, grad: NDArray[Any]) -> NDArray[Any]:
-        """From the gradient by `preactivation` to the gradient by `input`."""
+        """Turn the gradient by `preactivation` into that by `input`."""
         return grad @ self._weights.T

@@ -1,7 +1,7 @@
 """The multi-layer perceptron: construction, training, prediction and storage.
 
-The one public object of this folder. The training step is the loop in `_epoch` and, below it,
-`_backpropagate`; everything else checks, counts or stores.
+It is the one public object of this folder. The training step is the loop in `_epoch` and, below it, `_backpropagate`;
+everything else checks, counts or stores.
 """
 
 from __future__ import annotations
@@ -199,14 +199,14 @@ class MLP:
         return self
 
     def _beginning(self) -> tuple[Any, dict[str, int]]:
-        """The random state and the lengths of the history, from which `_go_back` can reckon those of later epochs.
+        """Return the random state and the lengths of the history, from which `_go_back` restores those of later epochs.
 
-        For each epoch anew they would take 8 % of the time of the smallest networks.
+        Taking them in every epoch would cost the smallest networks 8 % of their time.
         """
         return self._rng.bit_generator.state, {name: len(self.history.get(name, ())) for name in _RECORDED}
 
     def _go_back(self, random_state: Any, lengths: dict[str, int], whole: int, samples: int) -> None:
-        """Random state and history as they were so many whole epochs after `_beginning`."""
+        """Restore random state and history as they were `whole` epochs after `_beginning`."""
         self._rng.bit_generator.state = random_state
         for _ in range(whole):
             self._rng.permutation(samples)
@@ -242,7 +242,7 @@ class MLP:
         return record
 
     def _mean(self, of_batches: list[Any], samples: int) -> float:
-        """Over the samples; on the GPU, this is where an epoch is waited for."""
+        """Average the batches over the samples. On a GPU, this waits for the epoch."""
         *full, last = moved(self._xp.asarray(of_batches), np).tolist()
         total = 0.0
         for value in full:
@@ -250,7 +250,7 @@ class MLP:
         return (total + last * (samples - len(full) * self.batch_size)) / samples
 
     def _backpropagate(self, x: NDArray[Any], target: NDArray[Any]) -> Any:
-        """The loss of one batch; fills `gradients`."""
+        """Return the loss of one batch, and fill `gradients`."""
         self._forward(x)
         loss, grad = self.loss.value_and_gradient(self.layers[-1], target)
         for layer, below in zip(self.layers[:0:-1], self.layers[-2::-1], strict=True):
@@ -368,7 +368,7 @@ class MLP:
         self._rng.bit_generator.state = header["random_state"]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """What is made anew, so that a copy's layers are views of its own parameters; all other attributes go along."""
+        """Rebuild a copy from settings and arrays, so that its layers are views of its own parameters."""
         state = self.__getstate__()
         attributes, slots = state if isinstance(state, tuple) else (state, None)
         others = {name: value for name, value in attributes.items() if name not in _MADE_ANEW}
@@ -376,7 +376,7 @@ class MLP:
 
 
 def _duplicate(cls: type[MLP], header: dict[str, Any], arrays: dict[str, NDArray[Any]], device: str) -> MLP:
-    """A copy of a model whose class may have a constructor of its own, which is not called."""
+    """Make a copy without calling the constructor of a subclass."""
     model = cls.__new__(cls)
     MLP.__init__(model, **header["settings"], device=device)
     model._unpack(header, arrays)

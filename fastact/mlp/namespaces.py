@@ -1,6 +1,6 @@
-"""The two sides that arrays can be on, each with the module that makes and computes them there: NumPy and CuPy.
+"""The two sides that arrays can be on, each with its module: NumPy on the host, CuPy on a GPU.
 
-Imported by the rest of this folder, which asks here for the module and is otherwise the same on both sides.
+The other files of this folder ask here for the module, and are otherwise the same for both.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ DEVICES = ("cpu", "cuda")
 
 
 def namespace_for(device: str) -> Any:
-    """numpy, or cupy if it is installed and there is a GPU that fastact's own kernels run on."""
+    """Return numpy, or cupy where it is installed and fastact's own kernels can use a GPU."""
     if device == "cpu":
         return np
     cupy = require("cupy", "cupy", 'MLP(device="cuda")')
@@ -30,13 +30,13 @@ def namespace_for(device: str) -> Any:
 
 
 def namespace_of(values: Any) -> Any:
-    """cupy for its arrays, numpy for everything else."""
+    """Return cupy for its arrays, numpy for everything else."""
     cupy = sys.modules.get("cupy")
     return cupy if cupy is not None and isinstance(values, cupy.ndarray) else np
 
 
 def moved(values: Any, xp: Any) -> Any:
-    """An array of the namespace `xp`; `values` themselves if they are one."""
+    """Return `values` as an array of the namespace `xp`; unchanged if they are one."""
     if xp is np and namespace_of(values) is not np:
         return namespace_of(values).asnumpy(values)
     return xp.asarray(values)

@@ -1,8 +1,8 @@
 """The losses: what they ask of `y`, their value and gradient at the output layer, how they read a prediction.
 
-Imported by `model.py`. Values and gradients are fastact's own losses'; cross-entropies are computed from the
-preactivations of the output layer, where both stay exact for saturated units. On the GPU, values and scores are arrays
-there of no dimensions, so that nobody waits for them. A new loss is a subclass of `Loss` and one entry in `LOSSES`.
+fastact's own losses compute values and gradients. Cross-entropies start from the preactivations of the output layer,
+where both stay exact for saturated units. On a GPU, values and scores are arrays without dimensions, so that nobody
+waits for them. A new loss is a subclass of `Loss` and one entry in `LOSSES`.
 """
 
 from __future__ import annotations
@@ -23,36 +23,36 @@ __all__ = ["Loss", "loss_for"]
 
 
 class Loss(ABC):
-    """One loss; `output` is the only output activation it goes with (None: any) and is fused with."""
+    """One loss. `output` is the only output activation that it allows, and is fused with; None allows any."""
 
     name: str
     output: str | None
     classifies = True
-    units = range(1, sys.maxsize)  # the numbers of output units it works with
+    units = range(1, sys.maxsize)  # the numbers of output units that it allows
 
     @abstractmethod
     def targets(self, y: ArrayLike, name: str, units: int, dtype: DTypeLike) -> NDArray[Any]:
-        """`y`, checked, as a float array (samples, units)."""
+        """Check `y` and return it as a float array (samples, units)."""
 
     @property
     @abstractmethod
     def function(self) -> Any:
-        """The function of fastact's that computes it."""
+        """The public function that computes this loss."""
 
     def value(self, layer: Dense, target: NDArray[Any]) -> Any:
-        """Mean loss of the batch that went through the output `layer` last."""
+        """Return the mean loss of the batch that went through the output `layer` last."""
         return self.function(layer.preactivation, target)
 
     def value_and_gradient(self, layer: Dense, target: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
-        """`value`, and its gradient by `layer.preactivation`."""
+        """Return `value`, and its gradient by `layer.preactivation`."""
         return self.function.value_and_grad(layer.preactivation, target)
 
     @abstractmethod
     def predict(self, output: NDArray[Any]) -> NDArray[Any]:
-        """What the network's output says in the terms of `y`."""
+        """Turn the network's output into labels or numbers as in `y`."""
 
     def score(self, output: NDArray[Any], target: NDArray[Any]) -> Any:
-        """Share of right predictions."""
+        """Return the share of right predictions."""
         right = self.predict(output) == self.predict(target)
         return namespace_of(right).count_nonzero(right) / len(target)
 
@@ -153,7 +153,7 @@ class CrossEntropy(Loss):
 
 
 def _first(wrong: NDArray[np.bool]) -> int | None:
-    """The first sample for which it is true, if there is one."""
+    """Return the index of the first wrong sample, if there is one."""
     return int(wrong.argmax()) if wrong.any() else None
 
 
@@ -163,7 +163,7 @@ LOSSES: dict[str, Loss] = {
 
 
 def loss_for(output: str, units: int, name: str) -> Loss:
-    """The loss called `name`, or with "auto" the one that belongs to the output activation."""
+    """Return the loss called `name`, or for "auto" the one that belongs to the output activation."""
     if name == "auto":
         name = next((loss.name for loss in LOSSES.values() if loss.output == output), "mse")
     loss = LOSSES[as_choice(name, "loss", ["auto", *LOSSES])]

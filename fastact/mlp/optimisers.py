@@ -1,6 +1,6 @@
 """SGD with momentum and Adam: one in-place update of the network's flat parameter vector per step.
 
-Imported by `model.py`. A new optimiser is a subclass of `Optimiser` and one entry in `OPTIMISERS`.
+A new optimiser is a subclass of `Optimiser` and one entry in `OPTIMISERS`.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Adam(Optimiser):
         square *= self.beta2
         xp.multiply(self.gradients, self.gradients, out=scratch)
         square += scratch
-        # m_hat / (sqrt(v_hat) + epsilon) with the two factors taken out of the arrays
+        # m_hat / (sqrt(v_hat) + epsilon), with the two bias corrections as scalars
         mean_scale = (1 - momentum) / (1 - momentum**self.steps)
         root_scale = math.sqrt((1 - self.beta2) / (1 - self.beta2**self.steps))
         xp.sqrt(square, out=scratch)

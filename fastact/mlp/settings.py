@@ -21,7 +21,7 @@ from fastact.mlp.optimisers import OPTIMISERS, Optimiser
 
 __all__ = ["JSON_TYPES", "Settings", "settled"]
 
-#: What JSON makes of each setting in a model file.
+#: The types that each setting has in the JSON of a model file.
 JSON_TYPES: dict[str, tuple[type, ...]] = {
     "layer_sizes": (list,),
     "activation": (list,),
@@ -58,7 +58,7 @@ class Settings(NamedTuple):
 
     @property
     def parameters(self) -> int:
-        """How many numbers the weights and biases are."""
+        """The count of all weights and biases."""
         return sum((rows + 1) * columns for rows, columns in self.shapes)
 
 

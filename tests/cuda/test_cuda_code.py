@@ -1,0 +1,271 @@
+"""The cuda backend without a GPU: reasons, places, and the PTX and machine code of its kernels."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastact as fa
+from fastact._compile import cache as _cache
+from fastact.activations import piecewise
+from fastact.backends import cuda as backend
+from fastact.backends.cuda import compiling, launching, libraries, views
+from fastact.backends.cuda.kernels import elementwise as elementwise_kernels
+from fastact.backends.cuda.kernels import groups as rows
+from fastact.backends.cuda.kernels import losses as loss_kernels
+from fastact.backends.cuda.kernels import softmax as softmax_kernels
+from fastact.backends.cuda.kernels import sparse as sparse_kernels
+from helpers.cuda_cases import (
+    BY_NAME,
+    FLOATS,
+    needs_numba_cuda,
+)
+
+
+def test_reason_without_numba_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiling, "find_spec", lambda name: None)
+    assert backend.why_not.__wrapped__() == 'numba-cuda is not installed; pip install "fastact[cuda]"'
+
+
+def test_reason_never_raises() -> None:
+    reason = backend.why_not()
+    assert reason is None or re.search("install|unset|nvidia-smi", reason)
+    assert fa.backends()["cuda"] == (reason or "available")
+
+
+@needs_numba_cuda
+def test_reason_when_numpy_is_too_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = SimpleNamespace(find_spec=None)
+    monkeypatch.setitem(sys.modules, "numba.cuda.cudadrv", broken)
+    monkeypatch.setattr(np, "__version__", "2.99")
+    reason = backend.why_not.__wrapped__()
+    assert "fails under NumPy 2.99" in reason
+    assert 'pip install "fastact[cuda]"' in reason
+
+
+def test_asked_for_by_name_without_gpu(no_gpu: str) -> None:
+    with pytest.raises(fa.BackendError, match="backend 'cuda' is not available: "):
+        fa.sigmoid(np.ones(3), backend="cuda")
+    with pytest.raises(fa.BackendError, match="backend 'cuda' is not available: "):
+        fa.sigmoid.vectorize("cuda")
+
+
+def test_import_leaves_numba_cuda_alone() -> None:
+    code = "import sys, fastact.backends.cuda; assert not {'numba.cuda', 'torch', 'cupy'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-P", "-c", code], check=True, env={**os.environ, "NUMBA_ENABLE_CUDASIM": "0"})
+
+
+@pytest.mark.parametrize("tests", ["not jax", "jax"])
+def test_simulator(tests: str) -> None:
+    """All of test_cuda_simulated.py passes under NUMBA_ENABLE_CUDASIM, which Numba reads at import."""
+    if tests == "jax":
+        pytest.importorskip("cuda.core")
+        pytest.importorskip("jax")
+    file = Path(__file__).with_name("test_cuda_simulated.py")
+    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-skips", "-k", tests, file]
+    environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"\d passed", done.stdout), done.stdout
+
+
+@pytest.mark.parametrize(
+    ("shape", "strides", "collapsed"),
+    [
+        ((4, 5), [(5, 1), (5, 1)], ((20,), ((1,), (1,)))),
+        ((4, 5), [(1, 4), (1, 4)], ((20,), ((1,), (1,)))),
+        ((4, 5), [(1, 4), (5, 1)], ((4, 5), ((1, 4), (5, 1)))),
+        ((2, 3, 4), [(12, 4, 1), (0, 0, 0), (12, 4, 1)], ((24,), ((1,), (0,), (1,)))),
+        ((2, 3, 4), [(12, 4, 1), (0, 0, 1), (12, 4, 1)], ((6, 4), ((4, 1), (0, 1), (4, 1)))),
+        ((2, 1, 3), [(3, 99, 1), (3, 3, 1)], ((6,), ((1,), (1,)))),
+        ((1, 1), [(7, 7), (1, 1)], ((1,), ((1,), (1,)))),
+        ((6,), [(-1,), (1,)], ((6,), ((-1,), (1,)))),
+    ],
+)
+def test_collapse(shape: Any, strides: Any, collapsed: Any) -> None:
+    assert views.collapse(shape, tuple(strides)) == collapsed
+
+
+@pytest.mark.parametrize("itemsize", [4, 8])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (5, 2, 1), (7, 1000, 1), (3, 10**6, 1), (4, 7, 5), (1, 10**6, 10**5)])
+def test_row_layouts(shape: tuple[int, int, int], itemsize: int) -> None:
+    count, n, inner = shape
+    layout = rows.layout_of(n, inner, itemsize)
+    assert layout.threads & (layout.threads - 1) == 0
+    assert 32 <= layout.block <= 512
+    assert layout.columns == (inner > 1)
+    assert layout.whole == (n <= layout.tile)
+    parts = rows.parts_of(layout, count * inner, n, itemsize)
+    if parts is not None:
+        assert not layout.whole
+        assert (parts.parts - 1) * parts.size < n <= parts.parts * parts.size
+        assert parts.size % layout.tile == 0
+
+
+def test_arrays_on_two_devices_are_refused() -> None:
+    on = [views.View(None, 64, np.dtype("f4"), (3,), None, device=device) for device in (1, 1, 0)]
+    assert launching._common_device(on[:2]) == 1
+    with pytest.raises(fa.BackendError, match=r"several GPUs \(0, 1\)"):
+        launching._common_device(on)
+
+
+# --- generated code ---------------------------------------------------------------------------------------------------
+
+
+@needs_numba_cuda
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", *FLOATS])
+@pytest.mark.parametrize("name", BY_NAME)
+def test_code(name: str, dtype: str) -> None:
+    code = backend.ptx(BY_NAME[name], dtype)
+    check_code(code, dtype)
+    if "16" in dtype:  # an access to eight numbers; others where that many are not left
+        assert len(re.findall(r"\bld\.global\.v4\.[bu]32", code)) == BY_NAME[name].inputs
+        assert len(re.findall(r"\bst\.global\.v4\.[bu]32", code)) == BY_NAME[name].outputs
+    else:
+        assert len(re.findall(r"\bld\.global", code)) >= elementwise_kernels.PER_THREAD * BY_NAME[name].inputs
+    if not name.startswith(tuple(piecewise.__all__)):
+        assert "fma.rn" in code
+
+
+def check_code(code: str, dtype: str) -> None:
+    assert ".entry" in code
+    assert dtype == "float64" or ".f64" not in code
+    assert ".local" not in code  # nothing is spilled or indexed in memory
+    assert not re.search(r"\bcall\b|__nv_", code)  # all inlined, and none of it libdevice's
+    assert not re.search(r"\b(add|sub|mul|div)\.f(32|64)", code)  # only .rn: the driver may fuse the others
+    assert not re.search(r"\bftz\b|\.ftz\.|\.approx", code)  # subnormals and division are exact
+
+
+@needs_numba_cuda
+@pytest.mark.parametrize("axes", [1, 2, 4])
+def test_code_for_strides(axes: int) -> None:
+    parameters = fa.leaky_relu.backward.scalar, (np.dtype("f4"), np.dtype("?"), None), 1, np.dtype("f4"), axes
+    check_code(code_of(elementwise_kernels.strided_kernel, *parameters), "float32")
+
+
+def code_of(template: Any, *parameters: Any) -> str:
+    """PTX."""
+    backend.register()
+    return str(compiling.code_library(template, *parameters, capability=(8, 0)).get_asm_str(cc=(8, 0)))
+
+
+ROW_LAYOUTS = {
+    "warps": rows.Layout(32, 4, False, 8, True),
+    "block": rows.Layout(512, 1, False, 16, True),
+    "long": rows.Layout(512, 1, False, 16, False),
+    "columns": rows.Layout(8, 32, True, 8, True),
+}
+ROW_OPTIONS = {
+    "plain": rows.Options("float32", "float32"),
+    "float64": rows.Options("float64", "float64"),
+    "float16": rows.Options("float16", "float16"),
+    "bfloat16": rows.Options("bfloat16", "float32"),
+    "all": rows.Options("float32", "float32", 2, 1, True, True),
+}
+ROW_TEMPLATES = {
+    **dict.fromkeys(sorted(softmax_kernels.KINDS), softmax_kernels.row_kernel),
+    **dict.fromkeys(sparse_kernels.KINDS, sparse_kernels.row_kernel),
+}
+
+
+@needs_numba_cuda
+@pytest.mark.parametrize("options", ROW_OPTIONS)
+@pytest.mark.parametrize("layout", ROW_LAYOUTS)
+@pytest.mark.parametrize("key", ROW_TEMPLATES, ids=str)
+def test_code_for_rows(key: tuple[str, int], layout: str, options: str) -> None:
+    code = code_of(ROW_TEMPLATES[key], *key, ROW_LAYOUTS[layout], ROW_OPTIONS[options])
+    assert ".entry" in code
+    assert ".local" not in code
+    assert options == "float64" or ".f64" not in code
+    assert re.search(rf"\.maxntid\s+{ROW_LAYOUTS[layout].block}\b", code)  # which have registers for all
+    if key in softmax_kernels.KINDS and ROW_LAYOUTS[layout].whole and options == "plain":  # each number is read once
+        loads = ROW_LAYOUTS[layout].numbers * (2 if key[1] == 2 and key[0] != "logsumexp" else 1)
+        assert len(re.findall(r"\bld\.global", code)) == loads + (key == ("logsumexp", 2))
+    together = key != ("hardmax", 2)  # whose numbers have nothing to do with each other
+    assert ("shfl" in code) == (together and layout != "columns")
+    assert ("bar.sync" in code) == (together and layout != "warps")
+    assert ("bar.red.or" in code) == (key in [("sparsemax", 1), ("entmax15", 1)])  # as often for all of a block
+    assert not re.search(r"\b(add|sub|mul|div)\.f(32|64)", code)  # only .rn: the driver may fuse the others
+
+
+@needs_numba_cuda
+@pytest.mark.parametrize("columns", [False, True])
+@pytest.mark.parametrize("key", sorted(softmax_kernels.KINDS), ids=str)
+def test_code_for_parts_of_rows(key: tuple[str, int], columns: bool) -> None:
+    layout = rows.layout_of(1 << 20, 1 + 63 * columns, 4)
+    code = code_of(softmax_kernels.parts_kernel, *key, layout, ROW_OPTIONS["plain"])
+    assert ".local" not in code
+    assert ".f64" not in code
+    assert len(re.findall(r"atom\.add\.acq_rel\.gpu", code)) == 2
+    assert len(re.findall(r"ld\.acquire\.gpu", code)) >= 1
+    assert "membar" in code or "fence" in code
+
+
+@needs_numba_cuda
+@pytest.mark.parametrize("options", ["plain", "float64", "float16"])
+@pytest.mark.parametrize("layout", ROW_LAYOUTS)
+@pytest.mark.parametrize(
+    "targets", [{}, {"gradient": True, "weighted": True, "smoothed": True}, {"probabilities": "float32"}], ids=str
+)
+def test_code_for_losses(targets: Any, layout: str, options: str) -> None:
+    parameters = ROW_LAYOUTS[layout], ROW_OPTIONS[options], loss_kernels.Targets(**targets)
+    code = code_of(loss_kernels.loss_kernel, *parameters)
+    assert ".local" not in code
+    assert options == "float64" or not re.search(r"\b(add|mul|fma|div)[.a-z]*\.f64", code)
+
+
+@needs_numba_cuda
+@pytest.mark.parametrize("dtype", ["bfloat16", *FLOATS])
+def test_code_for_sums_of_losses(dtype: str) -> None:
+    items = (libraries.dtype_of(dtype),) * 2
+    for loss in (fa.mse, fa.huber, fa.binary_cross_entropy):
+        numbers = (None,) * len(loss.parameters)
+        for operation, more in ((loss._value, ()), (loss._both, (None,))):
+            parameters = operation.scalar, (*items, *more, *numbers), items[0], bool(more), 1, 256
+            code = code_of(loss_kernels.sums_kernel, *parameters)
+            assert ".local" not in code
+            assert dtype == "float64" or ".f64" not in code
+    for weighted in (True, False):
+        assert ".local" not in code_of(loss_kernels.nll_kernel, dtype, weighted, 256)
+    assert "shfl" in code_of(loss_kernels.total_kernel, "float32", dtype, False, 1024)
+    assert "shfl" in code_of(loss_kernels.count_kernel, True, 1024)
+
+
+@needs_numba_cuda
+def test_code_is_kept_on_disk(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By everything that shapes it; a truncated file is compiled again."""
+    backend.register()
+    monkeypatch.setenv("FASTACT_CACHE", str(tmp_path / "cache"))
+    _cache._opened.cache_clear()
+    contiguous = elementwise_kernels.contiguous_kernel
+    try:
+        keys = [
+            (contiguous, fa.relu.scalar, (np.dtype(dtype),), 1, np.dtype(dtype), capability)
+            for dtype in FLOATS
+            for capability in [(8, 0), (9, 0)]
+        ]
+        keys.append((softmax_kernels.row_kernel, "softmax", 1, ROW_LAYOUTS["warps"], ROW_OPTIONS["plain"], (8, 0)))
+
+        def code_for(key: Any) -> tuple[str, bytes]:
+            return compiling.machine_code(*key[:-1], capability=key[-1])
+
+        found = list(map(code_for, keys))
+        assert len({code for _, code in found}) == 5
+        assert all(code.startswith(b"\x7fELF") for _, code in found)
+        assert _cache.cache_info().kernels == 5
+        with monkeypatch.context() as patch:
+            patch.setattr(compiling, "code_library", None)  # which is not asked again
+            assert list(map(code_for, keys)) == found
+        for path in _cache.cache_info().folder.glob("*.kernel"):
+            path.write_bytes(path.read_bytes()[:-1])
+        assert code_for(keys[0])[1].startswith(b"\x7fELF")
+    finally:
+        _cache._opened.cache_clear()

@@ -1,0 +1,105 @@
+"""A look into the machine code of every kernel: packed instructions, no wider float type, no calls.
+
+LLVM's final text is read, so this holds on every processor; the other tests run these kernels.
+"""
+
+from __future__ import annotations
+
+import math
+import platform
+import re
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from llvmlite.binding import get_host_cpu_features
+
+import fastact as fa
+from fastact._compile import cache as _cache
+from fastact.backends.cpu import serial
+from helpers.catalogue import ACTIVATIONS, PARTS
+
+ONE_INSTRUCTION = r"llvm\.(?:fma|fabs|copysign|sqrt|floor|fshl|[su]?max|[su]?min|maximum|minimum)\."
+ARITHMETIC = r"= (?:f(?:add|sub|mul|div|cmp|neg)|tail call|call|select)\b"
+
+FEATURES = get_host_cpu_features()
+
+KERNELS = [
+    (name, part, array_parameters)
+    for name in ACTIVATIONS
+    for part in PARTS
+    for array_parameters in ((False, True) if fa.get(name).parameters else (False,))
+]
+
+
+@cache
+def compile_kernel(name: str, part: str, array_parameters: bool, dtype: np.dtype[Any]) -> Any:
+    """Numba's object for a kernel; the machine code is kept for other tests."""
+    operation = fa.get(name) if part == "forward" else getattr(fa.get(name), part)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(_cache, "load", lambda name: None)
+        layout = operation.inputs, len(operation.parameters), operation.outputs
+        serial.compile_loop(operation.jitted, operation.name, *layout, dtype, array_parameters)
+    return serial._compiled[-1]
+
+
+@pytest.fixture(params=KERNELS, ids=lambda k: f"{k[0]}-{k[1]}{'-arrays' * k[2]}")
+def compiled(request: pytest.FixtureRequest, dtype: Any) -> Any:
+    return compile_kernel(*request.param, np.dtype(dtype))
+
+
+def main_loop(llvm: str) -> str:
+    """The body of the vectorised loop."""
+    blocks = re.findall(r"^vector\.body:.*?(?=^\S|\Z)", llvm, re.M | re.S)
+    assert len(blocks) == 1, "the loop is not vectorised"
+    return blocks[0]
+
+
+def test_main_loop_is_packed(compiled: Any, dtype: Any) -> None:
+    kind, body = {4: "float", 8: "double"}[dtype().itemsize], main_loop(compiled.inspect_llvm())
+    assert re.search(rf"store <\d+ x {kind}>", body)
+    for line in body.splitlines():
+        if re.search(ARITHMETIC, line):
+            assert re.search(r"<\d+ x ", line), f"not packed: {line.strip()}"
+
+
+@pytest.mark.skipif(not FEATURES.get("avx2"), reason="this processor has no vectors of 256 bits")
+def test_vectors_are_as_wide_as_they_go(compiled: Any, dtype: Any) -> None:
+    """For some processors LLVM prefers half of the width."""
+    width = 64 if FEATURES.get("avx512f") else 32
+    kind = {4: "float", 8: "double"}[dtype().itemsize]
+    assert f"store <{width // dtype().itemsize} x {kind}>" in main_loop(compiled.inspect_llvm())
+
+
+def test_no_other_float_type(compiled: Any, dtype: Any) -> None:
+    assert not re.search({4: r"\bdouble\b", 8: r"\bfloat\b"}[dtype().itemsize], compiled.inspect_llvm())
+
+
+def calls(function: Any) -> set[str]:
+    """What the main loop calls: intrinsics of LLVM that are one instruction, or else functions of a library."""
+    names = re.findall(r"\bcall\b[^@\n]*@([\w.]+)", main_loop(function.inspect_llvm()))
+    library = re.findall(r"\b(?:fma|exp|expm1|tanh|erfc?|log|log1p)f?\b", function._library.get_asm_str())
+    return {name for name in names if not re.match(ONE_INSTRUCTION, name)} | set(library)
+
+
+def test_no_calls(compiled: Any) -> None:
+    assert calls(compiled) == set()
+
+
+@pytest.mark.usefixtures("no_cache", "own_registry")
+def test_calls_would_be_seen() -> None:
+    @fa.activation
+    def libm(x):  # type: ignore[no-untyped-def]
+        return math.exp(x)
+
+    libm(1.0)
+    assert "exp" in calls(serial._compiled[-1])
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names x86 instructions")
+def test_instructions_keep_the_width(compiled: Any, dtype: Any) -> None:
+    """No arithmetic in the other float type, and no conversion to it, anywhere in the assembly."""
+    other = {4: "(?:sd|pd)", 8: "(?:ss|ps)"}[dtype().itemsize]
+    stem = r"\bv?(?:add|sub|mul|div|max|min|fn?m(?:add|sub)\w*|cvt\w*2)"
+    assert not re.search(stem + other + r"\b", compiled._library.get_asm_str())
