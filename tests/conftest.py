@@ -62,7 +62,7 @@ def dtype(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture
 def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget the activations that a test defines."""
-    monkeypatch.setattr(_registry, "_objects", dict(_registry._objects))
+    monkeypatch.setattr(_registry, "_functions", dict(_registry._functions))
     monkeypatch.setattr(_registry, "_aliases", dict(_registry._aliases))
 
 

@@ -73,7 +73,10 @@ class _Explanation:
 
     def of(self, chosen: Backend) -> Backend:
         """A stand-in for the backend, which tells instead of computing."""
-        return _Telling(self.function, chosen, "asked for" if self.backend != "auto" else "automatic")
+        why = "asked for" if self.backend != "auto" else "automatic"
+        if self.backend == "auto" and chosen.name == "numpy":
+            why += f": {dispatch.find(None).why_not()}"
+        return _Telling(self.function, chosen, why)
 
 
 class _Telling(Backend):

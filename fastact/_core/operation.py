@@ -94,7 +94,9 @@ class Operation(QuickCall, Named):
             compute = self._compute_plain if threads == Threads.PYTHON else self._compile
             definition = *counts, self.dtypes, compute, threads, numbers
             if key not in self._ufuncs:
-                self._ufuncs[key] = make_ufunc(ufunc_name(self.name, *key), *definition)
+                # `fastact.ufuncs` has it by this name.
+                ending = f"__{Threads(threads).name.lower()}" if threads != Threads.AUTO else ""
+                self._ufuncs[key] = make_ufunc(self.name + ending, *definition)
             bfloat16 = getattr(sys.modules.get("ml_dtypes"), "bfloat16", None)
             if bfloat16 is not None:
                 dtype = np.dtype(bfloat16)
@@ -246,12 +248,6 @@ def _dispatched(operation: Operation, arguments: tuple[Any, ...], keywords: dict
     operation = operation.selected(keywords)
     operands = operation.bind(arguments, keywords)
     return dispatch.choose("elementwise", backend, *operands).elementwise(operation, operands, keywords)
-
-
-def ufunc_name(operation: str, threads: int, numbers: bool) -> str:
-    """The name of an operation's ufunc for this threading and kind of parameters, by which `fastact.ufuncs` has it."""
-    words = [operation, *(["numbers"] if numbers else []), *([] if not threads else [Threads(threads).name.lower()])]
-    return "__".join(words)
 
 
 def _beside_numbers(operands: tuple[Any, ...]) -> np.dtype[Any] | None:

@@ -27,4 +27,5 @@ def warmup(*names: str) -> None:
     cache_info : where the cache is, and what this process found in it and compiled.
     """
     for function in [registry.get(name) for name in names or registry.names()]:
-        function.compile()
+        for operation in function.operations():
+            operation.compile()

@@ -137,7 +137,7 @@ class RRelu(Function):
         return leaky_relu.operations()
 
     def _part(self, name: str) -> Any:
-        return leaky_relu.part(name)
+        return leaky_relu._part(name)
 
 
 def _checked(lower: float, upper: float) -> tuple[float, float]:

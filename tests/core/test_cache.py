@@ -22,7 +22,7 @@ import pytest
 import fastact as fa
 from fastact._compile import cache as _cache
 from fastact._compile.fingerprint import fingerprint
-from fastact._core.activation import ElementwiseOperation
+from fastact._core.operation import Operation
 from fastact.math import exp, like
 from helpers import ROOT
 
@@ -70,7 +70,7 @@ def folder(use: Callable[..., Path], tmp_path: Path) -> Path:
 def run(formula: Callable[..., Any]) -> tuple[float, str]:
     """The value of a formula at 2.0, and what became of its kernel."""
     before = fa.cache_info()
-    value = float(ElementwiseOperation("formula", formula, ("x",), {})(2.0))
+    value = float(Operation("formula", formula, ("x",), {})(2.0))
     after = fa.cache_info()
     assert after.found + after.compiled == before.found + before.compiled + 1
     return value, "found" if after.found > before.found else "compiled"

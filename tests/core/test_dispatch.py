@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import importlib
+import inspect
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +15,7 @@ import pytest
 
 import fastact as fa
 from fastact._core import dispatch
+from fastact.backends import BACKENDS, FAMILIES, Backend
 from helpers.catalogue import operands
 
 SMALL, LARGE = np.ones(1000, np.float32), np.ones(100_000, np.float32)
@@ -36,7 +37,7 @@ def in_force() -> str:
 
 def test_backends() -> None:
     found = fa.backends()
-    assert list(found) == list(dispatch.BACKENDS)
+    assert list(found) == list(BACKENDS)
     assert {name for name, state in found.items() if state == "available"} >= {
         "serial",
         "threads",
@@ -110,8 +111,7 @@ def test_use_backend_holds_for_one_task() -> None:
 
 def test_backend_is_the_one_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in "serial", "threads", "parallel", "numpy":
-        module = importlib.import_module(dispatch.BACKENDS[name][0])
-        monkeypatch.setattr(module, "elementwise", lambda *_, name=name: name)
+        monkeypatch.setattr(dispatch.find(name), "elementwise", lambda *_, name=name: name)
         assert fa.gelu(SMALL, backend=name) == name
         with fa.use_backend(name):
             assert fa.gelu(SMALL) == fa.gelu.derivative(SMALL) == name
@@ -157,11 +157,27 @@ def test_backend_without_the_family() -> None:
         fa.tanh(SMALL)
 
 
-def test_families_are_what_the_backends_offer() -> None:
-    for family, able in dispatch.FAMILIES.items():
-        for name in set(able) - {"cuda"}:
-            offered = "softmax" if family == "sparse" else family  # other operations of the same function
-            assert hasattr(importlib.import_module(dispatch.BACKENDS[name][0]), offered)
+OFFERED = {
+    "elementwise": ["elementwise", "of_halves", "backward_of_halves", "elementwise_loss"],
+    "softmax": ["over_axes"],
+    "sparse": ["over_axes"],
+    "class loss": ["cross_entropy", "nll_loss"],
+}
+
+
+@pytest.mark.parametrize("name", [None, *BACKENDS])
+def test_a_backend_offers_what_the_table_says_with_the_arguments_of_the_protocol(name: str | None) -> None:
+    backend = dispatch.find(name)
+    assert list(OFFERED) == list(FAMILIES)
+    for family, able in FAMILIES.items():
+        for function in OFFERED[family]:
+            has = getattr(type(backend), function) is not getattr(Backend, function)
+            assert has or name not in able, f"{name} lacks {function}"
+    for function, protocol in inspect.getmembers(Backend, inspect.isfunction):
+        wanted = list(inspect.signature(protocol).parameters)
+        assert list(inspect.signature(getattr(type(backend), function)).parameters) == wanted, function
+    assert isinstance(backend.why_not(), str | None)
+    assert backend.name == (name or "automatic")
 
 
 def test_explain(threads: int) -> None:
@@ -173,8 +189,8 @@ def test_explain(threads: int) -> None:
     assert fa.explain(fa.relu, np.arange(3)).startswith("relu: backend 'serial', int64 loop")
     assert "backend 'numpy', plain NumPy" in fa.explain(fa.elu.backward, SMALL, SMALL, backend="numpy")
     assert fa.explain(fa.softmax, SMALL).startswith("softmax: backend 'cython', float32")
-    assert fa.explain(fa.softmax, SMALL, backend="serial") == "softmax: backend 'serial' (asked for)"
-    assert fa.explain(fa.sparsemax, SMALL) == "sparsemax: backend 'threads' (automatic)"
+    assert fa.explain(fa.softmax, SMALL, backend="serial") == "softmax: backend 'serial', float32 (asked for)"
+    assert fa.explain(fa.sparsemax, SMALL) == "sparsemax: backend 'threads', float32 (automatic)"
     if threads > 1:
         assert re.fullmatch(
             rf"elu: backend 'threads', float32 loop, {threads} threads \(automatic: [\d.]+ us of work\)", long
@@ -200,7 +216,7 @@ def test_without_numbas_compiler(python: Any) -> None:
     code = "\n".join([
         "import numpy as np, fastact as fa",
         "x = np.linspace(-3, 3, 7)",
-        "for f in map(fa.get, fa.names()):",
+        "for f in map(fa.get, fa.names('activation') + fa.names('softmax')):",
         "    y = f(x)",
         "    assert y.shape == x.shape, f",
         "    assert f.backward(x, y).shape == x.shape, f",

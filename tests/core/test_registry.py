@@ -40,7 +40,7 @@ def define(**options: Any) -> Any:
 
 def test_names() -> None:
     aliases = [alias for name in ACTIVATIONS for alias in fa.get(name).aliases]
-    assert sorted(activations.__all__) == sorted([*ACTIVATIONS, *aliases])
+    assert sorted(activations.__all__) == sorted([*fa.names("activation"), *aliases])
     assert sorted(ACTIVATIONS) == sorted(REFERENCES)
     for name in fa.names():
         assert fa.get(name) is getattr(fa, name)
@@ -50,9 +50,9 @@ def test_names() -> None:
 
 
 def test_unknown_name() -> None:
-    with pytest.raises(fa.UnknownNameError, match="unknown activation 'sigmiod'; did you mean 'sigmoid'"):
+    with pytest.raises(fa.UnknownNameError, match="unknown function 'sigmiod'; did you mean 'sigmoid'"):
         fa.get("sigmiod")
-    with pytest.raises(ValueError, match="unknown activation 7"):
+    with pytest.raises(ValueError, match="unknown function 7"):
         fa.get(7)  # type: ignore[arg-type]
 
 

@@ -160,11 +160,11 @@ def test_child_forked_while_another_thread_compiles(python: Any) -> None:
     """The compiler's locks are free in the child, whatever the other thread was amid."""
     code = "\n".join([
         "import os, signal, threading, warnings, numpy as np, fastact as fa",
-        "from fastact._core.activation import ElementwiseOperation",
+        "from fastact._core.operation import Operation",
         "warnings.simplefilter('ignore', DeprecationWarning)",
         "def compile_one(k):",
         "    def formula(x): return x * x + k",
-        "    return ElementwiseOperation('formula', formula, ('x',), {})(np.ones(3))[0] == 1 + k",
+        "    return Operation('formula', formula, ('x',), {})(np.ones(3))[0] == 1 + k",
         "compile_one(0)",
         "done = threading.Event()",
         "def work():",

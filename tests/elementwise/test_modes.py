@@ -19,6 +19,7 @@ from numba import types
 from numba.extending import intrinsic
 
 import fastact as fa
+from fastact._core.operation import Operation
 from fastact._native import pool
 from helpers.arrays import bits
 from helpers.catalogue import operands
@@ -164,7 +165,7 @@ def test_compiling(mode: Any, no_cache: None) -> None:
         return x * 0.1 + 1 / 3
 
     x = np.linspace(-1, 1, 1001, dtype=np.float32)
-    make = lambda: fa._activation.ElementwiseOperation("thirds", formula, ("x",), {})  # noqa: E731
+    make = lambda: Operation("thirds", formula, ("x",), {})  # noqa: E731
     expected = make()(x)
     for name in MODES:
         with mode(name):

@@ -25,7 +25,7 @@ def picky() -> Any:
     """x, up to 5; its slope raises below 0."""
     from fastact._core import registry
 
-    objects, aliases = dict(registry._objects), dict(registry._aliases)
+    objects, aliases = dict(registry._functions), dict(registry._aliases)
 
     @fa.activation(derivative=slope)
     def picky(x: Any) -> Any:
@@ -33,7 +33,7 @@ def picky() -> Any:
             raise ValueError("x is above 5")
         return x
 
-    registry._objects, registry._aliases = objects, aliases
+    registry._functions, registry._aliases = objects, aliases
     return picky
 
 

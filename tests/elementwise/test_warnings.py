@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact._core import dispatch
+from fastact.backends import FAMILIES
 
 DTYPES = [np.dtype(each) for each in (np.float16, ml_dtypes.bfloat16, np.float32, np.float64)]
 OVER_AXES = [fa.softmax, fa.log_softmax, fa.softmin, fa.logsumexp, fa.sparsemax, fa.entmax15, fa.hardmax]
@@ -48,7 +48,7 @@ def warnings_are_errors() -> Iterator[None]:
 
 def on_every_backend(family: str, call: Callable[[str], Any]) -> None:
     """But the GPU, and those that differ from another in nothing but their threads."""
-    for backend in {"cython", "serial", "numpy"} & set(dispatch.FAMILIES[family]):
+    for backend in {"cython", "serial", "numpy"} & set(FAMILIES[family]):
         call(backend)
 
 

@@ -43,7 +43,7 @@ UNITS: dict[str, tuple[Callable[..., Any], Callable[..., Any], str]] = {
     "swiglu": (fa.swiglu, fa.swiglu.backward, "silu"),
     "glu": (glu_of_two, glu_backward, "sigmoid"),
 }
-TWO_ARRAYS = [unit for name, unit in vars(fa).items() if isinstance(unit, gated_units.Gated)]
+TWO_ARRAYS = [unit for name, unit in vars(fa).items() if isinstance(unit, gated_units.GatedUnit)]
 
 
 @pytest.fixture(params=UNITS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import itertools
 import pickle
 from typing import Any
@@ -14,7 +13,7 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact.backends.cpu import cython
+from fastact.backends.cpu import instruction_sets
 
 WIDE = np.longdouble if np.finfo(np.longdouble).nmant > 60 else np.float64
 DTYPES = [np.float32, np.float64]
@@ -28,10 +27,10 @@ ELEMENTWISE = [fa.binary_cross_entropy, fa.mse, fa.huber]
 ALL = [fa.cross_entropy, *ELEMENTWISE]
 
 
-@pytest.fixture(params=cython.instruction_sets())
+@pytest.fixture(params=instruction_sets.available())
 def isa(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Every instruction set that this CPU can run, in turn."""
-    monkeypatch.setattr(cython, "_kernels", importlib.import_module(f"fastact._native.softmax.{request.param}"))
+    monkeypatch.setattr(instruction_sets, "kernels", instruction_sets.load(request.param))
     return request.param
 
 

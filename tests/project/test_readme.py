@@ -14,7 +14,7 @@ README = ROOT / "README.md"
 
 @pytest.fixture
 def registry(monkeypatch):
-    monkeypatch.setattr(_registry, "_objects", dict(_registry._objects))
+    monkeypatch.setattr(_registry, "_functions", dict(_registry._functions))
     monkeypatch.setattr(_registry, "_aliases", dict(_registry._aliases))
 
 

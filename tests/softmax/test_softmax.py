@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import pickle
 
 import ml_dtypes
@@ -11,16 +10,16 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact.backends.cpu import cython
+from fastact.backends.cpu import instruction_sets
 from helpers.arrays import assert_in_place_and_overlap, bits
 from helpers.softmax_cases import DTYPES, KINDS, LAYOUTS, SHAPES, WIDE, exact, numbers, ulps
 
 
-@pytest.fixture(params=cython.instruction_sets())
+@pytest.fixture(params=instruction_sets.available())
 def isa(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Every instruction set that this CPU can run, in turn."""
-    monkeypatch.setattr(cython, "_kernels", importlib.import_module(f"fastact._native.softmax.{request.param}"))
-    assert cython.instruction_set() == request.param
+    monkeypatch.setattr(instruction_sets, "kernels", instruction_sets.load(request.param))
+    assert instruction_sets.name() == request.param
     return request.param
 
 
@@ -350,9 +349,9 @@ def test_wrong_arguments(kind: str) -> None:
 
 def test_instruction_set_by_name() -> None:
     with pytest.raises(fa.BackendError, match="FASTACT_SIMD='avx1024'"):
-        cython.load("avx1024")
-    for each in cython.instruction_sets():
-        assert cython.load(each).__name__.endswith(each)
+        instruction_sets.load("avx1024")
+    for each in instruction_sets.available():
+        assert instruction_sets.load(each).__name__.endswith(each)
 
 
 def test_explain(isa: str) -> None:

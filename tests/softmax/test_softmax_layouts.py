@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact._core import dispatch
+from fastact.backends import FAMILIES
 
 KINDS = [fa.softmax, fa.log_softmax, fa.softmin, fa.logsumexp, fa.sparsemax, fa.entmax15, fa.hardmax]
 
@@ -75,7 +75,7 @@ def close(found: Any, wanted: np.ndarray) -> None:
 @pytest.mark.parametrize("function", KINDS, ids=lambda f: f.name)
 def test_layouts_times_options(function: Any, shape: tuple[int, ...], axis: Any) -> None:
     """Forward, into an array of the same layout, and backward; NumPy's own warnings are errors."""
-    rng, offered = np.random.default_rng(1), dispatch.FAMILIES[function.family]
+    rng, offered = np.random.default_rng(1), FAMILIES[function.family]
     always = {"cython", "numpy"} & set(offered)
     others = cycle(sorted(set(offered) - always - {"cuda"}))  # which differ in nothing but their threads
     kept = {"keepdims": True} if function is fa.logsumexp else {}

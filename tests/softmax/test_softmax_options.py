@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact.backends.cpu import cython
+from fastact.backends.cpu import instruction_sets
 
 BACKENDS = ["cython", "serial", "numpy"]
 KINDS = ["softmax", "log_softmax", "softmin"]
@@ -34,9 +34,9 @@ def backend(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest.fixture(params=cython.instruction_sets())
+@pytest.fixture(params=instruction_sets.available())
 def isa(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(cython, "_kernels", cython.load(request.param))
+    monkeypatch.setattr(instruction_sets, "kernels", instruction_sets.load(request.param))
     return request.param
 
 
