@@ -26,13 +26,13 @@ from fastact._core.arguments import (
 )
 from fastact.backends.cuda.calls.elementwise import contiguous, copy_to, run
 from fastact.backends.cuda.calls.host import CHUNK, in_chunks
-from fastact.backends.cuda.compiling import Template, register
-from fastact.backends.cuda.kernels import softmax as softmax_kernels
-from fastact.backends.cuda.kernels import sparse
-from fastact.backends.cuda.kernels.groups import Options as RowOptions
-from fastact.backends.cuda.kernels.groups import layout_of, parts_of
+from fastact.backends.cuda.compiling import Template
+from fastact.backends.cuda.dtypes import name_of
+from fastact.backends.cuda.kernels.groups import RowTraits, layout_of, parts_of
+from fastact.backends.cuda.kernels.softmax import parts_kernel, row_kernel
+from fastact.backends.cuda.kernels.sparse import STEPS, sparse_kernel
 from fastact.backends.cuda.launching import Call, call_on
-from fastact.backends.cuda.libraries import LIBRARIES, Library, common_library, name_of, put, view_of, views_of
+from fastact.backends.cuda.libraries import LIBRARIES, Library, common_library, put, view_of, views_of
 from fastact.backends.cuda.views import View, check_out, merge
 from fastact.errors import BackendError
 
@@ -44,7 +44,6 @@ def softmax(kind: str, arrays: tuple[Any, ...], axes: tuple[int, ...], out: Any,
 
     Large ones in chunks along the first axis, unless rows lie along it or have masks, lengths or temperatures.
     """
-    register()
     x, options = arrays[-1], options or Options(arrays[-1].dtype)
     if "bfloat16" in (x.dtype.name, options.dtype.name):
         raise BackendError(f"{kind}: backend 'cuda' takes bfloat16 of PyTorch's tensors, not of host arrays")
@@ -77,7 +76,6 @@ def softmax_on_device(
     dtype: Any, keepdims: bool,
 ) -> Any:  # fmt: skip
     """A call of the softmax family whose x is on the GPU, with the arguments as its users write them."""
-    register()
     kind, name = function.kind, function.name
     given = views_of([*operands, *([] if out is None else [out])])
     where, lengths, temperature = views_of([where, lengths, temperature])
@@ -188,7 +186,7 @@ def _over_axes(
             placed = shape if together else tuple(computed[axis] for axis in order)
             result = call.new(placed, wide if after else dtype)
         places = [order.index(axis) for axis in axes]
-        _rows(call, kind, ready, result, places, mask and mask.broadcast_view(x.shape).permuted(order),
+        _launch(call, kind, ready, result, places, mask and mask.broadcast_view(x.shape).permuted(order),
               counts and counts.broadcast_view(reduced(x.shape, axes)).permuted(order), causal, divisor)  # fmt: skip
         if result is target or (target is None and together and not after):
             return result
@@ -202,7 +200,7 @@ def _over_axes(
     return final
 
 
-def _rows(
+def _launch(
     call: Call, kind: str, views: Sequence[View], result: View, axes: Sequence[int], mask: View | None,
     counts: View | None, causal: bool, divisor: float,
 ) -> None:  # fmt: skip
@@ -226,27 +224,27 @@ def _rows(
         kept, steps = merge(shape[:first] + shape[last:], counts.strides[:first] + counts.strides[last:])
         count_arguments = [counts.pointer, *kept, *steps]
     wide = wide_dtype(views[-1].dtype, result.dtype)
-    options = RowOptions(
+    traits = RowTraits(
         name_of(views[-1].dtype), name_of(result.dtype), (len(mask_arguments) - 2) // 2 if mask_arguments else 0,
         (len(count_arguments) - 1) // 2 if count_arguments else 0, causal, divisor != 1,
     )  # fmt: skip
-    template: Template = softmax_kernels.row_kernel
+    template: Template = row_kernel
     layout = layout_of(n, inner, wide.itemsize)
     parts = parts_of(layout, rows, n, wide.itemsize)
-    if (kind, len(views)) in sparse.KINDS:
-        template, parts = sparse.row_kernel, None
+    if (kind, len(views)) in STEPS:
+        template, parts = sparse_kernel, None
     queries = shape[first - 1] if causal else 1
     pointers = [view.pointer for view in views]
     rest = [rows, n, inner, wide.type(divisor), *mask_arguments, *count_arguments, queries]
     used = [*views, result, *([] if mask is None else [mask]), *([] if counts is None else [counts])]
 
-    parameters, grid = (kind, len(views), layout, options), -(-rows // layout.rows)
+    parameters, grid = (kind, len(views), layout, traits), -(-rows // layout.rows)
     middle = [result.pointer]
     if parts is not None:
         groups = -(-grid // parts.together)
         grid = 2 * groups * parts.together * parts.parts
         sums, counters = call.new((4 * rows * parts.parts,), wide), call.new((1 + groups,), np.dtype(np.int32))
         copy_to(call, 0, counters)
-        template, used = softmax_kernels.parts_kernel, [*used, sums, counters]
+        template, used = parts_kernel, [*used, sums, counters]
         middle = [sums.pointer, counters.pointer, result.pointer, *parts]
     call.launch(template, parameters, used, grid, layout.block, [*pointers, *middle, *rest])
