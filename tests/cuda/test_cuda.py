@@ -423,7 +423,7 @@ def test_gpu_jax() -> None:
         pytest.skip("JAX sees no GPU")
     x = np.random.default_rng(0).normal(0, 3, (300, 1000)).astype(np.float32)
     for dtype in ("float32", "float16", "bfloat16"):
-        host = x.astype(libraries.dtype_of(dtype))
+        host = x.astype(dtypes.dtype_of(dtype))
         for function in (fa.gelu, fa.softmax, fa.sparsemax):
             for _ in range(20):
                 found = function(jax.numpy.asarray(host) * 1)

@@ -17,9 +17,9 @@ import fastact as fa
 from fastact._compile import cache as _cache
 from fastact.activations import piecewise
 from fastact.backends import cuda as backend
-from fastact.backends.cuda import compiling, launching, libraries, views
+from fastact.backends.cuda import availability, compiling, dtypes, launching, views
 from fastact.backends.cuda.kernels import elementwise as elementwise_kernels
-from fastact.backends.cuda.kernels import groups as rows
+from fastact.backends.cuda.kernels import groups
 from fastact.backends.cuda.kernels import losses as loss_kernels
 from fastact.backends.cuda.kernels import softmax as softmax_kernels
 from fastact.backends.cuda.kernels import sparse as sparse_kernels
@@ -31,7 +31,7 @@ from helpers.cuda_cases import (
 
 
 def test_reason_without_numba_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiling, "find_spec", lambda name: None)
+    monkeypatch.setattr(availability, "find_spec", lambda name: None)
     assert backend.why_not.__wrapped__() == 'numba-cuda is not installed; pip install "fastact[cuda]"'
 
 
@@ -58,8 +58,16 @@ def test_asked_for_by_name_without_gpu(no_gpu: str) -> None:
         fa.sigmoid.vectorize("cuda")
 
 
-def test_import_leaves_numba_cuda_alone() -> None:
-    code = "import sys, fastact.backends.cuda; assert not {'numba.cuda', 'torch', 'cupy'} & set(sys.modules)"
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import sys, fastact.backends.cuda; assert not {'numba.cuda', 'torch', 'cupy'} & set(sys.modules)",
+        "import sys; sys.modules.update({'numba_cuda': None, 'numba.cuda': None});"
+        "import fastact as fa; assert 'is not installed' in fa.backends()['cuda']",
+    ],
+    ids=["not imported", "not there"],
+)
+def test_import_leaves_numba_cuda_alone(code: str) -> None:
     subprocess.run([sys.executable, "-P", "-c", code], check=True, env={**os.environ, "NUMBA_ENABLE_CUDASIM": "0"})
 
 
@@ -98,12 +106,12 @@ def test_collapse(shape: Any, strides: Any, collapsed: Any) -> None:
 @pytest.mark.parametrize("shape", [(1, 1, 1), (5, 2, 1), (7, 1000, 1), (3, 10**6, 1), (4, 7, 5), (1, 10**6, 10**5)])
 def test_row_layouts(shape: tuple[int, int, int], itemsize: int) -> None:
     count, n, inner = shape
-    layout = rows.layout_of(n, inner, itemsize)
+    layout = groups.layout_of(n, inner, itemsize)
     assert layout.threads & (layout.threads - 1) == 0
     assert 32 <= layout.block <= 512
     assert layout.columns == (inner > 1)
     assert layout.whole == (n <= layout.tile)
-    parts = rows.parts_of(layout, count * inner, n, itemsize)
+    parts = groups.parts_of(layout, count * inner, n, itemsize)
     if parts is not None:
         assert not layout.whole
         assert (parts.parts - 1) * parts.size < n <= parts.parts * parts.size
@@ -153,40 +161,41 @@ def test_code_for_strides(axes: int) -> None:
 
 def code_of(template: Any, *parameters: Any) -> str:
     """PTX."""
-    backend.register()
     return str(compiling.code_library(template, *parameters, capability=(8, 0)).get_asm_str(cc=(8, 0)))
 
 
 ROW_LAYOUTS = {
-    "warps": rows.Layout(32, 4, False, 8, True),
-    "block": rows.Layout(512, 1, False, 16, True),
-    "long": rows.Layout(512, 1, False, 16, False),
-    "columns": rows.Layout(8, 32, True, 8, True),
+    "warps": groups.Layout(32, 4, False, 8, True),
+    "block": groups.Layout(512, 1, False, 16, True),
+    "long": groups.Layout(512, 1, False, 16, False),
+    "columns": groups.Layout(8, 32, True, 8, True),
 }
-ROW_OPTIONS = {
-    "plain": rows.Options("float32", "float32"),
-    "float64": rows.Options("float64", "float64"),
-    "float16": rows.Options("float16", "float16"),
-    "bfloat16": rows.Options("bfloat16", "float32"),
-    "all": rows.Options("float32", "float32", 2, 1, True, True),
+ROW_TRAITS = {
+    "plain": groups.RowTraits("float32", "float32"),
+    "float64": groups.RowTraits("float64", "float64"),
+    "float16": groups.RowTraits("float16", "float16"),
+    "bfloat16": groups.RowTraits("bfloat16", "float32"),
+    "all": groups.RowTraits("float32", "float32", 2, 1, True, True),
 }
+#: The functions of the softmax family, and the number of arrays that each reads.
+SOFTMAX = [(kind, arrays) for kind in ("log_softmax", "logsumexp", "softmax") for arrays in (1, 2)]
 ROW_TEMPLATES = {
-    **dict.fromkeys(sorted(softmax_kernels.KINDS), softmax_kernels.row_kernel),
-    **dict.fromkeys(sparse_kernels.KINDS, sparse_kernels.row_kernel),
+    **dict.fromkeys(SOFTMAX, softmax_kernels.row_kernel),
+    **dict.fromkeys(sparse_kernels.STEPS, sparse_kernels.sparse_kernel),
 }
 
 
 @needs_numba_cuda
-@pytest.mark.parametrize("options", ROW_OPTIONS)
+@pytest.mark.parametrize("options", ROW_TRAITS)
 @pytest.mark.parametrize("layout", ROW_LAYOUTS)
 @pytest.mark.parametrize("key", ROW_TEMPLATES, ids=str)
 def test_code_for_rows(key: tuple[str, int], layout: str, options: str) -> None:
-    code = code_of(ROW_TEMPLATES[key], *key, ROW_LAYOUTS[layout], ROW_OPTIONS[options])
+    code = code_of(ROW_TEMPLATES[key], *key, ROW_LAYOUTS[layout], ROW_TRAITS[options])
     assert ".entry" in code
     assert ".local" not in code
     assert options == "float64" or ".f64" not in code
     assert re.search(rf"\.maxntid\s+{ROW_LAYOUTS[layout].block}\b", code)  # which have registers for all
-    if key in softmax_kernels.KINDS and ROW_LAYOUTS[layout].whole and options == "plain":  # each number is read once
+    if key in SOFTMAX and ROW_LAYOUTS[layout].whole and options == "plain":  # each number is read once
         loads = ROW_LAYOUTS[layout].numbers * (2 if key[1] == 2 and key[0] != "logsumexp" else 1)
         assert len(re.findall(r"\bld\.global", code)) == loads + (key == ("logsumexp", 2))
     together = key != ("hardmax", 2)  # whose numbers have nothing to do with each other
@@ -198,10 +207,10 @@ def test_code_for_rows(key: tuple[str, int], layout: str, options: str) -> None:
 
 @needs_numba_cuda
 @pytest.mark.parametrize("columns", [False, True])
-@pytest.mark.parametrize("key", sorted(softmax_kernels.KINDS), ids=str)
+@pytest.mark.parametrize("key", SOFTMAX, ids=str)
 def test_code_for_parts_of_rows(key: tuple[str, int], columns: bool) -> None:
-    layout = rows.layout_of(1 << 20, 1 + 63 * columns, 4)
-    code = code_of(softmax_kernels.parts_kernel, *key, layout, ROW_OPTIONS["plain"])
+    layout = groups.layout_of(1 << 20, 1 + 63 * columns, 4)
+    code = code_of(softmax_kernels.parts_kernel, *key, layout, ROW_TRAITS["plain"])
     assert ".local" not in code
     assert ".f64" not in code
     assert len(re.findall(r"atom\.add\.acq_rel\.gpu", code)) == 2
@@ -216,7 +225,7 @@ def test_code_for_parts_of_rows(key: tuple[str, int], columns: bool) -> None:
     "targets", [{}, {"gradient": True, "weighted": True, "smoothed": True}, {"probabilities": "float32"}], ids=str
 )
 def test_code_for_losses(targets: Any, layout: str, options: str) -> None:
-    parameters = ROW_LAYOUTS[layout], ROW_OPTIONS[options], loss_kernels.Targets(**targets)
+    parameters = ROW_LAYOUTS[layout], ROW_TRAITS[options], loss_kernels.TargetTraits(**targets)
     code = code_of(loss_kernels.loss_kernel, *parameters)
     assert ".local" not in code
     assert options == "float64" or not re.search(r"\b(add|mul|fma|div)[.a-z]*\.f64", code)
@@ -225,7 +234,7 @@ def test_code_for_losses(targets: Any, layout: str, options: str) -> None:
 @needs_numba_cuda
 @pytest.mark.parametrize("dtype", ["bfloat16", *FLOATS])
 def test_code_for_sums_of_losses(dtype: str) -> None:
-    items = (libraries.dtype_of(dtype),) * 2
+    items = (dtypes.dtype_of(dtype),) * 2
     for loss in (fa.mse, fa.huber, fa.binary_cross_entropy):
         numbers = (None,) * len(loss.parameters)
         for operation, more in ((loss._value, ()), (loss._both, (None,))):
@@ -242,7 +251,6 @@ def test_code_for_sums_of_losses(dtype: str) -> None:
 @needs_numba_cuda
 def test_code_is_kept_on_disk(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """By everything that shapes it; a truncated file is compiled again."""
-    backend.register()
     monkeypatch.setenv("FASTACT_CACHE", str(tmp_path / "cache"))
     _cache._opened.cache_clear()
     contiguous = elementwise_kernels.contiguous_kernel
@@ -252,7 +260,7 @@ def test_code_is_kept_on_disk(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) ->
             for dtype in FLOATS
             for capability in [(8, 0), (9, 0)]
         ]
-        keys.append((softmax_kernels.row_kernel, "softmax", 1, ROW_LAYOUTS["warps"], ROW_OPTIONS["plain"], (8, 0)))
+        keys.append((softmax_kernels.row_kernel, "softmax", 1, ROW_LAYOUTS["warps"], ROW_TRAITS["plain"], (8, 0)))
 
         def code_for(key: Any) -> tuple[str, bytes]:
             return compiling.machine_code(*key[:-1], capability=key[-1])

@@ -23,14 +23,13 @@ import pytest
 
 import fastact as fa
 from fastact.backends import cuda as backend
-from fastact.backends.cuda import compiling, launching, libraries
+from fastact.backends.cuda import availability, dtypes, launching, libraries
 from fastact.backends.cuda.calls import elementwise as call_elementwise
 from fastact.backends.cuda.calls import host
 from fastact.backends.cuda.calls import losses as call_losses
 from fastact.backends.cuda.calls import softmax as call_softmax
 from fastact.backends.cuda.kernels import elementwise as elementwise_kernels
-from fastact.backends.cuda.kernels import groups as rows
-from fastact.backends.cuda.kernels import memory as device
+from fastact.backends.cuda.kernels import groups, intrinsics
 from fastact.softmax.dense import softmax
 from helpers import simulated_cupy
 from helpers.cuda_cases import (
@@ -47,7 +46,7 @@ from helpers.cuda_cases import (
 )
 from helpers.sparse_cases import POWERS, ROWS, exact, largest_error
 
-assert compiling.SIMULATED, "run test_cuda_code.py, or set NUMBA_ENABLE_CUDASIM=1"
+assert availability.SIMULATED, "run test_cuda_code.py, or set NUMBA_ENABLE_CUDASIM=1"
 
 
 class Simulated:
@@ -88,7 +87,6 @@ class Pointer:
 @pytest.fixture
 def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let the backend run its kernels in Numba's simulator, on host memory, in blocks small enough to be quick."""
-    backend.register()
     for module in (elementwise_kernels, call_elementwise):
         monkeypatch.setattr(module, "THREADS", THREADS)
     simulated_block: Any = importlib.import_module("helpers.simulated_block")
@@ -111,8 +109,8 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "BLOCK_BYTES": 96,
         "CACHED": 400,
     }.items():
-        monkeypatch.setattr(rows, name, value)
-    rows.layout_of.cache_clear()
+        monkeypatch.setattr(groups, name, value)
+    groups.layout_of.cache_clear()
     for name, value in {"ALONE": 4, "THREADS": 4, "BLOCKS": 3, "MANY": 5}.items():
         monkeypatch.setattr(call_losses, name, value)
 
@@ -135,7 +133,7 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)  # infinities
                 given = list(arguments(kernel.arguments, taken))
-                simulated_block.launch(kernel.function, grid, block, given, compiling.KERNEL_MODULES)
+                simulated_block.launch(kernel.function, grid, block, given)
             assert not list(taken)
 
     class Repetition(launching.Repetition):
@@ -167,7 +165,7 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setattr(module, "call_on", call_on)
     monkeypatch.setattr(backend, "why_not", lambda: None)  # and public functions dispatch here
     yield
-    rows.layout_of.cache_clear()
+    groups.layout_of.cache_clear()
 
 
 def on_simulator(operation: Any, *operands: Any, **keywords: Any) -> Any:
@@ -450,9 +448,9 @@ def test_simulated_jax(monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
         def default_stream(self) -> Any:
             return SimpleNamespace(synchronize=lambda: waits.append(1))
 
-    monkeypatch.setattr(libraries, "numba_cuda", Numba)
+    monkeypatch.setattr(libraries, "cuda", Numba())
     monkeypatch.setattr(libraries, "put", Simulated)
-    x = np.linspace(-3, 3, 42).reshape(6, 7).astype(libraries.dtype_of(dtype))
+    x = np.linspace(-3, 3, 42).reshape(6, 7).astype(dtypes.dtype_of(dtype))
     before = x.copy()
     for found, wanted in [
         (fa.leaky_relu(Array(x), 0.25), fa.leaky_relu(x, 0.25)),
@@ -533,7 +531,7 @@ class FakeCuda:
 @pytest.mark.parametrize("layout", ["contiguous", "strided", "broadcast", "swapped", "several results", "memory map"])
 def test_simulated_chunks(monkeypatch: pytest.MonkeyPatch, tmp_path: Any, layout: str) -> None:
     monkeypatch.setattr(host, "CHUNK", 100)
-    monkeypatch.setattr(host, "numba_cuda", FakeCuda)
+    monkeypatch.setattr(host, "cuda", FakeCuda())
     FakeCuda.allocated = 0
     x = np.random.default_rng(0).normal(size=(41, 6)).astype(np.float32)
     out: Any = None
@@ -577,7 +575,7 @@ def test_simulated_chunks(monkeypatch: pytest.MonkeyPatch, tmp_path: Any, layout
 def test_simulated_chunks_of_rows(monkeypatch: pytest.MonkeyPatch, function: Any) -> None:
     for module in (host, call_softmax):
         monkeypatch.setattr(module, "CHUNK", 100)
-    monkeypatch.setattr(host, "numba_cuda", FakeCuda)
+    monkeypatch.setattr(host, "cuda", FakeCuda())
     x, grad = np.random.default_rng(0).normal(size=(2, 11, 3, 5)).astype(np.float32)
     for axis in (-1, (1, 2)):
         y = function(x, axis=axis, backend="cuda")
@@ -736,10 +734,10 @@ def test_simulated_bfloat16() -> None:
     """Every bit pattern there, and rounding as ml_dtypes does it back."""
     half = np.arange(1 << 16, dtype=np.uint16)
     wide = (half.astype(np.uint32) << 16).view(np.float32)
-    assert_same(np.array([device.from_bfloat16(each, np.float32(0)) for each in half]), wide)
+    assert_same(np.array([intrinsics.from_bfloat16(each, np.float32(0)) for each in half]), wide)
     values = sample("float32", 1000)[:2000]
     with np.errstate(all="ignore"):
-        back = np.array([device.to_bfloat16(each, np.uint16(0)) for each in values], np.uint16)
+        back = np.array([intrinsics.to_bfloat16(each, np.uint16(0)) for each in values], np.uint16)
         expected = values.astype(ml_dtypes.bfloat16)
     same = (back == expected.view(np.uint16)) | np.isnan(values)
     assert same.all()

@@ -14,7 +14,7 @@ import pytest
 
 import fastact as fa
 from fastact.backends import cuda as backend
-from fastact.backends.cuda import compiling
+from fastact.backends.cuda import availability
 
 ACTIVATIONS = [f for f in map(fa.get, fa.names()) if isinstance(f, fa.Activation)]
 OPERATIONS = [part for f in ACTIVATIONS for part in (f, f.derivative, f.backward)]
@@ -24,7 +24,7 @@ SPARSE = [fa.sparsemax, fa.entmax15, fa.hardmax]
 FLOATS = ["float32", "float64"]
 
 needs_numba_cuda = pytest.mark.skipif(
-    importlib.util.find_spec("numba_cuda") is None or compiling.SIMULATED, reason="numba-cuda is not installed"
+    importlib.util.find_spec("numba_cuda") is None or availability.SIMULATED, reason="numba-cuda is not installed"
 )
 
 

@@ -7,10 +7,10 @@ not at every call of a device function. A barrier that only some threads of a bl
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -64,14 +64,13 @@ class Block(kernel.BlockManager):
                     thread.go()
 
 
-def launch(
-    function: Callable[..., None], grid: int, block: int, arguments: Sequence[Any], modules: Iterable[ModuleType]
-) -> None:
-    """Run a kernel whose device functions are of these modules."""
+def launch(function: Callable[..., None], grid: int, block: int, arguments: Sequence[Any]) -> None:
+    """Run a kernel of fastact."""
     with pytest.MonkeyPatch.context() as patch:
         cuda = kernel.FakeCUDAModule((grid, 1, 1), (block, 1, 1), 0)
-        for module in modules:
-            patch.setattr(module, "cuda", cuda)
+        for name, module in sys.modules.items():
+            if name.startswith("fastact.backends.cuda.kernels.") and hasattr(module, "cuda"):
+                patch.setattr(module, "cuda", cuda)
         patch.setattr(kernel, "swapped_cuda_module", lambda *_: nullcontext())
         with kernel._push_kernel_context(cuda):
             for i in range(grid):

@@ -7,19 +7,19 @@ import importlib
 import math
 import sys
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from operator import attrgetter, methodcaller
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import cuda
 
 from fastact._core.devices import on_gpu
+from fastact.backends.cuda.dtypes import dtype_of
 from fastact.backends.cuda.views import View, in_items
-from fastact.errors import BackendError
 
 __all__ = [
-    "LEGACY_STREAM", "LIBRARIES", "Library", "Quick", "common_library", "dtype_of", "is_number", "library_name",
-    "name_of", "numba_cuda", "put", "quick_of", "view_of", "views_of",
+    "LEGACY_STREAM", "LIBRARIES", "Library", "Quick", "common_library", "is_number", "library_name", "put", "quick_of",
+    "view_of", "views_of",
 ]  # fmt: skip
 
 
@@ -46,31 +46,12 @@ class Library(NamedTuple):
     quick: Quick | None = None  # where nothing else is needed to make a call that was made before
 
 
-def dtype_of(name: str) -> np.dtype[Any]:
-    """A dtype by name; bfloat16 is ml_dtypes'."""
-    if name != "bfloat16":
-        return np.dtype(name)
-    if find_spec("ml_dtypes") is None:
-        raise BackendError("bfloat16 needs ml_dtypes; pip install ml_dtypes")
-    return np.dtype(importlib.import_module("ml_dtypes").bfloat16)
-
-
-@functools.cache
-def name_of(dtype: np.dtype[Any]) -> str:
-    """Its name, which NumPy takes microseconds to find."""
-    return dtype.name
-
-
 # --- Numba ------------------------------------------------------------------------------------------------------------
-
-
-def numba_cuda() -> Any:
-    return importlib.import_module("numba.cuda")
 
 
 def put(array: np.ndarray) -> Any:
     """A copy on the GPU, as Numba's array."""
-    return numba_cuda().to_device(np.ascontiguousarray(array, array.dtype.newbyteorder("=")))
+    return cuda.to_device(np.ascontiguousarray(array, array.dtype.newbyteorder("=")))
 
 
 def _interface_view(array: Any) -> View:
@@ -173,12 +154,12 @@ def _jax_view(array: Any) -> View:
 
 def _jax_empty(shape: tuple[int, ...], dtype: np.dtype[Any], array: Any, device: int | None) -> Any:
     """Numba's array; bfloat16 as its bits."""
-    with numba_cuda().gpus[device]:
-        return numba_cuda().device_array(shape, np.uint16 if dtype.name == "bfloat16" else dtype)
+    with cuda.gpus[device]:
+        return cuda.device_array(shape, np.uint16 if dtype.name == "bfloat16" else dtype)
 
 
 def _jax_put(host: np.ndarray, model: View) -> Any:
-    with numba_cuda().gpus[model.device]:
+    with cuda.gpus[model.device]:
         return put(host)
 
 
@@ -188,8 +169,8 @@ def _jax_finished(view: View) -> Any:
     jax = importlib.import_module("jax")
     if not math.prod(view.shape):
         return jax.numpy.zeros(view.shape, view.dtype)
-    with numba_cuda().gpus[view.device]:
-        numba_cuda().default_stream().synchronize()
+    with cuda.gpus[view.device]:
+        cuda.default_stream().synchronize()
     found = jax.dlpack.from_dlpack(StridedMemoryView.from_any_interface(view.array, stream_ptr=-1))
     return found.view(jax.numpy.bfloat16) if view.dtype.name == "bfloat16" else found
 
@@ -198,9 +179,9 @@ def _jax_finished(view: View) -> Any:
 LIBRARIES = {
     "numba": Library(
         _interface_view,
-        lambda shape, dtype, array, device: numba_cuda().device_array(shape, dtype, stream=array.stream),
+        lambda shape, dtype, array, device: cuda.device_array(shape, dtype, stream=array.stream),
         _numba_stream,
-        lambda host, model: numba_cuda().to_device(host, stream=model.array.stream),
+        lambda host, model: cuda.to_device(host, stream=model.array.stream),
     ),
     "cupy": Library(_cupy_view, _cupy_empty, _cupy_stream, _cupy_put, quick=_CUPY),
     "torch": Library(_torch_view, _torch_empty, _torch_stream, _torch_put, quick=_TORCH),

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from fastact._core.arrays import halved
+from fastact._core.devices import DeviceArray
 from fastact.errors import BackendError
 
 __all__ = ["View", "check_out", "check_writeable", "collapse", "merge"]
 
 
-class View:
+class View(DeviceArray):
     """A device array: where its items are, with strides in items; `stream` is the one that wrote it, if known."""
 
     def __init__(
@@ -62,7 +63,7 @@ class View:
             return self
         return self.with_places(tuple(self.shape[i] for i in order), tuple(self.strides[i] for i in order))
 
-    def shaped(self, shape: tuple[int, ...]) -> View:
+    def reshape(self, shape: tuple[int, ...]) -> View:
         """With other axes of size 1."""
         if shape == self.shape:
             return self

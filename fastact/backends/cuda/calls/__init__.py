@@ -1,1 +1,5 @@
-"""The calls: arguments checked, arrays brought to what kernels take, kernels launched."""
+"""The calls: they check arguments, bring arrays into the form that kernels take, and launch kernels."""
+
+from fastact.backends.cuda.calls import elementwise, host, losses, softmax
+
+__all__ = ["elementwise", "host", "losses", "softmax"]

@@ -12,7 +12,8 @@ import numpy as np
 from numba import njit
 
 from fastact.backends.cuda.calls.host import from_host, loop_dtype
-from fastact.backends.cuda.compiling import Template, register
+from fastact.backends.cuda.compiling import Template, code_library
+from fastact.backends.cuda.dtypes import computes_in, dtype_of
 from fastact.backends.cuda.kernels.elementwise import (
     HALVES_PER_THREAD,
     PER_THREAD,
@@ -22,15 +23,14 @@ from fastact.backends.cuda.kernels.elementwise import (
     half_kernel,
     strided_kernel,
 )
-from fastact.backends.cuda.kernels.memory import computes_in
 from fastact.backends.cuda.launching import Call, Repetition, call_on
 from fastact.backends.cuda.libraries import common_library, quick_of, view_of, views_of
 from fastact.backends.cuda.views import View, check_out, check_writeable, collapse
 from fastact.errors import BackendError
 
 __all__ = [
-    "addresses", "backward_of_halves", "contiguous", "copy_to", "elementwise", "items_of", "of_halves", "placed", "run",
-    "same",
+    "addresses", "backward_of_halves", "contiguous", "copy_to", "elementwise", "items_of", "of_halves", "placed", "ptx",
+    "run", "same",
 ]  # fmt: skip
 
 #: How many kinds of calls are remembered.
@@ -39,7 +39,6 @@ MOST_KNOWN = 4096
 
 def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     """Apply an operation to device arrays of one library, or to host arrays, which are copied to the GPU and back."""
-    register()
     signature = _signature(operation, operands, keywords)
     known = _known.get(signature)
     if known is not None and known.repetition.possible():
@@ -85,7 +84,6 @@ def backward_of_halves(operation: Any, grad_output: Any, x: Any, axis: int, out:
         raise ValueError(f"grad_output has shape {grad.shape}, glu(x) {halves[0].shape}; they must be equal")
     if not target:
         dtype = loop_dtype(*operation.loop_for((grad, *halves)), (grad.dtype, whole.dtype, whole.dtype))
-        register()
         with call_on(library, views) as call:
             target = [call.new(whole.shape, dtype)]
     elif target[0].shape != whole.shape:
@@ -299,3 +297,15 @@ def contiguous(call: Call, view: View, dtype: np.dtype[Any]) -> View:
     copied = call.new(view.shape, dtype)
     copy_to(call, view, copied)
     return copied
+
+
+# --- the code of calls ------------------------------------------------------------------------------------------------
+
+
+def ptx(operation: Any, dtype: Any, compute_capability: tuple[int, int]) -> str:
+    """The PTX of an operation's kernel for contiguous arrays and scalar parameters."""
+    dtype = dtype_of(dtype) if isinstance(dtype, str) else np.dtype(dtype)
+    items = (dtype,) * operation.inputs + (None,) * len(operation.parameters)
+    template = half_kernel if dtype.itemsize == 2 else contiguous_kernel
+    library = code_library(template, operation.scalar, items, operation.outputs, dtype, capability=compute_capability)
+    return str(library.get_asm_str(cc=compute_capability))

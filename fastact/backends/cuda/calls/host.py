@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from numba import cuda
 
 from fastact._core.arrays import overlaps
 from fastact._native import pool
-from fastact.backends.cuda.libraries import is_number, numba_cuda, put
+from fastact.backends.cuda.libraries import is_number, put
 
 __all__ = ["CHUNK", "from_host", "in_chunks", "loop_dtype"]
 
@@ -102,7 +103,6 @@ class _Slot:
     """The stream and the memory, on both sides, of one chunk."""
 
     def __init__(self, size: int, inputs: tuple[np.dtype[Any], ...], outputs: tuple[np.dtype[Any], ...]) -> None:
-        cuda = numba_cuda()
         self.stream = cuda.stream()
         self.staged = [cuda.pinned_array(size, dtype) for dtype in (*inputs, *outputs)]
         self.arrays = [cuda.device_array(size, dtype, stream=self.stream) for dtype in (*inputs, *outputs)]
@@ -132,7 +132,7 @@ def in_chunks(
     row = max(math.prod(each.shape[1:]) for each in (*arrays, *targets))
     length = max(1, CHUNK // max(1, row * max(each.itemsize for each in (*arrays, *targets))))
     key = length * row, tuple(each.dtype.newbyteorder("=") for each in arrays), (dtype,) * len(targets)
-    device = numba_cuda().get_current_device().id
+    device = cuda.get_current_device().id
     slots = _idle.pop((device, key), None) or [_Slot(*key) for _ in range(SLOTS)]
 
     def finish(slot: _Slot) -> None:

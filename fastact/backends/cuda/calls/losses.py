@@ -15,10 +15,9 @@ from numpy.lib.array_utils import normalize_axis_index
 from fastact._core.arrays import DOUBLE, PYTHON_NUMBERS, float_dtype, loss_dtype, wide_dtype
 from fastact._core.devices import on_gpu
 from fastact.backends.cuda.calls.elementwise import addresses, contiguous, copy_to, elementwise, items_of, placed, same
-from fastact.backends.cuda.compiling import register
-from fastact.backends.cuda.kernels.groups import Options, layout_of
+from fastact.backends.cuda.kernels.groups import RowTraits, layout_of
 from fastact.backends.cuda.kernels.losses import (
-    Targets,
+    TargetTraits,
     count_kernel,
     loss_kernel,
     nll_kernel,
@@ -46,7 +45,6 @@ def cross_entropy(
     out: Any,
 ) -> tuple[Any, Any]:  # fmt: skip
     """The loss and, if wanted, its gradient."""
-    register()
     if not (on_gpu(logits) or on_gpu(targets)):
         moved = put(np.asarray(logits)), put(np.asarray(targets))
         value, grad = cross_entropy(*moved, axis, weight, ignore, smoothing, reduction, gradient, None)
@@ -57,7 +55,7 @@ def cross_entropy(
     views = views_of([logits, targets, *([] if out is None else [out])])
     library = common_library("cross_entropy", views)
     x, y = views[:2]
-    dtype, axis, n, shape = _rows("cross_entropy", x, axis)
+    dtype, axis, n, shape = _classes("cross_entropy", x, axis)
     dense = y.dtype.kind not in "biu"
     _refuse_uint64(y)
     if y.shape != (x.shape if dense else shape):
@@ -82,9 +80,9 @@ def cross_entropy(
             copy_to(call, _share(reduction, rows), scale)
         if rows:
             layout = layout_of(n, inner, wide.itemsize)
-            kind = Targets(gradient, weights is not None, smoothing > 0, y.dtype.name if dense else "")
+            kind = TargetTraits(gradient, weights is not None, smoothing > 0, y.dtype.name if dense else "")
             call.launch(
-                loss_kernel, (layout, Options(dtype.name, dtype.name), kind),
+                loss_kernel, (layout, RowTraits(dtype.name, dtype.name), kind),
                 [x, y, values, scale, grad, *_some(weights)], -(-rows // layout.rows), layout.block,
                 [
                     x.pointer, grad.pointer, values.pointer, rows, n, inner, y.pointer, ignore,
@@ -99,14 +97,13 @@ def cross_entropy(
 
 def nll_loss(log_probabilities: Any, targets: Any, axis: int, weight: Any, ignore: int, reduction: str) -> Any:
     """The loss."""
-    register()
     if not (on_gpu(log_probabilities) or on_gpu(targets)):
         moved = put(np.asarray(log_probabilities)), put(np.asarray(targets))
         return nll_loss(*moved, axis, weight, ignore, reduction).copy_to_host()[()]
     views = views_of([log_probabilities, targets])
     library = common_library("nll_loss", views)
     x, y = views
-    dtype, axis, n, shape = _rows("nll_loss", x, axis)
+    dtype, axis, n, shape = _classes("nll_loss", x, axis)
     if y.dtype.kind not in "biu":
         raise TypeError(f"targets has dtype {y.dtype}; classes are integers")
     _refuse_uint64(y)
@@ -137,7 +134,6 @@ def elementwise_loss(
 
     A value is not stored unless it is asked for: each block adds those of its elements.
     """
-    register()
     views = views_of([x, target, *parameters, *([] if out is None else [out])])
     library = common_library(operation.name, views)
     given, goal = views[: 2 + len(parameters)], None if out is None else views[-1]
@@ -186,7 +182,7 @@ def _pointers(view: View | None) -> list[int]:
     return [each.pointer for each in _some(view)]
 
 
-def _rows(name: str, x: View, axis: int) -> tuple[np.dtype[Any], int, int, tuple[int, ...]]:
+def _classes(name: str, x: View, axis: int) -> tuple[np.dtype[Any], int, int, tuple[int, ...]]:
     """The dtype of the result, the axis counted from 0, how many classes there are, and the shape of the losses."""
     axis = normalize_axis_index(axis, len(x.shape))
     if x.shape[axis] == 0:

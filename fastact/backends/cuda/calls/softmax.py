@@ -9,147 +9,88 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from fastact._core.arrays import (
-    PYTHON_NUMBERS,
-    Options,
-    as_dtype,
-    as_lengths,
-    as_mask,
-    as_temperature,
-    check_lengths,
-    check_mask,
-    check_temperature,
-    float_dtype,
-    normalize_axes,
-    reduced,
-    wide_dtype,
-)
+from fastact._core.arguments import Options, SoftmaxArguments
+from fastact._core.arrays import float_dtype, reduced, wide_dtype
 from fastact.backends.cuda.calls.elementwise import contiguous, copy_to, run
 from fastact.backends.cuda.calls.host import CHUNK, in_chunks
-from fastact.backends.cuda.compiling import Template, register
-from fastact.backends.cuda.kernels import softmax as softmax_kernels
-from fastact.backends.cuda.kernels import sparse
-from fastact.backends.cuda.kernels.groups import Options as RowOptions
-from fastact.backends.cuda.kernels.groups import layout_of, parts_of
+from fastact.backends.cuda.compiling import Template
+from fastact.backends.cuda.dtypes import name_of
+from fastact.backends.cuda.kernels.groups import RowTraits, layout_of, parts_of
+from fastact.backends.cuda.kernels.softmax import parts_kernel, row_kernel
+from fastact.backends.cuda.kernels.sparse import STEPS, sparse_kernel
 from fastact.backends.cuda.launching import Call, call_on
-from fastact.backends.cuda.libraries import LIBRARIES, Library, common_library, name_of, put, view_of, views_of
-from fastact.backends.cuda.views import View, check_out, merge
+from fastact.backends.cuda.libraries import LIBRARIES, Library, common_library, put, view_of
+from fastact.backends.cuda.views import View, merge
 from fastact.errors import BackendError
 
-__all__ = ["softmax", "softmax_on_device"]
+__all__ = ["over_axes"]
 
 
-def softmax(kind: str, arrays: tuple[Any, ...], axes: tuple[int, ...], out: Any, options: Any = None) -> Any:
-    """Forward for host arrays (x,), backward for two, checked before; they are copied to the GPU and back.
+def over_axes(record: SoftmaxArguments) -> Any:
+    """The result, for arrays of the device or of the host."""
+    if not isinstance(record.arrays[-1], View):
+        return record.finished(_of_hosts(record))
+    options = record.options or Options(record.dtype)
+    beside = [each for each in (options.where, options.lengths, options.temperature) if isinstance(each, View)]
+    given = [each[()] if isinstance(each, np.ndarray) and each.size == 1 else each for each in record.arrays]
+    target = [] if record.target is None else [record.target]
+    library = common_library(record.name, [*given, *beside, *target])
+    x = record.arrays[-1]
+    views = [each if isinstance(each, View) else _filled(library, each, x) for each in record.arrays]
+    counts, temperature, divisor, divisors = options.lengths, options.temperature, float(options.sign), None
+    if isinstance(counts, np.ndarray):
+        counts = view_of(library.put(counts, x))
+    if isinstance(temperature, np.ndarray):
+        divisors = view_of(library.put(temperature, x))
+    elif isinstance(temperature, View):
+        divisors = temperature
+    else:
+        divisor *= temperature
+    result = _over_axes(
+        record.operation, library, views, record.target, record.axes, record.dtype, options.where, counts,
+        options.causal, divisor, divisors, record.shape,
+    )  # fmt: skip
+    return library.finished(result) if record.out is None else record.out
+
+
+def _of_hosts(record: SoftmaxArguments) -> Any:
+    """The result for host arrays, which are copied to the GPU and back.
 
     Large ones in chunks along the first axis, unless rows lie along it or have masks, lengths or temperatures.
     """
-    register()
-    x, options = arrays[-1], options or Options(arrays[-1].dtype)
-    if "bfloat16" in (x.dtype.name, options.dtype.name):
-        raise BackendError(f"{kind}: backend 'cuda' takes bfloat16 of PyTorch's tensors, not of host arrays")
+    arrays, axes, dtype, x = record.arrays, record.axes, record.dtype, record.arrays[-1]
+    options = record.options or Options(dtype)
+    if "bfloat16" in (x.dtype.name, dtype.name):
+        raise BackendError(f"{record.name}: backend 'cuda' takes bfloat16 of PyTorch's tensors, not of host arrays")
     tempered = isinstance(options.temperature, np.ndarray)
-    divisor, temperatures = (1.0, options.temperature) if tempered else (options.temperature, None)
-    beside = options.where, options.lengths, temperatures
+    divisor = options.sign * (1.0 if tempered else options.temperature)
+    beside = options.where, options.lengths, options.temperature if tempered else None
     mask, counts, divisors = (None if each is None else view_of(put(each)) for each in beside)
 
     def compute(operands: list[Any], results: list[Any]) -> View:
         """With results to new arrays, or to the one given."""
         views, target = [view_of(each) for each in operands], view_of(results[0]) if results else None
-        rest = options.dtype, mask, counts, options.causal, divisor, divisors
-        return _over_axes(kind, LIBRARIES["numba"], views, target, axes, *rest)
+        limits = mask, counts, options.causal, divisor, divisors
+        return _over_axes(record.operation, LIBRARIES["numba"], views, target, axes, dtype, *limits)
 
     apart = x.ndim > 1 + options.causal and 0 not in axes and beside == (None, None, None)
     if apart and x.nbytes > CHUNK:
-        shape = reduced(x.shape, axes) if kind == "logsumexp" and len(arrays) == 1 else x.shape
-        result = np.empty(shape, options.dtype) if out is None else out
-        in_chunks(compute, list(arrays), [result], options.dtype)
+        shape = reduced(x.shape, axes) if record.operation == "logsumexp" and len(arrays) == 1 else x.shape
+        result = np.empty(shape, dtype) if record.target is None else record.target
+        in_chunks(compute, list(arrays), [result], dtype)
         return result
     result = compute([put(each) for each in arrays], []).array.copy_to_host()
-    if out is None:
-        return result
-    out[...] = result
-    return out
+    if record.target is not None:
+        record.target[...] = result
+    return result
 
 
-def softmax_on_device(
-    function: Any, operands: tuple[Any, ...], axis: Any, where: Any, lengths: Any, temperature: Any, out: Any,
-    dtype: Any, keepdims: bool,
-) -> Any:  # fmt: skip
-    """A call of the softmax family whose x is on the GPU, with the arguments as its users write them."""
-    register()
-    kind, name = function.kind, function.name
-    given = views_of([*operands, *([] if out is None else [out])])
-    where, lengths, temperature = views_of([where, lengths, temperature])
-    beside = [each for each in (where, lengths, temperature) if isinstance(each, View)]
-    library = common_library(name, [*given, *beside])
-    x, target = given[len(operands) - 1], None if out is None else given[-1]
-    views = [each if isinstance(each, View) else _filled(name, library, each, x) for each in given[: len(operands)]]
-    whole = x.shape or (1,)
-    axes = normalize_axes(axis, len(whole))
-    natural = np.result_type(*(float_dtype(name, view.dtype) for view in views))
-    result_dtype = natural if dtype is None else as_dtype(dtype)
-    kept = reduced(x.shape, axes)
-    rest = tuple(size for i, size in enumerate(x.shape) if i not in axes)
-    if len(views) == 2 and views[0].shape not in ((x.shape,) if kind != "logsumexp" else (rest, kept)):
-        raise ValueError(f"grad_output has shape {views[0].shape}; {name} of this has {x.shape}")
-    shape = x.shape if kind != "logsumexp" or len(views) == 2 else kept if keepdims else rest
-    if target is not None:
-        check_out(target, shape, result_dtype)
-    mask, causal = _mask_view(name, where, whole, axes)
-    counts = _counts_view(library, lengths, whole, axes, x)
-    divisor, divisors = _divisors(library, temperature, whole, x)
-    operand_views = [view.shaped(whole if view.shape == x.shape else reduced(whole, axes)) for view in views]
-    result = _over_axes(
-        kind, library, operand_views, target, axes, result_dtype, mask, counts, causal, function.sign * divisor,
-        divisors, shape,
-    )  # fmt: skip
-    return library.finished(result) if out is None else out
-
-
-def _filled(name: str, library: Library, number: Any, x: View) -> View:
-    """A gradient that is a number, as an array beside x; a Python number has x's dtype."""
-    dtype = float_dtype(name, x.dtype if type(number) in PYTHON_NUMBERS else number.dtype)
+def _filled(library: Library, number: Any, x: View) -> View:
+    """A gradient that is a number, as an array beside x."""
     with call_on(library, [x]) as call:
-        array = call.new((), dtype)
-        copy_to(call, number, array)
-    return array
-
-
-def _mask_view(name: str, where: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[View | None, bool]:
-    if where is None or isinstance(where, str):
-        return None, False if where is None else as_mask(where, shape, axes)[1]
-    if not isinstance(where, View):
-        raise TypeError(f"{name}: where is a {type(where).__name__} in host memory, and x on the GPU; move it there")
-    check_mask(where.dtype, where.shape, shape)
-    return where, False
-
-
-def _counts_view(
-    library: Library, lengths: Any, shape: tuple[int, ...], axes: tuple[int, ...], model: View
-) -> View | None:
-    """lengths of len(shape) dimensions; of host memory checked, on the GPU taken for 0 or n beyond these."""
-    if lengths is None:
-        return None
-    if not isinstance(lengths, View):
-        return view_of(library.put(as_lengths(lengths, shape, axes), model))
-    check_lengths(lengths.dtype, lengths.shape, shape, axes)
-    new = len(shape) - 1 - len(lengths.shape)
-    sizes, strides = [*lengths.shape, *[1] * new], [*lengths.strides, *[0] * new]
-    sizes.insert(axes[0], 1)
-    strides.insert(axes[0], 0)
-    return lengths.with_places(tuple(sizes), tuple(strides))
-
-
-def _divisors(
-    library: Library, temperature: Any, shape: tuple[int, ...], model: View
-) -> tuple[float, View | None]:  # fmt: skip
-    """The temperature as a number, and those that are an array; on the GPU they are taken for positive."""
-    if isinstance(temperature, View):
-        check_temperature(temperature.shape, shape)
-        return 1.0, temperature
-    found = as_temperature(temperature, shape)
-    return (1.0, view_of(library.put(found, model))) if isinstance(found, np.ndarray) else (found, None)
+        array = call.new((), number.dtype)
+        copy_to(call, number.item(), array)
+    return array.reshape(number.shape)
 
 
 @njit
@@ -188,21 +129,21 @@ def _over_axes(
             placed = shape if together else tuple(computed[axis] for axis in order)
             result = call.new(placed, wide if after else dtype)
         places = [order.index(axis) for axis in axes]
-        _rows(call, kind, ready, result, places, mask and mask.broadcast_view(x.shape).permuted(order),
+        _launch(call, kind, ready, result, places, mask and mask.broadcast_view(x.shape).permuted(order),
               counts and counts.broadcast_view(reduced(x.shape, axes)).permuted(order), causal, divisor)  # fmt: skip
         if result is target or (target is None and together and not after):
             return result
         back = [order.index(axis) for axis in range(len(order))]
-        turned = result.shaped(tuple(computed[axis] for axis in order)).permuted(back)
+        turned = result.reshape(tuple(computed[axis] for axis in order)).permuted(back)
         final = call.new(shape, dtype) if target is None else target
         if after:
-            run(call, _quotient, dtype, [turned, divisors], [final.shaped(computed)])
+            run(call, _quotient, dtype, [turned, divisors], [final.reshape(computed)])
         else:
-            copy_to(call, turned, final.shaped(computed))
+            copy_to(call, turned, final.reshape(computed))
     return final
 
 
-def _rows(
+def _launch(
     call: Call, kind: str, views: Sequence[View], result: View, axes: Sequence[int], mask: View | None,
     counts: View | None, causal: bool, divisor: float,
 ) -> None:  # fmt: skip
@@ -226,27 +167,27 @@ def _rows(
         kept, steps = merge(shape[:first] + shape[last:], counts.strides[:first] + counts.strides[last:])
         count_arguments = [counts.pointer, *kept, *steps]
     wide = wide_dtype(views[-1].dtype, result.dtype)
-    options = RowOptions(
+    traits = RowTraits(
         name_of(views[-1].dtype), name_of(result.dtype), (len(mask_arguments) - 2) // 2 if mask_arguments else 0,
         (len(count_arguments) - 1) // 2 if count_arguments else 0, causal, divisor != 1,
     )  # fmt: skip
-    template: Template = softmax_kernels.row_kernel
+    template: Template = row_kernel
     layout = layout_of(n, inner, wide.itemsize)
     parts = parts_of(layout, rows, n, wide.itemsize)
-    if (kind, len(views)) in sparse.KINDS:
-        template, parts = sparse.row_kernel, None
+    if (kind, len(views)) in STEPS:
+        template, parts = sparse_kernel, None
     queries = shape[first - 1] if causal else 1
     pointers = [view.pointer for view in views]
     rest = [rows, n, inner, wide.type(divisor), *mask_arguments, *count_arguments, queries]
     used = [*views, result, *([] if mask is None else [mask]), *([] if counts is None else [counts])]
 
-    parameters, grid = (kind, len(views), layout, options), -(-rows // layout.rows)
+    parameters, grid = (kind, len(views), layout, traits), -(-rows // layout.rows)
     middle = [result.pointer]
     if parts is not None:
         groups = -(-grid // parts.together)
         grid = 2 * groups * parts.together * parts.parts
         sums, counters = call.new((4 * rows * parts.parts,), wide), call.new((1 + groups,), np.dtype(np.int32))
         copy_to(call, 0, counters)
-        template, used = softmax_kernels.parts_kernel, [*used, sums, counters]
+        template, used = parts_kernel, [*used, sums, counters]
         middle = [sums.pointer, counters.pointer, result.pointer, *parts]
     call.launch(template, parameters, used, grid, layout.block, [*pointers, *middle, *rest])

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numba import cuda
 
-from fastact.backends.cuda.kernels.memory import Kernel, access, codec, computes_in, load_eight, offset_of, store_eight
+from fastact.backends.cuda.dtypes import computes_in
+from fastact.backends.cuda.kernels import DeviceFunction, Kernel, device_function
+from fastact.backends.cuda.kernels.intrinsics import load_eight, store_eight
+from fastact.backends.cuda.kernels.memory import access, codec, offset_of
 
 __all__ = ["Items", "contiguous_kernel", "gathering", "half_kernel", "operand_types", "strided_kernel"]
-
-#: The module numba.cuda, once compiling.py has imported it.
-cuda: Any = None
 
 #: Threads of an elementwise block, and elements of each: four loads in flight per thread reach the copy bandwidth.
 THREADS = 256
@@ -24,22 +24,22 @@ HALVES_PER_THREAD = 8
 Items = tuple[np.dtype[Any] | None, ...]
 
 
-def gathering(items: Items, axes: int, dtype: np.dtype[Any]) -> Callable[..., Any]:
+def gathering(items: Items, axes: int, dtype: np.dtype[Any]) -> DeviceFunction:
     """A device function: element i of each operand, an array's item or a number, as the loop computes, in a tuple."""
     if not items:
-        return cuda.jit(device=True)(lambda operands, i, shape, strides: ())
+        return device_function(lambda operands, i, shape, strides: ())
     before, last, number = gathering(items[:-1], axes, dtype), len(items) - 1, computes_in(dtype)
     item = items[-1]
     if item is None:
 
-        @cuda.jit(device=True)
+        @device_function
         def gather(operands, i, shape, strides):  # type: ignore[no-untyped-def]
             return before(operands, i, shape, strides) + (operands[last],)  # noqa: RUF005 (Numba takes no starred tuples)
     else:
         load, _ = access(item.name, number)
         offset = offset_of(axes)
 
-        @cuda.jit(device=True)
+        @device_function
         def gather(operands, i, shape, strides):  # type: ignore[no-untyped-def]
             value = load(operands[last], offset(i, shape, strides[last]))
             return before(operands, i, shape, strides) + (value,)  # noqa: RUF005
@@ -47,15 +47,15 @@ def gathering(items: Items, axes: int, dtype: np.dtype[Any]) -> Callable[..., An
     return gather
 
 
-def _scatter(outputs: int, axes: int, dtype: np.dtype[Any]) -> Callable[..., Any]:
+def _scatter(outputs: int, axes: int, dtype: np.dtype[Any]) -> DeviceFunction:
     """A device function: element i of each of `outputs` arrays is that of a tuple."""
     if outputs == 0:
-        return cuda.jit(device=True)(lambda arrays, i, shape, strides, values: None)
+        return device_function(lambda arrays, i, shape, strides, values: None)
     before, last = _scatter(outputs - 1, axes, dtype), outputs - 1
     _, store = access(dtype.name, computes_in(dtype))
     offset = offset_of(axes)
 
-    @cuda.jit(device=True)
+    @device_function
     def scatter(arrays, i, shape, strides, values):  # type: ignore[no-untyped-def]
         before(arrays, i, shape, strides, values)
         store(arrays[last], offset(i, shape, strides[last]), values[last])
@@ -63,11 +63,11 @@ def _scatter(outputs: int, axes: int, dtype: np.dtype[Any]) -> Callable[..., Any
     return scatter
 
 
-def _results(formula: Callable[..., Any], outputs: int) -> Callable[..., Any]:
+def _results(formula: DeviceFunction, outputs: int) -> DeviceFunction:
     """A device function: the formula's results, in a tuple also if there is but one."""
     if outputs > 1:
-        return cuda.jit(device=True)(lambda operands: formula(*operands))
-    return cuda.jit(device=True)(lambda operands: (formula(*operands),))
+        return device_function(lambda operands: formula(*operands))
+    return device_function(lambda operands: (formula(*operands),))
 
 
 def operand_types(items: Items, dtype: np.dtype[Any]) -> tuple[Any, ...]:
@@ -75,7 +75,7 @@ def operand_types(items: Items, dtype: np.dtype[Any]) -> tuple[Any, ...]:
     return tuple(computes_in(dtype) if each is None else each for each in items)
 
 
-def contiguous_kernel(formula: Callable[..., Any], items: Items, outputs: int, dtype: np.dtype[Any]) -> Kernel:
+def contiguous_kernel(formula: DeviceFunction, items: Items, outputs: int, dtype: np.dtype[Any]) -> Kernel:
     """kernel(operands, arrays, n): the results of element i of each operand are element i of the output arrays."""
     gather, unit = gathering(items, 1, dtype), ((1,),) * len(items)
     scatter, output_unit, results = _scatter(outputs, 1, dtype), ((1,),) * outputs, _results(formula, outputs)
@@ -99,7 +99,7 @@ def contiguous_kernel(formula: Callable[..., Any], items: Items, outputs: int, d
     return Kernel(kernel, (operand_types(items, dtype), (dtype,) * outputs, np.int64), THREADS)
 
 
-def strided_kernel(formula: Callable[..., Any], items: Items, outputs: int, dtype: np.dtype[Any], axes: int) -> Kernel:
+def strided_kernel(formula: DeviceFunction, items: Items, outputs: int, dtype: np.dtype[Any], axes: int) -> Kernel:
     """kernel(operands, strides, arrays, array_strides, shape, n): the same for any strides, 0 and negative too."""
     gather, scatter, results = gathering(items, axes, dtype), _scatter(outputs, axes, dtype), _results(formula, outputs)
 
@@ -120,37 +120,37 @@ def strided_kernel(formula: Callable[..., Any], items: Items, outputs: int, dtyp
 # --- half types: eight numbers with each access, so that as many bytes are on their way as of float32 -----------------
 
 
-def _gather_eights(items: Items) -> Callable[..., Any]:
+def _gather_eights(items: Items) -> DeviceFunction:
     """A device function: items i to i + 7 of each array operand as a tuple, and numbers, in a tuple."""
     if not items:
-        return cuda.jit(device=True)(lambda operands, i: ())
+        return device_function(lambda operands, i: ())
     before, last, is_number = _gather_eights(items[:-1]), len(items) - 1, items[-1] is None
     if is_number:
-        return cuda.jit(device=True)(lambda operands, i: before(operands, i) + (operands[last],))  # noqa: RUF005
-    return cuda.jit(device=True)(lambda operands, i: before(operands, i) + (load_eight(operands[last], i),))  # noqa: RUF005
+        return device_function(lambda operands, i: before(operands, i) + (operands[last],))  # noqa: RUF005
+    return device_function(lambda operands, i: before(operands, i) + (load_eight(operands[last], i),))  # noqa: RUF005
 
 
-def _one_of_eight(items: Items, k: int, dtype: np.dtype[Any]) -> Callable[..., Any]:
+def _one_of_eight(items: Items, k: int, dtype: np.dtype[Any]) -> DeviceFunction:
     """A device function: what the formula takes for number k of eight."""
     if not items:
-        return cuda.jit(device=True)(lambda eights: ())
+        return device_function(lambda eights: ())
     before, last, item = _one_of_eight(items[:-1], k, dtype), len(items) - 1, items[-1]
     if item is None:
-        return cuda.jit(device=True)(lambda eights: before(eights) + (eights[last],))  # noqa: RUF005
+        return device_function(lambda eights: before(eights) + (eights[last],))  # noqa: RUF005
     decode, _ = codec(item.name, computes_in(dtype))
-    return cuda.jit(device=True)(lambda eights: before(eights) + (decode(eights[last][k]),))  # noqa: RUF005
+    return device_function(lambda eights: before(eights) + (decode(eights[last][k]),))  # noqa: RUF005
 
 
-def _results_of(formula: Callable[..., Any], items: Items, outputs: int, n: int, dtype: np.dtype[Any]) -> Any:
+def _results_of(formula: DeviceFunction, items: Items, outputs: int, n: int, dtype: np.dtype[Any]) -> Any:
     """A device function: the results for the first n of eight numbers, in a tuple of tuples of items as stored."""
     if n == 0:
-        return cuda.jit(device=True)(lambda eights: ())
+        return device_function(lambda eights: ())
     before, results = _results_of(formula, items, outputs, n - 1, dtype), _results(formula, outputs)
     one, (_, encode) = _one_of_eight(items, n - 1, dtype), codec(dtype.name, computes_in(dtype))
     if outputs == 1:
-        return cuda.jit(device=True)(lambda eights: before(eights) + ((encode(results(one(eights))[0]),),))  # noqa: RUF005
+        return device_function(lambda eights: before(eights) + ((encode(results(one(eights))[0]),),))  # noqa: RUF005
 
-    @cuda.jit(device=True)
+    @device_function
     def both(eights):  # type: ignore[no-untyped-def]
         a, b = results(one(eights))
         return before(eights) + ((encode(a), encode(b)),)  # noqa: RUF005
@@ -158,13 +158,13 @@ def _results_of(formula: Callable[..., Any], items: Items, outputs: int, n: int,
     return both
 
 
-def _scatter_eights(outputs: int) -> Callable[..., Any]:
+def _scatter_eights(outputs: int) -> DeviceFunction:
     """A device function: eight tuples of results to the items i to i + 7 of the output arrays."""
     if outputs == 0:
-        return cuda.jit(device=True)(lambda arrays, i, r: None)
+        return device_function(lambda arrays, i, r: None)
     before, o = _scatter_eights(outputs - 1), outputs - 1
 
-    @cuda.jit(device=True)
+    @device_function
     def scatter(arrays, i, r):  # type: ignore[no-untyped-def]
         before(arrays, i, r)
         store_eight(arrays[o], i, (r[0][o], r[1][o], r[2][o], r[3][o], r[4][o], r[5][o], r[6][o], r[7][o]))
@@ -172,7 +172,7 @@ def _scatter_eights(outputs: int) -> Callable[..., Any]:
     return scatter
 
 
-def half_kernel(formula: Callable[..., Any], items: Items, outputs: int, dtype: np.dtype[Any]) -> Kernel:
+def half_kernel(formula: DeviceFunction, items: Items, outputs: int, dtype: np.dtype[Any]) -> Kernel:
     """`contiguous_kernel` where all arrays hold half types and begin at multiples of 16 bytes."""
     gather, unit = gathering(items, 1, dtype), ((1,),) * len(items)
     scatter, output_unit, results = _scatter(outputs, 1, dtype), ((1,),) * outputs, _results(formula, outputs)

@@ -12,22 +12,21 @@ A row is the n numbers that are reduced, `inner` apart in memory; row q of outer
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import cuda
 
 from fastact._core.arrays import wide_dtype
+from fastact.backends.cuda.dtypes import dtype_of
+from fastact.backends.cuda.kernels import DeviceFunction, device_function
+from fastact.backends.cuda.kernels.intrinsics import exchange
 from fastact.backends.cuda.kernels.memory import offset_of
-from fastact.backends.cuda.libraries import dtype_of
 
 __all__ = [
-    "Layout", "Options", "Parts", "Reductions", "alone", "counting_types", "exchange", "larger_of", "layout_of",
-    "locating", "mask_tools", "parts_of", "reductions",
+    "Layout", "Parts", "Reductions", "RowTraits", "alone", "counting_types", "larger_of", "layout_of", "locating",
+    "mask_tools", "parts_of", "reductions",
 ]  # fmt: skip
-
-#: The module numba.cuda, once compiling.py has imported it.
-cuda: Any = None
 
 WARP = 32
 #: Bytes of a row that a thread takes at a time, at most.
@@ -73,7 +72,7 @@ class Parts(NamedTuple):
     together: int  # blocks for the same part of rows that are finished before others begin
 
 
-class Options(NamedTuple):
+class RowTraits(NamedTuple):
     """What a kernel is compiled for, beyond the operation."""
 
     stored: str  # dtype of x and of the gradient
@@ -129,53 +128,42 @@ def _power_of_two(n: int) -> int:
 # --- over the threads of a row ----------------------------------------------------------------------------------------
 
 
-def exchange(value: Any, step: int) -> Any:
-    """The value of the thread whose number in the warp differs by the bit `step`. This body is the simulator's."""
-    shared = cuda.shared.array(MOST_THREADS, np.float64)
-    me = cuda.threadIdx.x
-    shared[me] = value
-    cuda.syncthreads()
-    other = shared[me ^ step]
-    cuda.syncthreads()
-    return other
-
-
-def larger_of() -> Callable[..., Any]:
+def larger_of() -> DeviceFunction:
     """A device function: the larger of two numbers; of NaN and a number either, whatever takes the least time."""
-    return cuda.jit(device=True)(lambda a, b: max(a, b))
+    return device_function(lambda a, b: max(a, b))
 
 
 class Reductions(NamedTuple):
     """Device functions. All but the first give every thread of a row the result over all of them."""
 
-    add: Callable[..., Any]  # (total, low, value): total + low + value, what rounding took from it apart (two-sum)
-    maximum: Callable[..., Any]  # of numbers that are not NaN
-    total: Callable[..., Any]  # (total, low), added as pairs
-    sum: Callable[..., Any]  # of numbers whose sum is exact, or need not be
+    add: DeviceFunction  # (total, low, value): total + low + value, what rounding took from it apart (two-sum)
+    maximum: DeviceFunction  # of numbers that are not NaN
+    total: DeviceFunction  # (total, low), added as pairs
+    sum: DeviceFunction  # of numbers whose sum is exact, or need not be
 
 
 def reductions(layout: Layout, dtype: Any) -> Reductions:
     larger = larger_of()
 
-    @cuda.jit(device=True)
+    @device_function
     def add(total, low, value):  # type: ignore[no-untyped-def]
         high = total + value
         rounded = high - total
         return high, low + ((total - (high - rounded)) + (value - rounded))
 
-    add_pairs = cuda.jit(device=True)(lambda a, b: add(a[0], a[1] + b[1], b[0]))
+    add_pairs = device_function(lambda a, b: add(a[0], a[1] + b[1], b[0]))
     totals = _across(layout, dtype, 2, add_pairs)
-    largest = _across(layout, dtype, 1, cuda.jit(device=True)(lambda a, b: (larger(a[0], b[0]),)))
-    sums = _across(layout, dtype, 1, cuda.jit(device=True)(lambda a, b: (a[0] + b[0],)))
+    largest = _across(layout, dtype, 1, device_function(lambda a, b: (larger(a[0], b[0]),)))
+    sums = _across(layout, dtype, 1, device_function(lambda a, b: (a[0] + b[0],)))
     return Reductions(
         add,
-        cuda.jit(device=True)(lambda value: largest((value,))[0]),
-        cuda.jit(device=True)(lambda total, low: totals((total, low))),
-        cuda.jit(device=True)(lambda value: sums((value,))[0]),
+        device_function(lambda value: largest((value,))[0]),
+        device_function(lambda total, low: totals((total, low))),
+        device_function(lambda value: sums((value,))[0]),
     )
 
 
-def _across(layout: Layout, dtype: Any, size: int, combine: Callable[..., Any]) -> Callable[..., Any]:
+def _across(layout: Layout, dtype: Any, size: int, combine: DeviceFunction) -> DeviceFunction:
     """A device function: tuples of `size` numbers, combined over the threads of a row, in an order that is fixed."""
     threads, rows, warp = layout.threads, layout.rows, WARP
     get, put, exchanged = _tuples(dtype, size)
@@ -183,7 +171,7 @@ def _across(layout: Layout, dtype: Any, size: int, combine: Callable[..., Any]) 
 
     if layout.columns:
 
-        @cuda.jit(device=True)
+        @device_function
         def across_columns(values):  # type: ignore[no-untyped-def]
             if threads > 1:
                 shared = cuda.shared.array(places, dtype)
@@ -205,7 +193,7 @@ def _across(layout: Layout, dtype: Any, size: int, combine: Callable[..., Any]) 
 
     inside, warps = min(threads, warp), max(1, threads // warp)
 
-    @cuda.jit(device=True)
+    @device_function
     def across(values):  # type: ignore[no-untyped-def]
         step = inside // 2
         while step > 0:
@@ -228,9 +216,9 @@ def _across(layout: Layout, dtype: Any, size: int, combine: Callable[..., Any]) 
     return across
 
 
-def _tuples(dtype: Any, size: int) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
+def _tuples(dtype: Any, size: int) -> tuple[DeviceFunction, DeviceFunction, DeviceFunction]:
     """Device functions for tuples of one or two numbers: reading and writing in shared memory, and `exchange`."""
-    jit = cuda.jit(device=True)
+    jit = device_function
     if size == 1:
 
         @jit
@@ -250,74 +238,74 @@ def _tuples(dtype: Any, size: int) -> tuple[Callable[..., Any], Callable[..., An
 # --- which row --------------------------------------------------------------------------------------------------------
 
 
-def locating(layout: Layout) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def locating(layout: Layout) -> tuple[DeviceFunction, DeviceFunction]:
     """Device functions: the row of this thread, and its number among the row's threads; where row q begins."""
     threads, rows = layout.threads, layout.rows
     if layout.columns:
 
-        @cuda.jit(device=True)
+        @device_function
         def locate_column(block):  # type: ignore[no-untyped-def]
             me = cuda.threadIdx.x
             return block * rows + me % rows, me // rows
 
-        @cuda.jit(device=True)
+        @device_function
         def top_of(q, n, inner):  # type: ignore[no-untyped-def]
             outer = q // inner
             return outer * (n * inner) + (q - outer * inner)
 
         return locate_column, top_of
 
-    @cuda.jit(device=True)
+    @device_function
     def locate(block):  # type: ignore[no-untyped-def]
         me = cuda.threadIdx.x
         return block * rows + me // threads, me % threads
 
-    return locate, cuda.jit(device=True)(lambda q, n, inner: q * n)
+    return locate, device_function(lambda q, n, inner: q * n)
 
 
 # --- what of a row counts ---------------------------------------------------------------------------------------------
 
 
-def counting_types(options: Options) -> tuple[Any, Any]:
+def counting_types(traits: RowTraits) -> tuple[Any, Any]:
     """What the arguments mask and counts of kernels are, see `mask_tools`."""
 
     def of_rows(item: str, axes: int, *more: Any) -> tuple[Any, ...]:
         places = (np.int64,) * axes
         return (np.dtype(item), places, places, *more) if axes else ()
 
-    return of_rows("bool", options.mask, np.int64), of_rows("int64", options.counts)
+    return of_rows("bool", traits.mask, np.int64), of_rows("int64", traits.counts)
 
 
-def mask_tools(options: Options) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
+def mask_tools(traits: RowTraits) -> tuple[DeviceFunction, DeviceFunction, DeviceFunction]:
     """Device functions: where a row's mask begins; whether its number j counts; how many of its first numbers do.
 
     mask is (pointer, shape and strides of the rows, step along the row), counts (pointer, shape, strides); or empty.
     """
-    if options.mask:
-        mask_offset = offset_of(options.mask)
+    if traits.mask:
+        mask_offset = offset_of(traits.mask)
 
-        @cuda.jit(device=True)
+        @device_function
         def mask_place(mask, q):  # type: ignore[no-untyped-def]
             return mask_offset(q, mask[1], mask[2])
 
-        @cuda.jit(device=True)
+        @device_function
         def kept(mask, place, j):  # type: ignore[no-untyped-def]
             return mask[0][place + j * mask[3]] != 0
     else:
-        mask_place = cuda.jit(device=True)(lambda mask, q: 0)
-        kept = cuda.jit(device=True)(lambda mask, place, j: True)
+        mask_place = device_function(lambda mask, q: 0)
+        kept = device_function(lambda mask, place, j: True)
 
-    causal = options.causal
-    if options.counts:
-        count_offset = offset_of(options.counts)
+    causal = traits.causal
+    if traits.counts:
+        count_offset = offset_of(traits.counts)
 
-        @cuda.jit(device=True)
+        @device_function
         def given(counts, q, n):  # type: ignore[no-untyped-def]
             return min(n, max(np.int64(0), np.int64(counts[0][count_offset(q, counts[1], counts[2])])))
     else:
-        given = cuda.jit(device=True)(lambda counts, q, n: n)
+        given = device_function(lambda counts, q, n: n)
 
-    @cuda.jit(device=True)
+    @device_function
     def count_of(counts, q, n, queries):  # type: ignore[no-untyped-def]
         count = given(counts, q, n)
         if causal:

@@ -9,28 +9,27 @@ total_kernel   the sum of losses, or of sums
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import cuda
 
 from fastact._core.arrays import wide_dtype
 from fastact._scalar.primitives import where
+from fastact.backends.cuda.dtypes import computes_in, dtype_of
+from fastact.backends.cuda.kernels import DeviceFunction, Kernel, device_function
 from fastact.backends.cuda.kernels.elementwise import Items, gathering, operand_types
-from fastact.backends.cuda.kernels.groups import Layout, Options, alone, locating, reductions
-from fastact.backends.cuda.kernels.memory import Kernel, access, computes_in, log1p
-from fastact.backends.cuda.kernels.softmax import Function, difference_exp, summing
+from fastact.backends.cuda.kernels.groups import Layout, RowTraits, alone, locating, reductions
+from fastact.backends.cuda.kernels.intrinsics import log1p
+from fastact.backends.cuda.kernels.memory import access
+from fastact.backends.cuda.kernels.softmax import difference_exp, summing
 from fastact.backends.cuda.kernels.tiles import loading, mapped, storing
-from fastact.backends.cuda.libraries import dtype_of
 
-__all__ = ["Targets", "count_kernel", "loss_kernel", "nll_kernel", "sums_kernel", "total_kernel"]
-
-#: The module numba.cuda, once compiling.py has imported it.
-cuda: Any = None
+__all__ = ["TargetTraits", "count_kernel", "loss_kernel", "nll_kernel", "sums_kernel", "total_kernel"]
 
 
-class Targets(NamedTuple):
-    """What kernels are compiled for, beyond the layout and `Options`."""
+class TargetTraits(NamedTuple):
+    """What kernels are compiled for, beyond the layout and `RowTraits`."""
 
     gradient: bool = False
     weighted: bool = False  # whether classes have weights
@@ -38,40 +37,40 @@ class Targets(NamedTuple):
     probabilities: str = ""  # their dtype, or nothing where targets are classes
 
 
-def _weighing(weighted: bool, dtype: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+def _weighing(weighted: bool, dtype: Any) -> tuple[DeviceFunction, tuple[Any, ...]]:
     """A device function: the weight of class j. And what the argument `weights` of kernels is."""
     if weighted:
-        return cuda.jit(device=True)(lambda weights, j: dtype(weights[0][j])), (np.dtype(np.float64),)
-    return cuda.jit(device=True)(lambda weights, j: dtype(1)), ()
+        return device_function(lambda weights, j: dtype(weights[0][j])), (np.dtype(np.float64),)
+    return device_function(lambda weights, j: dtype(1)), ()
 
 
-def _targeting(targets: Targets, dtype: Any) -> tuple[Callable[..., Any], Callable[..., Any], Any]:
+def _targeting(targets: TargetTraits, dtype: Any) -> tuple[DeviceFunction, DeviceFunction, Any]:
     """Device functions: the class of row q, -1 where targets are probabilities; the share of class j, whose number is
     item i of the row, but for what belongs to the target alone. And what the argument `target` of kernels is."""
     weight_of, _ = _weighing(targets.weighted, dtype)
     if not targets.probabilities:
-        class_of = cuda.jit(device=True)(lambda target, q: target[q])
-        share_of = cuda.jit(device=True)(lambda target, i, j, hit, even, weights: even * weight_of(weights, j))
+        class_of = device_function(lambda target, q: target[q])
+        share_of = device_function(lambda target, i, j, hit, even, weights: even * weight_of(weights, j))
         return class_of, share_of, np.dtype(np.int64)
     load, _ = access(targets.probabilities, dtype)
-    class_of = cuda.jit(device=True)(lambda target, q: np.int64(-1))
-    share_of = cuda.jit(device=True)(
+    class_of = device_function(lambda target, q: np.int64(-1))
+    share_of = device_function(
         lambda target, i, j, hit, even, weights: weight_of(weights, j) * (hit * load(target, i) + even)
     )
     return class_of, share_of, dtype_of(targets.probabilities)
 
 
-def loss_kernel(layout: Layout, options: Options, targets: Targets) -> Kernel:
+def loss_kernel(layout: Layout, traits: RowTraits, targets: TargetTraits) -> Kernel:
     """kernel(x, out, values, rows, n, inner, target, ignore, hit, even, weights, scale): a loss for each row and, in
     out, the gradient of scale[0] times their sum, which may be x.
 
     A row's target is the class target[q], of the weight hit times weights[0][class], and `even` times its weight for
     every class; or hit times the classes' probabilities and `even`, times their weights. NaN where it is no class.
     """
-    dtype = options.number
-    load, put = access(options.stored, dtype)
-    (locate, start_of), e_of = locating(layout), difference_exp(options)
-    hold, sums_of, store_scaled = _held(layout, options)
+    dtype = traits.number
+    load, put = access(traits.stored, dtype)
+    (locate, start_of), e_of = locating(layout), difference_exp(traits)
+    hold, sums_of, store_scaled = _held(layout, traits)
     add, _, total_of, _ = reductions(layout, dtype)
     weight_of, weights_type = _weighing(targets.weighted, dtype)
     class_of, share_of, target_type = _targeting(targets, dtype)
@@ -136,7 +135,7 @@ def loss_kernel(layout: Layout, options: Options, targets: Targets) -> Kernel:
                         slope = (slope_y if j == y else each * e_of(load(x, i), m)) - share
                     put(out, i, slope)
 
-    stored, number, long = dtype_of(options.stored), dtype, np.int64
+    stored, number, long = dtype_of(traits.stored), dtype, np.int64
     arguments = (
         stored, stored, np.dtype(number), long, long, long, target_type, long, number, number, weights_type,
         np.dtype(np.float64),
@@ -144,31 +143,31 @@ def loss_kernel(layout: Layout, options: Options, targets: Targets) -> Kernel:
     return Kernel(kernel, arguments, layout.block)
 
 
-def _held(layout: Layout, options: Options) -> tuple[Function, Function, Function]:
+def _held(layout: Layout, traits: RowTraits) -> tuple[DeviceFunction, DeviceFunction, DeviceFunction]:
     """Device functions: the numbers that a thread holds, all of its row or none; the row's sums; storing their e**(x -
     m), times a factor."""
-    dtype, tile_size = options.number, layout.tile
-    tile, store = loading(options, layout, 0, dtype(-np.inf)), storing(options, layout, dtype(0))
-    e_of = difference_exp(options)
-    scaled = mapped(cuda.jit(device=True)(lambda x, more: e_of(x, more[0]) * more[1]), layout.numbers)
-    of_tile, of_range, _ = summing(layout, options, True)
+    dtype, tile_size = traits.number, layout.tile
+    tile, store = loading(traits, layout, 0, dtype(-np.inf)), storing(traits, layout, dtype(0))
+    e_of = difference_exp(traits)
+    scaled = mapped(device_function(lambda x, more: e_of(x, more[0]) * more[1]), layout.numbers)
+    of_tile, of_range, _ = summing(layout, traits, True)
     if layout.whole:
-        sums_of = cuda.jit(device=True)(lambda row, start, stop, held: of_tile(held))
+        sums_of = device_function(lambda row, start, stop, held: of_tile(held))
 
-        @cuda.jit(device=True)
+        @device_function
         def store_scaled(out, row, start, stop, end, held, m, factor):  # type: ignore[no-untyped-def]
             store(out, row, start, stop, end, scaled(held, (m, factor)))
 
         return tile, sums_of, store_scaled
 
-    @cuda.jit(device=True)
+    @device_function
     def store_all_scaled(out, row, start, stop, end, held, m, factor):  # type: ignore[no-untyped-def]
         while start < end:
             store(out, row, start, stop, end, scaled(tile(row, start, stop), (m, factor)))
             start += tile_size
 
-    hold = cuda.jit(device=True)(lambda row, start, stop: ())
-    return hold, cuda.jit(device=True)(lambda row, start, stop, held: of_range(row, start, stop)), store_all_scaled
+    hold = device_function(lambda row, start, stop: ())
+    return hold, device_function(lambda row, start, stop, held: of_range(row, start, stop)), store_all_scaled
 
 
 def nll_kernel(stored: str, weighted: bool, threads: int) -> Kernel:
@@ -195,7 +194,7 @@ def nll_kernel(stored: str, weighted: bool, threads: int) -> Kernel:
 
 
 def sums_kernel(
-    formula: Callable[..., Any], items: Items, dtype: np.dtype[Any], gradient: bool, axes: int, threads: int
+    formula: DeviceFunction, items: Items, dtype: np.dtype[Any], gradient: bool, axes: int, threads: int
 ) -> Kernel:
     """kernel(operands, strides, out, sums, shape, n): for block b the sum of the formula's values in sums[2 b], what
     rounding took from it beside, and the formula's second result in out, which is contiguous, if it has one."""

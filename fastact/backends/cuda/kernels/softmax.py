@@ -11,28 +11,29 @@ so that it keeps its digits where one number dominates; backward only the sum, o
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import cuda
 
 from fastact._scalar.primitives import where
+from fastact.backends.cuda.dtypes import dtype_of
+from fastact.backends.cuda.kernels import DeviceFunction, Kernel, device_function
 from fastact.backends.cuda.kernels.groups import (
     Layout,
-    Options,
+    RowTraits,
     counting_types,
     larger_of,
     locating,
     mask_tools,
     reductions,
 )
-from fastact.backends.cuda.kernels.memory import Kernel, access, fetch_add, fma, load_acquire, log1p
+from fastact.backends.cuda.kernels.intrinsics import fetch_add, fma, load_acquire, log1p
+from fastact.backends.cuda.kernels.memory import access
 from fastact.backends.cuda.kernels.tiles import accumulated, folded, loading, mapped, paired, storing
-from fastact.backends.cuda.libraries import dtype_of
 from fastact.math import exp
 
 __all__ = [
-    "KINDS",
     "Sums",
     "arguments_of",
     "difference_exp",
@@ -41,27 +42,17 @@ __all__ = [
     "summing",
 ]
 
-#: The module numba.cuda, once compiling.py has imported it.
-cuda: Any = None
-
 #: How far above the base of a sum of e**(x - base) the maximum may be.
 FAR = 4
 
-#: The operations, by what they compute and the number of arrays they read.
-KINDS = {
-    ("softmax", 1), ("log_softmax", 1), ("logsumexp", 1), ("softmax", 2), ("log_softmax", 2), ("logsumexp", 2),
-}  # fmt: skip
 
-Function = Callable[..., Any]
-
-
-def difference_exp(options: Options) -> Function:
+def difference_exp(traits: RowTraits) -> DeviceFunction:
     """A device function: e**(x - m), with what rounding took from x - m where that matters."""
-    dtype = options.number
-    if options.coarse:
-        return cuda.jit(device=True)(lambda x, m: exp(x - m))
+    dtype = traits.number
+    if traits.coarse:
+        return device_function(lambda x, m: exp(x - m))
 
-    @cuda.jit(device=True)
+    @device_function
     def exp_of_difference(x, m):  # type: ignore[no-untyped-def]
         d = x - m
         rounded = d - x
@@ -78,46 +69,46 @@ def difference_exp(options: Options) -> Function:
 class Sums(NamedTuple):
     """Device functions that find (m, total, low, count) of a row, for all its threads."""
 
-    of_tile: Function  # (values): of a whole row, whose numbers the threads hold
-    of_range: Function  # (row, start, stop): of the numbers that a thread with `start` takes
-    of_parts: Function  # (parts, first, n, h): of n parts
+    of_tile: DeviceFunction  # (values): of a whole row, whose numbers the threads hold
+    of_range: DeviceFunction  # (row, start, stop): of the numbers that a thread with `start` takes
+    of_parts: DeviceFunction  # (parts, first, n, h): of n parts
 
 
-def summing(layout: Layout, options: Options, logarithm: bool) -> Sums:
+def summing(layout: Layout, traits: RowTraits, logarithm: bool) -> Sums:
     """The forward sums. Numbers equal to the maximum are counted apart for a logarithm, else added like the others."""
-    dtype, n, tile_size, threads = options.number, layout.numbers, layout.tile, layout.threads
+    dtype, n, tile_size, threads = traits.number, layout.numbers, layout.tile, layout.threads
     add, maximum, total_of, sum_of = reductions(layout, dtype)
-    larger, e_of = larger_of(), difference_exp(options)
+    larger, e_of = larger_of(), difference_exp(traits)
     of_equal = dtype(0 if logarithm else 1)
     largest = folded(larger, n)
     lowest, far = dtype(-np.inf), dtype(FAR)
-    terms = mapped(cuda.jit(device=True)(lambda x, more: where(x == more[0], of_equal, e_of(x, more[1]))), n)
-    terms_of_tile = terms if logarithm else mapped(cuda.jit(device=True)(lambda x, more: e_of(x, more[1])), n)
+    terms = mapped(device_function(lambda x, more: where(x == more[0], of_equal, e_of(x, more[1]))), n)
+    terms_of_tile = terms if logarithm else mapped(device_function(lambda x, more: e_of(x, more[1])), n)
     add_all = accumulated(add, n)
-    tile = loading(options, layout, -1, dtype(-np.inf), options.divided)
+    tile = loading(traits, layout, -1, dtype(-np.inf), traits.divided)
     if logarithm:
-        ones = mapped(cuda.jit(device=True)(lambda x, m: where(x == m, dtype(1), dtype(0))), n)
-        plus = folded(cuda.jit(device=True)(lambda a, b: a + b), n)
-        equal = cuda.jit(device=True)(lambda values, m: plus(ones(values, m)))
+        ones = mapped(device_function(lambda x, m: where(x == m, dtype(1), dtype(0))), n)
+        plus = folded(device_function(lambda a, b: a + b), n)
+        equal = device_function(lambda values, m: plus(ones(values, m)))
         all_equal = sum_of
     else:
-        equal = cuda.jit(device=True)(lambda values, m: dtype(0))
-        all_equal = cuda.jit(device=True)(lambda count: count)
+        equal = device_function(lambda values, m: dtype(0))
+        all_equal = device_function(lambda count: count)
 
-    @cuda.jit(device=True)
+    @device_function
     def of_tile(values):  # type: ignore[no-untyped-def]
         m = maximum(largest(values))
         total, low = add_all(dtype(0), dtype(0), terms_of_tile(values, (m, m)))
         total, low = total_of(total, low)
         return m, total, low, all_equal(equal(values, m))
 
-    @cuda.jit(device=True)
+    @device_function
     def scaled(total, low, m, to):  # type: ignore[no-untyped-def]
         """A sum of e**(x - m) as one of e**(x - to)."""
         scale = where(m == to, dtype(1), e_of(m, to))
         return add(total * scale, dtype(0), low * scale)
 
-    @cuda.jit(device=True)
+    @device_function
     def risen(state, top):  # type: ignore[no-untyped-def]
         """(base, m, total, low, count) for numbers up to `top`: the sum is one of e**(x - base), and base seldom moves,
         since each time costs some of its digits."""
@@ -131,7 +122,7 @@ def summing(layout: Layout, options: Options, logarithm: bool) -> Sums:
             base = m
         return base, m, total, low, count
 
-    @cuda.jit(device=True)
+    @device_function
     def of_range(row, start, stop):  # type: ignore[no-untyped-def]
         state = (lowest, lowest, dtype(0), dtype(0), dtype(0))
         while start < stop:
@@ -142,7 +133,7 @@ def summing(layout: Layout, options: Options, logarithm: bool) -> Sums:
             start += tile_size
         return of_threads(state)
 
-    @cuda.jit(device=True)
+    @device_function
     def of_threads(state):  # type: ignore[no-untyped-def]
         base, m, total, low, count = state
         own = m if logarithm else base
@@ -155,7 +146,7 @@ def summing(layout: Layout, options: Options, logarithm: bool) -> Sums:
         total, low = total_of(total, low)
         return m, total, low, all_equal(count)
 
-    @cuda.jit(device=True)
+    @device_function
     def of_parts(parts, first, n, h):  # type: ignore[no-untyped-def]
         state = (lowest, lowest, dtype(0), dtype(0), dtype(0))
         for c in range(4 * (first + h), 4 * (first + n), 4 * threads):
@@ -173,22 +164,22 @@ def summing(layout: Layout, options: Options, logarithm: bool) -> Sums:
     return Sums(of_tile, of_range, of_parts)
 
 
-def summing_products(kind: str, layout: Layout, options: Options) -> Sums:
+def summing_products(kind: str, layout: Layout, traits: RowTraits) -> Sums:
     """The backward sums: of g * y, or of g for log_softmax."""
-    dtype, n, tile_size, threads, zero = options.number, layout.numbers, layout.tile, layout.threads, options.number(0)
+    dtype, n, tile_size, threads, zero = traits.number, layout.numbers, layout.tile, layout.threads, traits.number(0)
     add, _, total_of, _ = reductions(layout, dtype)
-    gradients, outputs = (loading(options, layout, array, zero) for array in (0, 1))
+    gradients, outputs = (loading(traits, layout, array, zero) for array in (0, 1))
     logarithm = kind == "log_softmax"
-    product = cuda.jit(device=True)(lambda g, y, _: g if logarithm else g * y)
+    product = device_function(lambda g, y, _: g if logarithm else g * y)
     products, sum_all = paired(product, n), accumulated(add, n)
 
-    @cuda.jit(device=True)
+    @device_function
     def of_tile(values):  # type: ignore[no-untyped-def]
         total, low = sum_all(zero, zero, products(values[0], values[1], zero))
         total, low = total_of(total, low)
         return zero, total, low, zero
 
-    @cuda.jit(device=True)
+    @device_function
     def of_range(row, start, stop):  # type: ignore[no-untyped-def]
         total, low = zero, zero
         while start < stop:
@@ -199,7 +190,7 @@ def summing_products(kind: str, layout: Layout, options: Options) -> Sums:
         total, low = total_of(total, low)
         return zero, total, low, zero
 
-    @cuda.jit(device=True)
+    @device_function
     def of_parts(parts, first, n, h):  # type: ignore[no-untyped-def]
         total, low = zero, zero
         for c in range(4 * (first + h), 4 * (first + n), 4 * threads):
@@ -213,34 +204,34 @@ def summing_products(kind: str, layout: Layout, options: Options) -> Sums:
 # --- results ----------------------------------------------------------------------------------------------------------
 
 
-def _reading(kind: str, arrays: int, layout: Layout, options: Options) -> Function:
+def _reading(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> DeviceFunction:
     """A device function: what the results of a tile are made of, (row, start, stop): x, or (g, y)."""
-    dtype = options.number
-    x = loading(options, layout, -1, dtype(-np.inf), options.divided)
+    dtype = traits.number
+    x = loading(traits, layout, -1, dtype(-np.inf), traits.divided)
     if arrays == 1 or kind == "logsumexp":
         return x
-    g, y = (loading(options, layout, array, dtype(0)) for array in (0, 1))
-    return cuda.jit(device=True)(lambda row, start, stop: (g(row, start, stop), y(row, start, stop)))
+    g, y = (loading(traits, layout, array, dtype(0)) for array in (0, 1))
+    return device_function(lambda row, start, stop: (g(row, start, stop), y(row, start, stop)))
 
 
-def _results(kind: str, arrays: int, layout: Layout, options: Options) -> tuple[Function, Function]:
+def _results(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> tuple[DeviceFunction, DeviceFunction]:
     """Device functions: what the results of a row need, of its sums; and the results of a tile, of that."""
-    dtype, n, divided = options.number, layout.numbers, options.divided
-    e_of = difference_exp(options)
-    load, _ = access(options.stored, dtype)
+    dtype, n, divided = traits.number, layout.numbers, traits.divided
+    e_of = difference_exp(traits)
+    load, _ = access(traits.stored, dtype)
     if kind == "log_softmax" and arrays == 1:
 
-        @cuda.jit(device=True)
+        @device_function
         def maximum_and_logarithm(sums, operands, q, divisor):  # type: ignore[no-untyped-def]
             m, total, low, count = sums
             return m, log1p((total + low) + (count - dtype(1))) + (m - m)  # NaN for an infinite maximum
 
-        return maximum_and_logarithm, mapped(cuda.jit(device=True)(lambda x, of_row: (x - of_row[0]) - of_row[1]), n)
+        return maximum_and_logarithm, mapped(device_function(lambda x, of_row: (x - of_row[0]) - of_row[1]), n)
 
     if arrays == 1 or kind == "logsumexp":
         scaled = arrays == 2
 
-        @cuda.jit(device=True)
+        @device_function
         def maximum_and_factor(sums, operands, q, divisor):  # type: ignore[no-untyped-def]
             """The maximum, and what e**(x - m) is multiplied with, as a pair."""
             m, total, low, _ = sums
@@ -255,7 +246,7 @@ def _results(kind: str, arrays: int, layout: Layout, options: Options) -> tuple[
                 factor, factor_low = factor * g, factor_low * g
             return m, factor, factor_low
 
-        @cuda.jit(device=True)
+        @device_function
         def result(x, of_row):  # type: ignore[no-untyped-def]
             m, factor, factor_low = of_row
             e = e_of(x, m)
@@ -265,12 +256,12 @@ def _results(kind: str, arrays: int, layout: Layout, options: Options) -> tuple[
 
     logarithm = kind == "log_softmax"
 
-    @cuda.jit(device=True)
+    @device_function
     def sum_of_products(sums, operands, q, divisor):  # type: ignore[no-untyped-def]
         _, total, low, _ = sums
         return total + low, divisor
 
-    @cuda.jit(device=True)
+    @device_function
     def slope(g, y, of_row):  # type: ignore[no-untyped-def]
         total, divisor = of_row
         value = g - exp(y) * total if logarithm else y * (g - total)
@@ -279,25 +270,25 @@ def _results(kind: str, arrays: int, layout: Layout, options: Options) -> tuple[
         return value
 
     slopes = paired(slope, n)
-    return sum_of_products, cuda.jit(device=True)(lambda values, of_row: slopes(values[0], values[1], of_row))
+    return sum_of_products, device_function(lambda values, of_row: slopes(values[0], values[1], of_row))
 
 
 # --- kernels ----------------------------------------------------------------------------------------------------------
 
 
-def _sums(kind: str, arrays: int, layout: Layout, options: Options) -> Sums:
+def _sums(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> Sums:
     if arrays == 1 or kind == "logsumexp":
-        return summing(layout, options, kind != "softmax" and arrays == 1)
-    return summing_products(kind, layout, options)
+        return summing(layout, traits, kind != "softmax" and arrays == 1)
+    return summing_products(kind, layout, traits)
 
 
-def _finishing(kind: str, arrays: int, layout: Layout, options: Options) -> Function:
+def _finishing(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> DeviceFunction:
     """A device function: the results from `start` to `end`, of which those before `stop` count, of a row's sums."""
-    dtype, tile_size = options.number, layout.tile
+    dtype, tile_size = traits.number, layout.tile
     if kind == "logsumexp" and arrays == 1:
-        _, put = access(options.result, dtype)
+        _, put = access(traits.result, dtype)
 
-        @cuda.jit(device=True)
+        @device_function
         def reduce(row, out, q, start, stop, end, active, sums):  # type: ignore[no-untyped-def]
             m, total, low, count = sums
             if active and start == 0:
@@ -305,10 +296,10 @@ def _finishing(kind: str, arrays: int, layout: Layout, options: Options) -> Func
 
         return reduce
 
-    needed, results = _results(kind, arrays, layout, options)
-    tile, store = _reading(kind, arrays, layout, options), storing(options, layout, _nothing(kind, arrays, dtype))
+    needed, results = _results(kind, arrays, layout, traits)
+    tile, store = _reading(kind, arrays, layout, traits), storing(traits, layout, _nothing(kind, arrays, dtype))
 
-    @cuda.jit(device=True)
+    @device_function
     def finish(row, out, q, start, stop, end, active, sums):  # type: ignore[no-untyped-def]
         of_row = needed(sums, row[0], q, row[-1])
         while start < end:
@@ -323,33 +314,33 @@ def _nothing(kind: str, arrays: int, dtype: Any) -> Any:
     return dtype(-np.inf) if kind == "log_softmax" and arrays == 1 else dtype(0)
 
 
-def arguments_of(operands: int, options: Options, *middle: Any) -> tuple[Any, ...]:
+def arguments_of(operands: int, traits: RowTraits, *middle: Any) -> tuple[Any, ...]:
     """What (operands, ..., rows, n, inner, divisor, mask, counts, queries) are."""
-    stored, long = (dtype_of(options.stored),) * operands, np.int64
-    return stored, *middle, long, long, long, options.number, *counting_types(options), long
+    stored, long = (dtype_of(traits.stored),) * operands, np.int64
+    return stored, *middle, long, long, long, traits.number, *counting_types(traits), long
 
 
-def row_kernel(kind: str, arrays: int, layout: Layout, options: Options) -> Kernel:
+def row_kernel(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> Kernel:
     """kernel(operands, out, rows, n, inner, divisor, mask, counts, queries) for whole rows; out may be an operand."""
-    sums, dtype = _sums(kind, arrays, layout, options), options.number
-    (locate, start_of), (mask_place, _, count_of) = locating(layout), mask_tools(options)
-    tile = _reading(kind, arrays, layout, options)
+    sums, dtype = _sums(kind, arrays, layout, traits), traits.number
+    (locate, start_of), (mask_place, _, count_of) = locating(layout), mask_tools(traits)
+    tile = _reading(kind, arrays, layout, traits)
     whole, reduces = layout.whole, kind == "logsumexp" and arrays == 1
 
     if whole and not reduces:
-        needed, results = _results(kind, arrays, layout, options)
-        store = storing(options, layout, _nothing(kind, arrays, dtype))
+        needed, results = _results(kind, arrays, layout, traits)
+        store = storing(traits, layout, _nothing(kind, arrays, dtype))
 
-        @cuda.jit(device=True)
+        @device_function
         def compute(row, out, q, h, stop, end, active):  # type: ignore[no-untyped-def]
             values = tile(row, h, stop)
             of_row = needed(sums.of_tile(values), row[0], q, row[-1])
             store(out, row, h, stop, end, results(values, of_row))
     else:
-        finish = _finishing(kind, arrays, layout, options)
+        finish = _finishing(kind, arrays, layout, traits)
         of_tile, of_range = sums.of_tile, sums.of_range
 
-        @cuda.jit(device=True)
+        @device_function
         def compute(row, out, q, h, stop, end, active):  # type: ignore[no-untyped-def]
             found = of_tile(tile(row, h, stop)) if whole else of_range(row, h, stop)
             finish(row, out, q, h, stop, end, active, found)
@@ -362,10 +353,10 @@ def row_kernel(kind: str, arrays: int, layout: Layout, options: Options) -> Kern
         row = (operands, start_of(q, n, inner), inner, mask, mask_place(mask, q), divisor)
         compute(row, out, q, h, min(end, count_of(counts, q, n, queries)), end, active)
 
-    return Kernel(kernel, arguments_of(arrays, options, dtype_of(options.result)), layout.block)
+    return Kernel(kernel, arguments_of(arrays, traits, dtype_of(traits.result)), layout.block)
 
 
-def parts_kernel(kind: str, arrays: int, layout: Layout, options: Options) -> Kernel:
+def parts_kernel(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> Kernel:
     """kernel(operands, sums, counters, out, parts, part, together, rows, n, ...), groups of rows staying in the cache.
 
     First come the blocks that find the sums of the parts of the first group of rows, then those of the second, those
@@ -373,11 +364,11 @@ def parts_kernel(kind: str, arrays: int, layout: Layout, options: Options) -> Ke
     sums of its group have counted in counters[1 + group]. It can: blocks take their turns from counters[0] when they
     start, so that the others run already, and these wait for nobody. The counters are 0 at first.
     """
-    of_range, finish = _sums(kind, arrays, layout, options).of_range, _finishing(kind, arrays, layout, options)
-    of_parts = _sums(kind, arrays, layout, options).of_parts  # others: shared memory cannot have two owners
-    (locate, start_of), (mask_place, _, count_of) = locating(layout), mask_tools(options)
+    of_range, finish = _sums(kind, arrays, layout, traits).of_range, _finishing(kind, arrays, layout, traits)
+    of_parts = _sums(kind, arrays, layout, traits).of_parts  # others: shared memory cannot have two owners
+    (locate, start_of), (mask_place, _, count_of) = locating(layout), mask_tools(traits)
 
-    @cuda.jit(device=True)
+    @device_function
     def turn(counters):  # type: ignore[no-untyped-def]
         shared = cuda.shared.array(1, np.int64)
         if cuda.threadIdx.x == 0:
@@ -417,5 +408,5 @@ def parts_kernel(kind: str, arrays: int, layout: Layout, options: Options) -> Ke
             if cuda.threadIdx.x == 0:
                 fetch_add(counters, 1 + group)
 
-    middle = np.dtype(options.number), np.dtype(np.int32), dtype_of(options.result), *[np.int64] * 3
-    return Kernel(kernel, arguments_of(arrays, options, *middle), layout.block)
+    middle = np.dtype(traits.number), np.dtype(np.int32), dtype_of(traits.result), *[np.int64] * 3
+    return Kernel(kernel, arguments_of(arrays, traits, *middle), layout.block)

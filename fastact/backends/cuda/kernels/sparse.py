@@ -1,6 +1,6 @@
 """The kernels of sparsemax, entmax15 and hardmax, over rows (see rows.py). Plain Python, for the simulator too.
 
-A kind is a function of (layout, options, dtype) in `KINDS`, which makes two device functions: `found`, what all results
+A kind is a function of (layout, traits, dtype) in `STEPS`, which makes two device functions: `found`, what all results
 of a row depend on, and `result`, one of them. A row is (operands, first, inner, mask, place, divisor); its number j
 stands at first + j * inner.
 
@@ -15,37 +15,37 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numba import cuda
 
 from fastact._scalar.primitives import sqrt, where
-from fastact.backends.cuda.kernels.groups import Layout, Options, locating, mask_tools, reductions
-from fastact.backends.cuda.kernels.memory import Kernel, access, fma
+from fastact.backends.cuda.dtypes import dtype_of
+from fastact.backends.cuda.kernels import DeviceFunction, Kernel, device_function
+from fastact.backends.cuda.kernels.groups import Layout, RowTraits, locating, mask_tools, reductions
+from fastact.backends.cuda.kernels.intrinsics import fma
+from fastact.backends.cuda.kernels.memory import access
 from fastact.backends.cuda.kernels.softmax import arguments_of
-from fastact.backends.cuda.libraries import dtype_of
 
-__all__ = ["KINDS", "row_kernel"]
-
-#: The module numba.cuda, once compiling.py has imported it.
-cuda: Any = None
+__all__ = ["STEPS", "sparse_kernel"]
 
 #: Corrections of a threshold, at most; two or three are usual.
 MOST_STEPS = 20
 
 #: `found` and `result`.
-Steps = tuple[Callable[..., Any], Callable[..., Any]]
+Steps = tuple[DeviceFunction, DeviceFunction]
 
 
-def reading(options: Options, dtype: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def reading(traits: RowTraits, dtype: Any) -> tuple[DeviceFunction, DeviceFunction]:
     """Device functions: whether a row's number j counts; this number of operand k, over T if that is the only one."""
-    load, _ = access(options.stored, dtype)
-    _, kept, _ = mask_tools(options)
-    divided = options.divided
+    load, _ = access(traits.stored, dtype)
+    _, kept, _ = mask_tools(traits)
+    divided = traits.divided
 
-    @cuda.jit(device=True)
+    @device_function
     def counts(row, j):  # type: ignore[no-untyped-def]
         _, _, _, mask, place, _ = row
         return kept(mask, place, j)
 
-    @cuda.jit(device=True)
+    @device_function
     def number(row, k, j):  # type: ignore[no-untyped-def]
         operands, first, inner, _, _, divisor = row
         value = load(operands[k], first + j * inner)
@@ -56,14 +56,14 @@ def reading(options: Options, dtype: Any) -> tuple[Callable[..., Any], Callable[
     return counts, number
 
 
-def row_kernel(kind: str, arrays: int, layout: Layout, options: Options) -> Kernel:
+def sparse_kernel(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> Kernel:
     """kernel(operands, out, rows, n, inner, divisor, mask, counts, queries) for whole rows; out may be an operand."""
-    dtype = options.number
-    found, result = KINDS[kind, arrays](layout, options, dtype)
-    (locate, start_of), (mask_place, _, count_of) = locating(layout), mask_tools(options)
-    counts, _ = reading(options, dtype)
-    _, store = access(options.result, dtype)
-    threads, divided = layout.threads, options.divided and arrays == 2
+    dtype = traits.number
+    found, result = STEPS[kind, arrays](layout, traits, dtype)
+    (locate, start_of), (mask_place, _, count_of) = locating(layout), mask_tools(traits)
+    counts, _ = reading(traits, dtype)
+    _, store = access(traits.result, dtype)
+    threads, divided = layout.threads, traits.divided and arrays == 2
 
     def kernel(operands, out, rows, n, inner, divisor, mask, lengths, queries):  # type: ignore[no-untyped-def]
         q, h = locate(np.int64(cuda.blockIdx.x))
@@ -82,36 +82,36 @@ def row_kernel(kind: str, arrays: int, layout: Layout, options: Options) -> Kern
                     value = value / divisor
             store(out, first + j * inner, value)
 
-    return Kernel(kernel, arguments_of(arrays, options, dtype_of(options.result)), layout.block)
+    return Kernel(kernel, arguments_of(arrays, traits, dtype_of(traits.result)), layout.block)
 
 
 # --- sparsemax and entmax15 -------------------------------------------------------------------------------------------
 
 
-def powers(power: int, dtype: Any) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
+def powers(power: int, dtype: Any) -> tuple[DeviceFunction, DeviceFunction, DeviceFunction]:
     """Device functions: (over + rest)**power as a pair, over**(power - 1), and value**(1 - 1 / power)."""
     if power == 1:
-        raised = cuda.jit(device=True)(lambda over, rest: (over, rest))
-        positive = cuda.jit(device=True)(lambda value: where(value > dtype(0), dtype(1), dtype(0)))
+        raised = device_function(lambda over, rest: (over, rest))
+        positive = device_function(lambda value: where(value > dtype(0), dtype(1), dtype(0)))
         return raised, positive, positive
 
-    @cuda.jit(device=True)
+    @device_function
     def squared(over, rest):  # type: ignore[no-untyped-def]
         square = over * over
         return square, fma(over, over, -square) + dtype(2) * over * rest
 
-    return squared, cuda.jit(device=True)(lambda over: over), cuda.jit(device=True)(lambda value: sqrt(value))
+    return squared, device_function(lambda over: over), device_function(lambda value: sqrt(value))
 
 
-def projection(power: int, layout: Layout, options: Options, dtype: Any) -> Steps:
+def projection(power: int, layout: Layout, traits: RowTraits, dtype: Any) -> Steps:
     """max(c - threshold, 0)**power: its sum falls, and is convex, as the threshold rises, and so is the sum's root."""
-    counts, number = reading(options, dtype)
+    counts, number = reading(traits, dtype)
     add, maximum, total_of, sum_of = reductions(layout, dtype)
     raised, slope_of, weight_of = powers(power, dtype)
     threads, share, eps = layout.threads, dtype(1 / power), np.finfo(dtype).eps
     near, smallest = dtype(32 * eps), dtype(4 * eps * eps)
 
-    @cuda.jit(device=True)
+    @device_function
     def excess(x, top, high, low):  # type: ignore[no-untyped-def]
         """How much c is above the threshold high + low, as a pair; 0 below it. NaN stays NaN."""
         distance, rest = add(x, dtype(0), -top)
@@ -121,7 +121,7 @@ def projection(power: int, layout: Layout, options: Options, dtype: Any) -> Step
         over, rest = add(over, dtype(0), rest)
         return where(over <= dtype(0), dtype(0), over), where(over > dtype(0), rest, dtype(0))
 
-    @cuda.jit(device=True)
+    @device_function
     def rough_sums(row, start, stop, top, threshold):  # type: ignore[no-untyped-def]
         """Of this thread's results, and of their slopes, but for the factor -power."""
         total, slope = dtype(0), dtype(0)
@@ -133,7 +133,7 @@ def projection(power: int, layout: Layout, options: Options, dtype: Any) -> Step
                 slope += slope_of(over)
         return total, slope
 
-    @cuda.jit(device=True)
+    @device_function
     def fine_sums(row, start, stop, top, high, low):  # type: ignore[no-untyped-def]
         """The same, the results' as a pair."""
         total, total_low, slope = dtype(0), dtype(0), dtype(0)
@@ -145,7 +145,7 @@ def projection(power: int, layout: Layout, options: Options, dtype: Any) -> Step
                 slope += slope_of(over)
         return total, total_low, slope
 
-    @cuda.jit(device=True)
+    @device_function
     def found(row, start, stop, n):  # type: ignore[no-untyped-def]
         """The maximum, and the threshold as a pair; NaN in a row of NaN.
 
@@ -181,7 +181,7 @@ def projection(power: int, layout: Layout, options: Options, dtype: Any) -> Step
                 break
         return top, high, low
 
-    @cuda.jit(device=True)
+    @device_function
     def result(row, j, of_row):  # type: ignore[no-untyped-def]
         top, high, low = of_row
         over, rest = excess(number(row, 0, j), top, high, low)
@@ -191,14 +191,14 @@ def projection(power: int, layout: Layout, options: Options, dtype: Any) -> Step
     return found, result
 
 
-def projection_gradient(power: int, layout: Layout, options: Options, dtype: Any) -> Steps:
+def projection_gradient(power: int, layout: Layout, traits: RowTraits, dtype: Any) -> Steps:
     """w * (g - sum(w * g) / sum(w)) with w = y**(1 - 1 / power); 0 where y is, whatever g is there."""
-    counts, number = reading(options, dtype)
+    counts, number = reading(traits, dtype)
     add, _, total_of, _ = reductions(layout, dtype)
     _, _, weight_of = powers(power, dtype)
     threads = layout.threads
 
-    @cuda.jit(device=True)
+    @device_function
     def found(row, start, stop, n):  # type: ignore[no-untyped-def]
         """sum(w * g) / sum(w)."""
         total, low, weight, weight_low = dtype(0), dtype(0), dtype(0), dtype(0)
@@ -212,7 +212,7 @@ def projection_gradient(power: int, layout: Layout, options: Options, dtype: Any
         weight, weight_low = total_of(weight, weight_low)
         return (total + low) / (weight + weight_low)
 
-    @cuda.jit(device=True)
+    @device_function
     def result(row, j, mean):  # type: ignore[no-untyped-def]
         y = number(row, 1, j)
         return where(y == dtype(0), dtype(0), weight_of(y) * (number(row, 0, j) - mean))
@@ -223,13 +223,13 @@ def projection_gradient(power: int, layout: Layout, options: Options, dtype: Any
 # --- hardmax ----------------------------------------------------------------------------------------------------------
 
 
-def hardmax(layout: Layout, options: Options, dtype: Any) -> Steps:
+def hardmax(layout: Layout, traits: RowTraits, dtype: Any) -> Steps:
     """1 for the first maximum, 0 for all others."""
-    counts, number = reading(options, dtype)
+    counts, number = reading(traits, dtype)
     maximum, largest = reductions(layout, dtype).maximum, reductions(layout, np.int64).maximum
     threads = layout.threads
 
-    @cuda.jit(device=True)
+    @device_function
     def found(row, start, stop, n):  # type: ignore[no-untyped-def]
         """Where the first maximum is; -1 in a row of NaN."""
         best, place, wrong = dtype(-np.inf), n, False
@@ -246,27 +246,27 @@ def hardmax(layout: Layout, options: Options, dtype: Any) -> Steps:
             place = n
         return -largest(np.int64(1) if wrong else -place)
 
-    @cuda.jit(device=True)
+    @device_function
     def result(row, j, place):  # type: ignore[no-untyped-def]
         return where(place < 0, dtype(np.nan), where(j == place, dtype(1), dtype(0)))
 
     return found, result
 
 
-def hardmax_gradient(layout: Layout, options: Options, dtype: Any) -> Steps:
+def hardmax_gradient(layout: Layout, traits: RowTraits, dtype: Any) -> Steps:
     """0: the one stays where it is when x changes a little."""
-    _, number = reading(options, dtype)
+    _, number = reading(traits, dtype)
 
-    @cuda.jit(device=True)
+    @device_function
     def result(row, j, _):  # type: ignore[no-untyped-def]
         y = number(row, 1, j)
         return where(y == y, dtype(0), y)
 
-    return cuda.jit(device=True)(lambda row, start, stop, n: 0), result
+    return device_function(lambda row, start, stop, n: 0), result
 
 
 #: (name, number of arrays) -> its steps.
-KINDS: dict[tuple[str, int], Callable[[Layout, Options, Any], Steps]] = {
+STEPS: dict[tuple[str, int], Callable[[Layout, RowTraits, Any], Steps]] = {
     ("sparsemax", 1): partial(projection, 1),
     ("sparsemax", 2): partial(projection_gradient, 1),
     ("entmax15", 1): partial(projection, 2),
