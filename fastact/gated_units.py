@@ -15,7 +15,6 @@ from fastact._core.activation import Activation
 from fastact._core.documentation import of_gated_unit, of_gradients
 from fastact._core.function import Function, Metadata
 from fastact._core.operation import Formula, Operation, Part
-from fastact._native.ufunc import enable_vectorcall
 from fastact.activations import gelu, gelu_tanh, identity, relu, sigmoid, silu
 
 __all__ = ["GatedUnit", "Glu", "bilinear", "geglu", "glu", "reglu", "swiglu"]
@@ -84,9 +83,6 @@ class GatedUnit(Operation, Function):
         return {"forward": self, "backward": self.backward}.get(name)
 
     __reduce__ = Function.__reduce__
-
-
-enable_vectorcall(GatedUnit)
 
 
 class Glu(Function):
@@ -187,8 +183,6 @@ class _UnitOfGlu(GatedUnit):
     def __reduce__(self) -> Any:
         return Function.part, (glu, "unit")
 
-
-enable_vectorcall(_UnitOfGlu)
 
 _SHAZEER = "Shazeer. GLU variants improve transformer. arXiv:2002.05202, 2020."
 _DAUPHIN = "Dauphin, Fan, Auli, Grangier. Language modeling with gated convolutional networks. arXiv:1612.08083, 2017."

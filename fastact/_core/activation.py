@@ -19,7 +19,6 @@ from fastact._core.documentation import of_activation
 from fastact._core.function import Function, Metadata
 from fastact._core.operation import FLOATS, INTEGERS_AND_FLOATS, Formula, Operation, Part, jitted
 from fastact._native.arithmetic import standard_arithmetic
-from fastact._native.ufunc import enable_vectorcall
 from fastact._scalar.primitives import like
 from fastact.errors import UnknownNameError, nearest
 
@@ -262,9 +261,6 @@ def _sum_to(array: Any, shape: tuple[int, ...]) -> Any:
     wide = np.result_type(array.dtype, np.float64)
     with standard_arithmetic():
         return array.sum(axis=axes, dtype=wide).reshape(shape).astype(array.dtype)[()]
-
-
-enable_vectorcall(Activation)
 
 
 def public(names: Mapping[str, Any]) -> list[str]:

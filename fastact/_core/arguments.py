@@ -1,7 +1,7 @@
 """What users write, checked once: a record of arguments for each family, which is all that a backend gets.
 
-A record is made for host arrays and for those of a device alike: `view` of the backend that was chosen turns the latter
-into what checks can read. A new argument is checked here, and is a field of its record.
+A record is made for host arrays and for those of a device alike: `seen` of the backend that was chosen has made of the
+latter what checks can read. A new argument is checked here, and is a field of its record.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import functools
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from fastact._core.arrays import (
     DOUBLE,
@@ -38,10 +38,6 @@ __all__ = [
     "ClassLossArguments", "ElementwiseLossArguments", "Options", "SoftmaxArguments", "class_loss_arguments",
     "elementwise_loss_arguments", "softmax_arguments",
 ]  # fmt: skip
-
-#: What a backend makes of an operand: a `DeviceArray` of an array on its device, and itself of everything else.
-View = Callable[[Any], Any]
-
 
 # --- the softmax family -----------------------------------------------------------------------------------------------
 
@@ -89,7 +85,6 @@ class SoftmaxArguments(NamedTuple):
     options : None where the call asks for nothing beyond arrays and axes
     target : where to write, with as many axes as x, or None
     shape : of the result; x has one axis at least, and reduced axes are kept until the end
-    out : what the user passed
     """
 
     name: str
@@ -113,55 +108,59 @@ class SoftmaxArguments(NamedTuple):
 
 def softmax_arguments(
     function: Any,
-    view: View,
-    operands: tuple[Any, ...],
+    operands: Sequence[Any],
     axis: Axis,
     out: Any,
-    where: ArrayLike | str | None,
-    lengths: ArrayLike | None,
-    temperature: ArrayLike,
+    where: Any,
+    lengths: Any,
+    temperature: Any,
     dtype: DTypeLike | None,
     keepdims: bool = True,
 ) -> SoftmaxArguments:
     """The record of a call; `function` has a name, an operation, a sign, and `reduces`."""
     name = function.name
-    arrays = [as_array(name, view(operand)) for operand in operands]
-    x = arrays[-1]
-    strong = arrays[1:] if len(arrays) == 2 and type(operands[0]) in PYTHON_NUMBERS else arrays
-    natural = np.result_type(*(float_dtype(name, array.dtype) for array in strong))
-    shape = x.shape
-    axes = normalize_axes(axis, max(len(shape), 1))  # as np.sum: a scalar has an axis 0
+    x = as_array(name, operands[-1])
+    natural, shape = float_dtype(name, x.dtype), x.shape
     whole = shape or (1,)
-    allowed, result_shape = [shape], shape
-    if function.reduces:
-        rest = tuple(size for i, size in enumerate(shape) if i not in axes)
-        allowed = [rest, reduced(shape, axes)]
-        if len(arrays) == 1:
-            result_shape = allowed[keepdims]
-    if len(arrays) == 2 and arrays[0].shape not in allowed:
-        raise ValueError(f"grad_output has shape {arrays[0].shape}; {name} of this has {allowed[0]}")
+    axes = normalize_axes(axis, len(whole))  # as np.sum: a scalar has an axis 0
+    result_shape, computed = shape, whole
+    if function.reduces and len(operands) == 1:
+        computed = reduced(whole, axes)
+        result_shape = reduced(shape, axes) if keepdims else _without(shape, axes)
+    arrays = [x]
+    if len(operands) == 2:
+        grad = as_array(name, operands[0])
+        if type(operands[0]) not in PYTHON_NUMBERS:
+            natural = np.result_type(natural, float_dtype(name, grad.dtype))
+        allowed = [_without(shape, axes), reduced(shape, axes)] if function.reduces else [shape]
+        if grad.shape not in allowed:
+            raise ValueError(f"grad_output has shape {grad.shape}; {name} of this has {allowed[0]}")
+        arrays = [grad.reshape(reduced(whole, axes) if function.reduces else whole), x]
     result_dtype = natural if dtype is None else as_dtype(dtype)
     options = None
-    if not (
-        where is None and lengths is None and dtype is None and type(temperature) is float
-        and temperature == 1.0 and function.sign == 1
-    ):  # fmt: skip
-        mask, causal = (None, False) if where is None else _mask(view(where), x, whole, axes)
-        counts = None if lengths is None else _lengths(view(lengths), whole, axes)
-        options = Options(result_dtype, mask, causal, counts, _temperature(view(temperature), whole), function.sign)
-    target = None if out is None else view(out)
-    if target is not None:
-        check_out(target, result_shape, result_dtype)
-        if len(target.shape) < len(whole):
-            target = target.reshape(reduced(whole, axes) if function.reduces and len(arrays) == 1 else whole)
-    ready = [a if isinstance(a, DeviceArray) or a.dtype.newbyteorder("=") == natural else rounded(a, natural)
-             for a in arrays]  # fmt: skip
-    ready[-1] = ready[-1].reshape(whole)
-    if len(arrays) == 2:
-        ready[0] = ready[0].reshape(reduced(whole, axes) if function.reduces else whole)
-    return SoftmaxArguments(
-        name, function.operation, tuple(ready), axes, result_dtype, options, target, result_shape, out
-    )
+    plain = where is None and lengths is None and dtype is None and function.sign == 1
+    if not (plain and type(temperature) is float and temperature == 1.0):
+        mask, causal = (None, False) if where is None else _mask(where, x, whole, axes)
+        counts = None if lengths is None else _lengths(lengths, whole, axes)
+        options = Options(result_dtype, mask, causal, counts, _temperature(temperature, whole), function.sign)
+    target = out
+    if out is not None:
+        check_out(out, result_shape, result_dtype)
+        if len(out.shape) < len(whole):
+            target = out.reshape(computed)
+    arrays[-1] = x if shape else x.reshape(whole)
+    ready = tuple(each if each.dtype == natural else _of_dtype(each, natural) for each in arrays)
+    return SoftmaxArguments(name, function.operation, ready, axes, result_dtype, options, target, result_shape, out)
+
+
+def _without(shape: Shape, axes: tuple[int, ...]) -> Shape:
+    return tuple(size for i, size in enumerate(shape) if i not in axes)
+
+
+def _of_dtype(array: Any, dtype: np.dtype[Any]) -> Any:
+    """The array rounded to this dtype, unless it is of the device or only of another byte order."""
+    same = isinstance(array, DeviceArray) or array.dtype.newbyteorder("=") == dtype
+    return array if same else rounded(array, dtype)
 
 
 def _mask(where: Any, x: Any, shape: Shape, axes: tuple[int, ...]) -> tuple[Any, bool]:
@@ -210,7 +209,7 @@ def _temperature(temperature: Any, shape: Shape) -> Any:
     """The argument `temperature`, a number or an array of len(shape) dimensions; on a device it is not looked at."""
     if type(temperature) is float and temperature > 0:
         return temperature
-    array = temperature if isinstance(temperature, DeviceArray) else rounded(temperature, DOUBLE)
+    array = temperature if isinstance(temperature, DeviceArray) else rounded(np.asarray(temperature), DOUBLE)
     if not broadcasts(array.shape[::-1], shape[::-1]):
         raise ValueError(f"temperature of shape {array.shape} does not broadcast to x of shape {shape}")
     if isinstance(array, np.ndarray):
@@ -245,8 +244,7 @@ class ClassLossArguments(NamedTuple):
     weight : of each class, or None; in host memory float64
     ignore_index, label_smoothing, reduction : as the user passed them
     gradient : whether it is wanted
-    out : where to write it, as the backend sees it
-    given_out : the same as the user passed it
+    out : where to write it
     """
 
     name: str
@@ -263,7 +261,6 @@ class ClassLossArguments(NamedTuple):
     reduction: str
     gradient: bool
     out: Any
-    given_out: Any
 
     @property
     def size(self) -> int:
@@ -273,11 +270,10 @@ class ClassLossArguments(NamedTuple):
 
 def class_loss_arguments(
     name: str,
-    view: View,
-    x: ArrayLike,
-    targets: ArrayLike,
+    x: Any,
+    targets: Any,
     axis: int,
-    weight: ArrayLike | None,
+    weight: Any,
     ignore_index: int,
     reduction: str,
     label_smoothing: float = 0.0,
@@ -289,7 +285,7 @@ def class_loss_arguments(
     _check_reduction(reduction)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"label_smoothing={label_smoothing!r}; it must be from 0 to 1")
-    array, y = as_array(name, view(x)), as_array(name, view(targets))
+    array, y = as_array(name, x), as_array(name, targets)
     dtype = float_dtype(name, array.dtype)
     axis = normalize_axis_index(axis, len(array.shape))
     n, shape = array.shape[axis], array.shape[:axis] + array.shape[axis + 1 :]
@@ -307,17 +303,15 @@ def class_loss_arguments(
             f"targets has shape {y.shape}; classes are integers of shape {shape}, that of {what} without their "
             f"axis{also}"
         )
-    weights = None if weight is None else view(weight)
-    if weights is not None and not isinstance(weights, DeviceArray):
-        weights = np.ascontiguousarray(rounded(weights, DOUBLE))
-    if weights is not None and weights.shape != (n,):
-        raise ValueError(f"weight has shape {weights.shape}; {n} classes have ({n},)")
-    target = None if out is None else view(out)
-    if target is not None:
-        check_out(target, array.shape, dtype)
+    if weight is not None:
+        weight = weight if isinstance(weight, DeviceArray) else np.ascontiguousarray(rounded(weight, DOUBLE))
+        if weight.shape != (n,):
+            raise ValueError(f"weight has shape {weight.shape}; {n} classes have ({n},)")
+    if out is not None:
+        check_out(out, array.shape, dtype)
     return ClassLossArguments(
-        name, array, y, dense, axis, n, dtype, shape, weights, operator.index(ignore_index), float(label_smoothing),
-        reduction, gradient, target, out,
+        name, array, y, dense, axis, n, dtype, shape, weight, operator.index(ignore_index), float(label_smoothing),
+        reduction, gradient, out,
     )  # fmt: skip
 
 
@@ -331,8 +325,7 @@ class ElementwiseLossArguments(NamedTuple):
     shape : to which the operands broadcast
     reduction : "mean", "sum" or "none"
     gradient : whether it is wanted
-    out : where to write it, as the backend sees it
-    given_out : the same as the user passed it
+    out : where to write it
     """
 
     operands: tuple[Any, ...]
@@ -341,7 +334,6 @@ class ElementwiseLossArguments(NamedTuple):
     reduction: str
     gradient: bool
     out: Any
-    given_out: Any
 
     @property
     def scale(self) -> float:
@@ -351,26 +343,19 @@ class ElementwiseLossArguments(NamedTuple):
 
 
 def elementwise_loss_arguments(
-    name: str,
-    view: View,
-    x: ArrayLike,
-    target: ArrayLike,
-    parameters: list[Any],
-    reduction: str,
-    gradient: bool = False,
-    out: Any = None,
+    name: str, operands: Sequence[Any], reduction: str, gradient: bool = False, out: Any = None
 ) -> ElementwiseLossArguments:
-    """The record of a call; `parameters` are all, in order."""
+    """The record of a call; operands are x, target and all parameters, in order."""
     _check_reduction(reduction)
-    arrays = [as_array(name, view(each)) for each in (x, target)]
-    kinds: list[Any] = [
-        type(each) if type(each) in PYTHON_NUMBERS else array.dtype
-        for each, array in zip((x, target), arrays, strict=True)
-    ]
-    dtype = loss_dtype(name, *kinds)
-    others = [float(each) if isinstance(each, int | float) else as_array(name, view(each)) for each in parameters]
-    shape = np.broadcast_shapes(*(np.shape(each) for each in (*arrays, *others)))
-    goal = None if out is None else view(out)
-    if goal is not None:
-        check_out(goal, shape, dtype)
-    return ElementwiseLossArguments((*arrays, *others), dtype, shape, reduction, gradient, goal, out)
+    x, target, *parameters = operands
+    a, b = as_array(name, x), as_array(name, target)
+    x_kind: Any = type(x) if type(x) in PYTHON_NUMBERS else a.dtype
+    target_kind: Any = type(target) if type(target) in PYTHON_NUMBERS else b.dtype
+    dtype = loss_dtype(name, x_kind, target_kind)
+    others = [float(each) if isinstance(each, int | float) else as_array(name, each) for each in parameters]
+    shape = a.shape
+    if b.shape != shape or not {float}.issuperset(map(type, others)):
+        shape = np.broadcast_shapes(shape, b.shape, *map(np.shape, others))
+    if out is not None:
+        check_out(out, shape, dtype)
+    return ElementwiseLossArguments((a, b, *others), dtype, shape, reduction, gradient, out)

@@ -14,7 +14,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 from numpy.typing import DTypeLike, NDArray
 
 from fastact._core.devices import DeviceArray
-from fastact._native.arithmetic import standard_arithmetic
+from fastact._native.arithmetic import standard_arithmetic, standard_mode
 
 __all__ = [
     "DOUBLE", "PYTHON_NUMBERS", "Axis", "Shape", "as_array", "as_dtype", "broadcasts", "check_out", "float_dtype",
@@ -33,6 +33,8 @@ FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 def normalize_axes(axis: Axis, ndim: int) -> tuple[int, ...]:
     """The axes counted from 0, in order; errors as NumPy's."""
+    if type(axis) is int and -ndim <= axis < ndim:
+        return (axis % ndim,)
     return tuple(sorted(normalize_axis_tuple(range(ndim) if axis is None else axis, ndim)))
 
 
@@ -59,7 +61,7 @@ def reduced(shape: Shape, axes: tuple[int, ...]) -> Shape:
 
 def as_array(name: str, operand: Any) -> Any:
     """An operand of the function of this name as an array; TypeError for a masked array."""
-    if isinstance(operand, DeviceArray):
+    if type(operand) is np.ndarray or isinstance(operand, DeviceArray):
         return operand
     if isinstance(operand, np.ma.MaskedArray):
         raise TypeError(f"{name} does not take masked arrays; pass x.data and where=~x.mask")
@@ -93,9 +95,15 @@ def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
 
 
 def rounded(values: Any, dtype: np.dtype[Any], out: NDArray[Any] | None = None) -> Any:
-    """Values as an array of this dtype, or written to `out`: the one way to convert numbers, of which none may warn."""
+    """Values as an array of this dtype, or written to `out`: the one way to convert numbers, of which none may warn.
+
+    A float may become a scalar.
+    """
     if out is None and isinstance(values, np.ndarray) and values.dtype == dtype:
         return values
+    if type(values) is float and out is None and dtype.itemsize >= 4 and (values == 0 or 1e-37 < abs(values) < 1e38):
+        with standard_mode():  # a tenth of the time: far from the ends of the range there is nothing to warn of
+            return dtype.type(values)
     with standard_arithmetic():
         if out is None:
             return np.asarray(values).astype(dtype)

@@ -19,15 +19,17 @@ from fastact._native.ufunc import note_override
 from fastact.backends import AUTOMATIC, BACKENDS, FAMILIES, Backend
 from fastact.errors import BackendError, UnknownNameError, nearest
 
-__all__ = ["automatic", "backends", "choose", "load", "only", "requested", "unasked", "use_backend"]
+__all__ = ["automatic", "backends", "choose", "load", "only", "requested", "use_backend"]
 
 NAMES = ("auto", *BACKENDS)
 
 #: The environment is read once, at import.
 _FROM_ENVIRONMENT = os.environ.get("FASTACT_BACKEND") or "auto"
 
-#: The backend asked for in a block, or the explanation that calls in the block are to give of themselves.
-in_force: ContextVar[Any] = ContextVar("fastact_backend", default=None)
+#: The backend asked for in a block or by the environment, or the explanation that calls are to give of themselves.
+in_force: ContextVar[Any] = ContextVar(
+    "fastact_backend", default=None if _FROM_ENVIRONMENT == "auto" else _FROM_ENVIRONMENT
+)
 
 
 def _check_name(name: str, source: str) -> str:
@@ -58,16 +60,11 @@ def requested(backend: str | None) -> Any:
     if backend is not None:
         return _check_name(backend, "backend=")
     asked = in_force.get()
-    if asked is not None:
-        return asked
-    if _FROM_ENVIRONMENT != "auto":
-        _check_name(_FROM_ENVIRONMENT, "the environment variable FASTACT_BACKEND")
-    return _FROM_ENVIRONMENT
-
-
-def unasked() -> bool:
-    """Whether neither a block nor the environment asks for a backend."""
-    return in_force.get() is None and _FROM_ENVIRONMENT == "auto"
+    if asked is None:
+        return "auto"
+    if asked is _FROM_ENVIRONMENT:
+        _check_name(asked, "the environment variable FASTACT_BACKEND")
+    return asked
 
 
 @functools.cache

@@ -84,7 +84,7 @@ class _Telling(Backend):
 
     def __init__(self, function: str, chosen: Backend, why: str) -> None:
         self.function, self.chosen, self.why = function, chosen, why
-        self.view = chosen.view  # type: ignore[method-assign]
+        self.seen = chosen.seen  # type: ignore[method-assign]
 
     def _tell(self, name: str, what: str, why: str) -> Any:
         raise _Told(f"{self.function}: backend {name!r}, {what} ({why})")

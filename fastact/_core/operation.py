@@ -67,7 +67,7 @@ class Operation(QuickCall, Named):
     ) -> None:
         super().__init__(name, len(inputs), dict(parameters), _dispatched, outputs)
         self.input_names = inputs
-        self.parameters = dict(parameters)
+        self.parameters: Mapping[str, float] = dict(parameters)
         self.dtypes = dtypes
         #: The jitted formula, for this package's own backends; `scalar` is the users'.
         self.jitted = jitted(formula)
@@ -81,6 +81,9 @@ class Operation(QuickCall, Named):
         self.keeps_integers = "i" in dtypes
         self._common = Threads.AUTO, self.are_numbers(self.defaults, 0)
         self.set_common_ufunc(self.ufunc_for(*self._common))
+
+    def __init_subclass__(cls) -> None:
+        enable_vectorcall(cls)
 
     @property
     def ufunc(self) -> np.ufunc:
@@ -241,11 +244,15 @@ class Operation(QuickCall, Named):
         return f"<fastact {self.name}{inspect.signature(self)}>"
 
 
+enable_vectorcall(Operation)
+
+
 def _dispatched(operation: Operation, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     """A call that `QuickCall` does not send to the loop itself, with anything its users may write."""
     keywords = dict(keywords)
     backend = keywords.pop("backend", None)
-    operation = operation.selected(keywords)
+    if operation.variants:
+        operation = operation.selected(keywords)
     operands = operation.bind(arguments, keywords)
     return dispatch.choose("elementwise", backend, *operands).elementwise(operation, operands, keywords)
 
@@ -267,7 +274,3 @@ class Part(Operation):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Function.part, (self._owner, self._part)
-
-
-for _kind in (Operation, Part):
-    enable_vectorcall(_kind)

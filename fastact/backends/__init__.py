@@ -52,9 +52,9 @@ class Backend:
         """None if it works here, else the reason and the remedy in a line."""
         return None
 
-    def view(self, operand: Any) -> Any:
-        """A `DeviceArray` for an array on its device, anything else itself: what arguments are checked by."""
-        return operand
+    def seen(self, *arguments: Any) -> tuple[Any, ...]:
+        """The arguments, with a `DeviceArray` in the place of each array on its device: what can be checked."""
+        return arguments
 
     def detail(self, record: Any) -> list[str]:
         """What `fastact.explain` is to say of the kernels that a call over axes would take."""

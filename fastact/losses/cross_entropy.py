@@ -127,8 +127,9 @@ class CrossEntropy(Function):
         out: np.ndarray | None = None,
     ) -> tuple[Any, Any]:  # fmt: skip
         chosen = dispatch.choose(self.family, backend, logits, targets)
+        logits, targets, weight, out = chosen.seen(logits, targets, weight, out)
         options = weight, ignore_index, reduction, label_smoothing, gradient, out
-        return chosen.cross_entropy(class_loss_arguments(self.name, chosen.view, logits, targets, axis, *options))
+        return chosen.cross_entropy(class_loss_arguments(self.name, logits, targets, axis, *options))
 
 
 class NllLoss(Function):
@@ -182,11 +183,9 @@ class NllLoss(Function):
         backend: str | None = None,
     ) -> Any:
         chosen = dispatch.choose(self.family, backend, log_probabilities, targets)
+        x, targets, weight = chosen.seen(log_probabilities, targets, weight)
         options = weight, ignore_index, reduction
-        record = class_loss_arguments(
-            self.name, chosen.view, log_probabilities, targets, axis, *options, probabilities=False
-        )
-        return chosen.nll_loss(record)
+        return chosen.nll_loss(class_loss_arguments(self.name, x, targets, axis, *options, probabilities=False))
 
 
 cross_entropy = CrossEntropy()

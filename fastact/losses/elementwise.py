@@ -43,8 +43,8 @@ class ElementwiseLoss(Function):
         self, x: ArrayLike, target: ArrayLike, *, reduction: str = "mean", backend: str | None = None, **parameters: Any
     ) -> Any:
         chosen = dispatch.choose(self.family, backend, x, target)
-        given = self._given(parameters)
-        record = elementwise_loss_arguments(self.name, chosen.view, x, target, given, reduction)
+        operands = chosen.seen(x, target, *self._given(parameters))
+        record = elementwise_loss_arguments(self.name, operands, reduction)
         return chosen.elementwise_loss(self._value, record)[0]
 
     def value_and_grad(
@@ -62,8 +62,8 @@ class ElementwiseLoss(Function):
         `out` is where to write the gradient, of the result's shape and dtype; it may be x.
         """
         chosen = dispatch.choose(self.family, backend, x, target)
-        given = self._given(parameters)
-        record = elementwise_loss_arguments(self.name, chosen.view, x, target, given, reduction, True, out)
+        *operands, out = chosen.seen(x, target, *self._given(parameters), out)
+        record = elementwise_loss_arguments(self.name, operands, reduction, True, out)
         return chosen.elementwise_loss(self._both, record)
 
     def operations(self) -> list[Operation]:
@@ -74,6 +74,8 @@ class ElementwiseLoss(Function):
 
     def _given(self, parameters: dict[str, Any]) -> list[Any]:
         """The values of all parameters; TypeError for an unknown one."""
+        if not parameters:
+            return [*self.parameters.values()]
         unknown = parameters.keys() - self.parameters.keys()
         if unknown:
             name = min(unknown)

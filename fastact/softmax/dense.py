@@ -157,6 +157,9 @@ class Softmin(Softmax):
         },
     )
 
+    def _common(self, grad: Any, x: Any, axis: Any, out: Any) -> Any:
+        return None  # no kernel takes -x
+
     def backward(self, grad_output: ArrayLike, output: ArrayLike, *arguments: Any, **keywords: Any) -> Any:
         """The gradient for the input, -y * (g - sum(g * y)) / T; arguments as for `softmax.backward`."""
         return super().backward(grad_output, output, *arguments, **keywords)

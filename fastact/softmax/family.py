@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from fastact._core import dispatch
-from fastact._core.arguments import SoftmaxArguments, softmax_arguments
+from fastact._core.arguments import softmax_arguments
 from fastact._core.arrays import Axis
 from fastact._core.function import Function
+from fastact.backends import Backend
 
 __all__ = ["ONE", "OverAxes"]
 
@@ -36,10 +38,14 @@ class OverAxes(Function):
     sign: ClassVar[int] = 1
     reduces: ClassVar[bool] = False
 
+    @cached_property
+    def _automatic(self) -> Backend:
+        return dispatch.automatic(self.family)
+
     def _common(self, grad: Any, x: Any, axis: Any, out: Any) -> Any:
         """The result of a call without options, if the kernels take its arrays as they are; None for any other call."""
-        if type(x) is np.ndarray and self.sign == 1 and dispatch.unasked():
-            return dispatch.automatic(self.family).common(self.operation, grad, x, axis, out)
+        if type(x) is np.ndarray and dispatch.in_force.get() is None:
+            return self._automatic.common(self.operation, grad, x, axis, out)
         return None
 
     def _over_axes(
@@ -55,6 +61,5 @@ class OverAxes(Function):
         keepdims: bool = True,
     ) -> Any:
         chosen = dispatch.choose(self.family, backend, *operands)
-        options = where, lengths, temperature, dtype, keepdims
-        record: SoftmaxArguments = softmax_arguments(self, chosen.view, operands, axis, out, *options)
-        return chosen.over_axes(record)
+        *seen, out, where, lengths, temperature = chosen.seen(*operands, out, where, lengths, temperature)
+        return chosen.over_axes(softmax_arguments(self, seen, axis, out, where, lengths, temperature, dtype, keepdims))

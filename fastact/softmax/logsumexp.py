@@ -119,7 +119,7 @@ class LogSumExp(OverAxes):
         where, lengths, temperature, keepdims = options
         only = dispatch.only("numpy")
         limits = where, lengths, temperature, None, keepdims
-        record = softmax_arguments(self, only.view, (values,), axis, None, *limits)
+        record = softmax_arguments(self, [values], axis, None, *limits)
         return only.signed_logsumexp(record, weights)
 
     def backward(

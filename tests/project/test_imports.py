@@ -23,9 +23,11 @@ from helpers import ROOT
 PACKAGE = ROOT / "fastact"
 
 #: What public functions are made of.
-PRIVATE = ["errors", "_core*", "_scalar*"]
+PRIVATE = ["errors", "_core*", "_scalar*", "_native.arithmetic"]
+#: What backends know of the arguments of calls.
+ARGUMENTS = ["_core.arguments", "_core.arrays", "_core.devices", "_core.masking"]
 #: What a backend is made of. It never imports another backend.
-BELOW_A_BACKEND = ["errors", "_native*", "_scalar*", "_compile*", "_core.arguments", "_core.devices"]
+BELOW_A_BACKEND = ["errors", "_native*", "_scalar*", "_compile*", *ARGUMENTS, "backends", "backends.host"]
 #: The layers, from the ground up, as patterns of modules relative to fastact, and what else of fastact each may import.
 #: "" is the package itself, which has the public names.
 LAYERS = {
@@ -34,12 +36,14 @@ LAYERS = {
     "_native*": [],
     "_scalar*": [],
     "_compile*": ["errors", "_files", "_native*", "_scalar*"],
-    "backends": ["errors", "_native*"],  # the table, which imports no backend
+    "backends": [],  # the protocol and the table, which import no backend
+    "backends.host": ["_native*", *ARGUMENTS, "backends"],  # what those for host arrays have in common
     "_core*": ["errors", "_native*", "_scalar.primitives", "_compile*", "backends"],
     "backends.numpy*": BELOW_A_BACKEND,
     "backends.cpu*": BELOW_A_BACKEND,
     "backends.cuda*": BELOW_A_BACKEND,
     "math": ["_scalar"],
+    "ufuncs*": ["_core*", "_native.ufunc"],
     "activations*": PRIVATE,
     "softmax*": PRIVATE,
     "losses*": PRIVATE,
@@ -50,7 +54,7 @@ LAYERS = {
     "bench*": ["", "errors", "_files"],
     "cli*": ["", "errors", "_files", "bench*", "experiments*"],
     "__main__": ["cli"],
-    "": ["errors", "_core*", "_compile.cache", "activations*", "softmax*", "losses*", "gated_units", "mlp"],
+    "": ["errors", "_core*", "_compile.cache", "activations*", "softmax*", "losses*", "gated_units", "ufuncs", "mlp"],
 }
 
 IMPORT_EFFECTS = """

@@ -7,10 +7,11 @@ import os
 from importlib.util import find_spec
 from types import ModuleType
 
-from fastact._native.softmax import baseline
 from fastact.errors import BackendError, nearest
 
-__all__ = ["available", "kernels", "load", "name"]
+__all__ = ["available", "baseline", "kernels", "load", "name"]
+
+baseline = importlib.import_module("fastact._native.softmax.baseline")
 
 
 def available() -> list[str]:

@@ -43,8 +43,8 @@ class Cuda(Backend):
     def why_not(self) -> str | None:
         return availability.why_not()
 
-    def view(self, operand: Any) -> Any:
-        return view_of(operand) if on_gpu(operand) else operand
+    def seen(self, *arguments: Any) -> tuple[Any, ...]:
+        return tuple(view_of(each) if on_gpu(each) else each for each in arguments)
 
     def elementwise(self, operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         return _calls().elementwise.elementwise(operation, operands, keywords)
@@ -56,7 +56,7 @@ class Cuda(Backend):
         return _calls().elementwise.backward_of_halves(operation, grad_output, x, axis, out)
 
     def elementwise_loss(self, operation: Any, record: ElementwiseLossArguments) -> tuple[Any, Any]:
-        return _calls().losses.elementwise_loss(operation, record)  # type: ignore[no-any-return]
+        return _calls().losses.elementwise_loss(operation, record)
 
     def vectorize(self, operation: Any) -> Any:
         return compiling.vectorize(operation)
@@ -68,7 +68,7 @@ class Cuda(Backend):
         return _calls().softmax.over_axes(record)
 
     def cross_entropy(self, record: ClassLossArguments) -> tuple[Any, Any]:
-        return _calls().losses.cross_entropy(record)  # type: ignore[no-any-return]
+        return _calls().losses.cross_entropy(record)
 
     def nll_loss(self, record: ClassLossArguments) -> Any:
         return _calls().losses.nll_loss(record)
