@@ -19,7 +19,7 @@ import numpy as np
 from fastact._core import dispatch, registry, slabs
 from fastact._native.arithmetic import standard_arithmetic
 from fastact._native.ufunc import (
-    Operation,
+    QuickCall,
     Threads,
     add_bfloat16,
     call,
@@ -46,7 +46,7 @@ def jitted(formula: Formula) -> Any:
     return numba.njit(**JIT_OPTIONS)(COMPILED.get(formula, formula))
 
 
-class ElementwiseOperation(Operation):
+class ElementwiseOperation(QuickCall):
     """One formula, callable like a ufunc on every backend; with several `outputs` it returns a tuple of results.
 
     Attributes
