@@ -16,7 +16,7 @@ from fastact._core import dispatch, slabs
 from fastact._core.function import Function, Named
 from fastact._native.arithmetic import standard_arithmetic
 from fastact._native.ufunc import (
-    Operation as QuickCall,
+    QuickCall,
 )
 from fastact._native.ufunc import (
     Threads,

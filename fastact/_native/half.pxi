@@ -1,11 +1,12 @@
-# float16 and bfloat16 to float32 and back: the loops through which kernels for float32 serve the half types.
+# How arrays store their items, and the loops that convert float16 and bfloat16 to float32 and back. With them, kernels
+# for float32 serve the half types.
 #
-# Integer arithmetic without branches that compilers vectorise for any CPU. On x86-64 the same loops are compiled again
-# for AVX2 and AVX-512, where float16 has instructions (more than ten times as fast); the CPU decides at import. They
-# load and store 64 bytes at a time: two stores for a cache line that is not in the cache, or two loads, take twice as
-# long (relu of 10,000,000: 0.32, 0.14 ns).
-# All give the same bits: to nearest even, subnormals kept, NaN quiet with its sign and leading digits.
-# Included by _ufunc.pyx and the softmax kernels. A new half type: its two scalar functions, and their loops in `HALF_LOOPS`.
+# The loops are integer arithmetic without branches, which compilers vectorise for any CPU. On x86-64 they are compiled
+# again for AVX2 and AVX-512, where float16 has instructions of its own (more than ten times as fast); the CPU's set is
+# chosen at import. These move 64 bytes at a time: two loads or two stores for one cache line take twice as long where
+# the line is not in the cache (relu of 10,000,000: 0.32 instead of 0.14 ns).
+# All sets give the same bits: they round to nearest even, keep subnormals, and make NaN quiet, with its sign and leading
+# digits. To add a half type, write its two scalar functions, and add their loops to `HALF_LOOPS` and its code to `Format`.
 
 cdef extern from *:
     """
@@ -64,11 +65,13 @@ cdef extern from *:
       HALF_LOOP(half_from_bfloat16_##SET, TARGET, uint16_t, float, half_from_bfloat16, FROM_BFLOAT16)              \\
       HALF_LOOP(half_to_bfloat16_##SET, TARGET, float, uint16_t, half_to_bfloat16, )                               \\
       static const half_loops_t half_loops_##SET = {                                                               \\
-        #SET, {half_from_float16_##SET, half_from_bfloat16_##SET}, {half_to_float16_##SET, half_to_bfloat16_##SET} \\
+        #SET,                                                                                                      \\
+        {NULL, half_from_float16_##SET, half_from_bfloat16_##SET},                                                 \\
+        {NULL, half_to_float16_##SET, half_to_bfloat16_##SET}                                                      \\
       };
 
     typedef void (*half_loop_t)(void* target, const void* source, ptrdiff_t n);
-    typedef struct { const char* name; half_loop_t from[2], to[2]; } half_loops_t;
+    typedef struct { const char* name; half_loop_t from[3], to[3]; } half_loops_t;
 
     HALF_LOOPS(baseline, , , , )
 
@@ -126,15 +129,21 @@ cdef extern from *:
     ctypedef void (*half_loop_t)(void* target, const void* source, Py_ssize_t n) noexcept nogil
     ctypedef struct half_loops_t:
         const char* name
-        half_loop_t* from_half "from"  # by number of the type: float16, bfloat16
+        half_loop_t* from_half "from"  # by `Format`
         half_loop_t* to_half "to"
     const half_loops_t* half_loops_of(int i) noexcept nogil
+
+cdef enum Format:  # how an array stores its items
+    SAME = 0       # as the kernel computes them
+    FLOAT16 = 1    # the half types, for a kernel that computes in float32
+    BFLOAT16 = 2
+    DOUBLE = 3     # as float64
 
 cdef const half_loops_t* half_loops = half_loops_of(0)
 
 
 def half_instruction_sets():
-    """The instruction sets with their own loops for the half types that this CPU can run, best first."""
+    """The instruction sets, best first, that this CPU can run and that have loops of their own for the half types."""
     names = []
     while half_loops_of(len(names)) != NULL:
         names.append(half_loops_of(len(names)).name.decode())
@@ -142,6 +151,6 @@ def half_instruction_sets():
 
 
 def use_half_instructions(str name):
-    """Convert half types by the loops for one of `half_instruction_sets()`; the best are in use from the start."""
+    """Convert half types with the loops for one of `half_instruction_sets()`; the best set is in use from the start."""
     global half_loops
     half_loops = half_loops_of(half_instruction_sets().index(name))

@@ -1,4 +1,4 @@
-# What other Cython files of fastact may use of _threads.pyx.
+# What other Cython files of fastact may use of pool.pyx.
 
 ctypedef void (*task_t)(void* context, Py_ssize_t start, Py_ssize_t stop) noexcept nogil
 

@@ -1,16 +1,19 @@
+# cython: freethreading_compatible=True
 """One parallel-for for all of fastact's CPU loops: elementwise ufuncs and softmax alike.
 
-A call is cut into blocks; every thread begins with a share of them, which its caches may still hold from the last call,
-and then takes blocks of the others' shares. The calling thread is one of them and never waits for a thread that has
-not begun: where other processes keep the cores busy, a late helper finds the work done and the door closed.
+A call is cut into blocks. Every thread begins with its own share of them, which its caches may still hold from the last
+call, and then takes blocks from the shares of others. The calling thread takes part, and never waits for a thread that
+has not begun: where other processes keep the cores busy, a late helper finds the work done and the door shut.
 
-Helpers are started by the first long call, look out for the next job for a moment and then sleep. Waking them costs the
-caller as much as 10 us of work, so `worthwhile` asks for more work where they sleep, unless calls come one upon the
-other. They are plain C threads that touch Python objects in `for_slabs`, and where a formula raises. They keep to the
-CPU affinity of the thread that calls. One region at a time: a second Python thread runs its call serially. A forked
-child has no helpers, and starts its own. `numba_for` runs the same blocks on Numba's threads (backends/parallel.py).
+The first long call starts the helpers. A helper looks out for the next region for a moment, then sleeps. Waking helpers
+costs the caller as much as 10 us of work, so `worthwhile` asks for more work where they sleep, unless calls follow each
+other closely. Helpers are plain C threads. They touch Python objects only in `for_slabs` and where a formula raises, and
+keep to the CPU affinity of the calling thread. Only one region is open at a time: a second Python thread runs its call
+alone. A forked child has no helpers, and starts its own. `numba_for` runs the same blocks on Numba's threads.
 
-Cython files cimport `parallel_for`; Python files use the functions below through `_dispatch`.
+Free threading: nothing here relies on the GIL, which most of this file runs without on any build. `occupied` gives one
+thread the region, which it alone fills in and whose helpers it alone starts; `door` and `number` publish the region to
+the helpers. Threads share the other variables by atomic loads and stores, or write them once, before anybody reads them.
 """
 
 import os
@@ -22,6 +25,7 @@ from cpython.ref cimport Py_XDECREF
 from libc.string cimport memset
 
 include "arithmetic.pxi"
+include "atomics.pxi"
 
 cdef extern from *:
     """
@@ -53,15 +57,7 @@ cdef extern from "pythread.h":
 cdef extern from *:
     """
     #if defined(_MSC_VER)
-    #include <intrin.h>
     #include <windows.h>
-    static __inline long fastact_load(volatile long* p) { return _InterlockedOr(p, 0); }
-    static __inline long fastact_exchange(volatile long* p, long v) { return _InterlockedExchange(p, v); }
-    static __inline long fastact_add(volatile long* p, long v) { return _InterlockedExchangeAdd(p, v); }
-    static __inline int fastact_swap(volatile long* p, long from, long to) {
-      return _InterlockedCompareExchange(p, to, from) == from;
-    }
-    static __inline Py_ssize_t fastact_take(Py_ssize_t* p, Py_ssize_t v) { return _InterlockedExchangeAdd64((__int64*)p, v); }
     static __inline void fastact_pause(void) { YieldProcessor(); }
     static __inline void fastact_yield(void) { SwitchToThread(); }
     static __inline double fastact_now(void) {
@@ -72,13 +68,6 @@ cdef extern from *:
     #else
     #include <sched.h>
     #include <time.h>
-    static inline long fastact_load(volatile long* p) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }
-    static inline long fastact_exchange(volatile long* p, long v) { return __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST); }
-    static inline long fastact_add(volatile long* p, long v) { return __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST); }
-    static inline int fastact_swap(volatile long* p, long from, long to) {
-      return __atomic_compare_exchange_n(p, &from, to, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-    }
-    static inline Py_ssize_t fastact_take(Py_ssize_t* p, Py_ssize_t v) { return __atomic_fetch_add(p, v, __ATOMIC_RELAXED); }
     static inline void fastact_pause(void) {
     #if defined(__x86_64__) || defined(__i386__)
       __builtin_ia32_pause();
@@ -94,26 +83,21 @@ cdef extern from *:
     }
     #endif
     """
-    long load "fastact_load"(volatile long* p) noexcept nogil
-    long exchange "fastact_exchange"(volatile long* p, long value) noexcept nogil
-    long add "fastact_add"(volatile long* p, long value) noexcept nogil
-    bint swap "fastact_swap"(volatile long* p, long old, long new) noexcept nogil
-    Py_ssize_t take "fastact_take"(Py_ssize_t* p, Py_ssize_t value) noexcept nogil
     void pause "fastact_pause"() noexcept nogil
     void give_way "fastact_yield"() noexcept nogil
     double now "fastact_now"() noexcept nogil  # nanoseconds
 
 cdef extern from *:
     """
-    /* On which cores helpers run: on those of the thread that calls, as it is allowed them now. Linux wakes a thread where
-       it last ran, though the caller may compute there now: it would wait for milliseconds, even while another core does
-       nothing but spin. So a helper that is woken is sent to the other cores. */
+    /* The cores that helpers run on: those that the calling thread may use now. Linux wakes a thread where it last ran.
+       The caller may compute there now, and the helper would wait for milliseconds, even while another core does nothing
+       but spin. So whoever wakes a helper sends it to the other cores. */
     #if defined(__linux__)
     #include <sched.h>
     #include <sys/syscall.h>
     #include <unistd.h>
     typedef pid_t fastact_thread;
-    typedef struct { pid_t thread; cpu_set_t allowed; volatile int core; } fastact_place;
+    typedef struct { pid_t thread; cpu_set_t allowed; volatile int core; } fastact_affinity;
     static __thread pid_t fastact_number = 0;
     static inline pid_t fastact_this_thread(void) {
       if (fastact_number == 0) fastact_number = (pid_t)syscall(SYS_gettid);
@@ -121,201 +105,204 @@ cdef extern from *:
     }
     static inline void fastact_forget_thread(void) { fastact_number = 0; }
     static inline int fastact_core(void) { return sched_getcpu(); }
-    /* How many cores a thread may use; 0 if that cannot be told. */
+    /* The number of cores that a thread may use; 0 if the system does not tell. */
     static inline int fastact_allowed(pid_t thread, cpu_set_t* cores) {
       return sched_getaffinity(thread, sizeof *cores, cores) == 0 ? CPU_COUNT(cores) : 0;
     }
     static inline int fastact_cores(void) { cpu_set_t cores; return fastact_allowed(0, &cores); }
-    static inline void fastact_follow(fastact_place* place, pid_t caller) {
+    static inline void fastact_follow(fastact_affinity* affinity, pid_t caller) {
       cpu_set_t cores;
-      if (fastact_allowed(caller, &cores) == 0 || CPU_EQUAL(&cores, &place->allowed)) return;
-      if (sched_setaffinity(place->thread, sizeof cores, &cores) == 0) place->allowed = cores;
+      if (fastact_allowed(caller, &cores) == 0 || CPU_EQUAL(&cores, &affinity->allowed)) return;
+      if (sched_setaffinity(affinity->thread, sizeof cores, &cores) == 0) affinity->allowed = cores;
     }
-    static inline void fastact_arrive(fastact_place* place) {
-      place->thread = (pid_t)syscall(SYS_gettid);
-      if (fastact_allowed(0, &place->allowed) == 0) CPU_ZERO(&place->allowed);
+    static inline void fastact_arrive(fastact_affinity* affinity) {
+      affinity->thread = (pid_t)syscall(SYS_gettid);
+      if (fastact_allowed(0, &affinity->allowed) == 0) CPU_ZERO(&affinity->allowed);
     }
-    static inline void fastact_wake_place(fastact_place* place, pid_t caller, int core) {
+    static inline void fastact_wake_elsewhere(fastact_affinity* affinity, pid_t caller, int core) {
       cpu_set_t others;
-      fastact_follow(place, caller);
-      others = place->allowed;
-      if (place->core != core || core < 0 || core >= CPU_SETSIZE) return;
+      fastact_follow(affinity, caller);
+      others = affinity->allowed;
+      if (affinity->core != core || core < 0 || core >= CPU_SETSIZE) return;
       CPU_CLR(core, &others);
-      if (CPU_COUNT(&others) > 0) sched_setaffinity(place->thread, sizeof others, &others);
+      if (CPU_COUNT(&others) > 0) sched_setaffinity(affinity->thread, sizeof others, &others);
     }
     #else
     typedef int fastact_thread;
-    typedef struct { int core; } fastact_place;
+    typedef struct { int core; } fastact_affinity;
     static inline int fastact_this_thread(void) { return 0; }
     static inline void fastact_forget_thread(void) {}
     static inline int fastact_core(void) { return 0; }
     static inline int fastact_cores(void) { return 0; }
-    static inline void fastact_follow(fastact_place* place, int caller) {}
-    static inline void fastact_arrive(fastact_place* place) {}
-    static inline void fastact_wake_place(fastact_place* place, int caller, int core) {}
+    static inline void fastact_follow(fastact_affinity* affinity, int caller) {}
+    static inline void fastact_arrive(fastact_affinity* affinity) {}
+    static inline void fastact_wake_elsewhere(fastact_affinity* affinity, int caller, int core) {}
     #endif
     """
-    ctypedef int Thread "fastact_thread"
-    ctypedef struct Place "fastact_place":
+    ctypedef int ThreadId "fastact_thread"
+    ctypedef struct Affinity "fastact_affinity":
         int core
-    Thread this_thread "fastact_this_thread"() noexcept nogil
+    ThreadId this_thread "fastact_this_thread"() noexcept nogil
     void forget_thread "fastact_forget_thread"() noexcept nogil
     int current_core "fastact_core"() noexcept nogil
     int cores_allowed "fastact_cores"() noexcept nogil
-    void arrive "fastact_arrive"(Place* place) noexcept nogil
-    void follow "fastact_follow"(Place* place, Thread caller) noexcept nogil
-    void wake_place "fastact_wake_place"(Place* place, Thread caller, int core) noexcept nogil
+    void arrive "fastact_arrive"(Affinity* affinity) noexcept nogil
+    void follow "fastact_follow"(Affinity* affinity, ThreadId caller) noexcept nogil
+    void wake_elsewhere "fastact_wake_elsewhere"(Affinity* affinity, ThreadId caller, int core) noexcept nogil
 
 ctypedef void (*launcher_t)(Py_ssize_t workers, void* function, void* argument) noexcept nogil
 
 cdef enum:
     MOST_WORKERS = 256
-    ALIGNMENT = 64        # items, so that shares of elements begin with a cache line
+    SHARE_UNIT = 64       # items, so that shares of elements begin with a cache line
     SHUT = -(1 << 30)     # added to `door`: nobody may enter any more
-    PATIENCE = 2000       # looks for helpers amid a block before the caller lets others run
-    LOOKOUT = 50000       # nanoseconds for which a helper looks out for the next job before it sleeps
-    FOLLOW = 100000       # nanoseconds after which a helper that is awake asks again where the caller may run, which takes 300
+    PATIENCE = 2000       # looks at helpers that finish their last block, before the caller lets others run
+    LOOKOUT = 50000       # nanoseconds for which a helper looks out for the next region before it sleeps
+    FOLLOW = 100000       # nanoseconds after which an awake helper asks again where the caller may run; asking takes 300
 
-#: Nanoseconds of one thread's work from which several are faster: where helpers are awake, where they must be woken.
+#: Nanoseconds of one thread's work from which several threads are faster: with helpers awake, and with helpers asleep.
 FROM_AWAKE, FROM_ASLEEP = 2500, 35000
 cdef double from_awake = FROM_AWAKE, from_asleep = FROM_ASLEEP
 
-cdef struct Job:
+cdef struct Region:
     task_t task
     void* context
     Py_ssize_t n
     Py_ssize_t grain
     Py_ssize_t share                # elements of a worker's own share
     Py_ssize_t workers
-    Thread caller
-    PyObject* error                 # the first exception of a thread that is not Python's, until the caller raises it
-    Py_ssize_t next[MOST_WORKERS]   # where each share goes on
+    volatile ThreadId caller        # which awake helpers read at any time
+    Shared error                    # the first exception, a PyObject*, of a foreign thread; the caller raises it
+    Py_ssize_t next[MOST_WORKERS]   # the next element of each share
 
 cdef struct Helper:
     PyThread_type_lock bell         # held by nobody; a helper sleeps by acquiring it
     volatile long asleep
-    Place place
+    Affinity affinity
 
-cdef Job job                          # of the region that is open
-cdef Helper helpers[MOST_WORKERS]     # by worker; 0 is the caller and has none
-cdef int started = 0                  # helpers that run
-cdef volatile long region = 0         # 1 while a thread has a parallel region
-cdef volatile long number = 0         # of the newest job
-cdef volatile long door = SHUT        # helpers at work in the job; negative once it is shut
-cdef double soon = 0                  # a call before this time comes right upon one that was done alone
+cdef Region region                    # the one that is open; there is one at a time
+cdef Helper helpers[MOST_WORKERS]     # by worker; worker 0 is the caller, and no helper
+cdef volatile long started = 0        # the number of helpers that run
+cdef volatile long occupied = 0       # 1 while a thread has the region
+cdef volatile long number = 0         # of the newest region
+cdef volatile long door = SHUT        # the number of helpers at work in the region; negative once it is shut
+cdef volatile double soon = 0         # a call before this time closely follows one that was done alone
 
-cdef int workers_wanted = 1
-cdef bint overbooked = False          # more threads were asked for than there were cores
-cdef launcher_t launcher = NULL
-compile_launcher = None               # set once by _dispatch.py: () -> address of backends/parallel.py's loop
+cdef volatile long workers_wanted = 1
+cdef volatile long overbooked = 0     # 1 if the user asked for more threads than there were cores
+cdef launcher_t launcher = NULL       # every launcher that was ever compiled stays alive, so a race to set it is harmless
+compile_launcher = None               # () -> address of a `launcher_t` for Numba's threads; set once, at import
 numba_refused = None                  # why Numba's threads cannot be used, once that is known
 
 
-cdef void work(Job* job, Py_ssize_t worker) noexcept nogil:
+cdef void work(Region* region, Py_ssize_t worker) noexcept nogil:
+    """Do one worker's part: its own share, then what is left of the others'."""
     cdef Py_ssize_t i, share, start, stop
     cdef Mode callers
     enter_standard(&callers)
-    for i in range(job.workers):
-        share = (worker + i) % job.workers
-        stop = min((share + 1) * job.share, job.n)
-        start = take(&job.next[share], job.grain)
+    for i in range(region.workers):
+        share = (worker + i) % region.workers
+        stop = min((share + 1) * region.share, region.n)
+        start = take(&region.next[share], region.grain)
         while start < stop:
-            job.task(job.context, start, min(start + job.grain, stop))
-            start = take(&job.next[share], job.grain)
+            region.task(region.context, start, min(start + region.grain, stop))
+            start = take(&region.next[share], region.grain)
     leave_standard(&callers)
 
 
 cdef void prepare(task_t task, void* context, Py_ssize_t n, Py_ssize_t grain, int workers) noexcept nogil:
+    """Fill in the region and cut range(n) into one share for each worker."""
     cdef Py_ssize_t i
-    job.task, job.context, job.n, job.grain, job.error = task, context, n, grain, NULL
-    job.workers = min(<Py_ssize_t>workers, (n + grain - 1) // grain)
-    job.share = (n + job.workers - 1) // job.workers
-    if n > ALIGNMENT * job.workers:
-        job.share = (job.share + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
-    for i in range(job.workers):
-        job.next[i] = i * job.share
+    region.task, region.context, region.n, region.grain, region.error = task, context, n, grain, NULL
+    region.workers = min(<Py_ssize_t>workers, (n + grain - 1) // grain)
+    region.share = (n + region.workers - 1) // region.workers
+    if n > SHARE_UNIT * region.workers:
+        region.share = (region.share + SHARE_UNIT - 1) // SHARE_UNIT * SHARE_UNIT
+    for i in range(region.workers):
+        region.next[i] = i * region.share
 
 
 cdef int default_workers() noexcept nogil:
-    return workers_wanted
+    """Return the number of threads that the user wants, or that fit the cores."""
+    return <int>load(&workers_wanted)
 
 
 # --- fastact's own threads -------------------------------------------------------------------------------------------
 
 
 cdef bint enter() noexcept nogil:
-    """Go through the door, unless it is shut."""
+    """Go through the door; return False if it is shut."""
     cdef long inside = load(&door)
     while inside >= 0:
-        if swap(&door, inside, inside + 1):
+        if compare_exchange(&door, inside, inside + 1):
             return True
         inside = load(&door)
     return False
 
 
 cdef void help(void* argument) noexcept nogil:
-    """The life of a helper: wait for a job, work on it, wait for the next."""
+    """Live as a helper: wait for a region, work in it, wait for the next one."""
     cdef Py_ssize_t worker = <Py_ssize_t>argument
     cdef Helper* self = &helpers[worker]
     cdef long seen = 0
     cdef double time = now(), followed = time, end
-    cdef int i
-    arrive(&self.place)
+    arrive(&self.affinity)
     while True:
         time = now()
         end = time + LOOKOUT
         while True:
             if time > followed + FOLLOW:
-                follow(&self.place, job.caller)
+                follow(&self.affinity, region.caller)
                 followed = time
             if load(&number) != seen or time >= end:
                 break
-            for i in range(16):
+            for _ in range(16):
                 pause()
             time = now()
         if load(&number) == seen:
-            self.place.core = current_core()
+            self.affinity.core = current_core()
             exchange(&self.asleep, 1)
-            # A job that came just now has either seen that this helper sleeps, and rings, or is seen here.
-            if load(&number) == seen or not swap(&self.asleep, 1, 0):
+            # Whoever opened a region just now has seen that this helper sleeps, and rings; or the helper sees it here.
+            if load(&number) == seen or not compare_exchange(&self.asleep, 1, 0):
                 PyThread_acquire_lock(self.bell, 1)
         seen = load(&number)
         if enter():
-            if worker < job.workers:
-                work(&job, worker)
-            add(&door, -1)
+            if worker < region.workers:
+                work(&region, worker)
+            fetch_add(&door, -1)
 
 
 cdef bint worthwhile(double nanoseconds) noexcept nogil:
-    """Whether a call that takes one thread so long is faster on several.
+    """Say whether several threads do faster what takes one thread so long.
 
-    Of short calls one upon the other the first finds the helpers asleep, and leaves them so; the second wakes them.
+    The first of several short calls in close succession finds the helpers asleep, and leaves them so; the second wakes
+    them.
     """
-    if nanoseconds < from_awake or workers_wanted < 2:
+    if nanoseconds < from_awake or load(&workers_wanted) < 2:
         return False
-    return nanoseconds >= from_asleep or (started > 0 and not load(&helpers[1].asleep)) or now() < soon
+    return nanoseconds >= from_asleep or (load(&started) > 0 and not load(&helpers[1].asleep)) or now() < load_time(&soon)
 
 
 cdef void done_alone(double nanoseconds) noexcept nogil:
     """Note the end of a call that was not `worthwhile`."""
-    global soon
     if nanoseconds >= from_awake:
-        soon = now() + LOOKOUT
+        store_time(&soon, now() + LOOKOUT)
 
 
 cdef int start_helpers(int wanted) noexcept with gil:
-    """Start helpers until `wanted` run; how many run now."""
-    global started
-    while started < wanted:
-        helpers[started + 1].asleep = 0
-        helpers[started + 1].bell = PyThread_allocate_lock()
-        if helpers[started + 1].bell == NULL:
+    """Start helpers until `wanted` run, and return how many run now. The caller has the region."""
+    cdef long worker = load(&started) + 1
+    while worker <= wanted:
+        helpers[worker].asleep = 0
+        helpers[worker].bell = PyThread_allocate_lock()
+        if helpers[worker].bell == NULL:
             break
-        PyThread_acquire_lock(helpers[started + 1].bell, 1)
-        if PyThread_start_new_thread(help, <void*><Py_ssize_t>(started + 1)) == PYTHREAD_INVALID_THREAD_ID:
+        PyThread_acquire_lock(helpers[worker].bell, 1)
+        if PyThread_start_new_thread(help, <void*><Py_ssize_t>worker) == PYTHREAD_INVALID_THREAD_ID:
             break
-        started += 1
-    return started
+        exchange(&started, worker)
+        worker += 1
+    return <int>worker - 1
 
 
 cdef void parallel_for(task_t task, void* context, Py_ssize_t n, Py_ssize_t grain, int workers) noexcept nogil:
@@ -327,47 +314,50 @@ cdef void parallel_for(task_t task, void* context, Py_ssize_t n, Py_ssize_t grai
     if workers < 2 or n <= grain or not open_region():
         task(context, 0, n)
         return
-    job.caller = this_thread()
-    if started < 1 or load(&helpers[1].asleep):
+    region.caller = this_thread()
+    if load(&started) < 1 or load(&helpers[1].asleep):
         workers = within_cores(workers)
         if workers < 2:
-            exchange(&region, 0)
+            exchange(&occupied, 0)
             task(context, 0, n)
             return
-    if started < workers - 1:
+    if load(&started) < workers - 1:
         workers = start_helpers(workers - 1) + 1
     prepare(task, context, n, grain, workers)
     exchange(&door, 0)
-    add(&number, 1)
+    fetch_add(&number, 1)
     core = current_core()
-    for i in range(1, job.workers):
-        if swap(&helpers[i].asleep, 1, 0):
-            wake_place(&helpers[i].place, job.caller, core)
+    for i in range(1, region.workers):
+        if compare_exchange(&helpers[i].asleep, 1, 0):
+            wake_elsewhere(&helpers[i].affinity, region.caller, core)
             PyThread_release_lock(helpers[i].bell)
-    work(&job, 0)
-    add(&door, SHUT)
+    work(&region, 0)
+    fetch_add(&door, SHUT)
     while load(&door) != SHUT:
         looks += 1
         if looks < PATIENCE:
             pause()
             continue
-        if python == NULL and PyGILState_Check():  # a helper may want to raise what its formula raised
+        if python == NULL and PyGILState_Check():  # a helper may need Python to hand over what its formula raised
             python = PyEval_SaveThread()
         give_way()
     if python != NULL:
         PyEval_RestoreThread(python)
     raise_for_helpers()
-    exchange(&region, 0)
+    exchange(&occupied, 0)
 
 
 cdef bint open_region() noexcept nogil:
-    """Whether this call may use several threads. Not while Python ends: a thread that then asks for the GIL ends too."""
-    return not is_finalizing() and swap(&region, 0, 1)
+    """Take the region; return False if this call must do without, because another thread has it or Python ends.
+
+    A thread that asks for the GIL while Python ends would end too.
+    """
+    return not is_finalizing() and compare_exchange(&occupied, 0, 1)
 
 
 cdef int within_cores(int workers) noexcept nogil:
-    """Limit the workers to the cores that the caller may run on now, unless the user asked for more threads than cores."""
-    cdef int cores = 0 if overbooked else cores_allowed()
+    """Limit the workers to the cores that the caller may run on now, unless the user wants more threads than cores."""
+    cdef int cores = 0 if load(&overbooked) else cores_allowed()
     return min(workers, cores) if cores > 0 else workers
 
 
@@ -375,22 +365,25 @@ cdef int within_cores(int workers) noexcept nogil:
 
 
 cdef size_t enter_python() noexcept nogil:
-    """Get the GIL for a kernel whose formula raises. The result is for `leave_python`."""
+    """Attach the thread to Python for a kernel whose formula raises. The result is for `leave_python`."""
     cdef bint foreign = PyGILState_GetThisThreadState() == NULL
     return <size_t>PyGILState_Ensure() << 1 | foreign
 
 
 cdef void leave_python(size_t entered, const char* name) noexcept nogil:
-    """Leave the exception to the caller, by way of the job if Python did not start this thread. Give the GIL back."""
-    note_formula(name)
-    if entered & 1:
-        hand_over()
+    """Name the formula in the pending exception, leave the exception to the caller, and detach from Python.
+
+    Where Python did not start this thread, the exception goes to the caller by way of the region.
+    """
+    settle(name, entered & 1)
     PyGILState_Release(<GILState>(entered >> 1))
 
 
-cdef void note_formula(const char* name) noexcept with gil:
-    """Say in the exception whose formula raised it."""
-    cdef PyObject *kind, *value, *traceback
+cdef void settle(const char* name, bint foreign) noexcept with gil:
+    """Add the formula's name to the pending exception and, in a foreign thread, move it to the region."""
+    cdef PyObject* kind
+    cdef PyObject* value
+    cdef PyObject* traceback
     PyErr_Fetch(&kind, &value, &traceback)
     PyErr_NormalizeException(&kind, &value, &traceback)
     if value != NULL:
@@ -398,40 +391,34 @@ cdef void note_formula(const char* name) noexcept with gil:
             (<object>value).add_note(f"raised by the formula of {name.decode()}")
         except Exception:
             pass
-    PyErr_Restore(kind, value, traceback)
-
-
-cdef void hand_over() noexcept with gil:
-    """Move the exception of this thread, which ends here, to the job."""
-    cdef PyObject *kind, *value, *traceback
-    PyErr_Fetch(&kind, &value, &traceback)
-    PyErr_NormalizeException(&kind, &value, &traceback)
+    if not foreign:
+        PyErr_Restore(kind, value, traceback)
+        return
     if value != NULL and traceback != NULL:
         (<object>value).__traceback__ = <object>traceback
     Py_XDECREF(kind)
     Py_XDECREF(traceback)
-    if job.error == NULL:
-        job.error = value
-    else:
+    if not offer_pointer(&region.error, value):  # another thread's came first
         Py_XDECREF(value)
 
 
 cdef void raise_for_helpers() noexcept nogil:
-    if job.error != NULL:
+    """Raise in the calling thread what a helper's formula raised. No helper is at work any more."""
+    if region.error != NULL:
         take_over()
 
 
 cdef void take_over() noexcept with gil:
-    """Set the exception of the job in the calling thread, as a formula that raised there would."""
-    cdef PyObject* error = job.error
-    job.error = NULL
+    """Set the exception of the region in the calling thread, as a formula that raised there would."""
+    cdef PyObject* error = <PyObject*>region.error
+    region.error = NULL
     if not PyErr_Occurred():
         PyErr_SetObject(type(<object>error), <object>error)
     Py_XDECREF(error)
 
 
 def raising_functions():
-    """The addresses of `size_t enter_python(void)` and `void leave_python(size_t, const char *name)`, for kernels."""
+    """Return the addresses of `size_t enter_python(void)` and `void leave_python(size_t, const char *name)`."""
     return <size_t>&enter_python, <size_t>&leave_python
 
 
@@ -439,7 +426,10 @@ def raising_functions():
 
 
 cdef class standard_mode:
-    """A context in which this thread rounds to nearest and flushes nothing, as _arithmetic.pxi has it for kernels."""
+    """A context in which this thread rounds to nearest and flushes nothing, as kernels do by arithmetic.pxi.
+
+    Each `with` block needs an instance of its own.
+    """
 
     cdef Mode callers
 
@@ -451,43 +441,48 @@ cdef class standard_mode:
 
 
 cdef void call_slab(void* context, Py_ssize_t start, Py_ssize_t stop) noexcept with gil:
-    cdef list job = <list>context
+    """Call the Python function of `for_slabs` for one block; an exception waits at the end of the list."""
+    cdef list slabs = <list>context
     try:
-        job[1].copy().run(job[0], start, stop)
+        slabs[1].copy().run(slabs[0], start, stop)
     except BaseException as error:
-        job.append(error)
+        slabs.append(error)
 
 
 def for_slabs(function, Py_ssize_t n, Py_ssize_t grain, bint numba=False):
-    """Call the Python function(start, stop), which is to release the GIL, over blocks of `grain` that cover range(n).
+    """Call the Python function(start, stop) over blocks of `grain` that cover range(n). It should release the GIL.
 
-    On fastact's own threads, or on Numba's; in the caller's context, of which np.errstate is a part.
+    The calls run on fastact's own threads, or on Numba's, in the caller's context, which np.errstate is a part of.
     """
-    cdef list job = [function, copy_context()]
-    cdef void* context = <void*>job
+    cdef list slabs = [function, copy_context()]
+    cdef void* context = <void*>slabs
     with nogil:
         if numba:
             numba_for(call_slab, context, n, grain, default_workers())
         else:
             parallel_for(call_slab, context, n, grain, default_workers())
-    if len(job) > 2:
-        raise job[2]
+    if len(slabs) > 2:
+        raise slabs[2]
 
 
 # --- Numba's threads -------------------------------------------------------------------------------------------------
 
 
-cdef void find_launcher() noexcept with gil:
+cdef void find_launcher() noexcept:
+    """Compile the launcher, which starts Numba's threads, or note why that fails."""
     global launcher, numba_refused
     try:
         launcher = <launcher_t><size_t>compile_launcher()
     except Exception as error:
-        numba_refused = f"Numba's threads cannot be started ({' '.join(str(error).split())}); let the backend be 'threads'"
+        reason = " ".join(str(error).split())
+        numba_refused = f"Numba's threads cannot be started ({reason}); let the backend be 'threads'"
 
 
 cdef void numba_for(task_t task, void* context, Py_ssize_t n, Py_ssize_t grain, int workers) noexcept nogil:
-    """`parallel_for` on Numba's threads, which backends/parallel.py has seen to be there; never two at a time, which
-    aborts under workqueue."""
+    """Do what `parallel_for` does on Numba's threads, which `numba_refusal` has started.
+
+    Never two calls at a time: that aborts under Numba's threading layer "workqueue".
+    """
     cdef void* python
     workers = min(workers, MOST_WORKERS)
     if workers < 2 or n <= grain or launcher == NULL or not open_region():
@@ -495,34 +490,35 @@ cdef void numba_for(task_t task, void* context, Py_ssize_t n, Py_ssize_t grain, 
         return
     prepare(task, context, n, grain, workers)
     python = PyEval_SaveThread() if PyGILState_Check() else NULL  # as in `parallel_for`
-    launcher(job.workers, <void*>&work, &job)
+    launcher(region.workers, <void*>&work, &region)
     if python != NULL:
         PyEval_RestoreThread(python)
     raise_for_helpers()
-    exchange(&region, 0)
+    exchange(&occupied, 0)
 
 
 def set_num_threads(int n):
-    global workers_wanted, overbooked
-    workers_wanted = n
-    overbooked = n > cores_allowed() > 0
+    """Let long calls use n threads."""
+    exchange(&workers_wanted, n)
+    exchange(&overbooked, n > cores_allowed() > 0)
 
 
 def get_num_threads():
-    return workers_wanted
+    """Return how many threads long calls use."""
+    return default_workers()
 
 
 def numba_refusal(bint start=False):
-    """Why this process cannot use Numba's threads; None if it can, or if that is not known before they `start`."""
+    """Say why this process cannot use Numba's threads; None if it can, or if only a `start` would show."""
     if start and numba_refused is None and launcher == NULL:
         find_launcher()
     return numba_refused
 
 
 def _forget_threads():
-    """In a forked child: no thread but the calling one came along."""
-    global started, region, number, door, launcher, numba_refused
-    started, region, number, door, launcher = 0, 0, 0, SHUT, NULL
+    """Begin anew in a forked child, which has the calling thread alone."""
+    global started, occupied, number, door, launcher, numba_refused
+    started, occupied, number, door, launcher = 0, 0, 0, SHUT, NULL
     numba_refused = "Numba's threads do not survive a fork; let the backend be 'threads'"
     memset(helpers, 0, sizeof(helpers))
     forget_thread()

@@ -1,9 +1,10 @@
-# The memory of large results: the last one that was freed is kept for the next one of the same size.
+# The memory of large results: the last block that was freed is kept for the next result of the same size.
 #
-# C libraries give large blocks back to the system at once, which must then fill every page with zeros again: for a result
-# of 40 MB that takes three times as long as the result itself. One block is kept, of at most KEEP_MOST bytes; a large
-# result of another size frees it first. A memory handler of NumPy's: arrays remember who frees them. Where another
-# handler than NumPy's own is in force, nothing is done. Included by _ufunc.pyx alone.
+# C libraries give large blocks back to the system at once, which must then fill every page with zeros again: for a
+# result of 40 MB that takes three times as long as the result itself. One block is kept, of at most KEEP_MOST bytes; a
+# large result of another size frees it first. This is a memory handler of NumPy's, so arrays remember who frees them.
+# Where another handler than NumPy's own is in force, results come from that one.
+# Free threading: whoever takes the kept block, or puts one in its place, does so by one atomic exchange.
 
 cdef extern from *:
     """
@@ -13,7 +14,7 @@ cdef extern from *:
     #define KEEP_MOST (128 << 20)
 
     typedef struct { size_t size; char padding[56]; } results_block; /* in front of the array's bytes */
-    static results_block* results_kept = NULL;
+    static fastact_shared results_kept = NULL; /* a results_block */
 
     static PyDataMemAllocator* results_numpy(void) {
       return &((PyDataMem_Handler*)PyCapsule_GetPointer(PyDataMem_DefaultHandler, "mem_handler"))->allocator;
@@ -26,8 +27,7 @@ cdef extern from *:
 
     static void* results_malloc(void* ctx, size_t size) {
       PyDataMemAllocator* numpy = results_numpy();
-      results_block* block = results_kept;
-      results_kept = NULL;
+      results_block* block = (results_block*)fastact_exchange_pointer(&results_kept, NULL);
       if (block == NULL || block->size != size) {
         results_release(block);
         block = (results_block*)numpy->malloc(numpy->ctx, size + sizeof(results_block));
@@ -40,11 +40,7 @@ cdef extern from *:
     static void results_free(void* ctx, void* bytes, size_t size) {
       results_block* block = (results_block*)bytes - 1;
       if (bytes == NULL) return;
-      if (block->size <= KEEP_MOST) {
-        results_block* other = results_kept;
-        results_kept = block;
-        block = other;
-      }
+      if (block->size <= KEEP_MOST) block = (results_block*)fastact_exchange_pointer(&results_kept, block);
       results_release(block);
     }
 
@@ -68,6 +64,12 @@ cdef extern from *:
     };
     static PyObject* results_capsule = NULL;
 
+    /* To be called once, at import. */
+    static int results_prepare(void) {
+      results_capsule = PyCapsule_New(&results_handler, "mem_handler", NULL);
+      return results_capsule ? 0 : -1;
+    }
+
     /* A new array, in C's or Fortran's order. */
     static PyObject* results_array(int ndim, npy_intp* shape, int type, int fortran, size_t bytes) {
       PyObject *array, *before;
@@ -77,12 +79,14 @@ cdef extern from *:
         Py_XDECREF(before);
         return before ? PyArray_EMPTY(ndim, shape, type, fortran) : NULL;
       }
-      if (results_capsule == NULL) results_capsule = PyCapsule_New(&results_handler, "mem_handler", NULL);
-      Py_XDECREF(results_capsule ? PyDataMem_SetHandler(results_capsule) : NULL);
-      array = results_capsule ? PyArray_EMPTY(ndim, shape, type, fortran) : NULL;
+      Py_XDECREF(PyDataMem_SetHandler(results_capsule));
+      array = PyArray_EMPTY(ndim, shape, type, fortran);
       Py_XDECREF(PyDataMem_SetHandler(before));
       Py_DECREF(before);
       return array;
     }
     """
     object new_array "results_array"(int ndim, cnp.npy_intp* shape, int type, bint fortran, size_t bytes)
+    int prepare_results "results_prepare"() except -1
+
+prepare_results()

@@ -14,7 +14,7 @@ class Threads(IntEnum):
     NUMBA = 3
     PYTHON = 4
 
-class Operation:
+class QuickCall:
     name: str
     common_ufunc: np.ufunc
     knows_bfloat16: bool

@@ -1,16 +1,21 @@
-"""Genuine NumPy ufuncs out of compiled loops, and the front object that users call.
+# cython: freethreading_compatible=True
+"""Genuine NumPy ufuncs made of compiled loops, and `QuickCall`, the front of every function that users call.
 
-A ufunc's inner loop here is one C function, `inner_loop`, for every activation and dtype. NumPy hands it pointers,
-strides and a `Loop`; it compiles the kernel on first use (through the `compile` callback, so importing compiles nothing),
-feeds operands of any layout to a kernel that knows contiguous ones only, and spreads long calls over threads.
-float16 and bfloat16 have no kernels: blocks of them are converted to float32, and the results rounded back (_half.pxi).
-_activation.py builds `Operation`s; a new dtype is a character of its `FLOATS`, and nothing here unless its items are not
-1, 2, 4 or 8 bytes. Imports only _threads.
+All these ufuncs have the same inner loop, the C function `inner_loop`. NumPy hands it pointers, strides and a `Loop`. It
+compiles the kernel on first use by the `compile` callback, so that importing compiles nothing; it feeds operands of any
+layout to a kernel that knows contiguous ones only; and it spreads long calls over threads. float16 and bfloat16 have no
+kernels: blocks of them are converted to float32, and the results rounded back (half.pxi). A new dtype whose items have
+1, 2, 4 or 8 bytes needs nothing here, only its character where operations say which dtypes they have kernels for.
+
+Free threading: a call works on its own stack. Threads share loops, whose kernels are published when they are complete,
+the context variable `override`, which is set once, and QuickCalls, which are written while they are made and once more
+when bfloat16 appears.
 """
 
+cimport cython
 from cpython.exc cimport PyErr_SetObject
 from cpython.object cimport PyObject_Call
-from cpython.ref cimport Py_DECREF, PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from libc.stdlib cimport calloc
 from libc.string cimport memcpy, memset
 cimport numpy as cnp
@@ -38,7 +43,7 @@ cdef extern from "Python.h":
     Py_ssize_t PyVectorcall_NARGS(size_t) noexcept
     object PyObject_Vectorcall(object, PyObject**, size_t, PyObject*)
     void* PyVectorcall_Call
-    int PyContextVar_Get(object, PyObject* default, PyObject** value) except -1
+    int PyContextVar_Get(PyObject*, PyObject* default, PyObject** value) except -1
     void PyType_Modified(type)
     double PyFloat_AsDouble(PyObject*) noexcept
     PyObject* PyErr_Occurred()
@@ -55,7 +60,7 @@ cdef extern from "numpy/ufuncobject.h":
 
 cdef extern from "numpy/arrayobject.h":
     PyTypeObject PyGenericArrType_Type
-    int NPY_NUMUSERTYPES  # how many dtypes NumPy learnt from other libraries; their numbers begin at NPY_USERDEF
+    int NPY_NUMUSERTYPES  # the number of dtypes that NumPy has from other libraries; theirs begin at NPY_USERDEF
     int NPY_USERDEF, NPY_HALF
     int type_number "PyArray_TYPE"(PyArrayObject*) noexcept
     int flags_of "PyArray_FLAGS"(PyArrayObject*) noexcept
@@ -66,7 +71,7 @@ cdef extern from "numpy/arrayobject.h":
     bint is_behaved "PyArray_ISBEHAVED_RO"(PyArrayObject*) noexcept
     bint is_writeable "PyArray_ISWRITEABLE"(PyArrayObject*) noexcept
     object array_at "PyArray_New"(
-        object, int, const cnp.npy_intp*, int, const cnp.npy_intp*, void*, int, int, PyObject*)
+        PyTypeObject*, int, const cnp.npy_intp*, int, const cnp.npy_intp*, void*, int, int, PyObject*)
     bint PyArray_CompareLists(const cnp.npy_intp*, const cnp.npy_intp*, int) noexcept
     int NPY_ARRAY_C_CONTIGUOUS, NPY_ARRAY_F_CONTIGUOUS
     ctypedef struct PyArrayObject:
@@ -78,49 +83,48 @@ cdef extern from "<fenv.h>":
 
 cdef extern from *:
     """
-    /* Where Operation keeps its vectorcall function: after the object header and Cython's method table, if any. */
-    #define fastact_offset_of_vectorcall offsetof(struct __pyx_obj_7fastact_7_native_5ufunc_Operation, vectorcall)
+    /* Where QuickCall keeps its vectorcall function: after the object header and Cython's method table, if any. */
+    #define fastact_offset_of_vectorcall offsetof(struct __pyx_obj_7fastact_7_native_5ufunc_QuickCall, vectorcall)
     """
     Py_ssize_t fastact_offset_of_vectorcall
 
 include "arithmetic.pxi"
+include "atomics.pxi"
 include "half.pxi"
 include "results.pxi"
 
 ctypedef void (*kernel_t)(char** operands, Py_ssize_t n) noexcept nogil
 
 DEF MAX_OPERANDS = 8
-DEF ALIGNMENT = 64  # of block buffers: a cache line and the longest vector; up to a third of the time
-# Of each operand at a time where something goes through buffers or past the caches: with twice as many, memory waits
-# for the kernel (relu.backward of 1,000,000 strided float64 1.94 -> 1.35 ns per element); half as many is no better.
+DEF ALIGNMENT = 64  # bytes of a cache line and of the longest vector; buffers at other addresses cost up to a third more
+# Bytes of each operand in a block, where anything goes through buffers or past the caches. With twice as many, memory
+# waits for the kernel (relu.backward of 1,000,000 strided float64: 1.94 instead of 1.35 ns per element); half as many
+# are no better.
 DEF BLOCK_BYTES = 4096
-DEF STREAM_FROM = 24 << 20  # bytes of operands from which results do not fit the caches anyway
-DEF CHEAP = 0.03  # nanoseconds for a byte of output: what takes longer hides what the memory takes
+DEF STREAM_FROM = 24 << 20  # bytes of all operands from which the caches do not hold the results anyway
+DEF CHEAP = 0.03  # nanoseconds for a byte of output; the time of slower kernels hides the time of memory
 DEF ALIGN_FROM = 4096  # elements from which it pays to begin with a cache line
-DEF REPEATED_BYTES = 16384  # of an operand that repeats, copied out one behind the other, where it is shorter
+DEF REPEATED_BYTES = 16384  # an operand that repeats and is shorter is copied out, end to end, to this length
 DEF MOST_REPEATED = 2
 DEF GIL_FROM = 500  # elements from which a call lets other Python threads run, as in NumPy
-DEF BYTE = 1 / 150  # nanoseconds that a core takes to move a byte between the second cache or the third and a kernel
-DEF GRAIN = 3000  # nanoseconds of work that a thread takes at a time
+DEF BYTE = 1 / 150  # nanoseconds that a core takes to move a byte between a kernel and the second or third cache
+DEF GRAIN_NANOSECONDS = 3000  # of work that a thread takes at a time
 
 cpdef enum Threads:
-    AUTO = 0      # fastact's own threads for a long call
-    SERIAL = 1
+    AUTO = 0      # fastact's own for a long call, otherwise the calling one
+    SERIAL = 1    # the calling one
     OWN = 2       # fastact's own
     NUMBA = 3     # Numba's
-    PYTHON = 4    # this one, where plain NumPy computes
+    PYTHON = 4    # the calling one, which lets plain NumPy compute
 
-cdef enum Format:
-    # How an operand's items become the kernel's. The first two are indices of half_loops_t.
-    FLOAT16 = 0
-    BFLOAT16 = 1
-    NUMBER = 2    # float64 to float32; parameters only
-    PLAIN = 3
+cdef struct Kernel:              # compiled when a call first needs it
+    Shared address               # of a kernel_t; set last, when the rest is there
+    double nanoseconds           # that an element takes
+    Py_ssize_t grain             # elements that a thread takes at a time
 
 cdef struct Loop:
-    kernel_t scalar_parameters   # parameters are read once
-    kernel_t array_parameters    # parameters are read for each element
-    int operands                 # inputs, parameters, outputs
+    Kernel kernels[2]            # the first reads parameters once, the second for each element
+    int operands                 # the number of inputs, parameters and outputs
     int parameters
     int outputs
     int itemsize                 # in the kernel
@@ -128,30 +132,31 @@ cdef struct Loop:
     Format parameter_format
     int threads                  # of `Threads`
     int row                      # index of the kernel's dtype, for `compile`
-    PyObject* compile            # (row, array_parameters) -> address, nanoseconds an element takes
+    PyObject* compile            # (row, array_parameters) -> address, nanoseconds that an element takes
     int types[MAX_OPERANDS]      # dtype numbers of the operands
-    double nanoseconds           # that an element takes
-    Py_ssize_t grain             # elements that a thread takes at a time
 
 cdef struct Call:
     kernel_t kernel
     char* pointers[MAX_OPERANDS]
     cnp.npy_intp strides[MAX_OPERANDS]
     Format formats[MAX_OPERANDS]
-    double numbers[MAX_OPERANDS]  # parameters that are read once and had to be converted
+    double numbers[MAX_OPERANDS]  # parameters that are read once and must be converted
     int operands
     int first_output
     int itemsize
-    Py_ssize_t period            # after how many elements the operands that repeat begin again; 0 if none does
+    Py_ssize_t period            # elements after which the operands that repeat begin again; 0 if none repeats
     bint repeats[MAX_OPERANDS]
-    bint direct                  # the kernel may run on the operands themselves
+    bint direct                  # the kernel can run on the operands themselves
     bint streamed                # results go past the caches
-    bint aligned                 # the kernel is to write whole cache lines of its first output
+    bint aligned                 # the kernel should write whole cache lines of its first output
     bint buffered[MAX_OPERANDS]  # operands that go through a block buffer
 
+
 def nanoseconds_per_element(size_t address, int operands, int parameters, dtype):
-    """What a kernel needs for an element where the operands are in the nearest cache, 20 us to find out, or the least
-    that its arrays need from farther ones, if that is more."""
+    """Time one element of a kernel whose operands are in the nearest cache; takes 20 us.
+
+    The result is at least the time in which farther caches deliver the element's bytes.
+    """
     cdef kernel_t kernel = <kernel_t>address
     cdef char* pointers[MAX_OPERANDS]
     cdef char* copies[MAX_OPERANDS]
@@ -164,7 +169,7 @@ def nanoseconds_per_element(size_t address, int operands, int parameters, dtype)
     best = float("inf")
     for _ in range(5):
         start = perf_counter_ns()
-        for i in range(8):
+        for _ in range(8):
             memcpy(copies, pointers, sizeof(pointers))
             kernel(copies, n)
         best = min(best, perf_counter_ns() - start)
@@ -173,7 +178,10 @@ def nanoseconds_per_element(size_t address, int operands, int parameters, dtype)
 
 
 cdef int find_kernel(Loop* loop, bint array_parameters) noexcept with gil:
-    """Compile the kernel; on failure return 0 with the Python error set, which NumPy's caller turns into a SystemError."""
+    """Compile a kernel and publish it. On failure return 0 and set the Python error, which NumPy's caller turns into a
+    SystemError. Where two threads compile the same kernel, the first to finish publishes it.
+    """
+    cdef Kernel* kernel = &loop.kernels[array_parameters]
     cdef size_t address
     cdef double nanoseconds
     try:
@@ -181,19 +189,18 @@ cdef int find_kernel(Loop* loop, bint array_parameters) noexcept with gil:
     except BaseException as error:
         PyErr_SetObject(type(error), error)
         return 0
-    loop.nanoseconds = nanoseconds
-    loop.grain = max(1, <Py_ssize_t>(GRAIN / nanoseconds) // ALIGNMENT) * ALIGNMENT
-    if array_parameters:
-        loop.array_parameters = <kernel_t>address
-    else:
-        loop.scalar_parameters = <kernel_t>address
+    with cython.critical_section(<object>loop.compile):
+        if load_pointer(&kernel.address) == NULL:
+            kernel.nanoseconds = nanoseconds
+            kernel.grain = max(1, <Py_ssize_t>(GRAIN_NANOSECONDS / nanoseconds) // ALIGNMENT) * ALIGNMENT
+            exchange_pointer(&kernel.address, <void*>address)
     return 1
 
 
 cdef extern from *:
     """
-    /* Items that lie apart to where they lie side by side, and back. Every second item and items in reverse are common,
-       and have loops of their own, which compilers vectorise. */
+    /* Copy items that lie apart to where they lie side by side, and back. Every second item and items in reverse are
+       common, and have loops of their own, which compilers vectorise. */
     #define FASTACT_MOVE(T)                                                                                          \\
       static inline void fastact_gather_##T(char* target, const char* source, Py_ssize_t stride, Py_ssize_t n) {     \\
         T* to = (T*)target;                                                                                          \\
@@ -226,41 +233,48 @@ cdef extern from *:
       else fastact_scatter_int8_t(target, stride, source, n);
     }
     """
-    void gather_plain "fastact_gather"(char* target, const char* source, Py_ssize_t stride, Py_ssize_t n, int size) noexcept nogil
-    void scatter_plain "fastact_scatter"(char* target, Py_ssize_t stride, const char* source, Py_ssize_t n, int size) noexcept nogil
+    void gather_items "fastact_gather"(
+        char* target, const char* source, Py_ssize_t stride, Py_ssize_t n, int size) noexcept nogil
+    void scatter_items "fastact_scatter"(
+        char* target, Py_ssize_t stride, const char* source, Py_ssize_t n, int size) noexcept nogil
 
 
-cdef inline void gather(char* target, const char* source, cnp.npy_intp stride, Py_ssize_t n, int itemsize, Format format) noexcept nogil:
-    """A block of an operand, in the kernel's type."""
+cdef inline void gather(
+    char* target, const char* source, cnp.npy_intp stride, Py_ssize_t n, int itemsize, Format format
+) noexcept nogil:
+    """Copy a block of an operand, and convert it to the kernel's type."""
     cdef char halves[BLOCK_BYTES >> 1]
     cdef Py_ssize_t i
-    if format == PLAIN:
-        gather_plain(target, source, stride, n, itemsize)
-    elif format == NUMBER:
+    if format == SAME:
+        gather_items(target, source, stride, n, itemsize)
+    elif format == DOUBLE:
         for i in range(n):
             (<float*>target)[i] = <float>(<double*>(source + i * stride))[0]
     elif stride == 2:
         half_loops.from_half[<int>format](target, source, n)
     else:
-        gather_plain(halves, source, stride, n, 2)
+        gather_items(halves, source, stride, n, 2)
         half_loops.from_half[<int>format](target, halves, n)
 
 
-cdef inline void scatter(char* target, cnp.npy_intp stride, const char* source, Py_ssize_t n, int itemsize, Format format) noexcept nogil:
+cdef inline void scatter(
+    char* target, cnp.npy_intp stride, const char* source, Py_ssize_t n, int itemsize, Format format
+) noexcept nogil:
+    """Copy a block of results to an operand, and convert it to the operand's type."""
     cdef char halves[BLOCK_BYTES >> 1]
-    if format == PLAIN:
-        scatter_plain(target, stride, source, n, itemsize)
+    if format == SAME:
+        scatter_items(target, stride, source, n, itemsize)
     elif stride == 2:
         half_loops.to_half[<int>format](target, source, n)
     else:
         half_loops.to_half[<int>format](halves, source, n)
-        scatter_plain(target, stride, halves, n, 2)
+        scatter_items(target, stride, halves, n, 2)
 
 
 cdef extern from *:
     """
-    /* Results that are not soon read again: to memory, without reading the lines they overwrite, and not through the
-       caches. A third of a long call's memory traffic. Both addresses are multiples of 16 bytes. */
+    /* Write results that nobody reads again soon: straight to memory, past the caches and without reading the lines that
+       they overwrite. That saves a third of a long call's memory traffic. Both addresses are multiples of 16 bytes. */
     #if defined(__SSE2__) || defined(_M_X64)
     #include <emmintrin.h>
     #define FASTACT_STREAMS 1
@@ -274,7 +288,9 @@ cdef extern from *:
     static inline void fastact_end_stream(void) { _mm_sfence(); }
     #else
     #define FASTACT_STREAMS 0
-    static inline void fastact_stream(char* target, const char* source, Py_ssize_t bytes) { memcpy(target, source, bytes); }
+    static inline void fastact_stream(char* target, const char* source, Py_ssize_t bytes) {
+      memcpy(target, source, bytes);
+    }
     static inline void fastact_end_stream(void) {}
     #endif
     """
@@ -283,8 +299,8 @@ cdef extern from *:
     void end_stream "fastact_end_stream"() noexcept nogil
 
 
-cdef void run(void* context, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
-    """Elements start to stop of a call: straight from the operands, or block by block through buffers."""
+cdef void run_elements(void* context, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """Compute elements start to stop of a call: straight from the operands, or block by block through buffers."""
     cdef Call* call = <Call*>context
     cdef char* pointers[MAX_OPERANDS]
     cdef char space[MAX_OPERANDS * BLOCK_BYTES + ALIGNMENT]
@@ -295,7 +311,7 @@ cdef void run(void* context, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
     cdef int i, first = call.first_output
     if call.direct:
         while start < stop:
-            n = place(call, start, stop, pointers)
+            n = locate(call, start, stop, pointers)
             if call.aligned and n >= ALIGN_FROM:
                 lead = (ALIGNMENT - <size_t>pointers[first] % ALIGNMENT) % ALIGNMENT // call.itemsize
                 n = lead if lead > 0 else n
@@ -304,9 +320,9 @@ cdef void run(void* context, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
         return
     block = BLOCK_BYTES // call.itemsize
     while start < stop:
-        n = place(call, start, min(start + block, stop), pointers)
+        n = locate(call, start, min(start + block, stop), pointers)
         if call.streamed:  # the next block begins with a cache line
-            n = min(n, block - (<size_t>pointers[first] % ALIGNMENT) // call.itemsize)
+            n = min(n, block - <Py_ssize_t>(<size_t>pointers[first] % ALIGNMENT) // call.itemsize)
         for i in range(call.operands):
             if call.buffered[i]:
                 buffer = buffers + i * BLOCK_BYTES
@@ -325,8 +341,8 @@ cdef void run(void* context, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
         end_stream()
 
 
-cdef inline Py_ssize_t place(Call* call, Py_ssize_t start, Py_ssize_t stop, char** pointers) noexcept nogil:
-    """Where the operands of element `start` are, and for how many elements, up to `stop`, they follow each other."""
+cdef inline Py_ssize_t locate(Call* call, Py_ssize_t start, Py_ssize_t stop, char** pointers) noexcept nogil:
+    """Find the operands of element `start`; return for how many elements, up to `stop`, they follow each other."""
     cdef Py_ssize_t again = start % call.period if call.period else start
     cdef int i
     for i in range(call.operands):
@@ -335,7 +351,7 @@ cdef inline Py_ssize_t place(Call* call, Py_ssize_t start, Py_ssize_t stop, char
 
 
 cdef inline bint overlap(char* a, cnp.npy_intp a_stride, char* b, cnp.npy_intp b_stride, Py_ssize_t n) noexcept nogil:
-    """Whether the ranges in which two operands lie may have a byte in common."""
+    """Say whether the ranges in which two operands lie may have a byte in common."""
     cdef Py_ssize_t a_length = (n - 1) * a_stride, b_length = (n - 1) * b_stride
     if a_length < 0:
         a, a_length, a_stride = a + a_length, -a_length, -a_stride
@@ -344,8 +360,10 @@ cdef inline bint overlap(char* a, cnp.npy_intp a_stride, char* b, cnp.npy_intp b
     return a < b + b_length + b_stride and b < a + a_length + a_stride
 
 
-cdef void inner_loop(char** pointers, const cnp.npy_intp* dimensions, const cnp.npy_intp* strides, void* data) noexcept nogil:
-    """What NumPy calls."""
+cdef void inner_loop(
+    char** pointers, const cnp.npy_intp* dimensions, const cnp.npy_intp* strides, void* data
+) noexcept nogil:
+    """Run a ufunc's loop: the function that NumPy calls."""
     cdef Call call
     cdef Loop* loop = <Loop*>data
     if loop.threads == PYTHON:
@@ -357,36 +375,38 @@ cdef void inner_loop(char** pointers, const cnp.npy_intp* dimensions, const cnp.
 
 
 cdef void run_plain(Loop* loop, char** pointers, cnp.npy_intp n, const cnp.npy_intp* strides) noexcept with gil:
-    """Hand the operands to Python as arrays; an error is left to NumPy's caller, as in `find_kernel`."""
+    """Hand the operands to Python as arrays. An error is left to NumPy's caller, as in `find_kernel`."""
     cdef int i, flags
     cdef list arrays = []
     try:
         for i in range(loop.operands):
             flags = cnp.NPY_ARRAY_ALIGNED if i < loop.operands - loop.outputs else cnp.NPY_ARRAY_BEHAVED
-            arrays.append(array_at(np.ndarray, 1, &n, loop.types[i], &strides[i], pointers[i], 0, flags, NULL))
+            arrays.append(array_at(ndarray_type, 1, &n, loop.types[i], &strides[i], pointers[i], 0, flags, NULL))
         (<object>loop.compile)(loop.row, arrays)
     except BaseException as error:
         PyErr_SetObject(type(error), error)
-    feclearexcept(FE_ALL_EXCEPT)  # NumPy would warn of what is still noted
+    feclearexcept(FE_ALL_EXCEPT)  # NumPy would warn of any flag that is still set
 
 
 cdef void run_loop(Loop* loop, Call* call, char** pointers, Py_ssize_t n, const cnp.npy_intp* strides) noexcept nogil:
-    """The loop over n elements; `call` holds which operands repeat, and gets the rest here."""
+    """Run the loop over n elements. `call` says which operands repeat; the rest of it is filled in here."""
+    cdef Kernel* kernel
     cdef Mode callers
     cdef int i, j, first = loop.operands - loop.outputs, first_parameter = first - loop.parameters, arrays = 0
     cdef Py_ssize_t offset, step, element
     cdef bint array_parameters = False, is_parameter, cheap
-    # How outputs overlap inputs. NumPy copies most operands that do at another offset, but not an input that keeps
-    # ahead of the output: then blocks must come in order.
+    # How outputs overlap inputs. NumPy copies most inputs that an output overlaps at another offset, but not one that
+    # the output never catches up with: then blocks must come in order.
     cdef bint in_place = False, chained = False, shifted = False, streamed
     if n > 1:
         for i in range(first_parameter, first):
             array_parameters |= strides[i] != 0
-    call.kernel = loop.array_parameters if array_parameters else loop.scalar_parameters
+    kernel = &loop.kernels[array_parameters]
+    call.kernel = <kernel_t>load_pointer(&kernel.address)
     if call.kernel == NULL:
         if not find_kernel(loop, array_parameters):
             return
-        call.kernel = loop.array_parameters if array_parameters else loop.scalar_parameters
+        call.kernel = <kernel_t>load_pointer(&kernel.address)
     enter_standard(&callers)
     call.operands, call.first_output, call.itemsize = loop.operands, first, loop.itemsize
     call.direct = True
@@ -395,14 +415,14 @@ cdef void run_loop(Loop* loop, Call* call, char** pointers, Py_ssize_t n, const 
         call.pointers[i], call.strides[i] = pointers[i], strides[i]
         call.formats[i] = loop.parameter_format if is_parameter else loop.array_format
         if array_parameters or not is_parameter:
-            call.buffered[i] = call.formats[i] != PLAIN or (n > 1 and strides[i] != loop.itemsize)
+            call.buffered[i] = call.formats[i] != SAME or (n > 1 and strides[i] != loop.itemsize)
             arrays += not call.repeats[i]
         else:
             call.buffered[i], call.strides[i] = False, 0
-            if call.formats[i] != PLAIN:
+            if call.formats[i] != SAME:
                 call.pointers[i] = <char*>&call.numbers[i]
                 gather(call.pointers[i], pointers[i], 0, 1, loop.itemsize, call.formats[i])
-    cheap = loop.nanoseconds < CHEAP * loop.itemsize
+    cheap = kernel.nanoseconds < CHEAP * loop.itemsize
     streamed = (
         STREAMS and cheap and n * loop.itemsize * arrays >= STREAM_FROM and call.period * loop.itemsize % 16 == 0
     )
@@ -410,7 +430,7 @@ cdef void run_loop(Loop* loop, Call* call, char** pointers, Py_ssize_t n, const 
         step = strides[j]
         for i in range(first):
             offset = pointers[j] - pointers[i]
-            # An operand that stands still is read before the loop, wherever it stands; those that repeat stand apart.
+            # An operand of stride 0 is read before the loop, wherever it is; those that repeat lie apart from outputs.
             if n == 1 or strides[i] == 0 or call.repeats[i]:
                 continue
             if offset == 0 and strides[i] == step:
@@ -431,16 +451,16 @@ cdef void run_loop(Loop* loop, Call* call, char** pointers, Py_ssize_t n, const 
         call.direct &= not call.buffered[i]
     if chained:  # each output may be a later input
         for element in range(n):
-            run(call, element, element + 1)
+            run_elements(call, element, element + 1)
     elif shifted or loop.threads == SERIAL:
-        run(call, 0, n)
-    elif loop.threads == AUTO and not worthwhile(n * loop.nanoseconds):
-        run(call, 0, n)
-        done_alone(n * loop.nanoseconds)
+        run_elements(call, 0, n)
+    elif loop.threads == AUTO and not worthwhile(n * kernel.nanoseconds):
+        run_elements(call, 0, n)
+        done_alone(n * kernel.nanoseconds)
     elif loop.threads == NUMBA:
-        numba_for(run, call, n, min(loop.grain, (n + 1) // 2), default_workers())
+        numba_for(run_elements, call, n, min(kernel.grain, (n + 1) // 2), default_workers())
     else:
-        parallel_for(run, call, n, min(loop.grain, (n + 1) // 2), default_workers())
+        parallel_for(run_elements, call, n, min(kernel.grain, (n + 1) // 2), default_workers())
     leave_standard(&callers)
 
 
@@ -450,7 +470,7 @@ cdef list immortal = []  # what the ufuncs' C structures point to
 cdef Loop* new_loop(
     int inputs, int parameters, int outputs, dtype, Format format, int row, compile, int threads, bint numbers
 ) except NULL:
-    """What inner_loop is to know; dtype and row are the kernel's, format is the arrays'."""
+    """Make what `inner_loop` must know; dtype and row are the kernel's, format is the arrays'. It is never freed."""
     cdef Loop* loop = <Loop*>calloc(1, sizeof(Loop))
     if loop == NULL:
         raise MemoryError()
@@ -458,33 +478,35 @@ cdef Loop* new_loop(
     loop.itemsize = dtype.itemsize
     loop.array_format = loop.parameter_format = format
     if numbers:
-        loop.parameter_format = NUMBER if dtype.itemsize == 4 else PLAIN
+        loop.parameter_format = DOUBLE if dtype.itemsize == 4 else SAME
     loop.threads, loop.row, loop.compile = threads, row, <PyObject*>compile
     immortal.append(compile)
     return loop
 
 
 cdef int type_of(int operand, int inputs, int parameters, int arrays, bint numbers) noexcept:
-    """The dtype number of an operand of a loop for arrays of one dtype."""
+    """Return the dtype number of an operand, in a loop for arrays of one dtype."""
     return cnp.NPY_DOUBLE if numbers and inputs <= operand < inputs + parameters else arrays
 
 
 def make_ufunc(str name, int inputs, int parameters, int outputs, str rows, compile, int threads, bint numbers):
-    """A NumPy ufunc of `inputs` array operands and then `parameters`, with `outputs` results, all of one dtype.
+    """Make a NumPy ufunc of `inputs` array operands and then `parameters`, with `outputs` results, all of one dtype.
 
-    rows: the NumPy dtype characters it has kernels for, in NumPy's order of casting preference. With float32 comes float16.
-    compile: (row, array_parameters) -> address of the kernel and the nanoseconds that it takes for an element; called at
-        most once for each, when first needed. Where threads is PYTHON it is (row, operands) instead, and computes.
-    threads: of `Threads`.
+    rows: the NumPy dtype characters that there are kernels for, in NumPy's order of casting preference. float32 brings
+        float16 with it.
+    compile: (row, array_parameters) -> the kernel's address, and the nanoseconds that it takes for an element; called
+        when a kernel is first needed. Where threads is PYTHON, compile(row, operands) computes instead.
+    threads: one of `Threads`.
     numbers: parameters are float64 whatever the arrays are, and there are loops for floats only. Calls whose parameters
-        are Python numbers take this ufunc: such numbers leave the result's dtype alone, and are rounded for the kernel once.
+        are Python numbers take such a ufunc: the numbers leave the result's dtype alone, and are rounded for the kernel
+        once.
     """
     table = []  # dtype character of the arrays, format, row
     for row, kind in enumerate(rows):
         if kind == "f":
             table.append(("e", FLOAT16, row))
         if not numbers or np.dtype(kind).kind == "f":
-            table.append((kind, PLAIN, row))
+            table.append((kind, SAME, row))
     cdef int operands = inputs + parameters + outputs, count = len(table), i, j
     if operands > MAX_OPERANDS:
         raise ValueError(f"{name}: an activation takes at most {MAX_OPERANDS - inputs - outputs} parameters")
@@ -507,9 +529,9 @@ def make_ufunc(str name, int inputs, int parameters, int outputs, str rows, comp
 
 
 def add_bfloat16(ufunc, dtype, int inputs, int parameters, int outputs, str rows, compile, int threads, bint numbers):
-    """Give a ufunc of make_ufunc a loop for the dtype bfloat16, which NumPy knows only once ml_dtypes is imported.
+    """Give a ufunc of `make_ufunc` a loop for bfloat16, a dtype that NumPy knows only once ml_dtypes is imported.
 
-    Returns where it is, for `Operation.set_common_bfloat16`.
+    Returns the loop's address, for `QuickCall.set_common_bfloat16`.
     """
     cdef int types[MAX_OPERANDS]
     cdef int j, row = rows.index("f")
@@ -520,38 +542,41 @@ def add_bfloat16(ufunc, dtype, int inputs, int parameters, int outputs, str rows
     return <size_t>loop
 
 
-#: Elements from which it pays to cut arrays into slabs (_slabs.py), which takes some 20 us.
+#: Elements from which it pays to cut arrays into slabs, which takes some 20 us.
 SLABS_FROM = 1 << 17
 cdef Py_ssize_t slabs_from = SLABS_FROM
 
-cdef object override = None  # the context variable of the backend in force, once one was asked for other than per call
-cdef bint always_overridden = False
-cdef str OUT = sys.intern("out")  # as keywords are in the code of a call
+cdef Shared override = NULL  # the context variable of the backend in force; set once, and never freed
+cdef volatile long always_overridden = 0
+cdef str OUT = sys.intern("out")  # interned, as keywords in the code of a call are
 cdef tuple ONLY_OUT = (OUT,)
 
 
 def note_override(variable=None):
-    """From now on calls ask the dispatcher for the backend: where this context variable is not None, or always."""
-    global override, always_overridden
-    override = variable
-    always_overridden |= variable is None
+    """Let calls ask the dispatcher for the backend from now on: where this context variable is not None, or always."""
+    if variable is None:
+        exchange(&always_overridden, 1)
+    elif offer_pointer(&override, <void*>variable):
+        Py_INCREF(variable)
 
 
 cdef inline bint overridden() except -1:
+    """Say whether a backend is asked for by other means than the call's arguments."""
+    cdef PyObject* variable = <PyObject*>load_pointer(&override)
     cdef PyObject* name = NULL
     cdef bint asked
-    if override is None:
-        return always_overridden
-    PyContextVar_Get(override, NULL, &name)
-    asked = always_overridden or name is not <PyObject*>None
+    if variable == NULL or load(&always_overridden):
+        return load(&always_overridden)
+    PyContextVar_Get(variable, NULL, &name)
+    asked = name is not <PyObject*>None
     Py_DECREF(<object>name)
     return asked
 
 
 cdef inline bint is_plain(PyObject* operand, bint knows_bfloat16) noexcept:
-    """Whether an operand is nothing that a dispatcher need look at: a NumPy array or scalar, a number or a list of them.
+    """Say whether a dispatcher need not look at an operand: a NumPy array or scalar, a number, or a list of numbers.
 
-    The dispatcher adds the loop for bfloat16; until it has, anything that may hold such items goes there.
+    The dispatcher adds the loop for bfloat16. Until it has, anything that may hold such items goes there.
     """
     cdef PyTypeObject* kind = Py_TYPE(operand)
     if kind is ndarray_type:
@@ -564,7 +589,7 @@ cdef inline bint is_plain(PyObject* operand, bint knows_bfloat16) noexcept:
 
 
 cdef object number_operand(PyObject* number):
-    """A Python number as the array that it stands for: NumPy then has nothing to convert and no dtype to look for.
+    """Make a Python number the array that it stands for, so that NumPy has nothing to convert and no dtype to find.
 
     None for an int that no float64 can hold.
     """
@@ -577,30 +602,30 @@ cdef object number_operand(PyObject* number):
     return operand
 
 
-cdef class Operation:
-    """A compiled elementwise function: the forward pass, the derivative or the backward pass of an activation.
+cdef class QuickCall:
+    """The quick way into a compiled elementwise function; base class of all such functions.
 
     It is called by CPython's vectorcall protocol, and hands the arguments of a common call on as they came, to the loop
-    itself or to the ufunc: that costs about 30 ns, where building a tuple and a dict would cost 100 to 300.
+    itself or to the ufunc. That costs about 30 ns; building a tuple and a dict would cost 100 to 300.
     """
 
     cdef vectorcallfunc vectorcall
     cdef readonly str name
     cdef readonly object common_ufunc    # takes calls whose parameters are Python numbers
     cdef Loop* loops[4]                  # its loops for float32, float64, float16 and bfloat16
-    cdef int bfloat16                    # the number of that dtype
-    cdef readonly bint knows_bfloat16    # whether there is one
+    cdef volatile long bfloat16          # the number of that dtype, or -1; set when its loop is there
+    cdef readonly bint knows_bfloat16    # whether the ufunc has a loop for it
     cdef public bint keeps_integers      # whether there are loops for integers
     cdef readonly int inputs
-    cdef readonly int outputs            # results; where there are several, they are given and returned as a tuple
+    cdef readonly int outputs            # the number of results; several are given and returned as a tuple
     cdef readonly tuple parameter_names
     cdef readonly tuple defaults
-    cdef tuple default_operands          # the defaults as `number_operand` makes them
+    cdef tuple default_operands          # the defaults, as `number_operand` makes them
     cdef object dispatch
     cdef dict __dict__
 
     def __init__(self, str name, int inputs, dict parameters, dispatch, int outputs=1):
-        self.vectorcall = <vectorcallfunc>call_operation
+        self.vectorcall = <vectorcallfunc>quick_call
         self.name = name
         self.inputs, self.outputs = inputs, outputs
         self.bfloat16 = -1
@@ -609,7 +634,7 @@ cdef class Operation:
         self.dispatch = dispatch
 
     def set_common_ufunc(self, ufunc):
-        """Let the common calls go to this ufunc of make_ufunc."""
+        """Let the common calls go to this ufunc of `make_ufunc`. To be called before others know the function."""
         cdef UFunc* common = <UFunc*><PyObject*>ufunc
         cdef int i
         self.common_ufunc = ufunc
@@ -622,11 +647,12 @@ cdef class Operation:
                 self.loops[2] = <Loop*>common.data[i]
 
     def set_common_bfloat16(self, int number, size_t loop):
-        """What `add_bfloat16` has given to that ufunc, and the number of the dtype."""
-        self.loops[3], self.bfloat16, self.knows_bfloat16 = <Loop*>loop, number, True
+        """Take over the loop that `add_bfloat16` gave to that ufunc, for the dtype of this number."""
+        self.loops[3], self.knows_bfloat16 = <Loop*>loop, True
+        exchange(&self.bfloat16, number)  # last: calls of other threads may be under way
 
     def are_numbers(self, tuple operands, Py_ssize_t start):
-        """Whether there are operands from `start` on, and all are Python numbers: floats, or ints if no loop is for these."""
+        """Say whether there are operands from `start` on, all of them Python numbers that leave the arrays' dtype alone."""
         cdef Py_ssize_t i
         for i in range(start, len(operands)):
             if not stands_beside_arrays(self, PyTuple_GET_ITEM(operands, i)):
@@ -637,28 +663,31 @@ cdef class Operation:
         return self.dispatch(self, args, kwargs)
 
 
-cdef inline bint stands_beside_arrays(Operation self, PyObject* operand) noexcept:
-    """Whether an operand is a Python number that leaves the arrays' dtype alone: a float, or an int if no loop is for these."""
+cdef inline bint stands_beside_arrays(QuickCall self, PyObject* operand) noexcept:
+    """Say whether an operand is a Python number that leaves the arrays' dtype alone.
+
+    That is a float, or an int where no loop is for integers.
+    """
     cdef PyTypeObject* kind = Py_TYPE(operand)
     return kind is &PyFloat_Type or (kind is &PyLong_Type and not self.keeps_integers)
 
 
-cdef object call_operation(PyObject* callable, PyObject** arguments, size_t flags, PyObject* names):
-    """Operation.__call__: the common calls go straight to the ufunc, anything else is the dispatcher's.
+cdef object quick_call(PyObject* callable, PyObject** arguments, size_t flags, PyObject* names):
+    """QuickCall.__call__: pass a common call straight to the loop or the ufunc, and any other to the dispatcher.
 
-    Common are inputs by position, of NumPy or Python, parameters that are Python numbers, and an array for `out` (or a
-    tuple of them, one for each result).
+    A call is common if its inputs are given by position and are NumPy's or Python's, its parameters are Python numbers,
+    and `out` is an array (or a tuple with an array for each result).
     """
-    cdef Operation self = <Operation>callable
+    cdef QuickCall self = <QuickCall>callable
     cdef Py_ssize_t i, place, count = PyVectorcall_NARGS(flags), named = 0 if names == NULL else len(<tuple>names)
     cdef Py_ssize_t parameters = len(self.defaults), total = self.inputs + parameters
     cdef PyObject* operands[MAX_OPERANDS + 1]  # outputs are the last
     cdef PyObject* out = NULL
     cdef PyTypeObject* kind
-    cdef bint is_number, numbers = True  # all inputs are Python numbers: parameters then stay such
+    cdef bint is_number, numbers = True  # whether all inputs are Python numbers; parameters then stay such, too
     cdef bint common = self.inputs <= count <= total and not overridden()
     cdef int orders = NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_F_CONTIGUOUS  # that all arrays have
-    cdef Py_ssize_t largest = 0  # of the arrays from the one on that has no order in common with those before
+    cdef Py_ssize_t largest = 0  # size of an array, from the first on that shares no order with those before it
     cdef list made = None
     if common:
         memset(operands + total, 0, self.outputs * sizeof(void*))
@@ -674,7 +703,7 @@ cdef object call_operation(PyObject* callable, PyObject** arguments, size_t flag
         for i in range(parameters):
             operands[self.inputs + i] = PyTuple_GET_ITEM(self.defaults if numbers else self.default_operands, i)
         for i in range(self.inputs, count + named):
-            place = i if i < count else place_of(self, PyTuple_GET_ITEM(<tuple>names, i - count), total)
+            place = i if i < count else index_of(self, PyTuple_GET_ITEM(<tuple>names, i - count), total)
             if place == total:
                 out = arguments[i]
                 common = common and unpack(out, self.outputs, operands + total)
@@ -693,7 +722,7 @@ cdef object call_operation(PyObject* callable, PyObject** arguments, size_t flag
                 orders &= flags_of(<PyArrayObject*>operands[i])
                 if orders == 0:
                     largest = max(largest, size_of(<PyArrayObject*>operands[i]))
-    if not common or (orders == 0 and largest >= slabs_from):  # the dispatcher cuts large arrays without a common order
+    if not common or (orders == 0 and largest >= slabs_from):  # the dispatcher cuts large arrays of different orders
         args = tuple([<object>arguments[i] for i in range(count)])
         return self.dispatch(self, args, {(<tuple>names)[i]: <object>arguments[count + i] for i in range(named)})
     if orders and not numbers:
@@ -708,7 +737,7 @@ cdef object call_operation(PyObject* callable, PyObject** arguments, size_t flag
 
 
 cdef bint unpack(PyObject* out, int outputs, PyObject** arrays) noexcept:
-    """Whether `out` is an array, or a tuple of as many as there are `outputs`, which are noted."""
+    """Note the arrays of `out`. Say whether it is an array or, for several outputs, a tuple with an array for each."""
     cdef Py_ssize_t i
     if outputs == 1:
         arrays[0] = out
@@ -722,10 +751,12 @@ cdef bint unpack(PyObject* out, int outputs, PyObject** arrays) noexcept:
     return True
 
 
-cdef object call_loop(Operation self, PyObject** operands, Py_ssize_t total, int orders, PyObject* out):
-    """A call with arrays of one dtype and order in memory alone, without NumPy's ufunc machinery: a third of the time for
-    one element. All are of one shape, but for inputs after the first that repeat along its leading axes, as a bias does.
-    None for any other call. `orders` are C's, Fortran's or both."""
+cdef object call_loop(QuickCall self, PyObject** operands, Py_ssize_t total, int orders, PyObject* out):
+    """Run the loop without NumPy's ufunc machinery, which takes three times as long for one element.
+
+    All arrays must have one dtype, one order in memory and one shape; but inputs after the first may repeat along its
+    leading axes, as a bias does. None for any other call. `orders` are C's, Fortran's or both.
+    """
     cdef PyArrayObject* x = <PyArrayObject*>operands[0]
     cdef PyArrayObject* each
     cdef Loop* loop
@@ -744,7 +775,7 @@ cdef object call_loop(Operation self, PyObject** operands, Py_ssize_t total, int
         loop, itemsize = self.loops[1], 8
     elif number == NPY_HALF:
         loop, itemsize = self.loops[2], 2
-    elif number == self.bfloat16:
+    elif number == load(&self.bfloat16):
         loop, itemsize = self.loops[3], 2
     else:
         return None
@@ -776,7 +807,7 @@ cdef object call_loop(Operation self, PyObject** operands, Py_ssize_t total, int
     for j in range(total, last if out != NULL else total):
         if not is_writeable(<PyArrayObject*>operands[j]):
             return None
-        for i in range(j):  # NumPy copies what overlaps
+        for i in range(j):  # a call whose arrays overlap is NumPy's, which copies them
             if strides[i] == 0 or (pointers[i] == pointers[j] and i < total and not call.repeats[i]):
                 continue
             operand_bytes = call.period * itemsize if call.repeats[i] else bytes
@@ -799,14 +830,13 @@ cdef object call_loop(Operation self, PyObject** operands, Py_ssize_t total, int
 
 
 cdef inline bint ends_alike(PyArrayObject* x, PyArrayObject* each) noexcept:
-    """Whether the shape of `each` is the end of the shape of x: all of it or, for one axis or more, less."""
+    """Say whether the shape of `each` is the whole shape of x or its end, of at least one axis."""
     cdef int more = ndim_of(x) - ndim_of(each)
     return 0 <= more < ndim_of(x) and PyArray_CompareLists(dims_of(each), dims_of(x) + more, ndim_of(each))
 
 
 cdef void start_loop(Loop* loop, Call* call, char** pointers, Py_ssize_t n, const cnp.npy_intp* strides) noexcept nogil:
-    """run_loop, after short operands that repeat have been copied out: kernels want long runs that begin with a cache
-    line."""
+    """Call `run_loop` after copying out short operands that repeat: kernels want long runs that begin a cache line."""
     cdef char space[MOST_REPEATED][REPEATED_BYTES + ALIGNMENT]
     cdef char* target
     cdef Py_ssize_t i, done, bytes = call.period * strides[0], copies, used = 0
@@ -824,12 +854,12 @@ cdef void start_loop(Loop* loop, Call* call, char** pointers, Py_ssize_t n, cons
 
 
 cdef int raise_pending() except -1:
-    """Raise the error of a kernel that could not be compiled."""
+    """Raise the error of a kernel that could not be compiled, if there is one."""
     return -1 if PyErr_Occurred() != NULL else 0
 
 
-cdef Py_ssize_t place_of(Operation self, PyObject* name, Py_ssize_t total) noexcept:
-    """Which operand a keyword names, `total` for out, -1 for any other keyword."""
+cdef Py_ssize_t index_of(QuickCall self, PyObject* name, Py_ssize_t total) noexcept:
+    """Return the place of the operand that a keyword names: `total` for out, -1 for an unknown keyword."""
     cdef Py_ssize_t i
     if name is <PyObject*>OUT:
         return total
@@ -840,8 +870,8 @@ cdef Py_ssize_t place_of(Operation self, PyObject* name, Py_ssize_t total) noexc
 
 
 def enable_vectorcall(type kind):
-    """Let instances of a subclass of Operation be called by vectorcall; Python 3.11 does not inherit that by itself."""
-    (<PyTypeObject*>kind).tp_vectorcall_offset = (<PyTypeObject*>Operation).tp_vectorcall_offset
+    """Let instances of a subclass of QuickCall be called by vectorcall, which Python 3.11 does not inherit by itself."""
+    (<PyTypeObject*>kind).tp_vectorcall_offset = (<PyTypeObject*>QuickCall).tp_vectorcall_offset
     (<PyTypeObject*>kind).tp_call = PyVectorcall_Call
     (<PyTypeObject*>kind).tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL
     PyType_Modified(kind)
@@ -849,12 +879,12 @@ def enable_vectorcall(type kind):
 
 cdef PyTypeObject* ndarray_type = <PyTypeObject*>np.ndarray
 # Cython has no syntax for vectorcall: give the type the slot by hand.
-(<PyTypeObject*>Operation).tp_vectorcall_offset = fastact_offset_of_vectorcall
-enable_vectorcall(Operation)
+(<PyTypeObject*>QuickCall).tp_vectorcall_offset = fastact_offset_of_vectorcall
+enable_vectorcall(QuickCall)
 
 
 cpdef object call(ufunc, tuple operands, dict kwargs):
-    """ufunc(*operands, **kwargs); the error of a kernel that cannot be compiled is raised as itself."""
+    """Return ufunc(*operands, **kwargs), and raise the error of a kernel that cannot be compiled as itself."""
     try:
         return PyObject_Call(ufunc, operands, kwargs)
     except SystemError as error:

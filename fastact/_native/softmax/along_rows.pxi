@@ -133,7 +133,7 @@ cdef inline void row_gradient(int kind, int stored, vec* g, vec* y, char* mask, 
 # longer for several rows, and one logarithm serves all. Meanwhile the next rows and the places of the results come into
 # the cache: left to itself, memory rests while e^x is computed, and stores wait for it.
 
-cdef struct Rows:
+cdef struct RowGroup:
     Py_ssize_t count
     Py_ssize_t[GROUP] n       # the numbers of each that count
     void* g[GROUP]
@@ -155,7 +155,7 @@ cdef inline Fetch fetch_of(vec* tag, Job* job, Py_ssize_t read_block, Py_ssize_t
     return fetch
 
 
-cdef inline void rows_forward(int kind, int stored, vec* tag, Job* job, Rows* rows) noexcept nogil:
+cdef inline void rows_forward(int kind, int stored, vec* tag, Job* job, RowGroup* group) noexcept nogil:
     """To out, by way of the buffer: stores across cache lines, as most are where arrays begin anywhere, are slow, and so
     the rows' e^x go where they are aligned.
 
@@ -171,81 +171,81 @@ cdef inline void rows_forward(int kind, int stored, vec* tag, Job* job, Rows* ro
     cdef Py_ssize_t i, row
     cdef bint nan, guess
     cdef vec top
-    guess = kind == SOFTMAX and rows.n[0] > GROUPED and rows.x[0] != rows.buffer[0]    # a single row
-    for i in range(rows.count):
-        m[i] = row_maximum[vec](stored, <vec*>rows.x[i], min(rows.n[i], 4 * lanes[vec](tag)) if guess else rows.n[i])
+    guess = kind == SOFTMAX and group.n[0] > GROUPED and group.x[0] != group.buffer[0]    # a single row
+    for i in range(group.count):
+        m[i] = row_maximum[vec](stored, <vec*>group.x[i], min(group.n[i], 4 * lanes[vec](tag)) if guess else group.n[i])
         set_row_base[vec](m[i], base + 3 * i)
-    for i in range(rows.count):
-        row = rows.first + i
-        top = row_exps[vec](kind, stored, <vec*>rows.x[i], <vec*>rows.buffer[i], rows.n[i], m[i], base + 3 * i,
+    for i in range(group.count):
+        row = group.first + i
+        top = row_exps[vec](kind, stored, <vec*>group.x[i], <vec*>group.buffer[i], group.n[i], m[i], base + 3 * i,
                             total + 2 * i, count + 2 * i,
                             fetch_of[vec](tag, job, row + job.group, 0, -1 if kind == LOG_SUM else row * job.n))
         if guess:
             top = across_maximum[vec](top)
             if not first[vec](top) - first[vec](m[i]) <= GUESS:
                 set_row_base[vec](top, base + 3 * i)
-                row_exps[vec](kind, stored, <vec*>rows.x[i], <vec*>rows.buffer[i], rows.n[i], top, base + 3 * i,
+                row_exps[vec](kind, stored, <vec*>group.x[i], <vec*>group.buffer[i], group.n[i], top, base + 3 * i,
                               total + 2 * i, count + 2 * i, no_fetch())
     if kind == SOFTMAX:
-        for i in range(rows.count):
+        for i in range(group.count):
             across_reciprocal[vec](total + 2 * i, factor + 2 * i)
-        for i in range(rows.count):
-            row_scale[vec](stored, <vec*>rows.buffer[i], <vec*>rows.out[i], rows.n[i], factor + 2 * i)
+        for i in range(group.count):
+            row_scale[vec](stored, <vec*>group.buffer[i], <vec*>group.out[i], group.n[i], factor + 2 * i)
         return
-    for i in range(rows.count):
+    for i in range(group.count):
         set_lane[vec](&tops, i, first[vec](m[i]))
         set_lane[vec](&others, i, lanes_sum[vec](total + 2 * i))
         set_lane[vec](&hits, i, lanes_sum[vec](count + 2 * i))
     rests = log_rest[vec](others, hits, tops)
     if kind == LOG_SOFTMAX:
-        for i in range(rows.count):
-            row_log[vec](stored, <vec*>rows.x[i], <vec*>rows.out[i], rows.n[i], m[i], lane[vec](&rests, i), no_fetch())
+        for i in range(group.count):
+            row_log[vec](stored, <vec*>group.x[i], <vec*>group.out[i], group.n[i], m[i], lane[vec](&rests, i), no_fetch())
         return
     rests = tops + rests
-    for i in range(rows.count):
+    for i in range(group.count):
         if lane_of[vec](&rests, i) != lane_of[vec](&rests, i):
-            nan = any_nan[vec](row_nan[vec](stored, <vec*>rows.x[i], rows.n[i]))
+            nan = any_nan[vec](row_nan[vec](stored, <vec*>group.x[i], group.n[i]))
             set_lane[vec](&rests, i, NAN if nan else first[vec](m[i]))
-    store_part[vec](<vec*>rows.out[0], rows.count, rests)
+    store_part[vec](<vec*>group.out[0], group.count, rests)
 
 
-cdef inline void rows_backward(int kind, int stored, bint masked, vec* tag, Rows* rows) noexcept nogil:
+cdef inline void rows_backward(int kind, int stored, bint masked, vec* tag, RowGroup* group) noexcept nogil:
     cdef vec[2 * GROUP] total
     cdef Py_ssize_t i
-    for i in range(rows.count):
-        row_dots[vec](kind, stored, <vec*>rows.g[i], <vec*>rows.x[i], rows.mask[i] if masked else NULL, rows.n[i],
+    for i in range(group.count):
+        row_dots[vec](kind, stored, <vec*>group.g[i], <vec*>group.x[i], group.mask[i] if masked else NULL, group.n[i],
                       total + 2 * i)
-    for i in range(rows.count):
-        row_gradient[vec](kind, stored, <vec*>rows.g[i], <vec*>rows.x[i], rows.mask[i] if masked else NULL,
-                          <vec*>rows.out[i], rows.n[i], splat[vec](tag, lanes_sum[vec](total + 2 * i)))
+    for i in range(group.count):
+        row_gradient[vec](kind, stored, <vec*>group.g[i], <vec*>group.x[i], group.mask[i] if masked else NULL,
+                          <vec*>group.out[i], group.n[i], splat[vec](tag, lanes_sum[vec](total + 2 * i)))
 
 
-cdef inline void rows_stored(int stored, vec* tag, Job* job, Rows* rows) noexcept nogil:
+cdef inline void rows_stored(int stored, vec* tag, Job* job, RowGroup* group) noexcept nogil:
     """The operation, where how numbers are stored is known."""
     if job.backward and job.kind == SOFTMAX:
-        if rows.mask[0] != NULL:
-            rows_backward[vec](SOFTMAX, stored, True, tag, rows)
+        if group.mask[0] != NULL:
+            rows_backward[vec](SOFTMAX, stored, True, tag, group)
         else:
-            rows_backward[vec](SOFTMAX, stored, False, tag, rows)
+            rows_backward[vec](SOFTMAX, stored, False, tag, group)
     elif job.backward and job.kind == LOG_SOFTMAX:
-        if rows.mask[0] != NULL:
-            rows_backward[vec](LOG_SOFTMAX, stored, True, tag, rows)
+        if group.mask[0] != NULL:
+            rows_backward[vec](LOG_SOFTMAX, stored, True, tag, group)
         else:
-            rows_backward[vec](LOG_SOFTMAX, stored, False, tag, rows)
+            rows_backward[vec](LOG_SOFTMAX, stored, False, tag, group)
     elif job.backward:
-        rows_backward[vec](HARDMAX, stored, True, tag, rows)
+        rows_backward[vec](HARDMAX, stored, True, tag, group)
     elif job.kind == SOFTMAX:
-        rows_forward[vec](SOFTMAX, stored, tag, job, rows)
+        rows_forward[vec](SOFTMAX, stored, tag, job, group)
     elif job.kind == LOG_SOFTMAX:
-        rows_forward[vec](LOG_SOFTMAX, stored, tag, job, rows)
+        rows_forward[vec](LOG_SOFTMAX, stored, tag, job, group)
     else:
-        rows_forward[vec](LOG_SUM, stored, tag, job, rows)
+        rows_forward[vec](LOG_SUM, stored, tag, job, group)
 
 
 cdef void rows(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
     """Of a row, only the first numbers up to the last that counts are computed."""
     cdef char* scratch = claim_scratch(job)
-    cdef Rows group
+    cdef RowGroup group
     cdef vec* buffer
     cdef Py_ssize_t i, j, row, size = job.n // lanes[vec](tag) + 1
     cdef char* pattern = scratch + (1 + job.backward) * job.group * size * sizeof(vec)    # n ones, n zeros
@@ -397,7 +397,7 @@ cdef inline void blocks_finish(int stored, vec* tag, Job* job, Py_ssize_t start,
     cdef vec m = splat[vec](tag, 0)
     cdef Fetch fetch
     cdef Part* part
-    cdef Py_ssize_t i, j, n, outer, offset, keep, ready = -1
+    cdef Py_ssize_t i, j, n, outer, offset, keep, prepared = -1
     factor[0] = factor[1] = m
     for i in range(start + job.first * job.blocks, stop + job.first * job.blocks):
         outer, offset = i // job.blocks, i % job.blocks * BLOCK * job.inner
@@ -406,14 +406,14 @@ cdef inline void blocks_finish(int stored, vec* tag, Job* job, Py_ssize_t start,
         x = ready_x[vec](tag, job, outer, offset, n, keep, buffer)
         out = target[vec](tag, job, outer * job.n * job.inner + offset, buffer)
         fetch = fetch_of[vec](tag, job, outer, offset + n, outer * job.n * job.inner + offset + n)
-        if outer != ready:
+        if outer != prepared:
             for j in range(lanes[vec](tag)):
                 part = &job.row[outer * job.inner + j % job.inner]
                 set_lane[vec](&m, j, part.m)
                 set_lane[vec](factor, j, part.factor)
                 set_lane[vec](factor + 1, j, part.rest)
             set_base[vec](m, base)
-            ready = outer
+            prepared = outer
         if job.backward:
             g = ready_g[vec](tag, job, outer, offset, n, keep, at[vec](buffer, BLOCK * job.inner + 16))
             row_gradient[vec](job.kind, stored, g, x, NULL, out, n, factor[0])

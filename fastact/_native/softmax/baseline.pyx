@@ -1,4 +1,4 @@
-# cython: cdivision=True
+# cython: cdivision=True, freethreading_compatible=True
 """The softmax kernels compiled for the platform's baseline (SSE2 on x86-64, NEON on arm64); and what the CPU has.
 
 Only backends/cython.py imports this, and only where the CPU can run it. The code is in _softmax_kernels.pxi.

@@ -341,7 +341,7 @@ def cross_entropy(
     job.dense = NULL if dense is None else cnp.PyArray_DATA(dense)
     job.dense_rows = dense is not None and cnp.PyArray_NDIM(dense) > 1
     enter_standard(&callers)
-    if cnp.PyArray_SIZE(x) < SERIAL:
+    if cnp.PyArray_SIZE(x) < SERIAL_BELOW:
         run_losses(&job, 1)
     else:
         with nogil:

@@ -59,7 +59,7 @@ cdef struct Job:
     Py_ssize_t strips     # strips: how many cover `inner`
     Py_ssize_t scratch    # bytes of a worker's scratch
     char* memory          # the workers' scratch
-    int* busy             # which of them is in use
+    long* busy            # 1 for each that is in use
     Part* row
     Part* block
 
@@ -106,13 +106,13 @@ cdef inline bint masked_in_registers(Job* job) noexcept nogil:
 cdef char* claim_scratch(Job* job) noexcept nogil:
     """A worker's scratch; there are as many as workers."""
     cdef int worker = 0
-    while not claim(&job.busy[worker]):
+    while not compare_exchange(&job.busy[worker], 0, 1):
         worker = (worker + 1) % job.workers
     return job.memory + worker * job.scratch
 
 
 cdef void release_scratch(Job* job, char* scratch) noexcept nogil:
-    release(&job.busy[(scratch - job.memory) // job.scratch])
+    exchange(&job.busy[(scratch - job.memory) // job.scratch], 0)
 
 
 cdef void* new_scratch(Job* job, Py_ssize_t workers, Py_ssize_t size) noexcept nogil:
@@ -120,12 +120,12 @@ cdef void* new_scratch(Job* job, Py_ssize_t workers, Py_ssize_t size) noexcept n
     cdef void* memory
     job.workers = <int>workers
     job.scratch = (size + 63) // 64 * 64
-    memory = malloc(workers * (job.scratch + sizeof(int)) + 64)
+    memory = malloc(workers * (job.scratch + sizeof(long)) + 64)
     job.failed = memory == NULL
     if memory != NULL:
         job.memory = <char*>((<size_t>memory + 63) & ~<size_t>63)
-        job.busy = <int*>(job.memory + workers * job.scratch)
-        memset(job.busy, 0, workers * sizeof(int))
+        job.busy = <long*>(job.memory + workers * job.scratch)
+        memset(job.busy, 0, workers * sizeof(long))
     return memory
 
 
@@ -192,7 +192,7 @@ cdef inline vec* widen(vec* tag, Job* job, Source* source, Py_ssize_t block, Py_
     if source.step != job.item:
         gather[vec](buffer, p, source.step, n)
     elif job.stored != SAME:
-        half_loops.from_half[job.stored - 1](buffer, p, n)
+        half_loops.from_half[job.stored](buffer, p, n)
     else:
         return <vec*>p
     return buffer
@@ -277,7 +277,7 @@ cdef inline void clean(vec* y, Job* job, Py_ssize_t block, Py_ssize_t offset, Py
 cdef inline void narrow(vec* y, Job* job, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
     """n results to their place from number i on, unless they are there."""
     if job.out_stored != SAME:
-        half_loops.to_half[job.out_stored - 1](<unsigned short*>job.out + i, y, n)
+        half_loops.to_half[job.out_stored](<unsigned short*>job.out + i, y, n)
 
 
 cdef inline void deliver(vec* y, Job* job, Py_ssize_t block, Py_ssize_t offset, Py_ssize_t n) noexcept nogil:

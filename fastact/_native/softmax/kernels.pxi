@@ -25,22 +25,9 @@ from fastact._native.pool cimport default_workers, parallel_for
 cnp.import_array()
 
 include "../arithmetic.pxi"
+include "../atomics.pxi"
 include "../half.pxi"
 include "simd.pxi"
-
-cdef extern from *:
-    """
-    #if defined(_MSC_VER)
-      #include <intrin.h>
-      static __inline int fastact_claim(int* p) { return _InterlockedExchange((long*)p, 1) == 0; }
-      static __inline void fastact_release(int* p) { _InterlockedExchange((long*)p, 0); }
-    #else
-      static inline int fastact_claim(int* p) { return __atomic_exchange_n(p, 1, __ATOMIC_ACQUIRE) == 0; }
-      static inline void fastact_release(int* p) { __atomic_store_n(p, 0, __ATOMIC_RELEASE); }
-    #endif
-    """
-    bint claim "fastact_claim"(int* p) noexcept nogil
-    void release "fastact_release"(int* p) noexcept nogil
 
 cdef enum:
     SOFTMAX = 0
@@ -59,8 +46,8 @@ cdef enum:
     LINE_WIDTH = 128      # the same where a strip is left where it is
     AHEAD = 16           # lines of a strip to fetch ahead, as the hardware does not see the pattern: 1.04 -> 0.73 ns
     LONGEST_STRIP = 65536  # longer columns are not taken: their scratch would be 64 bytes a number
-    SERIAL = 32768       # below this many numbers one thread does it all
-    GRAIN = 8192         # numbers a thread takes at a time, at least
+    SERIAL_BELOW = 32768       # below this many numbers one thread does it all
+    LEAST_GRAIN = 8192         # numbers a thread takes at a time, at least
     CHUNKS = 8           # pieces per thread, at most
 
 
@@ -71,7 +58,7 @@ cdef inline Py_ssize_t ceiling(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
 cdef inline Py_ssize_t spread(Py_ssize_t pieces, Py_ssize_t size, int workers) noexcept nogil:
     """How many pieces of so many numbers a thread takes at a time: in long runs, since threads that touch new memory
     close to each other wait for the same page."""
-    return max(ceiling(GRAIN, size), pieces // (workers * CHUNKS))
+    return max(ceiling(LEAST_GRAIN, size), pieces // (workers * CHUNKS))
 
 
 include "columns.pxi"
@@ -83,7 +70,7 @@ include "strips.pxi"
 # ---------------------------------------------------------------------------------------------------------------
 # A call.
 
-cdef enum Loop:
+cdef enum Route:
     SHORT_ROWS
     ROWS
     LONG_ROWS
@@ -91,7 +78,7 @@ cdef enum Loop:
     STRIPS
 
 
-cdef inline Loop choose(int kind, bint backward, int width, Py_ssize_t n, Py_ssize_t inner, bint plain) noexcept nogil:
+cdef inline Route choose(int kind, bint backward, int width, Py_ssize_t n, Py_ssize_t inner, bint plain) noexcept nogil:
     """plain: results are stored as x is, and there are no options."""
     if inner > 1 and width % inner == 0 and n * inner >= LONG and kind != HARDMAX:
         return LONG_ROWS
@@ -104,38 +91,38 @@ def explain(int kind, bint is_double, Py_ssize_t outer, Py_ssize_t n, Py_ssize_t
     """The loop that the forward pass takes for this shape, without options, and on how many threads."""
     names = {
         SHORT_ROWS: "short rows", ROWS: "rows", LONG_ROWS: "long rows", LINES: "lines", STRIPS: "strips"}
-    loop = names[choose(kind, False, vd_lanes if is_double else vf_lanes, n, inner, True)]
-    threads = 1 if outer * n * inner < SERIAL else default_workers()
-    return f"{loop} of ({outer}, {n}, {inner}), {threads} thread{'s' * (threads > 1)}"
+    route = names[choose(kind, False, vd_lanes if is_double else vf_lanes, n, inner, True)]
+    threads = 1 if outer * n * inner < SERIAL_BELOW else default_workers()
+    return f"{route} of ({outer}, {n}, {inner}), {threads} thread{'s' * (threads > 1)}"
 
 
 cdef void run_job(Job* job, int workers) noexcept nogil:
     cdef Py_ssize_t width = vd_lanes if job.is_double else vf_lanes, item = 8 if job.is_double else 4
     cdef Py_ssize_t vectors, number, size
     cdef bint plain = not job.options and (job.stored == job.out_stored or job.kind == LOG_SUM)
-    cdef Loop loop = choose(job.kind, job.backward, <int>width, job.n, job.inner, plain)
+    cdef Route route = choose(job.kind, job.backward, <int>width, job.n, job.inner, plain)
     cdef bint hard = job.kind == HARDMAX and not job.backward
     cdef void* memory = NULL
     cdef bint in_registers = (
-        loop == ROWS and job.backward and job.divisor == 1 and job.divisors == NULL
+        route == ROWS and job.backward and job.divisor == 1 and job.divisors == NULL
         and not (job.mask != NULL and by_count(job)))    # a mask or a count, of which `rows` makes a mask
     job.failed = 0
     job.general = (
         (job.options and not in_registers) or job.x.step != job.item or (job.backward and job.g.step != job.item)
         or (job.stored != job.out_stored and job.kind != LOG_SUM)
-        or (job.stored != SAME and (hard or loop == SHORT_ROWS or loop == STRIPS))
-        or (loop == SHORT_ROWS and not (packed(job, &job.x) and (not job.backward or packed(job, &job.g)))))
-    if loop == SHORT_ROWS:
+        or (job.stored != SAME and (hard or route == SHORT_ROWS or route == STRIPS))
+        or (route == SHORT_ROWS and not (packed(job, &job.x) and (not job.backward or packed(job, &job.g)))))
+    if route == SHORT_ROWS:
         number = ceiling(job.outer, width)
         parallel_for(&short_rows_task, job, number, spread(number, width * job.n, workers), workers)
-    elif loop == ROWS:
+    elif route == ROWS:
         job.group = 1 if job.n > GROUPED or hard else min(<Py_ssize_t>GROUP, width)
         number = ceiling(job.outer, job.group)
         memory = new_scratch(
             job, workers, (1 + job.backward) * job.group * (job.n // width + 1) * width * item + 2 * job.n)
         if not job.failed:
             parallel_for(&rows_task, job, number, spread(number, job.group * job.n, workers), workers)
-    elif loop == LONG_ROWS:
+    elif route == LONG_ROWS:
         job.blocks = ceiling(job.n, BLOCK)
         job.first = 0
         job.row = <Part*>malloc(job.outer * job.inner * (1 + job.blocks) * sizeof(Part))
@@ -149,7 +136,7 @@ cdef void run_job(Job* job, int workers) noexcept nogil:
             else:
                 long_rows(job, job.outer, workers)
         free(job.row)
-    elif loop == LINES:
+    elif route == LINES:
         vectors = ceiling(job.inner, width)
         number = max(ceiling(vectors, LINE_WIDTH), min(ceiling(workers, job.outer), ceiling(vectors, STRIP_WIDTH)))
         job.width = ceiling(vectors, number)
@@ -251,7 +238,7 @@ def run(int kind, cnp.ndarray grad, cnp.ndarray x not None, cnp.ndarray out, int
         job.lengths = <Py_ssize_t*>cnp.PyArray_DATA(lengths)
     job.options = mask is not None or by_count(&job) or job.divisor != 1 or job.divisors != NULL
     enter_standard(&callers)
-    if size < SERIAL:
+    if size < SERIAL_BELOW:
         run_job(&job, 1)
     else:
         with nogil:
@@ -278,15 +265,11 @@ def common(int kind, grad, x, axis, out):
     return run(kind, grad, x, out, axis % ndim)
 
 
-cdef enum:
-    DOUBLE = 3
-
-cdef int bfloat16 = -1    # the number of ml_dtypes' type, once it was seen
+cdef volatile long bfloat16 = -1    # the number of ml_dtypes' dtype, once one was seen; the same for all threads
 
 
 cdef int storage(cnp.ndarray a):
     """How an array's numbers are stored: SAME as float32, a half type, or DOUBLE; -1 for anything else."""
-    global bfloat16
     cdef int number = cnp.PyArray_TYPE(a)
     if number == cnp.NPY_FLOAT32:
         return SAME
@@ -294,9 +277,9 @@ cdef int storage(cnp.ndarray a):
         return DOUBLE
     if number == cnp.NPY_FLOAT16:
         return FLOAT16
-    if bfloat16 < 0 and a.dtype.name == "bfloat16":
-        bfloat16 = number
-    return BFLOAT16 if number == bfloat16 else -1
+    if load(&bfloat16) < 0 and a.dtype.name == "bfloat16":
+        exchange(&bfloat16, number)
+    return BFLOAT16 if number == load(&bfloat16) else -1
 
 
 cdef inline bint plain(cnp.ndarray a, cnp.ndarray like) noexcept:

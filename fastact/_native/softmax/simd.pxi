@@ -427,12 +427,6 @@ cdef inline vec* at(vec* p, Py_ssize_t i) noexcept nogil:
 
 # Numbers in an array may be half types. `stored` says how they are, and is known where these are inlined.
 
-cdef enum:
-    SAME = 0             # stored as it is computed; otherwise a half type, and the number of its loops plus 1
-    FLOAT16 = 1
-    BFLOAT16 = 2
-
-
 cdef inline vec* stored_at(int stored, void* p, Py_ssize_t i, vec* tag) noexcept nogil:
     """The address of number i behind p."""
     return at[vec](<vec*>p, i) if stored == SAME else <vec*>(<unsigned short*>p + i)
