@@ -1,4 +1,4 @@
-"""What the tests of elementwise functions loop over, as fixtures: a test that asks for one runs once for each value.
+"""Fixtures; a test that asks for `activation`, `operation` or `dtype` runs once for each of their values.
 
 `activation` is every function of the catalogue, `operation` each with its derivative and backward pass, `dtype` the two
 float types. The catalogue is read from the registry, so a new activation is tested without a change here. The processes
@@ -68,7 +68,7 @@ def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> str:
-    """Let this machine have no GPU, if it has one; the reason that the cuda backend gives."""
+    """Pretend that this machine has no GPU; return the reason that the cuda backend gives."""
     reason = cuda.why_not() or "the NVIDIA driver shows no GPU; see nvidia-smi"
     for module in (cuda, compiling):
         monkeypatch.setattr(module, "why_not", lambda: reason)
@@ -77,7 +77,7 @@ def no_gpu(monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture(scope="session")
 def python() -> Callable[..., str]:
-    """Run code in a fresh interpreter and return what it printed; environment variables by keyword."""
+    """Run code in a fresh interpreter and return what it printed; keywords are environment variables."""
 
     def run(code: str, **environment: str) -> str:
         done = subprocess.run(

@@ -56,7 +56,11 @@ def test_slow_contenders_drop_out_and_restore_comes_before_each_call() -> None:
     clock = {"fast": 1, "slow": 1000, "own": 1000}
 
     def contender(name: str) -> Contender:
-        return Contender(lambda: [calls.append(name), sum(range(100 * clock[name]))])
+        def call() -> None:
+            calls.append(name)
+            sum(range(100 * clock[name]))
+
+        return Contender(call)
 
     least = interleaved({name: contender(name) for name in clock}, 0.5, ["own"], lambda: calls.append("restore"))
     assert least["fast"] < least["slow"]

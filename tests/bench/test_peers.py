@@ -1,4 +1,4 @@
-"""What the benchmarks time is the same function in every library: each line of the tables of peers beside fastact."""
+"""The benchmarks time the same function in every library: each peer in the tables agrees with fastact."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from fastact.bench import peers
 from fastact.bench.cases import DTYPES, LAYOUTS, PARTS, Case, activations, operands
 
-#: Of the larger of 1 and the value; a peer's own errors are less. In float64, PyTorch's hard_sigmoid has a float32 1/6.
+#: Relative to the larger of 1 and the value; peers err by less. PyTorch's float64 hard_sigmoid has a float32 1/6.
 TOLERANCE = {"float16": 2e-2, "bfloat16": 1e-1, "float32": 2e-5, "float64": 1e-7}
 KINDS = [("new", dtype) for dtype in DTYPES] + [(layout, "float32") for layout in LAYOUTS if layout != "new"]
 
@@ -33,12 +33,12 @@ def test_peers_compute_the_same_function(library: str, layout: str, dtype: str) 
             result = peers.as_numpy(contender.call())
         assert (result.shape, result.dtype) == (arrays[0].shape, arrays[0].dtype), case
         error = np.abs(result.astype(float) - exact) / np.maximum(np.abs(exact), 1)
-        # Of the half types, a few numbers in a thousand lie on a kink, where libraries differ.
+        # In the half types, a few numbers in a thousand lie on a kink, where libraries differ.
         assert np.quantile(error, 0.98) < TOLERANCE[dtype], case
 
 
 def test_no_cell_is_empty_beside_scipy() -> None:
-    """NumPy's and SciPy's tables have every part of every activation between them."""
+    """Between them, NumPy's and SciPy's tables have every part of every activation."""
     pytest.importorskip("scipy")
     for name in activations():
         for part in PARTS:

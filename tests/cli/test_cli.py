@@ -1,4 +1,4 @@
-"""The command line: what each command prints and writes, and how it words what went wrong."""
+"""The command line: what each command prints and writes, and how it words errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Fastact = Callable[..., str]
 
 @pytest.fixture
 def fastact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fastact:
-    """Run the command in an empty folder, insist on the exit code and no traceback, and give the output."""
+    """Run the command in an empty folder, check the exit code and that there is no traceback; return the output."""
     from fastact.cli.app import cli
 
     monkeypatch.chdir(tmp_path)
@@ -93,7 +93,7 @@ def test_info_starts_no_threads() -> None:
 
 
 def test_warmup_and_info_tell_of_the_cache(tmp_path: Path) -> None:
-    cache = {"FASTACT_CACHE": str(tmp_path / "cache"), "COLUMNS": "220"}
+    cache: dict[str, Any] = {"FASTACT_CACHE": str(tmp_path / "cache"), "COLUMNS": "220"}
     for done in ("compiled 6 kernels, found 0, in", "compiled 0 kernels, found 6, in"):
         result = python("from fastact.cli.app import cli; cli(['warmup', 'tanh', 'softmax'])", **cache)
         assert result.stdout.startswith(done)

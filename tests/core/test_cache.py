@@ -1,4 +1,4 @@
-"""The cache of machine code: when a kernel is found and when not, what damage it survives, and whom it trusts."""
+"""The cache of machine code: which kernels it finds and which not, what damage it survives, whom it trusts."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ print(digest, cache.found, cache.compiled, "numba.np.arraymath" in sys.modules)
 
 @pytest.fixture
 def use(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
-    """Use a folder as a new process would, in which these names of _cache.py are other ones."""
+    """Use a folder as a new process would, with other values for these names of cache.py."""
 
     def use(folder: Path, **names: Any) -> Path:
         monkeypatch.setenv(_cache.VARIABLE, str(folder))
@@ -215,7 +215,7 @@ def test_what_is_not_understood_is_not_kept(source: str) -> None:
 
 
 def test_a_helper_keeps_the_values_it_was_compiled_with() -> None:
-    """As Numba has it; a formula that calls it then differs from what its globals say."""
+    """Numba compiles a helper's globals in; after one has changed, a formula that calls it has no fingerprint."""
     source = "c = 1.0\n@njit\ndef f(x): return x * c"
     helper = defined(source)
     formula = numba.njit(defined("def f(x): return g(x)", g=helper))
@@ -351,6 +351,7 @@ def test_kernels_and_environments_are_not_kept_for_ever(folder: Path, use: Any) 
     (folder / "mine").mkdir()
     use(folder, MOST_KERNELS=2)
     current = fa.cache_info().folder
+    assert current is not None
     for factor in (2, 3, 4):
         run(defined(CLOSURE.format(factor)))
     assert len(list(folder.glob("fastact-*"))) == _cache.MOST_ENVIRONMENTS

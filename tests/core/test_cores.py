@@ -1,4 +1,4 @@
-"""The number of threads under a limit on CPU time, as Linux' cgroups of both versions tell it."""
+"""The number of threads under a limit on CPU time, for both versions of Linux' cgroups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which backend takes a call, how one is asked for, and what is said when it cannot be had."""
+"""Which backend takes a call, how users ask for one, and what the error says if it is unavailable."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CPU = ["serial", "threads", "parallel", "numpy", "auto"]
 
 @pytest.fixture
 def threads() -> Iterator[int]:
-    """The number of threads now, and again after the test."""
+    """The number of threads, restored after the test."""
     before = fa.get_num_threads()
     yield before
     fa.set_num_threads(before)

@@ -1,4 +1,4 @@
-"""How files are opened and written: wholly or not at all, and only regular ones."""
+"""Opening and writing files: all or nothing, and only regular files."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ IRREGULAR: dict[str, Callable[[Path], object]] = {
 
 @pytest.fixture(params=IRREGULAR)
 def irregular(request: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Something that is no regular file."""
+    """A path to something other than a regular file."""
     monkeypatch.chdir(tmp_path)  # a socket's path is short
     IRREGULAR[request.param](Path("name"))
     return Path("name")
@@ -146,7 +146,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     "array",
     [
         np.zeros((3, 4), np.float32), np.zeros((3, 4), ">f8", order="F"), np.array(1.5), np.zeros((0, 7), bool),
-        np.zeros(5, np.int8), np.zeros(2, "M8[ns]"), np.zeros(2, "U7"), np.zeros(2, complex), np.float16([1]),
+        np.zeros(5, np.int8), np.zeros(2, "M8[ns]"), np.zeros(2, "U7"), np.zeros(2, complex), np.ones(1, np.float16),
     ],
     ids=lambda array: f"{array.dtype.str}{array.shape}",
 )  # fmt: skip

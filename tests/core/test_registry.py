@@ -1,4 +1,4 @@
-"""The catalogue: names, what readers are told, pickles; and the same for activations that users define."""
+"""The catalogue: names, documentation, pickles; and the same for activations that users define."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def define(**options: Any) -> Any:
 
 def test_names() -> None:
     aliases = [alias for name in ACTIVATIONS for alias in fa.get(name).aliases]
-    assert sorted(activations.__all__) == sorted([*fa.names("activation"), *aliases])
+    assert sorted(vars(activations)["__all__"]) == sorted([*fa.names("activation"), *aliases])
     assert sorted(ACTIVATIONS) == sorted(REFERENCES)
     for name in fa.names():
         assert fa.get(name) is getattr(fa, name)

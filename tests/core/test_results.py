@@ -12,7 +12,7 @@ from numpy._core.multiarray import get_handler_name
 
 import fastact as fa
 
-#: Elements of float32: more than the 32 MB from which memory is kept, and more than the 128 MB up to which it is.
+#: Numbers of float32 elements: above the 32 MB from which memory is kept, and above the 128 MB up to which it is.
 LARGE, TOO_LARGE = 9_000_000, 40_000_000
 
 
@@ -62,7 +62,7 @@ def test_small_results_are_numpys() -> None:
     assert get_handler_name(fa.relu(np.ones(1000, np.float32))) == "default_allocator"
 
 
-#: In a process of its own: another's free memory would be used first, and nothing would be seen to grow.
+#: Runs in a process of its own: in this one, memory that other tests freed would hide the growth.
 HELD = f"""
 from pathlib import Path
 import numpy as np, fastact as fa

@@ -1,4 +1,4 @@
-"""Threads and forks: where a threading layer alone would abort, hang or kill, fastact gives the serial result.
+"""Threads and forks: where a threading layer alone would abort, hang or die, fastact gives the serial result.
 
 Each threading layer needs a process of its own, as Numba chooses one for good.
 """
@@ -57,7 +57,7 @@ def test_eight_threads_at_once(python: Any, layer: str) -> None:
 
 
 def test_more_threads_than_cores(python: Any) -> None:
-    """Thousands of calls on eight threads that come, sleep and wake at any moment: each result is whole."""
+    """Thousands of calls on eight threads that start, sleep and wake at any moment all give whole results."""
     code = "\n".join([
         "import time, numpy as np, fastact as fa",
         "fa.set_num_threads(8)",
@@ -75,7 +75,7 @@ def test_more_threads_than_cores(python: Any) -> None:
 
 
 def test_eight_threads_compile_at_once(python: Any) -> None:
-    """The first call of a function, by eight threads: each compiles or waits, none gets a half-made kernel."""
+    """Eight threads make the first call of a function: each compiles or waits, and none gets a half-made kernel."""
     code = "\n".join([
         "import threading, numpy as np, fastact as fa",
         "x, results, start = np.linspace(-3, 3, 100_000), [], threading.Barrier(8)",
@@ -91,7 +91,7 @@ def test_eight_threads_compile_at_once(python: Any) -> None:
 
 
 def fork(work: Callable[[], None]) -> int:
-    """Run `work` in a forked child that an alarm ends after a minute; the child's exit status."""
+    """Run `work` in a forked child, which an alarm ends after a minute; return the child's exit status."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Python 3.12 and later warn of threads in the parent, JAX of its own
         child = os.fork()
@@ -157,7 +157,7 @@ def test_child_forked_while_another_thread_computes(python: Any) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform cannot fork")
 def test_child_forked_while_another_thread_compiles(python: Any) -> None:
-    """The compiler's locks are free in the child, whatever the other thread was amid."""
+    """The compiler's locks are free in the child, whatever the other thread was doing."""
     code = "\n".join([
         "import os, signal, threading, warnings, numpy as np, fastact as fa",
         "from fastact._core.operation import Operation",
@@ -201,7 +201,7 @@ def test_calls_of_a_finalizer_at_exit(python: Any) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this platform binds no thread to cores")
 def test_helpers_keep_to_the_cores_of_the_caller(python: Any) -> None:
-    """Those that sleep when the caller is bound to other cores, and those that are awake."""
+    """Both the threads that sleep when the caller moves to other cores, and those that are awake."""
     code = "\n".join([
         "import os, time, numpy as np, fastact as fa",
         "threads = lambda: set(map(int, os.listdir('/proc/self/task')))",
@@ -240,7 +240,7 @@ def test_one_core_is_not_shared_by_several_threads(python: Any) -> None:
 
 
 def test_a_threading_layer_that_is_not_there(python: Any) -> None:
-    """It is named as the reason; no fork is."""
+    """The reason names it, and no fork."""
     code = "\n".join([
         "import numpy as np, fastact as fa",
         "from fastact._native import pool as _threads",

@@ -1,8 +1,8 @@
 """How far every function is from the exact result, in units in the last place (ULP) of it.
 
 The bound is the activation's own `max_ulp`, twice that for derivatives, one more for backward passes, half an ULP more
-in float64; the exact results are tests/reference.py's. benchmarks/accuracy.py measures all 2**32 float32 inputs; here
-are a sample and the worst inputs that it found. To test a new activation, add its entry to tests/reference.py.
+in float64; the exact results are helpers/reference.py's. benchmarks/accuracy.py measures all 2**32 float32 inputs; here
+are a sample and the worst inputs that it found. To test a new activation, add its entry to helpers/reference.py.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ WORST = json.loads((ROOT / "docs" / "accuracy.json").read_text())["fastact"]
 
 
 class Case(Subject):
-    """One function to measure in one dtype, and what error it may have."""
+    """A function to measure in one dtype, with its error bound."""
 
     def __init__(self, name: str, parameters: tuple[float, ...], part: str, dtype: Any) -> None:
         super().__init__(name, part, parameters)
@@ -39,7 +39,7 @@ class Case(Subject):
         self.worst = [worst[key] for key in ("at" if dtype == np.float32 else "float64_at",) if key in worst]
 
     def fast_error(self, x: Array) -> Array:
-        """In ULP, from the float64 reference; mpmath decides what that leaves open."""
+        """Errors in ULP, from the float64 reference; mpmath decides the close cases."""
         error = self.near_error(x)
         open_ones = np.flatnonzero(error > self.bound - 1e-3)[:1000]
         if self.bound and open_ones.size:
@@ -78,7 +78,7 @@ def test_beside_interior_zeros(name: str, part: str, dtype: Any) -> None:
 
 @pytest.mark.parametrize("name", WITH_INTERIOR_ZEROS)
 def test_interior_zeros(name: str) -> None:
-    """They are so exact that the numbers beside them are the nearest ones of either dtype."""
+    """The references have so many digits that the neighbouring floats are the nearest ones in both dtypes."""
     reference, given = REFERENCES[name], [mp.mpf(value) for value in fa.get(name).parameters.values()]
     assert all(abs(reference.slope(zero, *given)) < 1e-38 for zero in reference.slope_zeros)
     assert all(abs(reference.value(zero, *given)) < 1e-38 for zero in reference.value_zeros)

@@ -1,4 +1,4 @@
-"""Activations of x + bias in one pass, against the two calls: every activation, dtype, layout, shape of the bias."""
+"""Activations of x + bias in one pass, against two calls: every activation, dtype, layout and shape of the bias."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ def test_shapes_and_layouts(shape: tuple[int, ...], biases: tuple[int, ...], dty
     """The half types are rounded once, at the end."""
     dtype = np.dtype(dtype)
     wide = np.float32 if dtype.itemsize == 2 else dtype
+    order: Any
     for order in "CF":
         x, bias = numbers(shape, dtype).copy(order), numbers(biases, dtype, 1)
         with np.errstate(all="ignore"):

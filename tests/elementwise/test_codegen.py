@@ -35,7 +35,7 @@ KERNELS = [
 
 @cache
 def compile_kernel(name: str, part: str, array_parameters: bool, dtype: np.dtype[Any]) -> Any:
-    """Numba's object for a kernel; the machine code is kept for other tests."""
+    """Compile a kernel, once for all tests; return Numba's object."""
     operation = fa.get(name) if part == "forward" else getattr(fa.get(name), part)
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(_cache, "load", lambda name: None)
@@ -66,7 +66,7 @@ def test_main_loop_is_packed(compiled: Any, dtype: Any) -> None:
 
 @pytest.mark.skipif(not FEATURES.get("avx2"), reason="this processor has no vectors of 256 bits")
 def test_vectors_are_as_wide_as_they_go(compiled: Any, dtype: Any) -> None:
-    """For some processors LLVM prefers half of the width."""
+    """By default LLVM uses half of the width on some processors."""
     width = 64 if FEATURES.get("avx512f") else 32
     kind = {4: "float", 8: "double"}[dtype().itemsize]
     assert f"store <{width // dtype().itemsize} x {kind}>" in main_loop(compiled.inspect_llvm())

@@ -23,7 +23,7 @@ HALVES_IN_LAYOUTS = [
     (half, name) for half in HALVES for name in LAYOUTS if half == np.float16 or name != "byte-swapped"
 ]
 INSTRUCTIONS = ufunc.half_instruction_sets()
-#: In float32 or wider and rounded once; float32's own error adds less than 0.01.
+#: Half an ULP, for one rounding, and 0.01 for the error in float32.
 MAX_ULP = 0.51
 
 
@@ -68,7 +68,7 @@ def quietly(x: np.ndarray, dtype: Any) -> np.ndarray:
 
 
 def error(result: np.ndarray, exact: np.ndarray) -> np.ndarray:
-    """The distance in units in the last place, infinity being the next power of two; NaN and zeros must agree."""
+    """The distance in ULP, with infinity as the next power of two; NaN and the signs of zeros must agree."""
     limits = ml_dtypes.finfo(result.dtype)
     beyond = 2.0**limits.maxexp
     values = result.astype(np.float64)
@@ -82,7 +82,7 @@ def error(result: np.ndarray, exact: np.ndarray) -> np.ndarray:
 
 def test_every_number(operation: Any, half: Any) -> None:
     x = every_number(half)
-    one = 1.0
+    one: Any = 1.0
     calls = [(x,)] if operation.inputs == 1 else [(one, x), (x, x[::-1])]
     for call in calls:
         exact = operation(*(each if each is one else quietly(each, np.float64) for each in call))
@@ -94,7 +94,7 @@ def test_every_number(operation: Any, half: Any) -> None:
 @pytest.mark.usefixtures("instructions")
 @pytest.mark.parametrize("factor", [1.0, 1.5, 3.0, 1.25, 0.5, 2**-12, 2**-110, 1 + 2**-11, 1 - 2**-8, 1e4, 3e38])
 def test_rounding(half: Any, factor: float) -> None:
-    """To nearest, ties to even, subnormals kept, too large to infinity: leaky_relu's products in float32."""
+    """leaky_relu rounds its float32 products to nearest, ties to even, keeps subnormals and overflows to infinity."""
     x = every_number(half)
     x = x[quietly(x, np.float32) < 0]
     with np.errstate(all="ignore"):
@@ -164,7 +164,7 @@ def test_ufunc_methods(half: Any) -> None:
 
 
 def test_array_parameters(half: Any) -> None:
-    """Parameters of the same type, of any layout, give what float32 ones give, rounded."""
+    """Parameters in the half type, of any layout, give the rounded result of float32 parameters."""
     x, alpha = numbers(half, 5000), numbers(half, 10_000)[::2]
     for given in alpha, alpha.copy(), alpha[0], np.broadcast_to(alpha[1], 5000):
         expected = fa.leaky_relu(quietly(x, "f4"), quietly(np.asarray(given), "f4"))
@@ -244,7 +244,7 @@ def test_parameter_backward(half: Any) -> None:
 
 
 def test_without_ml_dtypes(python: Callable[..., str]) -> None:
-    """fastact does not import it, works without it, and takes bfloat16 wherever it first meets it."""
+    """fastact never imports ml_dtypes, works without it, and takes bfloat16 wherever it first meets it."""
     code = """
         import sys, numpy as np, fastact as fa
         held = fa.gelu.ufunc

@@ -39,7 +39,7 @@ def serial(operation: Any, x: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(autouse=True)
 def overflow_of_gradients() -> Any:
-    """grad_output * f'(x) may be inf * 0; NumPy does not say so here, as no operation of fastact does."""
+    """Turn floating-point warnings into errors: grad_output * f'(x) may be inf * 0, and fastact gives no warning."""
     with np.errstate(all="raise", under="ignore"):
         yield
 
@@ -96,7 +96,7 @@ def test_small_shapes(operation: Any, dtype: Any, shape: tuple[int, ...]) -> Non
 
 @pytest.mark.parametrize("backend", ["serial", "parallel", "auto"])
 def test_length_and_threads(operation: Any, dtype: Any, backend: str) -> None:
-    """Element i does not depend on how many follow, on the address, or on who computes it."""
+    """Element i does not depend on the length, the address, or the thread that computes it."""
     x = numbers(dtype, LARGE_SIZES[-1] + 1)
     whole = serial(operation, x)
     for n in SIZES if backend == "serial" else SIZES + LARGE_SIZES:
@@ -124,18 +124,19 @@ def test_any_view(data: st.DataObject, kind: str) -> None:
 
 @pytest.mark.parametrize("offset", [0, 4, 16, 20])
 def test_results_too_large_for_the_caches(offset: int) -> None:
-    """They go past the caches where the address allows it; the ends are written as ever."""
+    """Aligned stores bypass the caches; the ends are written as usual."""
     n = (24 << 20) // 8 + 4099
     x = np.linspace(-1, 1, n, dtype=np.float32)
     out = np.full(n + 32, 7, np.float32)[8 + offset // 4 :]
     assert fa.relu(x, out=out[:n]) is not None
     np.testing.assert_array_equal(out[:n], np.maximum(x, 0))
     assert (out[n:] == 7).all()
+    assert out.base is not None
     assert (out.base[: 8 + offset // 4] == 7).all()
 
 
 def test_input_ahead_of_the_output_on_threads() -> None:
-    """NumPy passes such operands on as they are; a thread must not overwrite what another has still to read."""
+    """NumPy passes such operands on unchanged; no thread may overwrite what another has yet to read."""
     x = np.linspace(-9, 9, 60_001, dtype=np.float32)
     expected = fa.tanh(x, backend="serial")
     for _ in range(50):
@@ -159,7 +160,7 @@ LARGE = {
 @pytest.mark.parametrize("layout", LARGE)
 @pytest.mark.parametrize("kind", ["f2", "f4", "f8", "i1", ">f4"])
 def test_large_arrays_without_an_order(layout: str, kind: str) -> None:
-    """They are cut into slabs: with the values, dtype, shape and strides that NumPy's own ufuncs give."""
+    """Such arrays are cut into slabs; values, dtype, shape and strides are those of NumPy's own ufuncs."""
     x = LARGE[layout](np.linspace(-9, 9, 400 * 802).reshape(400, 802).astype(kind))
     assert x.size >= SLABS_FROM
     result, control = fa.elu(x), np.tanh(x)
@@ -197,7 +198,7 @@ def test_slabs_of_several_operands() -> None:
 @pytest.mark.parametrize("kind", ["f2", "f4", "f8", "i4"])
 @pytest.mark.parametrize("layout", [*LAYOUTS, "contiguous"])
 def test_no_memory_besides_the_result(layout: str, kind: str) -> None:
-    """Of an array of any layout and dtype, no copy is made: a call takes 1 % of the operands' bytes more at most."""
+    """No layout or dtype causes a copy: a call allocates at most 1 % of the operands' bytes besides the result."""
     x = np.ones((1024, 1200), kind)
     x, y = LAYOUTS.get(layout, np.copy)(x), x.astype(np.result_type(x, np.float16))
     for f, arrays, out in (fa.gelu, (x,), None), (fa.swish.backward, (y, x), None), (fa.gelu, (y,), y):

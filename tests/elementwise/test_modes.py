@@ -1,4 +1,4 @@
-"""The floating-point unit as the caller has set it: results do not depend on it, and it comes back as it was.
+"""The modes of the floating-point unit: results do not depend on them, and the caller's mode comes back.
 
 PyTorch flushes subnormals to zero on request, and interval arithmetic rounds downwards. np.errstate is the caller's
 too.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numba
@@ -31,7 +32,7 @@ MODES = {"flushing": 0x8040, "downwards": 0x2000, "upwards": 0x4000, "to zero": 
 
 
 def register_instruction(name: str) -> Callable[[int], None]:
-    """ldmxcsr or stmxcsr: the register of the floating-point unit from, or to, the 32 bits at an address."""
+    """ldmxcsr or stmxcsr: load or store the unit's control register, from or to the 32 bits at an address."""
 
     @intrinsic
     def instruction(_context: Any, address: Any) -> Any:
@@ -70,7 +71,7 @@ def register() -> tuple[Callable[[int], None], Callable[[], int]]:
 
 @pytest.fixture
 def mode(register: Any) -> Callable[[str], Any]:
-    """A context in which the unit works in the mode of this name; the mode must still be in force at its end."""
+    """Enter the mode of this name; insist at the end that it is still in force."""
     write, read = register
 
     @contextmanager
@@ -88,7 +89,7 @@ def mode(register: Any) -> Callable[[str], Any]:
 
 
 def awkward(dtype: Any, n: int) -> np.ndarray:
-    """Numbers of every size and both signs: subnormals, their neighbours, and what functions bend at."""
+    """Numbers of every magnitude and both signs: subnormals, their neighbours, and kinks."""
     info = np.finfo(dtype)
     sizes = np.geomspace(float(info.tiny), min(float(info.max), 1e30), n // 4)
     small = np.linspace(0, float(info.tiny), n // 8)
@@ -99,13 +100,23 @@ def awkward(dtype: Any, n: int) -> np.ndarray:
 @on_x86
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_elementwise(operation: Any, dtype: Any, mode: Any) -> None:
-    """On several threads, whose own modes are those of the threads that started them."""
+    """Several threads; each has inherited the mode of the thread that started it."""
     x = awkward(dtype, 12_000)
     expected = bits(operation(*operands(operation, x), backend="serial"))
     for name in MODES:
         with mode(name):
             result = operation(*operands(operation, x), backend="threads")
         np.testing.assert_array_equal(bits(result), expected, err_msg=name)
+
+
+def backward(f: Any, words: dict[str, Any], x: np.ndarray) -> Any:
+    """Call f.backward with x and f(x): the gradient comes first, and only f(x) has the shape of logsumexp's."""
+    y = f(x, **words)
+    return f.backward(y, x, **words) if f is fa.logsumexp else f.backward(x, y, **words)
+
+
+def against_reversed(loss: Any, x: np.ndarray) -> Any:
+    return loss.value_and_grad(x, x[::-1])
 
 
 def over_axes() -> dict[str, Callable[[np.ndarray], Any]]:
@@ -117,16 +128,13 @@ def over_axes() -> dict[str, Callable[[np.ndarray], Any]]:
         "threads": {"backend": "threads"},
     }  # fmt: skip
     for name in ("softmax", "log_softmax", "softmin", "logsumexp", "sparsemax", "entmax15", "hardmax"):
-        f = fa.logsumexp if name == "logsumexp" else fa.get(name)
+        f: Any = getattr(fa, name)
         for option, given in options.items():
             if (name, option) in (("hardmax", "serial"), ("hardmax", "threads")):  # it has no such backends
                 continue
             words = {"axis": -1, **given}
-            calls[f"{name} {option}"] = lambda x, f=f, words=words: f(x, **words)
-            if name != "logsumexp":
-                calls[f"{name}.backward {option}"] = lambda x, f=f, words=words: f.backward(x, f(x, **words), **words)
-            else:
-                calls[f"{name}.backward {option}"] = lambda x, f=f, words=words: f.backward(f(x, **words), x, **words)
+            calls[f"{name} {option}"] = partial(f, **words)
+            calls[f"{name}.backward {option}"] = partial(backward, f, words)
     classes = lambda x: np.arange(len(x)) % x.shape[1]  # noqa: E731
     calls["cross_entropy"] = lambda x: fa.cross_entropy.value_and_grad(x, classes(x), label_smoothing=0.1)
     calls["probabilities"] = lambda x: fa.cross_entropy.value_and_grad(x, np.full_like(x, 2.0**-8))
@@ -135,7 +143,7 @@ def over_axes() -> dict[str, Callable[[np.ndarray], Any]]:
     calls["gradient of alpha"] = lambda x: fa.prelu.parameter_backward(x, x, alpha=0.25)
     calls["sum of a gradient"] = lambda x: fa.swish.parameter_backward(x, x, beta=np.ones(x.shape[1], x.dtype))
     for loss in (fa.mse, fa.huber, fa.binary_cross_entropy):
-        calls[loss.name] = lambda x, loss=loss: loss.value_and_grad(x, x[::-1])
+        calls[loss.name] = partial(against_reversed, loss)
     return calls
 
 
@@ -190,7 +198,7 @@ def test_flush_denormal_of_torch(python: Any) -> None:
 
 
 def test_slabs_are_computed_under_the_callers_errstate() -> None:
-    """Large arrays with gaps are computed by several threads; a cast that overflows must warn as the caller wants."""
+    """Several threads compute large arrays with gaps; a cast that overflows warns as the caller's errstate says."""
     x = np.full((600, 800), 1e6)[:, ::2]
     for _ in range(20):
         with np.errstate(all="ignore"):

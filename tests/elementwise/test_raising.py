@@ -71,7 +71,7 @@ def test_error_in_other_parts_and_layouts(picky: Any) -> None:
 
 @pytest.mark.parametrize("backend", ["threads", "parallel"])
 def test_error_while_the_caller_holds_the_gil(own_registry: None, backend: str) -> None:
-    """Short arrays are computed without letting go of the GIL, which the thread that raises needs."""
+    """Calls on short arrays keep the GIL, which the raising thread needs."""
 
     @fa.activation
     def costly(x: Any) -> Any:

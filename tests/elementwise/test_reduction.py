@@ -1,4 +1,4 @@
-"""Reduction modulo pi (_scalar_math/reduction.py), against mpmath: every magnitude, and the worst numbers there are."""
+"""Reduction modulo pi (_scalar/reduction.py), against mpmath: every magnitude, and the worst numbers there are."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ WORST = {np.float32: 16367173.0 * 2**72, np.float64: 6381956970095103.0 * 2**797
 
 
 def check(function: Any, quarters: int, a: Any, x: Any) -> float:
-    """Insist on a pair of floats that is right to 2**-56 or 2**-115, and give it as one."""
+    """Check that a pair of floats is right to 2**-56 or 2**-115, and return its sum."""
     eps, places = {np.float32: (2.0**-23, 56), np.float64: (2.0**-52, 115)}[type(x)]
     high, low, sign = function(a, x)
     unit = 2.0 ** -(8 * x.itemsize)
@@ -71,5 +71,5 @@ def test_worst_numbers(dtype: Any) -> None:
 
 
 def test_mixed_types() -> None:
-    """A parameter that is a float64 number in float32 code."""
+    """A parameter that float32 code gets as a float64 number."""
     assert plain(1.0, np.float32(3.0)) == plain(np.float32(1), np.float32(3))

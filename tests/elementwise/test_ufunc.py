@@ -116,7 +116,7 @@ CALLS: dict[str, Callable[..., Any]] = {
 
 
 def outcome(call: Callable[..., Any], f: Any, inputs: int, parameters: tuple[Any, ...]) -> Any:
-    """What kind of thing came back, or the kind of error: values differ between functions, these must not."""
+    """The kind of result, or of error. Values differ between functions; kinds must not."""
     try:
         result = call(f, lambda x: (x,) * inputs, parameters)
     except (TypeError, ValueError) as error:
@@ -140,7 +140,7 @@ def test_calls_as_numpy(operation: Any, call: Callable[..., Any]) -> None:
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 @pytest.mark.parametrize("operation", [fa.leaky_relu, fa.swish, fa.swish.backward], ids=lambda f: f.name)
 def test_calls_of_the_numpy_backend_as_numpy(operation: Any, call: Callable[..., Any]) -> None:
-    """Masks, subclasses and others' containers are kept there too."""
+    """Masks, subclasses and other libraries' containers survive."""
     with fa.use_backend("numpy"):
         test_calls_as_numpy(operation, call)
 

@@ -1,6 +1,6 @@
-"""Values that are known beforehand: printed figures, special numbers, kinks, tails, parameters; and no warnings.
+"""Values known beforehand: printed figures, special numbers, kinks, tails, parameters; and no warnings.
 
-Exact values come from tests/reference.py; a kink that a new activation has is a line of `KINKS`.
+Exact values come from helpers/reference.py; a kink that a new activation has is a line of `KINKS`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def numbers(parameters: Any, dtype: Any) -> tuple[Any, ...]:
 
 
 def exactly(function: Any, x: Array, parameters: Any) -> list[Any]:
-    """What mpmath's function is; for an infinity, at a number beyond all floats."""
+    """The value of mpmath's function; for an infinity, at a number beyond all floats."""
     given = [mp.mpf(float(p)) for p in parameters]
     return [function(mp.mpf(float(v)) if np.isfinite(v) else int(np.sign(v)) * mp.mpf(10) ** 400, *given) for v in x]
 
@@ -59,7 +59,7 @@ def rounded(exact: list[Any], dtype: Any) -> Array:
 
 
 def nans(dtype: Any) -> Array:
-    """Signalling and quiet ones, of several payloads, of both signs."""
+    """Signalling and quiet NaN, with several payloads and both signs."""
     bits_of_fraction, bytes_ = np.finfo(dtype).nmant, np.dtype(dtype).itemsize
     quiet = 1 << (bits_of_fraction - 1)
     infinity = ((1 << (8 * bytes_ - 1)) - 1) >> bits_of_fraction << bits_of_fraction
@@ -156,7 +156,7 @@ KINKS: list[tuple[str, tuple[float, ...], float, float]] = [
     ("sparse_plus", (), -1, 0), ("sparse_plus", (), 1, 1), ("sparse_sigmoid", (), -1, 0), ("sparse_sigmoid", (), 1, 0),
 ]  # fmt: skip
 
-#: What PyTorch calls those that it has, parameters in the same places.
+#: PyTorch's names of the functions that it has; parameters stand in the same places.
 TORCH = {
     "relu": "relu", "relu6": "relu6", "leaky_relu": "leaky_relu", "elu": "elu", "celu": "celu", "selu": "selu",
     "hard_tanh": "hardtanh", "hard_silu": "hardswish", "softshrink": "softshrink", "hardshrink": "hardshrink",
@@ -189,7 +189,7 @@ def test_kinks_as_in_torch(name: str, parameters: tuple[float, ...], kink: float
     tensor = torch.tensor(x, requires_grad=True)
     getattr(torch.nn.functional, TORCH[name])(tensor, *given).sum().backward()
     # PyTorch keeps some constants of float64 functions, such as celu's 1 / alpha, in float32.
-    np.testing.assert_allclose(f.derivative(x, *given), tensor.grad.numpy(), rtol=4 * np.finfo(np.float32).eps, atol=0)
+    np.testing.assert_allclose(f.derivative(x, *given), tensor.grad.numpy(), rtol=2**-21, atol=0)
 
 
 TAILS = [
@@ -210,7 +210,7 @@ PARAMETERS = [(name, parameter) for name in ACTIVATIONS for parameter in fa.get(
 
 
 def with_parameter(f: Any, name: str, value: Any, dtype: Any = np.float64) -> tuple[Any, ...]:
-    """All parameters by position: the defaults but one."""
+    """Pass all parameters by position, each but one at its default."""
     return tuple(value if name == parameter else dtype(default) for parameter, default in f.parameters.items())
 
 
@@ -238,13 +238,13 @@ def test_parameter_by_name_and_default(name: str, parameter: str) -> None:
 
 
 def parameters_of(name: str, dtype: Any) -> list[tuple[Any, ...]]:
-    """The defaults and what tests/reference.py adds."""
+    """The defaults and those that helpers/reference.py adds."""
     return [numbers(p, dtype) for p in (tuple(fa.get(name).parameters.values()), *REFERENCES[name].parameters)]
 
 
 @pytest.mark.parametrize(("name", "parameter"), PARAMETERS)
 def test_parameter_derivative(name: str, parameter: str, dtype: Any) -> None:
-    """Within 4 ULP; where snake oscillates, of the largest that it is near there."""
+    """Within 4 ULP of the value; where snake oscillates, of the largest value nearby."""
     derivative, exact_derivative = fa.get(name).parameter_derivative(parameter), REFERENCES[name].parameter_slopes
     x = stratified(dtype, 128, seed=8, landmarks=[0.0, 0.5, 1.0, 3.0])
     if name == "snake":

@@ -1,4 +1,4 @@
-"""No function raises a floating-point warning of NumPy's, whatever it is given: NumPy's warnings are errors here."""
+"""No input makes a function give a floating-point warning; NumPy's warnings are errors here."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def dtype(request: pytest.FixtureRequest) -> np.dtype[Any]:
 
 
 def extremes(dtype: np.dtype[Any]) -> np.ndarray:
-    """Rows of numbers whose sums, products, quotients and conversions overflow, underflow or are none."""
+    """Rows of numbers whose sums, products, quotients and conversions overflow, underflow or give NaN."""
     limits = ml_dtypes.finfo(dtype)
     big, tiny = float(limits.max), float(limits.smallest_subnormal)
     rows = [
@@ -34,7 +34,7 @@ def extremes(dtype: np.dtype[Any]) -> np.ndarray:
     ]  # fmt: skip
     with np.errstate(all="ignore"):
         x = np.array(rows).astype(dtype)
-    # A signalling NaN, which hardware complains of.
+    # A signalling NaN, for which hardware raises a flag.
     quiet = {2: (np.uint16, 0x7D00 if dtype == np.float16 else 0x7FA0), 4: (np.uint32, 0x7FA00000)}
     integer, bits = quiet.get(dtype.itemsize, (np.uint64, 0x7FF4000000000000))
     return np.concatenate([x, np.full((1, 4), bits, integer).view(dtype)])
@@ -47,7 +47,7 @@ def warnings_are_errors() -> Iterator[None]:
 
 
 def on_every_backend(family: str, call: Callable[[str], Any]) -> None:
-    """But the GPU, and those that differ from another in nothing but their threads."""
+    """All backends but the GPU and those that differ from another in their threads alone."""
     for backend in {"cython", "serial", "numpy"} & set(FAMILIES[family]):
         call(backend)
 

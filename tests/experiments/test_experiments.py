@@ -1,4 +1,4 @@
-"""The experiments: their data, what is recorded of the trainings, and that they show what they claim."""
+"""The experiments: their data, the records of the trainings, and that they show what they claim."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_a_run_records_every_epoch_and_can_be_repeated() -> None:
 @pytest.mark.usefixtures("no_cache", "own_registry")
 @pytest.mark.parametrize("name", ["digits", "xor"])
 def test_no_epoch_holds_the_time_of_compilation(name: str, request: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of an activation that was never compiled, in batches of two sizes, with a clock that counts kernels."""
+    """Train with an activation that was never compiled, in batches of two sizes, by a clock that counts kernels."""
     data = request.getfixturevalue("splits") if name == "digits" else xor.data(1)
     settings = replace(digits.SETTINGS if name == "digits" else xor.FAST, epochs=1)
 

@@ -136,7 +136,8 @@ def layouts(shape: tuple[int, int], dtype: Any) -> dict[str, np.ndarray]:
 def test_layouts_and_out(two_arrays: Any, dtype: Any, shape: tuple[int, int]) -> None:
     """Inputs and outputs of any layout give the bits of plain arrays."""
     grad, value, gate = numbers(3, shape, dtype)
-    plain, by_value, by_gate = two_arrays(value, gate), *two_arrays.backward(grad, value, gate)
+    plain = two_arrays(value, gate)
+    by_value, by_gate = two_arrays.backward(grad, value, gate)
     for kind, first in layouts(shape, dtype).items():
         for other in layouts(shape, dtype).values():
             second = other.copy("K")
@@ -182,6 +183,7 @@ def test_gradients_in_place_of_inputs(two_arrays: Any, n: int) -> None:
 def test_broadcasting(two_arrays: Any, shape: tuple[int, ...], other: tuple[int, ...], dtype: Any) -> None:
     """An operand that repeats along leading axes has a path of its own."""
     (value, grad), (gate,) = numbers(2, shape, dtype), numbers(1, other, dtype, 1)
+    order: Any
     for order in "CF":
         value, grad = value.copy(order), grad.copy(order)
         whole = [each.copy() for each in np.broadcast_arrays(grad, value, gate)]
@@ -299,7 +301,7 @@ def test_wrong_arguments() -> None:
 
 def test_documentation() -> None:
     for unit in TWO_ARRAYS:
-        assert unit.formula in unit.__doc__
-        assert "Raises" in unit.__doc__
-        assert f"grad_output * {unit.activation.name}(gate)" in unit.backward.__doc__
+        assert unit.formula in str(unit.__doc__)
+        assert "Raises" in str(unit.__doc__)
+        assert f"grad_output * {unit.activation.name}(gate)" in str(unit.backward.__doc__)
         assert "float64 loop" in fa.explain(unit, np.ones(9), np.ones(9))

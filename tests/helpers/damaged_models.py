@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -24,7 +25,7 @@ import fastact as fa
 Members = list[tuple[str, bytes]]
 
 #: Stands for any value of a header.
-NONSENSE = (
+NONSENSE: tuple[Any, ...] = (
     None, True, 0, -1, 1.5, 10**12, 10**30, 10**400, -(10**400), float("nan"), float("inf"), -0.0, 1e308, "", "x",
     "PCG64", "float16", "O", "f4,f4", "a", "\ud800", "é" * 99, [], [[]], [10**12, 10**12], [4, 10**12, 3], [1] * 999,
     ["relu"] * 999, [None], ["softmax"], {"state": {}}, {"loss": [10**400]}, {"loss": "x"}, {"loss": [[1]]}, {},
@@ -223,11 +224,8 @@ def compressed(r: random.Random) -> bytes:
 
 def wide(r: random.Random) -> bytes:
     """In the form that files of gigabytes have, with and without damage."""
-    limit, zipfile.ZIP64_LIMIT = zipfile.ZIP64_LIMIT, 1
-    try:
+    with mock.patch.object(zipfile, "ZIP64_LIMIT", 1):
         content = bytearray(packed(unpacked()))
-    finally:
-        zipfile.ZIP64_LIMIT = limit
     if r.random() < 0.9:
         tail = r.choice((len(content), 98))
         at = len(content) - 1 - r.randrange(tail)

@@ -28,7 +28,7 @@ def _collected() -> list[Any]:
 
 
 def cases(operator: str) -> list[Case]:
-    """The cases of an operator, whatever their number; not the expansions of it into other operators."""
+    """The cases of an operator, without its expansions into other operators."""
     onnx = pytest.importorskip("onnx")
     found = []
     for each in _collected():
@@ -40,7 +40,7 @@ def cases(operator: str) -> list[Case]:
 
 
 def check(operator: str, count: int, call: Callable[[Case], Any], rtol: float, atol: float = 0) -> None:
-    """Every case of the operator gives its outputs; `count` of them at least have run."""
+    """Check that every case of the operator gives its outputs, and that there are at least `count`."""
     ran = cases(operator)
     assert len(ran) >= count, f"onnx has {len(ran)} cases of {operator}"
     for case in ran:

@@ -1,4 +1,4 @@
-"""Two options of pytest, by which .ci/run leaves no test skipped that could run.
+"""Two options of pytest, with which .ci/run leaves no test skipped that could run.
 
 `--skipped=FILE` runs only the tests that FILE names, if it exists, and then lets it name those that were skipped: run
 after run, each in an environment that has more, until none are left. `--no-skips` fails each that is. Neither counts a
@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-#: How the reasons of tests begin that no installation helps.
+#: The beginnings of reasons that no installation can mend.
 NO_GPU = re.compile(r"no NVIDIA driver or GPU is usable|the NVIDIA driver shows no GPU|(PyTorch|JAX) sees no GPU")
 
 
 def reason(report: Any) -> str | None:
-    """Why a test or a whole file was skipped; None if it was not, or for want of a GPU."""
+    """Return why a test or a whole file was skipped; None if it was not, or was for want of a GPU."""
     if not report.skipped or hasattr(report, "wasxfail"):
         return None
     text = report.longrepr[2].removeprefix("Skipped: ")
@@ -27,7 +27,7 @@ def reason(report: Any) -> str | None:
 
 
 class Skipped:
-    """Reads and writes the file of --skipped: ids of tests, and paths of files that skip themselves as a whole."""
+    """Reads and writes the file of --skipped: ids of tests, and paths of files that were skipped as a whole."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -30,7 +30,7 @@ def numbers(shape: tuple[int, ...], dtype: type, scale: float = 3, offset: float
 
 
 def exact(kind: str, x: np.ndarray, axis: int | tuple[int, ...] | None) -> np.ndarray:
-    """In extended precision, which is 11 bits more than float64 needs, by the textbook's definition."""
+    """The textbook's definition in extended precision, which has 11 bits more than float64."""
     wide = x.astype(WIDE)
     top = wide.max(axis, keepdims=True)
     e = np.exp(wide - top)
@@ -41,6 +41,6 @@ def exact(kind: str, x: np.ndarray, axis: int | tuple[int, ...] | None) -> np.nd
 
 
 def ulps(result: np.ndarray, wanted: np.ndarray) -> float:
-    """The largest error in units of the last place, subnormals counted in theirs."""
+    """The largest error in units in the last place; a subnormal's unit is the least subnormal."""
     quantum = np.spacing(np.abs(wanted).astype(result.dtype)).astype(WIDE)
     return float(np.max(np.abs(result.astype(WIDE) - wanted) / quantum))

@@ -36,7 +36,7 @@ def exact(x: np.ndarray, y: np.ndarray, power: int) -> list[Any]:
 
 
 def largest_error(y: np.ndarray, wanted: list[Any]) -> float:
-    """In units in the last place."""
+    """The largest error in units in the last place."""
     quanta = np.spacing(np.abs(np.array([float(value) for value in wanted]).astype(y.dtype))).astype(float)
     return max(
         float(abs(mpmath.mpf(float(value)) - true) / quantum)
@@ -45,7 +45,7 @@ def largest_error(y: np.ndarray, wanted: list[Any]) -> float:
 
 
 def near_the_threshold(power: int, dtype: Any) -> np.ndarray:
-    """A row with elements at what float64 takes for the threshold, and next to it."""
+    """A row with elements at the threshold as float64 computes it, and next to it."""
     x = numbers(40, dtype)
     y = fa.get({1: "sparsemax", 2: "entmax15"}[power])(x.astype(float))
     threshold = dtype.type(x.astype(float).max() - power * y.max() ** (1 / power))

@@ -1,4 +1,4 @@
-"""A function of the catalogue beside its exact result, as test_accuracy.py and benchmarks/accuracy.py measure it."""
+"""A function of the catalogue beside its exact result, for test_accuracy.py and benchmarks/accuracy.py."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from helpers.reference import REFERENCES, Function, mp
 from helpers.ulp import Array, of_mpmath, ulps
 
 PARTS = ("forward", "derivative")
-#: What the float64 references compute at a time: their temporaries then stay in the cache.
+#: Inputs that the float64 references take at a time, so that their temporaries stay in the cache.
 BLOCK = 1 << 13
 #: Inputs where some function changes its formula, its sign of curvature, or its kind of result.
 LANDMARKS = [
@@ -22,7 +22,7 @@ LANDMARKS = [
 
 
 def bound(name: str, part: str, dtype: Any) -> float:
-    """The ULP that a part of an activation may be off: `max_ulp`, twice that for derivatives, more in float64."""
+    """The error bound of a part of an activation in ULP: `max_ulp`, twice that for derivatives, more in float64."""
     most = fa.get(name).max_ulp * (1 if part == "forward" else 2)
     return most + (0.5 if dtype == np.float64 else 0)
 
@@ -41,7 +41,7 @@ class Subject:
         self.zeros = () if parameters else tuple(map(float, zeros))
 
     def parameters(self, dtype: Any) -> tuple[Any, ...]:
-        """As the loop for a dtype has them: those for the half types compute in float32."""
+        """The parameters as the loop for a dtype gets them; loops of the half types compute in float32."""
         if np.dtype(dtype).itemsize == 2:
             return tuple(float(np.float32(p)) for p in self.given)
         return tuple(np.dtype(dtype).type(p) for p in self.given)
@@ -50,7 +50,7 @@ class Subject:
         return self.operation(x, *self.parameters(x.dtype))
 
     def exactly(self, x: Array) -> tuple[Array, Array]:
-        """The exact results by mpmath, as float64 and what that lacks, in ULP of it."""
+        """The exact results by mpmath: as float64, and the rest in ULP of that."""
         parameters = [mp.mpf(float(p)) for p in self.parameters(x.dtype)]
         return of_mpmath(self.exact(mp.mpf(float(each)), *parameters) for each in x)
 
@@ -61,11 +61,11 @@ class Subject:
         return np.concatenate([self.fast(block, *parameters) for block in blocks])
 
     def error(self, x: Array) -> Array:
-        """In ULP, from mpmath."""
+        """The errors in ULP, from mpmath."""
         with np.errstate(all="ignore"):
             return ulps(self.compute(x), *self.exactly(x))
 
     def near_error(self, x: Array) -> Array:
-        """In ULP, from the float64 reference."""
+        """The errors in ULP, from the float64 reference."""
         with np.errstate(all="ignore"):
             return ulps(self.compute(x), self.nearly(x))

@@ -60,7 +60,7 @@ def ulps(result: Array, exact: Array, exact_low: Array | float = 0.0) -> Array:
 
 
 def of_mpmath(exact: Iterable[Any]) -> tuple[Array, Array]:
-    """Numbers of mpmath as float64 and what that lacks, in ULP of it: the difference itself may be below all floats."""
+    """Numbers of mpmath as float64, and the rest in ULP of that: the rest itself may be below all floats."""
     numbers = list(exact)
     high = [float(number) for number in numbers]
     pairs = zip(numbers, high, strict=True)

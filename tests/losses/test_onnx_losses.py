@@ -30,7 +30,11 @@ def test_softmax_cross_entropy_loss() -> None:
 
 
 def test_negative_log_likelihood_loss() -> None:
-    check("NegativeLogLikelihoodLoss", 18, lambda case: fa.nll_loss(*case.inputs[:2], **options(case)), rtol=1e-6)
+    def call(case: Case) -> Any:
+        x, targets = case.inputs[:2]
+        return fa.nll_loss(x, targets, **options(case))
+
+    check("NegativeLogLikelihoodLoss", 18, call, rtol=1e-6)
 
 
 def test_swiglu() -> None:

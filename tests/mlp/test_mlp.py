@@ -50,7 +50,7 @@ def trained(**settings: Any) -> fa.MLP:
 
 @pytest.fixture
 def squared(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """One's own activation, registered for the length of a test."""
+    """A user's activation, registered for the length of a test."""
     monkeypatch.setattr(_registry, "_functions", dict(_registry._functions))
 
     @fa.activation(derivative=lambda x: x + x)
@@ -100,7 +100,7 @@ def test_gradients_of_every_output_activation_with_mse(name: str) -> None:
 
 @pytest.mark.parametrize("units", [1, 3])
 def test_gradients_with_huber(units: int) -> None:
-    """Its linear part too: targets are farther away than 1."""
+    """Targets are farther away than 1, so that the linear part counts too."""
     x, y = batch(units, "huber")
     assert_gradients(fa.MLP((4, 5, units), "tanh", "identity", "huber", seed=3, dtype=np.float64), x, 3 * y)
 
@@ -359,14 +359,15 @@ class Named(fa.MLP):
         super().__init__((4, width, 3), output="softmax", seed=1)
         self.name, self.width = name, width
         self.notes: list[str] = []
+        self.classes: list[str] = []
 
 
 @pytest.mark.parametrize("duplicate", DUPLICATES)
 def test_a_copy_keeps_what_users_and_subclasses_added(duplicate: Any) -> None:
     model = Named("first", width=8).fit(*blobs(), epochs=1)
     model.notes.append("good")
-    model.history.update(rate=["high"], best=0.5)  # type: ignore[arg-type]
-    model.batch_size, model.classes = 16, ["a", "b", "c"]  # type: ignore[attr-defined]
+    model.history.update(rate=["high"], best=0.5)  # type: ignore[call-overload]
+    model.batch_size, model.classes = 16, ["a", "b", "c"]
     twin = duplicate(model)
     assert type(twin) is Named
     assert (twin.name, twin.width, twin.notes, twin.batch_size) == ("first", 8, ["good"], 16)
@@ -386,7 +387,7 @@ def test_a_copy_keeps_what_users_and_subclasses_added(duplicate: Any) -> None:
 
 
 def state_of(model: fa.MLP) -> tuple[Any, ...]:
-    """All that a training changes and its end depends on."""
+    """Everything that training changes and later epochs depend on."""
     history = {name: values for name, values in model.history.items() if name != "seconds"}
     counts = {len(values) for values in model.history.values()}
     random_state = str(model._rng.bit_generator.state)
@@ -404,7 +405,7 @@ def whole_epochs(**settings: Any) -> list[tuple[Any, ...]]:
 
 
 def interrupted_at(line: int, model: fa.MLP) -> bool:
-    """Train until so many lines of the trainer have run; whether that came before the end."""
+    """Interrupt training after so many lines of the trainer; return whether that came before the end."""
     left = line
 
     def trace(frame: Any, event: str, argument: Any) -> Any:
@@ -430,7 +431,8 @@ def interrupted_at(line: int, model: fa.MLP) -> bool:
 
 
 def test_an_interrupt_anywhere_leaves_whole_epochs() -> None:
-    states, seen = whole_epochs(batch_size=64), []
+    states = whole_epochs(batch_size=64)
+    seen: list[int] = []
     while interrupted_at(len(seen) + 1, model := classifier(batch_size=64)):
         seen.append(states.index(state_of(model)))
     assert len(seen) > 200
@@ -586,7 +588,7 @@ def settings(**changes: Any) -> dict[str, Any]:
         (lambda path: rewritten(path, bias_0=None), "lacks 'bias_0'"),
         (lambda path: rewritten(path, optimizer_state=None), "lacks 'optimizer_state'"),
         (lambda path: rewritten(path, bias_1=np.zeros(4, np.float32)), r"bias_1 has shape \(4,\)"),
-        (lambda path: rewritten(path, bias_1=np.float32([0, np.nan, 0])), "bias_1 holds nan or inf"),
+        (lambda path: rewritten(path, bias_1=np.array([0, np.nan, 0], np.float32)), "bias_1 holds nan or inf"),
     ],
 )
 def test_a_damaged_or_foreign_file_is_named_with_its_problem(tmp_path: Path, damage: Any, problem: str) -> None:
@@ -677,7 +679,7 @@ def test_a_rate_of_any_size_is_named() -> None:
             classifier(learning_rate=rate)
 
 
-UNFIT: dict[str, Callable[[fa.MLP], object]] = {
+UNFIT: dict[str, Callable[[Any], object]] = {
     "learning_rate": lambda model: setattr(model.optimizer, "learning_rate", 0),
     "weights_0": lambda model: model.parameters.put(3, np.nan),
     "bias_1": lambda model: setattr(model.layers[1], "bias", np.inf),
@@ -704,7 +706,7 @@ def test_what_could_not_be_loaded_is_not_saved(tmp_path: Path, name: str) -> Non
 
 
 def test_numbers_of_numpy_are_saved_as_numbers(tmp_path: Path) -> None:
-    def anneal(epoch: int, model: fa.MLP) -> None:
+    def anneal(epoch: int, model: Any) -> None:
         model.optimizer.learning_rate = np.float32(0.01) / np.float32(epoch)
         model.optimizer.momentum = np.float16(0.5)
         model.history.setdefault("rate", []).append(np.float32(0.1))

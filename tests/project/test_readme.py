@@ -1,27 +1,22 @@
 """The README's Python runs as printed, top to bottom."""
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
 
 import fastact as fa
-from fastact._core import registry as _registry
 from helpers import ROOT
 
 README = ROOT / "README.md"
 
 
-@pytest.fixture
-def registry(monkeypatch):
-    monkeypatch.setattr(_registry, "_functions", dict(_registry._functions))
-    monkeypatch.setattr(_registry, "_aliases", dict(_registry._aliases))
-
-
-def test_python_of_the_readme_runs(registry, capsys):
+@pytest.mark.usefixtures("own_registry")
+def test_python_of_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> None:
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     assert len(blocks) == 2
-    scope = {"fa": fa}
+    scope: dict[str, Any] = {"fa": fa}
     for block in blocks:
         exec(compile(block, str(README), "exec"), scope)
     assert "gelu: backend 'serial'" in capsys.readouterr().out
@@ -29,7 +24,7 @@ def test_python_of_the_readme_runs(registry, capsys):
     np.testing.assert_allclose(scope["my_swish"](scope["x"], 2.0), fa.swish(scope["x"], 2.0), rtol=1e-6)
 
 
-def test_commands_of_the_readme_exist():
+def test_commands_of_the_readme_exist() -> None:
     text = README.read_text(encoding="utf-8")
     for command in ("info", "list", "show", "plot", "apply", "compare", "bench", "warmup"):
         assert f"`fastact {command}" in text or f"`{command}" in text

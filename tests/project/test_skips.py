@@ -55,7 +55,7 @@ def run(folder: Path, *options: str, **environment: str) -> tuple[int, dict[str,
 
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "workers"])
 def test_what_was_skipped_runs_next(tmp_path: Path, workers: list[str]) -> None:
-    """A GPU's tests do not."""
+    """Tests that want a GPU do not."""
     file, option = tmp_path / "skipped", [*workers, "--skipped=skipped"]
     assert run(tmp_path, *option) == (0, {"passed": 1, "skipped": 5, "xfailed": 1})
     assert file.read_text().splitlines() == SKIPPED

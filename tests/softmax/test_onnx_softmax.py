@@ -13,7 +13,11 @@ import pytest
 import fastact as fa
 from helpers import onnx_cases
 
-OVER_AXIS = {"Softmax": (fa.softmax, 7), "LogSoftmax": (fa.log_softmax, 7), "Hardmax": (fa.hardmax, 7)}
+OVER_AXIS: dict[str, tuple[Any, int]] = {
+    "Softmax": (fa.softmax, 7),
+    "LogSoftmax": (fa.log_softmax, 7),
+    "Hardmax": (fa.hardmax, 7),
+}
 
 
 @pytest.mark.parametrize("backend", ["auto", "serial", "numpy"])
@@ -32,7 +36,7 @@ def test_over_an_axis(operator: str, backend: str) -> None:
 def test_reduce_log_sum_exp(backend: str) -> None:
     def reduce(case: onnx_cases.Case) -> Any:
         x, *axes = case.inputs
-        axis = tuple(axes[0].tolist()) if axes else ()
+        axis: Any = tuple(axes[0].tolist()) if axes else ()
         if not axis and not case.attributes.get("noop_with_empty_axes"):
             axis = None
         return np.asarray(fa.logsumexp(x, axis, keepdims=bool(case.attributes.get("keepdims", 1)), backend=backend))

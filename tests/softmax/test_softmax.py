@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from typing import Any
 
 import ml_dtypes
 import mpmath
@@ -43,8 +44,8 @@ def test_error(
 @pytest.mark.parametrize("n", [1, 10, 1000, 1_000_000])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_equal_elements(isa: str, kind: str, dtype: type, n: int) -> None:
-    """Where a plain sum drifts the same way at every step."""
+def test_equal_elements(isa: str, kind: str, dtype: Any, n: int) -> None:
+    """A plain sum of equal elements drifts the same way at every step."""
     x = np.full(n, 0.3, dtype)
     assert ulps(fa.get(kind)(x), exact(kind, x, -1)) <= fa.get(kind).max_ulp
 
@@ -53,7 +54,7 @@ def test_equal_elements(isa: str, kind: str, dtype: type, n: int) -> None:
 @pytest.mark.parametrize("n", [1, 2, 100, 5000, 1_000_000])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_rows_of_any_length(isa: str, dtype: type, n: int, scale: float) -> None:
-    """Errors and sums, for numbers that differ little and for such of which one dominates."""
+    """Errors and sums, for numbers that differ little and for numbers that one dominates."""
     x = numbers((n,), dtype, scale)
     for kind in KINDS:
         result = fa.get(kind)(x)
@@ -66,7 +67,7 @@ def test_rows_of_any_length(isa: str, dtype: type, n: int, scale: float) -> None
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n", [3, 10, 33, 128])
 def test_many_rows(isa: str, dtype: type, n: int, kind: str) -> None:
-    """What many sums of terms that grow and fall lose; 10**8 numbers came to 3.2 ULP, and 3.9 with the logarithm."""
+    """The loss of many sums whose terms grow and fall; 10**8 numbers reached 3.2 ULP, and 3.9 with the logarithm."""
     x = numbers((200_000 // n, n), dtype, 5)
     assert ulps(fa.get(kind)(x), exact(kind, x, -1)) <= fa.get(kind).max_ulp
 
@@ -212,7 +213,7 @@ def test_empty(kind: str, shape: tuple[int, ...], backend: str) -> None:
 @pytest.mark.parametrize("below", [30, 59, 61, 100, 700, np.inf])
 @pytest.mark.parametrize("kind", KINDS)
 def test_beginning_far_below_the_maximum(isa: str, kind: str, below: float, dtype: type) -> None:
-    """softmax of long rows takes the maximum of their first numbers for that of all, until it turns out wrong."""
+    """For long rows, softmax assumes that the first numbers hold the maximum, and starts again where they do not."""
     x = numbers((3, 1000), dtype)
     x[0, :64] -= below
     x[1, -1] += below if below < np.inf else 0
@@ -233,7 +234,7 @@ def test_beginning_far_below_the_maximum(isa: str, kind: str, below: float, dtyp
 def test_half_types_are_computed_in_float32(
     isa: str, kind: str, shape: tuple[int, ...], axis: int, dtype: type
 ) -> None:
-    """The bits of float32's result, rounded once: forward, backward and in place, wherever they are converted."""
+    """The bits are those of float32's result, rounded once: forward, backward, in place, and on every path."""
     function, x = fa.get(kind), numbers(shape, dtype)
     x.flat[0] = 3e-39  # subnormal, if it is not 0
     wide = x.astype(np.float32)
@@ -252,7 +253,7 @@ def test_half_types_are_computed_in_float32(
 @pytest.mark.parametrize("n", [10, 100, 700, 70_000])
 @pytest.mark.parametrize("kind", [*KINDS, "hardmax", "logsumexp"])
 def test_rows_with_gaps(isa: str, kind: str, n: int, dtype: type) -> None:
-    """Parts of wider rows, every second number, axes that go together in memory or not: the bits of a copy."""
+    """Parts of wider rows, every second number, axes that merge in memory or not give the bits of a copy."""
     function, wide = getattr(fa, kind), numbers((2, 9, 3 * n), dtype)
     views = [
         wide[..., :n], wide[..., n :: 2], wide[:, 1:8:2, :n], wide[:, ::4, ::3], wide[::-1, :, :n], wide[..., ::-3],
@@ -301,7 +302,7 @@ def test_a_row_does_not_depend_on_its_neighbours(isa: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", [bool, np.int8, np.uint8, np.int16, np.uint16, np.int32, np.int64, np.uint64])
-def test_integers_promote_as_exp_does(dtype: type) -> None:
+def test_integers_promote_as_exp_does(dtype: Any) -> None:
     x = np.array([[0, 1, 100], [1, 0, 1]]).astype(dtype)
     result = fa.softmax(x)
     assert result.dtype == np.exp(np.zeros_like(x)).dtype

@@ -17,7 +17,7 @@ KINDS = [fa.softmax, fa.log_softmax, fa.softmin, fa.logsumexp, fa.sparsemax, fa.
 
 
 def _turned(a: np.ndarray) -> np.ndarray:
-    """In memory, the last two axes change places, as einsum and transposed scores have them."""
+    """Swap the last two axes in memory, as einsum and transposed scores do."""
     return np.ascontiguousarray(np.swapaxes(a, -2, -1)).swapaxes(-2, -1)
 
 

@@ -40,7 +40,7 @@ def test_error(kind: str, shape: tuple[int, ...], axis: Any, dtype: type, scale:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n", [1, 1000, 1_000_000])
 @pytest.mark.parametrize("kind", KINDS)
-def test_equal_elements(kind: str, dtype: type, n: int) -> None:
+def test_equal_elements(kind: str, dtype: Any, n: int) -> None:
     x = np.full(n, 0.3, dtype)
     assert ulps(fa.get(kind)(x, backend="serial"), exact(kind, x, -1)) <= 1
 

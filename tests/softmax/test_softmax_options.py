@@ -53,7 +53,7 @@ def rows(x: np.ndarray, axis: Any) -> np.ndarray:
 
 
 def reference(kind: str, x: np.ndarray, axis: Any, mask: np.ndarray | None = None) -> np.ndarray:
-    """By rows, in extended precision, of the elements that count alone."""
+    """The exact result by rows, in extended precision, from the elements that count alone."""
     table = rows(x, axis).astype(WIDE) * (-1 if kind == "softmin" else 1)
     keep = np.ones(table.shape, bool) if mask is None else rows(np.broadcast_to(mask, x.shape), axis)
     result = np.full(table.shape, -np.inf if kind == "log_softmax" else 0, WIDE)
@@ -84,13 +84,13 @@ def ulps(result: np.ndarray, wanted: np.ndarray) -> float:
 
 
 def assert_same(a: np.ndarray, b: np.ndarray) -> None:
-    """Equal values and dtypes, also of bfloat16, for which NumPy's assertion takes NaN as unequal."""
+    """Check values and dtypes, also of bfloat16, for which NumPy's own assertion takes NaN as unequal."""
     assert a.dtype == b.dtype
     np.testing.assert_array_equal(a.astype(np.float64), b.astype(np.float64))
 
 
 def bound(kind: str, dtype: Any, backend: str) -> float:
-    """The documented bound; plain NumPy is that exact for half types alone."""
+    """The documented bound, which plain NumPy keeps for half types alone."""
     return 0.51 if np.dtype(dtype).itemsize == 2 else 5000 if backend == "numpy" else 4
 
 
@@ -153,7 +153,7 @@ def test_special_rows(isa: str, kind: str, axis: int, n: int, dtype: Any) -> Non
 
 
 def masks_in_words(shape: tuple[int, ...]) -> list[tuple[dict[str, Any], np.ndarray]]:
-    """Arguments, and the mask that they stand for."""
+    """Pairs of arguments and the mask that they stand for."""
     rng, n, causal = np.random.default_rng(0), shape[-1], np.tril(np.ones(shape[-2:], bool))
     cases: list[tuple[dict[str, Any], np.ndarray]] = [({"where": "causal"}, causal)]
     for i in range(1, len(shape)):
@@ -180,8 +180,8 @@ def test_causal_and_lengths(backend: str, kind: str, shape: tuple[int, ...], dty
         gradient = function.backward(g, y, -1, backend=backend, **arguments)
         assert not gradient[~np.broadcast_to(mask, shape)].any()
         wanted = function.backward(g, y, -1, where=mask, backend=backend)
-        tolerance = {"rtol": 1e-2, "atol": 1e-3} if dtype.itemsize == 2 else {"rtol": 1e-4, "atol": 1e-6}
-        np.testing.assert_allclose(gradient.astype(float), wanted.astype(float), **tolerance)
+        rtol, atol = (1e-2, 1e-3) if dtype.itemsize == 2 else (1e-4, 1e-6)
+        np.testing.assert_allclose(gradient.astype(float), wanted.astype(float), rtol, atol)
 
 
 @pytest.mark.parametrize("shape", [(3, 2, 10, 10), (3, 100, 100), (40, 5)])
@@ -268,7 +268,7 @@ def test_dtype(shape: tuple[int, ...], axis: Any, dtype: Any, result_dtype: Any)
 @pytest.mark.parametrize(("shape", "axis"), SHAPES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_half_types_backward(isa: str, kind: str, shape: tuple[int, ...], axis: Any, dtype: Any) -> None:
-    """As the float32 kernels do, rounded once."""
+    """The result is that of the float32 kernels, rounded once."""
     function, g = getattr(fa, kind), numbers(shape, dtype, seed=1)
     y = function(numbers(shape, dtype), axis)
     wanted = function.backward(g.astype(np.float32), y.astype(np.float32), axis).astype(dtype)
@@ -299,7 +299,7 @@ def test_integers(backend: str, dtype: Any) -> None:
         result = getattr(fa, kind)(x, backend=backend)
         assert result.dtype == np.exp(np.zeros_like(x)).dtype
         assert ulps(result, reference(kind, x, -1)) <= bound(kind, result.dtype, backend)
-    np.testing.assert_array_equal(fa.softmin(np.uint8([3, 5])), fa.softmin(np.float16([3, 5])))
+    np.testing.assert_array_equal(fa.softmin(np.array([3, 5], np.uint8)), fa.softmin(np.array([3, 5], np.float16)))
 
 
 # logsumexp
@@ -349,7 +349,7 @@ def test_logsumexp_specials(isa: str, axis: int, n: int, dtype: Any) -> None:
 
 
 def test_logsumexp_of_nothing(backend: str) -> None:
-    """As SciPy: the logarithm of an empty sum is -inf."""
+    """As in SciPy, the logarithm of an empty sum is -inf."""
     assert fa.logsumexp([], backend=backend) == -np.inf
     np.testing.assert_array_equal(fa.logsumexp(np.empty((3, 0)), 1, backend=backend), np.full(3, -np.inf))
     assert fa.logsumexp(np.empty((3, 0), np.float32), 0, backend=backend).shape == (0,)
@@ -378,7 +378,7 @@ def test_weights() -> None:
     assert np.isnan(fa.logsumexp([np.inf, np.inf], b=[-1.0, 1.0]))
     assert fa.logsumexp([1.0, np.nan], b=[2.0, 3.0], where=[True, False]) == pytest.approx(1 + math.log(2))
     assert fa.logsumexp(np.zeros((4, 1, 2)), b=np.ones((1, 3, 1)), axis=1).shape == (4, 2)
-    assert fa.logsumexp(np.float32([1, 2]), b=np.float32([1, 1])).dtype == np.float32
+    assert fa.logsumexp(np.ones(2, np.float32), b=np.ones(2, np.float32)).dtype == np.float32
     assert fa.logsumexp([], b=[], return_sign=True) == (-np.inf, 0)
 
 
@@ -388,8 +388,8 @@ def test_logsumexp_backward_takes_both_shapes(backend: str) -> None:
     for grad in (g, g[:, None]):
         np.testing.assert_allclose(fa.logsumexp.backward(grad, x, 1, backend=backend), wanted, rtol=1e-14)
     assert fa.logsumexp.backward(1.0, 3.0, backend=backend) == 1.0
-    assert fa.logsumexp.backward(1.0, np.float32([1, 2]), backend=backend).dtype == np.float32
-    assert fa.logsumexp.backward(np.float64(1), np.float32([1, 2]), backend=backend).dtype == np.float64
+    assert fa.logsumexp.backward(1.0, np.ones(2, np.float32), backend=backend).dtype == np.float32
+    assert fa.logsumexp.backward(np.float64(1), np.ones(2, np.float32), backend=backend).dtype == np.float64
     with pytest.raises(ValueError, match=r"grad_output has shape \(4,\)"):
         fa.logsumexp.backward(np.ones(4), x, 1)
 

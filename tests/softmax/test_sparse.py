@@ -76,7 +76,7 @@ def test_error_of_half_types(projection: Any, dtype: Any) -> None:
 @pytest.mark.parametrize(("shape", "axis"), SHAPES)
 @pytest.mark.parametrize("dtype", [*HALVES, *SINGLES], ids=str)
 def test_axes(function: Any, shape: tuple[int, ...], axis: Any, dtype: Any, backend: str) -> None:
-    """Along any axes as along the rows of a table, bit for bit; in plain NumPy within its rounding."""
+    """Any axes give the bits of the rows of a table; plain NumPy agrees within its rounding."""
     x, g = numbers(shape, dtype), numbers(shape, dtype, seed=1)
     rows = table(x, axis).astype(np.float64 if dtype.itemsize == 8 else np.float32)
     wanted = np.stack([function(row, backend="serial") for row in rows]).astype(dtype)
@@ -101,7 +101,7 @@ def test_axes(function: Any, shape: tuple[int, ...], axis: Any, dtype: Any, back
 
 @pytest.mark.parametrize("axis", [0, 1, 2, (0, 1), (0, 2)])
 def test_slabs_along_any_axis(function: Any, axis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However they are cut: by numbers, by the axis that is outermost in memory, by the longest."""
+    """Slabs may be cut by number, along the outermost axis in memory, or along the longest."""
     x = numbers((5, 12, 30))
     wanted = function(x, axis)
     for grain, most in ((1, 2**18), (1, 1), (100, 1), (10_000, 2**18)):
@@ -204,7 +204,7 @@ def test_hardmax_has_no_gradient(backend: str) -> None:
 @pytest.mark.parametrize("dtype", [*HALVES, *SINGLES], ids=str)
 @pytest.mark.parametrize(("shape", "axis"), SHAPES)
 def test_mask(function: Any, shape: tuple[int, ...], axis: Any, dtype: Any) -> None:
-    """What the elements that count give alone, bit for bit, and exact zeros elsewhere whatever x holds there."""
+    """The elements that count give the bits that they give alone; the others exact zeros, whatever x holds."""
     x, keep = numbers(shape, dtype), numbers(shape, seed=1) > -0.5
     for mask in (keep, keep[-1], keep[..., :1], keep[:1], np.zeros(shape, bool)):
         poisoned = np.where(mask, x, np.array([np.nan, np.inf], dtype)[numbers(shape, seed=2).astype(int) % 2])
@@ -436,7 +436,7 @@ def test_gumbel_noise_is_finite() -> None:
 
 def test_gumbel_of_lists_scalars_and_integers() -> None:
     assert drawn([1, 2, 3]).dtype == np.float64
-    assert drawn(np.uint8([1, 2])).dtype == np.float16
+    assert drawn(np.ones(2, np.uint8)).dtype == np.float16
     assert drawn(2.0) == 1
     assert drawn(np.empty((0, 3))).shape == (0, 3)
     assert drawn(np.zeros(3), dtype=np.float32).dtype == np.float32
@@ -468,11 +468,12 @@ def test_wrong_arguments(function: Any) -> None:
 
 
 def test_wrong_generators() -> None:
+    generator: Any
     for generator in (0, None, np.random.RandomState(0)):
         with pytest.raises(TypeError, match="pass a numpy"):
             fa.gumbel_softmax([1.0], generator)
     with pytest.raises(TypeError, match="missing 1 required positional argument: 'rng'"):
-        fa.gumbel_softmax([1.0])
+        fa.gumbel_softmax([1.0])  # type: ignore[call-arg]
     with pytest.raises(ValueError, match="temperature holds -1"):
         drawn([1.0], 0, -1.0)
 
