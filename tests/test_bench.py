@@ -38,17 +38,19 @@ def test_the_grid_has_every_activation_once() -> None:
     assert [case.elements for case in found] == sorted(case.elements for case in found)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_every_family_times_all_its_functions(family: Family) -> None:
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: next(iter(family.functions())))
+def test_the_grid_has_all_that_a_family_can_do(family: Family) -> None:
     for name, parts in family.functions().items():
-        assert family_of(name) is family
-        assert canonical(name) == name
+        assert (family_of(name), canonical(name)) == (family, name)
         own = grid([name], parts, family.dtypes, (12,), family.layouts)
         assert len(own) == len(parts) * len(family.dtypes) * len(family.layouts)
-        for case in own:
-            times = measure(case, [], 1e-4)
-            assert set(times) == {"fastact", "copy"}
-            assert min(times.values()) > 0
+
+
+@pytest.mark.parametrize("family", FAMILIES[1:], ids=lambda family: next(iter(family.functions())))
+def test_measure_times_every_function(family: Family) -> None:
+    for name, parts in family.functions().items():
+        for case in grid([name], parts, ["float32"], (12,), ["new"]):
+            assert measure(case, [], 1e-4).keys() == {"fastact", "copy"}, case
 
 
 def test_functions_of_rows_have_shapes() -> None:
