@@ -30,11 +30,11 @@ from typing import Any
 import numpy as np
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
+sys.path.insert(0, str(ROOT / "tests"))
 
-from report import provenance  # noqa: E402
-
-from fastact.bench import cases, peers  # noqa: E402
+from fastact.bench.elementwise import PEERS, activations, function  # noqa: E402
+from fastact.bench.libraries import installed, versions  # noqa: E402
+from fastact.bench.report import provenance  # noqa: E402
 from helpers.subject import BLOCK, LANDMARKS, PARTS, Subject, bound  # noqa: E402
 from helpers.ulp import around, stratified  # noqa: E402
 
@@ -60,7 +60,7 @@ class Measured(Subject):
         super().__init__(name, part, parameters)
         self.bound = bound(name, part, np.float32)
         if library != "fastact":
-            self.compute = peers.function(library, name, part)  # type: ignore[method-assign]
+            self.compute = function(library, name, part)  # type: ignore[method-assign]
 
     def quickly(self, x: Array) -> Array:
         """The errors at float32 numbers x by float64; 0 beside the interior zeros, where that is not exact enough."""
@@ -247,9 +247,7 @@ def run_peers(names: list[str], options: argparse.Namespace, pool: ProcessPoolEx
     for name in names:
         for part in options.part:
             row = {}
-            others = [
-                library for library in MEASURED if library in peers.installed() and peers.has(library, name, part)
-            ]
+            others = [library for library in MEASURED if library in installed() and PEERS[library].has(name, part)]
             for library in ("fastact", *others):
                 row[library] = measure((name, part, (), library), options.step, pool)["ulp"]
             print(f"{name:16s} {part:10s}", json.dumps(row), flush=True)
@@ -257,7 +255,7 @@ def run_peers(names: list[str], options: argparse.Namespace, pool: ProcessPoolEx
                 store(
                     lambda results, key=f"{name} {part}", row=row: (
                         results["peers"].update({key: row}),
-                        results.update(peers_step=options.step, peers_provenance=peers.versions(MEASURED)),
+                        results.update(peers_step=options.step, peers_provenance=versions(MEASURED)),
                     )
                 )  # fmt: skip
 
@@ -274,7 +272,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--peers", action="store_true", help="measure the other libraries instead, and store")
     options = parser.parse_args()
-    names = options.names or cases.activations()
+    names = options.names or activations()
     with ProcessPoolExecutor(options.processes, get_context("spawn")) as pool:
         (run_peers if options.peers else run_fastact)(names, options, pool)
 

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from importlib.util import find_spec
 
 import numpy as np
-from report import provenance
 
 import fastact as fa
+from fastact.bench.report import provenance
 
 N, CALLS = 1_000_000, 400
 

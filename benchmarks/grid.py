@@ -25,26 +25,24 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-# An old kernel choice for OpenBLAS, where one is set, would not be a fair one for the peers.
-for variable in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
-    os.environ.pop(variable, None)
+import numpy as np
+from limits import LIMITS, limit_of
+from PIL import Image
 
-import numpy as np  # noqa: E402
-from limits import LIMITS, limit_of  # noqa: E402
-from PIL import Image  # noqa: E402
-from report import provenance, table  # noqa: E402
-
-import fastact as fa  # noqa: E402
-from fastact.bench import cases, peers  # noqa: E402
-from fastact.bench.cases import Case  # noqa: E402
-from fastact.bench.measure import measure  # noqa: E402
-from fastact.bench.plots import heat_map, roofline  # noqa: E402
-from fastact.bench.results import best_peer, copy_share, geometric_mean, load, peers_of, ratio, save, slower  # noqa: E402
-from fastact.bench.timing import Contender, interleaved  # noqa: E402
+import fastact as fa
+from fastact.bench import libraries
+from fastact.bench.cases import DTYPES, FIELDS, LAYOUTS, Array, Case
+from fastact.bench.elementwise import PARTS, activations
+from fastact.bench.measure import measure
+from fastact.bench.plots import heat_map, roofline
+from fastact.bench.report import provenance, table
+from fastact.bench.results import best_peer, copy_share, geometric_mean, load, peers_of, ratio, save, slower
+from fastact.bench.timing import Contender, interleaved
 
 ROOT = Path(__file__).parents[1]
 Results = dict[Case, dict[str, float]]
 
+SIZES = (1, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 #: What the README shows, and what the roofline does.
 SHOWN = ("sigmoid", "tanh", "silu", "gelu", "mish", "softplus", "elu", "leaky_relu", "relu")
 DRAWN = ("relu", "sigmoid", "tanh", "gelu", "mish", "softplus")
@@ -66,7 +64,7 @@ alone."""
 
 def run(name: str, dtypes: Sequence[str], options: argparse.Namespace) -> Results:
     """Time one activation in a fresh process."""
-    choice = QUICK if options.quick else {"parts": cases.PARTS, "sizes": cases.SIZES, "layouts": cases.LAYOUTS}
+    choice = QUICK if options.quick else {"parts": PARTS, "sizes": SIZES, "layouts": LAYOUTS}
     flags = {"--dtype": dtypes, "--part": choice["parts"], "--size": choice["sizes"], "--layout": choice["layouts"]}
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder, "times.json")
@@ -79,10 +77,10 @@ def run(name: str, dtypes: Sequence[str], options: argparse.Namespace) -> Result
 
 def again(results: Results, options: argparse.Namespace) -> None:
     """Time the cells whose ratio is below this once more; the least times of each library count, as in one run."""
-    peers.set_threads(fa.get_num_threads())
+    libraries.set_threads(fa.get_num_threads())
     slow = [case for case, times in results.items() if case.dtype in options.dtype and ratio(times) < options.again]
     for case in slow:
-        for library, nanoseconds in measure(case, options.peer or peers.installed(), options.budget).items():
+        for library, nanoseconds in measure(case, options.peer or libraries.installed(), options.budget).items():
             results[case][library] = min(nanoseconds, results[case].get(library, nanoseconds))
 
 
@@ -100,7 +98,7 @@ def present(results: Results, field: str, order: Sequence[Any]) -> list[Any]:
 
 def document(results: Results, about: dict[str, Any]) -> str:
     """docs/speed.md."""
-    dtypes = present(results, "dtype", cases.DTYPES)
+    dtypes = present(results, "dtype", DTYPES)
     lines = [
         "# Speed",
         "",
@@ -133,7 +131,7 @@ def document(results: Results, about: dict[str, Any]) -> str:
 
 
 def by_layout_and_size(results: Results, kind: str) -> Iterator[str]:
-    sizes = present(results, "size", cases.SIZES)
+    sizes = present(results, "size", SIZES)
     yield f"Geometric means in {kind}:"
     yield ""
     yield from table(
@@ -146,7 +144,7 @@ def by_layout_and_size(results: Results, kind: str) -> Iterator[str]:
                     for size in sizes
                 ),
             ]
-            for layout in present(results, "layout", cases.LAYOUTS)
+            for layout in present(results, "layout", LAYOUTS)
         ),
     )
 
@@ -154,7 +152,7 @@ def by_layout_and_size(results: Results, kind: str) -> Iterator[str]:
 def by_function(results: Results) -> Iterator[str]:
     """ns per element and ratio at the largest size up to a million."""
     size = max((case.size for case in results if case.size <= 1_000_000), default=0)
-    parts = present(results, "part", cases.PARTS)
+    parts = present(results, "part", PARTS)
     yield f"## By function: float32, {size:,} elements, new output"
     yield ""
     heads = [f"{part}, ns | fastest peer | ratio" for part in parts]
@@ -171,7 +169,7 @@ def by_function(results: Results) -> Iterator[str]:
 
 def half_types(results: Results) -> Iterator[str]:
     """How much longer an element of a half type takes than one of float32."""
-    kinds = [kind for kind in present(results, "dtype", cases.DTYPES) if kind in ("float16", "bfloat16")]
+    kinds = [kind for kind in present(results, "dtype", DTYPES) if kind in ("float16", "bfloat16")]
     if not kinds:
         return
     factors = {
@@ -186,18 +184,18 @@ def half_types(results: Results) -> Iterator[str]:
     yield f"{geometric_mean(factors.values()):.2f}, above 2 in {len(above)}."
     yield ""
     worst = sorted(above.items(), key=lambda each: -each[1])
-    yield from table([*Case._fields, "factor"], ([*case, f"{factor:.2f}"] for case, factor in worst))
+    yield from table([*FIELDS, "factor"], ([*case[: len(FIELDS)], f"{factor:.2f}"] for case, factor in worst))
     yield ""
 
 
 def copy_shares(results: Results) -> Iterator[str]:
     """The share of the copy's bandwidth at the largest size, into a given array."""
     size = max(case.size for case in results)
-    layout = "out" if "out" in present(results, "layout", cases.LAYOUTS) else "new"
+    layout = "out" if "out" in present(results, "layout", LAYOUTS) else "new"
     kinds = [
         (kind, part)
         for kind in present(results, "dtype", ("float32", "float64"))
-        for part in present(results, "part", cases.PARTS)
+        for part in present(results, "part", PARTS)
     ]
     yield f"## Share of the copy's bandwidth: {size:,} elements, layout {layout}"
     yield ""
@@ -228,10 +226,10 @@ def where_slower(results: Results) -> Iterator[str]:
                 "",
             )
             yield from table(
-                [*Case._fields, "ns", "fastest peer", "its ns", "ratio", "share of the copy"],
+                [*FIELDS, "ns", "fastest peer", "its ns", "ratio", "share of the copy"],
                 (
                     [
-                        *case, f"{t['fastact']:.4g}", best_peer(t), f"{min(peers_of(t).values()):.4g}",
+                        *case[: len(FIELDS)], f"{t['fastact']:.4g}", best_peer(t), f"{min(peers_of(t).values()):.4g}",
                         f"{ratio(t):.2f}", f"{copy_share(t):.2f}",
                     ]
                     for case, t in cells
@@ -243,10 +241,10 @@ def write_documents(folder: Path) -> None:
     """speed.md and its pictures, of speed.json."""
     results, about = load(folder / "speed.json")
     (folder / "speed.md").write_text(document(results, about), encoding="utf-8")
-    for kind in present(results, "dtype", cases.DTYPES):
+    for kind in present(results, "dtype", DTYPES):
         some = {case: times for case, times in results.items() if case.dtype == kind}
         draw(heat_map(some), folder / f"speed-{kind}.png")
-    drawn = [Case(name, "forward", "float32", size) for name in DRAWN for size in cases.SIZES]
+    drawn = [Case(name, "forward", "float32", size) for name in DRAWN for size in SIZES]
     chosen = {case: results[case] for case in drawn if case in results}
     if chosen:
         draw(roofline(chosen), folder / "speed-roofline.png")
@@ -280,7 +278,7 @@ def call_cost() -> list[str]:
     return table(heads, ([name, *row] for name, row in ratios.items()))
 
 
-def _call(f: Callable[..., Any], x: cases.Array, keywords: dict[str, Any]) -> Callable[[], Any]:
+def _call(f: Callable[..., Any], x: Array, keywords: dict[str, Any]) -> Callable[[], Any]:
     """The call as it is written, without unpacking keywords that are not there."""
     if "alpha" in keywords:
         alpha, out = keywords["alpha"], keywords.get("out")
@@ -300,7 +298,7 @@ def readme_tables(results: Results, about: dict[str, Any]) -> str:
         rows.append([f"`{name}`", f"{times['fastact']:.3f}", torch, best_peer(times), f"{ratio(times):.2f}"])
     whole = ", ".join(
         f"{mean_by(results, lambda case, kind=kind: case.dtype == kind)} in {kind}"
-        for kind in present(results, "dtype", cases.DTYPES)
+        for kind in present(results, "dtype", DTYPES)
     )
     heading, below = f"1,000,000 float32, {about['threads']} threads", sum(1 for _ in slower(results))
     cells = f"{len(results):,} cells of function, part, dtype, size and layout"
@@ -335,7 +333,7 @@ def main() -> None:
     parser.add_argument(
         "names", nargs="*", help="activations to time again; all that have no times yet if none is named"
     )
-    parser.add_argument("--dtype", nargs="+", choices=cases.DTYPES, default=["float32", "float64"])
+    parser.add_argument("--dtype", nargs="+", choices=DTYPES, default=["float32", "float64"])
     parser.add_argument("--budget", type=float, default=0.15, help="seconds per cell")
     parser.add_argument("--again", type=float, metavar="RATIO", help="time only the cells below this ratio, once more")
     parser.add_argument("--peer", nargs="+", default=[], help="only beside these libraries")
@@ -348,7 +346,7 @@ def main() -> None:
     stored = folder / "speed.json"
     results, about = load(stored) if stored.exists() else ({}, {})
     now = {
-        "provenance": provenance(), "libraries": peers.versions(), "threads": fa.get_num_threads(),
+        "provenance": provenance(), "libraries": libraries.versions(), "threads": fa.get_num_threads(),
         "command": f"python benchmarks/grid.py --budget {options.budget:g}",
     }  # fmt: skip
     if not options.report and os.getloadavg()[0] > 0.5:
@@ -362,7 +360,7 @@ def main() -> None:
         again(results, options)
         about |= now
         save(stored, results, about)
-    for name in [] if options.report or options.again else options.names or cases.activations():
+    for name in [] if options.report or options.again else options.names or activations():
         known = {case.dtype for case in results if case.name == name}
         dtypes = options.dtype if options.names else [kind for kind in options.dtype if kind not in known]
         if dtypes:

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from report import provenance
 
 import fastact as fa
+from fastact.bench.report import provenance
 
 FUNCTIONS = ("relu", "sigmoid", "gelu", "softplus")
 SIZES = (10**6, 10**7, 10**8, 10**9)

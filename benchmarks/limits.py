@@ -1,8 +1,8 @@
 """What limits fastact in the cells in which a peer is faster, and which designs were tried there.
 
-Imported by grid.py, which lists each such cell under the first of `LIMITS` that holds for it. Unless they say
-otherwise, times are nanoseconds per float32 on one thread, in cache, on an AMD EPYC 9004 (Zen 4); instructions are
-those for a vector of 16, and errors are in ULP.
+grid.py lists each such cell under the first of `LIMITS` that holds for it. Unless they say otherwise, times are
+nanoseconds per float32 on one thread, in cache, on an AMD EPYC 9004 (Zen 4); instructions are those for a vector of 16,
+and errors are in ULP.
 """
 
 from __future__ import annotations

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 import fastact as fa
-from fastact.bench import peers
-from fastact.bench.cases import Case, activations, grid, operands
+from fastact.bench import libraries
+from fastact.bench.cases import LAYOUTS, Case
+from fastact.bench.elementwise import activations, operands, operation
+from fastact.bench.families import grid
 from fastact.bench.measure import measure
 from fastact.bench.results import best_peer, ratio
 from fastact.bench.timing import calling
@@ -20,20 +22,20 @@ from fastact.bench.timing import calling
 CASES = [
     *grid(activations(), ["forward"], ["float32"], [1_000, 1_000_000], ["new"]),
     *grid(["relu", "sigmoid", "tanh", "silu", "gelu"], ["derivative", "backward"], ["float32"], [100_000], ["new"]),
-    *grid(["relu", "sigmoid", "tanh", "silu", "gelu"], ["forward"], ["float64"], [100_000]),
+    *grid(["relu", "sigmoid", "tanh", "silu", "gelu"], ["forward"], ["float64"], [100_000], LAYOUTS),
 ]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def threads() -> None:
-    peers.set_threads(fa.get_num_threads())
+    libraries.set_threads(fa.get_num_threads())
 
 
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case)))
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_no_peer_is_faster(case: Case, benchmark: Any) -> None:
     arrays, out, _ = operands(case)
-    benchmark.pedantic(calling(case.operation, *arrays, out=out), rounds=20, warmup_rounds=1)
-    times = measure(case, peers.installed(), budget=0.3)
+    benchmark.pedantic(calling(operation(case), *arrays, out=out), rounds=20, warmup_rounds=1)
+    times = measure(case, libraries.installed(), budget=0.3)
     benchmark.extra_info.update(times)
     assert not ratio(times) < 1, f"{best_peer(times)} is faster: {times}"

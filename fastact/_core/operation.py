@@ -17,8 +17,6 @@ from fastact._core.function import Function, Named
 from fastact._native.arithmetic import standard_arithmetic
 from fastact._native.ufunc import (
     QuickCall,
-)
-from fastact._native.ufunc import (
     Threads,
     add_bfloat16,
     call,

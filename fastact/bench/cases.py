@@ -1,49 +1,65 @@
-"""The grid of benchmark cases and the arrays of each: activation x part x dtype x size x layout.
-
-Imported by the benchmarks, the command `bench` and tests/test_peers.py, so that what is timed is what is tested. A new
-activation is in the grid by itself; a new layout is a name in LAYOUTS and its arrays in `operands`.
-"""
+"""A case of the benchmarks, and the arrays it is timed on. A new layout is a name in LAYOUTS and its arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-import fastact as fa
-
-__all__ = ["DTYPES", "LAYOUTS", "PARTS", "SIZES", "Array", "Case", "Operands", "activations", "grid", "operands"]
+__all__ = ["DTYPES", "FIELDS", "LAYOUTS", "PARTS", "Array", "Case", "Operands", "Size", "dtype", "label", "operands"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
+#: A number of elements, or a shape.
+Size = int | tuple[int, ...]
 
-PARTS = ("forward", "derivative", "backward")
+PARTS = ("forward", "derivative", "backward", "value_and_grad")
 DTYPES = ("float16", "bfloat16", "float32", "float64")
-SIZES = (1, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
-#: new: the result is a new array. out: it goes to a given one. inplace: to x, in a backward pass to grad_output.
+#: new: the result is a new array. out: it goes to a given one. inplace: to the first operand.
 #: strided: every second element of an array in, a new contiguous array out. transposed: columns in, columns out.
 LAYOUTS = ("new", "out", "inplace", "strided", "transposed")
 
 
 class Case(NamedTuple):
-    """One thing to be timed."""
+    """One thing to be timed; functions of rows have an axis, and `data` says what their rows hold or count."""
 
     name: str
     part: str = "forward"
     dtype: str = "float32"
-    size: int = 1_000_000
+    size: Size = 1_000_000
     layout: str = "new"
+    axis: int = -1
+    data: str = ""
 
     @property
-    def operation(self) -> Callable[..., Any]:
-        activation = fa.get(self.name)
-        return activation if self.part == "forward" else getattr(activation, self.part)
+    def shape(self) -> tuple[int, ...]:
+        return (self.size,) if isinstance(self.size, int) else self.size
 
     @property
-    def bytes(self) -> int:
-        """What must be read and written: one array of each operand, and the result."""
-        return (3 if self.part == "backward" else 2) * self.size * dtype(self.dtype).itemsize
+    def elements(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def given(self) -> str:
+        """What the function is called with, in words."""
+        axis, layout = f"axis {self.axis}" * (self.axis != -1), self.layout * (self.layout != "new")
+        return " ".join(filter(None, [label(self.size), axis, self.dtype, layout, self.data]))
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, [self.name, self.part * (self.part != "forward"), self.given]))
+
+
+#: What the command's options choose, and what a file of results keeps.
+FIELDS = ("name", "part", "dtype", "size", "layout")
+
+
+def label(size: Size) -> str:
+    """1000 as 1e3, 1500 as 1500, (4096, 1000) as 4096x1000."""
+    if isinstance(size, tuple):
+        return "x".join(map(str, size))
+    digits = len(str(size)) - 1
+    return f"1e{digits}" if size == 10**digits and digits else str(size)
 
 
 class Operands(NamedTuple):
@@ -59,25 +75,6 @@ class Operands(NamedTuple):
             np.copyto(self.out, self.original)
 
 
-def activations() -> list[str]:
-    """The names of all elementwise activations."""
-    return [name for name in fa.names() if isinstance(fa.get(name), fa.Activation)]
-
-
-def grid(
-    names: Sequence[str],
-    parts: Sequence[str] = PARTS,
-    dtypes: Sequence[str] = ("float32", "float64"),
-    sizes: Sequence[int] = SIZES,
-    layouts: Sequence[str] = LAYOUTS,
-) -> Iterator[Case]:
-    """All combinations; the sizes outermost, so that the arrays of one size are made once."""
-    for size in sizes:
-        for kind in dtypes:
-            for name in names:
-                yield from (Case(name, part, kind, size, layout) for part in parts for layout in layouts)
-
-
 def dtype(name: str) -> np.dtype[Any]:
     """The dtype of this name, bfloat16 included."""
     if name == "bfloat16":
@@ -88,9 +85,9 @@ def dtype(name: str) -> np.dtype[Any]:
 
 
 @lru_cache(maxsize=4)
-def _values(kind: str, size: int, seed: int) -> Array:
-    """Ordinary numbers: normal, of standard deviation 2."""
-    return (2 * np.random.default_rng(seed).standard_normal(size)).astype(dtype(kind))
+def _values(kind: str, size: int, seed: int, deviation: float) -> Array:
+    """Normal numbers."""
+    return (deviation * np.random.default_rng(seed).standard_normal(size)).astype(dtype(kind))
 
 
 def _rows(size: int) -> int:
@@ -100,16 +97,16 @@ def _rows(size: int) -> int:
 
 def _laid_out(values: Array, layout: str) -> Array:
     if layout == "strided":
-        return np.repeat(values, 2)[::2]
+        return np.repeat(values, 2, axis=-1)[..., ::2]
     if layout == "transposed":
-        return values.reshape(_rows(values.size), -1).T
+        return values.reshape(_rows(values.size), -1).T if values.ndim == 1 else np.asfortranarray(values)
     return values
 
 
-def operands(case: Case) -> Operands:
-    """The arrays of a case, the same numbers every time."""
-    seeds = (1, 0) if case.part == "backward" else (0,)
-    arrays = [_laid_out(_values(case.dtype, case.size, seed), case.layout) for seed in seeds]
+def operands(case: Case, count: int = 1, deviation: float = 2.0) -> Operands:
+    """So many arrays of a case's shape, of normal numbers: the same every time."""
+    numbers = [_values(case.dtype, case.elements, seed, deviation) for seed in reversed(range(count))]
+    arrays = [_laid_out(each.reshape(case.shape), case.layout) for each in numbers]
     original = None
     if case.layout == "inplace":
         original, arrays[0] = arrays[0], arrays[0].copy()

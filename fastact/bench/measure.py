@@ -1,7 +1,4 @@
-"""Times one case: fastact, every peer that can do it, and a copy of the same bytes, in turns.
-
-Imported by the command `bench` and the benchmarks. What is timed is in `cases` and `peers`, how in `timing`.
-"""
+"""Times one case: fastact, the libraries that can do it, and a copy of the same bytes, in turns."""
 
 from __future__ import annotations
 
@@ -13,9 +10,9 @@ from queue import SimpleQueue
 import numpy as np
 
 import fastact as fa
-from fastact.bench import peers
-from fastact.bench.cases import Array, Case, operands
-from fastact.bench.timing import Contender, calling, interleaved
+from fastact.bench.cases import Array, Case
+from fastact.bench.families import family_of
+from fastact.bench.timing import Contender, interleaved
 
 __all__ = ["measure"]
 
@@ -71,15 +68,9 @@ def measure(case: Case, libraries: Sequence[str], budget: float) -> dict[str, fl
     budget : float
         Seconds, roughly.
     """
-    arrays, out, _ = given = operands(case)
-    copies = _copies(case.bytes)
-    contenders = {"fastact": Contender(calling(case.operation, *arrays, out=out))} | copies
-    for library in libraries:
-        contender = peers.contender(library, case.name, case.part, arrays, out)
-        if contender is not None:
-            contenders[library] = contender
-    least = interleaved(
-        contenders, budget, always=("fastact", *copies), restore=given.restore if given.original is not None else None
-    )
+    family = family_of(case.name)
+    contest, copies = family.contest(case, libraries), _copies(family.moved(case))
+    contenders = {"fastact": contest.own, **copies, **contest.peers}
+    least = interleaved(contenders, budget, always=("fastact", *copies), restore=contest.restore)
     copy = min(least.pop(name) for name in copies)
-    return {name: nanoseconds / case.size for name, nanoseconds in (least | {"copy": copy}).items()}
+    return {name: nanoseconds / case.elements for name, nanoseconds in (least | {"copy": copy}).items()}

@@ -1,6 +1,6 @@
 """The pictures of a benchmark: a heat map of ratios to the best peer, and time per element over size beside a copy.
 
-Imported by the command `bench` and benchmarks/grid.py. Both return a matplotlib Figure of their own.
+Both return a matplotlib Figure of their own.
 """
 
 from __future__ import annotations
@@ -10,21 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from fastact.bench.cases import DTYPES, LAYOUTS, PARTS, Case
+from fastact.bench.cases import DTYPES, LAYOUTS, PARTS, Case, Size, label
 from fastact.bench.results import Times, best_peer, peers_of, ratio
 from fastact.errors import require
 
-__all__ = ["heat_map", "power", "roofline"]
+__all__ = ["heat_map", "roofline"]
 
 #: Ratios from which the colour is the darkest.
 DARKEST = 8.0
 OWN, PEER, COPY = "#1f5fa8", "#c8501e", "#707070"
-
-
-def power(size: int) -> str:
-    """1000 as 1e3, 1500 as 1500."""
-    digits = len(str(size)) - 1
-    return f"1e{digits}" if size == 10**digits and digits else str(size)
 
 
 def _in_order(values: set[Any], order: Sequence[Any]) -> list[Any]:
@@ -41,7 +35,7 @@ def heat_map(results: Mapping[Case, Times]) -> Any:
     names = list(dict.fromkeys(case.name for case in results))
     parts = _in_order({case.part for case in results}, PARTS)
     layouts = _in_order({case.layout for case in results}, LAYOUTS)
-    sizes = sorted({case.size for case in results})
+    sizes = list(dict.fromkeys(case.size for case in sorted(results, key=lambda case: case.elements)))
     rows = [(name, part) for name in names for part in parts]
     columns = [(layout, size) for layout in layouts for size in sizes]
     width, height = max(0.42 * len(columns), 3.2), max(0.21 * len(rows), 1.2)
@@ -77,10 +71,10 @@ def heat_map(results: Mapping[Case, Times]) -> Any:
 
 
 def _label(
-    axes: Any, dtype: str, parts: Sequence[str], names: Sequence[str], layouts: Sequence[str], sizes: Sequence[int]
+    axes: Any, dtype: str, parts: Sequence[str], names: Sequence[str], layouts: Sequence[str], sizes: Sequence[Size]
 ) -> None:
     """Sizes below, layouts above, functions and parts at the left; lines between the groups."""
-    axes.set_xticks(range(len(layouts) * len(sizes)), [power(size) for size in sizes] * len(layouts), fontsize=7)
+    axes.set_xticks(range(len(layouts) * len(sizes)), [label(size) for size in sizes] * len(layouts), fontsize=7)
     words = [f"{name} {part}" if part == parts[0] else part for name in names for part in parts]
     axes.set_yticks(range(len(words)), words, fontsize=7)
     axes.tick_params(length=0)
@@ -102,14 +96,14 @@ def roofline(results: Mapping[Case, Times]) -> Any:
     """
     figures = require("matplotlib.figure", "demo", "the plot")
     lines: dict[Case, list[Case]] = {}
-    for case in sorted(results, key=lambda case: case.size):
+    for case in sorted(results, key=lambda case: case.elements):
         lines.setdefault(case._replace(size=0), []).append(case)
     across = min(3, len(lines))
     down = -(-len(lines) // across)
     figure = figures.Figure(figsize=(4.2 * across + 0.3, 3.1 * down + 0.5), layout="constrained")
     panels = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
     for axes, (line, cases) in zip(panels.flat, lines.items(), strict=False):
-        sizes, times = [case.size for case in cases], [results[case] for case in cases]
+        sizes, times = [case.elements for case in cases], [results[case] for case in cases]
         axes.plot(sizes, [t["copy"] for t in times], color=COPY, linestyle="--", linewidth=1.2, label="copy")
         best = [
             (size, best_peer(t), min(peers_of(t).values())) for size, t in zip(sizes, times, strict=True) if peers_of(t)

@@ -1,6 +1,6 @@
 """What a benchmark gave: nanoseconds per element of each case and library, the ratios made of them, and their JSON.
 
-Imported by the command `bench`, the plots and benchmarks/grid.py. A new figure made of the times is a function here.
+A new figure made of the times is a function here.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def geometric_mean(ratios: Iterable[float]) -> float:
 
 def save(path: Path, results: Mapping[Case, Times], about: Mapping[str, Any]) -> None:
     """Write a row for each name, part, dtype and layout, and in it the times at each of `sizes`, to four digits."""
-    sizes = sorted({case.size for case in results})
+    sizes = list(dict.fromkeys(case.size for case in sorted(results, key=lambda case: case.elements)))
     rows: dict[str, dict[str, list[float | None]]] = {}
     for case, times in results.items():
         row = rows.setdefault(f"{case.name} {case.part} {case.dtype} {case.layout}", {})
@@ -73,7 +73,7 @@ def load(path: Path) -> tuple[dict[Case, dict[str, float]], dict[str, Any]]:
         for i, size in enumerate(sizes):
             times = {library: column[i] for library, column in row.items() if column[i] is not None}
             if times:
-                results[Case(name, part, dtype, size, layout)] = times
+                results[Case(name, part, dtype, tuple(size) if isinstance(size, list) else size, layout)] = times
     return results, about
 
 

@@ -1,7 +1,6 @@
 """The stopwatch: the least time of each of several calls that take turns.
 
-Imported by `measure` and, as a single file, by benchmarks/guard.py, which times other versions of fastact with it:
-imports nothing of fastact.
+benchmarks/guard.py times other versions of fastact with this file alone, so it imports nothing of fastact.
 """
 
 from __future__ import annotations

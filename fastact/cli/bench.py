@@ -1,11 +1,12 @@
-"""The command `bench`: how fast the activations are here, beside a copy of the same bytes and the installed peers.
+"""The command `bench`: how fast functions are here, beside a copy of the same bytes and the installed libraries.
 
-fastact/bench/ measures; this file asks, prints and writes.
+What is measured, and how, is in fastact/bench/; this file asks, prints and writes.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,34 +16,44 @@ import click
 
 import fastact as fa
 from fastact._files import replacing
-from fastact.bench import cases, peers
-from fastact.bench.cases import Case
+from fastact.bench import cases, libraries
+from fastact.bench.cases import FIELDS, Case, Size, label
+from fastact.bench.elementwise import activations
+from fastact.bench.families import canonical, family_of, grid
 from fastact.bench.measure import measure
-from fastact.bench.plots import heat_map, power, roofline
+from fastact.bench.plots import heat_map, roofline
 from fastact.bench.results import Times, copy_share, peers_of, save
 from fastact.cli.console import console, progress, table
-from fastact.cli.options import FILE, elementwise, ends_in_png
+from fastact.cli.options import FILE, ends_in_png
 
 USUAL = ("sigmoid", "tanh", "silu", "gelu", "relu")
 
-
-#: The width of the table with every library. On a narrower one, rich would cut figures.
+#: What the table needs when every library is installed: squeezed, its figures would be cut.
 WIDTH = 120
 
 
 class Sizes(click.ParamType):
-    """A number of elements, written 1000 or 1e3."""
+    """A number of elements, written 1000 or 1e3, or a shape, written 4096x1000."""
 
     name = "elements"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        try:
-            size = float(value)
-        except ValueError:
-            size = math.nan
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Size:
+        if re.fullmatch(r"[1-9]\d*(x[1-9]\d*)+", str(value)):
+            shape = tuple(map(int, value.split("x")))
+            size: float = math.prod(shape)
+        else:
+            shape, size = (), _number(value)
         if not (size >= 1 and size == int(size)) or size > 1e9:
             self.fail(f"{value!r} is not a whole number from 1 to 1e9", param, ctx)
-        return int(size)
+        return shape or int(size)
+
+
+def _number(text: str) -> float:
+    """NaN for what is no number."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def several(flag: str, choices: Sequence[str], default: Sequence[str]) -> Callable[[Any], Any]:
@@ -64,7 +75,12 @@ def picture(flag: str, name: str, text: str) -> Callable[[Any], Any]:
 @click.argument("names", nargs=-1)
 @several("--part", cases.PARTS, ("forward",))
 @several("--dtype", cases.DTYPES, ("float32",))
-@click.option("--size", multiple=True, type=Sizes(), default=(1_000, 1_000_000), show_default=True)
+@click.option(
+    "--size",
+    multiple=True,
+    type=Sizes(),
+    help="1e6, or rows x columns, 4096x1000  [default: 1e3 and 1e6, of rows 128x10 and 4096x1000]",
+)
 @several("--layout", cases.LAYOUTS, ("new",))
 @click.option("--peers/--no-peers", "with_peers", default=True, help="Time the installed libraries too.")
 @click.option("--peer", multiple=True, metavar="LIBRARY", help="Only this peer; may be repeated.")
@@ -79,7 +95,7 @@ def bench(
     names: tuple[str, ...],
     part: tuple[str, ...],
     dtype: tuple[str, ...],
-    size: tuple[int, ...],
+    size: tuple[Size, ...],
     layout: tuple[str, ...],
     with_peers: bool,
     peer: tuple[str, ...],
@@ -89,24 +105,25 @@ def bench(
     roofline_: Path | None,
     quiet: bool,
 ) -> None:
-    """Time NAMES (five usual ones if none is named; all: every one) against the installed libraries.
+    """Time NAMES (five usual ones if none is named; all: every activation) against the installed libraries.
 
-    Options but --budget may be repeated. Times are the least of many calls that take turns. The copy is of as many
-    bytes as the function reads and writes; ratios are the peer's time over fastact's: above 1, fastact is faster.
+    NAMES may be activations, the softmax family and its sparse kin, losses and gated units. Options but --budget may be
+    repeated. Times are the least of many calls that take turns. The copy is of as many bytes as the function reads and
+    writes; ratios are the peer's time over fastact's: above 1, fastact is faster.
     """
-    known = cases.activations() if names == ("all",) else [elementwise(name).name for name in names or USUAL]
-    libraries = peers.chosen(peer) if with_peers else []
-    peers.set_threads(fa.get_num_threads())
-    grid = list(cases.grid(known, part, dtype, sorted(set(size)), layout))
+    known = activations() if names == ("all",) else [canonical(name) for name in names or USUAL]
+    peers = libraries.chosen(peer) if with_peers else []
+    libraries.set_threads(fa.get_num_threads())
+    todo = grid(known, part, dtype, list(dict.fromkeys(size)), layout)
     with ExitStack() as files:
         targets = [path and files.enter_context(replacing(path)) for path in (record, plot, roofline_)]
         results: dict[Case, Times] = {}
-        with progress(len(grid), "timing", quiet) as advance:
-            for case in grid:
-                results[case] = measure(case, libraries, budget)
+        with progress(len(todo), "timing", quiet) as advance:
+            for case in todo:
+                results[case] = measure(case, peers, budget)
                 advance(1, f"timing {case.name}")
         if targets[0]:
-            save(targets[0], results, {"libraries": peers.versions(libraries), "threads": fa.get_num_threads()})
+            save(targets[0], results, {"libraries": libraries.versions(peers), "threads": fa.get_num_threads()})
         for draw, target in zip((heat_map, roofline), targets[1:], strict=True):
             if target:
                 draw(results).savefig(target, format="png", dpi=150)
@@ -119,19 +136,25 @@ def bench(
 
 
 def shown(results: Mapping[Case, Times]) -> Any:
-    """A table with a line for each case; the title holds what all cases share."""
-    libraries = list(dict.fromkeys(library for times in results.values() for library in peers_of(times)))
-    fields = [field for field in Case._fields if field == "name" or len({getattr(c, field) for c in results}) > 1]
-    same = [power(v) if isinstance(v, int) else v for f, v in next(iter(results))._asdict().items() if f not in fields]
+    """A line for each case; what is the same in all cases is said once, above."""
+    peers = list(dict.fromkeys(library for times in results.values() for library in peers_of(times)))
+    fields = [field for field in FIELDS if field == "name" or len({getattr(case, field) for case in results}) > 1]
+    same = [_word(next(iter(results)), field) for field in FIELDS if field not in fields]
     rows = []
     for case, times in results.items():
-        words = [power(case.size) if field == "size" else getattr(case, field) for field in fields]
         own = times["fastact"]
-        ratios = [f"{times[library] / own:.2f}" if library in times else "" for library in libraries]
-        rows.append([*words, f"{own:.3g}", f"{case.bytes / case.size / own:.1f}", f"{copy_share(times):.2f}", *ratios])
+        rate = family_of(case.name).moved(case) / case.elements / own
+        ratios = [f"{times[library] / own:.2f}" if library in times else "" for library in peers]
+        words = [_word(case, field) for field in fields]
+        rows.append([*words, f"{own:.3g}", f"{rate:.1f}", f"{copy_share(times):.2f}", *ratios])
     return table(
-        [*fields, "ns", "GB/s", "/copy", *libraries], rows,
+        [*fields, "ns", "GB/s", "/copy", *peers], rows,
         title=", ".join([*same, f"{fa.get_num_threads()} threads"]),
         caption="ns: per element; /copy: share of the bandwidth of a copy; libraries: their time over fastact's, "
         "above 1 fastact is faster",
     )  # fmt: skip
+
+
+def _word(case: Case, field: str) -> str:
+    """A field of a case as the table shows it."""
+    return label(case.size) if field == "size" else getattr(case, field)

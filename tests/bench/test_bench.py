@@ -11,7 +11,10 @@ import pytest
 
 import fastact as fa
 from fastact.bench import results, timing
-from fastact.bench.cases import DTYPES, LAYOUTS, PARTS, Case, activations, grid, operands
+from fastact.bench.cases import DTYPES, LAYOUTS, Case, label
+from fastact.bench.elementwise import PARTS, activations, operands
+from fastact.bench.families import FAMILIES, canonical, family_of, grid
+from fastact.bench.family import Family
 from fastact.bench.measure import measure
 from fastact.bench.timing import Contender, interleaved
 from helpers.catalogue import ACTIVATIONS
@@ -24,10 +27,54 @@ def short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timing, "TURN", 10_000)
 
 
+def cells(*names: str) -> list[Case]:
+    return grid(names, PARTS, ("float32", "float64"), (1, 1000), LAYOUTS)
+
+
 def test_the_grid_has_every_activation_once() -> None:
     assert activations() == ACTIVATIONS
-    cells = list(grid(["relu", "tanh"], sizes=[1, 10]))
-    assert len(set(cells)) == len(cells) == 2 * len(PARTS) * 2 * 2 * len(LAYOUTS)
+    found = cells("relu", "tanh")
+    assert len(set(found)) == len(found) == 2 * len(PARTS) * 2 * 2 * len(LAYOUTS)
+    assert [case.elements for case in found] == sorted(case.elements for case in found)
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: next(iter(family.functions())))
+def test_the_grid_has_all_that_a_family_can_do(family: Family) -> None:
+    for name, parts in family.functions().items():
+        assert (family_of(name), canonical(name)) == (family, name)
+        own = grid([name], parts, family.dtypes, (12,), family.layouts)
+        assert len(own) == len(parts) * len(family.dtypes) * len(family.layouts)
+
+
+@pytest.mark.parametrize("family", FAMILIES[1:], ids=lambda family: next(iter(family.functions())))
+def test_measure_times_every_function(family: Family) -> None:
+    for name, parts in family.functions().items():
+        for case in grid([name], parts, ["float32"], (12,), ["new"]):
+            assert measure(case, [], 1e-4).keys() == {"fastact", "copy"}, case
+
+
+def test_functions_of_rows_have_shapes() -> None:
+    softmax = family_of("softmax")
+    sizes = (7, 1000, 10**6, 1_000_003, (3, 4, 5))
+    fitted = [(1, 7), (1, 1000), (1000, 1000), (1_000_003, 1), (3, 4, 5)]
+    assert [softmax.fitted("softmax", size) for size in sizes] == fitted
+    assert [label(size) for size in (*sizes, *fitted[:1])] == ["7", "1e3", "1e6", "1000003", "3x4x5", "1x7"]
+    assert [case.size for case in grid(["softmax"], ["forward"], ["float32"], (), ["new"])] == [(128, 10), (4096, 1000)]
+
+
+@pytest.mark.parametrize(
+    ("name", "choice", "says"),
+    [
+        ("softmax", {"parts": ["derivative"]}, "softmax has no part derivative; choose from forward, backward"),
+        ("swiglu", {"layouts": ["strided", "inplace"]}, "strided or inplace; choose from new, out"),
+        ("relu", {"sizes": [(2, 3)]}, "relu acts on single elements"),
+        ("rrelu", {}, "rrelu"),
+    ],
+)
+def test_what_a_family_lacks_is_said(name: str, choice: dict[str, Any], says: str) -> None:
+    given = {"parts": ["forward"], "dtypes": ["float32"], "sizes": [10], "layouts": ["new"]}
+    with pytest.raises(ValueError, match=says):
+        grid([name], **(given | choice))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -93,7 +140,7 @@ def test_measure_times_fastact_copy_and_peers(part: str, layout: str) -> None:
 
 
 def found() -> Iterator[tuple[Case, dict[str, float]]]:
-    for k, case in enumerate(grid(["relu", "tanh"], sizes=[1, 1000])):
+    for k, case in enumerate([*cells("relu", "tanh"), Case("softmax", size=(10, 20))]):
         times = {"fastact": 1.0 + k, "copy": 0.5, "torch": 3.0, "jax": 4.0}
         yield case, times if case.layout != "strided" else {"fastact": 2.0, "copy": 1.0}
 

@@ -1,4 +1,4 @@
-"""What every report of a benchmark says of the machine it ran on, and its tables."""
+"""What a report of a benchmark says of the machine it ran on, and its tables."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ __all__ = ["processor", "provenance", "table"]
 
 
 def processor() -> str:
+    """The model name of the processor, as far as the system says."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             return next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
@@ -22,6 +23,7 @@ def processor() -> str:
 
 
 def provenance() -> str:
+    """Day, machine and versions, as a clause."""
     return (
         f"Measured on {datetime.date.today()}, {processor()}, {os.cpu_count()} cores, Python "
         f"{platform.python_version()}, NumPy {np.__version__}, Numba {numba.__version__}"
