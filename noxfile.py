@@ -18,6 +18,7 @@ EXTRAS = nox.project.load_toml("pyproject.toml")["project"]["optional-dependenci
 SMOKE = (
     "tests/project/test_readme.py",
     "tests/project/test_imports.py::test_import_is_silent",
+    "tests/core/test_function.py::test_contract",
     "tests/elementwise/test_determinism.py::test_hashes[relu]",
     "tests/elementwise/test_determinism.py::test_hashes[gelu]",
     "tests/elementwise/test_rrelu.py::test_backward_takes_the_slopes",
