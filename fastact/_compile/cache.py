@@ -1,9 +1,9 @@
 """The cache of machine code on disk, which lets a process start with the kernels that an earlier one compiled.
 
-A kernel is a file, named by the digest of all that shapes its code; what cannot be read, written or linked is compiled
-as if there were no cache. The folder belongs to one user. Machine code is linked by LLVM alone, in a millisecond:
-Numba's compiler stays asleep. backends/serial.py fills the cache, the package's __init__ hands out `cache_info`; what
-else comes to shape machine code belongs into `_environment`, or into `key` if a process may change it.
+A kernel is a file, named by the digest of all that shapes its code. What cannot be read, written or linked is compiled
+as if there were no cache. The folder belongs to one user. LLVM alone links the machine code, in a millisecond; Numba's
+compiler stays asleep. Whatever else comes to shape machine code belongs in `_environment`, or in `key` if a process may
+change it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """A text that two formulas share only if Numba makes the same machine code of them, here or in another process.
 
-Functions of fastact stand for themselves by name: their sources are in the cache's environment (_cache.py). Of all
-others the bytecode counts, with every value it can see. A value that is not understood here makes the formula unfit for
-the cache, never wrong. Only _cache.py imports this file; to let formulas use another kind of value, add it to
-`_described`.
+Functions of fastact stand for themselves by name: the cache's environment holds their sources (cache.py). Of all others
+the bytecode counts, with every value it can see. A value that is not understood here keeps the formula out of the
+cache; it never makes it wrong. To let formulas use another kind of value, add it to `_described`.
 """
 
 from __future__ import annotations

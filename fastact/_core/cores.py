@@ -1,7 +1,7 @@
 """How many cores this process may keep busy, which is how many threads fastact uses unless it is told.
 
 A container's limit on CPU time (a cgroup quota) does not show in the number of processors: threads beyond it are
-stopped for most of each period. Imported by _dispatch.py alone; another system's way of limiting goes here.
+stopped for most of each period. Another system's way of limiting goes here.
 """
 
 from __future__ import annotations

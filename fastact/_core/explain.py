@@ -91,7 +91,7 @@ class _Telling(Backend):
 
     def elementwise(self, operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         name, why = self.chosen.name, self.why
-        if name in ("numpy", "cuda"):
+        if not self.chosen.loops:
             self._tell(name, BACKENDS[name].what, why)
         loop = operation.result_dtype(operands, keywords.get("dtype"), keywords.get("casting", "same_kind"))
         if name == "automatic":

@@ -1,7 +1,7 @@
 """Large arrays whose elements do not follow each other in memory, cut into slabs that go to several threads.
 
-NumPy walks such arrays row by row and hands each row to the loop, which is then too short for threads. Imported by
-_activation.py alone, which asks `applies` first.
+NumPy walks such arrays row by row and hands each row to the loop, which is then too short for threads. Call `apply`
+only where `applies` says so.
 """
 
 from __future__ import annotations

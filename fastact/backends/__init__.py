@@ -47,6 +47,7 @@ class Backend:
     """
 
     name: str
+    loops = False  # whether elementwise calls take the loops that Numba compiles for the CPU
 
     def why_not(self) -> str | None:
         """None if it works here, else the reason and the remedy in a line."""

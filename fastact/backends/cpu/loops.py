@@ -20,6 +20,8 @@ __all__ = ["Loops"]
 class Loops(Elementwise):
     """Elementwise functions and the softmax family by loops that Numba compiled."""
 
+    loops = True
+
     def __init__(self, name: str, threads: Threads) -> None:
         self.name, self.threads = name, threads
 
