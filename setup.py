@@ -20,13 +20,13 @@ SOFTMAX_FLAGS: dict[str, list[str]] = {"softmax.baseline": []}
 if sysconfig.get_platform().endswith("-x86_64"):
     SOFTMAX_FLAGS["softmax.avx2"] = ["-mavx2", "-mfma", "-mf16c"]
     SOFTMAX_FLAGS["softmax.avx512"] = ["-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw", "-mfma"]
-if not sysconfig.get_platform().startswith("win"):  # loops that know the operation and how numbers are stored
+if not sysconfig.get_platform().startswith("win"):  # so that loops know the operation and the format of numbers
     for _flags in SOFTMAX_FLAGS.values():
         _flags.append("-DCYTHON_INLINE=inline __attribute__((always_inline))")
 
 
 class BuildExtensions(build_ext):
-    """On all cores; and where there is no working C compiler, say what to do instead of where its call failed."""
+    """Build on all cores. Without a working C compiler, say what to do rather than where the call failed."""
 
     def finalize_options(self) -> None:
         super().finalize_options()

@@ -1,9 +1,10 @@
-# The floating-point unit as fastact's kernels want it, whatever the calling thread has made of it.
+# Set the floating-point unit to the mode that kernels need, whatever mode the calling thread has set.
 #
-# A caller may flush subnormals to zero, round downwards or trap; the kernels' error bounds hold for IEEE's defaults. So
-# a call notes the caller's mode, computes in the default one, and gives the noted one back, with its exception flags:
-# kernels compare and select, which may raise "invalid" for a NaN that is only passed on. Costs 1 ns where the mode is
-# the default already. Included by every extension that computes; each thread of a job does it for itself.
+# A caller may flush subnormals to zero, round downwards or trap, but the kernels' error bounds hold for IEEE's
+# defaults. So a call notes the caller's mode, computes in the default one, and restores the noted one with its
+# exception flags: kernels compare and select, which may raise "invalid" for a NaN that is only passed on. That costs 1
+# ns where the mode is the default already. Every extension that computes includes this file, and each thread of a call
+# sets its own mode.
 
 cdef extern from *:
     """

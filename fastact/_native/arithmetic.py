@@ -1,7 +1,7 @@
-"""IEEE's default arithmetic for what NumPy computes on fastact's behalf; kernels see to theirs in _arithmetic.pxi.
+"""IEEE's default arithmetic for what NumPy computes on fastact's behalf; arithmetic.pxi is the same for kernels.
 
-Whatever computes in Python and is to give the same results in every mode of the floating-point unit does so in a
-`with standard_mode():` block, or where it must not warn either, in a `with standard_arithmetic():` block.
+Python code whose results must not depend on the mode of the floating-point unit computes in a `with standard_mode():`
+block or, if it must not warn either, in a `with standard_arithmetic():` block.
 """
 
 from __future__ import annotations
@@ -29,5 +29,5 @@ class standard_arithmetic(ContextDecorator):
         self._warnings.__exit__(*error)
 
     def _recreate_cm(self) -> standard_arithmetic:
-        """What a decorated function enters: calls of it may overlap."""
+        """Give each call of a decorated function a context of its own: calls may overlap."""
         return standard_arithmetic()

@@ -29,7 +29,9 @@ cdef extern from *:
     static __inline void fastact_store_time(volatile double* p, double v) { *p = v; }
     #else
     static inline long fastact_load(volatile long* p) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }
-    static inline long fastact_exchange(volatile long* p, long v) { return __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST); }
+    static inline long fastact_exchange(volatile long* p, long v) {
+      return __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST);
+    }
     static inline long fastact_fetch_add(volatile long* p, long v) {
       return __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST);
     }

@@ -4,9 +4,9 @@
 # The loops are integer arithmetic without branches, which compilers vectorise for any CPU. On x86-64 they are compiled
 # again for AVX2 and AVX-512, where float16 has instructions of its own (more than ten times as fast); the CPU's set is
 # chosen at import. These move 64 bytes at a time: two loads or two stores for one cache line take twice as long where
-# the line is not in the cache (relu of 10,000,000: 0.32 instead of 0.14 ns).
-# All sets give the same bits: they round to nearest even, keep subnormals, and make NaN quiet, with its sign and leading
-# digits. To add a half type, write its two scalar functions, and add their loops to `HALF_LOOPS` and its code to `Format`.
+# the line is not in the cache (relu of 10,000,000: 0.32 instead of 0.14 ns). All sets give the same bits: they round to
+# nearest even, keep subnormals, and make NaN quiet, with its sign and leading digits. To add a half type, write its two
+# scalar functions, and add their loops to `HALF_LOOPS` and its code to `Format`.
 
 cdef extern from *:
     """

@@ -7,13 +7,14 @@ has not begun: where other processes keep the cores busy, a late helper finds th
 
 The first long call starts the helpers. A helper looks out for the next region for a moment, then sleeps. Waking helpers
 costs the caller as much as 10 us of work, so `worthwhile` asks for more work where they sleep, unless calls follow each
-other closely. Helpers are plain C threads. They touch Python objects only in `for_slabs` and where a formula raises, and
-keep to the CPU affinity of the calling thread. Only one region is open at a time: a second Python thread runs its call
-alone. A forked child has no helpers, and starts its own. `numba_for` runs the same blocks on Numba's threads.
+other closely. Helpers are plain C threads. They touch Python objects only in `for_slabs` and where a formula raises,
+and keep to the CPU affinity of the calling thread. Only one region is open at a time: a second Python thread runs its
+call alone. A forked child has no helpers, and starts its own. `numba_for` runs the same blocks on Numba's threads.
 
 Free threading: nothing here relies on the GIL, which most of this file runs without on any build. `occupied` gives one
 thread the region, which it alone fills in and whose helpers it alone starts; `door` and `number` publish the region to
-the helpers. Threads share the other variables by atomic loads and stores, or write them once, before anybody reads them.
+the helpers. Threads share the other variables by atomic loads and stores, or write them once, before anybody reads
+them.
 """
 
 import os
@@ -90,8 +91,8 @@ cdef extern from *:
 cdef extern from *:
     """
     /* The cores that helpers run on: those that the calling thread may use now. Linux wakes a thread where it last ran.
-       The caller may compute there now, and the helper would wait for milliseconds, even while another core does nothing
-       but spin. So whoever wakes a helper sends it to the other cores. */
+       The caller may compute there now, and the helper would wait for milliseconds, even while another core does
+       nothing but spin. So whoever wakes a helper sends it to the other cores. */
     #if defined(__linux__)
     #include <sched.h>
     #include <sys/syscall.h>
@@ -158,7 +159,7 @@ cdef enum:
     SHUT = -(1 << 30)     # added to `door`: nobody may enter any more
     PATIENCE = 2000       # looks at helpers that finish their last block, before the caller lets others run
     LOOKOUT = 50000       # nanoseconds for which a helper looks out for the next region before it sleeps
-    FOLLOW = 100000       # nanoseconds after which an awake helper asks again where the caller may run; asking takes 300
+    FOLLOW = 100000       # nanoseconds after which an awake helper asks again where the caller may run, which takes 300
 
 #: Nanoseconds of one thread's work from which several threads are faster: with helpers awake, and with helpers asleep.
 FROM_AWAKE, FROM_ASLEEP = 2500, 35000
@@ -171,7 +172,6 @@ cdef struct Region:
     Py_ssize_t grain
     Py_ssize_t share                # elements of a worker's own share
     Py_ssize_t workers
-    volatile ThreadId caller        # which awake helpers read at any time
     Shared error                    # the first exception, a PyObject*, of a foreign thread; the caller raises it
     Py_ssize_t next[MOST_WORKERS]   # the next element of each share
 
@@ -185,12 +185,13 @@ cdef Helper helpers[MOST_WORKERS]     # by worker; worker 0 is the caller, and n
 cdef volatile long started = 0        # the number of helpers that run
 cdef volatile long occupied = 0       # 1 while a thread has the region
 cdef volatile long number = 0         # of the newest region
+cdef volatile long caller = 0         # the thread that opened it, which awake helpers look up at any time
 cdef volatile long door = SHUT        # the number of helpers at work in the region; negative once it is shut
 cdef volatile double soon = 0         # a call before this time closely follows one that was done alone
 
 cdef volatile long workers_wanted = 1
 cdef volatile long overbooked = 0     # 1 if the user asked for more threads than there were cores
-cdef launcher_t launcher = NULL       # every launcher that was ever compiled stays alive, so a race to set it is harmless
+cdef launcher_t launcher = NULL       # any that was compiled stays alive, so a race to set it is harmless
 compile_launcher = None               # () -> address of a `launcher_t` for Numba's threads; set once, at import
 numba_refused = None                  # why Numba's threads cannot be used, once that is known
 
@@ -252,7 +253,7 @@ cdef void help(void* argument) noexcept nogil:
         end = time + LOOKOUT
         while True:
             if time > followed + FOLLOW:
-                follow(&self.affinity, region.caller)
+                follow(&self.affinity, <ThreadId>load(&caller))
                 followed = time
             if load(&number) != seen or time >= end:
                 break
@@ -280,7 +281,9 @@ cdef bint worthwhile(double nanoseconds) noexcept nogil:
     """
     if nanoseconds < from_awake or load(&workers_wanted) < 2:
         return False
-    return nanoseconds >= from_asleep or (load(&started) > 0 and not load(&helpers[1].asleep)) or now() < load_time(&soon)
+    if nanoseconds >= from_asleep or (load(&started) > 0 and not load(&helpers[1].asleep)):
+        return True
+    return now() < load_time(&soon)
 
 
 cdef void done_alone(double nanoseconds) noexcept nogil:
@@ -314,7 +317,7 @@ cdef void parallel_for(task_t task, void* context, Py_ssize_t n, Py_ssize_t grai
     if workers < 2 or n <= grain or not open_region():
         task(context, 0, n)
         return
-    region.caller = this_thread()
+    exchange(&caller, this_thread())
     if load(&started) < 1 or load(&helpers[1].asleep):
         workers = within_cores(workers)
         if workers < 2:
@@ -329,7 +332,7 @@ cdef void parallel_for(task_t task, void* context, Py_ssize_t n, Py_ssize_t grai
     core = current_core()
     for i in range(1, region.workers):
         if compare_exchange(&helpers[i].asleep, 1, 0):
-            wake_elsewhere(&helpers[i].affinity, region.caller, core)
+            wake_elsewhere(&helpers[i].affinity, this_thread(), core)
             PyThread_release_lock(helpers[i].bell)
     work(&region, 0)
     fetch_add(&door, SHUT)

@@ -1,11 +1,12 @@
 # cython: freethreading_compatible=True
 """Genuine NumPy ufuncs made of compiled loops, and `QuickCall`, the front of every function that users call.
 
-All these ufuncs have the same inner loop, the C function `inner_loop`. NumPy hands it pointers, strides and a `Loop`. It
-compiles the kernel on first use by the `compile` callback, so that importing compiles nothing; it feeds operands of any
-layout to a kernel that knows contiguous ones only; and it spreads long calls over threads. float16 and bfloat16 have no
-kernels: blocks of them are converted to float32, and the results rounded back (half.pxi). A new dtype whose items have
-1, 2, 4 or 8 bytes needs nothing here, only its character where operations say which dtypes they have kernels for.
+All these ufuncs have the same inner loop, the C function `inner_loop`. NumPy hands it pointers, strides and a `Loop`.
+It compiles the kernel on first use by the `compile` callback, so that importing compiles nothing; it feeds operands of
+any layout to a kernel that knows contiguous ones only; and it spreads long calls over threads. float16 and bfloat16
+have no kernels: blocks of them are converted to float32, and the results rounded back (half.pxi). A new dtype whose
+items have 1, 2, 4 or 8 bytes needs nothing here, only its character where operations say which dtypes they have kernels
+for.
 
 Free threading: a call works on its own stack. Threads share loops, whose kernels are published when they are complete,
 the context variable `override`, which is set once, and QuickCalls, which are written while they are made and once more
@@ -96,7 +97,7 @@ include "results.pxi"
 ctypedef void (*kernel_t)(char** operands, Py_ssize_t n) noexcept nogil
 
 DEF MAX_OPERANDS = 8
-DEF ALIGNMENT = 64  # bytes of a cache line and of the longest vector; buffers at other addresses cost up to a third more
+DEF ALIGNMENT = 64  # bytes of a cache line and of the longest vector; unaligned buffers take up to a third more time
 # Bytes of each operand in a block, where anything goes through buffers or past the caches. With twice as many, memory
 # waits for the kernel (relu.backward of 1,000,000 strided float64: 1.94 instead of 1.35 ns per element); half as many
 # are no better.
@@ -273,7 +274,8 @@ cdef inline void scatter(
 
 cdef extern from *:
     """
-    /* Write results that nobody reads again soon: straight to memory, past the caches and without reading the lines that
+    /* Write results that nobody reads again soon: straight to memory, past the caches and without reading the lines
+    that
        they overwrite. That saves a third of a long call's memory traffic. Both addresses are multiples of 16 bytes. */
     #if defined(__SSE2__) || defined(_M_X64)
     #include <emmintrin.h>
@@ -613,8 +615,7 @@ cdef class QuickCall:
     cdef readonly str name
     cdef readonly object common_ufunc    # takes calls whose parameters are Python numbers
     cdef Loop* loops[4]                  # its loops for float32, float64, float16 and bfloat16
-    cdef volatile long bfloat16          # the number of that dtype, or -1; set when its loop is there
-    cdef readonly bint knows_bfloat16    # whether the ufunc has a loop for it
+    cdef volatile long bfloat16          # the number of that dtype once there is a loop for it; -1 before
     cdef public bint keeps_integers      # whether there are loops for integers
     cdef readonly int inputs
     cdef readonly int outputs            # the number of results; several are given and returned as a tuple
@@ -648,11 +649,16 @@ cdef class QuickCall:
 
     def set_common_bfloat16(self, int number, size_t loop):
         """Take over the loop that `add_bfloat16` gave to that ufunc, for the dtype of this number."""
-        self.loops[3], self.knows_bfloat16 = <Loop*>loop, True
+        self.loops[3] = <Loop*>loop
         exchange(&self.bfloat16, number)  # last: calls of other threads may be under way
 
+    @property
+    def knows_bfloat16(self):
+        """Whether there is a loop for bfloat16."""
+        return load(&self.bfloat16) >= 0
+
     def are_numbers(self, tuple operands, Py_ssize_t start):
-        """Say whether there are operands from `start` on, all of them Python numbers that leave the arrays' dtype alone."""
+        """Say whether there are operands from `start` on, all Python numbers that leave the arrays' dtype alone."""
         cdef Py_ssize_t i
         for i in range(start, len(operands)):
             if not stands_beside_arrays(self, PyTuple_GET_ITEM(operands, i)):
@@ -686,6 +692,7 @@ cdef object quick_call(PyObject* callable, PyObject** arguments, size_t flags, P
     cdef PyTypeObject* kind
     cdef bint is_number, numbers = True  # whether all inputs are Python numbers; parameters then stay such, too
     cdef bint common = self.inputs <= count <= total and not overridden()
+    cdef bint knows_bfloat16 = load(&self.bfloat16) >= 0
     cdef int orders = NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_F_CONTIGUOUS  # that all arrays have
     cdef Py_ssize_t largest = 0  # size of an array, from the first on that shares no order with those before it
     cdef list made = None
@@ -696,8 +703,8 @@ cdef object quick_call(PyObject* callable, PyObject** arguments, size_t flags, P
             is_number = kind is &PyFloat_Type or kind is &PyLong_Type
             numbers = numbers and is_number
             # NumPy would give float32 for bfloat16 and a Python number; the dispatcher gives bfloat16.
-            common = common and is_plain(arguments[i], self.knows_bfloat16) and not (
-                self.knows_bfloat16 and self.inputs > 1 and is_number
+            common = common and is_plain(arguments[i], knows_bfloat16) and not (
+                knows_bfloat16 and self.inputs > 1 and is_number
             )
             operands[i] = arguments[i]
         for i in range(parameters):
@@ -870,7 +877,7 @@ cdef Py_ssize_t index_of(QuickCall self, PyObject* name, Py_ssize_t total) noexc
 
 
 def enable_vectorcall(type kind):
-    """Let instances of a subclass of QuickCall be called by vectorcall, which Python 3.11 does not inherit by itself."""
+    """Let instances of a subclass of QuickCall be called by vectorcall, which Python 3.11 does not inherit."""
     (<PyTypeObject*>kind).tp_vectorcall_offset = (<PyTypeObject*>QuickCall).tp_vectorcall_offset
     (<PyTypeObject*>kind).tp_call = PyVectorcall_Call
     (<PyTypeObject*>kind).tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL

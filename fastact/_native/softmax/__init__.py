@@ -1,1 +1,5 @@
-"""The softmax kernels, compiled for each instruction set: baseline, avx2, avx512. Their source is kernels.pxi."""
+"""The softmax and cross-entropy kernels, compiled once for each instruction set: baseline, avx2 and avx512.
+
+The source is kernels.pxi, whose first lines say which file does what and how to add an operation, and
+cross_entropy.pxi. The flags of each instruction set are in setup.py.
+"""

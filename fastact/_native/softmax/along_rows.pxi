@@ -1,21 +1,22 @@
-# Rows: inner == 1, and the n numbers of a row one after the other; and long rows, in blocks.
+# The routes along rows: inner == 1, with the n numbers of a row one after the other; long rows are cut into blocks.
 #
-# Included by _softmax_kernels.pxi. The `row_` functions take n numbers, which need not fill vectors.
+# The `row_` functions take n numbers, which need not fill the last vector.
 
 cdef inline vec row_maxima(int stored, vec* x, Py_ssize_t n) noexcept nogil:
-    """Of every lane."""
+    """The maximum of every lane."""
     cdef Py_ssize_t whole = n // lanes[vec](x), part = n % lanes[vec](x)
     cdef vec low = lowest[vec](x)
     return column_maximum[vec](stored, x, whole, get_part[vec](stored, x, whole, part, low) if part else low)
 
 
 cdef inline vec row_maximum(int stored, vec* x, Py_ssize_t n) noexcept nogil:
+    """The maximum of n numbers, in every lane."""
     return across_maximum[vec](row_maxima[vec](stored, x, n))
 
 
 cdef inline vec row_exps(int kind, int stored, vec* x, vec* out, Py_ssize_t n, vec m, vec* base, vec* total, vec* count,
                          Fetch fetch) noexcept nogil:
-    """The sums of scaled e^x of every lane; softmax leaves e^x in out, if there is one, and returns every lane's maximum."""
+    """Sum scaled e^x in every lane; softmax leaves e^x in out, if there is one, and returns every lane's maximum."""
     cdef Py_ssize_t whole = n // lanes[vec](x), part = n % lanes[vec](x)
     cdef vec low = lowest[vec](x), end = get_part[vec](stored, x, whole, part, low) if part else low, top = end
     total[0] = total[1] = count[0] = count[1] = splat[vec](&m, 0)
@@ -33,7 +34,7 @@ cdef inline vec row_exps(int kind, int stored, vec* x, vec* out, Py_ssize_t n, v
 
 
 cdef inline void row_scale(int stored, vec* e, vec* out, Py_ssize_t n, vec* factor) noexcept nogil:
-    """softmax from the e^x that row_exps left."""
+    """out = softmax, from the e^x that `row_exps` left."""
     cdef Py_ssize_t whole = n // lanes[vec](e), part = n % lanes[vec](e)
     column_scale[vec](stored, e, out, whole, factor)
     if part:
@@ -41,7 +42,7 @@ cdef inline void row_scale(int stored, vec* e, vec* out, Py_ssize_t n, vec* fact
 
 
 cdef inline void row_log(int stored, vec* x, vec* out, Py_ssize_t n, vec m, vec rest, Fetch fetch) noexcept nogil:
-    """log_softmax of x, which may be out."""
+    """out = log_softmax of x; out may be x."""
     cdef Py_ssize_t whole = n // lanes[vec](x), part = n % lanes[vec](x)
     column_log[vec](stored, x, out, whole, m, rest, fetch)
     if part:
@@ -50,7 +51,7 @@ cdef inline void row_log(int stored, vec* x, vec* out, Py_ssize_t n, vec m, vec 
 
 cdef inline void row_exp_scale(int stored, vec* x, vec* out, Py_ssize_t n, vec* base, vec* factor,
                                Fetch fetch) noexcept nogil:
-    """softmax of x, without what row_exps left."""
+    """out = softmax of x, where `row_exps` left nothing."""
     cdef Py_ssize_t whole = n // lanes[vec](x), part = n % lanes[vec](x)
     cdef vec end
     column_exp_scale[vec](stored, x, out, whole, base, factor, fetch)
@@ -67,7 +68,7 @@ cdef vec row_nan(int stored, vec* x, Py_ssize_t n) noexcept nogil:
 
 
 cdef Py_ssize_t first_equal(vec* x, Py_ssize_t n, vec m) noexcept nogil:
-    """The place of the first of n numbers that is m; one is."""
+    """The index of the first of n numbers that is m; one is."""
     cdef vec zero = splat[vec](x, 0), one = splat[vec](x, 1), hits
     cdef Py_ssize_t i = 0, j
     while (i + 8) * lanes[vec](x) <= n:
@@ -84,6 +85,7 @@ cdef Py_ssize_t first_equal(vec* x, Py_ssize_t n, vec m) noexcept nogil:
 
 
 cdef void row_hardmax(vec* x, vec* out, Py_ssize_t n) noexcept nogil:
+    """out = 1 for the first maximum, else 0; NaN for a row that holds NaN, or nothing but -inf."""
     cdef Py_ssize_t place
     cdef vec m = row_maximum[vec](SAME, x, n)
     if any_nan[vec](row_nan[vec](SAME, x, n)) or first[vec](m) == -INFINITY:
@@ -95,7 +97,7 @@ cdef void row_hardmax(vec* x, vec* out, Py_ssize_t n) noexcept nogil:
 
 
 cdef inline char* mask_part(vec* tag, char* mask, Py_ssize_t i, Py_ssize_t n, char* bytes) noexcept nogil:
-    """n bytes for vector i, in 16 that may all be read."""
+    """Copy the n bytes for vector i to 16 that may all be read; NULL without a mask."""
     if mask == NULL:
         return NULL
     memcpy(bytes, mask + i * lanes[vec](tag), n)
@@ -103,7 +105,7 @@ cdef inline char* mask_part(vec* tag, char* mask, Py_ssize_t i, Py_ssize_t n, ch
 
 
 cdef inline void row_dots(int kind, int stored, vec* g, vec* y, char* mask, Py_ssize_t n, vec* total) noexcept nogil:
-    """The sums of every lane."""
+    """Sum the terms of the dot product, in every lane."""
     cdef Py_ssize_t whole = n // lanes[vec](y), part = n % lanes[vec](y)
     cdef vec zero = splat[vec](y, 0), g_end, y_end
     cdef char[16] bytes
@@ -117,6 +119,7 @@ cdef inline void row_dots(int kind, int stored, vec* g, vec* y, char* mask, Py_s
 
 cdef inline void row_gradient(int kind, int stored, vec* g, vec* y, char* mask, vec* out, Py_ssize_t n,
                               vec dot) noexcept nogil:
+    """out = the gradient, from the sum of the dot product."""
     cdef Py_ssize_t whole = n // lanes[vec](y), part = n % lanes[vec](y)
     cdef vec zero = splat[vec](&dot, 0), g_end, y_end
     cdef char[16] bytes
@@ -129,23 +132,24 @@ cdef inline void row_gradient(int kind, int stored, vec* g, vec* y, char* mask, 
         put_part[vec](stored, out, whole, part, y_end)
 
 
-# Rows are taken GROUP at a time: what a row needs once, the steps across its lanes and the division, takes long, but not
-# longer for several rows, and one logarithm serves all. Meanwhile the next rows and the places of the results come into
-# the cache: left to itself, memory rests while e^x is computed, and stores wait for it.
+# Rows are taken GROUP at a time. What a row needs once, the steps across its lanes and the division, takes long, but no
+# longer for several rows; and one logarithm serves them all. Meanwhile the next rows and the places of the results come
+# into the cache: left to itself, memory would rest while e^x is computed, and stores would wait for it.
 
 cdef struct RowGroup:
     Py_ssize_t count
-    Py_ssize_t[GROUP] n       # the numbers of each that count
+    Py_ssize_t[GROUP] n       # how many numbers of each row count
     void* g[GROUP]
     void* x[GROUP]
-    char* mask[GROUP]         # backward: what counts, a byte each; or NULL
+    char* mask[GROUP]         # backward: a byte for each number, 0 for those that do not count; or NULL
     void* buffer[GROUP]
-    void* out[GROUP]             # LOG_SUM: results are one after the other from out[0] on
-    Py_ssize_t first             # its number
+    void* out[GROUP]          # LOG_SUM: the results follow each other from out[0] on
+    Py_ssize_t first          # the index of the first row
 
 
-cdef inline Fetch fetch_of(vec* tag, Job* job, Py_ssize_t read_block, Py_ssize_t read_offset, Py_ssize_t write) noexcept nogil:
-    """What is read from a number of a block on, and results from number `write` on, unless that is negative."""
+cdef inline Fetch fetch_of(vec* tag, Job* job, Py_ssize_t read_block, Py_ssize_t read_offset,
+                           Py_ssize_t write) noexcept nogil:
+    """What to fetch: x from a number of a block on, and results from number `write` on, unless that is negative."""
     cdef Py_ssize_t item = stored_size[vec](tag, job.out_stored)
     cdef Fetch fetch
     fetch.read = source_at(&job.x, read_block, read_offset)
@@ -156,11 +160,11 @@ cdef inline Fetch fetch_of(vec* tag, Job* job, Py_ssize_t read_block, Py_ssize_t
 
 
 cdef inline void rows_forward(int kind, int stored, vec* tag, Job* job, RowGroup* group) noexcept nogil:
-    """To out, by way of the buffer: stores across cache lines, as most are where arrays begin anywhere, are slow, and so
-    the rows' e^x go where they are aligned.
+    """The forward pass of a group of rows, by way of the buffer, which is aligned: stores across cache lines are slow,
+    and most stores to an array that begins anywhere are such.
 
-    e^x and sum of softmax may be scaled by the maximum of a row's first numbers instead of all, to the same results, if
-    that is not more than GUESS above. So a long row is read once, and again only where it is.
+    The maximum of a row's first numbers may scale e^x and its sum for softmax, with the same results, if no number of
+    the row is more than GUESS above it. So a long row is read once, and a second time only where one is.
     """
     cdef vec[GROUP] m
     cdef vec[3 * GROUP] base
@@ -168,12 +172,13 @@ cdef inline void rows_forward(int kind, int stored, vec* tag, Job* job, RowGroup
     cdef vec[2 * GROUP] factor
     cdef vec[2 * GROUP] count
     cdef vec tops = splat[vec](tag, 0), others = tops, hits = splat[vec](tag, 1), rests
-    cdef Py_ssize_t i, row
+    cdef Py_ssize_t i, n, row
     cdef bint nan, guess
     cdef vec top
-    guess = kind == SOFTMAX and group.n[0] > GROUPED and group.x[0] != group.buffer[0]    # a single row
+    guess = kind == SOFTMAX and group.n[0] > GROUPED and group.x[0] != group.buffer[0]    # such a row is alone
     for i in range(group.count):
-        m[i] = row_maximum[vec](stored, <vec*>group.x[i], min(group.n[i], 4 * lanes[vec](tag)) if guess else group.n[i])
+        n = min(group.n[i], 4 * lanes[vec](tag)) if guess else group.n[i]
+        m[i] = row_maximum[vec](stored, <vec*>group.x[i], n)
         set_row_base[vec](m[i], base + 3 * i)
     for i in range(group.count):
         row = group.first + i
@@ -199,7 +204,8 @@ cdef inline void rows_forward(int kind, int stored, vec* tag, Job* job, RowGroup
     rests = log_rest[vec](others, hits, tops)
     if kind == LOG_SOFTMAX:
         for i in range(group.count):
-            row_log[vec](stored, <vec*>group.x[i], <vec*>group.out[i], group.n[i], m[i], lane[vec](&rests, i), no_fetch())
+            row_log[vec](stored, <vec*>group.x[i], <vec*>group.out[i], group.n[i], m[i], lane[vec](&rests, i),
+                         no_fetch())
         return
     rests = tops + rests
     for i in range(group.count):
@@ -210,6 +216,7 @@ cdef inline void rows_forward(int kind, int stored, vec* tag, Job* job, RowGroup
 
 
 cdef inline void rows_backward(int kind, int stored, bint masked, vec* tag, RowGroup* group) noexcept nogil:
+    """The backward pass of a group of rows."""
     cdef vec[2 * GROUP] total
     cdef Py_ssize_t i
     for i in range(group.count):
@@ -221,7 +228,7 @@ cdef inline void rows_backward(int kind, int stored, bint masked, vec* tag, RowG
 
 
 cdef inline void rows_stored(int stored, vec* tag, Job* job, RowGroup* group) noexcept nogil:
-    """The operation, where how numbers are stored is known."""
+    """The job's operation on a group of rows, for one format of its numbers."""
     if job.backward and job.kind == SOFTMAX:
         if group.mask[0] != NULL:
             rows_backward[vec](SOFTMAX, stored, True, tag, group)
@@ -243,12 +250,12 @@ cdef inline void rows_stored(int stored, vec* tag, Job* job, RowGroup* group) no
 
 
 cdef void rows(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
-    """Of a row, only the first numbers up to the last that counts are computed."""
+    """Groups start to stop of rows. Of a row whose first numbers alone count, only these are computed."""
     cdef char* scratch = claim_scratch(job)
     cdef RowGroup group
     cdef vec* buffer
     cdef Py_ssize_t i, j, row, size = job.n // lanes[vec](tag) + 1
-    cdef char* pattern = scratch + (1 + job.backward) * job.group * size * sizeof(vec)    # n ones, n zeros
+    cdef char* pattern = scratch + (1 + job.backward) * job.group * size * sizeof(vec)    # n ones, then n zeros
     if masked_in_registers(job):
         memset(pattern, 1, job.n)
         memset(pattern + job.n, 0, job.n)
@@ -287,7 +294,7 @@ cdef void rows(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept n
 
 
 cdef inline void finish_row(vec* y, Job* job, Py_ssize_t row, Py_ssize_t n) noexcept nogil:
-    """A row of which n results are there."""
+    """Fill a row of which n results are there, and deliver it."""
     if n < job.n:
         fill[vec](at[vec](y, n), job.n - n, splat[vec](y, masked_result(job)))
     deliver[vec](y, job, row, 0, job.n)
@@ -300,10 +307,10 @@ cdef void rows_task(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil
         rows[vf](<vf*>job, <Job*>job, start, stop)
 
 
-# Long rows, in blocks of a fixed size, so that every thread has work on a single row. The first pass takes the maximum
-# and the sum of every block; the second computes e^x again, which costs less than to write it and to read it.
-# Long columns of which a whole number fits into a vector (inner > 1) are such rows side by side: every lane is one of
-# its column, and a block has as many numbers of each.
+# Long rows are cut into blocks of a fixed size, so that every thread has work on a single row. The first pass takes the
+# maximum and the sum of every block; the second computes e^x again, which costs less than writing and reading it.
+# Long columns (inner > 1) are such rows side by side where a vector holds a whole number of them: every lane belongs to
+# one column, and a block has as many numbers of each.
 
 cdef inline Py_ssize_t block_numbers(Job* job, Py_ssize_t offset) noexcept nogil:
     """How many numbers the block from `offset` on has."""
@@ -311,13 +318,14 @@ cdef inline Py_ssize_t block_numbers(Job* job, Py_ssize_t offset) noexcept nogil
 
 
 cdef inline vec rotated(vec v, Py_ssize_t by) noexcept nogil:
+    """v with its lanes moved round."""
     cdef vec[2] twice
     twice[0] = twice[1] = v
     return at[vec](twice, by)[0]
 
 
 cdef inline vec columns_maximum(vec v, Py_ssize_t columns) noexcept nogil:
-    """In every lane, the maximum of those of its column."""
+    """In every lane, the maximum of the lanes of its column."""
     cdef Py_ssize_t by = columns
     if columns == 1:
         return across_maximum[vec](v)
@@ -343,6 +351,7 @@ cdef inline void columns_sum(vec* total, Py_ssize_t columns) noexcept nogil:
 
 
 cdef inline void blocks_sum(int stored, vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """The first pass over blocks start to stop, to job.block."""
     cdef char* scratch = claim_scratch(job) if job.general else NULL
     cdef vec* buffer = <vec*>scratch
     cdef vec* x
@@ -379,14 +388,16 @@ cdef inline void blocks_sum(int stored, vec* tag, Job* job, Py_ssize_t start, Py
             columns_sum[vec](nan, job.inner)
         for column in range(job.inner):
             part = &job.block[(outer * job.inner + column) * job.blocks + i % job.blocks]
-            part.m, part.unit, part.count = lane_of[vec](&m, column), lane_of[vec](&unit, column), lane_of[vec](count, column)
-            part.total = lane_of[vec](total, column) - lane_of[vec](total + 1, column)    # all digits, if of float32
+            part.m, part.unit = lane_of[vec](&m, column), lane_of[vec](&unit, column)
+            part.count = lane_of[vec](count, column)
+            part.total = lane_of[vec](total, column) - lane_of[vec](total + 1, column)    # keeps all digits of float32
             part.nan = lane_of[vec](nan, column) != 0    # NaN is not 0
     if job.general:
         release_scratch(job, scratch)
 
 
 cdef inline void blocks_finish(int stored, vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """The second pass over blocks start to stop, from job.row to the results."""
     cdef char* scratch = claim_scratch(job) if job.general else NULL
     cdef vec* buffer = <vec*>scratch
     cdef vec* x
@@ -428,7 +439,7 @@ cdef inline void blocks_finish(int stored, vec* tag, Job* job, Py_ssize_t start,
 
 
 cdef inline double rebase(vec* tag, double m, double top) noexcept nogil:
-    """What sums scaled for the maximum m are to be multiplied with to be scaled for `top`."""
+    """The factor that makes sums scaled for the maximum m sums scaled for the maximum `top`."""
     cdef double m_shift = first[vec](base_shift[vec](splat[vec](tag, m)))
     cdef double top_shift = first[vec](base_shift[vec](splat[vec](tag, top)))
     cdef double power = first[vec](exponent[vec](splat[vec](tag, m - m_shift)))
@@ -439,7 +450,7 @@ cdef inline double rebase(vec* tag, double m, double top) noexcept nogil:
 
 
 cdef void combine(vec* tag, Job* job, Py_ssize_t rows) noexcept nogil:
-    """The factors of the rows, in double, and as two numbers of the array's precision."""
+    """Combine the blocks of each row: its maximum, and its factor as two numbers of the array's precision."""
     cdef vd[2] total
     cdef vd[2] factor
     cdef vec rest = splat[vec](tag, 0)
@@ -505,7 +516,7 @@ cdef void blocks_finish_task(void* job, Py_ssize_t start, Py_ssize_t stop) noexc
 
 
 cdef void long_rows(Job* job, Py_ssize_t rows, int workers) noexcept nogil:
-    """`rows` rows, or groups of columns, from job.first on, their blocks over the workers."""
+    """Do so many rows, or groups of columns, from job.first on, with their blocks shared among the workers."""
     cdef Py_ssize_t number = rows * job.blocks, grain = spread(number, BLOCK * job.inner, workers)
     parallel_for(&blocks_sum_task, job, number, grain, workers)
     if job.is_double:
@@ -517,7 +528,7 @@ cdef void long_rows(Job* job, Py_ssize_t rows, int workers) noexcept nogil:
 
 
 cdef void long_rows_task(void* whole_job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
-    """One row after the other, so that its second pass finds it in the cache."""
+    """Do one row after the other, so that its second pass finds it in the cache."""
     cdef Job job = (<Job*>whole_job)[0]
     cdef Py_ssize_t i
     for i in range(start, stop):

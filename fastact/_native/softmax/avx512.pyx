@@ -1,7 +1,7 @@
 # cython: cdivision=True, freethreading_compatible=True
-"""The softmax kernels compiled for AVX-512 (F, DQ, VL, BW); setup.py has the flags.
+"""The softmax kernels compiled for AVX-512 (F, DQ, VL, BW); setup.py has the flags. Their source is kernels.pxi.
 
-Only backends/cython.py imports this, and only where the CPU can run it. The code is in _softmax_kernels.pxi.
+To be imported only where `cpu_supports` of the baseline names this instruction set.
 """
 
 include "kernels.pxi"

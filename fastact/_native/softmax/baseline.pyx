@@ -1,7 +1,7 @@
 # cython: cdivision=True, freethreading_compatible=True
-"""The softmax kernels compiled for the platform's baseline (SSE2 on x86-64, NEON on arm64); and what the CPU has.
+"""The softmax kernels compiled for the platform's baseline (SSE2 on x86-64, NEON on arm64), and `cpu_supports`.
 
-Only backends/cython.py imports this, and only where the CPU can run it. The code is in _softmax_kernels.pxi.
+Their source is kernels.pxi.
 """
 
 include "kernels.pxi"
@@ -9,7 +9,7 @@ include "cross_entropy.pxi"
 
 cdef extern from *:
     """
-    #if defined(__x86_64__) && defined(__GNUC__)    /* the system's support of the registers is part of the answer */
+    #if defined(__x86_64__) && defined(__GNUC__)    /* __builtin_cpu_supports asks the system, too */
       #define CPU_HAS(feature) __builtin_cpu_supports(feature)
       #define CPU_HAS_F16C() cpu_has_f16c()
       #define CPU_INIT() __builtin_cpu_init()
@@ -28,5 +28,5 @@ cdef extern from *:
 
 
 def cpu_supports():
-    """The instruction sets, best first, that this CPU and system can run."""
+    """Return the instruction sets, best first, that this CPU and system can run."""
     return ["avx512"] * cpu_has_avx512() + ["avx2"] * cpu_has_avx2() + ["baseline"]

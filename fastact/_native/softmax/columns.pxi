@@ -1,9 +1,9 @@
-# The softmax of columns: n vectors one after the other, where the lanes are combined later or are softmaxes of their own.
+# What is done to columns, n vectors one after the other. Their lanes are combined later, or are softmaxes of their own.
 #
-# Included by _softmax_kernels.pxi. `kind` is SOFTMAX, LOG_SOFTMAX, LOG_SUM or HARDMAX, and known where these are inlined;
-# so is `stored`, how the numbers are that are read or, in the last step, those that are written too.
+# `kind` is SOFTMAX, LOG_SOFTMAX, LOG_SUM or HARDMAX. `stored` is the `Format` of the numbers that are read and, in the
+# last step, of those that are written. Both are known at compile time, where these functions are inlined.
 
-cdef struct Fetch:    # what is to be in the cache soon, vector by vector with the numbers that are computed
+cdef struct Fetch:    # what to fetch into the cache, vector by vector, while other numbers are computed
     char* read        # or NULL
     char* write       # or NULL
     Py_ssize_t read_step    # bytes of a vector's numbers
@@ -11,6 +11,7 @@ cdef struct Fetch:    # what is to be in the cache soon, vector by vector with t
 
 
 cdef inline Fetch no_fetch() noexcept nogil:
+    """Nothing to fetch."""
     cdef Fetch fetch
     fetch.read = fetch.write = NULL
     fetch.read_step = fetch.write_step = 0
@@ -18,6 +19,7 @@ cdef inline Fetch no_fetch() noexcept nogil:
 
 
 cdef inline void fetch_ahead(Fetch fetch, Py_ssize_t i) noexcept nogil:
+    """Fetch what belongs to vector i."""
     if fetch.read != NULL:
         prefetch(fetch.read + i * fetch.read_step, 0)
     if fetch.write != NULL:
@@ -25,7 +27,7 @@ cdef inline void fetch_ahead(Fetch fetch, Py_ssize_t i) noexcept nogil:
 
 
 cdef inline vec column_maximum(int stored, vec* x, Py_ssize_t n, vec m) noexcept nogil:
-    """The larger of m and all of x, ignoring NaN."""
+    """The largest of m and all of x, ignoring NaN."""
     cdef vec a = m, b = m, c = m, d = m
     cdef Py_ssize_t i = 0
     while i + 4 <= n:
@@ -47,24 +49,29 @@ cdef inline vec excess(vec sum, vec a, vec b) noexcept nogil:
 
 
 cdef inline void add(vec* total, vec v) noexcept nogil:
-    """total[0] - total[1] += v. Kahan's sum has 3 operations less, but is off by up to 1.4 ULP where terms grow, and each
-    of its terms waits for four operations of the one before."""
+    """total[0] - total[1] += v.
+
+    Kahan's sum has three operations fewer, but is off by up to 1.4 ULP where terms grow, and each of its terms waits
+    for four operations of the one before.
+    """
     cdef vec sum = total[0] + v
     total[1] = total[1] + excess[vec](sum, total[0], v)
     total[0] = sum
 
 
 cdef inline vec settled(vec* total) noexcept nogil:
+    """The sum as one vector."""
     return total[0] - total[1]
 
 
 cdef inline vec exp_on(vec* base, vec x) noexcept nogil:
+    """Scaled e^x, with the `base` of the row's maximum."""
     return exp_above[vec](x - base[0], base[1], base[2])
 
 
 cdef inline void column_exp(int stored, vec* x, vec* out, Py_ssize_t n, vec* base, vec* total,
                             vec* top, Fetch fetch) noexcept nogil:
-    """out = scaled e^x, its sum into total, and the maximum into top, unless there is NaN; without out only these."""
+    """out = scaled e^x, unless out is NULL; add it to total, and take the maximum into top, ignoring NaN."""
     cdef vec a, b, c, d
     cdef Py_ssize_t i = 0, j
     while i + 4 <= n:
@@ -94,7 +101,7 @@ cdef inline void column_exp(int stored, vec* x, vec* out, Py_ssize_t n, vec* bas
 
 
 cdef inline vec times(vec e, vec* factor) noexcept nogil:
-    """e times a factor of two parts, as `reciprocal` gives it, rounded once."""
+    """e times a factor in two parts, as `reciprocal` gives it, rounded once."""
     cdef vec high
     if FUSED:
         return fused[vec](e, factor[0], e * factor[1])
@@ -104,7 +111,7 @@ cdef inline vec times(vec e, vec* factor) noexcept nogil:
 
 cdef inline void column_exp_scale(int stored, vec* x, vec* out, Py_ssize_t n, vec* base, vec* factor,
                                   Fetch fetch) noexcept nogil:
-    """out = scaled e^x times a factor of two parts."""
+    """out = scaled e^x times a factor in two parts."""
     cdef Py_ssize_t i
     for i in range(n):
         fetch_ahead(fetch, i)
@@ -113,7 +120,7 @@ cdef inline void column_exp_scale(int stored, vec* x, vec* out, Py_ssize_t n, ve
 
 cdef inline void column_exp_others(int stored, vec* x, vec* out, Py_ssize_t n, vec m, vec* base, vec* total,
                                    vec* count, Fetch fetch) noexcept nogil:
-    """`column_exp` with the sum of those x that are not m, and how many are: log(1 + rest) then keeps all its digits."""
+    """Do `column_exp`, but sum only those x that are not m, and count the others: log(1 + rest) keeps its digits so."""
     cdef vec one = splat[vec](&m, 1), x_a, x_b, a, b
     cdef Py_ssize_t i = 0
     while i + 2 <= n:
@@ -138,14 +145,14 @@ cdef inline void column_exp_others(int stored, vec* x, vec* out, Py_ssize_t n, v
 
 
 cdef inline void column_scale(int stored, vec* x, vec* out, Py_ssize_t n, vec* factor) noexcept nogil:
-    """x as it is computed, times a factor of two parts."""
+    """out = x, which is not stored as a half type, times a factor in two parts."""
     cdef Py_ssize_t i
     for i in range(n):
         put[vec](stored, out, i, times[vec](x[i], factor))
 
 
 cdef inline void column_log(int stored, vec* x, vec* out, Py_ssize_t n, vec m, vec rest, Fetch fetch) noexcept nogil:
-    """Two subtractions: m + rest would lose the digits of a small rest."""
+    """out = x - m - rest, by two subtractions: m + rest would lose the digits of a small rest."""
     cdef Py_ssize_t i
     for i in range(n):
         fetch_ahead(fetch, i)
@@ -163,7 +170,7 @@ cdef inline vec column_nan(int stored, vec* x, Py_ssize_t n) noexcept nogil:
 
 
 cdef inline vec keep(char* mask, Py_ssize_t i, vec v) noexcept nogil:
-    """v where the bytes for vector i are not 0, else 0; all of v without a mask."""
+    """v where the mask's bytes for vector i are not 0, else 0; all of v without a mask."""
     return v if mask == NULL else where_set[vec](mask + i * lanes[vec](&v), v, splat[vec](&v, 0))
 
 
@@ -174,7 +181,7 @@ cdef inline vec dot_term(int kind, int stored, vec* g, vec* y, char* mask, Py_ss
 
 
 cdef inline void column_dot(int kind, int stored, vec* g, vec* y, char* mask, Py_ssize_t n, vec* total) noexcept nogil:
-    """The sum of the terms of the dot product."""
+    """Add the terms of the dot product to total."""
     cdef Py_ssize_t i = 0
     if kind == HARDMAX:
         return
@@ -188,6 +195,7 @@ cdef inline void column_dot(int kind, int stored, vec* g, vec* y, char* mask, Py
 
 
 cdef inline vec gradient(int kind, vec g, vec y, vec dot) noexcept nogil:
+    """The gradient with respect to x, from the output y and the sum of the dot product."""
     cdef vec zero
     if kind == SOFTMAX:
         return y * (g - dot)
@@ -199,6 +207,7 @@ cdef inline vec gradient(int kind, vec g, vec y, vec dot) noexcept nogil:
 
 cdef inline void column_gradient(int kind, int stored, vec* g, vec* y, char* mask, vec* out, Py_ssize_t n,
                                  vec dot) noexcept nogil:
+    """out = the gradient where the mask lets numbers count, else 0."""
     cdef Py_ssize_t i
     for i in range(n):
         put[vec](stored, out, i, keep[vec](
@@ -206,7 +215,7 @@ cdef inline void column_gradient(int kind, int stored, vec* g, vec* y, char* mas
 
 
 cdef inline void across_sum(vec* total) noexcept nogil:
-    """The sum of all lanes of a total, in every lane; total[1] keeps what is lost, as in `add`."""
+    """Sum all lanes of a total, into every lane; total[1] keeps what rounding loses, as in `add`."""
     cdef vec a, b, sum
     cdef Py_ssize_t i = lanes[vec](total)
     cdef double exact
@@ -234,7 +243,7 @@ cdef inline double lanes_sum(vec* total) noexcept nogil:
 
 
 cdef inline void reciprocal(vec* total, vec* factor) noexcept nogil:
-    """factor[0] + factor[1] = 1 / (total[0] - total[1]), to one and a half times a vector's digits."""
+    """factor[0] + factor[1] = 1 / (total[0] - total[1]), to one and a half times the digits of a number."""
     cdef vec one = splat[vec](total, 1), f = upper[vec](one / total[0]), t = upper[vec](total[0])
     cdef vec rest = ((one - t * f) - (total[0] - t) * f) + total[1] * f
     factor[0] = f
@@ -242,7 +251,7 @@ cdef inline void reciprocal(vec* total, vec* factor) noexcept nogil:
 
 
 cdef inline void across_reciprocal(vec* total, vec* factor) noexcept nogil:
-    """`reciprocal` of the sum of all lanes: a float64 has the digits of both parts of a float32."""
+    """`reciprocal` of the sum of all lanes; for float32, one float64 has the digits of both parts."""
     cdef double inverse
     if vec is vf:
         inverse = 1 / (vf_sum(total[0]) - vf_sum(total[1]))
@@ -254,6 +263,7 @@ cdef inline void across_reciprocal(vec* total, vec* factor) noexcept nogil:
 
 
 cdef inline vec across_maximum(vec v) noexcept nogil:
+    """The maximum of all lanes, in every lane."""
     cdef Py_ssize_t i = lanes[vec](&v)
     if vec is vf:
         return vf_splat(vf_highest(v))
@@ -265,7 +275,7 @@ cdef inline vec across_maximum(vec v) noexcept nogil:
 
 
 cdef inline void transpose(vec* a) noexcept nogil:
-    """As many vectors as each has lanes: log2(lanes) perfect shuffles."""
+    """Transpose as many vectors as each has lanes, by log2(lanes) perfect shuffles."""
     cdef vec[16] b
     cdef Py_ssize_t i, half = lanes[vec](a) // 2, stage = half
     while stage:
@@ -278,10 +288,12 @@ cdef inline void transpose(vec* a) noexcept nogil:
 
 
 cdef inline vec lowest(vec* tag) noexcept nogil:
+    """-inf in every lane."""
     return splat[vec](tag, -INFINITY)
 
 
 cdef inline double first(vec v) noexcept nogil:
+    """The first lane."""
     if vec is vf:
         return (<float*>&v)[0]
     else:
@@ -289,6 +301,7 @@ cdef inline double first(vec v) noexcept nogil:
 
 
 cdef inline double lane_of(vec* v, Py_ssize_t lane) noexcept nogil:
+    """Number `lane` from v on."""
     if vec is vf:
         return (<float*>v)[lane]
     else:
@@ -296,6 +309,7 @@ cdef inline double lane_of(vec* v, Py_ssize_t lane) noexcept nogil:
 
 
 cdef inline void set_lane(vec* v, Py_ssize_t lane, double value) noexcept nogil:
+    """Set number `lane` from v on."""
     if vec is vf:
         (<float*>v)[lane] = <float>value
     else:
@@ -303,6 +317,7 @@ cdef inline void set_lane(vec* v, Py_ssize_t lane, double value) noexcept nogil:
 
 
 cdef inline bint any_nan(vec v) noexcept nogil:
+    """Whether any lane is NaN."""
     return first[vec](across_maximum[vec](where_differs[vec](v, v, splat[vec](&v, 1)))) > 0
 
 
@@ -316,12 +331,12 @@ cdef inline vec scaled_unit(vec m) noexcept nogil:
 
 
 cdef inline vec log_rest(vec others, vec count, vec m) noexcept nogil:
-    """log of the sum of e^(x - m), from the sum of the scaled others and the number of x that are m."""
+    """log of the sum of e^(x - m), from the scaled sum of those x that are not m, and the count of those that are."""
     return log1p[vec](others / scaled_unit[vec](m) + (count - splat[vec](&m, 1)))
 
 
 cdef inline void tile_exp(int kind, vec* x, Py_ssize_t n, vec m, vec* factor) noexcept nogil:
-    """All but the last step: softmax leaves e^x in x; factor is 1 / their sum, or the log of the sum of e^(x - m)."""
+    """Do all but the last step: softmax leaves e^x in x, and 1 / their sum in factor; the others, log of their sum."""
     cdef vec[3] base
     cdef vec[2] total
     cdef vec[2] count
@@ -345,7 +360,7 @@ cdef inline vec log_sum(vec* x, Py_ssize_t n, vec m, vec rest) noexcept nogil:
 
 
 cdef inline void tile_hardmax(vec* x, Py_ssize_t n, vec m) noexcept nogil:
-    """In place: 1 for the first that is m; all NaN where one is, or nothing but -inf."""
+    """In place, 1 for the first number that is m, else 0; NaN for a column that holds NaN, or nothing but -inf."""
     cdef vec zero = splat[vec](x, 0), one = splat[vec](x, 1), hits = zero, hit
     cdef vec bad = column_nan[vec](SAME, x, n) + where_equal[vec](m, lowest[vec](x), splat[vec](x, NAN))
     cdef Py_ssize_t i
@@ -356,7 +371,7 @@ cdef inline void tile_hardmax(vec* x, Py_ssize_t n, vec m) noexcept nogil:
 
 
 cdef inline void tile_forward(int kind, vec* x, Py_ssize_t n) noexcept nogil:
-    """In place; the log of the sum to x[0]."""
+    """The forward pass in place; the log of the sum goes to x[0]."""
     cdef vec m = column_maximum[vec](SAME, x, n, lowest[vec](x))
     cdef vec[2] factor
     if kind == HARDMAX:
@@ -372,6 +387,7 @@ cdef inline void tile_forward(int kind, vec* x, Py_ssize_t n) noexcept nogil:
 
 
 cdef void tile_backward(int kind, vec* g, vec* y, Py_ssize_t n) noexcept nogil:
+    """The backward pass, in place of y."""
     cdef vec[2] total
     total[0] = splat[vec](g, 0)
     total[1] = total[0]

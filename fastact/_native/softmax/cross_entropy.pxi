@@ -1,32 +1,32 @@
-# The cross-entropy kernels: the loss of every row and, with it, its gradient, in one pass over the logits.
+# The cross-entropy kernels: the loss of every row and, if wanted, its gradient, in one pass over the logits.
 #
-# Included by the _softmax_{isa}.pyx modules after _softmax_kernels.pxi, whose columns, rows and tiles they are made of.
-# A row's targets are weights q_c of its classes, and its loss is the sum of q_c * -log_softmax(x)_c. They come in two
-# parts, of which either may be missing: a class with a weight, and `dense`, a weight for every class. The gradient is
-# scale * (sum(q) * softmax(x)_c - q_c).
+# They are made of the columns, rows and tiles of the softmax kernels. A row's targets are weights q_c of its classes,
+# and its loss is the sum of q_c * -log_softmax(x)_c. Targets come in two parts, and either may be missing: a class with
+# a weight, and `dense`, a weight for every class. The gradient is scale * (sum(q) * softmax(x)_c - q_c).
 
 cdef enum:
-    COLUMN_LIMIT = 512   # classes of columns (inner > 1), at most: tiles are on the stack
+    COLUMN_LIMIT = 512   # classes of columns (inner > 1), at most: their tiles are on the stack
 
 cdef struct LossJob:
     int is_double
     bint gradient
     void* x
     void* out               # the gradient
-    void* value             # a number for each row
+    void* value             # the losses, one for each row
     Py_ssize_t outer
     Py_ssize_t n
     Py_ssize_t inner
     Py_ssize_t* target      # the class of each row; or NULL
     Py_ssize_t ignore       # the class of rows that do not count
-    double hit              # the weight of a target
-    double* weight          # times that of its class; or NULL
+    double hit              # the weight of a target,
+    double* weight          # times the weight of its class; or NULL
     void* dense             # or NULL
-    bint dense_rows         # whether it holds weights for each row, in the layout of x
+    bint dense_rows         # whether `dense` has weights for each row, in the layout of x
     double scale
 
 
 cdef inline bint counts(LossJob* job, Py_ssize_t row) noexcept nogil:
+    """Whether a row counts."""
     return job.target == NULL or job.target[row] != job.ignore
 
 
@@ -40,7 +40,7 @@ cdef inline double target_weight(LossJob* job, Py_ssize_t row) noexcept nogil:
 # Columns.
 
 cdef inline void column_dense(vec* x, vec* q, Py_ssize_t n, vec m, vec* sum, vec* distance) noexcept nogil:
-    """The sums of q and of q * (m - x); x does not count where q is 0."""
+    """Add q to sum, and q * (m - x) to distance; where q is 0, x does not count."""
     cdef vec zero = splat[vec](&m, 0)
     cdef Py_ssize_t i
     for i in range(n):
@@ -49,6 +49,7 @@ cdef inline void column_dense(vec* x, vec* q, Py_ssize_t n, vec m, vec* sum, vec
 
 
 cdef inline void column_finish(vec* e, vec* q, vec* out, Py_ssize_t n, vec factor, vec scale) noexcept nogil:
+    """out = the gradient, from the scaled e^x and the dense weights."""
     cdef Py_ssize_t i
     if q == NULL:
         for i in range(n):
@@ -60,9 +61,9 @@ cdef inline void column_finish(vec* e, vec* q, vec* out, Py_ssize_t n, vec facto
 
 cdef inline void finish(vec m, vec* total, vec count, vec x, vec q, vec weight, vec dense_sum, vec distance,
                         vec scale, vec* loss, vec* factor, vec* gradient) noexcept nogil:
-    """The loss; what e^x is to be multiplied with; and the gradient by x, the target, whose dense weight is q.
+    """Find the loss; the factor of e^x in the gradient; and the gradient by x, the target, whose dense weight is q.
 
-    The others of the target's softmax are summed without it: 1 - softmax would lose the digits of a small rest.
+    The classes beside the target are summed without it: 1 - softmax would lose the digits of a small rest.
     """
     cdef vec shift = base_shift[vec](m), low = base_low[vec](m - shift), bias = base_bias[vec](m - shift)
     cdef vec one = splat[vec](&m, 1), others = total[0] - total[1], unit = scaled_unit[vec](m)
@@ -77,8 +78,10 @@ cdef inline void finish(vec m, vec* total, vec count, vec x, vec q, vec weight, 
 # Rows.
 
 cdef void loss_rows(vec* tag, LossJob* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """Rows start to stop."""
     cdef Py_ssize_t n = job.n, whole = n // lanes[vec](tag), part = n % lanes[vec](tag), i, y
-    cdef vec zero = splat[vec](tag, 0), scale = splat[vec](tag, job.scale), m, loss, factor, gradient, end, q_end, e, at_y
+    cdef vec zero = splat[vec](tag, 0), scale = splat[vec](tag, job.scale)
+    cdef vec m, loss, factor, gradient, end, q_end, e, at_y
     cdef vec[3] base
     cdef vec[2] total
     cdef vec[2] count
@@ -131,7 +134,7 @@ cdef void loss_rows(vec* tag, LossJob* job, Py_ssize_t start, Py_ssize_t stop) n
 # Tiles: every lane is a row.
 
 cdef void loss_tile(vec* x, vec* q, LossJob* job, Py_ssize_t row, Py_ssize_t count) noexcept nogil:
-    """Losses of `count` rows from `row` on; the gradients in place of x. q is NULL, or the tile of dense weights."""
+    """The losses of `count` rows from `row` on, and gradients in place of x. q: the tile of dense weights, or NULL."""
     cdef Py_ssize_t[16] class_of
     cdef vec zero = splat[vec](x, 0), one = splat[vec](x, 1), scale = splat[vec](x, job.scale)
     cdef vec m = column_maximum[vec](SAME, x, job.n, lowest[vec](x)), at_y = m, weight = zero, keep = zero, q_y = zero
@@ -171,14 +174,14 @@ cdef void loss_tile(vec* x, vec* q, LossJob* job, Py_ssize_t row, Py_ssize_t cou
 
 
 cdef inline void fill_tile(vec* tile, vec* numbers, Py_ssize_t n) noexcept nogil:
-    """Number i in every lane of vector i."""
+    """Set every lane of vector i to number i."""
     cdef Py_ssize_t i
     for i in range(n):
         tile[i] = splat[vec](tile, lane_of[vec](numbers, i))
 
 
 cdef void short_loss_rows(vec* tag, LossJob* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
-    """As many rows as a vector has lanes at a time, transposed."""
+    """Groups start to stop of as many rows as a vector has lanes, transposed."""
     cdef vec[SHORT + 16] x
     cdef vec[SHORT + 16] q
     cdef Py_ssize_t i, row, count, width = lanes[vec](tag)
@@ -196,6 +199,7 @@ cdef void short_loss_rows(vec* tag, LossJob* job, Py_ssize_t start, Py_ssize_t s
 
 
 cdef inline void load_columns(vec* tile, vec* x, LossJob* job, Py_ssize_t count) noexcept nogil:
+    """tile = `count` neighbouring columns."""
     cdef vec zero = splat[vec](tile, 0)
     cdef Py_ssize_t i
     for i in range(job.n):
@@ -203,7 +207,7 @@ cdef inline void load_columns(vec* tile, vec* x, LossJob* job, Py_ssize_t count)
 
 
 cdef void loss_columns(vec* tag, LossJob* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
-    """inner > 1: neighbouring columns at a time."""
+    """Strips start to stop of neighbouring columns (inner > 1)."""
     cdef vec[COLUMN_LIMIT] x
     cdef vec[COLUMN_LIMIT] q
     cdef Py_ssize_t i, j, block, column, count, offset, width = lanes[vec](tag), strips = ceiling(job.inner, width)
@@ -244,6 +248,7 @@ cdef void loss_columns_task(void* job, Py_ssize_t start, Py_ssize_t stop) noexce
 
 
 cdef void run_losses(LossJob* job, int workers) noexcept nogil:
+    """Take the route of the job's shape."""
     cdef Py_ssize_t width = vd_lanes if job.is_double else vf_lanes, number
     if job.inner > 1:
         number = job.outer * ceiling(job.inner, width)
@@ -257,18 +262,19 @@ cdef void run_losses(LossJob* job, int workers) noexcept nogil:
 
 # A call.
 
+#: The most classes that `cross_entropy` takes where inner > 1.
 LOSS_COLUMN_LIMIT = COLUMN_LIMIT
 
 
 def total(cnp.ndarray values not None):
-    """The sum of a contiguous float32 or float64 array, in double."""
+    """Return the sum of a contiguous float32 or float64 array, computed in float64."""
     cdef vd[2] sum
     cdef vd each, zero = vd_splat(0)
     cdef Py_ssize_t n = cnp.PyArray_SIZE(values), width = vd_lanes, i, j
     cdef bint is_double = cnp.PyArray_TYPE(values) == cnp.NPY_FLOAT64
     cdef float* narrow = <float*>cnp.PyArray_DATA(values)
     cdef vd* wide = <vd*>cnp.PyArray_DATA(values)
-    cdef volatile double result  # else C compilers subtract after the mode was given back
+    cdef volatile double result  # or else C compilers would subtract after `leave_standard`
     cdef Mode callers
     sum[0] = sum[1] = each = zero
     enter_standard(&callers)
@@ -293,9 +299,9 @@ def total(cnp.ndarray values not None):
 
 
 def count_targets(cnp.ndarray targets not None, Py_ssize_t n, Py_ssize_t ignore, cnp.ndarray weight):
-    """How many targets count, or what their classes weigh; None if one is neither a class nor to be ignored.
+    """Return how many targets count or, with `weight`, what their classes weigh together.
 
-    Contiguous arrays of the types intp and float64.
+    None if a target is neither a class nor `ignore`. The arrays are contiguous, of intp and float64.
     """
     cdef Py_ssize_t* target = <Py_ssize_t*>cnp.PyArray_DATA(targets)
     cdef double* weights = NULL if weight is None else <double*>cnp.PyArray_DATA(weight)
@@ -310,7 +316,7 @@ def count_targets(cnp.ndarray targets not None, Py_ssize_t n, Py_ssize_t ignore,
                 break
             count += 1
             if weights != NULL:
-                more = weights[target[i]] - lost  # Kahan's
+                more = weights[target[i]] - lost  # Kahan's sum
                 next = sum + more
                 lost = (next - sum) - more
                 sum = next
@@ -322,11 +328,11 @@ def cross_entropy(
     cnp.ndarray x not None, cnp.ndarray targets, Py_ssize_t ignore, double hit, cnp.ndarray weight, cnp.ndarray dense,
     double scale, cnp.ndarray values not None, cnp.ndarray out
 ):
-    """The losses of x, of shape (outer, n, inner), to `values` and, with `out`, the gradient of scale times their sum.
+    """Write the losses of x, of shape (outer, n, inner), to values, and the gradient of scale times their sum to out.
 
-    Contiguous arrays: x, dense, values and out of float32 or float64; targets, outer * inner, of intp; weight, n, of
-    float64; dense of n numbers or as many as x. Targets are checked, and so are shapes. `out` may be x; if inner > 1,
-    n is at most LOSS_COLUMN_LIMIT.
+    All arrays are contiguous. x, dense, values and out are all float32 or all float64; targets has outer * inner items
+    of intp, weight has n of float64, dense has n or as many as x. The caller has checked targets and shapes. `out` may
+    be x, or None for no gradient. If inner > 1, n is at most LOSS_COLUMN_LIMIT.
     """
     cdef LossJob job
     cdef Mode callers

@@ -1,60 +1,61 @@
-# A job: one call, what its arrays hold, and how numbers get from there into the kernels and back.
+# A job is one call: its arrays, its options, and the way of the numbers into the kernels and back.
 #
-# Kernels compute on float32 or float64, without gaps. `ready` brings some numbers of a block (a row, or the n lines of
-# `inner` numbers) into that form, where they are or in a buffer: gathered, half types converted, divided by the
-# temperature, and what does not count replaced by what adds nothing. `deliver` takes the results back.
-# Included by _softmax_kernels.pxi. A new option: its fields in `Job`, and its part in `limit`.
+# Kernels compute on float32 or float64 numbers that lie side by side. `ready` brings numbers of a block (a row, or n
+# lines of `inner` numbers) into that form: it gathers them, converts half types, divides by the temperature, and
+# replaces what does not count by a number that adds nothing. Numbers that need nothing of this stay in place; the
+# others go to a buffer. `deliver` takes the results back. To add an option, write its fields in `Job`, and its part in
+# `limit`.
 
 cdef enum:
     MOST_PLACES = 8
 
-cdef struct Places:       # where the entry of a block is, in an array that broadcasts against the blocks
-    int ndim              # of the blocks, the last first
+cdef struct Places:       # where an array that broadcasts against the blocks has the entry of each block
+    int ndim              # the number of axes of the blocks; below, the last axis comes first
     Py_ssize_t[MOST_PLACES] size
     Py_ssize_t[MOST_PLACES] stride
 
-cdef struct Source:       # where the numbers of an array are, of which only rows (inner == 1) may have gaps
+cdef struct Source:       # where an array has its numbers; only rows (inner == 1) may have gaps
     char* base
     Py_ssize_t block      # bytes from one block to the next
-    Py_ssize_t step       # and from one number to the next
+    Py_ssize_t step       # bytes from one number to the next
 
 cdef struct Part:         # a row, or a block of a long row
     double m              # the maximum
     double total          # the sum of scaled e^x, or the dot product
-    double count          # log_softmax: how many x are m
+    double count          # log_softmax: how many numbers are m
     double unit           # log_softmax: the scaled e^m
     double factor         # 1 / total or the log of the sum of e^(x - m), as two numbers
     double rest
-    bint nan              # whether there is one
+    bint nan              # whether a number is NaN
 
 cdef struct Job:
     int kind
     int backward
     int is_double
-    int failed            # no memory for scratch
+    int failed            # whether there was no memory for scratch
     int workers
-    Source g              # backward: the incoming gradient; x is the forward's output then
-    Source x
+    Source g              # backward: the incoming gradient
+    Source x              # backward: the output of the forward pass
     void* out             # LOG_SUM: one number for n of x, stored as computed
     Py_ssize_t outer
     Py_ssize_t n
     Py_ssize_t inner
     int item              # bytes of a number of x and g
-    int stored            # how x and g are
-    int out_stored
-    bint options          # whether there is one of those below
-    bint general          # whether numbers are to be made ready or delivered in any way, by way of a buffer
-    char* mask            # what counts, of the whole block; or NULL
+    int stored            # the `Format` of x and g
+    int out_stored        # the `Format` of out
+    bint options          # whether there is any of the options below
+    bint general          # whether numbers must be made ready or delivered, by way of a buffer
+    char* mask            # a byte for each number of a block, 0 for those that do not count; or NULL
     Places mask_at
     Py_ssize_t* lengths   # inner == 1: how many numbers of a row count; or NULL
     Places length_at
     Py_ssize_t causal     # inner == 1: row i counts i % causal + 1; or 0
-    double divisor        # the temperature
-    double* divisors      # or one for each block
+    double divisor        # the temperature,
+    double* divisors      # or one for each block; or NULL
     Places divisor_at
     Py_ssize_t first      # long rows: the first row
     Py_ssize_t blocks     # long rows: blocks per row
-    Py_ssize_t group      # rows: how many are taken at once; strips: outer blocks side by side in a vector
+    Py_ssize_t group      # rows: how many are taken at once; strips: how many outer blocks share a vector
     Py_ssize_t width      # strips: vectors side by side in a strip
     Py_ssize_t strips     # strips: how many cover `inner`
     Py_ssize_t scratch    # bytes of a worker's scratch
@@ -65,6 +66,7 @@ cdef struct Job:
 
 
 cdef inline Py_ssize_t place(Places* at, Py_ssize_t block) noexcept nogil:
+    """The index of a block's entry."""
     cdef Py_ssize_t offset = 0
     cdef int i
     for i in range(at.ndim - 1):
@@ -74,7 +76,7 @@ cdef inline Py_ssize_t place(Places* at, Py_ssize_t block) noexcept nogil:
 
 
 cdef inline Py_ssize_t kept(Job* job, Py_ssize_t row) noexcept nogil:
-    """How many numbers of a row count, from its first on."""
+    """How many numbers of a row count, by its length and by causality: the first ones."""
     cdef Py_ssize_t n = job.n
     if job.lengths != NULL:
         n = job.lengths[place(&job.length_at, row)]
@@ -82,29 +84,32 @@ cdef inline Py_ssize_t kept(Job* job, Py_ssize_t row) noexcept nogil:
 
 
 cdef inline bint by_count(Job* job) noexcept nogil:
+    """Whether rows have a number of entries that count."""
     return job.lengths != NULL or job.causal > 0
 
 
 cdef inline Py_ssize_t kept_of(Job* job, Py_ssize_t block, Py_ssize_t offset, Py_ssize_t n) noexcept nogil:
-    """How many of n numbers from `offset` on."""
+    """How many of a block's n numbers from `offset` on count, by length and causality."""
     return max(<Py_ssize_t>0, min(n, kept(job, block) - offset)) if by_count(job) else n
 
 
 cdef inline int stored_as(Job* job) noexcept nogil:
-    """How the numbers are stored that `ready_x` points to."""
+    """The `Format` of the numbers that `ready_x` points to."""
     return SAME if job.general else job.stored
 
 
 cdef inline bint masked_in_registers(Job* job) noexcept nogil:
-    """Whether gradients of rows need nothing but the mask, or a number of those that count, which is one too: then all
-    rows have the same length, as branches like it."""
+    """Whether gradients of rows need the mask alone.
+
+    Lengths are made masks, too: then all rows are equally long, which suits branch prediction.
+    """
     return job.backward and job.options and not job.general
 
 
 # Scratch.
 
 cdef char* claim_scratch(Job* job) noexcept nogil:
-    """A worker's scratch; there are as many as workers."""
+    """Claim a scratch for the calling worker; there are as many as workers."""
     cdef int worker = 0
     while not compare_exchange(&job.busy[worker], 0, 1):
         worker = (worker + 1) % job.workers
@@ -112,11 +117,12 @@ cdef char* claim_scratch(Job* job) noexcept nogil:
 
 
 cdef void release_scratch(Job* job, char* scratch) noexcept nogil:
+    """Give back what `claim_scratch` gave."""
     exchange(&job.busy[(scratch - job.memory) // job.scratch], 0)
 
 
 cdef void* new_scratch(Job* job, Py_ssize_t workers, Py_ssize_t size) noexcept nogil:
-    """Memory to be freed, for `size` bytes for each worker; NULL and job.failed if there is none."""
+    """Allocate `size` bytes for each worker, which the caller frees; NULL and job.failed if there is no memory."""
     cdef void* memory
     job.workers = <int>workers
     job.scratch = (size + 63) // 64 * 64
@@ -129,10 +135,10 @@ cdef void* new_scratch(Job* job, Py_ssize_t workers, Py_ssize_t size) noexcept n
     return memory
 
 
-# Numbers: as columns, but n of them in a row, not vectors.
+# What columns.pxi does to n vectors, these functions do to n numbers.
 
 cdef void divide(vec* x, vec* out, Py_ssize_t n, double divisor) noexcept nogil:
-    """x / divisor; by a multiplication if that is the same."""
+    """out = x / divisor, by a multiplication where that gives the same."""
     cdef Py_ssize_t whole = n // lanes[vec](x), part = n % lanes[vec](x), i
     cdef vec d = splat[vec](x, divisor), factor = splat[vec](x, 1 / divisor), end = load_part[vec](x + whole, part, d)
     cdef int exponent
@@ -147,7 +153,7 @@ cdef void divide(vec* x, vec* out, Py_ssize_t n, double divisor) noexcept nogil:
 
 
 cdef inline void keep_set(vec* x, vec* out, Py_ssize_t n, char* mask, vec other) noexcept nogil:
-    """x where the mask's byte is not 0, else the other."""
+    """out = x where the mask's byte is not 0, else `other`."""
     cdef Py_ssize_t whole = n // lanes[vec](x), part = n % lanes[vec](x), i
     cdef char[16] bytes
     for i in range(whole):
@@ -158,6 +164,7 @@ cdef inline void keep_set(vec* x, vec* out, Py_ssize_t n, char* mask, vec other)
 
 
 cdef inline void fill(vec* out, Py_ssize_t n, vec v) noexcept nogil:
+    """out = v, whose lanes are all the same."""
     cdef Py_ssize_t whole = n // lanes[vec](out), part = n % lanes[vec](out), i
     for i in range(whole):
         out[i] = v
@@ -165,9 +172,10 @@ cdef inline void fill(vec* out, Py_ssize_t n, vec v) noexcept nogil:
         store_part[vec](out + whole, part, v)
 
 
-# In and out. Number `offset` of a block is number block * n * inner + offset of the results.
+# Ways in and out. Number `offset` of a block is number block * n * inner + offset of the results.
 
 cdef inline char* source_at(Source* source, Py_ssize_t block, Py_ssize_t offset) noexcept nogil:
+    """The address of a block's number."""
     return source.base + block * source.block + offset * source.step
 
 
@@ -177,6 +185,7 @@ cdef inline bint packed(Job* job, Source* source) noexcept nogil:
 
 
 cdef inline void gather(vec* out, char* p, Py_ssize_t step, Py_ssize_t n) noexcept nogil:
+    """Copy n numbers, `step` bytes apart, to out."""
     cdef Py_ssize_t i
     for i in range(n):
         if vec is vf:
@@ -187,7 +196,7 @@ cdef inline void gather(vec* out, char* p, Py_ssize_t step, Py_ssize_t n) noexce
 
 cdef inline vec* widen(vec* tag, Job* job, Source* source, Py_ssize_t block, Py_ssize_t offset, Py_ssize_t n,
                        vec* buffer) noexcept nogil:
-    """n numbers of a block as they are computed: where they are, or in the buffer."""
+    """Bring n numbers of a block into the kernel's dtype, without gaps: in place, or in the buffer."""
     cdef char* p = source_at(source, block, offset)
     if source.step != job.item:
         gather[vec](buffer, p, source.step, n)
@@ -200,8 +209,8 @@ cdef inline vec* widen(vec* tag, Job* job, Source* source, Py_ssize_t block, Py_
 
 cdef vec* limit(vec* x, Job* job, Py_ssize_t block, Py_ssize_t offset, Py_ssize_t n, Py_ssize_t count, vec* buffer,
                 bint scaled, double other) noexcept nogil:
-    """Those of the first `count` that the mask lets count, divided by the temperature if `scaled`, and the others
-    replaced: in the buffer, if need be."""
+    """Apply the options to n numbers, in the buffer if need be: divide by the temperature, if `scaled`, and put `other`
+    for what the mask hides and for what comes after the first `count`."""
     cdef double divisor = job.divisor
     if scaled and job.divisors != NULL:
         divisor = job.divisors[place(&job.divisor_at, block)]
@@ -221,8 +230,7 @@ cdef vec* limit(vec* x, Job* job, Py_ssize_t block, Py_ssize_t offset, Py_ssize_
 
 cdef inline vec* ready(vec* tag, Job* job, Source* source, Py_ssize_t block, Py_ssize_t offset, Py_ssize_t n,
                        Py_ssize_t count, vec* buffer, bint scaled, double other) noexcept nogil:
-    """n numbers of a block, of which `kept_of` are `count`, ready to be computed with; in the buffer, if they are not so
-    where they are."""
+    """Make n numbers of a block ready to compute with: in place, or in the buffer. The first `count` of them count."""
     cdef vec* x
     if not job.general:
         return <vec*>source_at(source, block, offset)
@@ -232,30 +240,34 @@ cdef inline vec* ready(vec* tag, Job* job, Source* source, Py_ssize_t block, Py_
 
 cdef inline vec* ready_x(vec* tag, Job* job, Py_ssize_t block, Py_ssize_t offset, Py_ssize_t n, Py_ssize_t count,
                          vec* buffer) noexcept nogil:
-    """What the operation reads: x, or the forward's output y."""
+    """Make ready what the operation reads: x, or the output y of the forward pass."""
+    cdef double nothing
     if job.backward:
-        return ready[vec](tag, job, &job.x, block, offset, n, count, buffer, False, -INFINITY if job.kind == LOG_SOFTMAX else 0)
+        nothing = -INFINITY if job.kind == LOG_SOFTMAX else 0
+        return ready[vec](tag, job, &job.x, block, offset, n, count, buffer, False, nothing)
     return ready[vec](tag, job, &job.x, block, offset, n, count, buffer, True, -INFINITY)
 
 
 cdef inline vec* ready_g(vec* tag, Job* job, Py_ssize_t block, Py_ssize_t offset, Py_ssize_t n, Py_ssize_t count,
                          vec* buffer) noexcept nogil:
+    """Make the incoming gradient ready."""
     return ready[vec](tag, job, &job.g, block, offset, n, count, buffer, True, 0)
 
 
 cdef inline double masked_result(Job* job) noexcept nogil:
+    """The result for what does not count."""
     return -INFINITY if job.kind == LOG_SOFTMAX and not job.backward else 0
 
 
 cdef inline vec* target(vec* tag, Job* job, Py_ssize_t i, vec* buffer) noexcept nogil:
-    """Where results are to go: to their place from number i on, or to the buffer, from where `deliver` takes them."""
+    """Where the kernel puts results from number i on: at their place, or in the buffer, for `deliver` to take."""
     if job.general and job.out_stored != SAME:
         return buffer
     return stored_at[vec](job.out_stored, job.out, i, tag)
 
 
 cdef void clear(vec* y, Job* job, Py_ssize_t block, Py_ssize_t offset, Py_ssize_t n) noexcept nogil:
-    """Results under the mask, where a row is not finite. In all other rows they are right already."""
+    """Set the results for what does not count, in rows that are not finite: in others they are right already."""
     cdef Py_ssize_t count = kept_of(job, block, offset, n)
     cdef vec other = splat[vec](y, masked_result(job))
     if job.mask != NULL:
@@ -264,23 +276,24 @@ cdef void clear(vec* y, Job* job, Py_ssize_t block, Py_ssize_t offset, Py_ssize_
 
 
 cdef inline double first_number(vec* p) noexcept nogil:
+    """The number at p."""
     return (<float*>p)[0] if vec is vf else (<double*>p)[0]
 
 
 cdef inline void clean(vec* y, Job* job, Py_ssize_t block, Py_ssize_t offset, Py_ssize_t n) noexcept nogil:
-    """Clear what the mask hides, if need be: a row whose factor is not finite shows it in its first number; a line of a
-    strip has a factor for each."""
+    """Call `clear` if need be: a row whose factor is not finite shows that in its first number; in a line of a strip
+    every number has a factor of its own."""
     if (job.mask != NULL or by_count(job)) and (job.inner > 1 or not isfinite(first_number[vec](y))):
         clear[vec](y, job, block, offset, n)
 
 
 cdef inline void narrow(vec* y, Job* job, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
-    """n results to their place from number i on, unless they are there."""
+    """Convert n results to a half type, at their place from number i on. Others are there already."""
     if job.out_stored != SAME:
         half_loops.to_half[job.out_stored](<unsigned short*>job.out + i, y, n)
 
 
 cdef inline void deliver(vec* y, Job* job, Py_ssize_t block, Py_ssize_t offset, Py_ssize_t n) noexcept nogil:
-    """n results of a block, cleaned, to their place."""
+    """Clean n results of a block and bring them to their place."""
     clean[vec](y, job, block, offset, n)
     narrow[vec](y, job, block * job.n * job.inner + offset, n)

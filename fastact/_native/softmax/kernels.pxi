@@ -1,19 +1,22 @@
-# The softmax kernels: softmax, log_softmax, the log of the sum and hardmax, and gradients, over one axis of C-contiguous
-# arrays.
+# The softmax kernels: softmax, log_softmax, the log of the sum, hardmax and their gradients, over one axis of
+# C-contiguous arrays.
 #
-# Included by _softmax_baseline.pyx, _softmax_avx2.pyx and _softmax_avx512.pyx, which differ in compiler flags only.
-# An array is seen as (outer, n, inner), and every shape is brought to columns of vectors, one softmax per lane:
+# The extensions baseline, avx2 and avx512 include this file, and differ in compiler flags only. The kernels see an
+# array as (outer, n, inner), and bring every shape to columns of vectors, with one softmax per lane. There are five
+# routes:
 #
-#   rows        inner == 1: n numbers in a row are one column; its lanes are combined (`across`) at the end
-#   long rows   rows in blocks, so that every thread has work on a single row; and columns that are as long and few
+#   rows        inner == 1: the n numbers of a row are one column, whose lanes are combined (`across`) at the end
+#   long rows   rows in blocks, so that every thread has work on a single row; also few columns of the same length
 #   short rows  inner == 1: as many rows as a vector has lanes, transposed
-#   lines       inner > 1: neighbouring columns, read several times where they are
-#   strips      the same for few columns, of several outer blocks at once, or with options: copied next to each other
+#   lines       inner > 1: neighbouring columns, read in place several times
+#   strips      inner > 1, with options or few columns: columns of one or several outer blocks, copied side by side
 #
-# Which of them runs depends on the shape alone, and blocks have fixed sizes, so results do not depend on the threads.
-# The parts: _softmax_simd.pxi (vectors), _softmax_columns.pxi (what is done to columns), _softmax_job.pxi (masks and half
-# types), _softmax_rows.pxi and _softmax_tiles.pxi (the shapes), and here the call. To add an operation: its kind, its
-# `column_` loops, and its branch in the `tile_` and `row_` functions.
+# The shape alone decides on the route, and blocks have fixed sizes, so results do not depend on the threads. The parts
+# are simd.pxi (vectors), columns.pxi (what is done to columns), job.pxi (masks and half types), along_rows.pxi and
+# strips.pxi (the routes); the call is here. To add an operation, write its number, its name in `KERNELS`, its `column_`
+# loops, and its branch in the `tile_` and `row_` functions. Free threading: a call keeps its state in a `Job` on its
+# own stack, and workers claim their scratch atomically. Threads share nothing else but `bfloat16` and the half types'
+# loops, which tests alone change.
 
 cimport numpy as cnp
 from libc.math cimport INFINITY, NAN, exp, frexp, isfinite, isinf, ldexp
@@ -35,29 +38,37 @@ cdef enum:
     LOG_SUM = 2
     HARDMAX = 3
     NEITHER = 4
-    SHORT = 64           # rows of up to this many numbers are transposed
-    GUESS = 60           # how far numbers may be above the maximum that e^x is scaled with: 97 bits, without the headroom
-    GROUP = 4            # rows taken at once
-    GROUPED = 256        # of up to this many numbers: the results of longer ones would leave the L1 cache
-    LONG = 65536         # rows from here on are long
-    BLOCK = 1024         # numbers of a long row per block: with its results a part of the L1 cache
-    STRIP_BYTES = 262144   # scratch of a strip, if one vector of columns does not need more: a part of the L2 cache
-    STRIP_WIDTH = 16     # vectors side by side in a strip, at most
-    LINE_WIDTH = 128      # the same where a strip is left where it is
-    AHEAD = 16           # lines of a strip to fetch ahead, as the hardware does not see the pattern: 1.04 -> 0.73 ns
-    LONGEST_STRIP = 65536  # longer columns are not taken: their scratch would be 64 bytes a number
-    SERIAL_BELOW = 32768       # below this many numbers one thread does it all
-    LEAST_GRAIN = 8192         # numbers a thread takes at a time, at least
-    CHUNKS = 8           # pieces per thread, at most
+
+#: The numbers of the kernels, by name: the argument `kind` of the functions below.
+KERNELS = {"softmax": SOFTMAX, "log_softmax": LOG_SOFTMAX, "logsumexp": LOG_SUM, "hardmax": HARDMAX}
+
+cdef enum:
+    SHORT = 64             # rows of up to this many numbers are transposed
+    GUESS = 60             # numbers may exceed the maximum that scales e^x by this much: 97 bits, without the headroom
+    GROUP = 4              # rows taken at once
+    GROUPED = 256          # rows of up to this many numbers are; the results of longer ones would leave the L1 cache
+    LONG = 65536           # rows of this many numbers or more are long
+    BLOCK = 1024           # numbers of a long row per block, which with its results takes a part of the L1 cache
+    STRIP_BYTES = 262144   # scratch of a strip, unless one vector of columns needs more: a part of the L2 cache
+    STRIP_WIDTH = 16       # vectors side by side in a strip, at most
+    LINE_WIDTH = 128       # the same where lines are read in place
+    AHEAD = 16             # lines of a strip to fetch ahead, a pattern that the hardware does not see: 1.04 -> 0.73 ns
+    LONGEST_STRIP = 65536  # strips take no longer columns, whose scratch would be 64 bytes per number
+    SERIAL_BELOW = 32768   # one thread does all of fewer numbers
+    LEAST_GRAIN = 8192     # numbers that a thread takes at a time, at least
+    CHUNKS = 8             # pieces per thread, at most
 
 
 cdef inline Py_ssize_t ceiling(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    """a / b, rounded up."""
     return (a + b - 1) // b
 
 
 cdef inline Py_ssize_t spread(Py_ssize_t pieces, Py_ssize_t size, int workers) noexcept nogil:
-    """How many pieces of so many numbers a thread takes at a time: in long runs, since threads that touch new memory
-    close to each other wait for the same page."""
+    """How many pieces of `size` numbers a thread takes at a time.
+
+    Runs are long, since threads that touch new memory close to each other wait for the same page.
+    """
     return max(ceiling(LEAST_GRAIN, size), pieces // (workers * CHUNKS))
 
 
@@ -79,7 +90,7 @@ cdef enum Route:
 
 
 cdef inline Route choose(int kind, bint backward, int width, Py_ssize_t n, Py_ssize_t inner, bint plain) noexcept nogil:
-    """plain: results are stored as x is, and there are no options."""
+    """The route for a shape; width is a vector's. plain: results are stored as x is, and there are no options."""
     if inner > 1 and width % inner == 0 and n * inner >= LONG and kind != HARDMAX:
         return LONG_ROWS
     if inner > 1:
@@ -88,7 +99,7 @@ cdef inline Route choose(int kind, bint backward, int width, Py_ssize_t n, Py_ss
 
 
 def explain(int kind, bint is_double, Py_ssize_t outer, Py_ssize_t n, Py_ssize_t inner):
-    """The loop that the forward pass takes for this shape, without options, and on how many threads."""
+    """Say which route the forward pass takes for this shape, without options, and on how many threads."""
     names = {
         SHORT_ROWS: "short rows", ROWS: "rows", LONG_ROWS: "long rows", LINES: "lines", STRIPS: "strips"}
     route = names[choose(kind, False, vd_lanes if is_double else vf_lanes, n, inner, True)]
@@ -97,6 +108,7 @@ def explain(int kind, bint is_double, Py_ssize_t outer, Py_ssize_t n, Py_ssize_t
 
 
 cdef void run_job(Job* job, int workers) noexcept nogil:
+    """Take the job's route, with scratch for each worker; set job.failed if there is no memory for it."""
     cdef Py_ssize_t width = vd_lanes if job.is_double else vf_lanes, item = 8 if job.is_double else 4
     cdef Py_ssize_t vectors, number, size
     cdef bint plain = not job.options and (job.stored == job.out_stored or job.kind == LOG_SUM)
@@ -105,7 +117,7 @@ cdef void run_job(Job* job, int workers) noexcept nogil:
     cdef void* memory = NULL
     cdef bint in_registers = (
         route == ROWS and job.backward and job.divisor == 1 and job.divisors == NULL
-        and not (job.mask != NULL and by_count(job)))    # a mask or a count, of which `rows` makes a mask
+        and not (job.mask != NULL and by_count(job)))    # a mask, or a count that `rows` makes a mask of
     job.failed = 0
     job.general = (
         (job.options and not in_registers) or job.x.step != job.item or (job.backward and job.g.step != job.item)
@@ -161,22 +173,23 @@ cdef void run_job(Job* job, int workers) noexcept nogil:
 
 
 cpdef bint takes(int kind, bint backward, bint is_double, Py_ssize_t n, Py_ssize_t inner) noexcept:
-    """Whether there is a loop for this shape: for all but columns that are long, unless they are few."""
+    """Say whether there is a route for this shape. Only columns that are both long and many have none."""
     return n <= LONGEST_STRIP or choose(kind, backward, vd_lanes if is_double else vf_lanes, n, inner, False) != STRIPS
 
 
 def run(int kind, cnp.ndarray grad, cnp.ndarray x not None, cnp.ndarray out, int axis, cnp.ndarray mask=None,
         cnp.ndarray lengths=None, bint causal=False, divisor=1.0):
-    """Softmax of x (or, with `grad`, the gradient from the output x) over one axis; None if that is not a plain case.
+    """Compute the kernel `kind` over one axis of x, or with `grad` the gradient from its output x; None if not plain.
 
-    Plain are arrays of one shape, if `takes` is true, that are C-contiguous or, but for `out`, rows with gaps (see
-    `set_source`), and overlap either wholly or not at all; float64, or float32 and half types, of which `out` may have
-    another than x and grad. A new `out` has x's dtype; that of LOG_SUM has float32 or float64 and size 1 along the axis.
-    The axis is not checked.
+    A case is plain if `takes` is true of the shape, which all arrays share; if the arrays are C-contiguous or, but for
+    `out`, rows with gaps (see `set_source`); and if they overlap either wholly or not at all. All are float64, or each
+    is float32 or a half type; then `out` may have another dtype than x and grad, which share one. A new `out` has x's
+    dtype; that of LOG_SUM is float32 or float64, and has size 1 along the axis. The axis is not checked.
 
-    mask: what counts; boolean, with x's number of axes, of which those before `axis` may have size 1. lengths: how many
-    numbers of each row, of type intp, with size 1 at `axis`, which is the last; so it is for causal. divisor: the
-    temperature, a number or a float64 array of size 1 from `axis` on.
+    mask: True for the numbers that count; it has as many axes as x, and those before `axis` may have size 1. lengths:
+    how many numbers of each row count; intp, with size 1 at `axis`, which must be the last. causal: row i counts its
+    first i + 1 numbers; `axis` must be the last. divisor: the temperature, a number, or a float64 array that has size 1
+    from `axis` on.
     """
     cdef Job job
     cdef Mode callers
@@ -250,7 +263,13 @@ def run(int kind, cnp.ndarray grad, cnp.ndarray x not None, cnp.ndarray out, int
 
 
 def common(int kind, grad, x, axis, out):
-    """`run` for any arguments without options; None if they are no arrays of one dtype, or no plain case."""
+    """Call `run` without options; None if it does not take the arguments as they are.
+
+    kind: one of `KERNELS`. grad: the gradient of the result, an array like x, or None for the forward pass. x: what the
+    forward pass takes, or its result. axis: from -ndim on. out: an array for the result, or None. Anything may be given
+    for the last four: what is no array of x's dtype, no integer in range or no plain case is left to the caller, right
+    or wrong.
+    """
     cdef int ndim, number
     if type(x) is not cnp.ndarray or type(axis) is not int:
         return None
@@ -265,11 +284,11 @@ def common(int kind, grad, x, axis, out):
     return run(kind, grad, x, out, axis % ndim)
 
 
-cdef volatile long bfloat16 = -1    # the number of ml_dtypes' dtype, once one was seen; the same for all threads
+cdef volatile long bfloat16 = -1    # the number of ml_dtypes' dtype, once an array of it was seen
 
 
 cdef int storage(cnp.ndarray a):
-    """How an array's numbers are stored: SAME as float32, a half type, or DOUBLE; -1 for anything else."""
+    """Return how an array stores its numbers: SAME for float32, a half type, or DOUBLE; -1 for anything else."""
     cdef int number = cnp.PyArray_TYPE(a)
     if number == cnp.NPY_FLOAT32:
         return SAME
@@ -283,7 +302,7 @@ cdef int storage(cnp.ndarray a):
 
 
 cdef inline bint plain(cnp.ndarray a, cnp.ndarray like) noexcept:
-    """Whether it has the shape of the other, no gaps, and the order of the machine."""
+    """Say whether an array has the shape of another, no gaps, and the byte order of the machine."""
     cdef int i
     if cnp.PyArray_NDIM(a) != cnp.PyArray_NDIM(like):
         return False
@@ -294,9 +313,9 @@ cdef inline bint plain(cnp.ndarray a, cnp.ndarray like) noexcept:
 
 
 cdef bint set_source(Source* source, cnp.ndarray a, cnp.ndarray like, int axis) noexcept:
-    """Where a's numbers are. False if it has not the shape of the other, or memory has it in another order than indices.
+    """Find the numbers of an array. False if its shape is not that of `like`, or its memory is in another order.
 
-    Of rows, the axes before them must go together to one; half types are not gathered.
+    An array of rows with gaps is taken if the axes before the rows merge into one, and if its items are no half types.
     """
     cdef Py_ssize_t item = cnp.PyArray_ITEMSIZE(a), size = 1
     cdef int i
@@ -327,7 +346,7 @@ cdef bint set_source(Source* source, cnp.ndarray a, cnp.ndarray like, int axis) 
 
 
 cdef inline bint overlap(cnp.ndarray out, cnp.ndarray a, Source* source, Py_ssize_t blocks, Py_ssize_t n) noexcept:
-    """Whether an array shares memory with the results without being the same."""
+    """Say whether an array shares memory with the results without being the same memory."""
     cdef char* end = source.base + (blocks - 1) * source.block + (n - 1) * source.step + cnp.PyArray_ITEMSIZE(a)
     cdef char* results = <char*>cnp.PyArray_DATA(out)
     cdef Py_ssize_t size = cnp.PyArray_NBYTES(out)
@@ -335,7 +354,7 @@ cdef inline bint overlap(cnp.ndarray out, cnp.ndarray a, Source* source, Py_ssiz
 
 
 cdef bint set_places(Places* at, cnp.ndarray a, cnp.ndarray x, int axis, Py_ssize_t entry):
-    """Where a, without gaps, has the entries for x's blocks; axes that go together are one. False if there are too many."""
+    """Find the entries for x's blocks in an array without gaps, merging axes. False if too many axes remain."""
     cdef Py_ssize_t stride = entry
     cdef int i
     at.ndim = 0

@@ -1,9 +1,10 @@
-# The vectors of the softmax kernels: the only file that knows compilers, instruction sets and polynomials.
+# The vectors of the softmax kernels. Of their source, this file alone knows compilers, instruction sets and
+# polynomials.
 #
-# `vf` and `vd` are as many float32 / float64 as one register of the instruction set the including module is compiled
-# for holds: GCC's and clang's vector extensions, so that +, -, * and / are the operators, with intrinsics where those
-# have no word for it. Elsewhere (MSVC) a vector has one lane, and the same kernels are scalar code.
-# Included by _softmax_kernels.pxi alone. A new instruction set: its section in the C block below.
+# `vf` and `vd` hold as many float32 or float64 as one register of the instruction set that the extension is compiled
+# for. They are vector extensions of GCC and clang, so that +, -, * and / are operators; intrinsics do what these cannot
+# say. With MSVC a vector has one lane, and the same kernels are scalar code. To add an instruction set, write its
+# section in the C block below, its extension beside avx2.pyx, and its flags in setup.py.
 
 cdef extern from *:
     """
@@ -88,7 +89,7 @@ cdef extern from *:
       #define SPLAT(V, S, s) ((S)(s))
     #endif
 
-    /* max(a, b) where b wins if either is NaN; part: the first n lanes of a vector in memory. */
+    /* `maximum` is max(a, b), or b if either is NaN; `part` is the first n lanes of a vector in memory. */
     #if defined(__AVX512F__) && defined(__GNUC__)
       #define MAXIMUM(V, S) static inline V V##_maximum(V a, V b) { return V##_max(a, b); }
       #define vf_max _mm512_max_ps
@@ -135,7 +136,7 @@ cdef extern from *:
       #endif
     #endif
 
-    /* a * b + c rounded once, where the compiler might fuse another product or none */
+    /* a * b + c, rounded once; left to itself, the compiler might fuse another product, or none. */
     #if defined(__FMA__) && defined(__GNUC__)
       enum { FUSED = 1 };
       #if LANES == 16
@@ -159,21 +160,23 @@ cdef extern from *:
       static __inline vd vd_fused(vd a, vd b, vd c) { return a * b + c; }
     #endif
 
-    /* As many half numbers as a float32 vector has lanes, in memory. The bits are those of _half.pxi. */
+    /* As many half types in memory as a float32 vector has lanes. The bits are those of half.pxi. */
     #if defined(__AVX512F__) && defined(__GNUC__)
       static inline vf vf_from_float16(const void* p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)p)); }
       static inline void vf_to_float16(void* p, vf v) { _mm256_storeu_si256((__m256i*)p, _mm512_cvtps_ph(v, 0)); }
       /* One permutation each: conversions between 16 and 32 bits take twice as long. */
-      static const uint16_t fastact_spread[32] = {0, 0, 0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0, 7, 0, 8, 0, 9, 0, 10, 0, 11,
-                                                  0, 12, 0, 13, 0, 14, 0, 15};
+      static const uint16_t fastact_spread[32] = {0, 0, 0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0, 7,
+                                                  0, 8, 0, 9, 0, 10, 0, 11, 0, 12, 0, 13, 0, 14, 0, 15};
       static const uint16_t fastact_odd[32] = {1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31};
       static inline vf vf_from_bfloat16(const void* p) {
         __m512i halves = _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i*)p));
         return (vf)_mm512_maskz_permutexvar_epi16(0xaaaaaaaa, _mm512_loadu_si512(fastact_spread), halves); }
       static inline void vf_to_bfloat16(void* p, vf v) {
-        __m512i bits = _mm512_castps_si512(v), odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+        __m512i bits = _mm512_castps_si512(v);
+        __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
         __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
-        rounded = _mm512_mask_or_epi32(rounded, _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q), bits, _mm512_set1_epi32(0x400000));
+        __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+        rounded = _mm512_mask_or_epi32(rounded, nan, bits, _mm512_set1_epi32(0x400000));
         rounded = _mm512_permutexvar_epi16(_mm512_loadu_si512(fastact_odd), rounded);
         _mm256_storeu_si256((__m256i*)p, _mm512_castsi512_si256(rounded)); }
       static inline void vf_copy_halves(void* to, const void* from, Py_ssize_t n) {
@@ -211,7 +214,7 @@ cdef extern from *:
       #define PREFETCH(p, write)
     #endif
 
-    /* Across the lanes, which narrower registers do in less time. */
+    /* Combine the lanes, which takes less time in narrower registers. */
     #if defined(__SSE2__) && defined(__GNUC__)
       static inline float vf_highest(vf v) {
         #if LANES == 16
@@ -270,7 +273,7 @@ cdef extern from *:
     ctypedef float vf
     ctypedef double vd
     int vf_lanes, vd_lanes
-    int FUSED    # whether a * b + c is rounded once
+    int FUSED    # 1 if `fused` rounds once
     vf vf_fused(vf a, vf b, vf c) noexcept nogil
     vd vd_fused(vd a, vd b, vd c) noexcept nogil
     float vf_highest(vf v) noexcept nogil
@@ -332,7 +335,7 @@ cdef inline vec fused(vec a, vec b, vec c) noexcept nogil:
 
 
 cdef inline vec splat(vec* tag, double s) noexcept nogil:
-    """s in every lane; the tag only names the type."""
+    """s in every lane; the tag names the type alone."""
     if vec is vf:
         return vf_splat(s)
     else:
@@ -372,7 +375,7 @@ cdef inline vec where_differs(vec a, vec b, vec v) noexcept nogil:
 
 
 cdef inline vec where_set(const char* p, vec v, vec other) noexcept nogil:
-    """v where the bytes at p, one for each lane, are not 0, else the other."""
+    """v where the bytes at p, one for each lane, are not 0, else `other`."""
     if vec is vf:
         return vf_where_set(p, v, other)
     else:
@@ -396,7 +399,7 @@ cdef inline vec zip_high(vec a, vec b) noexcept nogil:
 
 
 cdef inline vec load_part(vec* p, Py_ssize_t n, vec pad) noexcept nogil:
-    """The n <= lanes numbers at p, then pad; reads nothing behind them."""
+    """The n <= lanes numbers at p, then pad. Reads nothing beyond them."""
     if vec is vf:
         return vf_load_part(p, n, pad)
     else:
@@ -404,6 +407,7 @@ cdef inline vec load_part(vec* p, Py_ssize_t n, vec pad) noexcept nogil:
 
 
 cdef inline void store_part(vec* p, Py_ssize_t n, vec v) noexcept nogil:
+    """Write the first n <= lanes numbers of v to p."""
     if vec is vf:
         vf_store_part(p, n, v)
     else:
@@ -411,6 +415,7 @@ cdef inline void store_part(vec* p, Py_ssize_t n, vec v) noexcept nogil:
 
 
 cdef inline Py_ssize_t lanes(vec* tag) noexcept nogil:
+    """How many numbers a vector holds."""
     if vec is vf:
         return vf_lanes
     else:
@@ -418,27 +423,27 @@ cdef inline Py_ssize_t lanes(vec* tag) noexcept nogil:
 
 
 cdef inline vec* at(vec* p, Py_ssize_t i) noexcept nogil:
-    """The address of number (not vector) i behind p: vectors need no alignment."""
+    """The address of number (not vector) i from p on; vectors need no alignment."""
     if vec is vf:
         return <vec*>(<float*>p + i)
     else:
         return <vec*>(<double*>p + i)
 
 
-# Numbers in an array may be half types. `stored` says how they are, and is known where these are inlined.
+# Numbers in an array may be half types. `stored` is their `Format`, known at compile time where these are inlined.
 
 cdef inline vec* stored_at(int stored, void* p, Py_ssize_t i, vec* tag) noexcept nogil:
-    """The address of number i behind p."""
+    """The address of number i from p on."""
     return at[vec](<vec*>p, i) if stored == SAME else <vec*>(<unsigned short*>p + i)
 
 
 cdef inline Py_ssize_t stored_size(vec* tag, int stored) noexcept nogil:
-    """The bytes of a number."""
+    """The bytes that a number takes."""
     return <Py_ssize_t>sizeof(vec) // lanes[vec](tag) if stored == SAME else 2
 
 
 cdef inline vec get(int stored, vec* p, Py_ssize_t i) noexcept nogil:
-    """Vector i behind p."""
+    """Load vector i from p on."""
     if vec is vf:
         if stored == FLOAT16:
             return vf_from_float16(<unsigned short*>p + i * vf_lanes)
@@ -448,6 +453,7 @@ cdef inline vec get(int stored, vec* p, Py_ssize_t i) noexcept nogil:
 
 
 cdef inline void put(int stored, vec* p, Py_ssize_t i, vec v) noexcept nogil:
+    """Store v as vector i from p on."""
     if vec is vf:
         if stored == FLOAT16:
             vf_to_float16(<unsigned short*>p + i * vf_lanes, v)
@@ -459,7 +465,7 @@ cdef inline void put(int stored, vec* p, Py_ssize_t i, vec v) noexcept nogil:
 
 
 cdef inline vec get_part(int stored, vec* p, Py_ssize_t i, Py_ssize_t n, vec pad) noexcept nogil:
-    """The first n numbers of vector i behind p, then pad."""
+    """Load the first n numbers of vector i from p on, then pad."""
     cdef unsigned short[16] halves
     cdef vec v
     if stored == SAME:
@@ -470,6 +476,7 @@ cdef inline vec get_part(int stored, vec* p, Py_ssize_t i, Py_ssize_t n, vec pad
 
 
 cdef inline void put_part(int stored, vec* p, Py_ssize_t i, Py_ssize_t n, vec v) noexcept nogil:
+    """Store the first n numbers of v in vector i from p on."""
     cdef unsigned short[16] halves
     if stored == SAME:
         store_part[vec](p + i, n, v)
@@ -483,13 +490,13 @@ cdef inline void put_part(int stored, vec* p, Py_ssize_t i, Py_ssize_t n, vec v)
 # k * LN2_HIGH to be exact, with or without fma. The polynomials are minimax for the relative error on |r| <= 0.3473,
 # with 1 + r exact: 3.1e-9 for float32 (degree 6), 3.7e-18 for float64 (degree 11).
 #
-# A softmax needs e^(x - max), but x - max rounds (an error of up to 8 ULP in the result at x - max = -16), and the
-# difference is not needed: e^r of the maximum cancels against the sum. So rows are scaled by a power of two only.
-# A maximum beyond LIMIT is subtracted first; that is exact for every x within a factor of two, and all others give 0.
-# The power is HEADROOM too large, so that results become subnormal in the last multiplication, not before.
+# A softmax is made of e^(x - max). But x - max rounds, which makes the result at x - max = -16 wrong by up to 8 ULP.
+# And the difference is not needed: e^r of the maximum cancels against the sum. So rows are scaled by a power of two
+# only. A maximum beyond LIMIT is subtracted first; that is exact for every x within a factor of two, and all others
+# give 0. The power is HEADROOM too large, so that results become subnormal in the last multiplication, and not before.
 
 cdef inline vec constant(vec* tag, double single, double wide) noexcept nogil:
-    """What is `single` in float32 and `wide` in float64."""
+    """`single` in float32, `wide` in float64."""
     return splat[vec](tag, single if vec is vf else wide)
 
 
@@ -507,7 +514,7 @@ cdef inline vec exponent(vec x) noexcept nogil:
 
 
 cdef inline vec base_shift(vec top) noexcept nogil:
-    """What to subtract from a row whose maximum is `top`: 0 up to LIMIT."""
+    """What to subtract from a row of maximum `top`: 0 up to LIMIT, then `top`."""
     cdef vec limit = constant[vec](&top, SINGLE_LIMIT, WIDE_LIMIT)
     if vec is vf:
         return vf_where_beyond(top, limit)
@@ -516,24 +523,24 @@ cdef inline vec base_shift(vec top) noexcept nogil:
 
 
 cdef inline vec base_bias(vec top) noexcept nogil:
-    """MAGIC + exponent bias + HEADROOM - k(top), to be added to x / ln 2; top is shifted already."""
+    """What to add to x / ln 2: MAGIC + exponent bias + HEADROOM - k(top). `top` is shifted already."""
     return constant[vec](&top, 12582912.0 + SINGLE_ZERO, 6755399441055744.0 + WIDE_ZERO) - exponent[vec](top)
 
 
 cdef inline vec base_low(vec top) noexcept nogil:
-    """Where the exponent's bits become 0, so that exp_above gives 0: x is clamped to this."""
+    """The x at which the exponent's bits become 0, so that `exp_above` gives 0; less is clamped to this."""
     return (exponent[vec](top) - constant[vec](&top, SINGLE_ZERO, WIDE_ZERO)) * splat[vec](&top, 0.693147180559945309)
 
 
 cdef inline void set_base(vec m, vec* base) noexcept nogil:
-    """What e^x is computed with in a row of maximum m: base_shift, base_low and base_bias."""
+    """Set what e^x needs in a row of maximum m: base_shift, base_low and base_bias."""
     base[0] = base_shift[vec](m)
     base[1] = base_low[vec](m - base[0])
     base[2] = base_bias[vec](m - base[0])
 
 
 cdef inline void set_row_base(vec m, vec* base) noexcept nogil:
-    """`set_base` for a maximum that is the same in all lanes: single float64 numbers take less time."""
+    """Do `set_base` for a maximum that is the same in all lanes: single float64 numbers take less time."""
     cdef double top, power
     cdef bint shifted
     if vec is vf:
@@ -549,7 +556,7 @@ cdef inline void set_row_base(vec m, vec* base) noexcept nogil:
 
 
 cdef inline vec headroom(vec like) noexcept nogil:
-    """What exp_above's results are to be multiplied with to be e^x."""
+    """The factor that makes the results of `exp_above` e^x."""
     if vec is vf:
         return vf_splat(2.0 ** -30)
     else:
@@ -591,7 +598,7 @@ cdef inline vec exp_above(vec x, vec low, vec bias) noexcept nogil:
         if FUSED:
             p = p * r + vd_splat(1.0)
             p = p * r + vd_splat(1.0)
-        else:    # every step rounds twice: the last ones are written so that what they lose is small
+        else:    # every step rounds twice: so the last steps are written to lose little
             p = vd_splat(1.0) + (r + (r * r * p + ((s - r) - k * vd_splat(1.90821492927058770002e-10))))
         return p * vd_pow2(biased)
 

@@ -1,6 +1,5 @@
-# Tiles: short rows, transposed, and strips of columns, copied next to each other, where every lane is a softmax.
-#
-# Included by _softmax_kernels.pxi.
+# The routes on which every lane is a softmax of its own: short rows, transposed; and strips of columns, copied side by
+# side to a tile, or read in place as lines.
 
 # Short rows.
 
@@ -23,6 +22,7 @@ cdef inline void load_rows(vec* tile, vec* x, Py_ssize_t n, Py_ssize_t count) no
 
 
 cdef inline void store_rows(vec* tile, vec* out, Py_ssize_t n, Py_ssize_t count) noexcept nogil:
+    """out = the tile, transposed back to `count` rows of n numbers."""
     cdef vec[16] a
     cdef Py_ssize_t width = lanes[vec](out), column = 0, i, part
     while column < n:
@@ -37,7 +37,7 @@ cdef inline void store_rows(vec* tile, vec* out, Py_ssize_t n, Py_ssize_t count)
 
 cdef inline vec* ready_rows(vec* tag, Job* job, bint gradient, Py_ssize_t row, Py_ssize_t count,
                             vec* buffer) noexcept nogil:
-    """`count` rows of x or, if `gradient`, of g: half types are converted all at once, the rest is done row by row."""
+    """Make `count` rows of x ready, or of g if `gradient`. Half types are converted all at once, the rest by row."""
     cdef Source* source = &job.g if gradient else &job.x
     cdef double other = -INFINITY if not job.backward or (job.kind == LOG_SOFTMAX and not gradient) else 0
     cdef Py_ssize_t i, size = sizeof(vec) // lanes[vec](tag)
@@ -62,6 +62,7 @@ cdef inline vec* ready_rows(vec* tag, Job* job, bint gradient, Py_ssize_t row, P
 
 
 cdef void short_rows(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """Groups start to stop of as many rows as a vector has lanes."""
     cdef vec[SHORT + 16] x
     cdef vec[SHORT + 16] g
     cdef vec[SHORT + 1] buffer
@@ -70,10 +71,14 @@ cdef void short_rows(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noex
     for i in range(start, stop):
         row = i * width
         count = min(width, job.outer - row)
-        rows = ready_rows[vec](tag, job, False, row, count, buffer) if job.general else at[vec](<vec*>job.x.base, row * job.n)
+        rows = at[vec](<vec*>job.x.base, row * job.n)
+        if job.general:
+            rows = ready_rows[vec](tag, job, False, row, count, buffer)
         load_rows[vec](x, rows, job.n, count)
         if job.backward:
-            rows = ready_rows[vec](tag, job, True, row, count, buffer) if job.general else at[vec](<vec*>job.g.base, row * job.n)
+            rows = at[vec](<vec*>job.g.base, row * job.n)
+            if job.general:
+                rows = ready_rows[vec](tag, job, True, row, count, buffer)
             load_rows[vec](g, rows, job.n, count)
             tile_backward[vec](job.kind, g, x, job.n)
         else:
@@ -99,7 +104,7 @@ cdef void short_rows_task(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept
 # Strips.
 
 cdef inline void prefetch_line(vec* tag, int stored, void* base, Py_ssize_t i, Py_ssize_t n, int write) noexcept nogil:
-    """Fetch n numbers from i on."""
+    """Fetch n numbers from number i on into the cache."""
     cdef Py_ssize_t size = stored_size[vec](tag, stored), byte
     for byte in range(0, n * size, 64):
         prefetch(<char*>base + i * size + byte, write)
@@ -107,6 +112,7 @@ cdef inline void prefetch_line(vec* tag, int stored, void* base, Py_ssize_t i, P
 
 cdef inline vec* strip_line(vec* tag, Job* job, bint gradient, Py_ssize_t block, Py_ssize_t offset, Py_ssize_t n,
                             vec* buffer) noexcept nogil:
+    """Make n numbers of a line of x ready or, if `gradient`, of g."""
     if gradient:
         return ready_g[vec](tag, job, block, offset, n, n, buffer)
     return ready_x[vec](tag, job, block, offset, n, n, buffer)
@@ -114,7 +120,7 @@ cdef inline vec* strip_line(vec* tag, Job* job, bint gradient, Py_ssize_t block,
 
 cdef inline void load_strip(vec* tile, Job* job, bint gradient, Py_ssize_t block, Py_ssize_t column,
                             Py_ssize_t columns, Py_ssize_t group, vec* m) noexcept nogil:
-    """Vector j of line i to tile[j * n + i], maxima to m; `group` outer blocks to one vector where columns are few."""
+    """Copy vector j of line i to tile[j * n + i], and maxima to m. `group` blocks of few columns share a vector."""
     cdef Py_ssize_t width = lanes[vec](tile), whole = columns // width, part = columns % width, i, j
     cdef vec v, zero = splat[vec](tile, 0)
     cdef vec[STRIP_WIDTH + 1] buffer
@@ -133,7 +139,7 @@ cdef inline void load_strip(vec* tile, Job* job, bint gradient, Py_ssize_t block
             v = load_part[vec](line + whole, part, zero)
             tile[whole * job.n + i] = v
             m[whole] = maximum[vec](v, m[whole])
-            for j in range(1, group):    # left to right: each store's surplus lanes are overwritten by the next
+            for j in range(1, group):    # left to right: each store overwrites the surplus lanes of the one before
                 line = strip_line[vec](tile, job, gradient, block + j, i * job.inner, part, buffer)
                 v = load_part[vec](line, part, zero)
                 at[vec](tile + i, j * columns)[0] = v
@@ -142,6 +148,7 @@ cdef inline void load_strip(vec* tile, Job* job, bint gradient, Py_ssize_t block
 
 
 cdef inline vec last_step(int kind, vec v, vec m, vec* factor) noexcept nogil:
+    """The result from what `tile_exp` left."""
     if kind == SOFTMAX:
         return times[vec](v, factor)
     if kind == LOG_SOFTMAX:
@@ -151,7 +158,7 @@ cdef inline vec last_step(int kind, vec v, vec m, vec* factor) noexcept nogil:
 
 cdef inline void store_strip(int kind, vec* tile, Job* job, Py_ssize_t block, Py_ssize_t column, Py_ssize_t columns,
                              Py_ssize_t group, vec* m, vec* factor) noexcept nogil:
-    """The last step of the forward pass on the way out; with kind NEITHER the tile as it is."""
+    """Copy the tile to the results, with the last step of the forward pass on the way, or with none for NEITHER."""
     cdef Py_ssize_t width = lanes[vec](tile), whole = columns // width, part = columns % width, i, j, start
     cdef vec[STRIP_WIDTH + 1] buffer
     cdef vec* line
@@ -176,36 +183,36 @@ cdef inline void store_strip(int kind, vec* tile, Job* job, Py_ssize_t block, Py
                 deliver[vec](line, job, block + j, i * job.inner, columns)
 
 
-# Lines: strips of whole vectors, without options, whose lines are read several times where they are. Such strips are
-# wide, so that memory is read in order: that takes less time than to find the lines of narrow ones in the cache again.
+# Lines are strips of whole vectors, without options, which are read in place several times. Such strips are wide, so
+# that memory is read in order: that takes less time than finding the lines of narrow strips in the cache again.
 
 cdef enum:
     MAXIMA       # the passes over the lines
     SUMS
-    NANS         # of TOTAL, where there is one
+    NANS         # only where a TOTAL is NaN
     RESULTS
-    FIRST = 0    # the vectors that are kept for each vector of columns: its maximum, as `base`, `total`, ...
+    FIRST = 0    # what is kept for each vector of columns: its maximum, then `base`, `total`, `count` and `factor`
     BASE = 1
     TOTAL = 4
     COUNT = 6
     FACTOR = 8
-    COLUMN = 10  # how many these are
+    COLUMN = 10  # the number of vectors of all this
 
 cdef struct Lines:
     char* x
     char* g
     char* out
-    Py_ssize_t stride    # bytes from one to the next
+    Py_ssize_t stride    # bytes from one line to the next
 
 
 cdef inline vec part_of(int stored, char* line, Py_ssize_t j, Py_ssize_t part, vec pad) noexcept nogil:
-    """Vector j of a line, of which there are `part` numbers, or all if that is 0."""
+    """Vector j of a line, which has `part` numbers, or all if that is 0."""
     return get_part[vec](stored, <vec*>line, j, part, pad) if part else get[vec](stored, <vec*>line, j)
 
 
 cdef inline void visit(int kind, bint backward, int step, int stored, Lines line, int number, Py_ssize_t j,
                        Py_ssize_t part, vec* sums) noexcept nogil:
-    """A step of a pass: vector j of `number` lines; `sums` are those of its columns."""
+    """Do a step of a pass: vector j of `number` lines, whose columns have these `sums`."""
     cdef vec pad = splat[vec](sums, 0) if backward else lowest[vec](sums), top = pad, v
     cdef vec[4] x, g
     cdef Py_ssize_t i
@@ -240,7 +247,7 @@ cdef inline void visit(int kind, bint backward, int step, int stored, Lines line
 
 cdef inline void visit_all(int kind, bint backward, int step, int stored, Lines line, Py_ssize_t n, Py_ssize_t columns,
                            vec* sums) noexcept nogil:
-    """A pass."""
+    """Do a pass over all lines."""
     cdef Py_ssize_t whole = columns // lanes[vec](sums), part = columns % lanes[vec](sums), number, j
     while n > 0:
         if n >= 4:
@@ -260,8 +267,9 @@ cdef inline void visit_all(int kind, bint backward, int step, int stored, Lines 
         line.out += number * line.stride
 
 
-cdef inline void lines_log_sums(int stored, Lines line, Job* job, Py_ssize_t columns, vec* sums, vec* out) noexcept nogil:
-    """`log_sum` of all columns."""
+cdef inline void lines_log_sums(int stored, Lines line, Job* job, Py_ssize_t columns, vec* sums,
+                                vec* out) noexcept nogil:
+    """out = `log_sum` of all columns."""
     cdef Py_ssize_t width = lanes[vec](sums), j
     cdef bint nan = False
     cdef vec v, m
@@ -280,6 +288,7 @@ cdef inline void lines_log_sums(int stored, Lines line, Job* job, Py_ssize_t col
 
 cdef inline void strip_lines(int kind, bint backward, int stored, Job* job, Py_ssize_t block, Py_ssize_t column,
                              Py_ssize_t columns, vec* sums) noexcept nogil:
+    """Do all passes over one strip."""
     cdef Py_ssize_t start = block * job.n * job.inner + column, j
     cdef vec low = lowest[vec](sums), zero = splat[vec](sums, 0)
     cdef vec* cell
@@ -313,6 +322,7 @@ cdef inline void strip_lines(int kind, bint backward, int stored, Job* job, Py_s
 
 cdef inline void strip_lines_of(int stored, Job* job, Py_ssize_t block, Py_ssize_t column, Py_ssize_t columns,
                                 vec* sums) noexcept nogil:
+    """`strip_lines` for the job's operation, and one format of its numbers."""
     if job.backward and job.kind == SOFTMAX:
         strip_lines[vec](SOFTMAX, True, stored, job, block, column, columns, sums)
     elif job.backward and job.kind == LOG_SOFTMAX:
@@ -328,6 +338,7 @@ cdef inline void strip_lines_of(int stored, Job* job, Py_ssize_t block, Py_ssize
 
 
 cdef void all_lines(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """Strips start to stop, in place."""
     cdef char* scratch = claim_scratch(job)
     cdef vec* sums = <vec*>scratch
     cdef Py_ssize_t i, block, column, columns
@@ -351,6 +362,7 @@ cdef void lines_task(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogi
 
 
 cdef void strips(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """Strips start to stop, by way of a tile."""
     cdef Py_ssize_t width = lanes[vec](tag), i, j, block, column, columns, group
     cdef char* scratch = claim_scratch(job)
     cdef vec* tile = <vec*>scratch
