@@ -509,8 +509,8 @@ def test_python_numbers_are_weak(function: Any) -> None:
                 arrays = (np.asarray(each, dtype) for each in operands) if number != 10**30 else operands
                 np.testing.assert_array_equal(function.value_and_grad(*arrays)[1], gradient)
         assert function(x, np.float64(0)).dtype == np.float64
-    for x in (0.5, [1, 2], np.ones(2, np.int8)):
-        assert function(x, 0.25).dtype == np.float64
+    for each in (0.5, [1, 2], np.ones(2, np.int8)):
+        assert function(each, 0.25).dtype == np.float64
 
 
 @pytest.mark.parametrize("weight", [None, [0.1, 1 / 3, 3, 0.7]], ids=str)
