@@ -1,9 +1,9 @@
-"""The errors of fastact and of its peers, in units in the last place (ULP), over every float32 number there is.
+"""Measures the errors of fastact and of its peers, in units in the last place (ULP), over all float32 numbers.
 
-The exact results are helpers/reference.py's: float64 for the 2**32 inputs, and mpmath for the worst of them, for those
-that the bound excludes and beside interior zeros, where float64 is not exact enough. Float64 is searched for the worst
-inputs by mpmath, float16 and bfloat16 are measured on all of their 65,536 numbers. The results are kept in
-docs/accuracy.json, so that functions and dtypes can be measured one at a time; docs/accuracy.md is made of them.
+The exact results are tests/helpers/reference.py's: float64 for the 2**32 inputs, and mpmath where float64 is not exact enough:
+for the worst inputs, those above the bound, and those beside interior zeros. In float64 a search by mpmath looks for
+the worst inputs; float16 and bfloat16 are measured on all of their 65,536 numbers. docs/accuracy.json keeps the
+results, so that functions and dtypes can be measured one at a time, and docs/accuracy.md is made of it.
 
     python benchmarks/accuracy.py                            # every function, 2**32 inputs each: an hour or two
     python benchmarks/accuracy.py gelu mish                  # these two, and the tables again

@@ -1,4 +1,4 @@
-"""What a long call takes while other processes keep every core busy, beside its fair share of the machine.
+"""Times a long call while other processes keep every core busy, beside its fair share of the machine.
 
 One process for each core does nothing but compute. A call on all cores then has half of each: its fair share is the
 time that it takes on one core of an idle machine. Numba's own threads (backend "parallel") wait for each other at the

@@ -1,8 +1,8 @@
-"""Check and time everything on one GPU, beside PyTorch: python benchmarks/gpu.py [--power 28] [--host-gb 20]
+"""Checks and times everything on one GPU, beside PyTorch: python benchmarks/gpu.py [--power 28] [--host-gb 20]
 
 Bandwidth counts each array read or written once, and is shown as a share of a device-to-device copy timed in the same
-run. Calls of both libraries alternate; the median counts. Accuracy compares with the CPU's results, bit by bit. At the
-end stand the cases that fall short of what is asked of them.
+run. Calls of both libraries alternate; the median counts. Accuracy compares with the CPU's results, bit by bit. The
+cases that fall short of what is asked of them are listed at the end.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 #: What falls short, for the end.
 SHORT: list[str] = []
 
-#: name -> (PyTorch's forward, its backward of (grad_output, x, y)); what PyTorch has not is missing
+#: name -> (PyTorch's forward, its backward of (grad_output, x, y)), for what PyTorch has
 PEERS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "relu": (functional.relu, lambda g, x, y: aten.threshold_backward(g, x, 0)),
     "leaky_relu": (functional.leaky_relu, lambda g, x, y: aten.leaky_relu_backward(g, x, 0.01, False)),

@@ -1,8 +1,8 @@
-"""The speed of every activation, part, dtype, size and layout beside every peer that is installed, and its documents.
+"""Times every activation, part, dtype, size and layout beside every peer that is installed, and writes the documents.
 
-Each activation is timed by `fastact bench` in a process of its own. The times are kept in docs/speed.json, so that a
-run may be interrupted and goes on where it was; docs/speed.md and its pictures are made of them. The machine should
-have nothing else to do.
+`fastact bench` times each activation in a process of its own. docs/speed.json keeps the times, so that a run may be
+interrupted and goes on where it was; docs/speed.md and its pictures are made of them. The machine should have nothing
+else to do.
     python benchmarks/grid.py                          # all that is missing: float32 and float64, about 40 minutes
     python benchmarks/grid.py gelu mish                # these two again
     python benchmarks/grid.py --again 1                # the cells whose ratio is below 1, longer

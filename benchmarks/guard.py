@@ -1,9 +1,9 @@
-"""Whether a commit made a kernel slower: every activation and part of two versions of fastact, before a PERF commit.
+"""Compares the speed of two versions of fastact, every activation and part: run it before a PERF commit.
 
-Each version is timed in processes of its own, which take turns (A B A B ...), on one thread. A kernel's time is counted
-as a multiple of np.exp's on the same array in the same process, so that a machine that is slow for a while, or another
-one, matters little. Exit code 1 if the median of a kernel is more than 5 % slower and its processes agree. What
-one run flags, look at again with --names and more --rounds. The working tree must be built in place (pip install -e .).
+Each version runs in processes of its own, which take turns (A B A B ...), on one thread. A kernel's time counts as a
+multiple of np.exp's on the same array in the same process, so that a slow moment or another machine matters little.
+The exit code is 1 if the median of a kernel is more than 5 % slower and its processes agree. If a run flags a kernel,
+look at it again with --names and more --rounds. Build the working tree in place first (pip install -e .).
     python benchmarks/guard.py HEAD~1                    # the working tree against a commit
     python benchmarks/guard.py v0.1 HEAD --names gelu    # two commits, one function
     python benchmarks/guard.py --save speed-base.json    # keep the working tree's ratios
@@ -40,7 +40,7 @@ Rounds = list[Ratios]
 
 
 def stopwatch() -> Any:
-    """This checkout's fastact/bench/timing.py: the version under test may have another or none."""
+    """This checkout's fastact/bench/timing.py; the version under test may have another, or none."""
     spec = importlib.util.spec_from_file_location("timing", ROOT / "fastact" / "bench" / "timing.py")
     assert spec is not None
     assert spec.loader is not None
@@ -50,7 +50,7 @@ def stopwatch() -> Any:
 
 
 def child(names: Sequence[str]) -> Ratios:
-    """In a process that imports the version under test: each kernel's time over np.exp's."""
+    """Each kernel's time over np.exp's, in a process that imports the version under test."""
     import fastact as fa
 
     timing, ratios = stopwatch(), {}

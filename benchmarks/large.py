@@ -1,6 +1,6 @@
-"""Time per element up to 10**9 elements, and the memory that a process takes at its peak beside input and output.
+"""Measures time per element up to 10**9 elements, and the peak memory of a process beside input and output.
 
-Times are the least of a few calls; the copy beside them is np.copyto's. Needs twice the largest array's bytes.
+Times are the least of a few calls; the copy beside them is np.copyto's. The arrays take twice the largest one's bytes.
     python benchmarks/large.py                 # float32, up to 10**9: 8 GB
     python benchmarks/large.py --most 1e8
 """

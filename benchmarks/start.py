@@ -1,7 +1,7 @@
-"""What a process waits for at its start: the import, and the first call of a function without and with the cache.
+"""Times what a process waits for at its start: the import, and the first call of a function without and with the cache.
 
-Every figure is of fresh processes that take turns; a first call is that of a process. The catalogue's figures are of
-every function, derivative and backward pass in float32, one after the other in one process.
+Every figure is of fresh processes that take turns. The catalogue's figures are of every function, derivative and
+backward pass in float32, one after the other in one process.
 
 python benchmarks/start.py [--rounds 11] [--catalogue]
 """

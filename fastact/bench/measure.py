@@ -64,7 +64,7 @@ def measure(case: Case, libraries: Sequence[str], budget: float) -> dict[str, fl
     ----------
     case : Case
     libraries : sequence of str
-        Names of peers; those that do not have the function in this form are left out.
+        Names of peers; those that lack the function in this form are left out.
     budget : float
         Seconds, roughly.
     """

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 __all__ = ["Contender", "calling", "interleaved"]
 
-#: Nanoseconds of one call's turn, and seconds of rest before that of a long call: the threads of the library before
-#: spin for up to 10 ms, and OpenMP's calls then take a time slice of the system, 4 to 8 ms, each.
+#: Nanoseconds of a turn, and seconds of rest before the turn of a long call: the threads of the library before it spin
+#: for up to 10 ms, and each of OpenMP's calls then takes a time slice of the system, 4 to 8 ms.
 TURN, REST = 10_000_000, 0.015
 #: After so many turns a contender is asked again only while it is within this factor of the fastest of its kind.
 TURNS, WITHIN = 2, 2.0
@@ -100,7 +100,7 @@ def interleaved(
 
     The contenders take turns, so that a slow moment of the machine hits all of them; the time of an empty call is taken
     off. Each has at least TURNS turns. After that, those not in `always` go on only while they are within WITHIN of the
-    fastest of them: what the time is for is to know that one's minimum.
+    fastest of them, whose minimum is what matters.
 
     Parameters
     ----------

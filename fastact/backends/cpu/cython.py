@@ -21,7 +21,7 @@ from fastact.backends.host import ClassLosses
 __all__ = ["backend"]
 
 #: The numbers of the kernels, the same for all instruction sets.
-KERNELS: dict[str, int] = {"softmax": 0, "log_softmax": 1, "logsumexp": 2, "hardmax": 3}
+KERNELS: dict[str, int] = instruction_sets.baseline.KERNELS
 SOFTMAX, LOG_SUM = KERNELS["softmax"], KERNELS["logsumexp"]
 
 
