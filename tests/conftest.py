@@ -21,15 +21,14 @@ import pytest
 import fastact as fa
 from fastact._compile import cache as _cache
 from fastact._core import registry as _registry
-from fastact.backends import cuda
-from fastact.backends.cuda import compiling
+from fastact.backends.cuda import availability
 from helpers import ROOT
 from helpers.catalogue import ACTIVATIONS, PARTS
 
 pytest_plugins = ["helpers.skips"]
 
 #: test_cuda_code.py runs it in a process of its own.
-collect_ignore = [] if compiling.SIMULATED else ["cuda/test_cuda_simulated.py"]
+collect_ignore = [] if availability.SIMULATED else ["cuda/test_cuda_simulated.py"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -69,9 +68,8 @@ def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> str:
     """Pretend that this machine has no GPU; return the reason that the cuda backend gives."""
-    reason = cuda.why_not() or "the NVIDIA driver shows no GPU; see nvidia-smi"
-    for module in (cuda, compiling):
-        monkeypatch.setattr(module, "why_not", lambda: reason)
+    reason = availability.why_not() or "the NVIDIA driver shows no GPU; see nvidia-smi"
+    monkeypatch.setattr(availability, "why_not", lambda: reason)
     return reason
 
 

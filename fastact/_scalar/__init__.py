@@ -1,9 +1,8 @@
 """The scalar functions that formulas are made of, for float32 and float64, free of branches so that loops vectorise.
 
-Two layers. pairs.py is arithmetic on unevaluated sums `high + low`; the other files hold the vocabulary of formulas by
-kinship. Each of its functions has a body for NumPy arrays, which says what it computes, and a scalar one that compiled
-code gets instead. These are the only files that know polynomial coefficients; benchmarks/coefficients.py computes them.
-Only activations/, losses.py and math.py import from here.
+There are two layers: pairs.py is arithmetic on unevaluated sums `high + low`, and the other files hold the vocabulary of
+formulas by kinship. Each function of the vocabulary has a body for NumPy arrays, which says what it computes, and a
+scalar one that compiled code gets instead. tools/coefficients.py computes the polynomials' coefficients.
 """
 
 from fastact._scalar.algebraic import (

@@ -1,9 +1,9 @@
 """What scalar math needs and Python cannot spell: fused multiply-add, selects, constants by dtype, powers of two.
 
-Each primitive is a function with an LLVM body of a few instructions. The CPU gets it here; backends/cuda.py gives the
-same bodies to CUDA by walking `PRIMITIVES`. LLVM's fma is explicit and nothing else may be contracted, so bits do not
-depend on the code around. `compiled` pairs a function that NumPy arrays can run with the scalar one that is compiled in
-its place. Only _scalar_math/, _activation.py and backends/ import this file.
+Each primitive is a function with an LLVM body of a few instructions. The CPU gets it here; backends/cuda/compiling.py
+gives the same bodies to CUDA by walking `PRIMITIVES`. LLVM's fma is explicit and nothing else may be contracted, so
+bits do not depend on the code around. `compiled` pairs a function that NumPy arrays can run with the scalar one that is
+compiled in its place.
 """
 
 from __future__ import annotations

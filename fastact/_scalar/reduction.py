@@ -20,7 +20,7 @@ from fastact._scalar.primitives import primitive
 
 LONG = ir.IntType(64)
 
-#: The binary digits of 1 / pi after the point; benchmarks/coefficients.py prints them.
+#: The binary digits of 1 / pi after the point; tools/coefficients.py prints them.
 INVERSE_PI = int(
     "517cc1b727220a94fe13abe8fa9a6ee06db14acc9e21c820ff28b1d5ef5de2b0db92371d2126e9700324977504e8c90e7f0ef58e"
     "5894d39f74411afa975da24274ce38135a2fbf209cc8eb1cc1a99cfa4e422fc5defc941d8ffc4bffef02cc07f79788c5ad05368f"

@@ -12,7 +12,6 @@ from fastact._core import dispatch
 from fastact._core.arguments import softmax_arguments
 from fastact._core.arrays import Axis
 from fastact._core.function import Function
-from fastact.backends import Backend
 
 __all__ = ["ONE", "OverAxes"]
 
@@ -39,7 +38,7 @@ class OverAxes(Function):
     reduces: ClassVar[bool] = False
 
     @cached_property
-    def _automatic(self) -> Backend:
+    def _automatic(self) -> Any:
         return dispatch.automatic(self.family)
 
     def _common(self, grad: Any, x: Any, axis: Any, out: Any) -> Any:

@@ -72,7 +72,7 @@ def test_functions_of_rows_have_shapes() -> None:
     ],
 )
 def test_what_a_family_lacks_is_said(name: str, choice: dict[str, Any], says: str) -> None:
-    given = {"parts": ["forward"], "dtypes": ["float32"], "sizes": [10], "layouts": ["new"]}
+    given: dict[str, Any] = {"parts": ["forward"], "dtypes": ["float32"], "sizes": [10], "layouts": ["new"]}
     with pytest.raises(ValueError, match=says):
         grid([name], **(given | choice))
 

@@ -532,7 +532,7 @@ def test_bench_writes_what_it_measured(fastact: Fastact) -> None:
     ("arguments", "says"),
     [
         (["rellu"], "'relu'"),
-        (["softmax"], "whole rows"),
+        (["softmax", "--part", "derivative"], "no part derivative"),
         (["--size", "0.5"], "whole number"),
         (["--size", "many"], "whole number"),
         (["--part", "backwards"], "backward"),

@@ -17,7 +17,7 @@ from llvmlite.binding import get_host_cpu_features
 
 import fastact as fa
 from fastact._compile import cache as _cache
-from fastact.backends.cpu import serial
+from fastact._compile import loops
 from helpers.catalogue import ACTIVATIONS, PARTS
 
 ONE_INSTRUCTION = r"llvm\.(?:fma|fabs|copysign|sqrt|floor|fshl|[su]?max|[su]?min|maximum|minimum)\."
@@ -40,8 +40,8 @@ def compile_kernel(name: str, part: str, array_parameters: bool, dtype: np.dtype
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(_cache, "load", lambda name: None)
         layout = operation.inputs, len(operation.parameters), operation.outputs
-        serial.compile_loop(operation.jitted, operation.name, *layout, dtype, array_parameters)
-    return serial._compiled[-1]
+        loops.compile_loop(operation.jitted, operation.name, *layout, dtype, array_parameters)
+    return loops._compiled[-1]
 
 
 @pytest.fixture(params=KERNELS, ids=lambda k: f"{k[0]}-{k[1]}{'-arrays' * k[2]}")
@@ -94,7 +94,7 @@ def test_calls_would_be_seen() -> None:
         return math.exp(x)
 
     libm(1.0)
-    assert "exp" in calls(serial._compiled[-1])
+    assert "exp" in calls(loops._compiled[-1])
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names x86 instructions")

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact.backends import cuda
+from fastact.backends.cuda import availability
 
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed")
 ft: Any = pytest.importorskip("fastact.torch")
 
 ACTIVATIONS = [f.name for f in map(fa.get, fa.names()) if isinstance(f, fa.Activation)]
-REASON = cuda.why_not() if torch.cuda.is_available() else "PyTorch sees no GPU"
+REASON = availability.why_not() if torch.cuda.is_available() else "PyTorch sees no GPU"
 DEVICES = ["cpu", pytest.param("cuda", marks=[
     pytest.mark.gpu, pytest.mark.skipif(REASON is not None, reason=str(REASON))])]  # fmt: skip
 

@@ -21,6 +21,9 @@ PYTHON, CYTHON = (".py", ".pyi"), (".pyx", ".pxd", ".pxi")
 SOURCES = [path for path in sorted(FILES) if path.suffix in (*PYTHON, *CYTHON, ".md") and path.name != "CHANGELOG.md"]
 NAME = re.compile(r"(?:[\w-]+/)*[\w-]+\.(?:pyi|pyx?|pxd|pxi|md)\b")
 
+#: As in fastact/activations/FAMILY.py.
+PLACEHOLDER = re.compile(r"(?:^|/)[A-Z]+\.\w+$")
+
 
 def prose(path: Path) -> str:
     """The comments and docstrings of a Python file; other files whole."""
@@ -38,6 +41,6 @@ def prose(path: Path) -> str:
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_prose(path: Path) -> None:
     text = prose(path)
-    missing = set(NAME.findall(text)) - ENDS
+    missing = {name for name in NAME.findall(text) if not PLACEHOLDER.search(name)} - ENDS
     assert not missing
     assert "Imported by" not in text
