@@ -1,6 +1,6 @@
 """The scalar functions that formulas are made of, for float32 and float64, free of branches so that loops vectorise.
 
-There are two layers: pairs.py is arithmetic on unevaluated sums `high + low`, and the other files hold the vocabulary of
+There are two layers: pairs.py is arithmetic on unevaluated sums `high + low`; the other files hold the vocabulary of
 formulas by kinship. Each function of the vocabulary has a body for NumPy arrays, which says what it computes, and a
 scalar one that compiled code gets instead. tools/coefficients.py computes the polynomials' coefficients.
 """

@@ -55,7 +55,7 @@ def test_measure_times_every_function(family: Family) -> None:
 
 def test_functions_of_rows_have_shapes() -> None:
     softmax = family_of("softmax")
-    sizes = (7, 1000, 10**6, 1_000_003, (3, 4, 5))
+    sizes: tuple[Any, ...] = (7, 1000, 10**6, 1_000_003, (3, 4, 5))
     fitted = [(1, 7), (1, 1000), (1000, 1000), (1_000_003, 1), (3, 4, 5)]
     assert [softmax.fitted("softmax", size) for size in sizes] == fitted
     assert [label(size) for size in (*sizes, *fitted[:1])] == ["7", "1e3", "1e6", "1000003", "3x4x5", "1x7"]
