@@ -1,13 +1,13 @@
-"""Calls of losses on arrays of the GPU, and of those over an axis on host arrays, which are copied there and back.
+"""Calls of losses for arrays on the GPU; those over an axis also for host arrays, which are copied there and back.
 
-The arguments are those of the public functions in fastact/losses.py, which has checked the numbers among them. Nothing
-waits for the GPU, so that targets cannot be refused: one that is no class makes its loss and gradient NaN.
+The arguments are those of the public functions in fastact/losses, which have checked the numbers among them. No call
+waits for the GPU, so that none can refuse targets: one that is no class makes its loss and gradient NaN.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
@@ -15,7 +15,8 @@ from numpy.lib.array_utils import normalize_axis_index
 from fastact._core.arguments import DOUBLE, PYTHON_NUMBERS, float_dtype, loss_dtype, wide_dtype
 from fastact._core.devices import on_gpu
 from fastact.backends.cuda.calls.elementwise import addresses, contiguous, copy_to, elementwise, items_of, placed, same
-from fastact.backends.cuda.kernels.groups import RowTraits, layout_of
+from fastact.backends.cuda.dtypes import name_of
+from fastact.backends.cuda.kernels.layouts import RowTraits, each_alone, layout_of
 from fastact.backends.cuda.kernels.losses import (
     TargetTraits,
     count_kernel,
@@ -32,11 +33,12 @@ __all__ = ["cross_entropy", "elementwise_loss", "nll_loss"]
 
 LONG = np.dtype(np.int64)
 
-#: Threads of a block that adds up alone, of other blocks, and how many of these there are at most.
+#: Threads of a block that adds up alone.
 ALONE = 1024
+#: Threads of other blocks, and how many blocks there are at most.
 THREADS = 256
 BLOCKS = 1024
-#: From how many losses on several blocks add them first.
+#: If there are more losses than this, several blocks add them first.
 MANY = 1 << 16
 
 
@@ -55,43 +57,41 @@ def cross_entropy(
     views = views_of([logits, targets, *([] if out is None else [out])])
     library = common_library("cross_entropy", views)
     x, y = views[:2]
-    dtype, axis, n, shape = _classes("cross_entropy", x, axis)
+    rows = _classes("cross_entropy", x, axis)
     dense = y.dtype.kind not in "biu"
-    _refuse_uint64(y)
-    if y.shape != (x.shape if dense else shape):
-        wanted = f"classes have {shape}, the shape of logits without their axis, and probabilities {x.shape}"
-        raise ValueError(f"targets has shape {y.shape}; {wanted}")
-    target = None if out is None else views[2]
-    if target is not None:
-        check_out(target, x.shape, dtype)
-    weights = None if weight is None else _weights(weight, n, x)
-    rows, inner, wide = math.prod(shape), math.prod(x.shape[axis + 1 :]), wide_dtype(dtype)
-    with call_on(library, [view for view in (*views, weights) if view is not None]) as call:
+    if dense and y.shape != x.shape:
+        raise _wrong_shape(y, rows, f", and probabilities {x.shape}")
+    if not dense:
+        _check_classes(y, rows, f", and probabilities {x.shape}")
+    goal = None if out is None else views[2]
+    if goal is not None:
+        check_out(goal, x.shape, rows.dtype)
+    weights = None if weight is None else _weights(weight, rows.n, x)
+    dtype, wide = rows.dtype, wide_dtype(rows.dtype)
+    with call_on(library, [*views, *_some(weights)]) as call:
         x = contiguous(call, x, dtype)
         y = contiguous(call, y, LONG if not dense else dtype if y.dtype == dtype else wide)
         weights = None if weights is None else contiguous(call, weights, DOUBLE)
-        values, scale = call.new(shape, wide), call.new((1,), DOUBLE)
-        direct = target is not None and target.contiguous() and not (target.hides(x) or target.hides(y))
-        grad = target if direct else call.new(x.shape, dtype) if gradient else x
+        values = call.new(rows.shape, wide)
+        direct = goal is not None and goal.contiguous() and not (goal.hides(x) or goal.hides(y))
+        grad = goal if direct else call.new(x.shape, dtype) if gradient else x
         assert grad is not None
-        if reduction == "mean" and not dense:
-            _count(call, y, n, ignore, weights, scale)
-        else:
-            copy_to(call, _share(reduction, rows), scale)
-        if rows:
-            layout = layout_of(n, inner, wide.itemsize)
-            kind = TargetTraits(gradient, weights is not None, smoothing > 0, y.dtype.name if dense else "")
+        scale = _share(reduction, rows.losses) if dense else _scale(call, reduction, y, rows, ignore, weights)
+        if rows.losses:
+            layout = layout_of(rows.n, rows.inner, wide.itemsize)
+            probabilities = name_of(y.dtype) if dense else ""
+            kind = TargetTraits(gradient, weights is not None, smoothing > 0, isinstance(scale, View), probabilities)
             call.launch(
-                loss_kernel, (layout, RowTraits(dtype.name, dtype.name), kind),
-                [x, y, values, scale, grad, *_some(weights)], -(-rows // layout.rows), layout.block,
+                loss_kernel, (layout, RowTraits(name_of(dtype), name_of(dtype)), kind),
+                [x, y, values, grad, *_some(weights), *_some(scale)], -(-rows.losses // layout.rows), layout.block,
                 [
-                    x.pointer, grad.pointer, values.pointer, rows, n, inner, y.pointer, ignore,
-                    wide.type(1 - smoothing), wide.type(smoothing / n), *_pointers(weights), scale.pointer,
+                    x.pointer, grad.pointer, values.pointer, rows.losses, rows.n, rows.inner, y.pointer, ignore,
+                    wide.type(1 - smoothing), wide.type(smoothing / rows.n), *_pointers(weights), _argument(scale),
                 ],
             )  # fmt: skip
         value = _reduced(call, values, reduction, scale, dtype)
-        if target is not None and not direct:
-            copy_to(call, grad, target)
+        if goal is not None and not direct:
+            copy_to(call, grad, goal)
     return library.finished(value), (out if out is not None else library.finished(grad)) if gradient else None
 
 
@@ -103,36 +103,31 @@ def nll_loss(log_probabilities: Any, targets: Any, axis: int, weight: Any, ignor
     views = views_of([log_probabilities, targets])
     library = common_library("nll_loss", views)
     x, y = views
-    dtype, axis, n, shape = _classes("nll_loss", x, axis)
+    rows = _classes("nll_loss", x, axis)
     if y.dtype.kind not in "biu":
         raise TypeError(f"targets has dtype {y.dtype}; classes are integers")
-    _refuse_uint64(y)
-    if y.shape != shape:
-        raise ValueError(f"targets has shape {y.shape}; classes have {shape}, the shape of logits without their axis")
-    weights = None if weight is None else _weights(weight, n, x)
-    rows, inner, wide = math.prod(shape), math.prod(x.shape[axis + 1 :]), wide_dtype(dtype)
+    _check_classes(y, rows)
+    weights = None if weight is None else _weights(weight, rows.n, x)
     with call_on(library, [*views, *_some(weights)]) as call:
-        x, y = contiguous(call, x, dtype), contiguous(call, y, LONG)
+        x, y = contiguous(call, x, rows.dtype), contiguous(call, y, LONG)
         weights = None if weights is None else contiguous(call, weights, DOUBLE)
-        values, scale = call.new(shape, wide), call.new((1,), DOUBLE)
-        if reduction == "mean":
-            _count(call, y, n, ignore, weights, scale)
-        else:
-            copy_to(call, 1.0, scale)
-        if rows:
-            parameters = dtype.name, weights is not None, THREADS
-            arguments = [x.pointer, values.pointer, rows, n, inner, y.pointer, ignore, *_pointers(weights)]
-            views = [x, y, values, *_some(weights)]
-            call.launch(nll_kernel, parameters, views, -(-rows // THREADS), THREADS, arguments)
-        return library.finished(_reduced(call, values, reduction, scale, dtype))
+        values = call.new(rows.shape, wide_dtype(rows.dtype))
+        scale = _scale(call, reduction, y, rows, ignore, weights)
+        if rows.losses:
+            parameters = name_of(rows.dtype), weights is not None, each_alone(THREADS, rows.inner)
+            call.launch(
+                nll_kernel, parameters, [x, y, values, *_some(weights)], -(-rows.losses // THREADS), THREADS,
+                [x.pointer, values.pointer, rows.losses, rows.n, rows.inner, y.pointer, ignore, *_pointers(weights)],
+            )  # fmt: skip
+        return library.finished(_reduced(call, values, reduction, scale, rows.dtype))
 
 
 def elementwise_loss(
     operation: Any, x: Any, target: Any, parameters: list[Any], reduction: str, gradient: bool, out: Any
 ) -> tuple[Any, Any]:
-    """The loss of arrays on the GPU and, if `operation` gives it beside its values, the gradient of their mean or sum.
+    """The loss of arrays on the GPU and, if `operation` gives a gradient beside the values, that of their mean or sum.
 
-    A value is not stored unless it is asked for: each block adds those of its elements.
+    Values are stored for reduction="none" alone; for others each block adds those of its elements.
     """
     views = views_of([x, target, *parameters, *([] if out is None else [out])])
     library = common_library(operation.name, views)
@@ -144,8 +139,9 @@ def elementwise_loss(
     dtype = loss_dtype(operation.name, *kinds)
     if goal is not None:
         check_out(goal, shape, dtype)
-    if gradient:  # its factor is an operand
-        given.insert(2, _share(reduction, size))
+    share = _share(reduction, size)
+    if gradient:  # an operand is its factor
+        given.insert(2, share)
     if reduction == "none":
         operands = tuple(each.array if isinstance(each, View) else each for each in given)
         found = elementwise(operation, operands, {"dtype": dtype, "out": None if out is None else (None, out)})
@@ -156,38 +152,54 @@ def elementwise_loss(
         grad = goal if direct else call.new(shape, dtype) if gradient else None
         places = placed(shape, given, _some(grad))
         blocks = min(BLOCKS, -(-size // THREADS))
-        sums, scale = call.new((2 * blocks,), wide), call.new((1,), DOUBLE)
+        sums = call.new((2 * blocks,), wide)
         if size:
             kind = operation.jitted, items_of(given), dtype, gradient, len(places.shape), THREADS
             call.launch(
                 sums_kernel, kind, [*arrays, sums, *_some(grad)], blocks, THREADS,
                 [*addresses(given, dtype), *places.steps, *_pointers(grad), sums.pointer, *places.shape, size],
             )  # fmt: skip
-        copy_to(call, _share(reduction, size), scale)
-        value = _reduced(call, sums, reduction, scale, dtype)
+        value = _reduced(call, sums, reduction, share, dtype)
         if goal is not None and not direct:
             assert grad is not None
             copy_to(call, grad, goal)
     return library.finished(value), out if out is not None else library.finished(grad) if grad is not None else None
 
 
-# --- parts ------------------------------------------------------------------------------------------------------------
+# --- arguments --------------------------------------------------------------------------------------------------------
 
 
-def _some(view: View | None) -> list[View]:
-    return [] if view is None else [view]
+class Rows(NamedTuple):
+    """The rows of logits, each with the numbers of n classes."""
+
+    dtype: np.dtype[Any]  # of the result
+    shape: tuple[int, ...]  # of the losses
+    losses: int  # how many
+    n: int
+    inner: int  # the classes of a row are so many items apart
 
 
-def _pointers(view: View | None) -> list[int]:
-    return [each.pointer for each in _some(view)]
-
-
-def _classes(name: str, x: View, axis: int) -> tuple[np.dtype[Any], int, int, tuple[int, ...]]:
-    """The dtype of the result, the axis counted from 0, how many classes there are, and the shape of the losses."""
+def _classes(name: str, x: View, axis: int) -> Rows:
+    """The rows of x along an axis; raises ValueError if there are no classes, and TypeError for a wrong dtype."""
     axis = normalize_axis_index(axis, len(x.shape))
-    if x.shape[axis] == 0:
+    n, shape = x.shape[axis], x.shape[:axis] + x.shape[axis + 1 :]
+    if n == 0:
         raise ValueError(f"logits has shape {x.shape}: there are no classes along axis {axis}")
-    return float_dtype(name, x.dtype), axis, x.shape[axis], x.shape[:axis] + x.shape[axis + 1 :]
+    return Rows(float_dtype(name, x.dtype), shape, math.prod(shape), n, math.prod(x.shape[axis + 1 :]))
+
+
+def _check_classes(targets: View, rows: Rows, more: str = "") -> None:
+    """Raise TypeError for uint64, some of whose numbers would turn into classes, or the one to ignore, as int64; raise
+    ValueError for another shape than that of the losses."""
+    if targets.dtype == np.uint64:
+        raise TypeError("targets on the GPU has dtype uint64; convert it to int64")
+    if targets.shape != rows.shape:
+        raise _wrong_shape(targets, rows, more)
+
+
+def _wrong_shape(targets: View, rows: Rows, more: str) -> ValueError:
+    wanted = f"classes have {rows.shape}, the shape of logits without their axis{more}"
+    return ValueError(f"targets has shape {targets.shape}; {wanted}")
 
 
 def _weights(weight: Any, n: int, x: View) -> View:
@@ -202,46 +214,62 @@ def _weights(weight: Any, n: int, x: View) -> View:
     return weights
 
 
-def _refuse_uint64(targets: View) -> None:
-    """Some of these numbers would turn into classes, or the one to ignore, as int64."""
-    if targets.dtype == np.uint64:
-        raise TypeError("targets on the GPU has dtype uint64; convert it to int64")
+# --- parts ------------------------------------------------------------------------------------------------------------
+
+
+def _some(view: Any) -> list[View]:
+    """The view in a list, which is empty for None and for a number."""
+    return [view] if isinstance(view, View) else []
+
+
+def _pointers(view: View | None) -> list[int]:
+    """The argument that a view is, if there is one."""
+    return [each.pointer for each in _some(view)]
 
 
 def _share(reduction: str, count: int) -> float:
-    """What a loss is multiplied with."""
+    """The factor of the sum of so many losses."""
     return 1.0 if reduction != "mean" else 1 / count if count else math.nan
 
 
-def _count(call: Call, targets: View, n: int, ignore: int, weights: View | None, scale: View) -> None:
-    """scale[0] = 1 / what the targets weigh."""
-    rows = math.prod(targets.shape)
-    blocks = max(1, min(BLOCKS, -(-rows // THREADS)))
+def _scale(call: Call, reduction: str, targets: View, rows: Rows, ignore: int, weights: View | None) -> View | float:
+    """The factor of the sum of losses: a number, or an array of one, the reciprocal of what the targets weigh."""
+    if reduction != "mean":
+        return 1.0
+    scale = call.new((1,), DOUBLE)
+    blocks = max(1, min(BLOCKS, -(-rows.losses // THREADS)))
     sums = call.new((2 * blocks,), DOUBLE)
-    arguments = [targets.pointer, rows, n, ignore, *_pointers(weights), sums.pointer]
+    arguments = [targets.pointer, rows.losses, rows.n, ignore, *_pointers(weights), sums.pointer]
     views = [targets, sums, *_some(weights)]
     call.launch(count_kernel, (weights is not None, THREADS), views, blocks, THREADS, arguments)
-    _total(call, sums, scale, scale, True)
+    _total(call, sums, 1.0, scale, True)
+    return scale
 
 
-def _reduced(call: Call, values: View, reduction: str, scale: View, dtype: np.dtype[Any]) -> View:
-    """The values themselves, or scale[0] times their sum, in the dtype of the result."""
+def _argument(scale: View | float) -> Any:
+    """The argument `scale` of kernels."""
+    return scale.pointer if isinstance(scale, View) else np.float64(scale)
+
+
+def _reduced(call: Call, values: View, reduction: str, scale: View | float, dtype: np.dtype[Any]) -> View:
+    """The values themselves, or their sum times `scale`, in the dtype of the result."""
     if reduction == "none":
         return contiguous(call, values, dtype)
     count = math.prod(values.shape)
     if count > MANY:  # too many for one block
         sums = call.new((2 * BLOCKS,), values.dtype)
-        kind = same, (values.dtype,), values.dtype, False, 1, THREADS
-        arguments = [values.pointer, 1, sums.pointer, count, count]
-        call.launch(sums_kernel, kind, [values, sums], BLOCKS, THREADS, arguments)
+        parameters = same, (values.dtype,), values.dtype, False, 1, THREADS
+        call.launch(
+            sums_kernel, parameters, [values, sums], BLOCKS, THREADS, [values.pointer, 1, sums.pointer, count, count]
+        )  # fmt: skip
         values = sums
     total = call.new((), dtype)
     _total(call, values, scale, total, False)
     return total
 
 
-def _total(call: Call, values: View, scale: View, out: View, inverse: bool) -> None:
-    """out[0] = scale[0] * sum(values), or 1 / sum(values)."""
-    arguments = [values.pointer, math.prod(values.shape), scale.pointer, out.pointer]
-    parameters = values.dtype.name, out.dtype.name, inverse, ALONE
-    call.launch(total_kernel, parameters, [values, scale, out], 1, ALONE, arguments)
+def _total(call: Call, values: View, scale: View | float, out: View, inverse: bool) -> None:
+    """out[0] = scale * sum(values), or scale / sum(values)."""
+    parameters = name_of(values.dtype), name_of(out.dtype), isinstance(scale, View), inverse, ALONE
+    arguments = [values.pointer, math.prod(values.shape), _argument(scale), out.pointer]
+    call.launch(total_kernel, parameters, [values, out, *_some(scale)], 1, ALONE, arguments)

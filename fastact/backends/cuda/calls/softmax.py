@@ -1,4 +1,7 @@
-"""Calls of the softmax family on arrays of the GPU, and on host arrays, which are copied there and back."""
+"""Calls of the softmax family for arrays on the GPU, and for host arrays, which are copied there and back.
+
+`softmax` and `softmax_on_device` check what users wrote; `_over_axes` and what it calls take views and checked options.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ from fastact.backends.cuda.calls.elementwise import contiguous, copy_to, run
 from fastact.backends.cuda.calls.host import CHUNK, in_chunks
 from fastact.backends.cuda.compiling import Template
 from fastact.backends.cuda.dtypes import name_of
-from fastact.backends.cuda.kernels.groups import RowTraits, layout_of, parts_of
+from fastact.backends.cuda.kernels.layouts import RowTraits, layout_of, parts_of
 from fastact.backends.cuda.kernels.softmax import parts_kernel, row_kernel
 from fastact.backends.cuda.kernels.sparse import STEPS, sparse_kernel
 from fastact.backends.cuda.launching import Call, call_on
@@ -40,9 +43,9 @@ __all__ = ["softmax", "softmax_on_device"]
 
 
 def softmax(kind: str, arrays: tuple[Any, ...], axes: tuple[int, ...], out: Any, options: Any = None) -> Any:
-    """Forward for host arrays (x,), backward for two, checked before; they are copied to the GPU and back.
+    """Compute a function for checked host arrays: forward for (x,), backward for two.
 
-    Large ones in chunks along the first axis, unless rows lie along it or have masks, lengths or temperatures.
+    Large ones go in chunks along the first axis, unless rows lie along it or have masks, lengths or temperatures.
     """
     x, options = arrays[-1], options or Options(arrays[-1].dtype)
     if "bfloat16" in (x.dtype.name, options.dtype.name):
@@ -53,7 +56,7 @@ def softmax(kind: str, arrays: tuple[Any, ...], axes: tuple[int, ...], out: Any,
     mask, counts, divisors = (None if each is None else view_of(put(each)) for each in beside)
 
     def compute(operands: list[Any], results: list[Any]) -> View:
-        """With results to new arrays, or to the one given."""
+        """Compute to a new array, or to the one given."""
         views, target = [view_of(each) for each in operands], view_of(results[0]) if results else None
         rest = options.dtype, mask, counts, options.causal, divisor, divisors
         return _over_axes(kind, LIBRARIES["numba"], views, target, axes, *rest)
@@ -75,7 +78,7 @@ def softmax_on_device(
     function: Any, operands: tuple[Any, ...], axis: Any, where: Any, lengths: Any, temperature: Any, out: Any,
     dtype: Any, keepdims: bool,
 ) -> Any:  # fmt: skip
-    """A call of the softmax family whose x is on the GPU, with the arguments as its users write them."""
+    """Compute a function whose x is on the GPU, with the arguments as its users write them."""
     kind, name = function.kind, function.name
     given = views_of([*operands, *([] if out is None else [out])])
     where, lengths, temperature = views_of([where, lengths, temperature])
@@ -106,7 +109,7 @@ def softmax_on_device(
 
 
 def _filled(name: str, library: Library, number: Any, x: View) -> View:
-    """A gradient that is a number, as an array beside x; a Python number has x's dtype."""
+    """An array beside x of a gradient that is a number; a Python number takes x's dtype."""
     dtype = float_dtype(name, x.dtype if type(number) in PYTHON_NUMBERS else number.dtype)
     with call_on(library, [x]) as call:
         array = call.new((), dtype)
@@ -115,6 +118,7 @@ def _filled(name: str, library: Library, number: Any, x: View) -> View:
 
 
 def _mask_view(name: str, where: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[View | None, bool]:
+    """The mask, if it is an array, and whether it is the causal one; raises TypeError for one in host memory."""
     if where is None or isinstance(where, str):
         return None, False if where is None else as_mask(where, shape, axes)[1]
     if not isinstance(where, View):
@@ -126,7 +130,7 @@ def _mask_view(name: str, where: Any, shape: tuple[int, ...], axes: tuple[int, .
 def _counts_view(
     library: Library, lengths: Any, shape: tuple[int, ...], axes: tuple[int, ...], model: View
 ) -> View | None:
-    """lengths of len(shape) dimensions; of host memory checked, on the GPU taken for 0 or n beyond these."""
+    """The lengths, with as many axes as `shape`. Those from the host are checked; the GPU takes others for 0 or n."""
     if lengths is None:
         return None
     if not isinstance(lengths, View):
@@ -142,7 +146,7 @@ def _counts_view(
 def _divisors(
     library: Library, temperature: Any, shape: tuple[int, ...], model: View
 ) -> tuple[float, View | None]:  # fmt: skip
-    """The temperature as a number, and those that are an array; on the GPU they are taken for positive."""
+    """The temperature, if it is a number, else 1 and the array, which on the GPU is taken to be positive."""
     if isinstance(temperature, View):
         check_temperature(temperature.shape, shape)
         return 1.0, temperature
@@ -160,7 +164,7 @@ def _over_axes(
     mask: View | None, counts: View | None, causal: bool, divisor: float, divisors: View | None = None,
     shape: tuple[int, ...] | None = None,
 ) -> View:  # fmt: skip
-    """The operation over `axes`, to `target` or a new array of the given shape."""
+    """Compute a function over `axes`, to `target` or a new array of the given shape."""
     x, arrays = views[-1], len(views)
     computed = reduced(x.shape, axes) if kind == "logsumexp" and arrays == 1 else x.shape
     shape = computed if shape is None else shape
@@ -204,7 +208,7 @@ def _launch(
     call: Call, kind: str, views: Sequence[View], result: View, axes: Sequence[int], mask: View | None,
     counts: View | None, causal: bool, divisor: float,
 ) -> None:  # fmt: skip
-    """Launch the kernels for contiguous arrays, over axes that are neighbours."""
+    """Launch the kernel for contiguous arrays, over axes that are neighbours."""
     shape = views[-1].shape
     first, last = (axes[0], axes[-1] + 1) if axes else (len(shape), len(shape))
     n, inner = math.prod(shape[first:last]), math.prod(shape[last:])
