@@ -267,6 +267,11 @@ class ClassLossArguments(NamedTuple):
         """How many losses there are."""
         return math.prod(self.shape)
 
+    @property
+    def inner(self) -> int:
+        """How many items lie from a class of a target to the next, where x is contiguous."""
+        return math.prod(self.x.shape[self.axis + 1 :])
+
 
 def class_loss_arguments(
     name: str,

@@ -17,7 +17,7 @@ from fastact._core.devices import DeviceArray
 from fastact._native.arithmetic import standard_arithmetic, standard_mode
 
 __all__ = [
-    "DOUBLE", "PYTHON_NUMBERS", "Axis", "Shape", "as_array", "as_dtype", "broadcasts", "check_out", "float_dtype",
+    "DOUBLE", "PYTHON_NUMBERS", "Axis", "Shape", "as_array", "as_dtype", "broadcasts", "check_out", "check_writeable", "float_dtype",
     "halved", "halves", "is_float", "loss_dtype", "normalize_axes", "overlaps", "reduced", "rounded", "wide_dtype",
 ]  # fmt: skip
 
@@ -145,6 +145,11 @@ def check_out(out: Any, shape: Shape, dtype: np.dtype[Any]) -> None:
         raise TypeError(f"out has dtype {out.dtype}, the result {dtype}; pass an array of dtype {dtype}")
     if out.shape != shape:
         raise ValueError(f"out has shape {out.shape}, the result {shape}; pass an array of shape {shape}")
+    check_writeable(out)
+
+
+def check_writeable(out: Any) -> None:
+    """Raise ValueError if `out` is read-only."""
     if out.read_only if isinstance(out, DeviceArray) else not out.flags.writeable:
         raise ValueError("out is read-only; pass a writeable array, or none where there are none, as in JAX")
 

@@ -2,8 +2,8 @@
 
 `ROWS` lists them by (name, number of inputs): (x, out, scratch) forward, (grad_output, output, out, scratch) backward;
 out may be an input. _compile/row_loops.py compiles them for rows of float32 and float64. Sums are exact to twice
-float64's digits: a binary tree over blocks, each of whose levels is one vector loop. To add an operation, write its function, a
-line in `ROWS`, and its reference in backends/numpy/softmax.py.
+float64's digits: a binary tree over blocks, each of whose levels is one vector loop. To add an operation, write its
+function, a line in `ROWS`, and its reference in backends/numpy/softmax.py.
 """
 
 from __future__ import annotations

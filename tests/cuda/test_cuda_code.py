@@ -19,7 +19,7 @@ from fastact.activations import piecewise
 from fastact.backends import cuda as backend
 from fastact.backends.cuda import availability, compiling, dtypes, launching, views
 from fastact.backends.cuda.kernels import elementwise as elementwise_kernels
-from fastact.backends.cuda.kernels import groups
+from fastact.backends.cuda.kernels import layouts
 from fastact.backends.cuda.kernels import losses as loss_kernels
 from fastact.backends.cuda.kernels import softmax as softmax_kernels
 from fastact.backends.cuda.kernels import sparse as sparse_kernels
@@ -106,12 +106,12 @@ def test_collapse(shape: Any, strides: Any, collapsed: Any) -> None:
 @pytest.mark.parametrize("shape", [(1, 1, 1), (5, 2, 1), (7, 1000, 1), (3, 10**6, 1), (4, 7, 5), (1, 10**6, 10**5)])
 def test_row_layouts(shape: tuple[int, int, int], itemsize: int) -> None:
     count, n, inner = shape
-    layout = groups.layout_of(n, inner, itemsize)
+    layout = layouts.layout_of(n, inner, itemsize)
     assert layout.threads & (layout.threads - 1) == 0
     assert 32 <= layout.block <= 512
     assert layout.columns == (inner > 1)
     assert layout.whole == (n <= layout.tile)
-    parts = groups.parts_of(layout, count * inner, n, itemsize)
+    parts = layouts.parts_of(layout, count * inner, n, itemsize)
     if parts is not None:
         assert not layout.whole
         assert (parts.parts - 1) * parts.size < n <= parts.parts * parts.size
@@ -165,17 +165,17 @@ def code_of(template: Any, *parameters: Any) -> str:
 
 
 ROW_LAYOUTS = {
-    "warps": groups.Layout(32, 4, False, 8, True),
-    "block": groups.Layout(512, 1, False, 16, True),
-    "long": groups.Layout(512, 1, False, 16, False),
-    "columns": groups.Layout(8, 32, True, 8, True),
+    "warps": layouts.Layout(32, 4, False, 8, True),
+    "block": layouts.Layout(512, 1, False, 16, True),
+    "long": layouts.Layout(512, 1, False, 16, False),
+    "columns": layouts.Layout(8, 32, True, 8, True),
 }
 ROW_TRAITS = {
-    "plain": groups.RowTraits("float32", "float32"),
-    "float64": groups.RowTraits("float64", "float64"),
-    "float16": groups.RowTraits("float16", "float16"),
-    "bfloat16": groups.RowTraits("bfloat16", "float32"),
-    "all": groups.RowTraits("float32", "float32", 2, 1, True, True),
+    "plain": layouts.RowTraits("float32", "float32"),
+    "float64": layouts.RowTraits("float64", "float64"),
+    "float16": layouts.RowTraits("float16", "float16"),
+    "bfloat16": layouts.RowTraits("bfloat16", "float32"),
+    "all": layouts.RowTraits("float32", "float32", 2, 1, True, True),
 }
 #: The functions of the softmax family, and the number of arrays that each reads.
 SOFTMAX = [(kind, arrays) for kind in ("log_softmax", "logsumexp", "softmax") for arrays in (1, 2)]
@@ -209,7 +209,7 @@ def test_code_for_rows(key: tuple[str, int], layout: str, options: str) -> None:
 @pytest.mark.parametrize("columns", [False, True])
 @pytest.mark.parametrize("key", SOFTMAX, ids=str)
 def test_code_for_parts_of_rows(key: tuple[str, int], columns: bool) -> None:
-    layout = groups.layout_of(1 << 20, 1 + 63 * columns, 4)
+    layout = layouts.layout_of(1 << 20, 1 + 63 * columns, 4)
     code = code_of(softmax_kernels.parts_kernel, *key, layout, ROW_TRAITS["plain"])
     assert ".local" not in code
     assert ".f64" not in code
@@ -243,8 +243,8 @@ def test_code_for_sums_of_losses(dtype: str) -> None:
             assert ".local" not in code
             assert dtype == "float64" or ".f64" not in code
     for weighted in (True, False):
-        assert ".local" not in code_of(loss_kernels.nll_kernel, dtype, weighted, 256)
-    assert "shfl" in code_of(loss_kernels.total_kernel, "float32", dtype, False, 1024)
+        assert ".local" not in code_of(loss_kernels.nll_kernel, dtype, weighted, layouts.each_alone(256, 1 + weighted))
+    assert "shfl" in code_of(loss_kernels.total_kernel, "float32", dtype, False, False, 1024)
     assert "shfl" in code_of(loss_kernels.count_kernel, True, 1024)
 
 

@@ -29,7 +29,7 @@ from fastact.backends.cuda.calls import host
 from fastact.backends.cuda.calls import losses as call_losses
 from fastact.backends.cuda.calls import softmax as call_softmax
 from fastact.backends.cuda.kernels import elementwise as elementwise_kernels
-from fastact.backends.cuda.kernels import groups, intrinsics
+from fastact.backends.cuda.kernels import intrinsics, layouts
 from fastact.softmax.dense import softmax
 from helpers import simulated_cupy
 from helpers.cuda_cases import (
@@ -109,8 +109,8 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "BLOCK_BYTES": 96,
         "CACHED": 400,
     }.items():
-        monkeypatch.setattr(groups, name, value)
-    groups.layout_of.cache_clear()
+        monkeypatch.setattr(layouts, name, value)
+    layouts.layout_of.cache_clear()
     for name, value in {"ALONE": 4, "THREADS": 4, "BLOCKS": 3, "MANY": 5}.items():
         monkeypatch.setattr(call_losses, name, value)
 
@@ -165,7 +165,7 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setattr(module, "call_on", call_on)
     monkeypatch.setattr(backend, "why_not", lambda: None)  # and public functions dispatch here
     yield
-    groups.layout_of.cache_clear()
+    layouts.layout_of.cache_clear()
 
 
 def on_simulator(operation: Any, *operands: Any, **keywords: Any) -> Any:
@@ -335,6 +335,17 @@ def test_simulated_nll_loss(weight: Any, reduction: str) -> None:
             fa.nll_loss(Simulated(x), Simulated(x), axis=1)
         with pytest.raises(TypeError, match="dtype uint64"):
             fa.nll_loss(Simulated(x), Simulated(targets.astype(np.uint64)), axis=1)
+
+
+@pytest.mark.usefixtures("simulator")
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_simulated_factor_is_an_argument(monkeypatch: pytest.MonkeyPatch, reduction: str) -> None:
+    """No launch fills an array with the factor of a sum that is known before."""
+    monkeypatch.setattr(call_losses, "copy_to", None)
+    x, y = np.random.default_rng(0).normal(size=(2, 3, 4))
+    for target, loss in ((y, fa.mse), (fa.softmax(y), fa.cross_entropy)):
+        value = loss(Simulated(x), Simulated(target), reduction=reduction).array
+        np.testing.assert_allclose(value, loss(x, target, reduction=reduction), rtol=1e-13)
 
 
 @pytest.mark.usefixtures("simulator")

@@ -1,4 +1,4 @@
-"""Launching kernels: on the device of the arrays, in the stream of their library."""
+"""Launches kernels on the device of the arrays, in the stream of their library."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Call", "Repetition", "call_on"]
 
 @functools.cache
 def _driver() -> Any:
-    """What this file uses of NVIDIA's packages, which only a call imports."""
+    """What this file uses of NVIDIA's packages; the first call imports them."""
     from cuda.bindings import driver
     from cuda.core import Device, LaunchConfig, Stream, launch
 
@@ -32,14 +32,14 @@ def _driver() -> Any:
 
 
 class Call(NamedTuple):
-    """A call in progress: what it needs to make arrays and to launch kernels beside its own arrays."""
+    """A call in progress: makes arrays beside its own, and launches kernels."""
 
     library: Library
     model: View
     capability: tuple[int, int]
 
     def new(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> View:
-        """An array of any contents."""
+        """An array whose contents are undefined."""
         view = view_of(self.library.empty(shape, dtype, self.model.array, self.model.device))
         view.dtype, view.device = dtype, self.model.device
         return view
@@ -51,8 +51,10 @@ class Call(NamedTuple):
         self, template: Template, parameters: tuple[Any, ...], views: Sequence[View], grid: int, block: int,
         arguments: Sequence[Any],
     ) -> None:  # fmt: skip
-        """Launch a template's kernel in the library's stream, after what the streams of the arrays hold now and before
-        what they get later."""
+        """Launch a template's kernel in the library's stream.
+
+        It runs after the work that the streams of the arrays hold now, and before what they get later.
+        """
         cuda = _driver()
         handle = self.library.stream(self.model.array) or LEGACY_STREAM
         stream = cuda.stream(handle)
@@ -66,7 +68,7 @@ class Call(NamedTuple):
 
 
 class Repetition(NamedTuple):
-    """A launch of a kernel once more, in the context in which it was launched before."""
+    """Launches a kernel once more, in the context in which it was launched before."""
 
     library: Library
     context: int
@@ -80,22 +82,22 @@ class Repetition(NamedTuple):
         return cls(call.library, int(_driver().driver.cuCtxGetCurrent()[1]), compiled, grid, block)
 
     def possible(self) -> bool:
-        """Whether that context is the current one."""
+        """Is that context the current one?"""
         return int(_driver().driver.cuCtxGetCurrent()[1]) == self.context
 
     def launch(self, array: Any, arguments: Sequence[Any]) -> None:
-        """In the stream in which the library of `array` works now."""
+        """Launch it in the stream in which the library of `array` works now."""
         cuda = _driver()
         stream = cuda.stream(self.library.stream(array) or LEGACY_STREAM)
         cuda.launch(stream, cuda.config(self.grid, self.block), self.kernel, *arguments)
 
 
-#: The primary context of each device that was used, and what the device can.
+#: Number of a device that was used -> its primary context, and its compute capability.
 _contexts: dict[int, tuple[int, tuple[int, int]]] = {}
 
 
 class call_on:
-    """A call on these arrays, with the context of their device current meanwhile."""
+    """A call on these arrays; meanwhile the context of their device is the current one."""
 
     def __init__(self, library: Library, views: Sequence[View]) -> None:
         self.library, self.views = library, views
@@ -117,7 +119,7 @@ class call_on:
 
 
 def _common_device(views: Sequence[View]) -> int:
-    """The number of the device that all are on."""
+    """The number of the device that all are on; raises BackendError if they are on several."""
     found = {_ordinal(view) if view.device is None else view.device for view in views if math.prod(view.shape)}
     if len(found) > 1:
         raise BackendError(f"operands are on several GPUs ({', '.join(map(str, sorted(found)))}); move them to one")

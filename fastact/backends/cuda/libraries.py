@@ -1,4 +1,7 @@
-"""The libraries whose arrays are taken: what differs between them. A new kind of array is an entry in `LIBRARIES`."""
+"""The libraries whose arrays the backend takes, and what differs between them.
+
+To add a library, make an entry in `LIBRARIES`.
+"""
 
 from __future__ import annotations
 
@@ -28,22 +31,22 @@ LEGACY_STREAM = 1
 
 
 class Quick(NamedTuple):
-    """What a call needs to know of arrays to be like one that was made before."""
+    """Functions of an array by which a call is found to be like one that was made before."""
 
-    facts: Callable[[Any], Any]  # all that decides about it, to be compared
+    facts: Callable[[Any], Any]  # all of it, but its address, that decides about a call
     address: Callable[[Any], int]
     owner: Callable[[Any], int]  # the address of the memory that it is a part of
 
 
 class Library(NamedTuple):
-    """What differs between the kinds of device arrays."""
+    """What differs between libraries of device arrays."""
 
     view: Callable[[Any], View]  # of an array
-    empty: Callable[..., Any]  # (shape, dtype, array and number of the device beside which it is wanted)
-    stream: Callable[[Any], int]  # handle of the stream in which the array's library works now
-    put: Callable[..., Any]  # (array in host memory, view beside which it is wanted)
-    finished: Callable[[View], Any] = attrgetter("array")  # what its users get as a result
-    quick: Quick | None = None  # where nothing else is needed to make a call that was made before
+    empty: Callable[..., Any]  # (shape, dtype, array, number of the array's device), an array beside that one
+    stream: Callable[[Any], int]  # (array), the handle of the stream in which its library works now
+    put: Callable[..., Any]  # (array in host memory, view), a copy of the array beside the view
+    finished: Callable[[View], Any] = attrgetter("array")  # what users get as a result
+    quick: Quick | None = None  # where these functions are all that repeating a call takes
 
 
 # --- Numba ------------------------------------------------------------------------------------------------------------
@@ -55,7 +58,7 @@ def put(array: np.ndarray) -> Any:
 
 
 def _interface_view(array: Any) -> View:
-    """By `__cuda_array_interface__`, version 3."""
+    """The view that `__cuda_array_interface__`, version 3, describes."""
     interface = array.__cuda_array_interface__
     (pointer, read_only), strides = interface["data"], interface.get("strides")
     dtype = dtype_of("bfloat16" if interface["typestr"] == "<V2" else interface["typestr"])
@@ -139,7 +142,7 @@ def _torch_put(host: np.ndarray, model: View) -> Any:
 
 
 # --- JAX --------------------------------------------------------------------------------------------------------------
-# Its arrays do not change and its streams are its own: results are Numba's arrays that it takes over by DLPack, and a
+# JAX's arrays do not change, and its streams are its own. Results are Numba's arrays, which JAX takes over by DLPack. A
 # call waits until they are finished, because JAX may use the memory of an argument again as soon as nobody holds it.
 
 
@@ -153,7 +156,7 @@ def _jax_view(array: Any) -> View:
 
 
 def _jax_empty(shape: tuple[int, ...], dtype: np.dtype[Any], array: Any, device: int | None) -> Any:
-    """Numba's array; bfloat16 as its bits."""
+    """An array of Numba's; a bfloat16 is its bits."""
     with cuda.gpus[device]:
         return cuda.device_array(shape, np.uint16 if dtype.name == "bfloat16" else dtype)
 
@@ -175,7 +178,7 @@ def _jax_finished(view: View) -> Any:
     return found.view(jax.numpy.bfloat16) if view.dtype.name == "bfloat16" else found
 
 
-#: top-level module of an array's class -> its library, which is imported already if there is such an array
+#: Top-level module of an array's class -> its library. Where there is such an array, the module is imported already.
 LIBRARIES = {
     "numba": Library(
         _interface_view,
@@ -191,6 +194,7 @@ LIBRARIES = {
 
 @functools.cache
 def library_name(kind: Any) -> str:
+    """The key of a class of arrays in `LIBRARIES`; raises TypeError for other classes."""
     for base in kind.__mro__:
         name = base.__module__.partition(".")[0].removesuffix("_cuda").removesuffix("lib")
         if name in LIBRARIES:
@@ -203,7 +207,7 @@ def library_name(kind: Any) -> str:
 
 @functools.cache
 def quick_of(kind: Any) -> Quick | None:
-    """`quick` of the library of a class; None for classes that are no library's."""
+    """`quick` of the library of a class; None for other classes. It is remembered, because it raises and catches."""
     try:
         return LIBRARIES[library_name(kind)].quick
     except TypeError:
@@ -211,21 +215,26 @@ def quick_of(kind: Any) -> Quick | None:
 
 
 def view_of(array: Any) -> View:
+    """An array of any library as a view."""
     kind: Any = type(array)
     return LIBRARIES[library_name(kind)].view(array)
 
 
 def views_of(operands: Sequence[Any]) -> list[Any]:
-    """The operands, device arrays as views."""
+    """The operands, with views for device arrays."""
     return [view_of(each) if on_gpu(each) else each for each in operands]
 
 
 def is_number(operand: Any) -> bool:
+    """Is it a number of Python's or NumPy's?"""
     return isinstance(operand, (bool, int, float, np.generic))
 
 
 def common_library(name: str, views: Sequence[Any]) -> Library:
-    """The library of all arrays, which must be on the GPU; numbers fit any."""
+    """The library of all arrays; numbers fit any.
+
+    Raises TypeError for arrays of several libraries, and for anything else in host memory.
+    """
     for view in views:
         if not isinstance(view, View) and not is_number(view):
             raise TypeError(

@@ -1,4 +1,4 @@
-"""Arrays on the GPU as kernels see them, whatever their library: a pointer and strides."""
+"""Arrays on the GPU, of whatever library, as kernels see them: pointers and strides."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from fastact._core.arrays import halved
 from fastact._core.devices import DeviceArray
 from fastact.errors import BackendError
 
-__all__ = ["View", "check_out", "check_writeable", "collapse", "merge"]
+__all__ = ["Geometry", "View", "collapse", "in_items", "merge"]
+
+#: All of a view that a launch depends on besides the address: dtype, shape, strides; does the address divide by 16?
+Geometry = tuple[np.dtype[Any], tuple[int, ...], tuple[int, ...], bool]
 
 
 class View(DeviceArray):
-    """A device array: where its items are, with strides in items; `stream` is the one that wrote it, if known."""
+    """Where the items of a device array are. Strides count items; `stream` is the one that wrote it, if known."""
 
     def __init__(
         self, array: Any, pointer: int, dtype: np.dtype[Any], shape: tuple[int, ...], strides: tuple[int, ...] | None,
@@ -33,12 +36,11 @@ class View(DeviceArray):
         self.device = device
 
     @property
-    def geometry(self) -> tuple[np.dtype[Any], tuple[int, ...], tuple[int, ...], bool]:
-        """All that a launch depends on but the address itself, of which it matters whether it divides by 16."""
+    def geometry(self) -> Geometry:
         return self.dtype, self.shape, self.strides, self.pointer % 16 == 0
 
     def contiguous(self) -> bool:
-        """Whether the elements follow each other in C order."""
+        """Do the elements follow each other in C order?"""
         wanted = 1
         for size, step in zip(reversed(self.shape), reversed(self.strides), strict=True):
             if size != 1 and step != wanted:
@@ -47,34 +49,36 @@ class View(DeviceArray):
         return True
 
     def with_places(self, shape: tuple[int, ...], strides: tuple[int, ...], first: int = 0) -> View:
-        """Items of the same memory, from number `first` on."""
+        """A view of items of the same memory, from item `first` on."""
         pointer, facts = self.pointer + first * self.dtype.itemsize, (self.read_only, self.stream, self.device)
         return View(self.array, pointer, self.dtype, shape, strides, *facts)
 
     def halves(self, axis: int) -> tuple[View, View]:
-        """The first and the second half along an axis."""
+        """The first and the second half along an axis; raises ValueError for an odd length."""
         axis, half = halved(self.shape, axis)
         shape = *self.shape[:axis], half, *self.shape[axis + 1 :]
         second = self.with_places(shape, self.strides, half * self.strides[axis])
         return self.with_places(shape, self.strides), second
 
     def permuted(self, order: Sequence[int]) -> View:
+        """With its axes in another order."""
         if all(i == axis for i, axis in enumerate(order)):
             return self
         return self.with_places(tuple(self.shape[i] for i in order), tuple(self.strides[i] for i in order))
 
     def reshape(self, shape: tuple[int, ...]) -> View:
-        """With other axes of size 1."""
+        """With axes of size 1 inserted or left out."""
         if shape == self.shape:
             return self
         steps = iter([step for size, step in zip(self.shape, self.strides, strict=True) if size != 1])
         return self.with_places(shape, tuple(1 if size == 1 else next(steps) for size in shape))
 
     def broadcast_view(self, shape: tuple[int, ...]) -> View:
+        """Broadcast to `shape`."""
         return self.with_places(shape, self.broadcast(shape))
 
     def broadcast(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Strides in which this array is read as one of `shape`."""
+        """The strides of this array broadcast to `shape`."""
         if shape == self.shape:
             return self.strides
         new = len(shape) - len(self.shape)
@@ -82,14 +86,14 @@ class View(DeviceArray):
         return (0,) * new + tuple(0 if n == 1 and wanted != 1 else step for n, step, wanted in fits)
 
     def extent(self) -> tuple[int, int]:
-        """The bytes from its first item in memory to the end of its last."""
+        """The addresses at which its first item in memory begins and its last one ends."""
         reach = [step * (n - 1) for n, step in zip(self.shape, self.strides, strict=True)]
         first = self.pointer + self.dtype.itemsize * sum(min(0, each) for each in reach)
         last = self.pointer + self.dtype.itemsize * sum(max(0, each) for each in reach)
         return first, last + self.dtype.itemsize
 
     def hides(self, other: View) -> bool:
-        """Whether writing here could change what is still to be read from `other`."""
+        """Could writing here change what is still to be read from `other`?"""
         if (self.pointer, self.shape, self.strides, self.dtype) == (
             other.pointer, other.shape, other.strides, other.dtype,
         ):  # fmt: skip
@@ -99,7 +103,7 @@ class View(DeviceArray):
 
 
 def in_items(strides: Sequence[int], itemsize: int) -> tuple[int, ...]:
-    """Strides in items, of such in bytes."""
+    """Strides in items, given those in bytes; raises BackendError where they are not whole items."""
     if any(step % itemsize for step in strides):
         raise BackendError("backend 'cuda' takes arrays whose strides are whole items; copy the array first")
     return tuple(step // itemsize for step in strides)
@@ -107,27 +111,18 @@ def in_items(strides: Sequence[int], itemsize: int) -> tuple[int, ...]:
 
 @functools.lru_cache(maxsize=4096)
 def c_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The strides of a contiguous array. They are remembered: that takes 1 to 2 us off a call of 18."""
     return tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
-
-
-def check_out(out: View, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    if out.dtype != dtype:
-        raise TypeError(f"out has dtype {out.dtype}, the result {dtype}; pass an array of dtype {dtype}")
-    if out.shape != shape:
-        raise ValueError(f"out has shape {out.shape}, the result {shape}; pass an array of shape {shape}")
-    check_writeable(out)
-
-
-def check_writeable(out: View) -> None:
-    if out.read_only:
-        raise ValueError("out is read-only; pass a writeable array, or none where there are none, as in JAX")
 
 
 @functools.lru_cache(maxsize=4096)
 def collapse(
     shape: tuple[int, ...], strides: tuple[tuple[int, ...], ...]
 ) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
-    """The same places with as few axes as possible, in the order in which the last array, the output, is stored."""
+    """The same places with as few axes as possible, in the order in which the last array, the output, is stored.
+
+    It is remembered: that takes 4 us off an elementwise loss of 48. Other calls remember more than this.
+    """
     axes = sorted((a for a in range(len(shape)) if shape[a] != 1), key=lambda a: -abs(strides[-1][a]))
     merged: list[int] = []
     columns: list[tuple[int, ...]] = []

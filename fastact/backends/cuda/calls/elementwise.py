@@ -1,4 +1,12 @@
-"""Elementwise calls on arrays of the GPU, and on host arrays, which are copied there and back."""
+"""Elementwise calls for arrays on the GPU, and for host arrays, which are copied there and back.
+
+Finding out what to launch takes longer than launching it, so that calls are remembered; a time below is what that takes
+off a call of gelu, of 18 us.
+
+    _known      calls of PyTorch and CuPy as they were made before (12 us)
+    _outcomes   dtype and shape of results, for the other libraries (4 us)
+    _plan       the launch for arrays of these shapes and strides, for the other libraries and for copies (6 us)
+"""
 
 from __future__ import annotations
 
@@ -11,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
+from fastact._core.arrays import check_out, check_writeable
 from fastact.backends.cuda.calls.host import from_host, loop_dtype
 from fastact.backends.cuda.compiling import Template, code_library
 from fastact.backends.cuda.dtypes import computes_in, dtype_of
@@ -25,7 +34,7 @@ from fastact.backends.cuda.kernels.elementwise import (
 )
 from fastact.backends.cuda.launching import Call, Repetition, call_on
 from fastact.backends.cuda.libraries import common_library, quick_of, view_of, views_of
-from fastact.backends.cuda.views import View, check_out, check_writeable, collapse
+from fastact.backends.cuda.views import Geometry, View, collapse
 from fastact.errors import BackendError
 
 __all__ = [
@@ -33,7 +42,7 @@ __all__ = [
     "run", "same",
 ]  # fmt: skip
 
-#: How many kinds of calls are remembered.
+#: So many kinds of calls are remembered.
 MOST_KNOWN = 4096
 
 
@@ -63,19 +72,19 @@ def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, A
             if target is not None and result is not target:
                 copy_to(call, result, target)
         if signature is not None and plan is not None:
-            _remember(signature, call, plan, dtype, shape, len(results))
+            _remember(signature, call, plan, results[0], len(results))
     pairs = zip(outs, results, strict=True)
     finished = [library.finished(result) if out is None else out for out, result in pairs]
     return tuple(finished) if operation.outputs > 1 else finished[0]
 
 
 def of_halves(operation: Any, x: Any, axis: int, out: Any) -> Any:
-    """Apply an operation to the halves of a device array, which are views."""
+    """Apply an operation to the two halves of a device array."""
     return elementwise(operation, view_of(x).halves(axis), {} if out is None else {"out": out})
 
 
 def backward_of_halves(operation: Any, grad_output: Any, x: Any, axis: int, out: Any) -> Any:
-    """Apply an operation to a gradient and the halves of x, and give its two results as the halves of one array."""
+    """Apply an operation to a gradient and the halves of x; its two results are the halves of one array."""
     views = views_of([grad_output, x, *([] if out is None else [out])])
     library = common_library("glu.backward", views)
     grad, whole, *target = views
@@ -83,7 +92,7 @@ def backward_of_halves(operation: Any, grad_output: Any, x: Any, axis: int, out:
     if grad.shape != halves[0].shape:
         raise ValueError(f"grad_output has shape {grad.shape}, glu(x) {halves[0].shape}; they must be equal")
     if not target:
-        dtype = loop_dtype(*operation.loop_for((grad, *halves)), (grad.dtype, whole.dtype, whole.dtype))
+        dtype = loop_dtype(operation, (grad, *halves), (grad.dtype, whole.dtype, whole.dtype))
         with call_on(library, views) as call:
             target = [call.new(whole.shape, dtype)]
     elif target[0].shape != whole.shape:
@@ -96,7 +105,11 @@ def backward_of_halves(operation: Any, grad_output: Any, x: Any, axis: int, out:
 
 
 def _keywords(operation: Any, keywords: dict[str, Any]) -> tuple[tuple[Any, ...], np.dtype[Any] | None]:
-    """The arguments `out`, one for each result, and `dtype`; others may only say what is so anyway."""
+    """The arguments `out`, one for each result, and `dtype`.
+
+    Raises BackendError for other keywords of ufuncs that do not have their defaults, TypeError for unknown ones, and
+    ValueError for another number of arrays than of results.
+    """
     keywords = dict(keywords)
     out, wanted = keywords.pop("out", None), keywords.pop("dtype", None)
     for keyword, default in {"where": True, "casting": "same_kind", "order": "K", "subok": True}.items():
@@ -111,7 +124,6 @@ def _keywords(operation: Any, keywords: dict[str, Any]) -> tuple[tuple[Any, ...]
     return outs, None if wanted is None else np.dtype(wanted)
 
 
-#: What `_outcome` has found out.
 _outcomes: dict[Any, tuple[np.dtype[Any], tuple[int, ...]]] = {}
 
 
@@ -122,14 +134,14 @@ def _outcome(
     given: Sequence[View],
     wanted: np.dtype[Any] | None,
 ) -> tuple[np.dtype[Any], tuple[int, ...]]:
-    """The dtype and the shape of the results, which the arrays `given` for them must have."""
+    """The dtype and the shape of the results; checks the arrays `given` for them, as `check_out` does."""
     kinds = tuple((o.dtype, o.shape) if isinstance(o, View) else o.dtype if isinstance(o, np.generic) else type(o)
                   for o in views)  # fmt: skip
     key = operation, kinds, tuple((view.dtype, view.shape) for view in given), wanted
     found = _outcomes.get(key)
     if found is None:
         dtypes = tuple(kind[0] if isinstance(kind, tuple) else kind for kind in kinds)
-        dtype = loop_dtype(*operation.loop_for(operands, wanted), dtypes)
+        dtype = loop_dtype(operation, operands, dtypes, wanted)
         shape = np.broadcast_shapes(*(o.shape for o in (*views, *given[:1]) if isinstance(o, View)))
         for view in given:
             check_out(view, shape, dtype)
@@ -145,13 +157,13 @@ class Places(NamedTuple):
     """Where the elements of operands and results are, with as few axes as possible."""
 
     shape: tuple[int, ...]
-    steps: list[int]  # of each operand, one after the other; 0 for numbers
+    steps: list[int]  # strides of each operand, one after the other; 0 for numbers
     result_steps: list[int]
-    contiguous: bool  # whether element i of each array is its item i
+    contiguous: bool  # element i of each array is its item i
 
 
 def placed(shape: tuple[int, ...], operands: Sequence[Any], results: Sequence[View]) -> Places:
-    """Places for operands that broadcast to `shape`, the shape of the results."""
+    """The places for operands that broadcast to `shape`, the shape of the results."""
     strides = [o.broadcast(shape) if isinstance(o, View) else (0,) * len(shape) for o in operands]
     shape, steps = collapse(shape, (*strides, *(result.strides for result in results)))
     of_arrays = [each for o, each in zip((*operands, *results), steps, strict=True) if isinstance(o, View)]
@@ -161,7 +173,7 @@ def placed(shape: tuple[int, ...], operands: Sequence[Any], results: Sequence[Vi
 
 
 class Plan(NamedTuple):
-    """All of a launch but addresses and numbers."""
+    """A launch without its addresses and numbers."""
 
     template: Template
     parameters: tuple[Any, ...]
@@ -170,16 +182,12 @@ class Plan(NamedTuple):
     rest: list[int]  # after the results
 
 
-#: What of a view decides about a launch.
-Geometry = tuple[np.dtype[Any], tuple[int, ...], tuple[int, ...], bool]
-
-
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=MOST_KNOWN)
 def _plan(
     formula: Callable[..., Any], dtype: np.dtype[Any], operands: tuple[Geometry | None, ...],
     results: tuple[Geometry, ...],
 ) -> Plan | None:  # fmt: skip
-    """The launch for operands that are arrays or, where there is None, numbers; None if there is nothing to compute."""
+    """The launch for operands that are arrays or, where they are None, numbers; None if there is nothing to compute."""
     sources = [each and View(None, 0, *each[:3]) for each in operands]
     targets = [View(None, 0, *each[:3]) for each in results]
     shape, steps, result_steps, unit = placed(results[0][1], sources, targets)
@@ -199,7 +207,7 @@ def _plan(
 def run(
     call: Call, formula: Callable[..., Any], dtype: np.dtype[Any], operands: Sequence[Any], results: Sequence[View]
 ) -> Plan | None:
-    """The formula's results, of operands that are views and numbers, to arrays of one shape, and how this was done."""
+    """Write the formula's results, of operands that are views and numbers, to arrays of one shape; return the plan."""
     of_operands = tuple(o.geometry if isinstance(o, View) else None for o in operands)
     plan = _plan(formula, dtype, of_operands, tuple(result.geometry for result in results))
     if plan is not None:
@@ -214,17 +222,18 @@ def run(
 
 
 class Known(NamedTuple):
-    """A call that was made before, with other addresses and numbers."""
+    """A call that was made before; another one has other addresses and numbers."""
 
     plan: Plan
     repetition: Repetition
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
     outputs: int
+    address: Callable[[Any], int]  # of an array
+    number: Any  # the type that the loop computes in
 
     def repeated(self, operands: tuple[Any, ...], out: Any = None) -> Any:
-        model, library, number = operands[0], self.repetition.library, computes_in(self.dtype)
-        address = quick_of(type(model)).address  # type: ignore[arg-type, union-attr]
+        model, library, address, number = operands[0], self.repetition.library, self.address, self.number
         arguments = [address(each) if type(each) is type(model) else number(each) for each in operands]
         results = [out]
         if out is None:
@@ -238,8 +247,11 @@ _known: dict[Any, Known] = {}
 
 
 def _signature(operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-    """All that decides about a call of arrays of one class, the first of them, and Python numbers, perhaps with an
-    array for `out` that is one of them or shares no memory with them; None for other calls."""
+    """All that decides about a call of arrays and Python numbers; None if the call is not one to be remembered.
+
+    It is if its arrays are of one class of a library with `quick`, the first operand is one, and `out`, if given, is an
+    operand or shares no memory with any.
+    """
     kind: Any = type(operands[0])
     quick, out = quick_of(kind), keywords.get("out")
     if quick is None or len(keywords) != (out is not None) or type(out) not in (kind, type(None)):
@@ -258,13 +270,14 @@ def _signature(operation: Any, operands: tuple[Any, ...], keywords: dict[str, An
     return tuple(parts)
 
 
-def _remember(
-    signature: Any, call: Call, plan: Plan, dtype: np.dtype[Any], shape: tuple[int, ...], outputs: int
-) -> None:
+def _remember(signature: Any, call: Call, plan: Plan, result: View, outputs: int) -> None:
     if len(_known) >= MOST_KNOWN:
         _known.clear()
     repetition = Repetition.of(call, plan.template, plan.parameters, plan.grid, THREADS)
-    _known[signature] = Known(plan, repetition, dtype, shape, outputs)
+    address = call.library.quick.address  # type: ignore[union-attr]
+    _known[signature] = Known(
+        plan, repetition, result.dtype, result.shape, outputs, address, computes_in(result.dtype)
+    )  # fmt: skip
 
 
 # --- parts ------------------------------------------------------------------------------------------------------------
@@ -275,7 +288,7 @@ def items_of(operands: Sequence[Any]) -> Items:
 
 
 def addresses(operands: Sequence[Any], dtype: np.dtype[Any]) -> list[Any]:
-    """What a kernel whose results have this dtype takes for operands: pointers, and numbers as it computes."""
+    """The arguments that operands are, for a loop of this dtype: pointers, and numbers in the type it computes in."""
     number = computes_in(dtype)
     return [each.pointer if isinstance(each, View) else number(each) for each in operands]
 
@@ -286,7 +299,7 @@ def same(x):  # type: ignore[no-untyped-def]
 
 
 def copy_to(call: Call, source: View | float, target: View) -> None:
-    """An array, converted, or a number for every element."""
+    """Copy an array, converted, or fill the target with a number."""
     run(call, same, target.dtype, [source], [target])
 
 

@@ -1,14 +1,13 @@
-"""Host arrays that the GPU is asked to compute on: copied there and back, large ones in chunks.
+"""Host arrays for the GPU: copied there and back, large ones in chunks.
 
-A chunk goes into page-locked memory, from there to the GPU, through the kernel, and back, each in the stream of a slot:
-while one slot copies to the GPU, another computes and a third copies back. Memory on both sides is that of the slots,
-however large the arrays are, so that they may be memory maps, and larger than the GPU's memory. Slots are kept for the
-next call that needs such: to lock their pages takes longer than to copy them.
+A chunk goes into page-locked memory, from there to the GPU, through the kernel, and back, all in the stream of a slot.
+While one slot copies to the GPU, another computes and a third copies back. The slots have all memory that this takes,
+on both sides, so that the arrays may be memory maps and larger than the GPU's memory. The next call takes the slots
+over, because locking pages takes longer than copying them.
 """
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -22,8 +21,9 @@ from fastact.backends.cuda.libraries import is_number, put
 
 __all__ = ["CHUNK", "from_host", "in_chunks", "loop_dtype"]
 
-#: Bytes of a chunk of one array, and chunks that are on their way.
+#: Bytes of a chunk of one array.
 CHUNK = 1 << 25
+#: Chunks that are on their way at once.
 SLOTS = 3
 #: Bytes that a thread copies at a time.
 COPIED = 1 << 20
@@ -31,9 +31,9 @@ COPIED = 1 << 20
 Elementwise = Callable[..., Any]
 
 
-@functools.lru_cache(maxsize=4096)
-def loop_dtype(ufunc: np.ufunc, signature: tuple[Any, ...] | None, kinds: tuple[Any, ...]) -> np.dtype[Any]:
-    """The dtype of a ufunc's results for these dtypes and types of Python numbers, as NumPy decides it."""
+def loop_dtype(operation: Any, operands: tuple[Any, ...], kinds: tuple[Any, ...], wanted: Any = None) -> np.dtype[Any]:
+    """The dtype of an operation's results, as NumPy has it; `kinds` are dtypes, and types of Python numbers."""
+    ufunc, signature = operation.loop_for(operands, wanted)
     unknown = (None,) * ufunc.nout
     return ufunc.resolve_dtypes((*kinds, *unknown), signature=signature or (None,) * ufunc.nargs)[-1]
 
@@ -41,7 +41,7 @@ def loop_dtype(ufunc: np.ufunc, signature: tuple[Any, ...] | None, kinds: tuple[
 def from_host(
     elementwise: Elementwise, operation: Any, operands: tuple[Any, ...], outs: tuple[Any, ...], wanted: Any
 ) -> Any:
-    """The operation on host arrays and numbers; `elementwise` does it on arrays of the GPU."""
+    """Apply an operation to host arrays and numbers by `elementwise`, which takes arrays on the GPU."""
     hosts = [o if is_number(o) else _host_array(operation.name, o) for o in operands]
     single = all(np.ndim(o) == 0 for o in hosts)
     if single:  # an array has to carry the result
@@ -77,9 +77,9 @@ def _elementwise_in_chunks(
     elementwise: Elementwise, operation: Any, hosts: list[Any], shape: tuple[int, ...], outs: tuple[Any, ...],
     wanted: Any,
 ) -> tuple[np.ndarray, ...]:  # fmt: skip
-    """The operation in chunks along the first axis, or of the flat arrays where all are of one shape and contiguous."""
+    """Apply an operation in chunks along the first axis, or along the flat arrays if all are contiguous."""
     kinds = tuple(o.dtype if isinstance(o, (np.ndarray, np.generic)) else type(o) for o in hosts)
-    dtype = loop_dtype(*operation.loop_for(tuple(hosts), wanted), kinds)
+    dtype = loop_dtype(operation, tuple(hosts), kinds, wanted)
     results = tuple(np.empty(shape, dtype) if out is None else out for out in outs)
     for result in results:
         if result.shape != shape or not np.can_cast(dtype, result.dtype, "same_kind"):
@@ -106,17 +106,17 @@ class _Slot:
         self.stream = cuda.stream()
         self.staged = [cuda.pinned_array(size, dtype) for dtype in (*inputs, *outputs)]
         self.arrays = [cuda.device_array(size, dtype, stream=self.stream) for dtype in (*inputs, *outputs)]
-        self.part: Any = None  # where the results go that are on their way
+        self.part: Any = None  # the slice that the results on their way belong to
 
     def shaped(self, chunk: Any, shape: tuple[int, ...]) -> Any:
         if chunk.shape == shape:
             return chunk
         array = chunk.reshape(shape)
-        array.stream = self.stream  # which Numba's reshape forgets
+        array.stream = self.stream  # Numba's reshape forgets it
         return array
 
 
-#: The slots of the last call that needed some, by what they hold.
+#: The slots of the last call that needed some, by their device and what they hold.
 _idle: dict[Any, list[_Slot]] = {}
 
 
@@ -124,9 +124,9 @@ def in_chunks(
     compute: Callable[[list[Any], list[Any]], Any], arrays: list[np.ndarray], targets: list[np.ndarray],
     dtype: np.dtype[Any],
 ) -> None:  # fmt: skip
-    """compute(chunks, results) on the GPU, for chunks along the first axis, which all arrays have in common.
+    """Call compute(chunks, results) for chunks on the GPU, along the first axis, which all arrays have in common.
 
-    Results are computed in `dtype` and may be an input's memory, of which what is still to be read is copied before.
+    The results have this dtype. An array that shares memory with a target is copied before.
     """
     arrays = [each.copy() if any(overlaps(each, target) for target in targets) else each for each in arrays]
     row = max(math.prod(each.shape[1:]) for each in (*arrays, *targets))
@@ -168,7 +168,7 @@ def _parts(n: int, length: int) -> Iterator[slice]:
 
 
 def _copy(target: np.ndarray, source: np.ndarray) -> None:
-    """By all threads: one alone is slower than the way to the GPU."""
+    """Copy with all threads: one alone is slower than the way to the GPU."""
 
     def piece(start: int, stop: int) -> None:
         np.copyto(target[start:stop], source[start:stop], casting="same_kind")

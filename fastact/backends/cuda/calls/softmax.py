@@ -1,4 +1,7 @@
-"""Calls of the softmax family on arrays of the GPU, and on host arrays, which are copied there and back."""
+"""Calls of the softmax family for arrays on the GPU, and for host arrays, which are copied there and back.
+
+`softmax` and `softmax_on_device` check what users wrote; `_over_axes` and what it calls take views and checked options.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from fastact.backends.cuda.calls.elementwise import contiguous, copy_to, run
 from fastact.backends.cuda.calls.host import CHUNK, in_chunks
 from fastact.backends.cuda.compiling import Template
 from fastact.backends.cuda.dtypes import name_of
-from fastact.backends.cuda.kernels.groups import RowTraits, layout_of, parts_of
+from fastact.backends.cuda.kernels.layouts import RowTraits, layout_of, parts_of
 from fastact.backends.cuda.kernels.softmax import parts_kernel, row_kernel
 from fastact.backends.cuda.kernels.sparse import STEPS, sparse_kernel
 from fastact.backends.cuda.launching import Call, call_on
@@ -27,7 +30,7 @@ __all__ = ["over_axes"]
 
 
 def over_axes(record: SoftmaxArguments) -> Any:
-    """The result, for arrays of the device or of the host."""
+    """Compute for arrays of the device or of the host."""
     if not isinstance(record.arrays[-1], View):
         return record.finished(_of_hosts(record))
     options = record.options or Options(record.dtype)
@@ -54,9 +57,9 @@ def over_axes(record: SoftmaxArguments) -> Any:
 
 
 def _of_hosts(record: SoftmaxArguments) -> Any:
-    """The result for host arrays, which are copied to the GPU and back.
+    """Compute for host arrays, which are copied to the GPU and back.
 
-    Large ones in chunks along the first axis, unless rows lie along it or have masks, lengths or temperatures.
+    Large ones go in chunks along the first axis, unless rows lie along it or have masks, lengths or temperatures.
     """
     arrays, axes, dtype, x = record.arrays, record.axes, record.dtype, record.arrays[-1]
     options = record.options or Options(dtype)
@@ -68,7 +71,7 @@ def _of_hosts(record: SoftmaxArguments) -> Any:
     mask, counts, divisors = (None if each is None else view_of(put(each)) for each in beside)
 
     def compute(operands: list[Any], results: list[Any]) -> View:
-        """With results to new arrays, or to the one given."""
+        """Compute to a new array, or to the one given."""
         views, target = [view_of(each) for each in operands], view_of(results[0]) if results else None
         limits = mask, counts, options.causal, divisor, divisors
         return _over_axes(record.operation, LIBRARIES["numba"], views, target, axes, dtype, *limits)
@@ -103,7 +106,7 @@ def _over_axes(
     mask: View | None, counts: View | None, causal: bool, divisor: float, divisors: View | None = None,
     shape: tuple[int, ...] | None = None,
 ) -> View:  # fmt: skip
-    """The operation over `axes`, to `target` or a new array of the given shape."""
+    """Compute a function over `axes`, to `target` or a new array of the given shape."""
     x, arrays = views[-1], len(views)
     computed = reduced(x.shape, axes) if kind == "logsumexp" and arrays == 1 else x.shape
     shape = computed if shape is None else shape
@@ -147,7 +150,7 @@ def _launch(
     call: Call, kind: str, views: Sequence[View], result: View, axes: Sequence[int], mask: View | None,
     counts: View | None, causal: bool, divisor: float,
 ) -> None:  # fmt: skip
-    """Launch the kernels for contiguous arrays, over axes that are neighbours."""
+    """Launch the kernel for contiguous arrays, over axes that are neighbours."""
     shape = views[-1].shape
     first, last = (axes[0], axes[-1] + 1) if axes else (len(shape), len(shape))
     n, inner = math.prod(shape[first:last]), math.prod(shape[last:])

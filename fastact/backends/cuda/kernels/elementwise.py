@@ -1,4 +1,4 @@
-"""The kernels of elementwise functions: one for contiguous arrays, one for any strides. Templates for any formula."""
+"""The kernels of elementwise functions, for any formula: of contiguous arrays, of half types, of any strides."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from fastact.backends.cuda.kernels.memory import access, codec, offset_of
 
 __all__ = ["Items", "contiguous_kernel", "gathering", "half_kernel", "operand_types", "strided_kernel"]
 
-#: Threads of an elementwise block, and elements of each: four loads in flight per thread reach the copy bandwidth.
+#: Threads of a block.
 THREADS = 256
+#: Elements of a thread: four loads in flight reach the bandwidth of copying.
 PER_THREAD = 4
-#: The same of half types: the bytes of four float32.
+#: Elements of a thread for half types, which have the bytes of four float32.
 HALVES_PER_THREAD = 8
 
-#: Of each operand of a loop, the dtype of an array, or None for a number.
+#: For each operand of a loop the dtype of an array, or None for a number.
 Items = tuple[np.dtype[Any] | None, ...]
 
 
 def gathering(items: Items, axes: int, dtype: np.dtype[Any]) -> DeviceFunction:
-    """A device function: element i of each operand, an array's item or a number, as the loop computes, in a tuple."""
+    """A device function: (operands, i, shape, strides), a tuple of element i of each operand, array or number, in the
+    type that the loop computes in."""
     if not items:
         return device_function(lambda operands, i, shape, strides: ())
     before, last, number = gathering(items[:-1], axes, dtype), len(items) - 1, computes_in(dtype)
@@ -48,7 +50,7 @@ def gathering(items: Items, axes: int, dtype: np.dtype[Any]) -> DeviceFunction:
 
 
 def _scatter(outputs: int, axes: int, dtype: np.dtype[Any]) -> DeviceFunction:
-    """A device function: element i of each of `outputs` arrays is that of a tuple."""
+    """A device function: (arrays, i, shape, strides, values) stores each value of a tuple in element i of its array."""
     if outputs == 0:
         return device_function(lambda arrays, i, shape, strides, values: None)
     before, last = _scatter(outputs - 1, axes, dtype), outputs - 1
@@ -64,19 +66,19 @@ def _scatter(outputs: int, axes: int, dtype: np.dtype[Any]) -> DeviceFunction:
 
 
 def _results(formula: DeviceFunction, outputs: int) -> DeviceFunction:
-    """A device function: the formula's results, in a tuple also if there is but one."""
+    """A device function: (operands), a tuple of the formula's results, even if there is but one."""
     if outputs > 1:
         return device_function(lambda operands: formula(*operands))
     return device_function(lambda operands: (formula(*operands),))
 
 
 def operand_types(items: Items, dtype: np.dtype[Any]) -> tuple[Any, ...]:
-    """The argument of kernels that holds the operands."""
+    """What the argument `operands` of kernels is."""
     return tuple(computes_in(dtype) if each is None else each for each in items)
 
 
 def contiguous_kernel(formula: DeviceFunction, items: Items, outputs: int, dtype: np.dtype[Any]) -> Kernel:
-    """kernel(operands, arrays, n): the results of element i of each operand are element i of the output arrays."""
+    """kernel(operands, arrays, n): element i of the output arrays is the formula's result for element i of operands."""
     gather, unit = gathering(items, 1, dtype), ((1,),) * len(items)
     scatter, output_unit, results = _scatter(outputs, 1, dtype), ((1,),) * outputs, _results(formula, outputs)
 
@@ -100,7 +102,7 @@ def contiguous_kernel(formula: DeviceFunction, items: Items, outputs: int, dtype
 
 
 def strided_kernel(formula: DeviceFunction, items: Items, outputs: int, dtype: np.dtype[Any], axes: int) -> Kernel:
-    """kernel(operands, strides, arrays, array_strides, shape, n): the same for any strides, 0 and negative too."""
+    """kernel(operands, strides, arrays, array_strides, shape, n): the same for any strides, even 0 and negative."""
     gather, scatter, results = gathering(items, axes, dtype), _scatter(outputs, axes, dtype), _results(formula, outputs)
 
     def kernel(operands, strides, arrays, array_strides, shape, n):  # type: ignore[no-untyped-def]
@@ -117,7 +119,7 @@ def strided_kernel(formula: DeviceFunction, items: Items, outputs: int, dtype: n
     )
 
 
-# --- half types: eight numbers with each access, so that as many bytes are on their way as of float32 -----------------
+# --- half types: each access has eight numbers, so that as many bytes are on their way as with float32 ----------------
 
 
 def _gather_eights(items: Items) -> DeviceFunction:
@@ -131,7 +133,7 @@ def _gather_eights(items: Items) -> DeviceFunction:
 
 
 def _one_of_eight(items: Items, k: int, dtype: np.dtype[Any]) -> DeviceFunction:
-    """A device function: what the formula takes for number k of eight."""
+    """A device function: (eights), a tuple of number k of each operand, as the formula takes it."""
     if not items:
         return device_function(lambda eights: ())
     before, last, item = _one_of_eight(items[:-1], k, dtype), len(items) - 1, items[-1]
@@ -142,7 +144,7 @@ def _one_of_eight(items: Items, k: int, dtype: np.dtype[Any]) -> DeviceFunction:
 
 
 def _results_of(formula: DeviceFunction, items: Items, outputs: int, n: int, dtype: np.dtype[Any]) -> Any:
-    """A device function: the results for the first n of eight numbers, in a tuple of tuples of items as stored."""
+    """A device function: (eights), a tuple with, for each of the first n of eight numbers, the results as stored."""
     if n == 0:
         return device_function(lambda eights: ())
     before, results = _results_of(formula, items, outputs, n - 1, dtype), _results(formula, outputs)
@@ -159,7 +161,7 @@ def _results_of(formula: DeviceFunction, items: Items, outputs: int, n: int, dty
 
 
 def _scatter_eights(outputs: int) -> DeviceFunction:
-    """A device function: eight tuples of results to the items i to i + 7 of the output arrays."""
+    """A device function: (arrays, i, r) stores eight tuples of results in the items i to i + 7 of the output arrays."""
     if outputs == 0:
         return device_function(lambda arrays, i, r: None)
     before, o = _scatter_eights(outputs - 1), outputs - 1
@@ -173,7 +175,7 @@ def _scatter_eights(outputs: int) -> DeviceFunction:
 
 
 def half_kernel(formula: DeviceFunction, items: Items, outputs: int, dtype: np.dtype[Any]) -> Kernel:
-    """`contiguous_kernel` where all arrays hold half types and begin at multiples of 16 bytes."""
+    """`contiguous_kernel` for arrays of half types that all begin at multiples of 16 bytes."""
     gather, unit = gathering(items, 1, dtype), ((1,),) * len(items)
     scatter, output_unit, results = _scatter(outputs, 1, dtype), ((1,),) * outputs, _results(formula, outputs)
     gather_eights, scatter_eights = _gather_eights(items), _scatter_eights(outputs)

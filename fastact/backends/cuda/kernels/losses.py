@@ -1,10 +1,10 @@
-"""The kernels of losses, and of reducing what they leave. Plain Python, which Numba's simulator runs too.
+"""The kernels of losses.
 
-loss_kernel    cross-entropy of rows, and its gradient
-nll_kernel     negative log-likelihood of rows
-sums_kernel    the sums of an elementwise loss, and its gradient
-count_kernel   the sums of what the targets of rows weigh
-total_kernel   the sum of losses, or of sums
+loss_kernel    the cross-entropy of rows, and its gradient
+nll_kernel     the negative log-likelihood of rows
+sums_kernel    an elementwise loss, of which each block adds the values, and its gradient
+count_kernel   the weights of the targets of rows, which each block adds
+total_kernel   the sum of losses, or of the sums of blocks
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from fastact._scalar.primitives import where
 from fastact.backends.cuda.dtypes import computes_in, dtype_of
 from fastact.backends.cuda.kernels import DeviceFunction, Kernel, device_function
 from fastact.backends.cuda.kernels.elementwise import Items, gathering, operand_types
-from fastact.backends.cuda.kernels.groups import Layout, RowTraits, alone, locating, reductions
+from fastact.backends.cuda.kernels.groups import finding, locating, placing, reductions
 from fastact.backends.cuda.kernels.intrinsics import log1p
+from fastact.backends.cuda.kernels.layouts import Layout, RowTraits, alone
 from fastact.backends.cuda.kernels.memory import access
 from fastact.backends.cuda.kernels.softmax import difference_exp, summing
 from fastact.backends.cuda.kernels.tiles import loading, mapped, storing
@@ -29,24 +30,36 @@ __all__ = ["TargetTraits", "count_kernel", "loss_kernel", "nll_kernel", "sums_ke
 
 
 class TargetTraits(NamedTuple):
-    """What kernels are compiled for, beyond the layout and `RowTraits`."""
+    """What the kernel of the cross-entropy is compiled for, besides the layout and `RowTraits`."""
 
     gradient: bool = False
-    weighted: bool = False  # whether classes have weights
-    smoothed: bool = False  # whether a part of the target is spread over all classes
-    probabilities: str = ""  # their dtype, or nothing where targets are classes
+    weighted: bool = False  # classes have weights
+    smoothed: bool = False  # a part of the target is spread over all classes
+    counted: bool = False  # the argument `scale` is an array, which the GPU has computed
+    probabilities: str = ""  # dtype of targets that are probabilities, empty where they are classes
+
+
+# --- of rows ----------------------------------------------------------------------------------------------------------
 
 
 def _weighing(weighted: bool, dtype: Any) -> tuple[DeviceFunction, tuple[Any, ...]]:
-    """A device function: the weight of class j. And what the argument `weights` of kernels is."""
+    """A device function: (weights, j), the weight of class j. And what the argument `weights` of kernels is."""
     if weighted:
         return device_function(lambda weights, j: dtype(weights[0][j])), (np.dtype(np.float64),)
     return device_function(lambda weights, j: dtype(1)), ()
 
 
+def _scaling(counted: bool) -> tuple[DeviceFunction, Any]:
+    """A device function: (scale), the factor of losses. And what the argument `scale` of kernels is."""
+    if counted:
+        return device_function(lambda scale: scale[0]), np.dtype(np.float64)
+    return device_function(lambda scale: scale), np.float64
+
+
 def _targeting(targets: TargetTraits, dtype: Any) -> tuple[DeviceFunction, DeviceFunction, Any]:
-    """Device functions: the class of row q, -1 where targets are probabilities; the share of class j, whose number is
-    item i of the row, but for what belongs to the target alone. And what the argument `target` of kernels is."""
+    """Device functions: (target, q), the class of row q, -1 where targets are probabilities; (target, i, j, hit, even,
+    weights), the share of class j, which is item i, in the target, without what its one class has alone. And what the
+    argument `target` of kernels is."""
     weight_of, _ = _weighing(targets.weighted, dtype)
     if not targets.probabilities:
         class_of = device_function(lambda target, q: target[q])
@@ -61,41 +74,39 @@ def _targeting(targets: TargetTraits, dtype: Any) -> tuple[DeviceFunction, Devic
 
 
 def loss_kernel(layout: Layout, traits: RowTraits, targets: TargetTraits) -> Kernel:
-    """kernel(x, out, values, rows, n, inner, target, ignore, hit, even, weights, scale): a loss for each row and, in
-    out, the gradient of scale[0] times their sum, which may be x.
+    """kernel(x, out, values, rows, n, inner, target, ignore, hit, even, weights, scale): the loss of each row in
+    `values` and, in `out`, the gradient of their sum times `scale`; `out` may be x.
 
-    A row's target is the class target[q], of the weight hit times weights[0][class], and `even` times its weight for
-    every class; or hit times the classes' probabilities and `even`, times their weights. NaN where it is no class.
+    The target of row q is the class target[q], with `hit` times its weight, and every class with `even` times its
+    weight. Where targets are probabilities, it is every class with its weight times (hit times its probability + even).
+    A loss and its gradient are NaN where the target is no class.
     """
     dtype = traits.number
     load, put = access(traits.stored, dtype)
-    (locate, start_of), e_of = locating(layout), difference_exp(traits)
+    find, place_of, e_of = finding(layout, traits), placing(layout), difference_exp(traits)
     hold, sums_of, store_scaled = _held(layout, traits)
     add, _, total_of, _ = reductions(layout, dtype)
     weight_of, weights_type = _weighing(targets.weighted, dtype)
     class_of, share_of, target_type = _targeting(targets, dtype)
+    factor_of, scale_type = _scaling(targets.counted)
     dense, threads, gradient = bool(targets.probabilities), layout.threads, targets.gradient
     spreads = dense or targets.smoothed  # over classes beside the target
 
     def kernel(x, out, values, rows, n, inner, target, ignore, hit, even, weights, scale):  # type: ignore[no-untyped-def]
-        q, h = locate(np.int64(cuda.blockIdx.x))
-        active = q < rows
-        if not active:
-            q = np.int64(0)
-        first, y, end = start_of(q, n, inner), class_of(target, q), n if active else np.int64(0)
+        row, q, h, _, end, active = find(np.int64(cuda.blockIdx.x), n, (x,), rows, n, inner, dtype(1), (), (), n)
+        y = class_of(target, q)
         counts = active and (dense or y != ignore)
         wrong = counts and not dense and (y < 0 or y >= n)
         stop = n if counts and not wrong else np.int64(0)
         at_y, weight = dtype(0), dtype(0)
         if stop > 0 and not dense:  # before another thread puts the gradient in its place
-            at_y, weight = load(x, first + y * inner), hit * weight_of(weights, y)
-        row = ((x,), first, inner, (), 0, dtype(1))
+            at_y, weight = load(x, place_of(row, y)), hit * weight_of(weights, y)
         held = hold(row, h, stop)
         m, total, low, ties = sums_of(row, h, stop, held)
         spread, spread_low, distance, distance_low = dtype(0), dtype(0), dtype(0), dtype(0)
         if spreads:
             for j in range(h, stop, threads):
-                i = first + j * inner
+                i = place_of(row, j)
                 share, v = share_of(target, i, j, hit, even, weights), load(x, i)
                 spread, spread_low = add(spread, spread_low, share)
                 if share != dtype(0):
@@ -118,7 +129,7 @@ def loss_kernel(layout: Layout, traits: RowTraits, targets: TargetTraits) -> Ker
             cuda.syncthreads()  # all have read the logit of their target
             e_y = e_of(at_y, m)
             not_y = others + where(at_y == m, ties - dtype(1), ties - e_y)  # all but the target, which keeps its digits
-            whole, factor = others + ties, dtype(scale[0])
+            whole, factor = others + ties, dtype(factor_of(scale))
             slope_y = factor * ((spread * e_y - weight * not_y) / whole)
             each = factor * (weight + spread) / whole
             if wrong:
@@ -126,10 +137,10 @@ def loss_kernel(layout: Layout, traits: RowTraits, targets: TargetTraits) -> Ker
             if not spreads:
                 store_scaled(out, row, h, stop, end, held, m, each)
                 if 0 <= y < stop and y % threads == h:
-                    put(out, first + y * inner, slope_y)
+                    put(out, place_of(row, y), slope_y)
             else:
                 for j in range(h, end, threads):
-                    i, slope = first + j * inner, dtype(0)
+                    i, slope = place_of(row, j), dtype(0)
                     if j < stop:
                         share = factor * share_of(target, i, j, hit, even, weights)
                         slope = (slope_y if j == y else each * e_of(load(x, i), m)) - share
@@ -137,17 +148,17 @@ def loss_kernel(layout: Layout, traits: RowTraits, targets: TargetTraits) -> Ker
 
     stored, number, long = dtype_of(traits.stored), dtype, np.int64
     arguments = (
-        stored, stored, np.dtype(number), long, long, long, target_type, long, number, number, weights_type,
-        np.dtype(np.float64),
+        stored, stored, np.dtype(number), long, long, long, target_type, long, number, number, weights_type, scale_type,
     )  # fmt: skip
     return Kernel(kernel, arguments, layout.block)
 
 
 def _held(layout: Layout, traits: RowTraits) -> tuple[DeviceFunction, DeviceFunction, DeviceFunction]:
-    """Device functions: the numbers that a thread holds, all of its row or none; the row's sums; storing their e**(x -
-    m), times a factor."""
+    """Device functions: (row, start, stop), the numbers that a thread holds, all that it has of its row or none;
+    (row, start, stop, held), the row's sums; (out, row, start, stop, end, held, m, factor) stores factor * e**(x - m).
+    """
     dtype, tile_size = traits.number, layout.tile
-    tile, store = loading(traits, layout, 0, dtype(-np.inf)), storing(traits, layout, dtype(0))
+    tile, store = loading(layout, traits, 0, dtype(-np.inf)), storing(layout, traits, dtype(0))
     e_of = difference_exp(traits)
     scaled = mapped(device_function(lambda x, more: e_of(x, more[0]) * more[1]), layout.numbers)
     of_tile, of_range, _ = summing(layout, traits, True)
@@ -170,52 +181,87 @@ def _held(layout: Layout, traits: RowTraits) -> tuple[DeviceFunction, DeviceFunc
     return hold, device_function(lambda row, start, stop, held: of_range(row, start, stop)), store_all_scaled
 
 
-def nll_kernel(stored: str, weighted: bool, threads: int) -> Kernel:
+def nll_kernel(stored: str, weighted: bool, layout: Layout) -> Kernel:
     """kernel(x, values, rows, n, inner, target, ignore, weights): -weights[0][y] times number y of each row, y its
-    target; 0 for those to ignore, and NaN where it is no class."""
+    target; 0 where that is to be ignored, and NaN where it is no class. The layout has one thread for a row."""
     number = wide_dtype(dtype_of(stored))
     dtype = number.type
     load, _ = access(stored, dtype)
     weight_of, weights_type = _weighing(weighted, dtype)
+    locate, start_of = locating(layout)
 
     def kernel(x, values, rows, n, inner, target, ignore, weights):  # type: ignore[no-untyped-def]
-        q = np.int64(cuda.blockIdx.x) * threads + cuda.threadIdx.x
+        q, _ = locate(np.int64(cuda.blockIdx.x))
         if q < rows:
             y, value = target[q], dtype(0)
             if y != ignore:
                 value = dtype(np.nan)
                 if 0 <= y < n:
-                    value = -weight_of(weights, y) * load(x, q // inner * (n * inner) + y * inner + q % inner)
+                    value = -weight_of(weights, y) * load(x, start_of(q, n, inner) + y * inner)
             values[q] = value
 
     long = np.dtype(np.int64)
     arguments = dtype_of(stored), number, np.int64, np.int64, np.int64, long, np.int64, weights_type
-    return Kernel(kernel, arguments, threads)
+    return Kernel(kernel, arguments, layout.block)
+
+
+# --- sums -------------------------------------------------------------------------------------------------------------
+
+
+def _adding(value_of: DeviceFunction, dtype: Any, threads: int) -> DeviceFunction:
+    """A device function: (given, n, blocks), the sum of value_of(given, i) for the numbers i < n of this block, as a
+    pair. The blocks share these numbers, and neighbouring threads take neighbouring ones."""
+    add, _, total_of, _ = reductions(alone(threads), dtype)
+
+    @device_function
+    def added(given, n, blocks):  # type: ignore[no-untyped-def]
+        total, low = dtype(0), dtype(0)
+        for i in range(np.int64(cuda.blockIdx.x) * threads + cuda.threadIdx.x, n, blocks * threads):
+            total, low = add(total, low, value_of(given, i))
+        return total_of(total, low)
+
+    return added
+
+
+def _adding_to(value_of: DeviceFunction, dtype: Any, threads: int) -> DeviceFunction:
+    """A device function: (given, n, sums) stores this sum of block b in sums[2 * b] and sums[2 * b + 1]."""
+    added = _adding(value_of, dtype, threads)
+
+    @device_function
+    def add_to(given, n, sums):  # type: ignore[no-untyped-def]
+        total, low = added(given, n, np.int64(cuda.gridDim.x))
+        if cuda.threadIdx.x == 0:
+            block = np.int64(cuda.blockIdx.x)
+            sums[2 * block], sums[2 * block + 1] = total, low
+
+    return add_to
 
 
 def sums_kernel(
     formula: DeviceFunction, items: Items, dtype: np.dtype[Any], gradient: bool, axes: int, threads: int
 ) -> Kernel:
-    """kernel(operands, strides, out, sums, shape, n): for block b the sum of the formula's values in sums[2 b], what
-    rounding took from it beside, and the formula's second result in out, which is contiguous, if it has one."""
+    """kernel(operands, strides, out, sums, shape, n): the sums of the formula's values, of each block.
+
+    The sum of block b is sums[2 * b] + sums[2 * b + 1]. The formula's second result, if it has one, goes to `out`,
+    which is contiguous.
+    """
     number = computes_in(dtype)
     gather = gathering(items, axes, dtype)
-    add, _, total_of, _ = reductions(alone(threads), number)
     _, store = access(dtype.name, number)
 
+    @device_function
+    def value_of(given, i):  # type: ignore[no-untyped-def]
+        operands, strides, out, shape = given
+        found = formula(*gather(operands, i, shape, strides))
+        if gradient:
+            store(out[0], i, found[1])
+            return found[0]
+        return found
+
+    add_to = _adding_to(value_of, number, threads)
+
     def kernel(operands, strides, out, sums, shape, n):  # type: ignore[no-untyped-def]
-        block, me = np.int64(cuda.blockIdx.x), cuda.threadIdx.x
-        total, low = number(0), number(0)
-        for i in range(block * threads + me, n, np.int64(cuda.gridDim.x) * threads):
-            if gradient:
-                value, slope = formula(*gather(operands, i, shape, strides))
-                store(out[0], i, slope)
-            else:
-                value = formula(*gather(operands, i, shape, strides))
-            total, low = add(total, low, value)
-        total, low = total_of(total, low)
-        if me == 0:
-            sums[2 * block], sums[2 * block + 1] = total, low
+        add_to((operands, strides, out, shape), n, sums)
 
     place = (np.int64,) * axes
     out = (dtype,) * gradient
@@ -224,40 +270,41 @@ def sums_kernel(
 
 
 def count_kernel(weighted: bool, threads: int) -> Kernel:
-    """kernel(target, rows, n, ignore, weights, sums): what targets that count weigh, of each block as sums_kernel."""
-    add, _, total_of, _ = reductions(alone(threads), np.float64)
+    """kernel(target, rows, n, ignore, weights, sums): the sum of the weights of the targets that count, of each block.
+
+    `sums` is as for sums_kernel.
+    """
     weight_of, weights_type = _weighing(weighted, np.float64)
 
+    @device_function
+    def value_of(given, q):  # type: ignore[no-untyped-def]
+        target, n, ignore, weights = given
+        y = target[q]
+        return weight_of(weights, y) if y != ignore and 0 <= y < n else np.float64(0)
+
+    add_to = _adding_to(value_of, np.float64, threads)
+
     def kernel(target, rows, n, ignore, weights, sums):  # type: ignore[no-untyped-def]
-        block, me = np.int64(cuda.blockIdx.x), cuda.threadIdx.x
-        total, low = np.float64(0), np.float64(0)
-        for q in range(block * threads + me, rows, np.int64(cuda.gridDim.x) * threads):
-            y = target[q]
-            if y != ignore and 0 <= y < n:
-                total, low = add(total, low, weight_of(weights, y))
-        total, low = total_of(total, low)
-        if me == 0:
-            sums[2 * block], sums[2 * block + 1] = total, low
+        add_to((target, n, ignore, weights), rows, sums)
 
     arguments = np.dtype(np.int64), np.int64, np.int64, np.int64, weights_type, np.dtype(np.float64)
     return Kernel(kernel, arguments, threads)
 
 
-def total_kernel(stored: str, result: str, inverse: bool, threads: int) -> Kernel:
-    """kernel(values, n, scale, out): out[0] = scale[0] * sum(values), or 1 / sum(values); of one block, in float64."""
-    add, _, total_of, _ = reductions(alone(threads), np.float64)
+def total_kernel(stored: str, result: str, counted: bool, inverse: bool, threads: int) -> Kernel:
+    """kernel(values, n, scale, out): out[0] = scale * sum(values), or scale / sum(values); one block, in float64.
+
+    `scale` is a number, or an array of one if it is `counted`.
+    """
     number = wide_dtype(dtype_of(result)).type
     _, store = access(result, number)
+    factor_of, scale_type = _scaling(counted)
+    added = _adding(device_function(lambda values, i: np.float64(values[i])), np.float64, threads)
 
     def kernel(values, n, scale, out):  # type: ignore[no-untyped-def]
-        me = cuda.threadIdx.x
-        total, low = np.float64(0), np.float64(0)
-        for i in range(me, n, threads):
-            total, low = add(total, low, np.float64(values[i]))
-        total, low = total_of(total, low)
-        if me == 0:
-            whole = total + low
-            store(out, 0, number(np.float64(1) / whole if inverse else whole * scale[0]))
+        total, low = added(values, n, np.int64(1))
+        if cuda.threadIdx.x == 0:
+            whole, factor = total + low, factor_of(scale)
+            store(out, 0, number(factor / whole if inverse else whole * factor))
 
-    arguments = dtype_of(stored), np.int64, np.dtype(np.float64), dtype_of(result)
-    return Kernel(kernel, arguments, threads)
+    return Kernel(kernel, (dtype_of(stored), np.int64, scale_type, dtype_of(result)), threads)

@@ -12,7 +12,7 @@ from fastact.backends.cuda.kernels.intrinsics import from_bfloat16, to_bfloat16
 __all__ = ["access", "codec", "offset_of"]
 
 
-def codec(stored: str, number: Any) -> tuple[DeviceFunction, DeviceFunction]:
+def codec(stored: str, dtype: Any) -> tuple[DeviceFunction, DeviceFunction]:
     """Device functions: from an item in memory to the number that is computed with, and back.
 
     A bfloat16 in memory is a uint16.
@@ -21,15 +21,15 @@ def codec(stored: str, number: Any) -> tuple[DeviceFunction, DeviceFunction]:
         decode = device_function(lambda item: from_bfloat16(item, np.float32(0)))
         encode = device_function(lambda value: to_bfloat16(value, np.uint16(0)))
     else:
-        decode = device_function(lambda item: number(item))
+        decode = device_function(lambda item: dtype(item))
         kind = np.uint8 if stored == "bool" else np.dtype(stored).type
         encode = device_function(lambda value: kind(value))
     return decode, encode
 
 
-def access(stored: str, number: Any) -> tuple[DeviceFunction, DeviceFunction]:
+def access(stored: str, dtype: Any) -> tuple[DeviceFunction, DeviceFunction]:
     """Device functions: load(pointer, i), the number that item i is; store(pointer, i, value)."""
-    decode, encode = codec(stored, number)
+    decode, encode = codec(stored, dtype)
 
     @device_function
     def load(pointer, i):  # type: ignore[no-untyped-def]

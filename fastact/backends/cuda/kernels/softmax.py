@@ -1,12 +1,15 @@
-"""The kernels of the softmax family, over rows (see rows.py and tiles.py). Plain Python, for Numba's simulator too.
+"""The kernels of the softmax family, over rows (see groups.py and tiles.py).
 
-    row_kernel     a block for rows: in registers, or twice through memory
-    parts_kernel   several blocks for each row, that find sums of its parts, and several for the results
+    row_kernel     a block takes whole rows: it holds them in registers, or reads them twice
+    parts_kernel   several blocks find the sums of the parts of a row, and as many then compute its results
 
-The exponential is the CPU's: e**(x - m) with what rounding took from x - m; sums have two parts. What all results of a
-row depend on is (m, total, low, count): forward the maximum (or not far from it, for softmax of long rows), the sum of
-e**(x - m) and what rounding took from it, for a logarithm of all numbers but those equal to m, and how many these are,
-so that it keeps its digits where one number dominates; backward only the sum, of g * y or g.
+The exponential is the CPU's: e**(x - m), corrected for what rounding took from x - m. Sums are pairs, of which the
+second is what rounding took from the first. All results of a row depend on its `sums` (m, total, low, count).
+
+Forward, m is the row's maximum, or a number near it for the softmax of long rows, and total + low is the sum of
+e**(x - m). For a logarithm this sum leaves out the numbers that equal m, and `count` says how many they are: so it
+keeps its digits where one number dominates. Backward, total + low is the sum of g * y, or of g for log_softmax; m and
+count are 0.
 """
 
 from __future__ import annotations
@@ -19,35 +22,21 @@ from numba import cuda
 from fastact._scalar.primitives import where
 from fastact.backends.cuda.dtypes import dtype_of
 from fastact.backends.cuda.kernels import DeviceFunction, Kernel, device_function
-from fastact.backends.cuda.kernels.groups import (
-    Layout,
-    RowTraits,
-    counting_types,
-    larger_of,
-    locating,
-    mask_tools,
-    reductions,
-)
+from fastact.backends.cuda.kernels.groups import counting_types, finding, reductions
 from fastact.backends.cuda.kernels.intrinsics import fetch_add, fma, load_acquire, log1p
+from fastact.backends.cuda.kernels.layouts import Layout, RowTraits
 from fastact.backends.cuda.kernels.memory import access
 from fastact.backends.cuda.kernels.tiles import accumulated, folded, loading, mapped, paired, storing
 from fastact.math import exp
 
-__all__ = [
-    "Sums",
-    "arguments_of",
-    "difference_exp",
-    "parts_kernel",
-    "row_kernel",
-    "summing",
-]
+__all__ = ["Sums", "arguments_of", "difference_exp", "parts_kernel", "row_kernel", "summing"]
 
-#: How far above the base of a sum of e**(x - base) the maximum may be.
+#: The maximum may be so far above the base of a sum of e**(x - base).
 FAR = 4
 
 
 def difference_exp(traits: RowTraits) -> DeviceFunction:
-    """A device function: e**(x - m), with what rounding took from x - m where that matters."""
+    """A device function: e**(x - m), corrected for what rounding took from x - m where that matters."""
     dtype = traits.number
     if traits.coarse:
         return device_function(lambda x, m: exp(x - m))
@@ -67,25 +56,25 @@ def difference_exp(traits: RowTraits) -> DeviceFunction:
 
 
 class Sums(NamedTuple):
-    """Device functions that find (m, total, low, count) of a row, for all its threads."""
+    """Device functions that give the sums (m, total, low, count) of a row to all its threads."""
 
-    of_tile: DeviceFunction  # (values): of a whole row, whose numbers the threads hold
-    of_range: DeviceFunction  # (row, start, stop): of the numbers that a thread with `start` takes
-    of_parts: DeviceFunction  # (parts, first, n, h): of n parts
+    of_tile: DeviceFunction  # (values), the numbers of a whole row that the thread holds
+    of_range: DeviceFunction  # (row, start, stop), of which the thread takes every number `threads` apart from `start`
+    of_parts: DeviceFunction  # (parts, first, n, h): the sums of n parts, from number `first` on; h is the thread's
 
 
 def summing(layout: Layout, traits: RowTraits, logarithm: bool) -> Sums:
-    """The forward sums. Numbers equal to the maximum are counted apart for a logarithm, else added like the others."""
+    """The forward sums. A logarithm counts the numbers that equal the maximum; others add them like all."""
     dtype, n, tile_size, threads = traits.number, layout.numbers, layout.tile, layout.threads
     add, maximum, total_of, sum_of = reductions(layout, dtype)
-    larger, e_of = larger_of(), difference_exp(traits)
+    e_of = difference_exp(traits)
     of_equal = dtype(0 if logarithm else 1)
-    largest = folded(larger, n)
+    largest = folded(device_function(lambda a, b: max(a, b)), n)
     lowest, far = dtype(-np.inf), dtype(FAR)
     terms = mapped(device_function(lambda x, more: where(x == more[0], of_equal, e_of(x, more[1]))), n)
     terms_of_tile = terms if logarithm else mapped(device_function(lambda x, more: e_of(x, more[1])), n)
     add_all = accumulated(add, n)
-    tile = loading(traits, layout, -1, dtype(-np.inf), traits.divided)
+    tile = loading(layout, traits, -1, dtype(-np.inf), traits.divided)
     if logarithm:
         ones = mapped(device_function(lambda x, m: where(x == m, dtype(1), dtype(0))), n)
         plus = folded(device_function(lambda a, b: a + b), n)
@@ -104,14 +93,16 @@ def summing(layout: Layout, traits: RowTraits, logarithm: bool) -> Sums:
 
     @device_function
     def scaled(total, low, m, to):  # type: ignore[no-untyped-def]
-        """A sum of e**(x - m) as one of e**(x - to)."""
+        """Turn a sum of e**(x - m) into one of e**(x - to)."""
         scale = where(m == to, dtype(1), e_of(m, to))
         return add(total * scale, dtype(0), low * scale)
 
     @device_function
     def risen(state, top):  # type: ignore[no-untyped-def]
-        """(base, m, total, low, count) for numbers up to `top`: the sum is one of e**(x - base), and base seldom moves,
-        since each time costs some of its digits."""
+        """Prepare (base, m, total, low, count) for numbers up to `top`.
+
+        The sum is one of e**(x - base). The base seldom moves, because each move costs some of the sum's digits.
+        """
         base, m, total, low, count = state
         if logarithm and top > m and count > dtype(0) and m > lowest:
             total, low = add(total, low, count * e_of(m, base))
@@ -165,10 +156,10 @@ def summing(layout: Layout, traits: RowTraits, logarithm: bool) -> Sums:
 
 
 def summing_products(kind: str, layout: Layout, traits: RowTraits) -> Sums:
-    """The backward sums: of g * y, or of g for log_softmax."""
+    """The backward sums, of g * y, or of g for log_softmax."""
     dtype, n, tile_size, threads, zero = traits.number, layout.numbers, layout.tile, layout.threads, traits.number(0)
     add, _, total_of, _ = reductions(layout, dtype)
-    gradients, outputs = (loading(traits, layout, array, zero) for array in (0, 1))
+    gradients, outputs = (loading(layout, traits, array, zero) for array in (0, 1))
     logarithm = kind == "log_softmax"
     product = device_function(lambda g, y, _: g if logarithm else g * y)
     products, sum_all = paired(product, n), accumulated(add, n)
@@ -205,17 +196,18 @@ def summing_products(kind: str, layout: Layout, traits: RowTraits) -> Sums:
 
 
 def _reading(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> DeviceFunction:
-    """A device function: what the results of a tile are made of, (row, start, stop): x, or (g, y)."""
+    """A device function: (row, start, stop), the tile that results are made of: x, or (g, y)."""
     dtype = traits.number
-    x = loading(traits, layout, -1, dtype(-np.inf), traits.divided)
+    x = loading(layout, traits, -1, dtype(-np.inf), traits.divided)
     if arrays == 1 or kind == "logsumexp":
         return x
-    g, y = (loading(traits, layout, array, dtype(0)) for array in (0, 1))
+    g, y = (loading(layout, traits, array, dtype(0)) for array in (0, 1))
     return device_function(lambda row, start, stop: (g(row, start, stop), y(row, start, stop)))
 
 
 def _results(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> tuple[DeviceFunction, DeviceFunction]:
-    """Device functions: what the results of a row need, of its sums; and the results of a tile, of that."""
+    """Device functions: (sums, operands, q, divisor), what the results of row q need of its sums; (values, of_row), the
+    results of a tile, given that."""
     dtype, n, divided = traits.number, layout.numbers, traits.divided
     e_of = difference_exp(traits)
     load, _ = access(traits.stored, dtype)
@@ -233,7 +225,7 @@ def _results(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> tuple
 
         @device_function
         def maximum_and_factor(sums, operands, q, divisor):  # type: ignore[no-untyped-def]
-            """The maximum, and what e**(x - m) is multiplied with, as a pair."""
+            """The maximum, and the factor of e**(x - m) as a pair."""
             m, total, low, _ = sums
             whole = total + low
             low = low - (whole - total)
@@ -283,7 +275,8 @@ def _sums(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> Sums:
 
 
 def _finishing(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> DeviceFunction:
-    """A device function: the results from `start` to `end`, of which those before `stop` count, of a row's sums."""
+    """A device function: (row, out, q, start, stop, end, active, sums) stores the results from `start` to `end`, given
+    the row's sums; the numbers from `stop` on do not count."""
     dtype, tile_size = traits.number, layout.tile
     if kind == "logsumexp" and arrays == 1:
         _, put = access(traits.result, dtype)
@@ -297,7 +290,7 @@ def _finishing(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> Dev
         return reduce
 
     needed, results = _results(kind, arrays, layout, traits)
-    tile, store = _reading(kind, arrays, layout, traits), storing(traits, layout, _nothing(kind, arrays, dtype))
+    tile, store = _reading(kind, arrays, layout, traits), storing(layout, traits, _nothing(kind, arrays, dtype))
 
     @device_function
     def finish(row, out, q, start, stop, end, active, sums):  # type: ignore[no-untyped-def]
@@ -310,26 +303,25 @@ def _finishing(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> Dev
 
 
 def _nothing(kind: str, arrays: int, dtype: Any) -> Any:
-    """The result where a number does not count."""
+    """The result for a number that does not count."""
     return dtype(-np.inf) if kind == "log_softmax" and arrays == 1 else dtype(0)
 
 
 def arguments_of(operands: int, traits: RowTraits, *middle: Any) -> tuple[Any, ...]:
-    """What (operands, ..., rows, n, inner, divisor, mask, counts, queries) are."""
+    """What the arguments (operands, *middle, rows, n, inner, divisor, mask, counts, queries) of kernels are."""
     stored, long = (dtype_of(traits.stored),) * operands, np.int64
     return stored, *middle, long, long, long, traits.number, *counting_types(traits), long
 
 
 def row_kernel(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> Kernel:
-    """kernel(operands, out, rows, n, inner, divisor, mask, counts, queries) for whole rows; out may be an operand."""
-    sums, dtype = _sums(kind, arrays, layout, traits), traits.number
-    (locate, start_of), (mask_place, _, count_of) = locating(layout), mask_tools(traits)
+    """kernel(operands, out, rows, n, inner, divisor, mask, counts, queries) for whole rows; `out` may be an operand."""
+    sums, find = _sums(kind, arrays, layout, traits), finding(layout, traits)
     tile = _reading(kind, arrays, layout, traits)
     whole, reduces = layout.whole, kind == "logsumexp" and arrays == 1
 
     if whole and not reduces:
         needed, results = _results(kind, arrays, layout, traits)
-        store = storing(traits, layout, _nothing(kind, arrays, dtype))
+        store = storing(layout, traits, _nothing(kind, arrays, traits.number))
 
         @device_function
         def compute(row, out, q, h, stop, end, active):  # type: ignore[no-untyped-def]
@@ -346,27 +338,25 @@ def row_kernel(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> Ker
             finish(row, out, q, h, stop, end, active, found)
 
     def kernel(operands, out, rows, n, inner, divisor, mask, counts, queries):  # type: ignore[no-untyped-def]
-        q, h = locate(np.int64(cuda.blockIdx.x))
-        end, active = n, q < rows
-        if not active:  # but the others of the block wait for this thread
-            q, end = np.int64(0), np.int64(0)
-        row = (operands, start_of(q, n, inner), inner, mask, mask_place(mask, q), divisor)
-        compute(row, out, q, h, min(end, count_of(counts, q, n, queries)), end, active)
+        block = np.int64(cuda.blockIdx.x)
+        row, q, h, stop, end, active = find(block, n, operands, rows, n, inner, divisor, mask, counts, queries)
+        compute(row, out, q, h, stop, end, active)
 
     return Kernel(kernel, arguments_of(arrays, traits, dtype_of(traits.result)), layout.block)
 
 
 def parts_kernel(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> Kernel:
-    """kernel(operands, sums, counters, out, parts, part, together, rows, n, ...), groups of rows staying in the cache.
+    """kernel(operands, sums, counters, out, parts, part_size, together, rows, n, ...), for rows in parts.
 
-    First come the blocks that find the sums of the parts of the first group of rows, then those of the second, those
-    for the results of the first, the sums of the third, and so on. A block for results waits until all blocks for the
-    sums of its group have counted in counters[1 + group]. It can: blocks take their turns from counters[0] when they
-    start, so that the others run already, and these wait for nobody. The counters are 0 at first.
+    The rows form groups that stay in the cache. First come the blocks that find the sums of the parts of the first
+    group; then those for the sums of the second group, those for the results of the first, those for the sums of the
+    third, and so on. A block for results waits until all blocks for the sums of its group have counted in
+    counters[1 + group]. This always ends: a block takes its turn from counters[0] when it starts, so that the blocks it
+    waits for run already, and these wait for nobody. The counters are 0 at first.
     """
     of_range, finish = _sums(kind, arrays, layout, traits).of_range, _finishing(kind, arrays, layout, traits)
-    of_parts = _sums(kind, arrays, layout, traits).of_parts  # others: shared memory cannot have two owners
-    (locate, start_of), (mask_place, _, count_of) = locating(layout), mask_tools(traits)
+    of_parts = _sums(kind, arrays, layout, traits).of_parts  # made anew: two functions cannot own one shared array
+    find = finding(layout, traits)
 
     @device_function
     def turn(counters):  # type: ignore[no-untyped-def]
@@ -385,13 +375,12 @@ def parts_kernel(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> K
         group, finishing = (stage + 1) // 2, stage > 0 and (stage % 2 == 0 or stage + 1 == 2 * groups)
         if finishing:
             group -= 1
-        q, h = locate(group * together + block // parts)
-        part, active = block % parts, q < rows
-        if not active:
-            q = np.int64(0)
-        row = (operands, start_of(q, n, inner), inner, mask, mask_place(mask, q), divisor)
-        end = min(n, (part + 1) * part_size) if active else np.int64(0)
-        start, stop = part * part_size + h, min(end, count_of(counts, q, n, queries))
+        part = block % parts
+        row, q, h, stop, end, active = find(
+            group * together + block // parts, min(n, (part + 1) * part_size), operands, rows, n, inner, divisor, mask,
+            counts, queries,
+        )  # fmt: skip
+        start = part * part_size + h
         if finishing:
             if cuda.threadIdx.x == 0:
                 while load_acquire(counters, 1 + group) < blocks:

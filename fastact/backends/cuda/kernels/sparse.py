@@ -1,11 +1,13 @@
-"""The kernels of sparsemax, entmax15 and hardmax, over rows (see rows.py). Plain Python, for the simulator too.
+"""The kernel of sparsemax, entmax15 and hardmax, over rows (see groups.py).
 
-A kind is a function of (layout, traits, dtype) in `STEPS`, which makes two device functions: `found`, what all results
-of a row depend on, and `result`, one of them. A row is (operands, first, inner, mask, place, divisor); its number j
-stands at first + j * inner.
+To add a function, make its two steps, device functions, in an entry of `STEPS`:
 
-sparsemax and entmax15 are max(c - threshold, 0)**power with c = x / power, and the threshold makes their sum 1. Both c
-and the threshold, which is then from -1 to 0, are taken less the largest c. Newton's method finds it as in _rows.py.
+    found(row, start, stop, n)   what all results of the row depend on, for each of its threads
+    result(row, j, of_row)       result number j, given that
+
+sparsemax and entmax15 are max(c - threshold, 0)**power with c = x / power, where the threshold makes their sum 1. The
+kernel subtracts the largest c from both, which leaves a threshold from -1 to 0. Newton's method finds it as on the CPU
+(_scalar/rows.py).
 """
 
 from __future__ import annotations
@@ -20,67 +22,40 @@ from numba import cuda
 from fastact._scalar.primitives import sqrt, where
 from fastact.backends.cuda.dtypes import dtype_of
 from fastact.backends.cuda.kernels import DeviceFunction, Kernel, device_function
-from fastact.backends.cuda.kernels.groups import Layout, RowTraits, locating, mask_tools, reductions
+from fastact.backends.cuda.kernels.groups import counting, finding, placing, reading, reductions
 from fastact.backends.cuda.kernels.intrinsics import fma
+from fastact.backends.cuda.kernels.layouts import Layout, RowTraits
 from fastact.backends.cuda.kernels.memory import access
 from fastact.backends.cuda.kernels.softmax import arguments_of
 
 __all__ = ["STEPS", "sparse_kernel"]
 
-#: Corrections of a threshold, at most; two or three are usual.
-MOST_STEPS = 20
+#: The most corrections of a threshold; two or three are usual.
+MOST_CORRECTIONS = 20
 
 #: `found` and `result`.
 Steps = tuple[DeviceFunction, DeviceFunction]
 
 
-def reading(traits: RowTraits, dtype: Any) -> tuple[DeviceFunction, DeviceFunction]:
-    """Device functions: whether a row's number j counts; this number of operand k, over T if that is the only one."""
-    load, _ = access(traits.stored, dtype)
-    _, kept, _ = mask_tools(traits)
-    divided = traits.divided
-
-    @device_function
-    def counts(row, j):  # type: ignore[no-untyped-def]
-        _, _, _, mask, place, _ = row
-        return kept(mask, place, j)
-
-    @device_function
-    def number(row, k, j):  # type: ignore[no-untyped-def]
-        operands, first, inner, _, _, divisor = row
-        value = load(operands[k], first + j * inner)
-        if divided and len(operands) == 1:
-            value = value / divisor
-        return value
-
-    return counts, number
-
-
 def sparse_kernel(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> Kernel:
-    """kernel(operands, out, rows, n, inner, divisor, mask, counts, queries) for whole rows; out may be an operand."""
+    """kernel(operands, out, rows, n, inner, divisor, mask, counts, queries) for whole rows; `out` may be an operand."""
     dtype = traits.number
-    found, result = STEPS[kind, arrays](layout, traits, dtype)
-    (locate, start_of), (mask_place, _, count_of) = locating(layout), mask_tools(traits)
-    counts, _ = reading(traits, dtype)
+    found, result = STEPS[kind, arrays](layout, traits)
+    find, place_of, (_, kept, _) = finding(layout, traits), placing(layout), counting(traits)
     _, store = access(traits.result, dtype)
     threads, divided = layout.threads, traits.divided and arrays == 2
 
-    def kernel(operands, out, rows, n, inner, divisor, mask, lengths, queries):  # type: ignore[no-untyped-def]
-        q, h = locate(np.int64(cuda.blockIdx.x))
-        end = n
-        if q >= rows:  # no row, but the others of the block wait for this thread
-            q, end = np.int64(0), np.int64(0)
-        first = start_of(q, n, inner)
-        stop = min(end, count_of(lengths, q, n, queries))
-        row = (operands, first, inner, mask, mask_place(mask, q), divisor)
+    def kernel(operands, out, rows, n, inner, divisor, mask, counts, queries):  # type: ignore[no-untyped-def]
+        block = np.int64(cuda.blockIdx.x)
+        row, _, h, stop, end, _ = find(block, n, operands, rows, n, inner, divisor, mask, counts, queries)
         of_row = found(row, h, stop, n)
         for j in range(h, end, threads):
             value = dtype(0)
-            if j < stop and counts(row, j):
+            if j < stop and kept(row, j):
                 value = result(row, j, of_row)
                 if divided:
                     value = value / divisor
-            store(out, first + j * inner, value)
+            store(out, place_of(row, j), value)
 
     return Kernel(kernel, arguments_of(arrays, traits, dtype_of(traits.result)), layout.block)
 
@@ -89,7 +64,8 @@ def sparse_kernel(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> 
 
 
 def powers(power: int, dtype: Any) -> tuple[DeviceFunction, DeviceFunction, DeviceFunction]:
-    """Device functions: (over + rest)**power as a pair, over**(power - 1), and value**(1 - 1 / power)."""
+    """Device functions: (over, rest), the power of their sum as a pair; (over), over**(power - 1); (value),
+    value**(1 - 1 / power)."""
     if power == 1:
         raised = device_function(lambda over, rest: (over, rest))
         positive = device_function(lambda value: where(value > dtype(0), dtype(1), dtype(0)))
@@ -103,9 +79,10 @@ def powers(power: int, dtype: Any) -> tuple[DeviceFunction, DeviceFunction, Devi
     return squared, device_function(lambda over: over), device_function(lambda value: sqrt(value))
 
 
-def projection(power: int, layout: Layout, traits: RowTraits, dtype: Any) -> Steps:
-    """max(c - threshold, 0)**power: its sum falls, and is convex, as the threshold rises, and so is the sum's root."""
-    counts, number = reading(traits, dtype)
+def projection(power: int, layout: Layout, traits: RowTraits) -> Steps:
+    """max(c - threshold, 0)**power. As the threshold rises, the sum and its root fall, and both are convex."""
+    dtype, (_, counts, _) = traits.number, counting(traits)
+    number = reading(layout, traits, 0, traits.divided)
     add, maximum, total_of, sum_of = reductions(layout, dtype)
     raised, slope_of, weight_of = powers(power, dtype)
     threads, share, eps = layout.threads, dtype(1 / power), np.finfo(dtype).eps
@@ -113,7 +90,7 @@ def projection(power: int, layout: Layout, traits: RowTraits, dtype: Any) -> Ste
 
     @device_function
     def excess(x, top, high, low):  # type: ignore[no-untyped-def]
-        """How much c is above the threshold high + low, as a pair; 0 below it. NaN stays NaN."""
+        """The excess of c over the threshold high + low, as a pair; 0 if there is none. NaN stays NaN."""
         distance, rest = add(x, dtype(0), -top)
         if distance < dtype(-power):  # -inf among them
             return dtype(0), dtype(0)
@@ -123,11 +100,11 @@ def projection(power: int, layout: Layout, traits: RowTraits, dtype: Any) -> Ste
 
     @device_function
     def rough_sums(row, start, stop, top, threshold):  # type: ignore[no-untyped-def]
-        """Of this thread's results, and of their slopes, but for the factor -power."""
+        """The sum of this thread's results, and the sum of their slopes divided by -power."""
         total, slope = dtype(0), dtype(0)
         for j in range(start, stop, threads):
             if counts(row, j):
-                over = share * (number(row, 0, j) - top) - threshold
+                over = share * (number(row, j) - top) - threshold
                 over = where(over > dtype(0), over, dtype(0))
                 total += raised(over, dtype(0))[0]
                 slope += slope_of(over)
@@ -135,11 +112,11 @@ def projection(power: int, layout: Layout, traits: RowTraits, dtype: Any) -> Ste
 
     @device_function
     def fine_sums(row, start, stop, top, high, low):  # type: ignore[no-untyped-def]
-        """The same, the results' as a pair."""
+        """The same sums, that of the results as a pair."""
         total, total_low, slope = dtype(0), dtype(0), dtype(0)
         for j in range(start, stop, threads):
             if counts(row, j):
-                over, rest = excess(number(row, 0, j), top, high, low)
+                over, rest = excess(number(row, j), top, high, low)
                 value, value_low = raised(over, rest)
                 total, total_low = add(total, total_low + value_low, value)
                 slope += slope_of(over)
@@ -147,33 +124,33 @@ def projection(power: int, layout: Layout, traits: RowTraits, dtype: Any) -> Ste
 
     @device_function
     def found(row, start, stop, n):  # type: ignore[no-untyped-def]
-        """The maximum, and the threshold as a pair; NaN in a row of NaN.
+        """The maximum, and the threshold as a pair; NaN for a row with NaN.
 
-        The threads of a block take their steps together; a row that has ended stays as it is.
+        The threads of a block take their steps together. A row that is finished stays as it is.
         """
         top = dtype(-np.inf)
         for j in range(start, stop, threads):
             if counts(row, j):
-                x = number(row, 0, j)
+                x = number(row, j)
                 top = where(x > top, x, top)
         top = maximum(top)
         finite = top - top == dtype(0)
         high, low = where(finite, dtype(-1), dtype(np.nan)), dtype(0)
-        latest = dtype(-1) / dtype(n)  # if all numbers are equal; rounding must not pass it
+        latest = dtype(-1) / dtype(n)  # of equal numbers; rounding must not pass it
         going = finite
         while cuda.syncthreads_or(np.int32(going)):
             total, slope = rough_sums(row, start, stop if going else start, top, high)
             total, slope = sum_of(total), sum_of(slope)
-            if going:  # by Newton's step for the root of the sum, which is nearly a line
+            if going:  # Newton's step for the root of the sum, which is nearly a line
                 before, high = high, min(high + (total - weight_of(total)) / slope, latest)
                 going = high - before > near
-        enough = smallest * dtype(n // threads + 1)  # what rounding may leave of sums
+        enough = smallest * dtype(n // threads + 1)  # what rounding may leave of a sum
         going = finite
-        for _ in range(MOST_STEPS):
+        for _ in range(MOST_CORRECTIONS):
             total, rest, slope = fine_sums(row, start, stop if going else start, top, high, low)
             total, rest = total_of(total, rest)
             slope = sum_of(slope)
-            if going:  # by the sum's own
+            if going:  # Newton's step for the sum itself
                 step = ((total - dtype(1)) + rest) / (dtype(power) * slope)
                 high, low = add(high, dtype(0), low + step)
                 going = abs(step) > enough
@@ -184,16 +161,17 @@ def projection(power: int, layout: Layout, traits: RowTraits, dtype: Any) -> Ste
     @device_function
     def result(row, j, of_row):  # type: ignore[no-untyped-def]
         top, high, low = of_row
-        over, rest = excess(number(row, 0, j), top, high, low)
+        over, rest = excess(number(row, j), top, high, low)
         value, rest = raised(over, rest)
         return where(high == high, value + rest, high)
 
     return found, result
 
 
-def projection_gradient(power: int, layout: Layout, traits: RowTraits, dtype: Any) -> Steps:
-    """w * (g - sum(w * g) / sum(w)) with w = y**(1 - 1 / power); 0 where y is, whatever g is there."""
-    counts, number = reading(traits, dtype)
+def projection_gradient(power: int, layout: Layout, traits: RowTraits) -> Steps:
+    """w * (g - sum(w * g) / sum(w)) with w = y**(1 - 1 / power); 0 where y is 0, whatever g is there."""
+    dtype, (_, counts, _) = traits.number, counting(traits)
+    gradient, output = reading(layout, traits, 0), reading(layout, traits, 1)
     add, _, total_of, _ = reductions(layout, dtype)
     _, _, weight_of = powers(power, dtype)
     threads = layout.threads
@@ -204,9 +182,9 @@ def projection_gradient(power: int, layout: Layout, traits: RowTraits, dtype: An
         total, low, weight, weight_low = dtype(0), dtype(0), dtype(0), dtype(0)
         for j in range(start, stop, threads):
             if counts(row, j):
-                y = number(row, 1, j)
+                y = output(row, j)
                 w = weight_of(y)
-                total, low = add(total, low, where(y > dtype(0), w * number(row, 0, j), dtype(0)))
+                total, low = add(total, low, where(y > dtype(0), w * gradient(row, j), dtype(0)))
                 weight, weight_low = add(weight, weight_low, w)
         total, low = total_of(total, low)
         weight, weight_low = total_of(weight, weight_low)
@@ -214,8 +192,8 @@ def projection_gradient(power: int, layout: Layout, traits: RowTraits, dtype: An
 
     @device_function
     def result(row, j, mean):  # type: ignore[no-untyped-def]
-        y = number(row, 1, j)
-        return where(y == dtype(0), dtype(0), weight_of(y) * (number(row, 0, j) - mean))
+        y = output(row, j)
+        return where(y == dtype(0), dtype(0), weight_of(y) * (gradient(row, j) - mean))
 
     return found, result
 
@@ -223,19 +201,20 @@ def projection_gradient(power: int, layout: Layout, traits: RowTraits, dtype: An
 # --- hardmax ----------------------------------------------------------------------------------------------------------
 
 
-def hardmax(layout: Layout, traits: RowTraits, dtype: Any) -> Steps:
+def hardmax(layout: Layout, traits: RowTraits) -> Steps:
     """1 for the first maximum, 0 for all others."""
-    counts, number = reading(traits, dtype)
+    dtype, (_, counts, _) = traits.number, counting(traits)
+    number = reading(layout, traits, 0, traits.divided)
     maximum, largest = reductions(layout, dtype).maximum, reductions(layout, np.int64).maximum
     threads = layout.threads
 
     @device_function
     def found(row, start, stop, n):  # type: ignore[no-untyped-def]
-        """Where the first maximum is; -1 in a row of NaN."""
+        """The number of the first maximum; -1 for a row with NaN."""
         best, place, wrong = dtype(-np.inf), n, False
         for j in range(start, stop, threads):
             if counts(row, j):
-                x = number(row, 0, j)
+                x = number(row, j)
                 wrong |= x != x
                 if x > best:
                     best, place = x, j
@@ -253,20 +232,20 @@ def hardmax(layout: Layout, traits: RowTraits, dtype: Any) -> Steps:
     return found, result
 
 
-def hardmax_gradient(layout: Layout, traits: RowTraits, dtype: Any) -> Steps:
-    """0: the one stays where it is when x changes a little."""
-    _, number = reading(traits, dtype)
+def hardmax_gradient(layout: Layout, traits: RowTraits) -> Steps:
+    """0, because the 1 stays where it is when x changes a little; NaN where y is NaN."""
+    dtype, output = traits.number, reading(layout, traits, 1)
 
     @device_function
     def result(row, j, _):  # type: ignore[no-untyped-def]
-        y = number(row, 1, j)
+        y = output(row, j)
         return where(y == y, dtype(0), y)
 
     return device_function(lambda row, start, stop, n: 0), result
 
 
 #: (name, number of arrays) -> its steps.
-STEPS: dict[tuple[str, int], Callable[[Layout, RowTraits, Any], Steps]] = {
+STEPS: dict[tuple[str, int], Callable[[Layout, RowTraits], Steps]] = {
     ("sparsemax", 1): partial(projection, 1),
     ("sparsemax", 2): partial(projection_gradient, 1),
     ("entmax15", 1): partial(projection, 2),

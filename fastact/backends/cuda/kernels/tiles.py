@@ -1,11 +1,10 @@
-"""Tiles: some numbers of a row, in the registers of a thread, as a tuple.
+"""Tiles: some numbers of a row, which a thread holds in its registers as a tuple.
 
-Number k of a tile that begins with number `start` of the row is number start + k * threads, so that neighbouring
-threads read neighbouring memory. A row is (operands, first, inner, mask, place, divisor): its number j stands first +
-j * inner items from where the operands begin, and counts if the mask at `place` says so.
+Number k of a tile that begins at number `start` of the row is number start + k * threads, so that neighbouring threads
+read neighbouring memory. What a row is, groups.py says.
 
-All of these make device functions, for tiles of `n` numbers, from those for the two halves, which are one function: few
-are to be compiled.
+The functions here make device functions for tiles of n numbers. They make them of one device function for both halves
+of a tile, so that the compiler has few to compile.
 """
 
 from __future__ import annotations
@@ -13,17 +12,18 @@ from __future__ import annotations
 from typing import Any
 
 from fastact.backends.cuda.kernels import DeviceFunction, device_function
-from fastact.backends.cuda.kernels.groups import Layout, RowTraits, mask_tools
+from fastact.backends.cuda.kernels.groups import counting, placing, reading
+from fastact.backends.cuda.kernels.layouts import Layout, RowTraits
 from fastact.backends.cuda.kernels.memory import access
 
 __all__ = ["accumulated", "folded", "loading", "mapped", "paired", "storing"]
 
-#: Numbers that are added as they are, in pairs of pairs, before their sum is added without loss.
+#: So many numbers are added in pairs of pairs, with rounding, before their sum is added without loss.
 PLAINLY = 4
 
 
 def mapped(f: DeviceFunction, n: int) -> DeviceFunction:
-    """f(value, more) of every value."""
+    """f(value, more) of each value."""
     if n == 1:
         return device_function(lambda values, more: (f(values[0], more),))
     half, middle = mapped(f, n // 2), n // 2
@@ -31,11 +31,13 @@ def mapped(f: DeviceFunction, n: int) -> DeviceFunction:
 
 
 def paired(f: DeviceFunction, n: int) -> DeviceFunction:
-    """f(a, b, more) of every two values of two tiles."""
+    """f(a, b, more) of each two values of two tiles."""
     if n == 1:
         return device_function(lambda a, b, more: (f(a[0], b[0], more),))
     half, middle = paired(f, n // 2), n // 2
-    return device_function(lambda a, b, more: half(a[:middle], b[:middle], more) + half(a[middle:], b[middle:], more))
+    return device_function(
+        lambda a, b, more: half(a[:middle], b[:middle], more) + half(a[middle:], b[middle:], more)
+    )  # fmt: skip
 
 
 def folded(f: DeviceFunction, n: int) -> DeviceFunction:
@@ -47,7 +49,7 @@ def folded(f: DeviceFunction, n: int) -> DeviceFunction:
 
 
 def accumulated(add: DeviceFunction, n: int) -> DeviceFunction:
-    """(total, low) and all values, added by `add` of rows.py."""
+    """(total, low) plus all values, by `add` of `Reductions`."""
     if n <= PLAINLY:
         plus = folded(device_function(lambda a, b: a + b), n)
         return device_function(lambda total, low, values: add(total, low, plus(values)))
@@ -61,20 +63,17 @@ def accumulated(add: DeviceFunction, n: int) -> DeviceFunction:
     return total_of
 
 
-def loading(traits: RowTraits, layout: Layout, array: int, nothing: Any, divided: bool = False) -> DeviceFunction:
-    """tile(row, start, stop) of operand `array`: what does not count, or stands at `stop` or after, is `nothing`."""
-    load, _ = access(traits.stored, traits.number)
-    _, kept, _ = mask_tools(traits)
-    threads, columns = layout.threads, layout.columns
+def loading(layout: Layout, traits: RowTraits, array: int, nothing: Any, divided: bool = False) -> DeviceFunction:
+    """tile(row, start, stop) of operand `array`; `nothing` where a number does not count, or stands at `stop` or after
+    it."""
+    _, kept, _ = counting(traits)
+    number, threads = reading(layout, traits, array, divided), layout.threads
 
     @device_function
     def one(row, start, left, far):  # type: ignore[no-untyped-def]
-        operands, first, inner, mask, place, divisor = row
         value = nothing
-        if far < left and kept(mask, place, start + far):
-            value = load(operands[array], first + ((start + far) * inner if columns else start + far))
-            if divided:
-                value = value / divisor
+        if far < left and kept(row, start + far):
+            value = number(row, start + far)
         return (value,)
 
     def several(n: int) -> DeviceFunction:
@@ -89,20 +88,20 @@ def loading(traits: RowTraits, layout: Layout, array: int, nothing: Any, divided
     return device_function(lambda row, start, stop: tile(row, start, stop - start, 0))
 
 
-def storing(traits: RowTraits, layout: Layout, nothing: Any) -> DeviceFunction:
-    """store(out, row, start, stop, end, values): all before `end`; `nothing` where a number does not count."""
+def storing(layout: Layout, traits: RowTraits, nothing: Any) -> DeviceFunction:
+    """store(out, row, start, stop, end, values): the values that stand before `end`; `nothing` instead where a number
+    does not count, or stands at `stop` or after it."""
     _, put = access(traits.result, traits.number)
-    _, kept, _ = mask_tools(traits)
-    threads, columns = layout.threads, layout.columns
+    _, kept, _ = counting(traits)
+    place_of, threads = placing(layout), layout.threads
 
     @device_function
     def one(out, row, start, left, room, far, values):  # type: ignore[no-untyped-def]
         if far < room:
-            _, first, inner, mask, place, _ = row
             value = nothing
-            if far < left and kept(mask, place, start + far):
+            if far < left and kept(row, start + far):
                 value = values[0]
-            put(out, first + ((start + far) * inner if columns else start + far), value)
+            put(out, place_of(row, start + far), value)
 
     def several(n: int) -> DeviceFunction:
         if n == 1:
