@@ -17,8 +17,9 @@ from fastact._core.devices import DeviceArray
 from fastact._native.arithmetic import standard_arithmetic, standard_mode
 
 __all__ = [
-    "DOUBLE", "PYTHON_NUMBERS", "Axis", "Shape", "as_array", "as_dtype", "broadcasts", "check_out", "check_writeable", "float_dtype",
-    "halved", "halves", "is_float", "loss_dtype", "normalize_axes", "overlaps", "reduced", "rounded", "wide_dtype",
+    "DOUBLE", "PYTHON_NUMBERS", "Axis", "Shape", "as_array", "as_dtype", "broadcasts", "check_out", "check_writeable",
+    "float_dtype", "halved", "halves", "is_float", "loss_dtype", "normalize_axes", "overlaps", "reduced", "rounded",
+    "wide_dtype",
 ]  # fmt: skip
 
 Axis = int | Sequence[int] | None

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact.backends import cuda as backend
-from fastact.backends.cuda import dtypes, libraries
+from fastact.backends.cuda import backend, dtypes, libraries
 from fastact.backends.cuda.calls import host
 from fastact.softmax.dense import log_softmax, softmax
 from helpers.cuda_cases import (

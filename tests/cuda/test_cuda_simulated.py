@@ -22,8 +22,8 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact.backends import cuda as backend
-from fastact.backends.cuda import availability, dtypes, launching, libraries
+from fastact._core.arguments import softmax_arguments
+from fastact.backends.cuda import availability, backend, dtypes, launching, libraries
 from fastact.backends.cuda.calls import elementwise as call_elementwise
 from fastact.backends.cuda.calls import host
 from fastact.backends.cuda.calls import losses as call_losses
@@ -163,7 +163,7 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setitem(libraries.LIBRARIES, "numba", library)
     for module in (call_elementwise, call_softmax, call_losses):
         monkeypatch.setattr(module, "call_on", call_on)
-    monkeypatch.setattr(backend, "why_not", lambda: None)  # and public functions dispatch here
+    monkeypatch.setattr(availability, "why_not", lambda: None)  # and public functions dispatch here
     yield
     layouts.layout_of.cache_clear()
 
@@ -645,9 +645,10 @@ def over_axes(function: Any, *operands: np.ndarray, axis: Any = -1, where: Any =
               temperature: Any = 1.0, out: Any = None, dtype: Any = None) -> np.ndarray:  # fmt: skip
     """A call of the softmax family in the simulator; reduced axes are kept."""
     where, out = (Simulated(o) if isinstance(o, np.ndarray) else o for o in (where, out))
-    x = tuple(map(Simulated, operands))
-    result = backend.softmax_on_device(function, x, axis, where, lengths, temperature, out, dtype, True)
-    return result.array
+    given = *map(Simulated, operands), out, where, lengths, temperature
+    *seen, out, where, lengths, temperature = backend.seen(*given)
+    record = softmax_arguments(function, seen, axis, out, where, lengths, temperature, dtype)
+    return backend.over_axes(record).array
 
 
 def on_cpu(function: Any, *operands: np.ndarray, **keywords: Any) -> np.ndarray:

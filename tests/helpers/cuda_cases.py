@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact.backends import cuda as backend
 from fastact.backends.cuda import availability
 
 ACTIVATIONS = [f for f in map(fa.get, fa.names()) if isinstance(f, fa.Activation)]
@@ -30,7 +29,7 @@ needs_numba_cuda = pytest.mark.skipif(
 
 def on_gpu(test: Any) -> Any:
     """Mark a test that needs a card."""
-    reason = backend.why_not()
+    reason = availability.why_not()
     return pytest.mark.gpu(pytest.mark.skipif(reason is not None, reason=str(reason))(test))
 
 

@@ -35,7 +35,9 @@ def over_axes(record: SoftmaxArguments) -> Any:
         return record.finished(_of_hosts(record))
     options = record.options or Options(record.dtype)
     beside = [each for each in (options.where, options.lengths, options.temperature) if isinstance(each, View)]
-    given = [each[()] if isinstance(each, np.ndarray) and each.size == 1 else each for each in record.arrays]
+    given = [
+        each.reshape(())[()] if isinstance(each, np.ndarray) and each.size == 1 else each for each in record.arrays
+    ]
     target = [] if record.target is None else [record.target]
     library = common_library(record.name, [*given, *beside, *target])
     x = record.arrays[-1]
@@ -53,7 +55,7 @@ def over_axes(record: SoftmaxArguments) -> Any:
         record.operation, library, views, record.target, record.axes, record.dtype, options.where, counts,
         options.causal, divisor, divisors, record.shape,
     )  # fmt: skip
-    return library.finished(result) if record.out is None else record.out
+    return library.finished(result) if record.out is None else record.out.array
 
 
 def _of_hosts(record: SoftmaxArguments) -> Any:
