@@ -1,8 +1,9 @@
-"""The scalar functions that formulas are made of, for float32 and float64, free of branches so that loops vectorise.
+"""The scalar functions that formulas are made of, for float32 and float64, without branches, so that loops vectorise.
 
-There are two layers: pairs.py is arithmetic on unevaluated sums `high + low`; the other files hold the vocabulary of
-formulas by kinship. Each function of the vocabulary has a body for NumPy arrays, which says what it computes, and a
-scalar one that compiled code gets instead. tools/coefficients.py computes the polynomials' coefficients.
+primitives.py and pairs.py are the tools, rows.py is the softmax family over one row, and the other files hold the
+vocabulary of formulas by kinship. To add a function, write it beside its kin: a body for NumPy arrays, which says what
+it computes, and the scalar one that `compiled` puts in its place; then name it below. Of all Python files, those here
+alone know polynomial coefficients; a comment beside each table says what it approximates, and how well.
 """
 
 from fastact._scalar.algebraic import (

@@ -1,7 +1,7 @@
 """Functions made of arithmetic and square roots: the hard (piecewise linear) gates, parabolas, squareplus, softsign.
 
-Those with a kink or a zero between other values keep low parts there, since differences cancel; those with a square of
-x keep it from overflowing by powers of two.
+Where a function has a kink or a zero between other values, differences cancel, and low parts are kept. Powers of two
+keep squares of x from overflowing.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from fastact._scalar.primitives import (
 )
 
 _SIXTH = constant(0.1666666716337204, 1 / 6)
-#: Rounded up, so that hard_sigmoid(-3) is 0: the sum with its low part comes out below 0, not above.
+#: Rounded up, so that hard_sigmoid(-3) is 0: with its low part the sum comes out below 0, not above.
 _SIXTH_LOW = constant(-4.967053435223079e-09, 9.251858538542972e-18)
 _THIRD = constant(0.3333333432674408, 1 / 3)
 _THIRD_LOW = constant(-9.934107758624577e-09, 1.850371707708594e-17)
-#: From here on x / (1 + x) is 1 in the dtype, with a margin.
+#: From here on, with a margin, x / (1 + x) is 1 in the dtype.
 _SOFTSIGN_END = constant(2.0**26, 2.0**55)
 #: The least normal number, and the largest power of two whose reciprocal is one.
 _LEAST_POWER = constant(2.0**-126, 2.0**-1022)
-#: What stands in for a divisor of 0: nothing beside 1, and its square is a normal number.
+#: Replaces a divisor of 0: negligible beside 1, with a square that is a normal number.
 _LEAST_ROOT = constant(2.0**-45, 2.0**-400)
 _LARGEST_POWER = constant(2.0**126, 2.0**1022)
 
 
 @scalar
 def _sixth_low(slope):
-    """What to add to a slope of 1/6, which no float is and which is meant as the real number."""
+    """What to add to a slope of 1/6: it means the real number, which no float is."""
     return where(slope == like(1 / 6, slope), _SIXTH_LOW(slope), like(0.0, slope))
 
 
@@ -59,7 +59,7 @@ def _inside_hard_sigmoid_scalar(x, slope, offset):
     zero, one = like(0.0, x), like(1.0, x)
     c = clamp(x, -LARGEST(x), LARGEST(x))
     low = _sixth_low(slope)
-    # A product that underflows has a sign, which is all that there is for offset = 0.
+    # A product that underflows keeps its sign, and for offset = 0 the sign is all that counts.
     sign = where(slope == zero, zero, copysign(one, slope))
     steep, steep_low = where(offset == zero, sign, slope), where(offset == zero, zero, low)
     rest, rest_low = exact_sum(one, -offset)
@@ -112,8 +112,8 @@ def sparse_plus(x: Any) -> Any:
 
 
 def _star_relu_scalar(x, scale, bias):
-    # (scale * r) * r, which unlike scale * r**2 overflows only where it must. The first sum is exact where bias cancels
-    # all but the last places, so that what rounding took from scale * r is all that it lacks there.
+    # (scale * r) * r, which unlike scale * r**2 overflows only where it must. Where bias cancels all but the last
+    # places, the first sum is exact, and lacks only what rounding took from scale * r.
     r = clamp(x, like(0.0, x), LARGEST(x))  # 0 * inf would be NaN
     c, c_low = exact_product(scale, r)
     value = fma(c, r, bias)
@@ -156,8 +156,8 @@ def softsign(x: Any) -> Any:
 
 
 def _softsign_slope_times_scalar(g, x):
-    # The square is summed from its largest term, and divided by that of p, the power of two at or below 1 or |x|: what
-    # is left to multiply, 1 / p twice, comes last.
+    # The square is summed from its largest term on, and divided by p**2, where p is the power of two at or below 1 or
+    # |x|. The factor that this leaves, 1 / p twice, comes last.
     one, b = like(1.0, x), magnitude(x)
     more, less = where(b > one, b, one), where(b > one, one, b)
     scale = reciprocal_power(leading_power(where(more > _LARGEST_POWER(x), _LARGEST_POWER(x), more)))
@@ -174,10 +174,10 @@ def softsign_slope_times(g: Any, x: Any) -> Any:
 
 @scalar
 def _squareplus_parts(x, b):
-    """What squareplus and its slopes share; all lengths are divided by a power of two, p <= max(|x|, sqrt(b)) < 2 p.
+    """p, a, n, n_low, s, unit, ratio, power: what squareplus and its slopes share. All are NaN for NaN or b < 0.
 
-    p; a = |x| / p; n, n_low = (x**2 + b) / p**2; s = sqrt(n); unit, ratio, power: b = unit * power**2, 1 <= unit < 4
-    (or 0 for b = 0), and ratio = power / p is at most 1. For NaN or b < 0 they are NaN.
+    All lengths are divided by a power of two, p <= max(|x|, sqrt(b)) < 2 p. a = |x| / p; n + n_low = (x**2 + b) / p**2;
+    s = sqrt(n); b = unit * power**2 with 1 <= unit < 4 (or 0 for b = 0); ratio = power / p is at most 1.
     """
     root = sqrt(b)
     least = where(root > _LEAST_POWER(x), root, _LEAST_POWER(x))
@@ -205,7 +205,7 @@ def _power_below_root(b):
 
 def _squareplus_scalar(x, b):
     # x >= 0: (s + a) * p / 2; x < 0: b / (2 * (s + a) * p)
-    # One division: 1 / (2 * s * d) times d or s is 1 / (2 * s) or 1 / (2 * d).
+    # One division serves both: 1 / (2 * s * d) times d or s is 1 / (2 * s) or 1 / (2 * d).
     zero, half = like(0.0, x), like(0.5, x)
     p, a, n, n_low, s, unit, ratio, power = _squareplus_parts(x, b)
     d, d_low = ordered_sum(s, a)
@@ -230,7 +230,7 @@ def squareplus(x: Any, b: Any) -> Any:
 
 def _squareplus_slope_times_scalar(g, x, b):
     # For x < 0 b / (2 * s * (s + a)), else 1 less that. Lengths are divided by p, the power of two at or below |x|, but
-    # not less than about sqrt(b): what is left to multiply, 1 / p twice, comes last.
+    # not below about sqrt(b). The factor that this leaves, 1 / p twice, comes last.
     zero, one, half = like(0.0, x), like(1.0, x), like(0.5, x)
     unit = _power_below_root(b)
     inverse = reciprocal_power(unit)

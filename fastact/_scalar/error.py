@@ -45,9 +45,9 @@ _ERF_MIDDLE = constant(1.5625, 1.75)
 _ERF_END = constant(3.95, 5.95)
 #: Where e**(-x**2) is 0 even after multiplication by the largest number.
 _ERF_DEEPEST = constant(14.0, 38.25)
-#: Row by row: erf(b) / b - 1 in b**2; the square root of erfc(b) in b; its eighth root in b, each less the centre. A
-#: root is nearly a straight line, and no rounding of it or of its powers makes erf fall. The centres are such that the
-#: constant terms are all but exact. Off by 2**-28.5 of erf, 2**-58.2.
+#: The rows give erf(b) / b - 1 in b**2; the square root of erfc(b) in b; and its eighth root in b, where each variable
+#: is less the centre. A root is nearly a straight line, and no rounding of it or of its powers makes erf fall. The
+#: centres are chosen to make the constant terms all but exact. Off by 2**-28.5 and 2**-58.2 of erf.
 _ERF_CENTRE = piecewise(
     ((1.0, (0.487548828125,)), (1.5625, (1.10626220703125,)), (_REST, (1.811798095703125,))),
     ((1.0, (0.5001974105834961,)), (1.75, (1.2998695373535156,)), (_REST, (3.0001659393310547,))),
@@ -92,9 +92,9 @@ _ERF = piecewise(
 _SERF_END = constant(4.4, 6.4)
 #: Where e**x * x is 0 even after multiplication by the largest number.
 _SERF_DEEPEST = constant(205.0, 1475.0)
-#: Row by row: erf(log(1 + z)) / z in z = e**x, for x < 0; the square root of erfc(log(1 + e**x)) in x, twice, each less
-#: the centre; the anchors are the constant terms, `_SERF_ROWS` goes on from the first power. Fitted so that derivatives
-#: are near: serf is off by 2**-28, 2**-55, its derivative by 2**-25.2, 2**-53.3.
+#: The rows give erf(log(1 + z)) / z in z = e**x for x < 0; and the square root of erfc(log(1 + e**x)) in x, twice,
+#: where each variable is less the centre. The anchors are the constant terms; `_SERF_ROWS` goes on from the first
+#: power. The fit minds derivatives too: serf is off by 2**-28 and 2**-55, its derivative by 2**-25.2 and 2**-53.3.
 _SERF_CENTRE = piecewise(
     ((0.0, (0.40899658203125,)), (1.6, (0.0924072265625,)), (_REST, (1.99072265625,))),
     ((0.0, (0.4001455307006836,)), (2.15, (0.19980716705322266,)), (_REST, (3.2996644973754883,))),
@@ -150,12 +150,12 @@ _SERF_ROWS: tuple[Rows, Rows] = (
 )  # fmt: skip
 _SERF = piecewise(*_SERF_ROWS)
 _SERF_STEEPNESS = piecewise(*_SERF_ROWS, slope=True)
-#: Where serf is least, and the slope of its derivative there.
+#: The x at which serf is least, and the slope of its derivative there.
 _SERF_BOTTOM = constant(-1.1930599212646484, -1.193059968928188)
 _SERF_BOTTOM_LOW = constant(-4.766354066987333e-08, 3.096701676302884e-17)
 _SERF_BEND = constant(0.30150488018989563, 0.30150488936299114)
 _SERF_BEND_LOW = constant(9.173095172343437e-09, -5.271592503177913e-18)
-#: The derivative of serf at _SERF_BOTTOM + d, by d, less _SERF_BEND, by d again, for |d| < 0.45; 2**-25.8, 2**-55.7.
+#: (s / d - _SERF_BEND) / d for the derivative s of serf at _SERF_BOTTOM + d, |d| < 0.45; off by 2**-25.8 and 2**-55.7.
 _SERF_BESIDE = polynomial(
     (
         0.2316122204065323, 0.047546181827783585, -0.023334916681051254, -0.018727881833910942,
@@ -172,8 +172,9 @@ _SERF_BESIDE = polynomial(
 
 @scalar
 def _product(g, high, low, k):
-    """g * (high + low) * 2**k, rounded once, for |high| < 2**12, k biased as `SHIFT_TINY` is; infinite g and the sign
-    of zero stay.
+    """g * (high + low) * 2**k, rounded once, for |high| < 2**12, with k biased as `SHIFT_TINY` is.
+
+    An infinite g and the sign of zero stay.
     """
     large = magnitude(g) > like(1.0, g)  # g * high must not overflow where 2**k brings it back
     g, k = where(large, like(2.0**-12, g) * g, g), where(large, k + like(12.0, g), k)
@@ -219,7 +220,7 @@ def erf_slope_times(g: Any, x: Any) -> Any:
 
 @scalar
 def _decay(b):
-    """e, e_low, k with e**-b = (e + e_low) * 2**k to 2**-27, 2**-56; k biased as `SHIFT_TINY` is."""
+    """e, e_low, k: e**-b = (e + e_low) * 2**k to 2**-27 and 2**-56, with k biased as `SHIFT_TINY` is."""
     k = fma(b, -LOG2_E(b), SHIFT_TINY(b))
     whole = k - SHIFT_TINY(b)
     r, r_low = ordered_sum(fma(whole, -LN2_HIGH(b), -b), whole * -LN2_LOW(b))
@@ -230,10 +231,10 @@ def _decay(b):
 
 @scalar
 def _serf_parts(x, b):
-    """e, e_low, k, p, p_low, z, steepness: what serf and its derivative share; b = |x|, or less where serf is 0.
+    """e, e_low, k, p, p_low, z, steepness: what serf and its derivative share; b is |x|, or less where serf is 0.
 
-    x < 0: z = e**-b = (e + e_low) * 2**k, p = erf(log(1 + z)) / z. Else z = x, or less where serf is x,
-    p = sqrt(erfc(log(1 + e**z))). The steepness is the derivative of p by z.
+    For x < 0, z = e**-b = (e + e_low) * 2**k and p = erf(log(1 + z)) / z. For others, z is x, or less where serf is x,
+    and p = sqrt(erfc(log(1 + e**z))). The steepness is the derivative of p with respect to z.
     """
     negative = x < like(0.0, x)
     e, e_low, k = _decay(b)

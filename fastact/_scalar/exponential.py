@@ -1,7 +1,7 @@
 """The exponential function and what is made of it alone: expm1, elu and its kin, tanh, the sigmoid, softplus.
 
-The upper half is for the other files of this folder; the lower half is vocabulary of formulas. Slopes are given times
-a gradient, because that product may be a normal number where the slope alone is 0 or infinite.
+The upper half is for the other files of this folder; the lower half is vocabulary of formulas. A slope comes multiplied
+by a gradient, because the product may be a normal number where the slope alone is 0 or infinite.
 """
 
 from __future__ import annotations
@@ -60,18 +60,18 @@ _EXP_REACH = constant(-174.0, -1416.0)
 _EXP_REACH_TINY = constant(-207.0, -1504.0)
 #: Where e**x is infinite even after multiplication by the least number.
 _EXP_FARTHEST = constant(193.0, 1456.0)
-#: Where 1 + e**x is 1 in the dtype, with a margin.
+#: With a margin, the x below which 1 + e**x is 1 in the dtype.
 EXP_NEGLIGIBLE = constant(-17.4, -37.5)
 #: Where -e**x is infinite even after multiplication by the least normal number.
 _EXPM1_FARTHEST = constant(176.0, 1418.0)
-#: Where e**x - 1 is -1 in the dtype, with a margin.
+#: With a margin, the x below which e**x - 1 is -1 in the dtype.
 _EXPM1_LOWEST = constant(-34.8, -75.0)
 #: Where e**x - 1 is x, and where tanh(x) is x.
 _EXPM1_LINEAR = constant(2.0**-24, 2.0**-53)
 _TANH_LINEAR = constant(2.0**-30, 2.0**-60)
 _HUGE = constant(2.0**48, 2.0**128)  # 1 / TINY
-#: Where a gradient is multiplied by TINY: up to here it times e**x is 0 beyond `_EXP_REACH`, and from here on a small
-#: alpha leaves the product with TINY a normal number.
+#: From here on a gradient is multiplied by TINY. A lesser gradient times e**x is 0 beyond `_EXP_REACH`; and a gradient
+#: from here on times TINY and a small alpha is a normal number.
 _LARGE = constant(2.0**32, 2.0**256)
 _EXP_COEFFICIENTS = (
     (
@@ -83,9 +83,9 @@ _EXP_COEFFICIENTS = (
         2.5112348604125086e-08, 2.092691551163868e-09,
     ),
 )  # fmt: skip
-#: (e**r - 1 - r) / r**2 for |r| <= log(2) / 2; e**r to 2**-28, 2**-64.
+#: (e**r - 1 - r) / r**2 for |r| <= log(2) / 2; gives e**r to 2**-28 and 2**-64.
 EXP_QUADRATIC = polynomial(*_EXP_COEFFICIENTS, pairs=True)
-#: The same for r from log(3 / 4) to log(3 / 2), as `exp` wants it; 2**-28.4, 2**-57.7 of e**r.
+#: The same for r from log(3 / 4) to log(3 / 2), as `exp` wants it; gives e**r to 2**-28.4 and 2**-57.7.
 _EXP_SKEW = polynomial(
     (
         0.5000001788139343, 0.16666573286056519, 0.04165844991803169, 0.008360007777810097, 0.0014642314054071903,
@@ -97,7 +97,7 @@ _EXP_SKEW = polynomial(
     ),
     pairs=True,
 )  # fmt: skip
-#: (e**r - 1 - r - r**2 / 2) / r**3, for what cancels 1; e**r to 2**-33, 2**-64.
+#: (e**r - 1 - r - r**2 / 2) / r**3, for formulas in which 1 cancels; gives e**r to 2**-33 and 2**-64.
 _EXP_CUBIC = polynomial(
     (
         0.1666666716337204, 0.041666463017463684, 0.008333231322467327, 0.0013935198076069355, 0.0001992072502616793,
@@ -109,7 +109,7 @@ _EXP_CUBIC = polynomial(
     ),
     pairs=True,
 )  # fmt: skip
-#: (log((1 + s) / (1 - s)) / s - 2) / s**2 in s**2, for |s| <= 0.172; 2**-30, 2**-59.
+#: (log((1 + s) / (1 - s)) / s - 2) / s**2 in s**2, for |s| <= 0.172; off by 2**-30 and 2**-59.
 _LOG = polynomial(
     (
         0.6666668653488159, 0.39988696575164795, 0.2958308756351471,
@@ -119,11 +119,11 @@ _LOG = polynomial(
         0.15331497764506818, 0.1461909699201228,
     ),
 )  # fmt: skip
-#: Where tanh is 1 in the dtype, with a margin.
+#: With a margin, the x from which tanh is 1 in the dtype.
 _TANH_ONE = constant(10.0, 20.0)
 _TWICE_LOG2_E = constant(2 * 1.4426950408889634, 2 * 1.4426950408889634)
-#: Below the cut (b**3 / (b - tanh(b)) - 3) / b**2 in b**2; 2**-32, 2**-58 of the cubic. Above it `EXP_QUADRATIC`, in
-#: float64 to 2**-58. The place of the cut is where both give the same error.
+#: Below the cut (b**3 / (b - tanh(b)) - 3) / b**2 in b**2, off by 2**-32 and 2**-58 of b**3 / (b - tanh(b)). Above it
+#: the function of `EXP_QUADRATIC`, in float64 to 2**-58. At the cut both give the same error.
 _TANH_CUT = constant(0.945, 0.945)
 _TANH = piecewise(
     (
@@ -142,8 +142,8 @@ _TANH = piecewise(
         )),
     ),
 )  # fmt: skip
-#: Below the cut (log(1 + e**-b) - log(2) + b / 2) / b**2 in b**2, above it log(1 + z) / z - anchor in z = e**-b;
-#: relative to log(1 + e**-b) 2**-30 and 2**-29, 2**-61 and 2**-58.
+#: Below the cut (log(1 + e**-b) - log(2) + b / 2) / b**2 in b**2, above it log(1 + z) / z - anchor in z = e**-b. In
+#: float32 they give log(1 + e**-b) to 2**-30 and 2**-29, in float64 to 2**-61 and 2**-58.
 _LOG1P_EXP_CUT = constant(0.8, 0.8)
 _LOG1P_ANCHOR = constant(0.90625, 0.90625)
 _LOG1P_EXP = piecewise(
@@ -178,7 +178,7 @@ _power_or_0 = small_power(0, 0)
 
 @scalar
 def _exp_reduced(x, x_low, shift):
-    """r, k with e**(x + x_low) = 2**k * e**r, |r| < 0.35; shift: SHIFT or SHIFT_TINY."""
+    """r, k: e**(x + x_low) = 2**k * e**r, |r| < 0.35; shift: SHIFT or SHIFT_TINY."""
     k = fma(x, LOG2_E(x), shift)
     whole = k - shift
     return fma(-whole, LN2_LOW(x), fma(-whole, LN2_HIGH(x), x) + x_low), k
@@ -186,7 +186,7 @@ def _exp_reduced(x, x_low, shift):
 
 @scalar
 def exp_parts(x, x_low, shift):
-    """u, k with e**(x + x_low) = 2**k * (1 + u), |u| < 0.42, u off by at most 2**-25; shift: SHIFT or SHIFT_TINY."""
+    """u, k: e**(x + x_low) = 2**k * (1 + u), |u| < 0.42, u off by at most 2**-25; shift: SHIFT or SHIFT_TINY."""
     r, k = _exp_reduced(x, x_low, shift)
     return fma(r * r, EXP_QUADRATIC(r), r), k
 
@@ -199,7 +199,7 @@ def over_r(r):
 
 @scalar
 def _expm1_parts(x, x_low):
-    """As `expm1_parts`, of x + x_low; k is not negative."""
+    """`expm1_parts` of x + x_low; k is not negative."""
     k = fma(x, LOG2_E(x), SHIFT(x))
     whole = k - SHIFT(x)
     r = fma(-whole, LN2_HIGH(x), x)  # exact
@@ -217,7 +217,7 @@ def _expm1_parts(x, x_low):
 
 @scalar
 def expm1_parts(x):
-    """e, e_low, k with e**x - 1 = 2**k * (e + e_low), without cancellation near 0."""
+    """e, e_low, k: e**x - 1 = 2**k * (e + e_low), without cancellation near 0."""
     return _expm1_parts(x, like(-0.0, x))
 
 
@@ -236,7 +236,7 @@ def _fall(x):
 
 @scalar
 def reversed_exp_parts(x, x_low):
-    """u, k with e**-(x + x_low) = (1 + u) * 2**-k, k biased as `SHIFT_TINY` is; u as in `exp_parts`."""
+    """u, k: e**-(x + x_low) = (1 + u) * 2**-k, with k biased as `SHIFT_TINY` is, and u as in `exp_parts`."""
     k = fma(x, LOG2_E(x), SHIFT_TINY(x))
     whole = k - SHIFT_TINY(x)
     r = fma(whole, LN2_LOW(x), fma(whole, LN2_HIGH(x), -x) - x_low)
@@ -245,7 +245,7 @@ def reversed_exp_parts(x, x_low):
 
 @scalar
 def decay(b, b_low):
-    """p, p_low, k: e**-(b + b_low) = (p + p_low) * 2**k, for 0 <= b <= -EXP_DEEPEST; k biased as `SHIFT_TINY` is."""
+    """p, p_low, k: e**-(b + b_low) = (p + p_low) * 2**k for 0 <= b <= -EXP_DEEPEST, k biased as `SHIFT_TINY` is."""
     u, k = exp_parts(-b, -b_low, SHIFT_TINY(b))
     p, p_low = ordered_sum(like(1.0, b), u)
     return p, p_low, k
@@ -255,8 +255,8 @@ def decay(b, b_low):
 def sigmoid_parts(x, x_low):
     """q, error, u, k: 1 / (1 + e**-(x + x_low)) = (q + error * q) * 2**k; u and k as in `reversed_exp_parts`.
 
-    For x down to EXP_LOWEST, `times_power(q, k)` is a normal number: multiplying by TINY, at the very end, rounds a
-    subnormal result once. Powers of two are added to exponents as integers, since multiplications limit the speed.
+    For x down to EXP_LOWEST, `times_power(q, k)` is a normal number, so that multiplying it by TINY, at the very end,
+    rounds a subnormal result once. Powers of two are added to exponents as integers: multiplications limit the speed.
     """
     u, k = reversed_exp_parts(x, x_low)
     power = tiny_power(k)
@@ -285,12 +285,12 @@ def log1p_parts(z, z_low):
 
 @scalar
 def _log1p_exp_parts(b, b_low, half):
-    """m, m_low, k, near: log(1 + e**-(b + b_low)) = (m + m_low) * 2**k for b >= 0; k biased as `SHIFT_TINY` is.
+    """m, m_low, k, near: log(1 + e**-(b + b_low)) = (m + m_low) * 2**k for b >= 0, with k biased as `SHIFT_TINY` is.
 
-    half must be -1/2; with 1/2, where `near`, it is log(1 + e**(b + b_low)).
+    half is -1/2; with 1/2 the result is log(1 + e**(b + b_low)) where `near` is true.
     """
-    # near: log(2) - b / 2 + b**2 * table; else, with e**-b = p * 2**k, p * anchor + p * table. Near 0 the first one
-    # keeps the result monotone: only the product with the table is rounded in steps.
+    # Near 0, log(2) - b / 2 + b**2 * table; elsewhere, with e**-b = p * 2**k, p * anchor + p * table. The first form
+    # keeps the result monotone: only its product with the table is rounded in steps.
     near = b < _LOG1P_EXP_CUT(b)
     k = fma(b, -LOG2_E(b), SHIFT_TINY(b))
     whole = k - SHIFT_TINY(b)
@@ -313,12 +313,12 @@ def _log1p_exp_parts(b, b_low, half):
 
 def _exp_scalar(x):
     x = clamp(x, EXP_LOWEST(x), EXP_HIGHEST(x))
-    # 3 / 4 <= e**r <= 3 / 2: the last bit of e**r - 1 is worth 1 / 4 ULP of e**r. With |r| <= 0.35 it is 1 / 2 ULP.
+    # 3 / 4 <= e**r <= 3 / 2, so that the last bit of e**r - 1 is 1 / 4 ULP of e**r. For |r| <= 0.35 it is 1 / 2 ULP.
     k = fma(x - _SKEW(x), LOG2_E(x), SHIFT(x))
     whole = k - SHIFT(x)
     r = fma(-whole, LN2_LOW(x), fma(-whole, LN2_HIGH(x), x))
     p = like(1.0, x) + fma(r * r, _EXP_SKEW(r), r)
-    # 2**k in two steps, the first of which stays among normal numbers; x - x is 0, or NaN, which integers would lose
+    # 2**k in two steps, of which the first stays among normal numbers; x - x is 0, or NaN, which integers would lose
     return fma(times_inner_power(p, k), outer_power(k), x - x)
 
 
@@ -329,7 +329,7 @@ def exp(x: Any) -> Any:
 
 
 def _exp_times_scalar(a, x, x_low):
-    # a is brought nearer to 1, so that all products but the last one are normal numbers.
+    # Bring a nearer to 1, so that all products but the last one are normal numbers.
     big, small = magnitude(a) > like(1.0, a), magnitude(a) < like(1.0, a)
     x_low = where(magnitude(x) < -EXP_DEEPEST(x), x_low, like(0.0, x))
     lowest = where(big, EXP_DEEPEST(x), EXP_LOWEST(x))
@@ -421,7 +421,7 @@ def selu_slope_times(g: Any, x: Any) -> Any:
 
 @scalar
 def _over_alpha(x, alpha):
-    """x / alpha as high and low part; the low part is 0 where it makes no sense."""
+    """x / alpha as high and low part; the low part is 0 where it has no meaning."""
     factor = where(magnitude(alpha) < like(1.0, alpha), _HUGE(alpha), like(1.0, alpha))  # for a finite inverse
     x, alpha = x * factor, alpha * factor
     inverse = like(1.0, alpha) / alpha
@@ -458,10 +458,10 @@ def celu_slope_times(g: Any, x: Any, alpha: Any) -> Any:
 def _celu_slope_by_alpha_scalar(x, alpha):
     t, t_low = _over_alpha(x, alpha)
     t, t_low = ordered_sum(clamp(t, _EXPM1_LOWEST(x), EXP_HIGHEST(x) - like(1.0, x)), t_low)
-    # near 0 by w = (e**t - 1 - t) / t: of t * w and -t * t * (1 + w) the second is twice as large
+    # Near 0 the slope is t * w - t * t * (1 + w) with w = (e**t - 1 - t) / t; its second term is twice as large.
     w = over_r(t)
     near = t * (w - fma(t, w, t))
-    # else (e**t - 1) - t - t * (e**t - 1)
+    # Elsewhere it is (e**t - 1) - t - t * (e**t - 1).
     e, e_low, k = _expm1_parts(t, t_low)
     e, e_low = scale(e, k), scale(e_low, k)
     product, product_low = exact_product(t, e)
@@ -485,7 +485,7 @@ def celu_slope_by_alpha(x: Any, alpha: Any) -> Any:
 @scalar
 def _tanh_parts(x):
     """a, q: tanh(|x|) = a - a * q, where a is |x| near 0 and 1 elsewhere."""
-    # near 0 q = b**2 / d with d = b**3 / (b - tanh(b)); else 2 / d with d = e**(2 b) + 1
+    # Near 0, q = b**2 / d with d = b**3 / (b - tanh(b)); elsewhere 2 / d with d = e**(2 b) + 1.
     b = bounded(x, _TANH_ONE(x))
     near = b < _TANH_CUT(x)
     k = fma(b, _TWICE_LOG2_E(x), SHIFT(x))
@@ -521,7 +521,7 @@ def tanh_slope_times(g: Any, x: Any) -> Any:
 
 
 def _tanhshrink_scalar(x):
-    # As `_tanh_parts`, with what each step loses: near 0 b * q, else b - 1 + q.
+    # `_tanh_parts` with what each step loses; near 0 the result is b * q, elsewhere b - 1 + q.
     b = bounded(x, _TANH_ONE(x))
     near = b < _TANH_CUT(x)
     k = fma(b, _TWICE_LOG2_E(x), SHIFT(x))
@@ -593,7 +593,7 @@ def _gate_times(g, x, x_low):
     power = tiny_power(k)
     one, one_low = ordered_sum(like(1.0, x), power)
     q = like(1.0, x) / (one + (u + one_low))
-    # A positive power is multiplied first: g * q might be subnormal without it.
+    # Multiply by a positive power first: without it g * q might be subnormal.
     positive = power > like(1.0, x)
     q, k = where(positive, power * q, q), where(positive, SHIFT_TINY(x), k)
     return scale(where(big, g * TINY(g), g) * q, where(big, k, unbiased(k)))
@@ -627,7 +627,7 @@ def sigmoid_slope_times(a: Any, x: Any, x_low: Any) -> Any:
 
 
 def _softplus_scalar(x, beta):
-    # 1 / beta and its low part, brought nearer to 1 where it is larger; of a number beta all this is done once
+    # 1 / beta and its low part, brought nearer to 1 where it is larger; for a beta that is a number, this is done once
     inverse = like(1.0, beta) / beta
     finite = where(magnitude(inverse) > LARGEST(beta), like(0.0, beta), inverse)
     inverse_low = fma(-finite, beta, like(1.0, beta)) * finite
@@ -677,7 +677,7 @@ def _softplus_slope_by_beta_scalar(x, beta):
 
 @compiled(_softplus_slope_by_beta_scalar)
 def softplus_slope_by_beta(x: Any, beta: Any) -> Any:
-    """The derivative of `softplus` by beta: minus the entropy of a coin of probability sigmoid(beta * x) / beta**2."""
+    """The derivative of `softplus` by beta: -entropy / beta**2, for a coin of probability sigmoid(beta * x)."""
     b = np.abs(beta * x)
     z = np.exp(-b)
     return -(np.log1p(z) + b * z / (1 + z)) / beta**2

@@ -1,10 +1,10 @@
-"""Gates: x times something between 0 and 1 that an exponential makes (silu and its kin, mish, telu), and their slopes.
+"""Gates, x times a factor between 0 and 1 made of exponentials (silu and its kin, mish, telu), and their slopes.
 
-In all of them b is |x|, or the magnitude of the gate's argument, within where the result is not yet 0 or x. Values are
-max(x, 0) less a tail, which in silu's kin has one form for both signs; so has the tail of their slope, which is 1 less
-it for x > 0. A slope is 0 for some x < 0, its root. There the exponentials are numbers of the dtype, all but a very
-small part, times e**r with r = 0. So in silu's kin what cancels at the root is known to twice the dtype's precision;
-in mish and telu it is written in d, the distance of b from the root, as terms that are 0 there, and of one sign.
+In all of them b is |x|, or the magnitude of the gate's argument, bounded where the result becomes 0 or x. Values are
+max(x, 0) less a tail, which in silu's kin has one form for both signs. So has the tail of their slope; for x > 0 the
+slope is 1 less it. Each slope has a root, an x < 0 at which it is 0. There the exponentials are numbers of the dtype,
+but for a very small part, times e**r with r = 0. So silu's kin know to twice the dtype's precision what cancels at the
+root; mish and telu write it in d, the distance of b from the root, as terms of one sign that are 0 there.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ from fastact._scalar.primitives import (
 _SLOPE_END = constant(200.0, 1470.0)
 _HALF_END = constant(142.0, 1090.0)
 _INFINITY = constant(math.inf, math.inf)
-#: k, biased by thrice the bias of exponents, as `without_square` takes it; and by the bias itself.
+#: Shifts for a k that is biased by three times the bias of exponents, as `without_square` takes it, and by the bias.
 _SHIFT_THRICE = constant(1.5 * 2**23 + 3 * 127, 1.5 * 2**52 + 3 * 1023)
 _SHIFT_BIAS = constant(1.5 * 2**23 + 127, 1.5 * 2**52 + 1023)
 _thrice_power = small_power(3 * 127, 3 * 1023)
-#: The root of silu's slope, 1 + e**-b = b there. e**-b = decay * (1 + low) * 2**k * e**r with r = -b - k * log(2) -
-#: offset, which is all but 0 at the root, where k = -2. Among offsets near there this one has a small low part.
+#: The root of silu's slope, where 1 + e**-b = b. e**-b = decay * (1 + low) * 2**k * e**r with r = -b - k * log(2) -
+#: offset; at the root k is -2 and r all but 0. Of the offsets near there, this one has a decay with a small low part.
 _SILU_ROOT = constant(1.2784645557403564, 1.2784645427610737)
 _SHIFT_ROOT = constant(1.5 * 2**23 + 3 * 127 - 2, 1.5 * 2**52 + 3 * 1023 - 2)
 _SILU_OFFSET = constant(0.10782986879348755, 0.10782981835881722)
@@ -71,7 +71,8 @@ _QUICK_LN2_HIGH = constant(0.40725451707839966, 0.4072545126674179)
 _QUICK_LN2_LOW = constant(-4.410981802038805e-09, 1.3951574412911617e-17)
 _QUICK_END = constant(66.0, 447.0)
 _QUICK_SLOPE_END = constant(117.0, 863.0)
-#: gelu_tanh's argument is cube * b * (b**2 + square); log2(e**cube), log(2) / cube; where values and slopes are 0.
+#: gelu_tanh's argument is cube * b * (b**2 + square). Then log2(e**cube), log(2) / cube, and where values and slopes
+#: are 0.
 _CUBE = constant(0.07135481387376785, 0.07135481627260025)
 _CUBE_LOW = constant(2.3988324659995897e-09, -6.175149918155315e-19)
 _CUBE_LOG2_E = constant(0.1029432395800235, 0.1029432395800235)
@@ -95,7 +96,7 @@ _GELU_OFFSET = constant(2.174196243286133, 2.174197859262648)
 _GELU_DECAY = constant(1.1678208112716675, 1.1678208476590677)
 _GELU_DECAY_LOW = constant(-2.6068414982205468e-08, -4.1269601109052695e-17)
 _gelu_power = small_power(3 * 127, 3 * 1023, 1.1678208112716675, 1.1678208476590677)
-#: The root of mish's slope, its scale, scale**2, and what the numerator is made of.
+#: The root of mish's slope, the scale, scale**2, and the coefficients of the numerator.
 _MISH_ROOT = constant(1.1924312114715576, 1.1924312145154952)
 _MISH_ROOT_LOW = constant(3.0439375464652585e-09, 4.8484829848031044e-17)
 _MISH_SCALE = constant(3.2950825691223145, 3.2950825294521113)
@@ -105,14 +106,14 @@ _MISH_SQUARE_LOW = constant(-5.586990027950378e-06, -1.52597713520852e-14)
 _MISH_LINEAR = constant(7.590165138244629, 7.590165058904223)
 _MISH_OFFSET = constant(8.329662322998047, 8.329661949444903)
 _MISH_STEEPNESS = constant(43.430274963378906, 43.4302755036021)
-#: Where telu is x; the root of its slope, and s = 2 * e**-root there with its square.
+#: The x from which telu is x; the root of its slope; and s = 2 * e**-root with its square.
 _TELU_TOP = constant(2.5, 3.2)
 _TELU_ROOT = constant(1.0788600444793701, 1.078860058464624)
 _TELU_ROOT_LOW = constant(1.3985253843884493e-08, 9.55786742622646e-17)
 _TELU_S = constant(0.6799657344818115, 0.6799657308405083)
 _TELU_S_LOW = constant(-3.6413032589166505e-09, 1.9232657046799742e-17)
 _TELU_SQUARE = constant(0.4623534083366394, 0.46235339511746654)
-#: (sinh(s) / s - root) / (s**2 - square) in s**2, for s up to 2; 2**-29, 2**-53.
+#: (sinh(s) / s - root) / (s**2 - square) in s**2, for s up to 2; off by 2**-29 and 2**-53.
 _TELU = polynomial(
     (0.17056229710578918, 0.008425657637417316, 0.00019970031280536205, 2.761601308520767e-06, 2.6771656891355633e-08),
     (
@@ -124,14 +125,14 @@ _TELU = polynomial(
 
 @scalar
 def _argument(x, beta):
-    """beta * x as high and low part; 0 where beta is 0, for an infinite x too."""
+    """beta * x as high and low part; 0 where beta is 0, even for an infinite x."""
     undefined = (magnitude(x) > LARGEST(x)) & (beta == like(0.0, beta))
     return exact_product(beta, where(undefined, like(0.0, x), x))
 
 
 @scalar
 def _decay_terms(b):
-    """r, t, k: e**-b = (1 + r + t) * 2**k, |r| <= log(2) / 2, k biased as `SHIFT_TINY` is."""
+    """r, t, k: e**-b = (1 + r + t) * 2**k, |r| <= log(2) / 2, with k biased as `SHIFT_TINY` is."""
     k = fma(b, -LOG2_E(b), SHIFT_TINY(b))
     whole = k - SHIFT_TINY(b)
     r = fma(-whole, LN2_LOW(b), fma(-whole, LN2_HIGH(b), -b))
@@ -140,7 +141,7 @@ def _decay_terms(b):
 
 @scalar
 def _pair_decay_terms(b, b_low, shift):
-    """The same of b + b_low, k biased as shift is."""
+    """The same of b + b_low, with k biased as `shift` is."""
     k = fma(b, -LOG2_E(b), shift)
     whole = k - shift
     r = fma(-whole, LN2_HIGH(b), -b) - fma(whole, LN2_LOW(b), b_low)  # what is subtracted from is exact
@@ -149,7 +150,10 @@ def _pair_decay_terms(b, b_low, shift):
 
 @scalar
 def _from_root(b, b_low, root, root_low):
-    """d and d_low, b + b_low less the root; u, power, e, k: e**-(d + d_low) = (1 + u) * 2**k = 1 + e, power = 2**k."""
+    """d, d_low, u, power, e, k: d + d_low = b + b_low - root, and e**-(d + d_low) = (1 + u) * 2**k = 1 + e.
+
+    power is 2**k.
+    """
     d, d_low = exact_sum(b, -root)
     d_low = (d_low - root_low) + b_low
     r, t, k = _pair_decay_terms(d, d_low, _SHIFT_THRICE(b))
@@ -160,7 +164,7 @@ def _from_root(b, b_low, root, root_low):
 
 @scalar
 def _fine_decay_terms(b, b_low):
-    """r, rest, t, k: the same, with t = r * rest + what rounding took from r."""
+    """r, rest, t, k: the same, with t = r * rest plus what rounding took from r."""
     k = fma(b, -LOG2_E(b), SHIFT_TINY(b))
     whole = k - SHIFT_TINY(b)
     high, low = fma(-whole, LN2_HIGH(b), -b), fma(whole, LN2_LOW(b), b_low)
@@ -189,7 +193,7 @@ def _sigmoid_terms(r, t, power):
 
 @scalar
 def _short_sigmoid_terms(r, t, power):
-    """The same in two operations less, for r and t so exact that there is room for what such a sum loses."""
+    """The same with two operations fewer, for r and t so exact that there is room for what this sum loses."""
     d = (like(1.0, r) + power) + (r + t)
     d_low = (((like(1.0, r) - d) + power) + r) + t
     q = like(1.0, r) / d
@@ -205,14 +209,14 @@ def _less_gated(x, b, q, error, k):
 
 @scalar
 def _third_powers(k):
-    """third, rest: 2**k = third**2 * rest, k biased as `_SHIFT_THRICE` is: none is out of range where 2**k is."""
+    """third, rest: 2**k = third**2 * rest, with k biased as `_SHIFT_THRICE` is; they are in range where 2**k is not."""
     third = biased_power(fma(k - _SHIFT_THRICE(k), like(1 / 3, k), _SHIFT_BIAS(k)))
     return third, without_square(k, third)
 
 
 @scalar
 def _times_scaled(g, y, k):
-    """g * y * 2**k rounded about once, k as `_third_powers` takes it, for |y| * 2**k <= 1 and any g."""
+    """g * y * 2**k, rounded about once, with k as `_third_powers` takes it, for |y| * 2**k <= 1 and any g."""
     third, rest = _third_powers(k)
     return g * (y * third) * third * rest
 
@@ -243,14 +247,14 @@ def silu(x: Any) -> Any:
 
 @scalar
 def _swish_factors(x, beta):
-    """|beta| and |x|, whose product is 0 where beta is 0, for an infinite x too."""
+    """|beta| and |x|, whose product is 0 where beta is 0, even for an infinite x."""
     return magnitude(beta), bounded(x, where(beta == like(0.0, beta), LARGEST(x), _INFINITY(x)))
 
 
 def _swish_scalar(x, beta):
-    # x - x / (1 + e**b), b = |beta * x|, or what is subtracted here where beta * x < 0. An undefined product counts as
-    # large, as does NaN, which comes back with k or with x: tests for either beforehand would delay all the rest. The
-    # low part is less than 1 where b is not bounded.
+    # With b = |beta * x|, the result is x - x / (1 + e**b), or where beta * x < 0 the term that is subtracted here. An
+    # undefined product counts as large, and so does NaN, which comes back with k or with x: a test for either before
+    # would delay all the rest. The low part is less than 1 where b is not bounded.
     steepness, b = _swish_factors(x, beta)
     h, one = steepness * b, like(1.0, x)
     h = where(h < _SLOPE_END(x), h, _SLOPE_END(x))
@@ -284,9 +288,10 @@ def _gate(u, p):
 def _gate_slope(g, negative, w, w_low, q, error, f, k):
     """g * T if negative, else g * (1 - T): T = (1 + f) * 2**k * q * (1 + error) * (1 - (w + w_low) * (1 + error)).
 
-    T is the slope at -b in silu's kin: e**-b * (1 + e**-b - a) / (1 + e**-b)**2, a being b times the derivative of the
-    gate's argument, w + w_low = a * q. Where w > 1 / 2, v is exact. Two of the three factors of 2**k are its third
-    root, so that none is out of range. T over the third root may be above 1: g takes the rest of 2**k first.
+    T is the slope at -b in silu's kin: e**-b * (1 + e**-b - a) / (1 + e**-b)**2, where a is b times the derivative of
+    the gate's argument, and w + w_low = a * q. Where w > 1 / 2, v is exact. Two of the three factors of 2**k are its
+    third root, so that none is out of range. T over the third root may be above 1: so g is multiplied by the rest of
+    2**k first.
     """
     one = like(1.0, w)
     v = one - w
@@ -299,7 +304,7 @@ def _gate_slope(g, negative, w, w_low, q, error, f, k):
 
 @scalar
 def _silu_decay_terms(b, b_low):
-    """u, f, p, k: e**-(b + b_low) = (1 + u) * p = (1 + f) * 2**k, u being 0 at the root; p is 0 where k is low."""
+    """u, f, p, k: e**-(b + b_low) = (1 + u) * p = (1 + f) * 2**k, where u is 0 at the root; p is 0 where k is low."""
     k = fma(_SILU_ROOT(b) - b, LOG2_E(b), _SHIFT_ROOT(b))
     whole = k - _SHIFT_THRICE(b)
     r = fma(-whole, LN2_LOW(b), (fma(-whole, LN2_HIGH(b), -b) - _SILU_OFFSET(b)) - b_low)
@@ -348,7 +353,7 @@ def swish_slope_times(g: Any, x: Any, beta: Any) -> Any:
 
 
 def _swish_slope_by_beta_scalar(x, beta):
-    # The square of x / (e**b + e**-b), b = |beta * x| / 2: that is a normal number where its square is not 0
+    # The square of x / (e**b + e**-b) with b = |beta * x| / 2, which is a normal number where its square is not 0.
     h, h_low = _argument(x, beta)
     b, b_low = like(0.5, x) * magnitude(h), like(0.5, x) * where(h < like(0.0, h), -h_low, h_low)
     inside = b < _HALF_END(x)
@@ -423,8 +428,8 @@ def gelu_tanh(x: Any) -> Any:
 
 
 def _gelu_tanh_slope_times_scalar(g, x):
-    # At the root low parts must be so small that their sums are all but exact. Hence b * _SQUARE_LOW is taken less what
-    # it is there, which the offset makes good.
+    # At the root, low parts must be so small that their sums are all but exact. Hence b * _SQUARE_LOW is taken less its
+    # value at the root, which the offset makes good.
     b = bounded(x, _GELU_SLOPE_END(x))
     square, square_low = _gelu_square(b)
     h = b * square
@@ -454,8 +459,8 @@ def gelu_tanh_slope_times(g: Any, x: Any) -> Any:
 
 
 def _mish_scalar(x):
-    # x < 0: -b * y * (2 + y) / (2 + y * (2 + y)) with y = e**-b. Otherwise x - b * y**2 / (2 + y * (2 + y)) with twice
-    # that y. In the code m is y * (2 + y) / 2**k.
+    # For x < 0, -b * y * (2 + y) / (2 + y * (2 + y)) with y = e**-b. For others, x - b * y**2 / (2 + y * (2 + y)) with
+    # twice that y. In the code m is y * (2 + y) / 2**k.
     negative = x < like(0.0, x)
     b = bounded(x, -EXP_LOWEST(x))
     r, t, k = _decay_terms(b)
@@ -482,9 +487,9 @@ def mish(x: Any) -> Any:
 
 
 def _mish_slope_times_scalar(g, x):
-    # y as in `_mish_scalar`, c = 1 + y. x < 0: y * n / (1 + c**2)**2 with n = (1 + c) * (1 + c**2) - 4 * b * c, which
-    # is -4 * c * d and, of the same sign, e times a polynomial in c. Otherwise 1 + y * n / (1 + c**2)**2 with
-    # n = y * (2 * b * (1 + c) - (1 + c**2)). In the code y and c are times scale, n times scale**3.
+    # y is that of `_mish_scalar`, and c = 1 + y. For x < 0, y * n / (1 + c**2)**2 with n = (1 + c) * (1 + c**2) -
+    # 4 * b * c, which is -4 * c * d plus, of the same sign, e times a polynomial in c. For others, 1 + y * n /
+    # (1 + c**2)**2 with n = y * (2 * b * (1 + c) - (1 + c**2)). In the code y and c are times scale, n times scale**3.
     negative = x < like(0.0, x)
     b = bounded(x, _SLOPE_END(x))
     d, d_low, u, power, e, k = _from_root(b, like(-0.0, x), _MISH_ROOT(x), _MISH_ROOT_LOW(x))
@@ -520,7 +525,7 @@ def mish_slope_times(g: Any, x: Any) -> Any:
 
 
 def _telu_scalar(x):
-    # s = 2 * e**x, e = e**-s - 1. x < 0: -b * -e / (2 + e), otherwise x - b * 2 * (1 + e) / (2 + e)
+    # With s = 2 * e**x and e = e**-s - 1: for x < 0, -b * -e / (2 + e); for others, x - b * 2 * (1 + e) / (2 + e).
     negative = x < like(0.0, x)
     r, _, t, k = _fine_decay_terms(clamp(-x, -_TELU_TOP(x), -EXP_LOWEST(x)), like(-0.0, x))
     p = like(1.0, x) + (r + t)
@@ -553,8 +558,8 @@ def telu(x: Any) -> Any:
 
 
 def _telu_slope_times_scalar(g, x):
-    # s = 2 * e**x, a = e**-s. x < 0: 2 * a * n / (1 + a)**2 with n = s * (sinh(s) / s - b), where sinh(s) / s - root
-    # has the sign of -d. Otherwise 1 + 2 * a * n / (1 + a)**2 with n = x * s - (1 + a)
+    # With s = 2 * e**x and a = e**-s: for x < 0, 2 * a * n / (1 + a)**2 with n = s * (sinh(s) / s - b), where
+    # sinh(s) / s - root has the sign of -d. For others, 1 + 2 * a * n / (1 + a)**2 with n = x * s - (1 + a).
     negative = x < like(0.0, x)
     b = clamp(-x, -_TELU_TOP(x), _SLOPE_END(x))
     d, d_low, u, power, e, k = _from_root(b, like(-0.0, x), _TELU_ROOT(x), _TELU_ROOT_LOW(x))

@@ -1,9 +1,9 @@
 """The normal distribution: its distribution function ndtr, gelu, and their slopes.
 
-All go through b = |x| and a tail: near 0 a polynomial in b, farther out e**(-b**2 / 2) times a polynomial in
-(b - centre) / (b + pole), a variable in which such functions are nearly straight up to the largest b. The coefficients
-are selected, so that Horner's rule runs once. A polynomial is anchored, anchor + y * p(y), so that the roundings of y
-and p count little, and the sum keeps its low part.
+All are made of a tail in b = |x|. Near 0 the tail is a polynomial in b. Farther out it is e**(-b**2 / 2) times a
+polynomial in (b - centre) / (b + pole), a variable in which such functions are nearly straight up to the largest b. The
+coefficients are selected, so that Horner's rule runs once. Polynomials have the form anchor + y * p(y), in which the
+roundings of y and p count little, and the sum keeps its low part.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from fastact._scalar.primitives import (
 )
 
 _HALF_LOG2_E = constant(0.7213475204444817, 0.7213475204444817)
-#: 2 * log(2) as a multiple of 2**-20 and 2**-51, so that sums with it are exact, and (2 * log(2) / that - 1) / 2:
-#: the powers of two that are taken out come to e**(-b**2 / 2) but for a factor of e**(_HALF_LOST * b**2).
+#: 2 * log(2) as a multiple of 2**-20 and 2**-51, so that sums with it are exact, and (2 * log(2) / that - 1) / 2. With
+#: this log(2), taking out powers of two leaves e**(-b**2 / 2) wrong by a factor of e**(_HALF_LOST * b**2).
 _TWICE_LN2 = constant(2 * 0.6931471824645996, 1.3862943611198908)
 _HALF_LOST = constant(-1.3739176463190006e-09, -6.33572759057459e-17)
-#: (2 * e**(r / 2) - 2 - r) / r**2 for |r| <= log(2), with the log(2) that is used; 2**-28, 2**-57.3.
+#: (2 * e**(r / 2) - 2 - r) / r**2 for |r| <= that log(2), off by 2**-28 and 2**-57.3.
 _EXP = polynomial(
     (0.25, 0.04166630282998085, 0.0052083758637309074, 0.0005230344249866903, 4.339420047472231e-05),
     (
@@ -46,20 +46,20 @@ _DENSITY_LOW = constant(-1.1335170034886228e-08, -2.4923272022777373e-17)
 
 #: Where b * Phi(-b) is 0 in the dtype.
 _TAIL_END = constant(14.42, 39.2)
-#: The shifts whose sum with k, moved to the exponent, is 2**(k - 1): times the tables' scale, and alone.
+#: The shifts with which `biased_power` gives 2**(k - 1), with the scale of the tables and without it.
 _SHIFT_SCALED = constant(1.5 * 2**23 + 127 - 1 + 26, 1.5 * 2**52 + 1023 - 1 + 100)
 _SHIFT_HALF = constant(1.5 * 2**23 + 127 - 1, 1.5 * 2**52 + 1023 - 1)
 
 
 def _rows(edge: float, scale: float, near: tuple[float, ...], far: tuple[float, ...]) -> Rows:
-    """Two rows of `piecewise`, the far one times `scale`, which is so small that the near one may end like it."""
+    """Make two rows of `piecewise`, the far one times `scale`, so small that the near row may end in it."""
     far = tuple(scale * coefficient for coefficient in far)
     return (edge, (*near, *far[len(near) :])), (math.inf, far)
 
 
-#: For small b Phi(-b) in y = centre - b, else b * e**(b**2 / 2) * Phi(-b) in y = (b - centre) / (b + pole), up to
-#: b = 14.45 and 39.3, but for _HALF_LOST: the anchors and the coefficients from the first power on.
-#: The centres are such that the anchors are all but exact. Off by 2**-27.9 of the whole, 2**-56.4.
+#: The anchors, and the coefficients from the first power on. For small b they give Phi(-b) in y = centre - b. For
+#: others up to b = 14.45 and 39.3 they give b * e**(b**2 / 2) * Phi(-b) in y = (b - centre) / (b + pole), but for
+#: _HALF_LOST. The centres are chosen to make the anchors all but exact. Off by 2**-27.9 and 2**-56.4 of the whole.
 _EDGE32, _EDGE64, _SCALE32, _SCALE64 = 0.90625, 0.90625, 2.0**-26, 2.0**-100
 _EDGE = constant(_EDGE32, _EDGE64)
 _NEAR_CENTRE = constant(0.4597358703613281, 0.4599999999272768)
@@ -93,7 +93,8 @@ _TAIL = piecewise(
         -2.9724670052450954e-08, 1.5093158051533162e-07,
     ), _FAR64),
 )  # fmt: skip
-#: For ndtr and small b instead (Phi(b) - 1 / 2) / b in y = b**2; 2**-32.1, 2**-66.1. The first coefficient is apart.
+#: The same for ndtr, but for small b (Phi(b) - 1 / 2) / b in y = b**2, off by 2**-32.1 and 2**-66.1. The first two
+#: coefficients are apart.
 _NDTR_ANCHOR = piecewise(
     _rows(_EDGE32, _SCALE32, (0.5,), _FAR_ANCHOR[:1]),
     _rows(_EDGE64, _SCALE64, (0.5,), _FAR_ANCHOR[1:]),
@@ -117,9 +118,10 @@ _NDTR = piecewise(
     ), _FAR64[2:]),
 )  # fmt: skip
 
-#: The same for gelu's slope at -b, Phi(-b) - b * phi(b), which is 0 at _ZERO: for small b it, divided by y = b - _ZERO,
-#: off by 2**-25.1, 2**-53.8, mostly the rounding of the first coefficient; else e**(b**2 / 2) times it, plus
-#: b * _DENSITY, in y = (b - centre) / (b + pole), up to b = 19.8 and 54.1, off by 2**-28 of the slope, 2**-55.1.
+#: The same for gelu's slope at -b, which is Phi(-b) - b * phi(b), and 0 at _ZERO. For small b they give the slope
+#: divided by y = b - _ZERO, off by 2**-25.1 and 2**-53.8, mostly by the rounding of the first coefficient. For others
+#: up to b = 19.8 and 54.1 they give e**(b**2 / 2) times the slope, plus b * _DENSITY, in y = (b - centre) / (b + pole),
+#: off by 2**-28 and 2**-55.1 of the slope.
 _SLOPE_EDGE = constant(1.0, 1.0)
 _ZERO = constant(0.7517915368080139, 0.7517915246935645)
 _ZERO_LOW = constant(-1.211444988769017e-08, -1.4956759177009883e-17)
@@ -153,8 +155,8 @@ _SLOPE = piecewise(
         )),
     ),
 )  # fmt: skip
-#: From where on a power of two is split, into two powers that are _DEEP_UNIT and one that is 2**160, 2**1090 larger;
-#: and where b * e**(-b**2 / 2) is 0 even after multiplication by the largest number.
+#: From _DEEP on a power of two is split: twice _DEEP_UNIT, and one that is 2**_DEEP_SHIFT times larger. At _DEEPEST
+#: b * e**(-b**2 / 2) is 0 even after multiplication by the largest number.
 _DEEP = constant(12.0, 37.0)
 _DEEP_UNIT = constant(2.0**-80, 2.0**-545)
 _DEEP_SHIFT = constant(160.0, 1090.0)

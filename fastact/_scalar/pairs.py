@@ -1,8 +1,7 @@
 """Arithmetic on unevaluated sums `high + low`, whose low part carries what rounding took from the high part.
 
-It keeps results within about one unit in the last place without leaving their dtype. Functions that return two or
-three values return high part, low part and, as `k`, a power of two still to be multiplied. The other files of this
-folder import from here.
+It keeps results within about one unit in the last place without leaving their dtype. A function that returns two values
+returns the high and the low part; a third value `k` means that both are still to be multiplied by 2**k.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ from fastact._scalar.primitives import (
     where,
 )
 
-#: Decorates helpers, which compiled code alone may call.
+#: Decorates helper functions, which compiled code alone may call.
 scalar = njit(**INNER_OPTIONS)
 
-#: Adding this rounds to an integer, which then stands in the low bits.
+#: Adding this rounds to an integer, and leaves it in the low bits.
 SHIFT = constant(1.5 * 2**23, 1.5 * 2**52)
 LARGEST = constant(float(np.finfo(np.float32).max), float(np.finfo(np.float64).max))
-#: A power of two, and the shift that counts in powers of it: what keeps the scale of a subnormal result normal.
+#: A factor that is taken out of small results to keep the rest normal, and the `SHIFT` for a k counted from it.
 TINY = constant(2.0**-48, 2.0**-128)
 SHIFT_TINY = constant(1.5 * 2**23 + 48, 1.5 * 2**52 + 128)
 #: A biased exponent from which scaling is done in two steps.
@@ -66,7 +65,7 @@ def pair_product(a, a_low, b, b_low):
 
 @scalar
 def quotient(n, n_low, d, d_low):
-    """(n + n_low) / (d + d_low): one division, one correction."""
+    """(n + n_low) / (d + d_low), by one division and one correction."""
     inverse = like(1.0, d) / d
     q = n * inverse
     return q, (fma(-q, d, n) + fma(-q, d_low, n_low)) * inverse
@@ -74,7 +73,7 @@ def quotient(n, n_low, d, d_low):
 
 @scalar
 def less_tail(x, tail):
-    """max(x, 0) - tail * TINY for tail >= 0, rounded once; a vanishing tail leaves -0.0 for negative x."""
+    """max(x, 0) - tail * TINY for tail >= 0, rounded once. Where the tail vanishes, negative x give -0.0."""
     return fma(tail, -TINY(x), positive_part(x))
 
 
@@ -94,13 +93,13 @@ def bounded(x, limit):
 
 @scalar
 def scale(x, k):
-    """x * 2**k in two steps, so that a subnormal result is rounded once and 2**128 does no harm."""
+    """x * 2**k in two steps, so that a subnormal result is rounded once and 2**k may be out of range."""
     return (x * lower_half_power(k)) * upper_half_power(k)
 
 
 @scalar
 def scale_tiny(x, k):
-    """x * 2**k, k biased as `SHIFT_TINY` is, down to where even the largest x gives 0."""
+    """x * 2**k, with k biased as `SHIFT_TINY` is, down to where even the largest x gives 0."""
     deep = k - SHIFT(k) < DEEP(k)
     return scale(where(deep, x * TINY(x), x), where(deep, k, unbiased(k)))
 
@@ -113,5 +112,5 @@ def negated(k):
 
 @scalar
 def unbiased(k):
-    """k of `SHIFT_TINY` as a k of `SHIFT`."""
+    """A k that is biased as `SHIFT_TINY` is, biased as `SHIFT` is."""
     return k - (SHIFT_TINY(k) - SHIFT(k))

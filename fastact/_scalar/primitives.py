@@ -1,9 +1,9 @@
-"""What scalar math needs and Python cannot spell: fused multiply-add, selects, constants by dtype, powers of two.
+"""What scalar formulas need and Python cannot spell: fused multiply-add, selects, constants by dtype, powers of two.
 
-Each primitive is a function with an LLVM body of a few instructions. The CPU gets it here; backends/cuda/compiling.py
-gives the same bodies to CUDA by walking `PRIMITIVES`. LLVM's fma is explicit and nothing else may be contracted, so
-bits do not depend on the code around. `compiled` pairs a function that NumPy arrays can run with the scalar one that is
-compiled in its place.
+Each primitive is a function with an LLVM body of a few instructions. This file gives the bodies to the CPU, and
+backends/cuda gives the same ones to CUDA by walking `PRIMITIVES`. Only the explicit fma fuses operations, so that bits
+do not depend on the code around. `compiled` pairs a function that runs on NumPy arrays with the scalar one that
+compiled code gets in its place. To add a primitive, write its body and decorate its function with `primitive`.
 """
 
 from __future__ import annotations
@@ -28,20 +28,21 @@ __all__ = [
 #: vectorisation. No fastmath: results must not depend on the compiler.
 JIT_OPTIONS: Any = {"error_model": "numpy", "forceinline": True}
 
-#: Options of those that only compiled code may call: a call from Python would crash. Without entry points for Python
-#: and C a process's first call takes 0.02 to 0.2 s less.
+#: Options of functions that compiled code alone may call: a call from Python would crash. Having no entry points for
+#: Python and C saves a process 0.02 to 0.2 s at its first call.
 INNER_OPTIONS: Any = {**JIT_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 def not_compiling() -> str | None:
-    """Why nothing can be compiled in this process; None if it can."""
+    """Say why this process cannot compile anything; None if it can."""
     if not config.DISABLE_JIT:  # type: ignore[attr-defined]
         return None
     return "NUMBA_DISABLE_JIT is set; unset it, or let the backend be 'numpy'"
 
 
-#: (function, its number of arguments, index of the argument whose type is the result's, LLVM body) of each primitive.
-#: A body is called as body(builder, values, cast) where cast(i, j) is value i converted to the type of value j.
+#: For each primitive: the function, its number of arguments, the index of the argument that the result has the type of,
+#: and the LLVM body.
+#: The body is called as body(builder, values, cast); cast(i, j) is value i converted to the type of value j.
 PRIMITIVES: list[tuple[Callable[..., Any], int, int, Callable[..., Any]]] = []
 
 #: Function for NumPy arrays -> scalar function compiled in its place.
@@ -51,7 +52,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _typer(arity: int, like_argument: int) -> Callable[..., Any]:
-    """A function of `arity` types that returns one of them; Numba reads the number of arguments from its signature."""
+    """Make a function of `arity` types that returns one of them; Numba reads their number from its signature."""
     typers: dict[int, Callable[..., Any]] = {
         1: lambda a: (a,)[like_argument],
         2: lambda a, b: (a, b)[like_argument],
@@ -80,11 +81,12 @@ def _register(function: F, arity: int, like_argument: int, body: Callable[..., A
 
 
 def primitive(arity: int, like_argument: int, body: Callable[..., Any]) -> Callable[[F], F]:
+    """Decorate a function to become a primitive; the arguments are those of `PRIMITIVES`."""
     return lambda function: _register(function, arity, like_argument, body)
 
 
 def compiled(scalar: Callable[..., Any]) -> Callable[[F], F]:
-    """Let compiled code call `scalar` wherever it names the decorated function, which plain NumPy code runs itself."""
+    """Let compiled code call `scalar` where it names the decorated function; NumPy code calls the function itself."""
 
     def register(function: F) -> F:
         COMPILED[function] = scalar
@@ -99,7 +101,7 @@ def compiled(scalar: Callable[..., Any]) -> Callable[[F], F]:
 
 @primitive(3, 1, lambda builder, values, cast: builder.select(values[0], values[1], cast(2, 1)))
 def where(condition: Any, if_true: Any, if_false: Any) -> Any:
-    """`if_true if condition else if_false`, both evaluated: a select instruction, never a branch."""
+    """`if_true if condition else if_false`. Both are evaluated: this is a select instruction, never a branch."""
     return np.where(condition, if_true, if_false)
 
 
@@ -135,7 +137,7 @@ def fma(a: Any, b: Any, c: Any) -> Any:
 
 
 def _intrinsic(name: str) -> Callable[..., Any]:
-    """The body of a primitive that is an instruction on operands of one type, which LLVM names so."""
+    """Make the body of a primitive that is the LLVM intrinsic of this name, on operands of one type."""
 
     def body(builder: Any, values: Any, cast: Any) -> Any:
         kind = values[0].type
@@ -158,7 +160,7 @@ def sqrt(x: Any) -> Any:
 
 @primitive(2, 0, _intrinsic("llvm.maximum"))
 def maximum(a: Any, b: Any) -> Any:
-    """The larger one; NaN if one is. A loop that takes the maximum of its elements is vectorised. (CPU only.)"""
+    """The larger one; NaN if either is. LLVM vectorises a loop that takes the maximum of its elements. (CPU only.)"""
 
 
 def _magnitude(builder: Any, values: Any, cast: Any) -> Any:
@@ -179,7 +181,7 @@ def _positive_part(builder: Any, values: Any, cast: Any) -> Any:
 
 @primitive(1, 0, _positive_part)
 def positive_part(x: Any) -> Any:
-    """x where its sign bit is clear, else -0.0: one minimum of integers."""
+    """x where its sign bit is clear, else -0.0; one minimum of integers."""
 
 
 def _copysign(builder: Any, values: Any, cast: Any) -> Any:
@@ -230,11 +232,11 @@ def _times_power(builder: Any, values: Any, cast: Any) -> Any:
 
 @primitive(2, 0, _times_power)
 def times_power(x: Any, shifted: Any) -> Any:
-    """x * 2 ** k, k as `power_of_two` takes it, for normal x and result: an addition of integers."""
+    """x * 2 ** k, with k as `power_of_two` takes it, for normal x and result; an addition of integers."""
 
 
 def _inner_exponent(builder: Any, shifted: Any) -> tuple[Any, Any]:
-    """k moved to the exponent, and the number nearest to it that leaves a number near 1 normal."""
+    """k moved to the exponent's place, and the nearest exponent that leaves a number near 1 normal."""
     integer, bits = _integer(shifted.type), _mantissa_bits(shifted.type)
     bias = (1 << (integer.width - bits - 2)) - 1
     exponent = builder.shl(_bits(builder, shifted), ir.Constant(integer, bits))
@@ -252,7 +254,7 @@ def _times_inner_power(builder: Any, values: Any, cast: Any) -> Any:
 
 @primitive(2, 0, _times_inner_power)
 def times_inner_power(x: Any, shifted: Any) -> Any:
-    """x * 2 ** k for x near 1, but only so far that it stays a normal number: an addition of integers."""
+    """x * 2 ** k for x near 1, with k bounded so that the product is a normal number; an addition of integers."""
 
 
 def _outer_power(builder: Any, values: Any, cast: Any) -> Any:
@@ -265,7 +267,7 @@ def _outer_power(builder: Any, values: Any, cast: Any) -> Any:
 
 @primitive(1, 0, _outer_power)
 def outer_power(shifted: Any) -> Any:
-    """The power of two that `times_inner_power` leaves to be multiplied, which rounds a subnormal result once."""
+    """The power of two that `times_inner_power` leaves out. Multiplying by it rounds a subnormal result once."""
 
 
 def _biased_power(builder: Any, values: Any, cast: Any) -> Any:
@@ -276,12 +278,12 @@ def _biased_power(builder: Any, values: Any, cast: Any) -> Any:
 
 @primitive(1, 0, _biased_power)
 def biased_power(shifted: Any) -> Any:
-    """2 ** k from the float 1.5 * 2 ** mantissa_bits + bias + k: with the bias in the constant that rounded to k."""
+    """2 ** k from the float 1.5 * 2 ** mantissa_bits + bias + k; the constant that rounded to k held the bias."""
 
 
 @primitive(1, 0, _lower_half_power)
 def lower_half_power(shifted: Any) -> Any:
-    """2 ** (k // 2): with `upper_half_power` the two factors of a 2 ** k that is itself out of range."""
+    """2 ** (k // 2). This and `upper_half_power` are the factors of a 2 ** k that may be out of range itself."""
 
 
 @primitive(1, 0, _upper_half_power)
@@ -329,7 +331,7 @@ def without_square(shifted: Any, power: Any) -> Any:
 
 
 def constant(float32: float, float64: float) -> Callable[[Any], Any]:
-    """A function of x that gives one number or the other, by the dtype of x."""
+    """Make a function of x that gives one number or the other, by the dtype of x."""
 
     def body(builder: Any, values: Any, cast: Any) -> Any:
         (x,) = values
@@ -341,9 +343,9 @@ def constant(float32: float, float64: float) -> Callable[[Any], Any]:
 def small_power(
     float32_offset: int, float64_offset: int, float32_factor: float = 1.0, float64_factor: float = 1.0
 ) -> Callable[[Any], Any]:
-    """A function of `shifted` as in `power_of_two`: 2 ** (k - offset) * factor, or 0 where that is no normal number.
+    """Make a function of `shifted`, as `power_of_two` takes it: 2 ** (k - offset) * factor, or 0 if that is not normal.
 
-    The factor is from 1 up to 2.
+    The factor is at least 1 and less than 2.
     """
 
     def body(builder: Any, values: Any, cast: Any) -> Any:
@@ -362,10 +364,10 @@ def small_power(
 
 
 def polynomial(float32: tuple[float, ...], float64: tuple[float, ...], pairs: bool = False) -> Callable[[Any], Any]:
-    """A function of x: the polynomial with these coefficients, constant term first, by Horner's rule with fma.
+    """Make a function of x: the polynomial with these coefficients, constant term first, by Horner's rule with fma.
 
-    pairs=True runs it in x**2 on pairs c + x * d: half as many operations then wait for the one before, which limits
-    long formulas, at the price of that square, where the formula has no use for it.
+    pairs=True runs the rule in x**2, on pairs c + x * d. Then half as many operations wait for the one before, and such
+    waiting limits long formulas. The price is the square, where the formula has no other use for it.
     """
 
     def body(builder: Any, values: Any, cast: Any) -> Any:
@@ -387,9 +389,10 @@ Rows = tuple[tuple[float, tuple[float, ...]], ...]
 
 
 def piecewise(float32: Rows, float64: Rows, slope: bool = False) -> Callable[[Any, Any], Any]:
-    """A function of x and y: the polynomial in y whose coefficients stand in the first row that ends above x, or else
-    in the last one; with slope=True its derivative by y. Each coefficient is selected; Horner's rule then runs once
-    for all rows.
+    """Make a function of x and y: a polynomial in y, with the coefficients of the first row that ends above x.
+
+    Beyond all ends, the last row holds. slope=True gives the polynomial's derivative with respect to y. Each
+    coefficient is selected first, so that Horner's rule runs once for all rows.
     """
 
     def body(builder: Any, values: Any, cast: Any) -> Any:

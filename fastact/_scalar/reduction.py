@@ -1,10 +1,10 @@
-"""a * x modulo pi for any product that is finite: the method of Payne and Hanek, in integers and floats.
+"""The argument reduction of sine.py: a * x modulo pi for any finite product, by the method of Payne and Hanek.
 
-Only sine.py imports this. a * x / pi modulo 1 is, but for an integer, the mantissa of x times a window of the binary
-digits of (mantissa of a) / pi: those before the window contribute integers. The window's first word, as wide as the
-float, is multiplied as an integer, whose overflow is whole; what the next two contribute is 2**8 or 2**11 times
-smaller, and a product of floats with its low part. All is right to 2**-56 (float32) or 2**-115 of pi: no float32 or
-float64 number comes nearer than about 2**-31 or 2**-62 to a multiple of it.
+a * x / pi is the mantissa of x times the binary digits of (mantissa of a) / pi, of which a window matters: the digits
+before it contribute integers. The window's first word, as wide as the float, is multiplied as an integer, and its
+overflow is a whole number. The next two words contribute 2**8 or 2**11 times less, and are multiplied as floats with
+their low parts. The result is right to 2**-56 of pi (float32) or 2**-115 (float64); no float32 or float64 number comes
+nearer than about 2**-31 or 2**-62 to a multiple of pi.
 
 M. Payne, R. Hanek. Radian reduction for trigonometric functions. SIGNUM Newsletter 18 (1983), pp. 19-24.
 """
@@ -31,17 +31,17 @@ DIGITS = 1216
 
 
 class Plan(NamedTuple):
-    """How a dtype's reduction is laid out."""
+    """The layout of a dtype's reduction."""
 
     float_bits: int
     mantissa_bits: int
-    #: Words of the table, as wide as the float, before the point.
+    #: How many words of the table, each as wide as the float, come before the point.
     zeros: int
-    #: Most words that a product can be moved along the table.
+    #: The most words by which a product can be moved along the table.
     farthest: int
 
 
-#: The products a * x from 2**-9 and 2**-19 to the largest number have their windows in the table.
+#: By bits of the float. Products a * x from 2**-9 or 2**-19 to the largest number have their windows in the table.
 PLANS = {32: Plan(32, 23, 2, 4), 64: Plan(64, 52, 2, 16)}
 
 
@@ -67,7 +67,7 @@ class Reduction:
         return self.builder.and_(value, self.number(0xFFFFFFFF, LONG))
 
     def split(self, value: Any) -> tuple[Any, Any]:
-        """Mantissa and exponent e of the bits of a float: |value| = mantissa * 2**(e - bias - mantissa_bits)."""
+        """Split a float's bits into mantissa and exponent e: |value| = mantissa * 2**(e - bias - mantissa_bits)."""
         builder, bits = self.builder, self.plan.mantissa_bits
         one = self.number(1 << bits)
         fraction = builder.and_(value, builder.sub(one, self.number(1)))
@@ -77,9 +77,9 @@ class Reduction:
         return mantissa, builder.select(normal, exponent, self.number(1))
 
     def table(self, mantissa: Any, words: int) -> list[Any]:
-        """The mantissa times 1 / pi, modulo a power of two: so many words, of which the first are mostly zeros.
+        """Multiply the mantissa by 1 / pi, modulo a power of two: so many words, of which the first are mostly zeros.
 
-        A compiled loop does this once where `a` is a number.
+        Where `a` is a number, a compiled loop does this once.
         """
         builder, plan = self.builder, self.plan
         factors = [builder.zext(mantissa, LONG)]
@@ -95,7 +95,8 @@ class Reduction:
             carry = self.number(0, LONG)
             for i in reversed(range(len(digits))):
                 term = builder.add(builder.mul(factor, digit(i + m)), digits[i])
-                # Each addend is cut off by itself: else LLVM would do so after selecting, word by word in the loop.
+                # Each addend is cut off by itself; or else LLVM would do that word by word in the loop, after
+                # selecting.
                 cut = builder.add(builder.trunc(term, half), builder.trunc(carry, half))
                 digits[i], carry = builder.zext(cut, LONG), self.right(builder.add(term, carry), 32)
         if per_word == 1:
@@ -103,7 +104,7 @@ class Reduction:
         return [builder.or_(self.left(high, 32), low) for high, low in zip(digits[::2], digits[1::2], strict=True)]
 
     def window(self, words: list[Any], place: Any, needed: int) -> list[Any]:
-        """So many words from binary place `place` of the table on."""
+        """Take so many words of the table, from binary place `place` on."""
         builder, plan = self.builder, self.plan
         bits = plan.float_bits
         # Move to the place's word by 16, 8, 4, 2 and 1 words, then to its bit.

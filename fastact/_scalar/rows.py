@@ -1,9 +1,9 @@
-"""The softmax family over one row: each operation's formula, written once, as a function of contiguous arrays.
+"""The softmax family over one row: the formula of each operation, written once, as a function of contiguous arrays.
 
-`ROWS` lists them by (name, number of inputs): (x, out, scratch) forward, (grad_output, output, out, scratch) backward;
-out may be an input. _compile/row_loops.py compiles them for rows of float32 and float64. Sums are exact to twice
-float64's digits: a binary tree over blocks, each of whose levels is one vector loop. To add an operation, write its
-function, a line in `ROWS`, and its reference in backends/numpy/softmax.py.
+`ROWS` lists the functions by name and number of inputs: f(x, out, scratch) is the forward pass, f(grad_output, output,
+out, scratch) the backward pass; out may be an input. They are compiled for rows of float32 and float64. Sums are exact
+to twice the digits of float64: a binary tree over blocks, with one vector loop for each of its levels. To add an
+operation, write its function, its line in `ROWS`, and its reference in backends/numpy/softmax.py.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from fastact._scalar.primitives import sqrt as root
 
 __all__ = ["ROWS", "scratch_size"]
 
-#: Numbers that are summed by one tree; what it needs of scratch fits into the first cache.
+#: How many numbers one tree sums; its scratch fits into the first cache.
 BLOCK = 1024
-#: Numbers that are looked at before one of them is asked for.
+#: How many numbers a search looks at together before it looks for one among them.
 GLANCE = 64
-#: A correction of the threshold that needs no other one after it, in float32 and float64.
+#: A correction of the threshold that is so small needs no other after it, in float32 and float64.
 ENOUGH = (2.0**-50, 2.0**-90)
 MOST_STEPS = 100
-#: From where on numbers that differ by little more than 2 do so by an exact float64.
+#: Numbers from here on that differ by little more than 2 have a difference that float64 holds exactly.
 FAR = 8.0
-#: What the bound for candidates may be off by.
+#: How much the bound for candidates may be off.
 MARGIN = 2.0**-20
 
-#: Sums whose order is free: they begin a search that exact sums end.
+#: Decorates sums whose order is free: they begin a search that exact sums end.
 rough = njit(**{**INNER_OPTIONS, "fastmath": {"reassoc"}})
 
 
 def scratch_size(n: int) -> int:
-    """How many float64 numbers of scratch a row of n needs: two blocks, and the candidates for a support."""
+    """Return how many float64 numbers of scratch a row of n needs: two blocks, and the candidates for a support."""
     return 2 * BLOCK + n
 
 
@@ -74,7 +74,7 @@ def tree_sum(values, errors, n):
 
 @scalar
 def total(term, a, b, shift, low, scratch):
-    """The sum of term(a_i, b_i, shift, low), as a pair of float64; so is each term."""
+    """The sum of term(a_i, b_i, shift, low), as a pair of float64 numbers, as each term is."""
     values, errors = scratch[:BLOCK], scratch[BLOCK : 2 * BLOCK]
     high, rest = 0.0, 0.0
     for start in range(0, a.size, BLOCK):
@@ -102,7 +102,7 @@ def plain_term(a, _b, _shift, _low):
 
 @scalar
 def shifted_exp(x, top):
-    """e**(x - top): the difference of large numbers is taken exactly."""
+    """e**(x - top), with the exact difference."""
     distance, rest = exact_sum(x, -top)
     e = exp(distance)
     return where(e > like(0.0, e), fma(e, rest, e), e)
@@ -110,7 +110,7 @@ def shifted_exp(x, top):
 
 @scalar
 def others_term(x, _b, top, _low):
-    """e**(x - top), and 1 for each top; `log1p` of the sum less 1 keeps its digits where one element dominates."""
+    """e**(x - top), exactly 1 for each top. So log1p of the sum less 1 keeps its digits where one element dominates."""
     return where(x == top, 1.0, np.float64(shifted_exp(x, top))), 0.0
 
 
@@ -171,7 +171,7 @@ def logsumexp(x, out, scratch):
 
 @scalar
 def logsumexp_gradient(g, x, out, scratch):
-    """g * softmax(x); g is repeated for every element."""
+    """g * softmax(x); g repeats one number for every element."""
     softmax(x, out, scratch)
     for i in range(x.size):
         out[i] = g[i] * out[i]
@@ -227,7 +227,7 @@ def entmax15_sums(c, top, low):
 
 @scalar
 def candidates(x, scale, anchor, lowest, found):
-    """Collect c = scale * x - anchor from `lowest` on, which may be positive; how many they are."""
+    """Collect all c = scale * x - anchor that are at least `lowest`, and return how many they are."""
     count = 0
     for start in range(0, x.size, GLANCE):
         part = x[start : start + GLANCE]
@@ -254,7 +254,7 @@ def mean_distance(c, top):
 @scalar
 def threshold(term, sums, power, c, top, enough, scratch):
     """The threshold as a pair; c are the candidates, none of which is 1 or more below the top."""
-    # What the top alone asks for, and the inequality of the power mean.
+    # Two bounds from below: the top alone, and the inequality of the power mean.
     low = max(-1.0, mean_distance(c, top) - c.size ** (-1.0 / power))
     for _ in range(MOST_STEPS):
         sum_, slope = sums(c, top, low)
@@ -323,7 +323,7 @@ def root_product_term(g, y, _shift, _low):
 
 @scalar
 def projection_gradient(weight_term, product_term, g, y, out, scratch):
-    """w * (g - sum(w * g) / sum(w)) with w = y**(1 - 1 / power); 0 where y is, whatever g is there."""
+    """w * (g - sum(w * g) / sum(w)) with w = y**(1 - 1 / power); 0 where y is 0, whatever g is there."""
     mean = total(product_term, g, y, 0.0, 0.0, scratch)[0] / total(weight_term, g, y, 0.0, 0.0, scratch)[0]
     for i in range(y.size):
         gradient = weight_term(g[i], y[i], 0.0, 0.0)[0] * (np.float64(g[i]) - mean)
@@ -345,7 +345,7 @@ def entmax15_gradient(g, y, out, scratch):
 
 @scalar
 def first_equal(x, wanted):
-    """Where `wanted`, which is in x, first is."""
+    """The index of the first element that is `wanted`; one is."""
     start = 0
     while True:
         part = x[start : start + GLANCE]
@@ -373,7 +373,7 @@ def hardmax(x, out, scratch):
 
 @scalar
 def hardmax_gradient(g, y, out, scratch):
-    """0: the one stays where it is when x changes a little."""
+    """0, since the maximum stays where it is when x changes a little; NaN for NaN."""
     for i in range(y.size):
         out[i] = where(y[i] == y[i], like(0.0, y[i]), y[i])
 

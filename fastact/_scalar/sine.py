@@ -1,7 +1,7 @@
 """snake and its slopes: sin(y)**2 with y = alpha * x, which is reduced modulo pi.
 
-The function itself needs y modulo pi only as long as x + sin(y)**2 / alpha differs from x. Its derivative is a sine
-whatever y is, and 0 at all its minima: there y must be known modulo pi far below its own last place.
+The function itself needs y modulo pi only while x + sin(y)**2 / alpha differs from x. Its derivative is a sine however
+large y is, and 0 at all its minima: there y must be known modulo pi far below its own last place.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ _DOUBLED_SINE = polynomial(
 def _squares(r, r_low, odd):
     """sin(y)**2 and cos(y)**2, each with its low part, for y = r + r_low and |r| up to pi / 4; exchanged where `odd`.
 
-    The sine is r**2 - r**4 / 3 and so on up to 1/2, and 1/2 + sin(2 r - pi / 2) / 2 from there on. So what is rounded
-    is small beside all zeros: of the squares, and of the derivative of snake, which therefore does not fall.
+    Up to |r| = 1/2 the sine's square is r**2 - r**4 / 3 ..., and from there on 1/2 + sin(2 |r| - pi / 2) / 2. So what
+    is rounded is small near every zero, of the squares and of the derivative of snake; hence snake does not fall.
     """
     zero, half = like(0.0, r), like(0.5, r)
     b, b_low = magnitude(r), r_low * copysign(like(1.0, r), r)
@@ -77,7 +77,7 @@ def _squares(r, r_low, odd):
     base = where(above, half, zero)
     b, b_low = where(above, b - _QUARTER_PI(r), b), where(above, b_low - _QUARTER_PI_LOW(r), b_low)
     z, z_low = pair_product(b, b_low, b, b_low)
-    # z + z * t with t = -z / 3 ..., or b + b * t with t = -2 z / 3 ...; low parts times the derivatives of that.
+    # z + z * t with t = -z / 3 ..., or b + b * t with t = -2 z / 3 ...; low parts are multiplied by their derivatives.
     high = where(above, b, z)
     low = where(above, b_low, z_low)
     t = z * where(above, _DOUBLED_SINE(z), _SINE_SQUARED(z))
