@@ -5,23 +5,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastact.errors import UnknownNameError, nearest
-
-if TYPE_CHECKING:
-    from fastact._core.function import Function
 
 __all__ = ["add", "get", "names"]
 
 #: In the order in which a beginner should meet them; within a kind functions come in the order of their definitions.
 KINDS = ("activation", "softmax", "reduction", "sampling", "gated unit", "loss")
 
-_functions: dict[str, Function] = {}
+_functions: dict[str, Any] = {}
 _aliases: dict[str, str] = {}
 
 
-def add(function: Function) -> None:
+def add(function: Any) -> None:
     """Register a function under its name and aliases; raise ValueError if another one has such a name."""
     for name in (function.name, *function.aliases):
         if name in _functions or name in _aliases:
