@@ -49,7 +49,7 @@ LAYERS = {
     "losses*": PRIVATE,
     "gated_units": [*PRIVATE, "activations*"],
     "mlp*": ["", "errors", "_files"],
-    "torch": ["", "errors"],
+    "torch*": ["", "errors"],
     "experiments*": ["", "errors", "_files"],
     "bench*": ["", "errors", "_files"],
     "cli*": ["", "errors", "_files", "bench*", "experiments*"],

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import cuda
 
+from fastact._scalar import exp
 from fastact._scalar.primitives import where
 from fastact.backends.cuda.dtypes import dtype_of
 from fastact.backends.cuda.kernels import DeviceFunction, Kernel, device_function
@@ -27,7 +28,6 @@ from fastact.backends.cuda.kernels.intrinsics import fetch_add, fma, load_acquir
 from fastact.backends.cuda.kernels.layouts import Layout, RowTraits
 from fastact.backends.cuda.kernels.memory import access
 from fastact.backends.cuda.kernels.tiles import accumulated, folded, loading, mapped, paired, storing
-from fastact.math import exp
 
 __all__ = ["Sums", "arguments_of", "difference_exp", "parts_kernel", "row_kernel", "summing"]
 
