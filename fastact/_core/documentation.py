@@ -26,7 +26,7 @@ x : array_like
 out, where, dtype, casting, order, subok
     As for any `numpy.ufunc`.
 backend : str, optional
-    "serial", "parallel", "numpy", "cuda" or "auto"; see `fastact.backends`.
+    "serial", "threads", "parallel", "cuda", "numpy" or "auto"; see `fastact.backends`.
 
 Returns
 -------

@@ -45,7 +45,7 @@ class Softmax(OverAxes):
     dtype : dtype, optional
         Of the result; what is computed is then at least as wide, and rounded once.
     backend : str, optional
-        A backend by name ("cython", "numpy", "cuda"); by default the one that fits `x`.
+        "cython", "serial", "threads", "parallel", "cuda", "numpy" or "auto", which takes the one that fits `x`.
 
     Returns
     -------

@@ -12,6 +12,7 @@ import pytest
 import fastact as fa
 from fastact._core.registry import KINDS
 from fastact._native.ufunc import Threads
+from fastact.backends import FAMILIES
 
 FUNCTIONS = [fa.get(name) for name in fa.names()]
 X = np.linspace(-2, 2, 12, dtype=np.float32).reshape(3, 4)
@@ -64,6 +65,13 @@ def test_contract(f: fa.Function) -> None:
     assert (f.__doc__ or "").partition("\n")[0]
     with pytest.raises(fa.UnknownNameError, match=f"{f.name} has no part 'middle'"):
         f.part("middle")
+
+
+@pytest.mark.parametrize("f", FUNCTIONS, ids=lambda f: f.name)
+def test_docstrings_list_the_backends_of_the_family(f: fa.Function) -> None:
+    listed = (f.__doc__ or "").partition("backend : ")[2].partition("\n\n")[0]
+    if '"' in listed:  # others refer to another function
+        assert not [name for name in FAMILIES[f.family] if name and f'"{name}"' not in listed]
 
 
 @pytest.mark.parametrize("f", FUNCTIONS, ids=lambda f: f.name)
