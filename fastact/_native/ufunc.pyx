@@ -392,10 +392,10 @@ cdef void run_plain(Loop* loop, char** pointers, cnp.npy_intp n, const cnp.npy_i
 
 cdef void run_loop(Loop* loop, Call* call, char** pointers, Py_ssize_t n, const cnp.npy_intp* strides) noexcept nogil:
     """Run the loop over n elements. `call` says which operands repeat; the rest of it is filled in here."""
-    cdef Kernel* kernel
     cdef Mode callers
     cdef int i, j, first = loop.operands - loop.outputs, first_parameter = first - loop.parameters, arrays = 0
-    cdef Py_ssize_t offset, step, element
+    cdef Py_ssize_t offset, step, element, grain
+    cdef double nanoseconds
     cdef bint array_parameters = False, is_parameter, cheap
     # How outputs overlap inputs. NumPy copies most inputs that an output overlaps at another offset, but not one that
     # the output never catches up with: then blocks must come in order.
@@ -403,12 +403,12 @@ cdef void run_loop(Loop* loop, Call* call, char** pointers, Py_ssize_t n, const 
     if n > 1:
         for i in range(first_parameter, first):
             array_parameters |= strides[i] != 0
-    kernel = &loop.kernels[array_parameters]
-    call.kernel = <kernel_t>load_pointer(&kernel.address)
+    call.kernel = <kernel_t>load_pointer(&loop.kernels[array_parameters].address)
     if call.kernel == NULL:
         if not find_kernel(loop, array_parameters):
             return
-        call.kernel = <kernel_t>load_pointer(&kernel.address)
+        call.kernel = <kernel_t>load_pointer(&loop.kernels[array_parameters].address)
+    nanoseconds, grain = loop.kernels[array_parameters].nanoseconds, loop.kernels[array_parameters].grain
     enter_standard(&callers)
     call.operands, call.first_output, call.itemsize = loop.operands, first, loop.itemsize
     call.direct = True
@@ -424,7 +424,7 @@ cdef void run_loop(Loop* loop, Call* call, char** pointers, Py_ssize_t n, const 
             if call.formats[i] != SAME:
                 call.pointers[i] = <char*>&call.numbers[i]
                 gather(call.pointers[i], pointers[i], 0, 1, loop.itemsize, call.formats[i])
-    cheap = kernel.nanoseconds < CHEAP * loop.itemsize
+    cheap = nanoseconds < CHEAP * loop.itemsize
     streamed = (
         STREAMS and cheap and n * loop.itemsize * arrays >= STREAM_FROM and call.period * loop.itemsize % 16 == 0
     )
@@ -456,13 +456,13 @@ cdef void run_loop(Loop* loop, Call* call, char** pointers, Py_ssize_t n, const 
             run_elements(call, element, element + 1)
     elif shifted or loop.threads == SERIAL:
         run_elements(call, 0, n)
-    elif loop.threads == AUTO and not worthwhile(n * kernel.nanoseconds):
+    elif loop.threads == AUTO and not worthwhile(n * nanoseconds):
         run_elements(call, 0, n)
-        done_alone(n * kernel.nanoseconds)
+        done_alone(n * nanoseconds)
     elif loop.threads == NUMBA:
-        numba_for(run_elements, call, n, min(kernel.grain, (n + 1) // 2), default_workers())
+        numba_for(run_elements, call, n, min(grain, (n + 1) // 2), default_workers())
     else:
-        parallel_for(run_elements, call, n, min(kernel.grain, (n + 1) // 2), default_workers())
+        parallel_for(run_elements, call, n, min(grain, (n + 1) // 2), default_workers())
     leave_standard(&callers)
 
 
