@@ -26,7 +26,7 @@ from fastact.backends.cuda.kernels.losses import (
     total_kernel,
 )
 from fastact.backends.cuda.launching import Call, call_on
-from fastact.backends.cuda.libraries import common_library, put, view_of, views_of
+from fastact.backends.cuda.libraries import Library, common_library, put, view_of, views_of
 from fastact.backends.cuda.views import View, check_out
 
 __all__ = ["cross_entropy", "elementwise_loss", "nll_loss"]
@@ -67,8 +67,18 @@ def cross_entropy(
     if goal is not None:
         check_out(goal, x.shape, rows.dtype)
     weights = None if weight is None else _weights(weight, rows.n, x)
+    value, grad = _cross_entropy(library, x, y, goal, rows, weights, ignore, smoothing, reduction, gradient)
+    return library.finished(value), (out if out is not None else library.finished(grad)) if gradient else None
+
+
+def _cross_entropy(
+    library: Library, x: View, y: View, goal: View | None, rows: Rows, weights: View | None, ignore: int,
+    smoothing: float, reduction: str, gradient: bool,
+) -> tuple[View, View]:  # fmt: skip
+    """The loss of checked arrays and, if wanted, its gradient, in `goal` if that is an array."""
+    dense = y.dtype.kind not in "biu"
     dtype, wide = rows.dtype, wide_dtype(rows.dtype)
-    with call_on(library, [*views, *_some(weights)]) as call:
+    with call_on(library, [x, y, *_some(goal), *_some(weights)]) as call:
         x = contiguous(call, x, dtype)
         y = contiguous(call, y, LONG if not dense else dtype if y.dtype == dtype else wide)
         weights = None if weights is None else contiguous(call, weights, DOUBLE)
@@ -92,7 +102,7 @@ def cross_entropy(
         value = _reduced(call, values, reduction, scale, dtype)
         if goal is not None and not direct:
             copy_to(call, grad, goal)
-    return library.finished(value), (out if out is not None else library.finished(grad)) if gradient else None
+    return value, grad
 
 
 def nll_loss(log_probabilities: Any, targets: Any, axis: int, weight: Any, ignore: int, reduction: str) -> Any:
@@ -108,7 +118,14 @@ def nll_loss(log_probabilities: Any, targets: Any, axis: int, weight: Any, ignor
         raise TypeError(f"targets has dtype {y.dtype}; classes are integers")
     _check_classes(y, rows)
     weights = None if weight is None else _weights(weight, rows.n, x)
-    with call_on(library, [*views, *_some(weights)]) as call:
+    return library.finished(_nll_loss(library, x, y, rows, weights, ignore, reduction))
+
+
+def _nll_loss(
+    library: Library, x: View, y: View, rows: Rows, weights: View | None, ignore: int, reduction: str
+) -> View:  # fmt: skip
+    """The loss of checked arrays."""
+    with call_on(library, [x, y, *_some(weights)]) as call:
         x, y = contiguous(call, x, rows.dtype), contiguous(call, y, LONG)
         weights = None if weights is None else contiguous(call, weights, DOUBLE)
         values = call.new(rows.shape, wide_dtype(rows.dtype))
@@ -119,7 +136,7 @@ def nll_loss(log_probabilities: Any, targets: Any, axis: int, weight: Any, ignor
                 nll_kernel, parameters, [x, y, values, *_some(weights)], -(-rows.losses // THREADS), THREADS,
                 [x.pointer, values.pointer, rows.losses, rows.n, rows.inner, y.pointer, ignore, *_pointers(weights)],
             )  # fmt: skip
-        return library.finished(_reduced(call, values, reduction, scale, rows.dtype))
+        return _reduced(call, values, reduction, scale, rows.dtype)
 
 
 def elementwise_loss(
@@ -146,7 +163,16 @@ def elementwise_loss(
         operands = tuple(each.array if isinstance(each, View) else each for each in given)
         found = elementwise(operation, operands, {"dtype": dtype, "out": None if out is None else (None, out)})
         return found if gradient else (found, None)
-    wide = wide_dtype(dtype)
+    value, grad = _elementwise_loss(library, operation, given, goal, shape, dtype, reduction, gradient)
+    return library.finished(value), out if out is not None else library.finished(grad) if grad is not None else None
+
+
+def _elementwise_loss(
+    library: Library, operation: Any, given: list[Any], goal: View | None, shape: tuple[int, ...],
+    dtype: np.dtype[Any], reduction: str, gradient: bool,
+) -> tuple[View, View | None]:  # fmt: skip
+    """The mean or sum of the loss of checked operands and, if wanted, its gradient, in `goal` if that is an array."""
+    arrays, size, wide = [each for each in given if isinstance(each, View)], math.prod(shape), wide_dtype(dtype)
     with call_on(library, [*arrays, *_some(goal)]) as call:
         direct = goal is not None and goal.contiguous() and not any(map(goal.hides, arrays))
         grad = goal if direct else call.new(shape, dtype) if gradient else None
@@ -159,11 +185,11 @@ def elementwise_loss(
                 sums_kernel, kind, [*arrays, sums, *_some(grad)], blocks, THREADS,
                 [*addresses(given, dtype), *places.steps, *_pointers(grad), sums.pointer, *places.shape, size],
             )  # fmt: skip
-        value = _reduced(call, sums, reduction, share, dtype)
+        value = _reduced(call, sums, reduction, _share(reduction, size), dtype)
         if goal is not None and not direct:
             assert grad is not None
             copy_to(call, grad, goal)
-    return library.finished(value), out if out is not None else library.finished(grad) if grad is not None else None
+    return value, grad
 
 
 # --- arguments --------------------------------------------------------------------------------------------------------
