@@ -154,11 +154,18 @@ def locating(layout: Layout) -> tuple[DeviceFunction, DeviceFunction]:
 
 
 def finding(layout: Layout, traits: RowTraits) -> DeviceFunction:
-    """A device function: (block, end, operands, rows, n, inner, divisor, mask, counts, queries), a thread's row.
+    """A device function: (block, end, operands, rows, n, inner, divisor, mask, counts, queries), this thread's row.
 
-    It returns (row, q, h, stop, end, active): the row, its number, the number of the thread among the row's, the number
-    of the first of the row's numbers that does not count, the given end, and True. For a thread without a row, for
-    which the others of the block wait, it returns row 0 with stop = end = 0, and False.
+    It returns (row, q, h, stop, end, active):
+
+        row      a tuple as the module's docstring describes it
+        q        the number of the row
+        h        the number of the thread among those of the row
+        stop     the row's numbers from this one on do not count
+        end      as given
+        active   True
+
+    The other threads of a block wait also for one without a row. It gets row 0, with stop = end = 0, and False.
     """
     (locate, start_of), (place_of, _, count_of) = locating(layout), counting(traits)
 
