@@ -17,7 +17,7 @@ from fastact._core.arguments import Options, SoftmaxArguments
 from fastact._core.arrays import overlaps, reduced, rounded, wide_dtype
 from fastact._core.masking import MASKED, Masked
 from fastact._native import pool
-from fastact._native.arithmetic import standard_arithmetic
+from fastact._native.arithmetic import standard_arithmetic, standard_mode
 from fastact._native.ufunc import Threads
 
 __all__ = ["over_axes"]
@@ -56,9 +56,12 @@ def over_axes(threads: Threads, record: SoftmaxArguments) -> np.ndarray:
             rows(*(a[start:stop] for a in views))
 
         slab: Callable[[int, int], None] = in_place
+        arithmetic: Any = standard_mode()  # NumPy, which could warn, computes nothing here
     else:
+        arithmetic = standard_arithmetic()
         slab, length = _converting(masked, rows, operands, out, kept, axes, wide, record.options or Options(dtype))
-    _run(threads, slab, length, -(-GRAIN * length // x.size))
+    with arithmetic:
+        _run(threads, slab, length, -(-GRAIN * length // x.size))
     return out
 
 
@@ -115,11 +118,10 @@ def _run(threads: Threads, slab: Callable[[int, int], None], length: int, grain:
         for first in range(start, stop, grain):
             slab(first, min(first + grain, stop))
 
-    with standard_arithmetic():
-        if threads is Threads.SERIAL or length <= grain:
-            pieces(0, length)
-        else:
-            pool.for_slabs(pieces, length, grain, threads is Threads.NUMBA)
+    if threads is Threads.SERIAL or length <= grain:
+        pieces(0, length)
+    else:
+        pool.for_slabs(pieces, length, grain, threads is Threads.NUMBA)
 
 
 def _outermost_first(x: np.ndarray, kept: Axes) -> Axes:
