@@ -25,8 +25,7 @@ from emulator import KEPT, MEMORY, EmulationError
 
 import fastact
 from fastact._compile import cache as _cache
-from fastact.backends import cuda as backend
-from fastact.backends.cuda import compiling, launching, libraries
+from fastact.backends.cuda import availability, compiling, launching, libraries
 from fastact.backends.cuda.calls import host
 
 CAPABILITY = (8, 0)
@@ -310,7 +309,7 @@ NUMBA = SimpleNamespace(
 def install() -> None:
     launching._driver = lambda: CORE
     launching.kernel = _kernel
-    backend.why_not = lambda: None  # what the public functions ask; compiling.py has its own
+    availability.why_not = lambda: None  # what the public functions ask; compiling.py has its own
     libraries.cuda = host.cuda = NUMBA
     cupy: Any = ModuleType("cupy")
     cupy.empty = lambda shape, dtype: empty(shape, dtype, CupyArray)
