@@ -47,6 +47,7 @@ class BuildExtensions(build_ext):
 
 
 def extension(name: str, flags: list[str]) -> Extension:
+    """The extension of this name in fastact/_native, compiled with these flags."""
     # Python's own flags ask for debugging information, which takes more than half of the compiler's time.
     optimise = [] if sysconfig.get_platform().startswith("win") else ["-O3", "-g0"]
     return Extension(

@@ -65,6 +65,7 @@ def several(flag: str, choices: Sequence[str], default: Sequence[str]) -> Callab
 
 
 def picture(flag: str, name: str, text: str) -> Callable[[Any], Any]:
+    """An option for a picture that is drawn besides."""
     return click.option(
         flag, name, type=FILE, metavar="FILE.png", help=text,
         callback=lambda ctx, parameter, path: path and ends_in_png(ctx, parameter, path),

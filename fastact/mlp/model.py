@@ -78,6 +78,7 @@ class MLP:
 
     Examples
     --------
+    >>> import fastact as fa
     >>> X, y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
     >>> model = fa.MLP((2, 4, 1), activation="tanh", output="sigmoid", learning_rate=0.05, seed=0)
     >>> model.fit(X, y, epochs=500).predict(X)

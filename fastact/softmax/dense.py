@@ -198,7 +198,8 @@ class LogSoftmax(Softmax):
 
     def backward(self, grad_output: ArrayLike, output: ArrayLike, *arguments: Any, **keywords: Any) -> Any:
         """The gradient for the input, (g - exp(y) * sum(g)) / T, where y = log_softmax(x) is the OUTPUT; arguments as
-        for `softmax.backward`."""
+        for `softmax.backward`.
+        """
         return super().backward(grad_output, output, *arguments, **keywords)
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.forward_ad import _set_fwd_grad_enabled, unpack_dual
 
-__all__ = ["call", "forward_mode", "keep", "kept", "primals", "refuse_second", "reverse_mode", "side_by_side"]
+__all__ = [
+    "Call", "Last", "call", "forward_mode", "keep", "kept", "primals", "refuse_second", "reverse_mode",
+    "side_by_side",
+]  # fmt: skip
 
 
 def call(function: Callable[..., Any], *operands: Any, **keywords: Any) -> Any:
@@ -50,8 +54,60 @@ def _tensor(array: Any) -> Tensor:
     return torch.from_numpy(array)
 
 
+class _Bound(NamedTuple):
+    """Arguments as they were given."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    def apply_defaults(self) -> None:
+        """There are none."""
+
+
+class _AsGiven(inspect.Signature):
+    """A signature that binds nothing. PyTorch binds the arguments of a forward pass to its own, which takes 15 us."""
+
+    def bind(self, *args: Any, **kwargs: Any) -> Any:
+        return _Bound(args, kwargs)
+
+
+class Call(torch.autograd.Function):
+    """An autograd Function that keeps what it is called with, tensors and other values; the first is what is called.
+
+    What autograd does not ask for is None to its passes, and not zeros: second derivatives that are not needed may be
+    missing.
+    """
+
+    def __init_subclass__(cls) -> None:
+        if "forward" in vars(cls):
+            cls.forward.__signature__ = _AsGiven()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        keep(ctx, *inputs)
+
+
+class Last(Call):
+    """A gradient, which cannot be differentiated again."""
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        refuse_second(ctx.others[0])
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        refuse_second(ctx.others[0])
+
+
+def refuse_second(function: Any) -> NoReturn:
+    """Raise NotImplementedError: a gradient is differentiated again."""
+    raise NotImplementedError(
+        f"fastact has no second derivative of {function.name}; detach x where its gradient is differentiated again"
+    )
+
+
 def keep(ctx: Any, *values: Any) -> None:
-    """Save tensors and other values for `kept`; derivatives that are not asked for become None, not zeros."""
+    """Save tensors and other values for `kept` and `primals`."""
     ctx.others = [None if isinstance(each, Tensor) else each for each in values]
     tensors = [each if isinstance(each, Tensor) else None for each in values]
     ctx.save_for_backward(*tensors)
@@ -60,14 +116,24 @@ def keep(ctx: Any, *values: Any) -> None:
 
 
 def kept(ctx: Any) -> list[Any]:
-    """The values saved by `keep`."""
+    """What was saved, for a backward pass."""
     pairs = zip(ctx.saved_tensors, ctx.others, strict=True)
     return [other if tensor is None else tensor for tensor, other in pairs]
 
 
 def primals(ctx: Any) -> list[Any]:
-    """The values saved by `keep`, for a jvp: without the tangents that it was called for."""
+    """What was saved, for a jvp: without the tangents that it is called for."""
     return [unpack_dual(each).primal if isinstance(each, Tensor) else each for each in kept(ctx)]
+
+
+def reverse_mode(backward: Callable[..., Any]) -> Callable[..., Any]:
+    """A backward pass that is not called where its only gradient is None, which stands for zeros."""
+
+    @functools.wraps(backward)
+    def of_gradient(ctx: Any, grad: Any, *others: Any) -> Any:
+        return (None,) * len(ctx.needs_input_grad) if grad is None else backward(ctx, grad, *others)
+
+    return of_gradient
 
 
 def forward_mode(jvp: Callable[..., Any]) -> Callable[..., Any]:
@@ -81,27 +147,10 @@ def forward_mode(jvp: Callable[..., Any]) -> Callable[..., Any]:
     return enabled
 
 
-def reverse_mode(backward: Callable[..., Any]) -> Callable[..., Any]:
-    """A backward pass that is not called where its only gradient is None, which stands for zeros."""
-
-    @functools.wraps(backward)
-    def of_gradient(ctx: Any, grad: Any, *others: Any) -> Any:
-        return (None,) * len(ctx.needs_input_grad) if grad is None else backward(ctx, grad, *others)
-
-    return of_gradient
-
-
-def refuse_second(function: Any) -> NoReturn:
-    """Raise NotImplementedError: a gradient was differentiated again."""
-    raise NotImplementedError(
-        f"fastact has no second derivative of {function.name}; detach x where its gradient is differentiated again"
-    )
-
-
 def side_by_side(in_dims: Sequence[int | None], operands: Sequence[Any], rank: int = 0) -> list[Any]:
-    """Operands under vmap, made to broadcast: the batch is their first axis, and axes of size 1 follow it.
+    """Make tensors under vmap broadcast: the batch is their first axis, and axes of size 1 follow it.
 
-    `rank` is the least number of axes that all are brought to, the batch not counted.
+    `rank` is the least number of axes that they are brought to, the batch not counted.
     """
     pairs = list(zip(in_dims, operands, strict=True))
     rank = max([rank, *(each.ndim - (dim is not None) for dim, each in pairs if isinstance(each, Tensor))])

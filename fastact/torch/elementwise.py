@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 import fastact
-from fastact.torch.calls import call, forward_mode, keep, kept, primals, refuse_second, reverse_mode, side_by_side
+from fastact.torch.calls import Call, Last, call, forward_mode, kept, primals, refuse_second, reverse_mode, side_by_side
 
 __all__ = ["activation", "gated_unit"]
 
@@ -57,20 +57,12 @@ def _check_none_left(function: Any, keywords: dict[str, Any]) -> None:
         raise TypeError(f"{function.name}() got an unexpected keyword argument {next(iter(keywords))!r}")
 
 
-class _Broadcasting(torch.autograd.Function):
-    """Its operands, after `settings` other arguments, broadcast: a batch of vmap is one more axis of them."""
-
-    settings = 1
-
-    @classmethod
-    def setup_context(cls, ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        ctx.settings = inputs[: cls.settings]
-        keep(ctx, *inputs[cls.settings :])
+class _Broadcasting(Call):
+    """Its operands broadcast: a batch of vmap is one more axis of them."""
 
     @classmethod
     def vmap(cls, info: Any, in_dims: Sequence[int | None], *arguments: Any) -> Any:
-        n = cls.settings
-        found = cls.apply(*arguments[:n], *side_by_side(in_dims[n:], arguments[n:]))
+        found = cls.apply(*side_by_side(in_dims, arguments))
         return found, (0,) * len(found) if isinstance(found, tuple) else 0
 
 
@@ -85,7 +77,7 @@ class _Activation(_Broadcasting):
     @staticmethod
     @reverse_mode
     def backward(ctx: Any, grad: Tensor) -> Any:
-        (function,), operands = ctx.settings, kept(ctx)
+        function, *operands = kept(ctx)
         return None, *(
             _like(_Partial.apply(function, part, grad, *operands), operand) if needed else None
             for part, operand, needed in zip(_parts(function), operands, ctx.needs_input_grad[1:], strict=True)
@@ -94,7 +86,7 @@ class _Activation(_Broadcasting):
     @staticmethod
     @forward_mode
     def jvp(ctx: Any, _: Any, *tangents: Any) -> Any:
-        (function,), operands = ctx.settings, primals(ctx)
+        function, *operands = primals(ctx)
         return sum(
             _Partial.apply(function, part, tangent, *operands)
             for part, tangent in zip(_parts(function), tangents, strict=True)
@@ -102,15 +94,14 @@ class _Activation(_Broadcasting):
         )
 
 
-def _parts(function: Any) -> list[str]:
-    """The part of an activation that has the gradient with respect to each operand."""
-    return ["backward", *(f"{name}_backward" for name in function.parameters)]
+@functools.cache
+def _parts(function: Any) -> tuple[str, ...]:
+    """The parts of an activation that have the gradients with respect to its operands."""
+    return "backward", *(f"{name}_backward" for name in function.parameters)
 
 
 class _Partial(_Broadcasting):
     """slope * df/doperand, that operand whose gradient `part` is: linear in slope, and else differentiable if 0."""
-
-    settings = 2
 
     @staticmethod
     def forward(function: Any, part: str, slope: Tensor, *operands: Any) -> Tensor:
@@ -120,7 +111,7 @@ class _Partial(_Broadcasting):
     @staticmethod
     @reverse_mode
     def backward(ctx: Any, grad: Tensor) -> Any:
-        (function, part), (slope, *operands) = ctx.settings, kept(ctx)
+        function, part, slope, *operands = kept(ctx)
         _, _, of_slope, *of_operands = ctx.needs_input_grad
         _check_zero(function, part, of_operands)
         again = _like(_Partial.apply(function, part, grad, *operands), slope) if of_slope else None
@@ -130,7 +121,7 @@ class _Partial(_Broadcasting):
     @staticmethod
     @forward_mode
     def jvp(ctx: Any, _: Any, __: Any, tangent: Any, *tangents: Any) -> Any:
-        (function, part), (slope, *operands) = ctx.settings, primals(ctx)
+        function, part, slope, *operands = primals(ctx)
         _check_zero(function, part, [each is not None for each in tangents])
         tangent = torch.zeros_like(slope) if tangent is None else tangent
         return _Partial.apply(function, part, tangent, *operands)
@@ -161,14 +152,14 @@ class _Gated(_Broadcasting):
     @staticmethod
     @reverse_mode
     def backward(ctx: Any, grad: Tensor) -> Any:
-        (function,), operands = ctx.settings, kept(ctx)
+        function, *operands = kept(ctx)
         gradients = _GatedGradients.apply(function, grad, *operands)
         return None, *(_like(gradient, each) for gradient, each in zip(gradients, operands, strict=True))
 
     @staticmethod
     @forward_mode
     def jvp(ctx: Any, _: Any, *tangents: Any) -> Any:
-        (function,), operands = ctx.settings, primals(ctx)
+        function, *operands = primals(ctx)
         return sum(
             _GatedGradients.apply(function, tangent, *operands)[i]
             for i, tangent in enumerate(tangents)
@@ -176,21 +167,13 @@ class _Gated(_Broadcasting):
         )
 
 
-class _GatedGradients(_Broadcasting):
-    """The gradients with respect to value and gate; differentiating them again is refused."""
+class _GatedGradients(_Broadcasting, Last):
+    """The gradients with respect to value and gate."""
 
     @staticmethod
     def forward(function: Any, grad: Tensor, value: Tensor, gate: Tensor) -> tuple[Tensor, Tensor]:
         found: tuple[Tensor, Tensor] = call(function.part("backward"), grad, value, gate)
         return found
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Any) -> Any:
-        refuse_second(ctx.settings[0])
-
-    @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Any:
-        refuse_second(ctx.settings[0])
 
 
 def _like(gradient: Tensor, operand: Tensor) -> Tensor:

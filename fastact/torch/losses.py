@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import fastact
-from fastact.torch.calls import call, forward_mode, keep, kept, primals, refuse_second, reverse_mode
+from fastact.torch.calls import Call, Last, call, forward_mode, kept, primals, reverse_mode
 
 __all__ = ["loss"]
 
@@ -61,6 +61,10 @@ class _Pass:
         return {**self.others, **dict(zip(self.names, tensors, strict=True))}
 
     @property
+    def name(self) -> str:
+        return str(self.function.name)
+
+    @property
     def lost_axis(self) -> int | None:
         """The axis of x that its losses do not have."""
         if self.function.family != "class loss" or self.others.get("reduction") != "none":
@@ -71,16 +75,11 @@ class _Pass:
         """Raise NotImplementedError if a gradient is asked for another operand than x."""
         for name, each in zip(("the target", *self.names), asked, strict=True):
             if each:
-                raise NotImplementedError(f"fastact has no gradient of {self.function.name} for {name}; detach it")
+                raise NotImplementedError(f"fastact has no gradient of {self.name} for {name}; detach it")
 
 
-class _OneByOne(torch.autograd.Function):
+class _OneByOne(Call):
     """Is called for each of a batch of vmap: their means may be over different numbers of targets."""
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        ctx.call, *operands = inputs
-        keep(ctx, *operands)
 
     @classmethod
     def vmap(cls, info: Any, in_dims: Sequence[Any], each: _Pass, *operands: Tensor) -> Any:
@@ -99,38 +98,29 @@ class _Loss(_OneByOne):
     @staticmethod
     @reverse_mode
     def backward(ctx: Any, grad: Tensor) -> Any:
-        ctx.call.check_no_gradient(ctx.needs_input_grad[2:])
-        x, *others = kept(ctx)
-        gradient = _Gradient.apply(ctx.call, x, *others)
-        axis = ctx.call.lost_axis
+        this, x, *others = kept(ctx)
+        this.check_no_gradient(ctx.needs_input_grad[2:])
+        gradient, axis = _Gradient.apply(this, x, *others), this.lost_axis
         found = (grad if axis is None else grad.unsqueeze(axis)) * gradient
         return None, found.sum_to_size(x.shape).to(x.dtype), *[None] * len(others)
 
     @staticmethod
     @forward_mode
     def jvp(ctx: Any, _: Any, tangent: Any, *tangents: Any) -> Any:
-        ctx.call.check_no_gradient([each is not None for each in tangents])
-        found = _Gradient.apply(ctx.call, *primals(ctx)) * tangent
-        axis = ctx.call.lost_axis
-        if axis is not None:
-            return found.sum(axis)
-        return found if ctx.call.others.get("reduction") == "none" else found.sum()
+        this, *operands = primals(ctx)
+        this.check_no_gradient([each is not None for each in tangents])
+        found = _Gradient.apply(this, *operands) * tangent
+        if this.lost_axis is not None:
+            return found.sum(this.lost_axis)
+        return found if this.others.get("reduction") == "none" else found.sum()
 
 
-class _Gradient(_OneByOne):
-    """The gradient of the loss for x; differentiating it again is refused."""
+class _Gradient(_OneByOne, Last):
+    """The gradient of the loss for x."""
 
     @staticmethod
     def forward(this: _Pass, *operands: Tensor) -> Tensor:
         return this.take_gradient(*operands)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Any) -> Any:
-        refuse_second(ctx.call.function)
-
-    @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Any:
-        refuse_second(ctx.call.function)
 
 
 def _of_nll_loss(

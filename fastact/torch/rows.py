@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 import fastact
-from fastact.torch.calls import call, forward_mode, keep, kept, primals, refuse_second, reverse_mode, side_by_side
+from fastact.torch.calls import Call, Last, call, forward_mode, keep, kept, primals, reverse_mode, side_by_side
 
 __all__ = ["reduction", "sampling", "softmax"]
 
@@ -72,8 +73,11 @@ def _axes(axis: Axis, ndim: int) -> tuple[int, ...]:
     return tuple(each % ndim for each in axes)
 
 
-class _OverAxes(torch.autograd.Function):
-    """A call with arrays of one number of axes, and options of these `names`: a batch of vmap is a first axis more."""
+class _OverAxes(Call):
+    """Is called with function, axis, keywords of the forward pass alone, the names of options, arrays and the options.
+
+    The arrays have one number of axes: a batch of vmap is a first axis more.
+    """
 
     @classmethod
     def vmap(
@@ -105,7 +109,7 @@ def _with_batch(size: int, dim: int | None, tensor: Any) -> Tensor:
 
 
 class _Rows(_OverAxes):
-    """function(x, axis, **options); `forward` are keywords that its backward pass does not take."""
+    """function(x, axis, **options)."""
 
     @staticmethod
     def forward(function: Any, axis: Axis, forward: dict[str, Any], names: Any, x: Tensor, *options: Any) -> Any:
@@ -114,35 +118,37 @@ class _Rows(_OverAxes):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         function, axis, _, names, x, *options = inputs
-        ctx.settings = function, axis, {}, names
-        if isinstance(output, tuple):  # a hard sample, and the soft one
+        ctx.hard = isinstance(output, tuple)  # a hard sample, and the soft one, which has the gradient
+        if ctx.hard:
             output = output[1]
             ctx.mark_non_differentiable(output)
-        keep(ctx, x if function.kind == "reduction" else output, *options)
+        keep(ctx, function, axis, {}, names, x if function.kind == "reduction" else output, *options)
 
     @staticmethod
     @reverse_mode
     def backward(ctx: Any, grad: Tensor, *_: Any) -> Any:
-        _, _, _, names = ctx.settings
+        function, axis, _, names, saved, *options = kept(ctx)
         _check_no_gradient(names, ctx.needs_input_grad[5:])
-        return None, None, None, None, _Gradient.apply(*ctx.settings, grad, *kept(ctx)), *[None] * len(names)
+        gradient = _Gradient.apply(function, axis, {}, names, grad, saved, *options)
+        return None, None, None, None, gradient, *[None] * len(options)
 
     @staticmethod
     @forward_mode
     def jvp(ctx: Any, *tangents: Any) -> Any:
-        function, axis, _, names = ctx.settings
+        function, axis, _, names, saved, *options = primals(ctx)
         _, _, _, _, tangent, *others = tangents
         _check_no_gradient(names, [each is not None for each in others])
-        saved, *options = primals(ctx)
+        gradient = functools.partial(_Gradient.apply, function, axis, {}, names)
         axes = _axes(axis, saved.ndim)
         if function.kind == "reduction":
             ones = torch.ones_like(saved.sum(axes, keepdim=True))
-            return _weighted(_Gradient.apply(*ctx.settings, ones, saved, *options), tangent, axes)
+            return _weighted(gradient(ones, saved, *options), tangent, axes)
         if function is fastact.log_softmax:
             scaled = tangent / dict(zip(names, options, strict=True)).get("temperature", 1.0)
             change = scaled - _weighted(saved.exp(), scaled, axes)
             return torch.where(saved == -torch.inf, 0.0, change).to(saved.dtype)
-        return _Gradient.apply(*ctx.settings, tangent, saved, *options)  # the Jacobian is symmetric
+        found = gradient(tangent, saved, *options)  # the Jacobian is symmetric
+        return (found, None) if ctx.hard else found
 
 
 def _weighted(weights: Tensor, values: Tensor, axes: tuple[int, ...]) -> Tensor:
@@ -157,22 +163,10 @@ def _check_no_gradient(names: Sequence[str], asked: Sequence[bool]) -> None:
             raise NotImplementedError(f"fastact.torch has no gradient for {name}; detach it, or divide x by it before")
 
 
-class _Gradient(_OverAxes):
-    """function.backward(grad, output or x, axis, **options); differentiating it again is refused."""
+class _Gradient(_OverAxes, Last):
+    """function.backward(grad, output or x, axis, **options)."""
 
     @staticmethod
     def forward(function: Any, axis: Axis, _: Any, names: Any, grad: Tensor, saved: Tensor, *options: Any) -> Any:
         grad = grad.to(saved.dtype)
         return call(function.backward, grad, saved, axis=axis, **dict(zip(names, options, strict=True)))
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        ctx.function = inputs[0]
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Any) -> Any:
-        refuse_second(ctx.function)
-
-    @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Any:
-        refuse_second(ctx.function)

@@ -11,6 +11,7 @@ from fastact.backends.numpy.softmax import log_softmax
 
 @standard_arithmetic()
 def total(values: np.ndarray) -> float:
+    """The sum, in float64."""
     return float(values.sum(dtype=np.float64))
 
 

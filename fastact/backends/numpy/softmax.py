@@ -32,7 +32,8 @@ def _softmax_backward(grad_output: np.ndarray, output: np.ndarray, axes: Axes) -
 
 def _log_sum(x: np.ndarray, axes: Axes) -> tuple[np.ndarray, np.ndarray]:
     """The maximum and log(sum(exp(x - maximum))): log(1 + what all but one maximum add) keeps its digits where one
-    element dominates. NaN for an infinite maximum."""
+    element dominates. NaN for an infinite maximum.
+    """
     top = x.max(axes, keepdims=True)
     others = np.exp(x - top).sum(axes, keepdims=True, where=x != top)
     return top, np.log1p(others + ((x == top).sum(axes, keepdims=True) - 1)) + (top - top)

@@ -42,6 +42,7 @@ def _logistic_slope(x: Any, o: Any = None) -> Any:
 
 
 def softplus(x: Any, o: Any = None) -> Any:
+    """log(1 + e**-|x|) + max(x, 0), in place where that is possible."""
     t = np.abs(x)
     np.negative(t, out=t)
     np.exp(t, out=t)

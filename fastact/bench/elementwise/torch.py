@@ -107,6 +107,7 @@ FROM_THE_OUTPUT = ("sigmoid", "tanh", "log_sigmoid")
 
 
 def modules() -> Torch:
+    """The modules of PyTorch that have its functions."""
     module = torch()
     return Torch(module, module._C._nn, module.ops.aten)
 

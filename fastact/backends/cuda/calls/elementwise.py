@@ -284,6 +284,7 @@ def _remember(signature: Any, call: Call, plan: Plan, result: View, outputs: int
 
 
 def items_of(operands: Sequence[Any]) -> Items:
+    """The dtypes of operands; None for a number."""
     return tuple(each.dtype if isinstance(each, View) else None for each in operands)
 
 
@@ -295,6 +296,7 @@ def addresses(operands: Sequence[Any], dtype: np.dtype[Any]) -> list[Any]:
 
 @njit
 def same(x):  # type: ignore[no-untyped-def]
+    """x, for copies that convert."""
     return x
 
 

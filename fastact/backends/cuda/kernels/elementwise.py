@@ -27,7 +27,8 @@ Items = tuple[np.dtype[Any] | None, ...]
 
 def gathering(items: Items, axes: int, dtype: np.dtype[Any]) -> DeviceFunction:
     """A device function: (operands, i, shape, strides), a tuple of element i of each operand, array or number, in the
-    type that the loop computes in."""
+    type that the loop computes in.
+    """
     if not items:
         return device_function(lambda operands, i, shape, strides: ())
     before, last, number = gathering(items[:-1], axes, dtype), len(items) - 1, computes_in(dtype)

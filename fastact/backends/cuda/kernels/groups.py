@@ -129,7 +129,8 @@ def _tuples(dtype: Any, size: int) -> tuple[DeviceFunction, DeviceFunction, Devi
 
 def locating(layout: Layout) -> tuple[DeviceFunction, DeviceFunction]:
     """Device functions: (block), the number q of this thread's row and the number of the thread among the row's;
-    (q, n, inner), the first item of row q."""
+    (q, n, inner), the first item of row q.
+    """
     threads, rows = layout.threads, layout.rows
     if layout.columns:
 

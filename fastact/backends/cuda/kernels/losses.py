@@ -59,7 +59,8 @@ def _scaling(counted: bool) -> tuple[DeviceFunction, Any]:
 def _targeting(targets: TargetTraits, dtype: Any) -> tuple[DeviceFunction, DeviceFunction, Any]:
     """Device functions: (target, q), the class of row q, -1 where targets are probabilities; (target, i, j, hit, even,
     weights), the share of class j, which is item i, in the target, without what its one class has alone. And what the
-    argument `target` of kernels is."""
+    argument `target` of kernels is.
+    """
     weight_of, _ = _weighing(targets.weighted, dtype)
     if not targets.probabilities:
         class_of = device_function(lambda target, q: target[q])
@@ -183,7 +184,8 @@ def _held(layout: Layout, traits: RowTraits) -> tuple[DeviceFunction, DeviceFunc
 
 def nll_kernel(stored: str, weighted: bool, layout: Layout) -> Kernel:
     """kernel(x, values, rows, n, inner, target, ignore, weights): -weights[0][y] times number y of each row, y its
-    target; 0 where that is to be ignored, and NaN where it is no class. The layout has one thread for a row."""
+    target; 0 where that is to be ignored, and NaN where it is no class. The layout has one thread for a row.
+    """
     number = wide_dtype(dtype_of(stored))
     dtype = number.type
     load, _ = access(stored, dtype)
@@ -210,7 +212,8 @@ def nll_kernel(stored: str, weighted: bool, layout: Layout) -> Kernel:
 
 def _adding(value_of: DeviceFunction, dtype: Any, threads: int) -> DeviceFunction:
     """A device function: (given, n, blocks), the sum of value_of(given, i) for the numbers i < n of this block, as a
-    pair. The blocks share these numbers, and neighbouring threads take neighbouring ones."""
+    pair. The blocks share these numbers, and neighbouring threads take neighbouring ones.
+    """
     add, _, total_of, _ = reductions(alone(threads), dtype)
 
     @device_function

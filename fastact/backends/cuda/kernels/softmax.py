@@ -207,7 +207,8 @@ def _reading(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> Devic
 
 def _results(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> tuple[DeviceFunction, DeviceFunction]:
     """Device functions: (sums, operands, q, divisor), what the results of row q need of its sums; (values, of_row), the
-    results of a tile, given that."""
+    results of a tile, given that.
+    """
     dtype, n, divided = traits.number, layout.numbers, traits.divided
     e_of = difference_exp(traits)
     load, _ = access(traits.stored, dtype)
@@ -276,7 +277,8 @@ def _sums(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> Sums:
 
 def _finishing(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> DeviceFunction:
     """A device function: (row, out, q, start, stop, end, active, sums) stores the results from `start` to `end`, given
-    the row's sums; the numbers from `stop` on do not count."""
+    the row's sums; the numbers from `stop` on do not count.
+    """
     dtype, tile_size = traits.number, layout.tile
     if kind == "logsumexp" and arrays == 1:
         _, put = access(traits.result, dtype)

@@ -65,7 +65,8 @@ def sparse_kernel(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> 
 
 def powers(power: int, dtype: Any) -> tuple[DeviceFunction, DeviceFunction, DeviceFunction]:
     """Device functions: (over, rest), the power of their sum as a pair; (over), over**(power - 1); (value),
-    value**(1 - 1 / power)."""
+    value**(1 - 1 / power).
+    """
     if power == 1:
         raised = device_function(lambda over, rest: (over, rest))
         positive = device_function(lambda value: where(value > dtype(0), dtype(1), dtype(0)))

@@ -65,7 +65,8 @@ def accumulated(add: DeviceFunction, n: int) -> DeviceFunction:
 
 def loading(layout: Layout, traits: RowTraits, array: int, nothing: Any, divided: bool = False) -> DeviceFunction:
     """tile(row, start, stop) of operand `array`; `nothing` where a number does not count, or stands at `stop` or after
-    it."""
+    it.
+    """
     _, kept, _ = counting(traits)
     number, threads = reading(layout, traits, array, divided), layout.threads
 
@@ -90,7 +91,8 @@ def loading(layout: Layout, traits: RowTraits, array: int, nothing: Any, divided
 
 def storing(layout: Layout, traits: RowTraits, nothing: Any) -> DeviceFunction:
     """store(out, row, start, stop, end, values): the values that stand before `end`; `nothing` instead where a number
-    does not count, or stands at `stop` or after it."""
+    does not count, or stands at `stop` or after it.
+    """
     _, put = access(traits.result, traits.number)
     _, kept, _ = counting(traits)
     place_of, threads = placing(layout), layout.threads
