@@ -112,5 +112,5 @@ def _activation(f: Any) -> Any:
             f"activation {function.name!r} is a {function.kind}; a layer takes an activation, or softmax or a relative"
         )
     if not function.differentiable:
-        raise TypeError(f"activation {function.name!r} was defined without a derivative; see fa.activation")
+        raise TypeError(f"activation {function.name} was defined without a derivative; see fa.activation")
     return function

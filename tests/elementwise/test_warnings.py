@@ -94,7 +94,7 @@ def test_cross_entropy(dtype: np.dtype[Any], weight: Any, smoothing: float) -> N
                 fa.cross_entropy.value_and_grad(x, targets, **given)
                 fa.cross_entropy.value_and_grad(x, targets, out=np.empty_like(x), **given)
 
-    on_every_backend("cross_entropy", call)
+    on_every_backend("class loss", call)
     for reduction in ("mean", "sum", "none"):
         fa.nll_loss(x, classes, weight=weight, reduction=reduction)
 

@@ -793,7 +793,7 @@ def test_a_gpu_that_is_missing_is_named_with_the_reason(monkeypatch: pytest.Monk
         ({"layer_sizes": [4, 0, 3]}, ValueError, r"layer_sizes\[1\] must be at least 1, got 0"),
         ({"layer_sizes": [4, 2.5, 3]}, TypeError, r"layer_sizes\[1\] must be an integer, got 2.5"),
         ({"activation": "rleu"}, ValueError, "rleu.*relu"),
-        ({"activation": np.tanh}, TypeError, "neither a name nor a fastact activation"),
+        ({"activation": np.tanh}, TypeError, "neither a name nor a fastact function"),
         ({"activation": ["relu", "tanh"]}, ValueError, "lists 2 for 1 hidden layers"),
         ({"output": "sofmax"}, ValueError, "sofmax.*softmax"),
         ({"loss": "crossentropy"}, ValueError, "unknown loss 'crossentropy'.*'cross_entropy'"),

@@ -24,7 +24,6 @@ from fastact._core.arguments import ClassLossArguments, ElementwiseLossArguments
 from fastact._core.devices import on_gpu
 from fastact.backends import Backend
 from fastact.backends.cuda import availability, compiling
-from fastact.backends.cuda.libraries import view_of
 
 __all__ = ["backend"]
 
@@ -44,7 +43,7 @@ class Cuda(Backend):
         return availability.why_not()
 
     def seen(self, *arguments: Any) -> tuple[Any, ...]:
-        return tuple(view_of(each) if on_gpu(each) else each for each in arguments)
+        return tuple(_calls().view_of(each) if on_gpu(each) else each for each in arguments)
 
     def elementwise(self, operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         return _calls().elementwise.elementwise(operation, operands, keywords)

@@ -1,5 +1,6 @@
 """The calls: they check arguments, bring arrays into the form that kernels take, and launch kernels."""
 
 from fastact.backends.cuda.calls import elementwise, host, losses, softmax
+from fastact.backends.cuda.libraries import view_of
 
-__all__ = ["elementwise", "host", "losses", "softmax"]
+__all__ = ["elementwise", "host", "losses", "softmax", "view_of"]
