@@ -305,8 +305,8 @@ def class_loss_arguments(
     if y.shape != (array.shape if dense else shape):
         also = f", and probabilities are floats of shape {array.shape}" if probabilities else ""
         raise ValueError(
-            f"targets has shape {y.shape}; classes are integers of shape {shape}, that of {what} without their "
-            f"axis{also}"
+            f"targets has dtype {y.dtype} and shape {y.shape}; classes are integers of shape {shape}, that of {what} "
+            f"without their axis{also}"
         )
     if weight is not None:
         weight = weight if isinstance(weight, DeviceArray) else np.ascontiguousarray(rounded(weight, DOUBLE))

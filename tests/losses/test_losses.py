@@ -360,8 +360,8 @@ def test_nll_loss_is_cross_entropy_of_log_softmax(shape: tuple[int, ...], dtype:
 def test_wrong_arguments() -> None:
     x, y = np.zeros((2, 3)), np.zeros(2, int)
     for message, arguments, keywords in (
-        (r"targets has shape \(3,\); classes are integers of shape \(2,\)", (x, np.zeros(3, int)), {}),
-        (r"targets has shape \(2,\); probabilities have that of logits, \(2, 3\)", (x, np.zeros(2)), {}),
+        (r"targets has dtype int64 and shape \(3,\); classes are integers of shape \(2,\)", (x, np.zeros(3, int)), {}),
+        (r"targets has dtype float64 and .* probabilities are floats of shape \(2, 3\)", (x, np.zeros(2)), {}),
         (r"weight has shape \(2,\); 3 classes have \(3,\)", (x, y), {"weight": [1, 2]}),
         ("label_smoothing=1.5", (x, y), {"label_smoothing": 1.5}),
         ("reduction='avg'; known: mean, sum, none", (x, y), {"reduction": "avg"}),
