@@ -78,7 +78,7 @@ class SoftmaxArguments(NamedTuple):
     Attributes
     ----------
     name : of the function
-    operation : of what is computed
+    computation : the name of what is computed; several functions may share one
     arrays : (x,), or (grad_output, output or x) for a backward pass; host arrays are of one dtype
     axes : counted from 0, in order
     dtype : of the result
@@ -88,7 +88,7 @@ class SoftmaxArguments(NamedTuple):
     """
 
     name: str
-    operation: str
+    computation: str
     arrays: tuple[Any, ...]
     axes: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -117,7 +117,7 @@ def softmax_arguments(
     dtype: DTypeLike | None,
     keepdims: bool = True,
 ) -> SoftmaxArguments:
-    """The record of a call; `function` has a name, an operation, a sign, and `reduces`."""
+    """The record of a call; `function` has a name, a computation, a sign, and `reduces`."""
     name = function.name
     x = as_array(name, operands[-1])
     natural, shape = float_dtype(name, x.dtype), x.shape
@@ -150,7 +150,7 @@ def softmax_arguments(
             target = out.reshape(computed)
     arrays[-1] = x if shape else x.reshape(whole)
     ready = tuple(each if each.dtype == natural else _of_dtype(each, natural) for each in arrays)
-    return SoftmaxArguments(name, function.operation, ready, axes, result_dtype, options, target, result_shape, out)
+    return SoftmaxArguments(name, function.computation, ready, axes, result_dtype, options, target, result_shape, out)
 
 
 def _without(shape: Shape, axes: tuple[int, ...]) -> Shape:
@@ -309,7 +309,7 @@ def class_loss_arguments(
             f"without their axis{also}"
         )
     if weight is not None:
-        weight = weight if isinstance(weight, DeviceArray) else np.ascontiguousarray(rounded(weight, DOUBLE))
+        weight = weight if isinstance(weight, DeviceArray) else np.asarray(rounded(weight, DOUBLE), order="C")
         if weight.shape != (n,):
             raise ValueError(f"weight has shape {weight.shape}; {n} classes have ({n},)")
     if out is not None:
@@ -357,10 +357,17 @@ def elementwise_loss_arguments(
     x_kind: Any = type(x) if type(x) in PYTHON_NUMBERS else a.dtype
     target_kind: Any = type(target) if type(target) in PYTHON_NUMBERS else b.dtype
     dtype = loss_dtype(name, x_kind, target_kind)
-    others = [float(each) if isinstance(each, int | float) else as_array(name, each) for each in parameters]
+    others = [
+        float(each) if isinstance(each, int | float) else each if isinstance(each, DeviceArray) else np.asarray(each)
+        for each in parameters
+    ]
     shape = a.shape
     if b.shape != shape or not {float}.issuperset(map(type, others)):
-        shape = np.broadcast_shapes(shape, b.shape, *map(np.shape, others))
+        try:
+            shape = np.broadcast_shapes(shape, b.shape, *map(np.shape, others))
+        except ValueError:
+            shapes = ", ".join(str(np.shape(each)) for each in (a, b, *others))
+            raise ValueError(f"{name}: x, target and parameters of shapes {shapes} do not broadcast together") from None
     if out is not None:
         check_out(out, shape, dtype)
     return ElementwiseLossArguments((a, b, *others), dtype, shape, reduction, gradient, out)

@@ -151,8 +151,10 @@ def check_out(out: Any, shape: Shape, dtype: np.dtype[Any]) -> None:
 
 def check_writeable(out: Any) -> None:
     """Raise ValueError if `out` is read-only."""
-    if out.read_only if isinstance(out, DeviceArray) else not out.flags.writeable:
+    if isinstance(out, DeviceArray) and out.read_only:
         raise ValueError("out is read-only; pass a writeable array, or none where there are none, as in JAX")
+    if isinstance(out, np.ndarray) and not out.flags.writeable:
+        raise ValueError("out is read-only; pass a writeable array")
 
 
 def overlaps(a: NDArray[Any], b: NDArray[Any]) -> bool:

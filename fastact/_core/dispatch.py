@@ -8,28 +8,18 @@ from __future__ import annotations
 
 import functools
 import importlib
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
 from fastact._core.devices import on_gpu
 from fastact._native.ufunc import note_override
-from fastact.backends import AUTOMATIC, BACKENDS, FAMILIES, Backend
+from fastact.backends import AUTOMATIC, BACKENDS, FAMILIES, FROM_ENVIRONMENT, Backend, in_force
 from fastact.errors import BackendError, UnknownNameError, nearest
 
-__all__ = ["automatic", "backends", "choose", "load", "only", "requested", "use_backend"]
+__all__ = ["automatic", "backends", "choose", "find", "force", "load", "only", "requested", "use_backend"]
 
 NAMES = ("auto", *BACKENDS)
-
-#: The environment is read once, at import.
-_FROM_ENVIRONMENT = os.environ.get("FASTACT_BACKEND") or "auto"
-
-#: The backend asked for in a block or by the environment, or the explanation that calls are to give of themselves.
-in_force: ContextVar[Any] = ContextVar(
-    "fastact_backend", default=None if _FROM_ENVIRONMENT == "auto" else _FROM_ENVIRONMENT
-)
 
 
 def _check_name(name: str, source: str) -> str:
@@ -57,12 +47,14 @@ def load(name: str) -> Backend:
 
 def requested(backend: str | None) -> Any:
     """The backend asked for: by the call, else by `use_backend`, else by FASTACT_BACKEND; "auto" if by none."""
+    asked = in_force.get()
+    if asked is not None and type(asked) is not str:  # an explanation
+        return asked if backend is None else asked.asking(_check_name(backend, "backend="))
     if backend is not None:
         return _check_name(backend, "backend=")
-    asked = in_force.get()
     if asked is None:
         return "auto"
-    if asked is _FROM_ENVIRONMENT:
+    if asked is FROM_ENVIRONMENT:
         _check_name(asked, "the environment variable FASTACT_BACKEND")
     return asked
 
@@ -74,11 +66,15 @@ def automatic(family: str) -> Backend:
 
 
 def choose(family: str, backend: str | None, *operands: Any) -> Backend:
-    """The backend that takes a call of the family with these operands."""
+    """The backend that takes a call of the family with these operands, or what tells of it in its place."""
     asked = requested(backend)
-    if type(asked) is not str:  # an explanation
-        stand_in: Backend = asked.of(choose(family, asked.backend, *operands))
-        return stand_in
+    if type(asked) is str:
+        return _chosen(family, asked, operands)
+    stand_in: Backend = asked.of(_chosen(family, asked.backend, operands))
+    return stand_in
+
+
+def _chosen(family: str, asked: str, operands: tuple[Any, ...]) -> Backend:
     gpu = any(map(on_gpu, operands))
     if asked == "auto":
         if not gpu:
@@ -128,7 +124,9 @@ def use_backend(name: str) -> Iterator[None]:
 def force(asked: Any) -> Iterator[None]:
     """Let every call in the block, the common ones too, ask `requested`, which gives what is asked here."""
     note_override(in_force)
-    token = in_force.set(asked)
+    before = in_force.get()
+    explaining = before is not None and type(before) is not str
+    token = in_force.set(before.asking(asked) if explaining and type(asked) is str else asked)
     try:
         yield
     finally:
@@ -140,5 +138,5 @@ def backends() -> dict[str, str]:
     return {name: find(name).why_not() or "available" for name in BACKENDS}
 
 
-if _FROM_ENVIRONMENT != "auto" or find(None).why_not() is not None:
+if FROM_ENVIRONMENT != "auto" or find(None).why_not() is not None:
     note_override()

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from fastact._core import dispatch
-from fastact._core.arrays import halves
+from fastact._core.arrays import halves, wide_dtype
 from fastact._core.devices import on_gpu
+from fastact._core.named import Named
 from fastact._core.threads import get_num_threads
 from fastact._native import pool
 from fastact.backends import BACKENDS, Backend
@@ -34,8 +35,10 @@ def explain(function: Any, *arguments: Any, backend: str | None = None, **keywor
 
     Raises
     ------
+    TypeError
+        If it is no function of fastact's.
     Exception
-        What the call raises for wrong arguments.
+        What the call raises before it reaches a backend.
 
     Examples
     --------
@@ -47,17 +50,22 @@ def explain(function: Any, *arguments: Any, backend: str | None = None, **keywor
     # A copy of a generator draws what a call draws before it reaches a backend.
     arguments = tuple(map(_own, arguments))
     keywords = {name: _own(value) for name, value in keywords.items()}
-    owner: Any = function.__self__ if inspect.ismethod(function) else None
-    name = function.__name__ if owner is None else f"{owner.name}.{function.__name__}"
+    owner: Any = function.__self__ if inspect.ismethod(function) else function
+    if not isinstance(owner, Named):
+        raise TypeError(
+            f"{function!r} is no function of fastact's, and no method of one; pass one, such as fastact.gelu"
+        )
+    name = owner.name if owner is function else f"{owner.name}.{function.__name__}"
     with dispatch.force(_Explanation(name, backend)):
         try:
             function(*arguments, **keywords)
         except _Told as told:
             return str(told)
-    raise TypeError(f"{name} calls no function of fastact, so there is nothing to explain")
+    raise TypeError(f"{name} is not a call that a backend computes, so there is nothing to explain")
 
 
 def _own(argument: Any) -> Any:
+    """The argument; of a random generator a copy."""
     return copy.deepcopy(argument) if isinstance(argument, np.random.Generator) else argument
 
 
@@ -70,6 +78,12 @@ class _Explanation:
 
     def __init__(self, function: str, backend: str | None) -> None:
         self.function, self.backend = function, dispatch.requested(backend)
+
+    def asking(self, backend: str) -> _Explanation:
+        """The same where the call itself asks for a backend."""
+        other = copy.copy(self)
+        other.backend = backend
+        return other
 
     def of(self, chosen: Backend) -> Backend:
         """A stand-in for the backend, which tells instead of computing."""
@@ -108,8 +122,8 @@ class _Telling(Backend):
         return self.elementwise(operation, () if on_gpu(x) else (grad_output, *halves(x, axis)), {})
 
     def elementwise_loss(self, operation: Any, record: Any) -> Any:
-        operands = (*record.operands[:2], 1.0, *record.operands[2:]) if record.gradient else record.operands
-        return self.elementwise(operation, operands, {})
+        wide = np.broadcast_to(wide_dtype(record.dtype).type(0), record.shape)
+        return self.elementwise(operation, (wide, wide, *operation.parameters.values()), {})
 
     def over_axes(self, record: Any) -> Any:
         self._tell(self.chosen.name, ", ".join([str(record.dtype), *self.chosen.detail(record)]), self.why)

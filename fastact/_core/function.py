@@ -13,9 +13,10 @@ from typing import Any
 
 from fastact._core import registry
 from fastact._core.explain import explain
+from fastact._core.named import Named
 from fastact.errors import UnknownNameError, nearest
 
-__all__ = ["Function", "Metadata", "Named"]
+__all__ = ["Function", "Metadata"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,38 +56,12 @@ class Metadata:
         if isinstance(text, Metadata):
             return text
         known = [each.name for each in fields(cls)]
+        if isinstance(text.get("aliases"), str):
+            raise TypeError(f"aliases={text['aliases']!r}; it must be a tuple of names")
         for name in text:
             if name not in known:
                 raise TypeError(f"text has no field {name!r}{nearest(name, known)}")
         return cls(**{**defaults, **text})
-
-
-class Named:
-    """What has a name, and perhaps keywords that select another of its kind by a name."""
-
-    name: str
-    variants: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
-
-    @property
-    def __name__(self) -> str:
-        return self.name
-
-    def selected(self, keywords: dict[str, Any]) -> Any:
-        """What `keywords` select among the variants; those that do so are taken out of them.
-
-        Raises
-        ------
-        UnknownNameError
-            If there is no such variant.
-        """
-        chosen: Any = self
-        for keyword, choices in self.variants.items():
-            if keyword in keywords:
-                value = keywords.pop(keyword)
-                if value not in choices:
-                    raise UnknownNameError(f"{self.name}() got {keyword}={value!r}{nearest(value, choices)}")
-                chosen = choices[value]
-        return chosen
 
 
 class Function(Named):
@@ -147,7 +122,7 @@ class Function(Named):
         """
         found = self._part(name)
         if found is None:
-            raise UnknownNameError(f"{self.name} has no part {name!r}")
+            raise UnknownNameError(f"{self.name} has no part {name!r}; parts are what fastact.ufuncs has of it")
         return found
 
     def _part(self, name: str) -> Any:

@@ -13,7 +13,8 @@ import numpy as np
 
 from fastact._compile.loops import compile_loop
 from fastact._core import dispatch, slabs
-from fastact._core.function import Function, Named
+from fastact._core.function import Function
+from fastact._core.named import Named
 from fastact._native.arithmetic import standard_arithmetic
 from fastact._native.ufunc import (
     QuickCall,
@@ -95,9 +96,7 @@ class Operation(QuickCall, Named):
             compute = self._compute_plain if threads == Threads.PYTHON else self._compile
             definition = *counts, self.dtypes, compute, threads, numbers
             if key not in self._ufuncs:
-                # `fastact.ufuncs` has it by this name.
-                ending = f"__{Threads(threads).name.lower()}" if threads != Threads.AUTO else ""
-                self._ufuncs[key] = make_ufunc(self.name + ending, *definition)
+                self._ufuncs[key] = make_ufunc(self.name, *definition)
             bfloat16 = getattr(sys.modules.get("ml_dtypes"), "bfloat16", None)
             if bfloat16 is not None:
                 dtype = np.dtype(bfloat16)
@@ -268,7 +267,7 @@ class Part(Operation):
 
     def __init__(self, owner: Function, part: str, *definition: Any, **options: Any) -> None:
         super().__init__(f"{owner.name}_{part}", *definition, **options)
-        self._owner, self._part = owner, part
+        self._place = owner, part
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Function.part, (self._owner, self._part)
+        return Function.part, self._place

@@ -21,10 +21,22 @@ _aliases: dict[str, str] = {}
 def add(function: Any) -> None:
     """Register a function under its name and aliases; raise ValueError if another one has such a name."""
     for name in (function.name, *function.aliases):
-        if name in _functions or name in _aliases:
+        if name in _functions or name in _aliases or _is_part(name):
             raise ValueError(f"a function named {name!r} exists already; choose another name")
     _functions[function.name] = function
     _aliases.update(dict.fromkeys(function.aliases, function.name))
+
+
+def _is_part(name: str) -> bool:
+    """Whether a part of a function has this name in `fastact.ufuncs`."""
+    for owner, function in _functions.items():
+        if name.startswith(f"{owner}_"):
+            try:
+                function.part(name.removeprefix(f"{owner}_"))
+            except (TypeError, ValueError):
+                continue
+            return True
+    return False
 
 
 def names(kind: str | None = None) -> list[str]:

@@ -7,9 +7,11 @@ add it to both tables.
 
 from __future__ import annotations
 
+import os
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
-__all__ = ["BACKENDS", "FAMILIES", "Backend", "Entry"]
+__all__ = ["AUTOMATIC", "BACKENDS", "FAMILIES", "FROM_ENVIRONMENT", "Backend", "Entry", "in_force"]
 
 
 class Entry(NamedTuple):
@@ -38,6 +40,15 @@ FAMILIES: dict[str, tuple[str | None, ...]] = {
     "sparse": ("threads", "serial", "parallel", "cuda", "numpy"),
     "class loss": ("cython", "cuda", "numpy"),
 }
+
+
+#: The environment is read once, at import.
+FROM_ENVIRONMENT = os.environ.get("FASTACT_BACKEND") or "auto"
+
+#: The backend asked for in a block or by the environment, or the explanation that calls are to give of themselves.
+in_force: ContextVar[Any] = ContextVar(
+    "fastact_backend", default=None if FROM_ENVIRONMENT == "auto" else FROM_ENVIRONMENT
+)
 
 
 class Backend:
@@ -88,7 +99,7 @@ class Backend:
 
     # Families "softmax" and "sparse".
 
-    def common(self, operation: str, grad: Any, x: Any, axis: Any, out: Any) -> Any:
+    def common(self, computation: str, grad: Any, x: Any, axis: Any, out: Any) -> Any:
         """The result of a call without options that the kernels take as it is; None for any other call."""
         return None
 

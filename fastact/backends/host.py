@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -16,12 +17,21 @@ from fastact.backends import Backend
 __all__ = ["ClassLosses", "Elementwise"]
 
 
-class Elementwise(Backend):
-    """A backend that has `elementwise`, and with it all of the family; `total` adds up losses."""
+def total_of(values: NDArray[Any]) -> float:
+    """The sum of a contiguous float32 or float64 array, in float64; the same for all backends."""
+    return float(_kernels().total(values))
 
-    def total(self, values: NDArray[Any]) -> float:
-        """The sum of a contiguous float32 or float64 array, in float64."""
-        raise NotImplementedError
+
+@functools.cache
+def _kernels() -> Any:
+    """Loaded late: most processes add up no losses."""
+    from fastact.backends.cpu import instruction_sets
+
+    return instruction_sets.kernels
+
+
+class Elementwise(Backend):
+    """A backend that has `elementwise`, and with it all of the family."""
 
     def apply(self, operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """`elementwise`, or a faster way to the same."""
@@ -57,7 +67,7 @@ class Elementwise(Backend):
 
     def _reduced(self, values: Any, record: ElementwiseLossArguments) -> Any:
         if record.reduction != "none":
-            total, count = self.total(np.ascontiguousarray(values)), math.prod(record.shape)
+            total, count = total_of(np.ascontiguousarray(values)), math.prod(record.shape)
             with standard_mode():
                 values = total if record.reduction == "sum" else total / count if count else math.nan
         return rounded(values, record.dtype)[()]
@@ -76,7 +86,7 @@ class ClassLosses(Backend):
         """How many labels count, or what their classes weigh; None if one is neither a class nor `ignore`."""
         raise NotImplementedError
 
-    def losses(
+    def write_losses(
         self, x: NDArray[Any], axis: int, labels: NDArray[np.intp] | None, ignore: int, hit: float,
         weight: NDArray[np.float64] | None, dense: NDArray[Any] | None, scale: float, values: NDArray[Any],
         gradient: bool, out: NDArray[Any] | None,
@@ -105,10 +115,14 @@ class ClassLosses(Backend):
                 dense = np.full(n, even, wide) if weights is None else rounded(_product(even, weights), wide)
         scale = 1.0 if record.reduction != "mean" else 1 / count if count else math.nan
         values: Any = np.empty(record.shape, wide)
-        grad = self.losses(
-            rounded(record.x, wide), record.axis, labels, record.ignore_index, 1 - smoothing, weights, dense, scale,
-            values, record.gradient, record.out,
-        )  # fmt: skip
+        grad: Any = None
+        if record.size:
+            grad = self.write_losses(
+                rounded(record.x, wide), record.axis, labels, record.ignore_index, 1 - smoothing, weights, dense, scale,
+                values, record.gradient, record.out,
+            )  # fmt: skip
+        elif record.gradient:
+            grad = np.empty(record.x.shape, wide)
         if grad is not None and grad is not record.out:
             grad = rounded(grad, dtype, record.out)
         if record.reduction != "none":

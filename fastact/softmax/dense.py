@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from fastact._core import registry
 from fastact._core.arrays import Axis
 from fastact._core.function import Metadata
-from fastact.softmax.family import ONE, OverAxes
+from fastact.softmax.over_axes import ONE, OverAxes
 
 __all__ = ["LogSoftmax", "Softmax", "Softmin", "log_softmax", "softmax", "softmin"]
 
@@ -77,7 +77,7 @@ class Softmax(OverAxes):
     """
 
     name = "softmax"
-    operation = "softmax"
+    computation = "softmax"
     metadata = Metadata(
         formula="exp(x_i) / sum_j exp(x_j)",
         range="[0, 1], summing to 1",
@@ -183,7 +183,7 @@ class LogSoftmax(Softmax):
     """
 
     name = "log_softmax"
-    operation = "log_softmax"
+    computation = "log_softmax"
     metadata = Metadata(
         formula="x_i - log(sum_j exp(x_j))",
         range="(-inf, 0]",

@@ -14,7 +14,7 @@ from fastact._core.devices import on_gpu
 from fastact._core.function import Metadata
 from fastact._native.arithmetic import standard_arithmetic
 from fastact.errors import BackendError
-from fastact.softmax.family import ONE, OverAxes
+from fastact.softmax.over_axes import ONE, OverAxes
 
 __all__ = ["LogSumExp", "logsumexp"]
 
@@ -63,7 +63,7 @@ class LogSumExp(OverAxes):
 
     name = "logsumexp"
     kind = "reduction"
-    operation = "logsumexp"
+    computation = "logsumexp"
     reduces = True
     metadata = Metadata(
         formula="log(sum_j exp(x_j))",

@@ -39,7 +39,7 @@ class Sparsemax(Softmax):
     """
 
     name = "sparsemax"
-    operation = "sparsemax"
+    computation = "sparsemax"
     family = "sparse"
     metadata = Metadata(
         formula="max(x_i - t, 0), t such that the sum is 1",
@@ -60,6 +60,9 @@ class Sparsemax(Softmax):
         threshold, it is the gradient from the side on which the element stays 0.
         """
         return super().backward(grad_output, output, *arguments, **keywords)
+
+    def operations(self) -> list[Any]:
+        return [self]
 
     def compile(self) -> None:
         """Compile the forward and the backward pass for float32 and float64."""
@@ -85,7 +88,7 @@ class Entmax15(Sparsemax):
     """
 
     name = "entmax15"
-    operation = "entmax15"
+    computation = "entmax15"
     metadata = Metadata(
         formula="max(x_i / 2 - t, 0)^2, t such that the sum is 1",
         range="[0, 1], summing to 1",
@@ -121,7 +124,7 @@ class Hardmax(Softmax):
     """
 
     name = "hardmax"
-    operation = "hardmax"
+    computation = "hardmax"
     metadata = Metadata(
         formula="1 if x_i is the first maximum else 0",
         range="{0, 1}, summing to 1",

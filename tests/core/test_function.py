@@ -101,8 +101,13 @@ def test_explanations_know_variants_and_weights() -> None:
     with fa.use_backend("serial"):
         assert "backend 'serial'" in fa.explain(fa.softmax, X)
         assert fa.softmax(X).shape == X.shape
-    with pytest.raises(TypeError, match="sin calls no function of fastact"):
-        fa.explain(np.sin, X)
+    for other in (np.sin, "gelu", lambda x: fa.gelu(x)):
+        with pytest.raises(TypeError, match="is no function of fastact's"):
+            fa.explain(other, X)
+    with pytest.raises(TypeError, match=r"gelu\.operations is not a call that a backend computes"):
+        fa.explain(fa.gelu.operations)
+    for x, dtype in ((np.ones(3, np.float16), "float32"), (X, "float32"), (np.ones(3), "float64")):
+        assert f"{dtype} loop" in fa.explain(fa.mse, x, np.zeros(x.shape, int))
 
 
 def test_names_by_kind() -> None:
@@ -122,9 +127,12 @@ def test_ufuncs_pickle_by_names_that_can_be_imported(python: Callable[..., str])
                 ufunc = operation.ufunc_for(threads, numbers)
                 assert pickle.loads(pickle.dumps(ufunc)) is ufunc
     assert pickle.loads(pickle.dumps(fa.tanh.ufunc)) is fa.tanh.ufunc is fa.ufuncs.tanh
-    pickles = [pickle.dumps(u) for u in (fa.elu.common_ufunc, fa.ufuncs.swiglu_backward, fa.ufuncs.gelu__serial)]
+    pickles = [
+        pickle.dumps(u)
+        for u in (fa.elu.common_ufunc, fa.ufuncs.swiglu_backward, fa.silu.ufunc_for(Threads.SERIAL, False))
+    ]
     code = f"import pickle; print([pickle.loads(each).__name__ for each in {pickles!r}])"
-    assert python(code) == "['elu', 'swiglu_backward', 'gelu__serial']\n"
+    assert python(code) == "['elu', 'swiglu_backward', 'silu']\n"
     for name in ("nothing", "gelu_middle", "gelu__four", "softmax"):
         with pytest.raises(AttributeError, match=f"fastact.ufuncs has no '{name}'"):
             getattr(fa.ufuncs, name)
@@ -148,6 +156,47 @@ def test_unknown_metadata_is_refused() -> None:
 
     assert half_square.formula == "x**2 / 2"
     assert half_square.notes == {"use": "none"}
+
+
+@pytest.mark.usefixtures("own_registry")
+def test_names_of_parts_are_taken() -> None:
+    for name in ("gelu_backward", "swiglu_backward", "mse_value", "leaky_relu_alpha_derivative", "gelu"):
+
+        def formula(x: Any) -> Any:
+            return x
+
+        formula.__name__ = name
+        with pytest.raises(ValueError, match=f"a function named '{name}' exists already"):
+            fa.activation(formula)
+    with pytest.raises(TypeError, match="aliases='xy'; it must be a tuple of names"):
+        fa.activation(lambda x: x, text={"aliases": "xy"})
+
+
+def test_asked_for_automatic_in_a_block_of_another() -> None:
+    with fa.use_backend("numpy"):
+        for call, given in ((fa.mse, (X, X)), (fa.glu, (X,)), (fa.mse.value_and_grad, (X, X))):
+            assert "backend 'serial'" in fa.explain(call, *given, backend="auto")
+    with fa.use_backend("cython"):  # which has no elementwise functions
+        assert fa.mse(X, X, backend="auto") == 0
+        assert fa.glu(X, backend="auto").shape == (3, 2)
+
+
+def test_losses_of_nothing() -> None:
+    for shape, axis in (((2, 0), 0), ((3, 2, 0), 1), ((0, 3), 1)):
+        x, classes = np.zeros(shape), np.zeros([n for i, n in enumerate(shape) if i != axis], int)
+        for backend in ("cython", "numpy"):
+            value, grad = fa.cross_entropy.value_and_grad(x, classes, axis, backend=backend)
+            assert np.isnan(value)
+            assert grad.shape == shape
+            assert fa.cross_entropy(x, classes, axis, reduction="sum", backend=backend) == 0
+
+
+def test_warmup_compiles_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    for f in (fa.sparsemax, fa.entmax15):
+        monkeypatch.setattr(type(f), "compile", lambda self: calls.append(self.name))
+    fa.warmup("sparsemax", "entmax15")
+    assert calls == ["sparsemax", "entmax15"]
 
 
 def test_warmup_takes_every_name() -> None:

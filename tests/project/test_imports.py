@@ -23,7 +23,7 @@ from helpers import ROOT
 PACKAGE = ROOT / "fastact"
 
 #: What public functions are made of.
-PRIVATE = ["errors", "_core*", "_scalar*", "_native.arithmetic"]
+PRIVATE = ["errors", "_core*", "_scalar*", "_native.arithmetic", "backends"]
 #: What backends know of the arguments of calls.
 ARGUMENTS = ["_core.arguments", "_core.arrays", "_core.devices", "_core.masking"]
 #: What a backend is made of. It never imports another backend.
@@ -37,7 +37,12 @@ LAYERS = {
     "_scalar*": [],
     "_compile*": ["errors", "_files", "_native*", "_scalar*"],
     "backends": [],  # the protocol and the table, which import no backend
-    "backends.host": ["_native*", *ARGUMENTS, "backends"],  # what those for host arrays have in common
+    "backends.host": [
+        "_native*",
+        *ARGUMENTS,
+        "backends",
+        "backends.cpu.instruction_sets",
+    ],  # what those for host arrays have in common
     "_core*": ["errors", "_native*", "_scalar.primitives", "_compile*", "backends"],
     "backends.numpy*": BELOW_A_BACKEND,
     "backends.cpu*": BELOW_A_BACKEND,

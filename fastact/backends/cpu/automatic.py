@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastact._native.ufunc import Threads
+from fastact.backends import in_force
 from fastact.backends.cpu.loops import Loops
 
 __all__ = ["backend"]
@@ -14,7 +15,9 @@ class Automatic(Loops):
     """Also reached past the dispatcher: an operation that is called sends common calls straight to its loop."""
 
     def apply(self, operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        return operation(*operands, **keywords)
+        if in_force.get() is None:
+            return operation(*operands, **keywords)
+        return self.elementwise(operation, operands, keywords)  # asked for by "auto" in a block that asks for another
 
 
 backend = Automatic("automatic", Threads.AUTO)

@@ -28,18 +28,18 @@ SOFTMAX, LOG_SUM = KERNELS["softmax"], KERNELS["logsumexp"]
 class Cython(ClassLosses):
     name = "cython"
 
-    def common(self, operation: str, grad: Any, x: Any, axis: Any, out: Any) -> Any:
-        return instruction_sets.kernels.common(KERNELS[operation], grad, x, axis, out)
+    def common(self, computation: str, grad: Any, x: Any, axis: Any, out: Any) -> Any:
+        return instruction_sets.kernels.common(KERNELS[computation], grad, x, axis, out)
 
     def over_axes(self, record: SoftmaxArguments) -> Any:
-        compute = _logsumexp if record.operation == "logsumexp" else _softmax
+        compute = _logsumexp if record.computation == "logsumexp" else _softmax
         return record.finished(
-            compute(KERNELS[record.operation], record.arrays, record.axes, record.target, record.options)
+            compute(KERNELS[record.computation], record.arrays, record.axes, record.target, record.options)
         )
 
     def detail(self, record: SoftmaxArguments) -> list[str]:
         """The instruction set, the loop and the threads that a forward pass without options would take."""
-        x, kernel = record.arrays[-1], KERNELS[record.operation]
+        x, kernel = record.arrays[-1], KERNELS[record.computation]
         is_double = x.dtype.itemsize == 8
         order, shape = _three_axes(x, record.axes, kernel, False, is_double)
         loop = f"{instruction_sets.name()} kernels, {instruction_sets.kernels.explain(kernel, is_double, *shape)}"
@@ -55,14 +55,14 @@ class Cython(ClassLosses):
         count: float | None = instruction_sets.kernels.count_targets(labels, n, ignore, weight)
         return count
 
-    def losses(
+    def write_losses(
         self, x: np.ndarray, axis: int, labels: np.ndarray | None, ignore: int, hit: float, weight: np.ndarray | None,
         dense: np.ndarray | None, scale: float, values: np.ndarray, gradient: bool, out: np.ndarray | None,
     ) -> np.ndarray | None:  # fmt: skip
         if x.ndim - 1 != axis and x.shape[axis] > instruction_sets.kernels.LOSS_COLUMN_LIMIT:
             if dense is not None and dense.ndim > 1:
                 dense = np.moveaxis(dense, axis, -1)
-            result = self.losses(
+            result = self.write_losses(
                 np.moveaxis(x, axis, -1), x.ndim - 1, labels, ignore, hit, weight, dense, scale, values, gradient, None
             )
             return None if result is None else np.moveaxis(result, -1, axis)

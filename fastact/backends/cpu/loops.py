@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from fastact._core.arguments import SoftmaxArguments
 from fastact._native.ufunc import Threads
 from fastact._scalar.primitives import not_compiling
-from fastact.backends.cpu import instruction_sets
 from fastact.backends.host import Elementwise
 
 __all__ = ["Loops"]
@@ -33,9 +32,6 @@ class Loops(Elementwise):
 
     def over_axes(self, record: SoftmaxArguments) -> Any:
         return record.finished(_over_axes()(self.threads, record))
-
-    def total(self, values: NDArray[Any]) -> float:
-        return float(instruction_sets.kernels.total(values))
 
 
 @functools.cache

@@ -33,14 +33,14 @@ MOST_IN_SLAB = 2**18
 def over_axes(threads: Threads, record: SoftmaxArguments) -> np.ndarray:
     """The result, in which reduced axes are kept."""
     arrays, axes, dtype = record.arrays, record.axes, record.dtype
-    masked, x, out = MASKED[record.operation, len(arrays)], arrays[-1], record.target
+    masked, x, out = MASKED[record.computation, len(arrays)], arrays[-1], record.target
     if out is None:
         out = np.empty(reduced(x.shape, axes), dtype) if masked.result is None else np.empty_like(x, dtype, subok=False)
     if x.size == 0:
         out[...] = -np.inf  # only a sum of no terms has elements here
         return out
     wide = wide_dtype(x.dtype, dtype)
-    rows = row_loop(record.operation, len(arrays), wide)
+    rows = row_loop(record.computation, len(arrays), wide)
     operands = [a.copy() if overlaps(a, out) else a for a in arrays]
     if operands[0].shape != x.shape:
         operands[0] = np.broadcast_to(operands[0], x.shape)

@@ -42,8 +42,8 @@ class NumPy(Elementwise, ClassLosses):
     ) -> float | None:
         return cross_entropy.count_targets(labels, n, ignore, weight)
 
-    def losses(self, *arguments: Any) -> NDArray[Any] | None:
-        return cross_entropy.losses(*arguments)
+    def write_losses(self, *arguments: Any) -> NDArray[Any] | None:
+        return cross_entropy.write_losses(*arguments)
 
 
 backend = NumPy()

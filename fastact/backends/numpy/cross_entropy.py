@@ -25,7 +25,7 @@ def count_targets(labels: np.ndarray, n: int, ignore: int, weight: np.ndarray | 
 
 
 @standard_arithmetic()
-def losses(
+def write_losses(
     x: np.ndarray, axis: int, labels: np.ndarray | None, ignore: int, hit: float, weight: np.ndarray | None,
     dense: np.ndarray | None, scale: float, values: np.ndarray, gradient: bool, out: np.ndarray | None,
 ) -> np.ndarray | None:  # fmt: skip

@@ -139,7 +139,7 @@ FUNCTIONS: dict[tuple[str, int], Callable[..., np.ndarray]] = {
 def over_axes(record: SoftmaxArguments) -> np.ndarray:
     """The result, in which reduced axes are kept."""
     arrays, axes, x = record.arrays, record.axes, record.arrays[-1]
-    masked = MASKED[record.operation, len(arrays)]
+    masked = MASKED[record.computation, len(arrays)]
     options = record.options or Options(record.dtype)
     wide = wide_dtype(x.dtype, record.dtype)
     operands = [rounded(array, wide) for array in arrays]
@@ -152,7 +152,7 @@ def over_axes(record: SoftmaxArguments) -> np.ndarray:
             fills = zip(operands, masked.operands, strict=True)
             operands = [o if fill is None else np.where(mask, o, wide.type(fill)) for o, fill in fills]
         if x.size:
-            result = FUNCTIONS[record.operation, len(arrays)](*operands, axes)
+            result = FUNCTIONS[record.computation, len(arrays)](*operands, axes)
         else:
             result = np.full(x.shape if masked.result is not None else reduced(x.shape, axes), -np.inf)
         if len(arrays) == 2:

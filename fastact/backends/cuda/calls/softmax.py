@@ -52,7 +52,7 @@ def over_axes(record: SoftmaxArguments) -> Any:
     else:
         divisor *= temperature
     result = _over_axes(
-        record.operation, library, views, record.target, record.axes, record.dtype, options.where, counts,
+        record.computation, library, views, record.target, record.axes, record.dtype, options.where, counts,
         options.causal, divisor, divisors, record.shape,
     )  # fmt: skip
     return library.finished(result) if record.out is None else record.out.array
@@ -76,11 +76,11 @@ def _of_hosts(record: SoftmaxArguments) -> Any:
         """Compute to a new array, or to the one given."""
         views, target = [view_of(each) for each in operands], view_of(results[0]) if results else None
         limits = mask, counts, options.causal, divisor, divisors
-        return _over_axes(record.operation, LIBRARIES["numba"], views, target, axes, dtype, *limits)
+        return _over_axes(record.computation, LIBRARIES["numba"], views, target, axes, dtype, *limits)
 
     apart = x.ndim > 1 + options.causal and 0 not in axes and beside == (None, None, None)
     if apart and x.nbytes > CHUNK:
-        shape = reduced(x.shape, axes) if record.operation == "logsumexp" and len(arrays) == 1 else x.shape
+        shape = reduced(x.shape, axes) if record.computation == "logsumexp" and len(arrays) == 1 else x.shape
         result = np.empty(shape, dtype) if record.target is None else record.target
         in_chunks(compute, list(arrays), [result], dtype)
         return result

@@ -12,6 +12,7 @@ from fastact._core import dispatch
 from fastact._core.arguments import softmax_arguments
 from fastact._core.arrays import Axis
 from fastact._core.function import Function
+from fastact.backends import in_force
 
 __all__ = ["ONE", "OverAxes"]
 
@@ -23,7 +24,7 @@ class OverAxes(Function):
 
     Attributes
     ----------
-    operation : str
+    computation : str
         What is computed, in the terms of backends; several functions may share one.
     sign : int
         What x is multiplied with before.
@@ -33,7 +34,7 @@ class OverAxes(Function):
 
     kind = "softmax"
     family = "softmax"
-    operation: ClassVar[str]
+    computation: ClassVar[str]
     sign: ClassVar[int] = 1
     reduces: ClassVar[bool] = False
 
@@ -43,8 +44,8 @@ class OverAxes(Function):
 
     def _common(self, grad: Any, x: Any, axis: Any, out: Any) -> Any:
         """The result of a call without options, if the kernels take its arrays as they are; None for any other call."""
-        if type(x) is np.ndarray and dispatch.in_force.get() is None:
-            return self._automatic.common(self.operation, grad, x, axis, out)
+        if type(x) is np.ndarray and in_force.get() is None:
+            return self._automatic.common(self.computation, grad, x, axis, out)
         return None
 
     def _over_axes(

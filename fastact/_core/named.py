@@ -1,0 +1,39 @@
+"""What functions and the operations that they are made of have in common: a name, and variants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from fastact.errors import UnknownNameError, nearest
+
+__all__ = ["Named"]
+
+
+class Named:
+    """Something with a name. A keyword may select a variant of it, by the name of that."""
+
+    name: str
+    variants: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+
+    @property
+    def __name__(self) -> str:
+        return self.name
+
+    def selected(self, keywords: dict[str, Any]) -> Any:
+        """What `keywords` select among the variants; those that do so are taken out of them.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such variant.
+        """
+        chosen: Any = self
+        for keyword, choices in self.variants.items():
+            if keyword in keywords:
+                value = keywords.pop(keyword)
+                if value not in choices:
+                    raise UnknownNameError(f"{self.name}() got {keyword}={value!r}{nearest(value, choices)}")
+                chosen = choices[value]
+        return chosen
