@@ -24,16 +24,10 @@ __path__: list[str] = []  # a package, so that the modules below can be imported
 
 
 def _found(module: str, name: str, threads: int, numbers: bool) -> Any:
-    words = name.split("_")
-    for length in range(len(words), 0, -1):
-        owner = "_".join(words[:length])
-        if owner in registry.names():
-            try:
-                part = registry.get(owner).part("_".join(words[length:]) or "forward")
-                return part.ufunc_for(threads, numbers)
-            except (TypeError, ValueError):
-                break
-    raise AttributeError(f"{module} has no {name!r}")
+    operation = registry.find_part(name)
+    if operation is None:
+        raise AttributeError(f"{module} has no {name!r}")
+    return operation.ufunc_for(threads, numbers)
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from fastact.errors import UnknownNameError, nearest
 
-__all__ = ["add", "get", "names"]
+__all__ = ["add", "find_part", "get", "names"]
 
 #: In the order in which a beginner should meet them; within a kind functions come in the order of their definitions.
 KINDS = ("activation", "softmax", "reduction", "sampling", "gated unit", "loss")
@@ -21,22 +21,23 @@ _aliases: dict[str, str] = {}
 def add(function: Any) -> None:
     """Register a function under its name and aliases; raise ValueError if another one has such a name."""
     for name in (function.name, *function.aliases):
-        if name in _functions or name in _aliases or _is_part(name):
+        if name in _functions or name in _aliases or find_part(name) is not None:
             raise ValueError(f"a function named {name!r} exists already; choose another name")
     _functions[function.name] = function
     _aliases.update(dict.fromkeys(function.aliases, function.name))
 
 
-def _is_part(name: str) -> bool:
-    """Whether a part of a function has this name in `fastact.ufuncs`."""
-    for owner, function in _functions.items():
-        if name.startswith(f"{owner}_"):
+def find_part(name: str) -> Any:
+    """The operation of this name, a function's followed by a part's as in "gelu_backward"; None if there is none."""
+    words = name.split("_")
+    for length in range(len(words), 0, -1):
+        owner = _functions.get("_".join(words[:length]))
+        if owner is not None:
             try:
-                function.part(name.removeprefix(f"{owner}_"))
-            except (TypeError, ValueError):
-                continue
-            return True
-    return False
+                return owner.part("_".join(words[length:]) or "forward")
+            except (TypeError, ValueError):  # it has no such part, or was defined without it
+                return None
+    return None
 
 
 def names(kind: str | None = None) -> list[str]:
