@@ -130,6 +130,6 @@ def _of_nll_loss(
     value = call(fastact.nll_loss, x, targets, axis=axis, reduction=reduction, **keywords)
     slope = call(fastact.nll_loss, torch.ones_like(x), targets, axis=axis, reduction="none", **keywords)
     if reduction == "mean":
-        slope = slope / -slope.sum(dtype=torch.float64)
+        slope = torch.where(slope == 0, slope, slope / -slope.sum(dtype=torch.float64))
     places = targets.long().clamp(0, x.shape[axis] - 1)  # those to be ignored may be anything; their slope is 0
     return value, torch.zeros_like(x).scatter(axis, places.unsqueeze(axis), slope.unsqueeze(axis))

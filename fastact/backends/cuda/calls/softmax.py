@@ -1,6 +1,6 @@
 """Calls of the softmax family for arrays on the GPU, and for host arrays, which are copied there and back.
 
-`softmax` and `softmax_on_device` check what users wrote; `_over_axes` and what it calls take views and checked options.
+`over_axes` takes a record; `_over_axes` and what it calls take views and options.
 """
 
 from __future__ import annotations
