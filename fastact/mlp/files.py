@@ -45,7 +45,7 @@ def write(path: str | PathLike[str], header: dict[str, Any], arrays: dict[str, N
     except (TypeError, ValueError) as error:
         raise ValueError(f"{os.fspath(path)}: not saved, since it could not be loaded again: {error}") from error
     with replacing(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, allow_pickle=False, header=np.frombuffer(text, np.uint8), **arrays)
+        np.savez(file, header=np.frombuffer(text, np.uint8), **arrays)
 
 
 def read(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
