@@ -45,7 +45,8 @@ def write(path: str | PathLike[str], header: dict[str, Any], arrays: dict[str, N
     except (TypeError, ValueError) as error:
         raise ValueError(f"{os.fspath(path)}: not saved, since it could not be loaded again: {error}") from error
     with replacing(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, header=np.frombuffer(text, np.uint8), **arrays)
+        members: dict[str, Any] = {"header": np.frombuffer(text, np.uint8), **arrays}  # all of them plain numbers
+        np.savez(file, **members)
 
 
 def read(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
