@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-ROOT = next(folder for folder in Path(__file__).parents if (folder / "tools").is_dir())
+from helpers import ROOT
+
 SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("exponential", "normal", "error", "gates")]
 pytest.importorskip("mpmath")
 
