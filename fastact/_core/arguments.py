@@ -36,7 +36,7 @@ from fastact.errors import UnknownNameError, nearest
 
 __all__ = [
     "ClassLossArguments", "ElementwiseLossArguments", "Options", "SoftmaxArguments", "class_loss_arguments",
-    "elementwise_loss_arguments", "softmax_arguments",
+    "elementwise_loss_arguments", "share", "softmax_arguments",
 ]  # fmt: skip
 
 # --- the softmax family -----------------------------------------------------------------------------------------------
@@ -230,6 +230,11 @@ def _check_reduction(reduction: str) -> None:
         raise UnknownNameError(f"reduction={reduction!r}{nearest(reduction, REDUCTIONS)}")
 
 
+def share(reduction: str, count: float) -> float:
+    """The factor of a sum of losses; `count` says how many there are, or what they weigh."""
+    return 1.0 if reduction != "mean" else 1 / count if count else math.nan
+
+
 class ClassLossArguments(NamedTuple):
     """A call of a loss of classes.
 
@@ -343,8 +348,7 @@ class ElementwiseLossArguments(NamedTuple):
     @property
     def scale(self) -> float:
         """What losses are multiplied with, once they are added up where they are."""
-        count = math.prod(self.shape)
-        return 1.0 if self.reduction != "mean" else 1 / count if count else math.nan
+        return share(self.reduction, math.prod(self.shape))
 
 
 def elementwise_loss_arguments(

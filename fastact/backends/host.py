@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastact._core.arguments import ClassLossArguments, ElementwiseLossArguments
+from fastact._core.arguments import ClassLossArguments, ElementwiseLossArguments, share
 from fastact._core.arrays import halves, rounded, wide_dtype
 from fastact._native.arithmetic import standard_arithmetic, standard_mode
 from fastact.backends import Backend
@@ -113,7 +113,7 @@ class ClassLosses(Backend):
             even = smoothing / n
             if even:
                 dense = np.full(n, even, wide) if weights is None else rounded(_product(even, weights), wide)
-        scale = 1.0 if record.reduction != "mean" else 1 / count if count else math.nan
+        scale = share(record.reduction, count)
         values: Any = np.empty(record.shape, wide)
         grad: Any = None
         if record.size:

@@ -112,15 +112,14 @@ class LogSumExp(OverAxes):
         with standard_arithmetic():
             return value, np.where(np.isnan(value), value, value > -np.inf)[()]
 
-    def _weighted(self, x: ArrayLike, b: ArrayLike, axis: Axis, *options: Any) -> tuple[Any, Any]:
-        """The result with weights, and the sign; `options` are where, lengths, temperature and keepdims."""
+    def _weighted(
+        self, x: ArrayLike, b: ArrayLike, axis: Axis, where: Any, lengths: Any, temperature: Any, keepdims: bool
+    ) -> tuple[Any, Any]:
+        """The result with weights, and the sign."""
         values, weights = np.broadcast_arrays(as_array(self.name, x), as_array(self.name, b))
         values = rounded(values, float_dtype(self.name, np.result_type(values, weights)))
-        where, lengths, temperature, keepdims = options
-        only = dispatch.only("numpy")
-        limits = where, lengths, temperature, None, keepdims
-        record = softmax_arguments(self, [values], axis, None, *limits)
-        return only.signed_logsumexp(record, weights)
+        record = softmax_arguments(self, [values], axis, None, where, lengths, temperature, None, keepdims)
+        return dispatch.only("numpy").signed_logsumexp(record, weights)
 
     def backward(
         self,

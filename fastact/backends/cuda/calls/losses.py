@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fastact._core.arguments import ClassLossArguments, ElementwiseLossArguments
+from fastact._core.arguments import ClassLossArguments, ElementwiseLossArguments, share
 from fastact._core.arrays import DOUBLE, wide_dtype
 from fastact.backends.cuda.calls.elementwise import addresses, contiguous, copy_to, elementwise, items_of, placed, same
 from fastact.backends.cuda.dtypes import name_of
@@ -59,7 +59,7 @@ def _cross_entropy(record: ClassLossArguments) -> tuple[Any, Any]:
         values = call.new(record.shape, wide)
         direct = goal is not None and goal.contiguous() and not (goal.hides(x) or goal.hides(y))
         grad = goal if direct else call.new(x.shape, dtype) if record.gradient else x
-        scale = _share(record.reduction, record.size) if dense else _scale(call, record, y, weights)
+        scale = share(record.reduction, record.size) if dense else _scale(call, record, y, weights)
         if record.size:
             layout = layout_of(n, inner, wide.itemsize)
             probabilities = name_of(y.dtype) if dense else ""
@@ -128,9 +128,9 @@ def _elementwise_loss(operation: Any, record: ElementwiseLossArguments) -> tuple
     given = [each.item() if isinstance(each, np.ndarray) and not each.ndim else each for each in record.operands]
     library = common_library(operation.name, [*given, *_some(goal)])
     arrays = [each for each in given if isinstance(each, View)]
-    size, share = math.prod(shape), record.scale
+    size, scale = math.prod(shape), record.scale
     if gradient:  # an operand is its factor
-        given.insert(2, share)
+        given.insert(2, scale)
     if record.reduction == "none":
         operands = tuple(each.array if isinstance(each, View) else each for each in given)
         out = None if goal is None else (None, goal.array)
@@ -149,7 +149,7 @@ def _elementwise_loss(operation: Any, record: ElementwiseLossArguments) -> tuple
                 sums_kernel, kind, [*arrays, sums, *_some(grad)], blocks, THREADS,
                 [*addresses(given, dtype), *places.steps, *_pointers(grad), sums.pointer, *places.shape, size],
             )  # fmt: skip
-        value = _reduced(call, sums, record.reduction, share, dtype)
+        value = _reduced(call, sums, record.reduction, scale, dtype)
         if goal is not None and not direct:
             assert grad is not None
             copy_to(call, grad, goal)
@@ -198,11 +198,6 @@ def _some(view: Any) -> list[View]:
 def _pointers(view: View | None) -> list[int]:
     """The argument that a view is, if there is one."""
     return [each.pointer for each in _some(view)]
-
-
-def _share(reduction: str, count: int) -> float:
-    """The factor of the sum of so many losses."""
-    return 1.0 if reduction != "mean" else 1 / count if count else math.nan
 
 
 def _scale(call: Call, record: ClassLossArguments, targets: View, weights: View | None) -> View | float:
