@@ -34,6 +34,13 @@ class Skipped:
         self.wanted = set(path.read_text().splitlines()) if path.exists() else None
         self.found: set[str] = set()
 
+    def pytest_ignore_collect(self, collection_path: Path, config: pytest.Config) -> bool | None:
+        """Leave files alone of which nothing is wanted: here they may lack what they import."""
+        if self.wanted is None or collection_path.is_dir():
+            return None
+        name = collection_path.relative_to(config.rootpath).as_posix()
+        return None if name in {wanted.partition("::")[0] for wanted in self.wanted} else True
+
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         if self.wanted is not None:
             chosen = [item for item in items if self.wanted & {item.nodeid, item.nodeid.partition("::")[0]}]

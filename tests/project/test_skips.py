@@ -64,6 +64,15 @@ def test_what_was_skipped_runs_next(tmp_path: Path, workers: list[str]) -> None:
     assert file.read_text() == ""
 
 
+def test_a_file_that_ran_before_is_not_collected(tmp_path: Path) -> None:
+    """It may lack something in the next environment."""
+    assert run(tmp_path, "--skipped=skipped", LIBRARY="1")[0] == 0
+    (tmp_path / "skipped").write_text("test_one.py::test_marked[1]\n")
+    assert run(tmp_path, "--skipped=skipped", "--no-skips")[1] == {"error": 1, "deselected": 5}
+    (tmp_path / "skipped").write_text("test_one.py::test_plain\n")
+    assert run(tmp_path, "--skipped=skipped", "--no-skips")[0] == 0
+
+
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "workers"])
 def test_only_want_of_a_gpu_excuses(tmp_path: Path, workers: list[str]) -> None:
     assert run(tmp_path, *workers, "--no-skips", LIBRARY="1") == (0, {"passed": 5, "skipped": 2, "xfailed": 1})
