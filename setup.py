@@ -59,7 +59,7 @@ def extension(name: str, flags: list[str]) -> Extension:
     )
 
 
-EXTENSIONS = {"pool": [], "ufunc": [], **SOFTMAX_FLAGS}
+EXTENSIONS = {"pool": [], "ufunc": [], "step": [], **SOFTMAX_FLAGS}
 setup(
     ext_modules=cythonize([extension(*item) for item in EXTENSIONS.items()], language_level=3),
     cmdclass={"build_ext": BuildExtensions},

@@ -32,7 +32,7 @@ import numpy as np
 from fastact._compile.fingerprint import fingerprint
 from fastact._files import open_regular, replacing
 
-__all__ = ["CacheInfo", "cache_info", "key", "load", "read", "store", "write"]
+__all__ = ["CacheInfo", "cache_info", "keep", "key", "load", "read", "store", "write"]
 
 VARIABLE = "FASTACT_CACHE"
 HEADER = b"fastact kernel 1\n"
@@ -189,11 +189,11 @@ def cache_info() -> CacheInfo:
 # --- what is in it ----------------------------------------------------------------------------------------------------
 
 
-def key(formula: Callable[..., Any], layout: tuple[Any, ...]) -> str | None:
-    """The name of the kernel with this formula and layout; None if it is not to be kept."""
+def key(formula: Callable[..., Any] | None, layout: tuple[Any, ...]) -> str | None:
+    """The name of the kernel with this formula, if it has one, and layout; None if it is not to be kept."""
     if _opened()[0] is None:
         return None
-    text = fingerprint(formula)
+    text = fingerprint(formula) if formula is not None else ""
     if text is None:
         return None
     # Not in the environment: a process may change them between two kernels.
@@ -217,11 +217,16 @@ def _linked_address(name: str | None) -> int | None:
     if not code:
         return None
     try:
-        library = _link(symbol.decode(), code)
+        return _address(symbol.decode(), code)
     except (RuntimeError, UnicodeDecodeError):  # RuntimeError: LLVM does not take it
         return None
+
+
+def _address(symbol: str, code: bytes) -> int:
+    """Link an object file, for as long as the process lives."""
+    library = _link(symbol, code)
     _linked.append(library)
-    return int(library[symbol.decode()])
+    return int(library[symbol])
 
 
 def read(name: str | None) -> bytes | None:
@@ -266,6 +271,12 @@ def store(name: str | None, function: Any) -> None:
     except RuntimeError:
         return
     write(name, symbol.encode() + b"\0" + code)
+
+
+def keep(name: str | None, symbol: str, code: bytes) -> int:
+    """Link an object file, keep it under this name, and return the address of its function."""
+    write(name, symbol.encode() + b"\0" + code)
+    return _address(symbol, code)
 
 
 def write(name: str | None, payload: bytes) -> None:

@@ -7,3 +7,5 @@ cdef void numba_for(task_t task, void* context, Py_ssize_t n, Py_ssize_t grain, 
 cdef int default_workers() noexcept nogil
 cdef bint worthwhile(double nanoseconds) noexcept nogil
 cdef void done_alone(double nanoseconds) noexcept nogil
+cdef double now() noexcept nogil
+cdef long errors_raised() noexcept nogil

@@ -86,7 +86,7 @@ cdef extern from *:
     """
     void pause "fastact_pause"() noexcept nogil
     void give_way "fastact_yield"() noexcept nogil
-    double now "fastact_now"() noexcept nogil  # nanoseconds
+    double monotonic "fastact_now"() noexcept nogil
 
 cdef extern from *:
     """
@@ -191,9 +191,15 @@ cdef volatile double soon = 0         # a call before this time closely follows 
 
 cdef volatile long workers_wanted = 1
 cdef volatile long overbooked = 0     # 1 if the user asked for more threads than there were cores
+cdef volatile long raised = 0         # exceptions of formulas, in all threads
 cdef launcher_t launcher = NULL       # any that was compiled stays alive, so a race to set it is harmless
 compile_launcher = None               # () -> address of a `launcher_t` for Numba's threads; set once, at import
 numba_refused = None                  # why Numba's threads cannot be used, once that is known
+
+
+cdef double now() noexcept nogil:
+    """Return the nanoseconds since some time in the past."""
+    return monotonic()
 
 
 cdef void work(Region* region, Py_ssize_t worker) noexcept nogil:
@@ -382,11 +388,17 @@ cdef void leave_python(size_t entered, const char* name) noexcept nogil:
     PyGILState_Release(<GILState>(entered >> 1))
 
 
+cdef long errors_raised() noexcept nogil:
+    """Return how many times a formula has raised: who calls many loops asks once in a while."""
+    return load(&raised)
+
+
 cdef void settle(const char* name, bint foreign) noexcept with gil:
     """Add the formula's name to the pending exception and, in a foreign thread, move it to the region."""
     cdef PyObject* kind
     cdef PyObject* value
     cdef PyObject* traceback
+    fetch_add(&raised, 1)
     PyErr_Fetch(&kind, &value, &traceback)
     PyErr_NormalizeException(&kind, &value, &traceback)
     if value != NULL:

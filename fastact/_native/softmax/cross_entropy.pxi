@@ -7,22 +7,7 @@
 cdef enum:
     COLUMN_LIMIT = 512   # classes of columns (inner > 1), at most: their tiles are on the stack
 
-cdef struct LossJob:
-    int is_double
-    bint gradient
-    void* x
-    void* out               # the gradient
-    void* value             # the losses, one for each row
-    Py_ssize_t outer
-    Py_ssize_t n
-    Py_ssize_t inner
-    Py_ssize_t* target      # the class of each row; or NULL
-    Py_ssize_t ignore       # the class of rows that do not count
-    double hit              # the weight of a target,
-    double* weight          # times the weight of its class; or NULL
-    void* dense             # or NULL
-    bint dense_rows         # whether `dense` has weights for each row, in the layout of x
-    double scale
+include "loss_job.pxi"
 
 
 cdef inline bint counts(LossJob* job, Py_ssize_t row) noexcept nogil:
@@ -353,3 +338,8 @@ def cross_entropy(
         with nogil:
             run_losses(&job, default_workers())
     leave_standard(&callers)
+
+
+def losses_function():
+    """Return the address of `void run_losses(LossJob *job, int workers)`."""
+    return <size_t>&run_losses

@@ -1,0 +1,696 @@
+# cython: cdivision=True, freethreading_compatible=True
+"""A training step written down as a list of nodes, and replayed batch by batch without Python and without the GIL.
+
+A node is a function with its operands: pointers into arrays that stay where they are. `Step` has a method for each kind
+of node, in the order in which they run; fastact/mlp/recorder.py calls them. `Step.run` goes through epochs: it shuffles
+the samples, replays the nodes for each batch, and keeps what the epoch began with, to go back to it where an epoch is
+not ended. Once every millisecond it lets Python look for Ctrl-C.
+
+The functions at the end do the same as some nodes, for arrays of one call: the same numbers to the bit.
+"""
+
+import numpy as np
+
+cimport numpy as cnp
+from cpython.exc cimport PyErr_CheckSignals, PyErr_Occurred
+from cpython.pycapsule cimport PyCapsule_GetPointer
+from libc.math cimport sqrt
+from libc.stdint cimport uint32_t, uint64_t
+from libc.stdlib cimport free, realloc
+from libc.string cimport memcpy, memset
+
+from fastact._native.pool cimport default_workers, errors_raised, now, parallel_for
+
+cnp.import_array()
+
+include "arithmetic.pxi"
+include "products.pxi"
+include "softmax/loss_job.pxi"
+
+cdef extern from "numpy/random/bitgen.h":
+    ctypedef struct bitgen_t:
+        void* state
+        uint64_t (*next_uint64)(void* state) noexcept nogil
+        uint32_t (*next_uint32)(void* state) noexcept nogil
+
+ctypedef void (*loop_t)(char** operands, Py_ssize_t n) noexcept nogil
+ctypedef void (*losses_t)(LossJob* job, int workers) noexcept nogil
+
+cdef enum:
+    MOST_OPERANDS = 16
+    WORTH_THREADS = 5000      # nanoseconds of a node from which threads share it, in a step that they share
+    WORTH_STEP = 60000        # nanoseconds of a step from which they do
+    LOOK = 1000000            # nanoseconds between two looks for Ctrl-C
+
+cdef struct Operand:
+    char* start
+    Py_ssize_t row            # bytes from one row to the next; 0 for what all rows share
+    Py_ssize_t item           # bytes from one number to the next; 0 for a number
+
+cdef struct State:
+    Py_ssize_t rows           # of this batch
+    Py_ssize_t* samples       # their numbers; or NULL, for the first ones
+    Py_ssize_t size           # bytes of a number: 4 or 8
+    Py_ssize_t step           # the number of this step; the model's first one is 1
+    Py_ssize_t ahead          # how many steps of this run came before
+    int workers
+    double weight             # of the batch: its samples, or the sum of their weights
+    double loss               # sums over the epoch
+    double right
+
+cdef struct Node:
+    void (*run)(Node* node, State* state) noexcept nogil
+    double work               # nanoseconds, for a row if `by_rows`
+    bint by_rows
+    Operand operands[MOST_OPERANDS]
+    int count                 # of operands
+    Py_ssize_t units          # numbers in a row, or altogether
+    bint joined               # rows follow each other in all operands, so that one call of the loop does them
+    loop_t loop
+    Product product
+    losses_t losses
+    double number
+    uint64_t key
+
+ctypedef struct Task:
+    Node* node
+    State* state
+
+
+cdef double read(char* p, Py_ssize_t size) noexcept nogil:
+    return (<float*>p)[0] if size == 4 else (<double*>p)[0]
+
+
+cdef void write(char* p, Py_ssize_t size, double value) noexcept nogil:
+    if size == 4:
+        (<float*>p)[0] = <float>value
+    else:
+        (<double*>p)[0] = value
+
+
+# --- nodes ------------------------------------------------------------------------------------------------------------
+
+
+cdef void gather_rows(void* task, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    cdef Node* node = (<Task*>task).node
+    cdef State* state = (<Task*>task).state
+    cdef Operand source = node.operands[0], target = node.operands[1]
+    cdef Py_ssize_t i, j, row = target.row
+    cdef char* x
+    cdef char* y
+    for i in range(start, stop):
+        x, y = source.start + (i if state.samples == NULL else state.samples[i]) * source.row, target.start + i * row
+        if row <= 32 and row % 4 == 0:  # a call of memcpy takes longer
+            for j in range(row // 4):
+                (<uint32_t*>y)[j] = (<uint32_t*>x)[j]
+        else:
+            memcpy(y, x, row)
+
+
+cdef void run_gather(Node* node, State* state) noexcept nogil:
+    """Copy the batch's samples."""
+    cdef Task task = Task(node, state)
+    if state.workers > 1 and node.work * state.rows > WORTH_THREADS:
+        parallel_for(&gather_rows, &task, state.rows, 8, state.workers)
+    else:
+        gather_rows(&task, 0, state.rows)
+
+
+cdef void run_affine(Node* node, State* state) noexcept nogil:
+    node.product.rows = state.rows
+    run_product(&node.product, state.workers)
+
+
+cdef void run_weights_gradient(Node* node, State* state) noexcept nogil:
+    node.product.depth = state.rows
+    run_product(&node.product, state.workers)
+
+
+cdef void loop_part(void* task, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """Apply the loop to rows start to stop; without rows to so many numbers."""
+    cdef Node* node = (<Task*>task).node
+    cdef char* places[MOST_OPERANDS]
+    cdef Py_ssize_t i
+    cdef int k
+    if node.joined:
+        for k in range(node.count):
+            places[k] = node.operands[k].start + start * node.operands[k].row
+        node.loop(places, (stop - start) * node.units)
+        return
+    for i in range(start, stop):
+        for k in range(node.count):
+            places[k] = node.operands[k].start + i * node.operands[k].row
+        node.loop(places, node.units)
+
+
+cdef void run_loop(Node* node, State* state) noexcept nogil:
+    cdef Task task = Task(node, state)
+    cdef Py_ssize_t rows = state.rows if node.by_rows else node.units
+    cdef double work = node.work * (state.rows if node.by_rows else 1)
+    cdef Py_ssize_t grain
+    if node.by_rows:
+        if state.workers > 1 and work > WORTH_THREADS:
+            grain = max(rows // (4 * state.workers), 1)
+            parallel_for(&loop_part, &task, rows, grain, state.workers)
+        else:
+            loop_part(&task, 0, rows)
+    elif state.workers > 1 and work > WORTH_THREADS:
+        parallel_for(&flat_part, &task, (rows + 1023) // 1024, max(rows // (8192 * state.workers), 1), state.workers)
+    else:
+        flat_part(&task, 0, (rows + 1023) // 1024)
+
+
+cdef void flat_part(void* task, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """Apply the loop to blocks of 1024 numbers; bits do not depend on where a loop is cut."""
+    cdef Node* node = (<Task*>task).node
+    cdef char* places[MOST_OPERANDS]
+    cdef int k
+    start *= 1024
+    stop = min(stop * 1024, node.units)
+    for k in range(node.count):
+        places[k] = node.operands[k].start + start * node.operands[k].item
+    node.loop(places, stop - start)
+
+
+cdef void column_sums(char* a, char* out, Py_ssize_t rows, Py_ssize_t n, Py_ssize_t size) noexcept nogil:
+    """out = the sums over the rows, added in order."""
+    if size == 4:
+        add_rows[float](<float*>a, <float*>out, rows, n)
+    else:
+        add_rows[double](<double*>a, <double*>out, rows, n)
+
+
+ctypedef fused number_t:
+    float
+    double
+
+
+cdef extern from *:
+    """
+    #if defined(_MSC_VER)
+    #define FASTACT_RESTRICT __restrict
+    #else
+    #define FASTACT_RESTRICT __restrict__
+    #endif
+    #define FASTACT_ADD(T) static inline void fastact_add_##T(T* FASTACT_RESTRICT out, const T* FASTACT_RESTRICT a, \\
+        Py_ssize_t n) { Py_ssize_t j; for (j = 0; j < n; j++) out[j] += a[j]; }
+    FASTACT_ADD(float)
+    FASTACT_ADD(double)
+    /* Whether a number is infinite or NaN, by the exponent's bits: a loop over integers becomes one over vectors. */
+    #define FASTACT_NOT_FINITE(T, MASK) static int fastact_not_finite_##T(const void* p, Py_ssize_t n) { \\
+        const T* x = (const T*)p; Py_ssize_t i; T bad = 0; for (i = 0; i < n; i++) bad |= (T)((x[i] & MASK) == MASK); return (int)bad; }
+    FASTACT_NOT_FINITE(uint32_t, 0x7f800000u)
+    FASTACT_NOT_FINITE(uint64_t, 0x7ff0000000000000u)
+    """
+    void add_float "fastact_add_float"(float* out, float* a, Py_ssize_t n) noexcept nogil
+    void add_double "fastact_add_double"(double* out, double* a, Py_ssize_t n) noexcept nogil
+    bint not_finite_4 "fastact_not_finite_uint32_t"(char* x, Py_ssize_t n) noexcept nogil
+    bint not_finite_8 "fastact_not_finite_uint64_t"(char* x, Py_ssize_t n) noexcept nogil
+
+
+cdef void add_rows(number_t* a, number_t* out, Py_ssize_t rows, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef number_t sum
+    if n == 1:
+        sum = 0
+        for i in range(rows):
+            sum += a[i]
+        out[0] = sum
+        return
+    memcpy(out, a, n * sizeof(number_t))
+    for i in range(1, rows):
+        if number_t is float:
+            add_float(out, a + i * n, n)
+        else:
+            add_double(out, a + i * n, n)
+
+
+cdef void run_column_sums(Node* node, State* state) noexcept nogil:
+    column_sums(node.operands[0].start, node.operands[1].start, state.rows, node.units, state.size)
+
+
+cdef void run_weigh(Node* node, State* state) noexcept nogil:
+    """Find what the batch weighs, and the share of a sample of weight 1."""
+    cdef Py_ssize_t i
+    state.weight = state.rows
+    if node.count > 1:
+        state.weight = 0
+        for i in range(state.rows):
+            state.weight += read(node.operands[1].start + i * state.size, state.size)
+    write(node.operands[0].start, state.size, 1 / state.weight)
+
+
+cdef void run_cross_entropy(Node* node, State* state) noexcept nogil:
+    cdef LossJob job
+    memset(&job, 0, sizeof(job))
+    job.is_double, job.gradient = state.size == 8, True
+    job.x, job.out, job.value = node.operands[0].start, node.operands[1].start, node.operands[2].start
+    job.outer, job.n, job.inner = state.rows, node.units, 1
+    if node.key:  # a table
+        job.dense, job.dense_rows = node.operands[3].start, True
+    else:
+        job.target, job.hit, job.ignore = <Py_ssize_t*>node.operands[3].start, 1, -1
+    job.scale = 1 / state.weight
+    node.losses(&job, 1 if node.work * state.rows < WORTH_THREADS else state.workers)
+    add_loss(node.operands[2].start, state.rows, 1, state)
+
+
+cdef void add_loss(char* values, Py_ssize_t n, double factor, State* state) noexcept nogil:
+    """Add the batch's mean loss times what the batch weighs, which is its sum."""
+    cdef Py_ssize_t i
+    cdef double sum = 0
+    for i in range(n):
+        sum += read(values + i * state.size, state.size)
+    state.loss += sum * factor
+
+
+cdef void run_add_loss(Node* node, State* state) noexcept nogil:
+    add_loss(node.operands[0].start, state.rows * node.units, node.number, state)
+
+
+cdef Py_ssize_t count_rows(number_t* z, Py_ssize_t* labels, Py_ssize_t rows, Py_ssize_t n) noexcept nogil:
+    """Count the rows whose first maximum is the label's; of one unit, those that are above 0 where the label is 1."""
+    cdef Py_ssize_t i, j, best, right = 0
+    for i in range(rows):
+        best = 0
+        if n == 1:
+            best = z[i] > 0
+        for j in range(1, n):
+            if z[i * n + j] > z[i * n + best]:
+                best = j
+        right += best == labels[i]
+    return right
+
+
+cdef void run_count_right(Node* node, State* state) noexcept nogil:
+    cdef Py_ssize_t* labels = <Py_ssize_t*>node.operands[1].start
+    if state.size == 4:
+        state.right += count_rows[float](<float*>node.operands[0].start, labels, state.rows, node.units)
+    else:
+        state.right += count_rows[double](<double*>node.operands[0].start, labels, state.rows, node.units)
+
+
+cdef inline uint32_t scrambled(uint32_t x) noexcept nogil:
+    """Return 32 bits that look random, a permutation of all x (Wellons's lowbias32)."""
+    x ^= x >> 16
+    x *= 0x7feb352d
+    x ^= x >> 15
+    x *= 0x846ca68bU
+    return x ^ (x >> 16)
+
+
+cdef void fill_mask(char* mask, Py_ssize_t n, double rate, uint64_t key, Py_ssize_t step, Py_ssize_t size) noexcept nogil:
+    """Fill in 0 with the probability `rate`, else 1 / (1 - rate): by a hash of key, step and place."""
+    cdef uint32_t below = <uint32_t>min(rate * 4294967296.0, 4294967295.0), seed, other
+    cdef Py_ssize_t i
+    cdef double kept = 1 / (1 - rate)
+    seed = scrambled(<uint32_t>key ^ scrambled(<uint32_t>step))
+    other = scrambled(<uint32_t>(key >> 32) + scrambled(seed + <uint32_t>(<uint64_t>step >> 32)))
+    for i in range(n):
+        write(mask + i * size, size, 0 if scrambled((<uint32_t>i * 0x9e3779b9U + seed) ^ other) < below else kept)
+
+
+cdef void run_mask(Node* node, State* state) noexcept nogil:
+    fill_mask(node.operands[0].start, state.rows * node.units, node.number, node.key, state.step, state.size)
+
+
+cdef double factor_within(char* x, Py_ssize_t n, double limit, Py_ssize_t size) noexcept nogil:
+    """Return what takes the Euclidean norm of x down to the limit; 1 if it is below."""
+    cdef double sum = 0, each
+    cdef Py_ssize_t i
+    for i in range(n):
+        each = read(x + i * size, size)
+        sum += each * each
+    return limit / sqrt(sum) if sum > limit * limit else 1
+
+
+cdef void run_clip_factor(Node* node, State* state) noexcept nogil:
+    write(node.operands[1].start, state.size,
+          factor_within(node.operands[0].start, node.units, node.number, state.size))
+
+
+cdef void run_numbers(Node* node, State* state) noexcept nogil:
+    """Copy the numbers of this step from the table of all steps of the run."""
+    cdef Operand table = node.operands[0]
+    memcpy(node.operands[1].start, table.start + state.ahead * table.row, table.row)
+
+
+# --- the step ---------------------------------------------------------------------------------------------------------
+
+
+cdef class Step:
+    """The nodes of one step for batches of at most `rows` samples.
+
+    Arrays are contiguous, of the step's dtype unless said otherwise, and have `rows` rows where they differ from sample
+    to sample. A number is an array of one.
+    """
+
+    cdef Node* nodes
+    cdef Py_ssize_t count
+    cdef readonly Py_ssize_t rows
+    cdef State state
+    cdef Tile tile
+    cdef list arrays                # keeps alive what nodes point to
+    cdef readonly int shared        # whether threads share the step
+
+    def __cinit__(self, dtype, Py_ssize_t rows, tile):
+        self.rows, self.arrays = rows, []
+        self.state.size = np.dtype(dtype).itemsize
+        self.tile = make_tile(tile, self.state.size)
+
+    def __dealloc__(self):
+        free(self.nodes)
+
+    cdef Node* add(self, arrays) except NULL:
+        """Append a node with these operands."""
+        cdef Node* grown = <Node*>realloc(self.nodes, (self.count + 1) * sizeof(Node))
+        cdef Node* node
+        cdef cnp.ndarray array
+        cdef Operand* operand
+        if grown == NULL:
+            raise MemoryError()
+        self.nodes = grown
+        node = grown + self.count
+        memset(node, 0, sizeof(Node))
+        if len(arrays) > MOST_OPERANDS:
+            raise ValueError(f"a node takes {MOST_OPERANDS} arrays, got {len(arrays)}")
+        node.by_rows = True
+        for array in arrays:
+            operand = &node.operands[node.count]
+            operand.start = <char*>cnp.PyArray_DATA(array)
+            operand.item = cnp.PyArray_ITEMSIZE(array)
+            operand.row = operand.item * (cnp.PyArray_SIZE(array) // max(cnp.PyArray_DIM(array, 0), 1)) if cnp.PyArray_NDIM(array) else 0
+            node.count += 1
+        self.arrays.append(arrays)
+        self.count += 1
+        return node
+
+    def gather(self, source, target):
+        """Copy the batch's rows of `source`, which has all samples, to `target`; of any dtype."""
+        cdef Node* node = self.add((source, target))
+        node.run, node.work = &run_gather, 10 + 0.05 * node.operands[0].row
+
+    def affine(self, x, weights, bias, out):
+        """out = x @ weights + bias"""
+        cdef Node* node = self.add((x, weights, bias, out))
+        node.run = &run_affine
+        node.product = Product(
+            &self.tile, 0, out.shape[1], x.shape[1], node.operands[0].start, x.shape[1], 1, node.operands[1].start,
+            weights.shape[1], False, node.operands[3].start, node.operands[2].start)
+        node.work = 0.012 * x.shape[1] * out.shape[1] * self.state.size
+
+    def weights_gradient(self, x, grad, out):
+        """out = x.T @ grad"""
+        cdef Node* node = self.add((x, grad, out))
+        node.run = &run_weights_gradient
+        node.product = Product(
+            &self.tile, x.shape[1], grad.shape[1], 0, node.operands[0].start, 1, x.shape[1], node.operands[1].start,
+            grad.shape[1], False, node.operands[2].start, NULL)
+        node.work = 0.012 / 4 * x.shape[1] * grad.shape[1] * self.state.size
+
+    def input_gradient(self, grad, weights, out):
+        """out = grad @ weights.T"""
+        cdef Node* node = self.add((grad, weights, out))
+        node.run = &run_affine
+        node.product = Product(
+            &self.tile, 0, weights.shape[0], grad.shape[1], node.operands[0].start, grad.shape[1], 1,
+            node.operands[1].start, weights.shape[1], True, node.operands[2].start, NULL)
+        node.work = 0.012 / 4 * grad.shape[1] * weights.shape[0] * self.state.size
+
+    def loop(self, size_t address, arrays, Py_ssize_t units, int shared, double nanoseconds):
+        """A compiled loop over rows of `units` numbers.
+
+        Bit k of `shared` says that all rows have the same array k. Numbers are shared too. `nanoseconds` is what the
+        loop takes for one of the `units`.
+        """
+        cdef Node* node = self.add(arrays)
+        cdef int k
+        node.run, node.loop, node.units, node.work = &run_loop, <loop_t>address, units, nanoseconds * units + 0.1
+        node.joined = True
+        for k in range(node.count):
+            if cnp.PyArray_SIZE(arrays[k]) == 1 and cnp.PyArray_NDIM(arrays[k]) == 0:
+                node.operands[k].row = 0
+            elif shared >> k & 1:
+                node.operands[k].row = 0
+                node.joined = False
+        if not node.joined:
+            node.work += 5
+
+    def flat_loop(self, size_t address, arrays, Py_ssize_t size, double nanoseconds):
+        """A compiled loop over arrays of `size` numbers that know no rows, and over numbers."""
+        cdef Node* node = self.add(arrays)
+        cdef int k
+        node.run, node.loop, node.units, node.work = &run_loop, <loop_t>address, size, nanoseconds * size
+        node.by_rows = False
+        for k in range(node.count):
+            if cnp.PyArray_NDIM(arrays[k]) == 0:
+                node.operands[k].item = 0
+
+    def column_sums(self, a, out):
+        """out = a.sum(axis=0)"""
+        cdef Node* node = self.add((a, out))
+        node.run, node.units, node.work = &run_column_sums, a.shape[1], 0.1 * a.shape[1]
+
+    def weigh(self, share, weights=None):
+        """share = 1 / the number of samples in the batch, or 1 / the sum of their weights"""
+        cdef Node* node = self.add((share,) if weights is None else (share, weights))
+        node.run, node.work = &run_weigh, 1 if weights is None else 0
+
+    def cross_entropy(self, size_t function, z, gradient, values, target):
+        """The loss of logits and its gradient; `target` has intp labels, or weights of all classes in a table.
+
+        `function` is the address that the softmax kernels tell, `values` room for one number per row.
+        """
+        cdef Node* node = self.add((z, gradient, values, target))
+        node.run, node.losses, node.units, node.work = &run_cross_entropy, <losses_t>function, z.shape[1], z.shape[1]
+        node.key = target.ndim == 2
+
+    def add_loss(self, values, double factor):
+        """Add factor times the sum of `values` to the loss."""
+        cdef Node* node = self.add((values,))
+        node.run, node.units, node.number = &run_add_loss, values.shape[1], factor
+        node.work = values.shape[1]
+
+    def count_right(self, z, labels):
+        """Count the rows that predict their intp label: by the first maximum, or of one unit by the sign."""
+        cdef Node* node = self.add((z, labels))
+        node.run, node.units, node.work = &run_count_right, z.shape[1], z.shape[1]
+
+    def mask(self, out, double rate, uint64_t key):
+        """out = 0 with the probability `rate`, else 1 / (1 - rate)"""
+        cdef Node* node = self.add((out,))
+        node.run, node.units, node.number, node.key, node.work = &run_mask, out.shape[1], rate, key, out.shape[1]
+
+    def clip_factor(self, x, double limit, out):
+        """out = min(1, limit / the Euclidean norm of x)"""
+        cdef Node* node = self.add((x, out))
+        node.run, node.units, node.number, node.by_rows = &run_clip_factor, x.size, limit, False
+        node.work = x.size
+
+    def numbers(self, table, out):
+        """out = the row of the table for this step of the run"""
+        cdef Node* node = self.add((table, out))
+        node.run, node.by_rows = &run_numbers, False
+
+    cdef double work(self) noexcept:
+        """The nanoseconds that a whole batch takes one thread."""
+        cdef double sum = 0
+        cdef Py_ssize_t i
+        for i in range(self.count):
+            sum += self.nodes[i].work * (self.rows if self.nodes[i].by_rows else 1)
+        return sum
+
+    def run(self, generator, cnp.ndarray order, Py_ssize_t samples, Py_ssize_t epochs, Py_ssize_t step, kept, backup,
+            cnp.ndarray history):
+        """Train for so many epochs, and return how many were ended.
+
+        Parameters
+        ----------
+        generator : the capsule of NumPy's bit generator that shuffles the samples; or None, for their order
+        order : intp of room for `samples` numbers
+        step : the number of updates before
+        kept : arrays that an epoch that is not ended leaves as they were; none has an infinite number after one
+        backup : as many arrays of the same size
+        history : float64 (epochs, 3): loss, share of right rows, seconds
+
+        Notes
+        -----
+        Fewer epochs come back where a number became infinite or NaN, which `history` tells by its loss; or with what
+        Ctrl-C or a formula raised.
+        """
+        cdef bitgen_t* bits = NULL if generator is None else <bitgen_t*>PyCapsule_GetPointer(generator, "BitGenerator")
+        cdef Py_ssize_t* numbers = <Py_ssize_t*>cnp.PyArray_DATA(order)
+        cdef double* records = <double*>cnp.PyArray_DATA(history)
+        cdef Py_ssize_t done
+        cdef Mode callers
+        cdef list pairs = [*zip(kept, backup)]
+        cdef int threads = default_workers()
+        self.state.workers = threads if threads > 1 and self.work() > WORTH_STEP else 1
+        self.state.step, self.state.ahead = step, 0
+        cdef Py_ssize_t k, arrays = len(pairs)
+        if arrays > MOST_OPERANDS:
+            raise ValueError("too many arrays to keep")
+        cdef Kept saved[MOST_OPERANDS]
+        for k in range(arrays):
+            saved[k] = Kept(<char*>cnp.PyArray_DATA(pairs[k][0]), <char*>cnp.PyArray_DATA(pairs[k][1]),
+                            cnp.PyArray_NBYTES(pairs[k][0]))
+        enter_standard(&callers)
+        with nogil:
+            done = run_epochs(self.nodes, self.count, &self.state, self.rows, bits, numbers, samples, epochs, saved,
+                              arrays, records)
+        leave_standard(&callers)
+        raise_pending()
+        return done
+
+
+cdef struct Kept:
+    char* now
+    char* before
+    Py_ssize_t bytes
+
+
+cdef int raise_pending() except -1:
+    """Raise what Ctrl-C or a formula left in this thread."""
+    return -1 if PyErr_Occurred() != NULL else 0
+
+
+cdef bint interrupted() noexcept with gil:
+    """Let Python run the handlers of signals; say whether one raised."""
+    return PyErr_CheckSignals() != 0
+
+
+cdef bint all_finite(char* x, Py_ssize_t bytes, Py_ssize_t size) noexcept nogil:
+    return not (not_finite_4(x, bytes // 4) if size == 4 else not_finite_8(x, bytes // 8))
+
+
+cdef void shuffle(bitgen_t* bits, Py_ssize_t* order, Py_ssize_t n) noexcept nogil:
+    """Do what numpy.random.Generator.permutation(n) does, with the same bits."""
+    cdef Py_ssize_t i, other
+    cdef uint64_t mask, value
+    for i in range(n):
+        order[i] = i
+    for i in range(n - 1, 0, -1):
+        mask = i
+        mask |= mask >> 1
+        mask |= mask >> 2
+        mask |= mask >> 4
+        mask |= mask >> 8
+        mask |= mask >> 16
+        mask |= mask >> 32
+        if i <= 0xffffffffU:
+            value = bits.next_uint32(bits.state) & mask
+            while value > <uint64_t>i:
+                value = bits.next_uint32(bits.state) & mask
+        else:
+            value = bits.next_uint64(bits.state) & mask
+            while value > <uint64_t>i:
+                value = bits.next_uint64(bits.state) & mask
+        other = order[value]
+        order[value] = order[i]
+        order[i] = other
+
+
+cdef Py_ssize_t run_epochs(
+    Node* nodes, Py_ssize_t count, State* state, Py_ssize_t batch, bitgen_t* bits, Py_ssize_t* order,
+    Py_ssize_t samples, Py_ssize_t epochs, Kept* kept, Py_ssize_t arrays, double* records
+) noexcept nogil:
+    """Do what `Step.run` says."""
+    cdef Py_ssize_t epoch, start, i, k, until_look = 1, each = 1
+    cdef double begun, last = now(), time, weight
+    cdef long errors = errors_raised()
+    cdef bint whole
+    for i in range(samples):
+        order[i] = i
+    for epoch in range(epochs):
+        begun = now()
+        for k in range(arrays):
+            memcpy(kept[k].before, kept[k].now, kept[k].bytes)
+        if bits != NULL:
+            shuffle(bits, order, samples)
+        state.loss = state.right = weight = 0
+        whole = True
+        start = 0
+        while start < samples:
+            state.samples, state.rows = order + start, min(batch, samples - start)
+            state.step += 1
+            for i in range(count):
+                nodes[i].run(&nodes[i], state)
+            state.ahead += 1
+            weight += state.weight
+            start += batch
+            until_look -= 1
+            if until_look == 0:
+                time = now()
+                if time - last < LOOK:
+                    each *= 2  # until the next look comes in time
+                else:
+                    each = max(each * LOOK // <Py_ssize_t>(time - last), 1)
+                    if interrupted():
+                        whole = False
+                        break
+                    last = now()
+                until_look = each
+        if whole and errors_raised() == errors:
+            records[0] = state.loss / weight
+            records[1] = state.right / samples
+            whole = records[0] - records[0] == 0
+            for k in range(arrays):
+                whole = whole and all_finite(kept[k].now, kept[k].bytes, state.size)
+        else:
+            whole = False
+            records[0] = 0
+        if not whole:
+            for k in range(arrays):
+                memcpy(kept[k].now, kept[k].before, kept[k].bytes)
+            return epoch
+        records[2] = 1e-9 * (now() - begun)
+        records += 3
+    return epochs
+
+
+# --- single calls -----------------------------------------------------------------------------------------------------
+
+
+cdef Tile make_tile(tile, Py_ssize_t size):
+    return Tile(<tile_t><size_t>tile.address, tile.rows, tile.vectors, tile.lanes, size)
+
+
+def product(
+    tile, cnp.ndarray x, cnp.ndarray weights, cnp.ndarray bias, cnp.ndarray out, bint x_transposed=False,
+    bint weights_transposed=False
+):
+    """out = x @ weights + bias, or with x.T, or with weights.T; bias may be None."""
+    cdef Tile made = make_tile(tile, cnp.PyArray_ITEMSIZE(out))
+    cdef Py_ssize_t columns = x.shape[1]
+    cdef Product p
+    cdef Mode callers
+    cdef int workers = default_workers()
+    p.tile, p.rows, p.columns, p.depth = &made, out.shape[0], out.shape[1], columns
+    p.a, p.a_row, p.a_step = <char*>cnp.PyArray_DATA(x), columns, 1
+    if x_transposed:
+        p.depth, p.a_row, p.a_step = x.shape[0], 1, columns
+    p.b, p.b_row, p.transposed = <char*>cnp.PyArray_DATA(weights), weights.shape[1], weights_transposed
+    p.c, p.start = <char*>cnp.PyArray_DATA(out), NULL
+    if bias is not None:
+        p.start = <char*>cnp.PyArray_DATA(bias)
+    if 0.003 * p.rows * p.columns * p.depth * made.size < WORTH_STEP:
+        workers = 1
+    enter_standard(&callers)
+    with nogil:
+        run_product(&p, workers)
+    leave_standard(&callers)
+
+
+def sums(cnp.ndarray a, cnp.ndarray out):
+    """out = a.sum(axis=0)"""
+    column_sums(<char*>cnp.PyArray_DATA(a), <char*>cnp.PyArray_DATA(out), a.shape[0], a.shape[1], cnp.PyArray_ITEMSIZE(a))
+
+
+def mask(cnp.ndarray out, double rate, uint64_t key, Py_ssize_t step):
+    """What `Step.mask` writes in this step."""
+    fill_mask(<char*>cnp.PyArray_DATA(out), cnp.PyArray_SIZE(out), rate, key, step, cnp.PyArray_ITEMSIZE(out))
+
+
+def clip_factor(cnp.ndarray x, double limit):
+    """What `Step.clip_factor` writes."""
+    return factor_within(<char*>cnp.PyArray_DATA(x), cnp.PyArray_SIZE(x), limit, cnp.PyArray_ITEMSIZE(x))

@@ -1,0 +1,186 @@
+"""A `run` that writes operations down: as nodes of a native step, which goes through epochs without Python.
+
+Every method does what the one of the same name in eager.py does, later and for every batch. What it returns is where
+the result will be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastact._compile.products import compile_tile
+from fastact._core.operation import Operation
+from fastact._native.step import Step
+from fastact._scalar.primitives import not_compiling
+
+__all__ = ["Recorder", "Unrecordable"]
+
+Array = NDArray[Any]
+Number = Any  # a Python number, or an array without dimensions
+
+#: Arrays begin at a cache line, and at a vector.
+ALIGNMENT = 64
+
+#: Steps that one call goes through, unless an epoch has more: Python's part in it is nothing then.
+STEPS = 4096
+
+
+class Unrecordable(Exception):
+    """Something is no loop of machine code; the message says what."""
+
+
+class Recorder:
+    """Records one step for batches of at most `rows` samples out of `samples`.
+
+    `key` decides what dropout leaves out.
+    """
+
+    def __init__(self, dtype: np.dtype[Any], rows: int, samples: int, key: int) -> None:
+        reason = not_compiling()
+        if reason is not None:
+            raise Unrecordable(reason)
+        self._dtype, self._rows, self._samples, self._key = dtype, rows, samples, key
+        self._step = Step(dtype, rows, compile_tile(dtype))
+        self._by_rows: dict[int, Array] = {}  # by their identity: arrays with a row for each sample of the batch
+        self._schedules: list[tuple[Callable[[NDArray[np.intp]], NDArray[np.float64]], Array]] = []
+        self._share = self._new(())
+        per_epoch = -(-samples // rows)
+        self._most_steps = max(per_epoch, STEPS)
+        self.most_epochs = self._most_steps // per_epoch
+
+    # --- operations
+
+    def batch(self, table: Array) -> Array:
+        """The batch's rows of an array that has a row, or a number, for every sample."""
+        rows = self._new_rows(*table.shape[1:], dtype=table.dtype)
+        self._step.gather(table, rows)
+        return rows
+
+    def weigh(self, weights: Array | None = None) -> None:
+        self._step.weigh(self._share, weights)
+
+    def share(self) -> Number:
+        return self._share
+
+    def affine(self, x: Array, weights: Array, bias: Array) -> Array:
+        out = self._new_rows(weights.shape[1])
+        self._step.affine(x, weights, bias, out)
+        return out
+
+    def weights_gradient(self, x: Array, grad: Array, out: Array) -> None:
+        self._step.weights_gradient(x, grad, out)
+
+    def input_gradient(self, grad: Array, weights: Array) -> Array:
+        out = self._new_rows(weights.shape[0])
+        self._step.input_gradient(grad, weights, out)
+        return out
+
+    def column_sums(self, a: Array, out: Array | None = None) -> Array:
+        out = self._new(a.shape[1:]) if out is None else out
+        self._step.column_sums(a, out)
+        return out
+
+    def loop(self, operation: Any, *operands: Any, out: Any = None) -> Any:
+        if not isinstance(operation, Operation):
+            raise Unrecordable(f"{operation!r} is no elementwise operation")
+        arrays = [each for each in operands if isinstance(each, np.ndarray) and each.ndim]
+        by_rows = next((each for each in arrays if id(each) in self._by_rows), None)
+        like = arrays[0] if by_rows is None else by_rows
+        if out is None:
+            new = [self._new(like.shape) if by_rows is None else self._new_rows(*like.shape[1:])
+                   for _ in range(operation.outputs)]  # fmt: skip
+            out = tuple(new) if operation.outputs > 1 else new[0]
+        outputs = out if isinstance(out, tuple) else (out,)
+        values, parameters = operands[: operation.inputs], operands[operation.inputs :]
+        parameters = (*parameters, *[*operation.parameters.values()][len(parameters) :])
+        as_arrays = any(isinstance(each, np.ndarray) and each.ndim for each in parameters)
+        places = [self._filled(each, like.shape[-1:] if as_arrays else ()) for each in (*values, *parameters)]
+        address, nanoseconds = operation._compile(operation.dtypes.index(self._dtype.char), as_arrays)
+        if by_rows is None:
+            self._step.flat_loop(address, (*places, *outputs), like.size, nanoseconds)
+        else:
+            shared = sum(1 << k for k, each in enumerate(places) if each.ndim and id(each) not in self._by_rows)
+            self._step.loop(address, (*places, *outputs), like[0].size, shared, nanoseconds)
+        return out
+
+    def per_step(self, function: Callable[[Any], Any], count: int) -> tuple[Number, ...]:
+        table, numbers = self._new((self._most_steps, count)), self._new((count,))
+        self._schedules.append((function, table))
+        self._step.numbers(table, numbers)
+        return tuple(numbers[k : k + 1].reshape(()) for k in range(count))
+
+    def cross_entropy(self, z: Array, target: Array) -> Array:
+        from fastact.backends.cpu.instruction_sets import kernels
+
+        gradient = self._new_rows(z.shape[1])
+        self._step.cross_entropy(kernels.losses_function(), z, gradient, self._new_rows(), target)
+        return gradient
+
+    def add_loss(self, values: Array) -> None:
+        self._step.add_loss(values, 1 / values.shape[1])
+
+    def count_right(self, z: Array, labels: Array) -> None:
+        self._step.count_right(z, labels)
+
+    def dropout(self, a: Array, rate: float, layer: int) -> Array:
+        out = self._new_rows(*a.shape[1:])
+        self._step.mask(out, rate, self._key + layer)
+        return out
+
+    def clip_factor(self, flat: Array, limit: float) -> Number:
+        out = self._new(())
+        self._step.clip_factor(flat, limit, out)
+        return out
+
+    # --- training
+
+    def run(
+        self, rng: np.random.Generator | None, epochs: int, steps: int, kept: Sequence[Array]
+    ) -> NDArray[np.float64]:
+        """Train for at most `epochs` and `most_epochs`; return loss, share of right rows and seconds of each that ended.
+
+        Fewer than that come back where numbers became infinite. `kept` is what such an epoch leaves as it was. `steps`
+        is how many updates there were before.
+        """
+        epochs = min(epochs, self.most_epochs)
+        ahead = np.arange(steps + 1, steps + 1 + epochs * -(-self._samples // self._rows))
+        for function, table in self._schedules:
+            table[: len(ahead)] = function(ahead)
+        history = np.empty((epochs, 3))
+        if self._order is None:
+            self._order = np.empty(self._samples, np.intp)
+            self._backup = [np.empty_like(each) for each in kept]
+        capsule = None if rng is None else rng.bit_generator.capsule
+        done = self._step.run(capsule, self._order, self._samples, epochs, steps, kept, self._backup, history)
+        return history[:done]
+
+    _order: NDArray[np.intp] | None = None
+
+    # --- arrays
+
+    def _new(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
+        """A new array that begins at a multiple of `ALIGNMENT`."""
+        dtype = np.dtype(dtype or self._dtype)
+        size = dtype.itemsize * int(np.prod(shape))
+        memory = np.zeros(size + ALIGNMENT, np.uint8)
+        start = -memory.ctypes.data % ALIGNMENT
+        return memory[start : start + size].view(dtype).reshape(shape)
+
+    def _new_rows(self, *shape: int, dtype: Any = None) -> Array:
+        array = self._new((self._rows, *shape), dtype)
+        self._by_rows[id(array)] = array
+        return array
+
+    def _filled(self, value: Any, shape: tuple[int, ...]) -> Array:
+        """The value of an operand as an array: a number of the dtype, or a vector of it where that is asked for."""
+        if isinstance(value, np.ndarray) and (value.ndim or not shape):
+            return value
+        if isinstance(value, np.ndarray):
+            raise Unrecordable("a number of this step beside parameters that are arrays")
+        array = self._new(shape)
+        array[...] = value
+        return array
