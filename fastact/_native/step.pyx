@@ -54,7 +54,6 @@ cdef struct State:
     Py_ssize_t step           # the number of this step; the model's first one is 1
     Py_ssize_t ahead          # how many steps of this run came before
     int workers
-    double weight             # of the batch: its samples, or the sum of their weights
     double loss               # sums over the epoch
     double right
 
@@ -71,6 +70,7 @@ cdef struct Node:
     losses_t losses
     double number
     uint64_t key
+    uint64_t layer
 
 ctypedef struct Task:
     Node* node
@@ -229,15 +229,15 @@ cdef void run_column_sums(Node* node, State* state) noexcept nogil:
     column_sums(node.operands[0].start, node.operands[1].start, state.rows, node.units, state.size)
 
 
-cdef void run_weigh(Node* node, State* state) noexcept nogil:
-    """Find what the batch weighs, and the share of a sample of weight 1."""
+cdef void run_share(Node* node, State* state) noexcept nogil:
+    """Write 1 / (parts * what the batch's rows weigh together), or 0 where they weigh nothing."""
     cdef Py_ssize_t i
-    state.weight = state.rows
+    cdef double weight = state.rows
     if node.count > 1:
-        state.weight = 0
+        weight = 0
         for i in range(state.rows):
-            state.weight += read(node.operands[1].start + i * state.size, state.size)
-    write(node.operands[0].start, state.size, 1 / state.weight)
+            weight += read(node.operands[1].start + i * node.operands[1].row, state.size)
+    write(node.operands[0].start, state.size, 1 / (node.number * weight) if weight else 0)
 
 
 cdef void run_cross_entropy(Node* node, State* state) noexcept nogil:
@@ -246,26 +246,35 @@ cdef void run_cross_entropy(Node* node, State* state) noexcept nogil:
     job.is_double, job.gradient = state.size == 8, True
     job.x, job.out, job.value = node.operands[0].start, node.operands[1].start, node.operands[2].start
     job.outer, job.n, job.inner = state.rows, node.units, 1
-    if node.key:  # a table
+    if node.key & 1:
         job.dense, job.dense_rows = node.operands[3].start, True
     else:
         job.target, job.hit, job.ignore = <Py_ssize_t*>node.operands[3].start, 1, -1
-    job.scale = 1 / state.weight
+    job.scale = 1 if node.key & 2 else 1 / <double>state.rows
     node.losses(&job, 1 if node.work * state.rows < WORTH_THREADS else state.workers)
-    add_loss(node.operands[2].start, state.rows, 1, state)
-
-
-cdef void add_loss(char* values, Py_ssize_t n, double factor, State* state) noexcept nogil:
-    """Add the batch's mean loss times what the batch weighs, which is its sum."""
-    cdef Py_ssize_t i
-    cdef double sum = 0
-    for i in range(n):
-        sum += read(values + i * state.size, state.size)
-    state.loss += sum * factor
 
 
 cdef void run_add_loss(Node* node, State* state) noexcept nogil:
-    add_loss(node.operands[0].start, state.rows * node.units, node.number, state)
+    """Add the batch's loss times its rows: the epoch's is the mean over rows."""
+    cdef Py_ssize_t i
+    cdef double sum = 0
+    for i in range(state.rows * node.units):
+        sum += read(node.operands[0].start + i * state.size, state.size)
+    if node.count > 1:
+        sum *= read(node.operands[1].start, state.size) * state.rows
+    state.loss += sum * node.number
+
+
+cdef Py_ssize_t count_all(number_t* z, Py_ssize_t* labels, Py_ssize_t rows, Py_ssize_t n) noexcept nogil:
+    """Count the rows whose units are all above 0 where their label is 1, and nowhere else."""
+    cdef Py_ssize_t i, j, right = 0
+    for i in range(rows):
+        for j in range(n):
+            if (z[i * n + j] > 0) != labels[i * n + j]:
+                break
+        else:
+            right += 1
+    return right
 
 
 cdef Py_ssize_t count_rows(number_t* z, Py_ssize_t* labels, Py_ssize_t rows, Py_ssize_t n) noexcept nogil:
@@ -284,34 +293,60 @@ cdef Py_ssize_t count_rows(number_t* z, Py_ssize_t* labels, Py_ssize_t rows, Py_
 
 cdef void run_count_right(Node* node, State* state) noexcept nogil:
     cdef Py_ssize_t* labels = <Py_ssize_t*>node.operands[1].start
-    if state.size == 4:
+    if node.key and state.size == 4:
+        state.right += count_all[float](<float*>node.operands[0].start, labels, state.rows, node.units)
+    elif node.key:
+        state.right += count_all[double](<double*>node.operands[0].start, labels, state.rows, node.units)
+    elif state.size == 4:
         state.right += count_rows[float](<float*>node.operands[0].start, labels, state.rows, node.units)
     else:
         state.right += count_rows[double](<double*>node.operands[0].start, labels, state.rows, node.units)
 
 
-cdef inline uint32_t scrambled(uint32_t x) noexcept nogil:
-    """Return 32 bits that look random, a permutation of all x (Wellons's lowbias32)."""
-    x ^= x >> 16
-    x *= 0x7feb352d
-    x ^= x >> 15
-    x *= 0x846ca68bU
-    return x ^ (x >> 16)
+cdef extern from *:
+    """
+    /* A start of 64 bits for each key, step and layer (the finaliser of splitmix64), and a hash of 32 bits for each
+       place after it (two rounds of multiplying and shifting, as in Wellons's lowbias32). */
+    static uint64_t fastact_mixed(uint64_t x) {
+      x = (x ^ x >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+      x = (x ^ x >> 27) * UINT64_C(0x94D049BB133111EB);
+      return x ^ x >> 31;
+    }
+    static uint64_t fastact_start(uint64_t key, uint64_t step, uint64_t layer) {
+      const uint64_t odd = UINT64_C(0x9E3779B97F4A7C15);
+      return fastact_mixed(fastact_mixed(key + odd * (step + 1)) + odd * (layer + 1));
+    }
+    static inline uint32_t fastact_hash(uint64_t start, uint32_t place) {
+      uint32_t h = place * 0x9E3779B9u + (uint32_t)start;
+      h = (h ^ h >> 16) * 0x7FEB352Du;
+      h = (h ^ (uint32_t)(start >> 32) ^ h >> 15) * 0x846CA68Bu;
+      return h ^ h >> 16;
+    }
+    #define FASTACT_MASK(T) static void fastact_mask_##T(void* p, Py_ssize_t n, uint64_t start, uint32_t below, \\
+                                                        double kept) { \\
+        T* mask = (T*)p; const T value = (T)kept; Py_ssize_t i; \\
+        for (i = 0; i < n; i++) mask[i] = fastact_hash(start, (uint32_t)i) >= below ? value : 0; }
+    FASTACT_MASK(float)
+    FASTACT_MASK(double)
+    """
+    uint64_t start_of "fastact_start"(uint64_t key, uint64_t step, uint64_t layer) noexcept nogil
+    void mask_4 "fastact_mask_float"(char* mask, Py_ssize_t n, uint64_t start, uint32_t below, double kept) noexcept nogil
+    void mask_8 "fastact_mask_double"(
+        char* mask, Py_ssize_t n, uint64_t start, uint32_t below, double kept) noexcept nogil
 
 
-cdef void fill_mask(char* mask, Py_ssize_t n, double rate, uint64_t key, Py_ssize_t step, Py_ssize_t size) noexcept nogil:
-    """Fill in 0 with the probability `rate`, else 1 / (1 - rate): by a hash of key, step and place."""
-    cdef uint32_t below = <uint32_t>min(rate * 4294967296.0, 4294967295.0), seed, other
-    cdef Py_ssize_t i
-    cdef double kept = 1 / (1 - rate)
-    seed = scrambled(<uint32_t>key ^ scrambled(<uint32_t>step))
-    other = scrambled(<uint32_t>(key >> 32) + scrambled(seed + <uint32_t>(<uint64_t>step >> 32)))
-    for i in range(n):
-        write(mask + i * size, size, 0 if scrambled((<uint32_t>i * 0x9e3779b9U + seed) ^ other) < below else kept)
+cdef void fill_mask(char* mask, Py_ssize_t n, double rate, uint64_t start, Py_ssize_t size) noexcept nogil:
+    """Fill in 0 with the probability `rate`, else 1 / (1 - rate)."""
+    cdef uint32_t below = <uint32_t>(rate * 4294967296.0)
+    if size == 4:
+        mask_4(mask, n, start, below, 1 / (1 - rate))
+    else:
+        mask_8(mask, n, start, below, 1 / (1 - rate))
 
 
 cdef void run_mask(Node* node, State* state) noexcept nogil:
-    fill_mask(node.operands[0].start, state.rows * node.units, node.number, node.key, state.step, state.size)
+    fill_mask(node.operands[0].start, state.rows * node.units, node.number,
+              start_of(node.key, state.step, node.layer), state.size)
 
 
 cdef double factor_within(char* x, Py_ssize_t n, double limit, Py_ssize_t size) noexcept nogil:
@@ -451,35 +486,39 @@ cdef class Step:
         cdef Node* node = self.add((a, out))
         node.run, node.units, node.work = &run_column_sums, a.shape[1], 0.1 * a.shape[1]
 
-    def weigh(self, share, weights=None):
-        """share = 1 / the number of samples in the batch, or 1 / the sum of their weights"""
-        cdef Node* node = self.add((share,) if weights is None else (share, weights))
-        node.run, node.work = &run_weigh, 1 if weights is None else 0
+    def share(self, out, Py_ssize_t parts, weights=None):
+        """out = 1 / (parts * rows), or 1 / (parts * the sum of the weights' first column)"""
+        cdef Node* node = self.add((out,) if weights is None else (out, weights))
+        node.run, node.number, node.work = &run_share, parts, 0 if weights is None else 1
 
-    def cross_entropy(self, size_t function, z, gradient, values, target):
-        """The loss of logits and its gradient; `target` has intp labels, or weights of all classes in a table.
+    def cross_entropy(self, size_t function, z, gradient, values, target, bint weighted):
+        """The losses of logits, and the gradient of their mean or, if `weighted`, of their sum.
 
-        `function` is the address that the softmax kernels tell, `values` room for one number per row.
+        `target` has intp labels, or weights of all classes in a table. `function` is the address that the softmax
+        kernels tell.
         """
         cdef Node* node = self.add((z, gradient, values, target))
         node.run, node.losses, node.units, node.work = &run_cross_entropy, <losses_t>function, z.shape[1], z.shape[1]
-        node.key = target.ndim == 2
+        node.key = (target.ndim == 2) | 2 * weighted
 
-    def add_loss(self, values, double factor):
-        """Add factor times the sum of `values` to the loss."""
-        cdef Node* node = self.add((values,))
-        node.run, node.units, node.number = &run_add_loss, values.shape[1], factor
-        node.work = values.shape[1]
+    def add_loss(self, values, scale, double factor):
+        """Add factor * scale * the sum of `values` to the loss of the batch; `scale` may be None, for 1 / rows."""
+        cdef Node* node = self.add((values,) if scale is None else (values, scale))
+        node.run, node.number, node.units, node.work = &run_add_loss, factor, values[0].size, values[0].size
 
     def count_right(self, z, labels):
-        """Count the rows that predict their intp label: by the first maximum, or of one unit by the sign."""
-        cdef Node* node = self.add((z, labels))
-        node.run, node.units, node.work = &run_count_right, z.shape[1], z.shape[1]
+        """Count the rows that predict their intp label: by the first maximum, or of one unit by the sign.
 
-    def mask(self, out, double rate, uint64_t key):
-        """out = 0 with the probability `rate`, else 1 / (1 - rate)"""
+        Labels for each unit are right where all signs are.
+        """
+        cdef Node* node = self.add((z, labels))
+        node.run, node.units, node.work, node.key = &run_count_right, z.shape[1], z.shape[1], labels.ndim == 2
+
+    def mask(self, out, double rate, uint64_t key, uint64_t layer):
+        """out = 0 with the probability `rate`, else 1 / (1 - rate), by a hash of key, step, layer and place"""
         cdef Node* node = self.add((out,))
         node.run, node.units, node.number, node.key, node.work = &run_mask, out.shape[1], rate, key, out.shape[1]
+        node.layer = layer
 
     def clip_factor(self, x, double limit, out):
         """out = min(1, limit / the Euclidean norm of x)"""
@@ -596,7 +635,7 @@ cdef Py_ssize_t run_epochs(
 ) noexcept nogil:
     """Do what `Step.run` says."""
     cdef Py_ssize_t epoch, start, i, k, until_look = 1, each = 1
-    cdef double begun, last = now(), time, weight
+    cdef double begun, last = now(), time
     cdef long errors = errors_raised()
     cdef bint whole
     for i in range(samples):
@@ -607,7 +646,7 @@ cdef Py_ssize_t run_epochs(
             memcpy(kept[k].before, kept[k].now, kept[k].bytes)
         if bits != NULL:
             shuffle(bits, order, samples)
-        state.loss = state.right = weight = 0
+        state.loss = state.right = 0
         whole = True
         start = 0
         while start < samples:
@@ -616,7 +655,6 @@ cdef Py_ssize_t run_epochs(
             for i in range(count):
                 nodes[i].run(&nodes[i], state)
             state.ahead += 1
-            weight += state.weight
             start += batch
             until_look -= 1
             if until_look == 0:
@@ -631,7 +669,7 @@ cdef Py_ssize_t run_epochs(
                     last = now()
                 until_look = each
         if whole and errors_raised() == errors:
-            records[0] = state.loss / weight
+            records[0] = state.loss / samples
             records[1] = state.right / samples
             whole = records[0] - records[0] == 0
             for k in range(arrays):
@@ -686,9 +724,10 @@ def sums(cnp.ndarray a, cnp.ndarray out):
     column_sums(<char*>cnp.PyArray_DATA(a), <char*>cnp.PyArray_DATA(out), a.shape[0], a.shape[1], cnp.PyArray_ITEMSIZE(a))
 
 
-def mask(cnp.ndarray out, double rate, uint64_t key, Py_ssize_t step):
+def mask(cnp.ndarray out, double rate, uint64_t key, uint64_t step, uint64_t layer):
     """What `Step.mask` writes in this step."""
-    fill_mask(<char*>cnp.PyArray_DATA(out), cnp.PyArray_SIZE(out), rate, key, step, cnp.PyArray_ITEMSIZE(out))
+    fill_mask(<char*>cnp.PyArray_DATA(out), cnp.PyArray_SIZE(out), rate, start_of(key, step, layer),
+              cnp.PyArray_ITEMSIZE(out))
 
 
 def clip_factor(cnp.ndarray x, double limit):

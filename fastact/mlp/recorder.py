@@ -16,6 +16,7 @@ from fastact._compile.products import compile_tile
 from fastact._core.operation import Operation
 from fastact._native.step import Step
 from fastact._scalar.primitives import not_compiling
+from fastact.backends.cpu.instruction_sets import kernels
 
 __all__ = ["Recorder", "Unrecordable"]
 
@@ -27,6 +28,9 @@ ALIGNMENT = 64
 
 #: Steps that one call goes through, unless an epoch has more: Python's part in it is nothing then.
 STEPS = 4096
+
+
+_TIMES = Operation("times", lambda x, factor: x * factor, ("x",), {"factor": 1.0})
 
 
 class Unrecordable(Exception):
@@ -47,7 +51,7 @@ class Recorder:
         self._step = Step(dtype, rows, compile_tile(dtype))
         self._by_rows: dict[int, Array] = {}  # by their identity: arrays with a row for each sample of the batch
         self._schedules: list[tuple[Callable[[NDArray[np.intp]], NDArray[np.float64]], Array]] = []
-        self._share = self._new(())
+        self._weights: Array | None = None
         per_epoch = -(-samples // rows)
         self._most_steps = max(per_epoch, STEPS)
         self.most_epochs = self._most_steps // per_epoch
@@ -60,11 +64,16 @@ class Recorder:
         self._step.gather(table, rows)
         return rows
 
-    def weigh(self, weights: Array | None = None) -> None:
-        self._step.weigh(self._share, weights)
+    def share(self, parts: int = 1) -> Number:
+        return self._new_share(parts, self._weights)
 
-    def share(self) -> Number:
-        return self._share
+    def per_row(self) -> Number:
+        return self._new_share(1, None)
+
+    def _new_share(self, parts: int, weights: Array | None) -> Number:
+        out = self._new(())
+        self._step.share(out, parts, weights)
+        return out
 
     def affine(self, x: Array, weights: Array, bias: Array) -> Array:
         out = self._new_rows(weights.shape[1])
@@ -114,21 +123,26 @@ class Recorder:
         return tuple(numbers[k : k + 1].reshape(()) for k in range(count))
 
     def cross_entropy(self, z: Array, target: Array) -> Array:
-        from fastact.backends.cpu.instruction_sets import kernels
+        gradient, values = self._new_rows(z.shape[1]), self._new_rows()
+        weighted = target.ndim == 2 or self._weights is not None
+        self._step.cross_entropy(kernels.losses_function(), z, gradient, values, target, weighted)
+        if not weighted:
+            self._step.add_loss(values, None, 1)
+            return gradient
+        share = self.share()
+        self._step.add_loss(values, share, 1)
+        return self.loop(_TIMES, gradient, share, out=gradient)
 
-        gradient = self._new_rows(z.shape[1])
-        self._step.cross_entropy(kernels.losses_function(), z, gradient, self._new_rows(), target)
-        return gradient
-
-    def add_loss(self, values: Array) -> None:
-        self._step.add_loss(values, 1 / values.shape[1])
+    def add_loss(self, values: Array, scale: Number) -> None:
+        number = isinstance(scale, np.ndarray)
+        self._step.add_loss(values, scale if number else self._filled(scale, ()), 1)
 
     def count_right(self, z: Array, labels: Array) -> None:
         self._step.count_right(z, labels)
 
     def dropout(self, a: Array, rate: float, layer: int) -> Array:
         out = self._new_rows(*a.shape[1:])
-        self._step.mask(out, rate, self._key + layer)
+        self._step.mask(out, rate, self._key, layer)
         return out
 
     def clip_factor(self, flat: Array, limit: float) -> Number:
