@@ -1,0 +1,232 @@
+"""Training steps beside PyTorch, scikit-learn and JAX: the same network, batches, data and Adam.
+
+Every peer lives in a process of its own, and they take turns: one trains for some epochs while the others wait. JAX
+gets all epochs in one jitted `lax.scan` and the permutations beforehand; its compilation is not counted. PyTorch takes
+the faster of its fused and its foreach Adam. The ratio is a peer's least time over fastact's.
+
+    python benchmarks/trainer.py [xor digits mnist wide] [--rounds 7] [--dtype float32] [--threads 2] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from importlib.util import find_spec
+from multiprocessing.connection import Connection
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastact.bench.report import provenance
+
+
+class Task(NamedTuple):
+    """A network, its data, and how many epochs a turn takes."""
+
+    sizes: tuple[int, ...]
+    samples: int
+    batch: int
+    epochs: int
+
+    @property
+    def steps(self) -> int:
+        return self.epochs * self.samples // self.batch
+
+    def data(self, dtype: str) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng(0)
+        X = rng.standard_normal((self.samples, self.sizes[0])).astype(dtype)
+        if self.sizes[0] == 2:
+            X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype)
+            return X, np.array([0, 1, 1, 0])
+        teacher = rng.standard_normal((self.sizes[0], self.sizes[-1]))
+        return X, (X @ teacher).argmax(axis=1)
+
+
+TASKS = {
+    "xor": Task((2, 4, 1), 4, 4, 1000),
+    "digits": Task((64, 128, 64, 10), 1408, 32, 30),
+    "mnist": Task((784, 128, 64, 10), 8192, 128, 4),
+    "wide": Task((784, 1024, 1024, 10), 2560, 256, 2),
+}
+
+#: A peer's turn: train so many epochs more.
+Turn = Callable[[], object]
+
+
+def fastact(task: Task, dtype: str, threads: int) -> list[Turn]:
+    import fastact as fa
+
+    fa.set_num_threads(threads)
+    X, y = task.data(dtype)
+    output = "softmax" if task.sizes[-1] > 1 else "sigmoid"
+    model = fa.MLP(task.sizes, output=output, batch_size=task.batch, seed=0, dtype=dtype)
+    return [lambda: model.fit(X, y, epochs=task.epochs)]
+
+
+def torch(task: Task, dtype: str, threads: int) -> list[Turn]:
+    import torch
+    from torch import nn
+
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    table, labels = task.data(dtype)
+    X, y = torch.from_numpy(table), torch.from_numpy(labels)
+    criterion: Any = nn.CrossEntropyLoss()
+    if task.sizes[-1] == 1:
+        criterion, y = nn.BCEWithLogitsLoss(), y[:, None].to(X.dtype)
+
+    def turn(**options: bool) -> Turn:
+        layers: list[nn.Module] = []
+        for inputs, outputs in zip(task.sizes, task.sizes[1:], strict=False):
+            layers += [nn.Linear(inputs, outputs, dtype=X.dtype), nn.ReLU()]
+        network = nn.Sequential(*layers[:-1])
+        optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, **options)
+
+        def train() -> None:
+            for _ in range(task.epochs):
+                order = torch.randperm(task.samples)
+                for start in range(0, task.samples, task.batch):
+                    rows = order[start : start + task.batch]
+                    optimizer.zero_grad()
+                    criterion(network(X[rows]), y[rows]).backward()
+                    optimizer.step()
+
+        return train
+
+    return [turn(foreach=True), turn(fused=True)]
+
+
+def sklearn(task: Task, dtype: str, threads: int) -> list[Turn]:
+    from sklearn.neural_network import MLPClassifier
+
+    warnings.simplefilter("ignore")  # that it did not converge
+    X, y = task.data(dtype)
+    options: dict[str, Any] = {"tol": 0.0, "n_iter_no_change": 10**6, "alpha": 0.0, "random_state": 0}
+    network = MLPClassifier(task.sizes[1:-1], batch_size=task.batch, max_iter=task.epochs, **options)
+    return [lambda: network.fit(X, y)]
+
+
+def jax(task: Task, dtype: str, threads: int) -> list[Turn]:
+    import jax
+    import jax.numpy as jnp
+
+    jax.config.update("jax_enable_x64", dtype == "float64")
+    table, labels = task.data(dtype)
+    X, y = jnp.asarray(table), jnp.asarray(labels)
+    rng = np.random.default_rng(0)
+    parameters = [
+        (jnp.asarray(rng.standard_normal((a, b)).astype(dtype) * np.sqrt(2 / a).astype(dtype)), jnp.zeros(b, dtype))
+        for a, b in zip(task.sizes, task.sizes[1:], strict=False)
+    ]
+
+    def loss(parameters: Any, x: Any, y: Any) -> Any:
+        for weights, bias in parameters[:-1]:
+            x = jnp.maximum(x @ weights + bias, 0)
+        z = x @ parameters[-1][0] + parameters[-1][1]
+        if task.sizes[-1] == 1:
+            return jnp.mean(jnp.logaddexp(0, z[:, 0]) - z[:, 0] * y)
+        return -jnp.mean(jax.nn.log_softmax(z)[jnp.arange(len(y)), y])
+
+    def step(state: Any, rows: Any) -> Any:
+        parameters, mean, square, count = state
+        value, gradients = jax.value_and_grad(loss)(parameters, X[rows], y[rows])
+        count = count + 1
+        tree = jax.tree_util.tree_map
+        mean = tree(lambda m, g: 0.9 * m + 0.1 * g, mean, gradients)
+        square = tree(lambda v, g: 0.999 * v + 0.001 * g * g, square, gradients)
+        scale, root = 1e-3 / (1 - 0.9**count), 1 / (1 - 0.999**count)
+        parameters = tree(lambda p, m, v: p - scale * m / (jnp.sqrt(v * root) + 1e-8), parameters, mean, square)
+        return (parameters, mean, square, count), value
+
+    @jax.jit
+    def train(state: Any, orders: Any) -> Any:
+        return jax.lax.scan(step, state, orders)
+
+    zeros = jax.tree_util.tree_map(jnp.zeros_like, parameters)
+    held = [(parameters, zeros, zeros, jnp.zeros((), dtype))]
+    orders = np.stack([rng.permutation(task.samples) for _ in range(task.epochs)])
+    batches = jnp.asarray(orders.reshape(task.steps, task.batch))
+
+    def turn() -> None:
+        held[0], _ = jax.block_until_ready(train(held[0], batches))
+
+    return [turn]
+
+
+PEERS = {"fastact": fastact, "torch": torch, "sklearn": sklearn, "jax": jax}
+
+
+def serve(peer: str, task: str, dtype: str, threads: int, line: Connection) -> None:
+    """Take a turn whenever the line says so, and send back its seconds."""
+    turns = PEERS[peer](TASKS[task], dtype, threads)
+    for turn in turns:
+        turn()
+    line.send(None)
+    while line.recv():
+        times = []
+        for turn in turns:
+            start = time.perf_counter()
+            turn()
+            times.append(time.perf_counter() - start)
+        line.send(min(times))
+
+
+def measured(task: str, options: argparse.Namespace) -> dict[str, list[float]]:
+    """The microseconds of a step in each round, by peer."""
+    context = multiprocessing.get_context("spawn")
+    peers = [peer for peer in PEERS if find_spec(peer)]
+    lines = {}
+    for peer in peers:
+        lines[peer], other = context.Pipe()
+        arguments = peer, task, options.dtype, options.threads, other
+        context.Process(target=serve, args=arguments, daemon=True).start()
+        lines[peer].recv()
+    found: dict[str, list[float]] = {peer: [] for peer in peers}
+    for _ in range(options.rounds):
+        for peer in peers:
+            time.sleep(0.05)  # threads of the one before stop spinning
+            lines[peer].send(True)
+            found[peer].append(1e6 * lines[peer].recv() / TASKS[task].steps)
+    for line in lines.values():
+        line.send(False)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tasks", nargs="*", choices=[[], *TASKS], default=[*TASKS])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--dtype", choices=["float32", "float64"], default="float32")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--json", metavar="FILE")
+    options = parser.parse_args()
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[variable] = str(options.threads)
+    if options.threads == 1 and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # XLA has no option for it
+    print(f"{provenance()}, {options.dtype}, {options.threads} threads\n")
+    print("| task | peer | us a step, least | median | least / fastact's | median / fastact's |")
+    print("|---|---|---:|---:|---:|---:|")
+    results = {}
+    for task in options.tasks:
+        found = results[task] = measured(task, options)
+        least, median = (
+            {peer: function(times) for peer, times in found.items()} for function in (min, lambda t: float(np.median(t)))
+        )
+        for peer in found:
+            ratios = f"{least[peer] / least['fastact']:.2f} | {median[peer] / median['fastact']:.2f}"
+            print(f"| {task} | {peer} | {least[peer]:.2f} | {median[peer]:.2f} | {ratios} |", flush=True)
+    if options.json:
+        record = {"provenance": provenance(), "dtype": options.dtype, "threads": options.threads, "us": results}
+        with open(options.json, "w", encoding="utf-8") as file:
+            json.dump(record, file, indent=1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
