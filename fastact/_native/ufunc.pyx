@@ -96,7 +96,7 @@ include "results.pxi"
 
 ctypedef void (*kernel_t)(char** operands, Py_ssize_t n) noexcept nogil
 
-DEF MAX_OPERANDS = 8
+DEF MAX_OPERANDS = 12
 DEF ALIGNMENT = 64  # bytes of a cache line and of the longest vector; unaligned buffers take up to a third more time
 # Bytes of each operand in a block, where anything goes through buffers or past the caches. With twice as many, memory
 # waits for the kernel (relu.backward of 1,000,000 strided float64: 1.94 instead of 1.35 ns per element); half as many
