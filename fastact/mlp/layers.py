@@ -21,7 +21,7 @@ class Kept(NamedTuple):
 
     input: NDArray[Any]
     preactivation: NDArray[Any]
-    output: NDArray[Any] | None  # None where only the preactivation was asked for
+    output: Any  # None where only the preactivation was asked for
 
 
 class Dense:

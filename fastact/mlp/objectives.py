@@ -89,7 +89,6 @@ class Regression(Loss):
         return layer.backward(run, kept, gradient)
 
     def predict(self, kept: Kept) -> NDArray[Any]:
-        assert kept.output is not None
         return kept.output[:, 0] if kept.output.shape[1] == 1 else kept.output
 
 
