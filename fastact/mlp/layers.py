@@ -1,21 +1,31 @@
-"""The dense layer: weights, bias and one activation, forward and backward.
+"""The dense layer, forward and backward, written in the operations of a run (see eager.py).
 
 Another kind of layer would stand beside `Dense`, with the same attributes and methods.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 from numpy.typing import ArrayLike, NDArray
 
 from fastact.mlp.namespaces import moved, namespace_of
 
-__all__ = ["Dense"]
+__all__ = ["Dense", "Kept", "backward", "forward"]
+
+
+class Kept(NamedTuple):
+    """What a layer's forward pass leaves for its backward pass and for those who look at the layer."""
+
+    input: NDArray[Any]
+    preactivation: NDArray[Any]
+    output: Any  # None where only the preactivation was asked for
 
 
 class Dense:
-    """`activation(x @ weights + bias)`, with the last batch kept for the backward pass and for diagnostics.
+    """`activation(x @ weights + bias)`.
 
     Weights (inputs, outputs), bias (outputs,) and their gradients are views into the network's two flat
     vectors, so that one optimiser step updates every layer; assigning to `weights` or `bias` copies there.
@@ -23,7 +33,8 @@ class Dense:
     Attributes
     ----------
     input, preactivation, output : ndarray
-        `x`, `x @ weights + bias` and `activation(preactivation)` of the last forward pass.
+        `x`, `x @ weights + bias` and `activation(preactivation)` of the last pass that was asked for by the model's
+        `forward`, `loss_and_gradients`, `predict` or `score`.
     weights_gradient, bias_gradient : ndarray
         Gradients of the loss from the last backward pass.
     """
@@ -57,24 +68,50 @@ class Dense:
     def bias(self, value: ArrayLike) -> None:
         self._bias[...] = moved(value, self._xp)
 
-    def forward(self, x: NDArray[Any]) -> NDArray[Any]:
-        preactivation = x @ self._weights  # local names: several threads may predict with one model
-        preactivation += self._bias
-        output = self.activation(preactivation)
-        self.input, self.preactivation, self.output = x, preactivation, output
-        return output
+    @property
+    def units(self) -> int:
+        return self._bias.size
 
-    def backward_activation(self, grad: NDArray[Any]) -> NDArray[Any]:
-        """Turn the gradient by `output` into that by `preactivation`, and perhaps overwrite `grad`."""
+    def keep(self, kept: Kept) -> None:
+        """Show what a pass left as attributes."""
+        self.input, self.preactivation = kept.input, kept.preactivation
+        if kept.output is not None:
+            self.output = kept.output
+
+    def forward(self, run: Any, x: NDArray[Any], output: bool = True) -> Kept:
+        """The forward pass, or only its part up to the preactivation."""
+        z = run.affine(x, self._weights, self._bias)
+        return Kept(x, z, run.loop(self.activation, z) if output else None)
+
+    def backward(self, run: Any, kept: Kept, grad: NDArray[Any]) -> NDArray[Any]:
+        """Turn the gradient by the output, which may be overwritten, into that by the preactivation."""
         if self._elementwise:
-            return self.activation.backward(grad, self.preactivation, out=grad)
-        return self.activation.backward(grad, self.output)
+            return run.loop(self.activation.backward, grad, kept.preactivation, out=grad)
+        return run.loop(self.activation.backward, grad, kept.output)
 
-    def backward_parameters(self, grad: NDArray[Any]) -> None:
-        """Turn the gradient by `preactivation` into those by weights and bias."""
-        self._xp.matmul(self.input.T, grad, out=self.weights_gradient)
-        self._xp.add.reduce(grad, axis=0, out=self.bias_gradient)
+    def backward_parameters(self, run: Any, kept: Kept, grad: NDArray[Any]) -> None:
+        """Turn the gradient by the preactivation into those by weights and bias."""
+        run.weights_gradient(kept.input, grad, self.weights_gradient)
+        run.column_sums(grad, self.bias_gradient)
 
-    def backward_input(self, grad: NDArray[Any]) -> NDArray[Any]:
-        """Turn the gradient by `preactivation` into that by `input`."""
-        return grad @ self._weights.T
+    def backward_input(self, run: Any, grad: NDArray[Any]) -> NDArray[Any]:
+        """Turn the gradient by the preactivation into that by the input."""
+        return run.input_gradient(grad, self._weights)
+
+
+def forward(run: Any, layers: Sequence[Dense], x: NDArray[Any], output: bool = True) -> list[Kept]:
+    """Send a batch through all layers, through the last one up to its preactivation unless `output`."""
+    passes = []
+    for layer in layers[:-1]:
+        passes.append(layer.forward(run, x))
+        x = passes[-1].output
+    return [*passes, layers[-1].forward(run, x, output)]
+
+
+def backward(run: Any, layers: Sequence[Dense], passes: Sequence[Kept], grad: NDArray[Any]) -> None:
+    """Write the gradients of all layers, from the gradient by the last one's preactivation."""
+    pairs = list(zip(layers, passes, strict=True))
+    for (layer, kept), (below, kept_below) in pairwise(reversed(pairs)):
+        layer.backward_parameters(run, kept, grad)
+        grad = below.backward(run, kept_below, layer.backward_input(run, grad))
+    layers[0].backward_parameters(run, passes[0], grad)

@@ -1,13 +1,11 @@
 """The multi-layer perceptron: construction, training, prediction and storage.
 
-It is the one public object of this folder. The training step is the loop in `_epoch` and, below it, `_backpropagate`;
-everything else checks, counts or stores.
+It is the one public object of this folder. training.py has the step and the loop over batches; here is the loop over
+epochs, and what checks or stores.
 """
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import copy
@@ -20,10 +18,13 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from fastact.errors import require
 from fastact.mlp import files
 from fastact.mlp.data import as_choice, as_integer, as_table
+from fastact.mlp.eager import Eager
 from fastact.mlp.initialisers import INITIALISERS, suited_to
-from fastact.mlp.layers import Dense
+from fastact.mlp.layers import Dense, Kept, forward
 from fastact.mlp.namespaces import DEVICES, moved, namespace_for, namespace_of
+from fastact.mlp.objectives import Target, r2_score
 from fastact.mlp.settings import settled
+from fastact.mlp.training import EagerTrainer, gradients
 
 __all__ = ["MLP"]
 
@@ -174,106 +175,71 @@ class MLP:
                 raise TypeError(f"validation must be a pair (X, y), got {type(validation).__name__}")
             held_out = self._pair(*validation, "validation ")
         epochs = as_integer(epochs, "epochs", 1)
-        start, whole = self._beginning(), 0  # and how many epochs came to their end since
+        trainer, done = EagerTrainer(self, x, target), 0
         with _progress_bar(epochs) if progress else nullcontext(lambda text: None) as advance:
-            for _ in range(epochs):
-                before = self.parameters.copy(), self.optimizer.state.copy(), self.optimizer.steps
+            while done < epochs:
+                before = self._state()
                 try:
-                    record = self._epoch(x, target)
+                    records = trainer.run(min(epochs - done, trainer.most))
                     if held_out is not None:
-                        output = self._forward(held_out[0])
-                        record["val_loss"] = float(self.loss.value(self.layers[-1], held_out[1]))
-                        if self.loss.classifies:
-                            record["val_accuracy"] = float(self.loss.score(output, held_out[1]))
-                    for name, value in record.items():
-                        self.history.setdefault(name, []).append(value)
+                        records[-1].update(self._evaluation(*held_out))
+                    for record in records:
+                        for name, value in record.items():
+                            self.history.setdefault(name, []).append(value)
                 except BaseException:
-                    self.parameters[...], self.optimizer.state[...], self.optimizer.steps = before
-                    self._go_back(*start, whole, len(x))
+                    self._go_back(*before)
                     raise
-                whole += 1
-                advance(f"loss {record['loss']:.4f}")
-                if callback is not None:
-                    if callback(len(self.history["loss"]), self):
-                        break
-                    start, whole = self._beginning(), 0  # it may have done anything, such as train the model
+                done += len(records)
+                advance(f"loss {records[-1]['loss']:.4f}")
+                if callback is not None and callback(len(self.history["loss"]), self):
+                    break
         return self
 
-    def _beginning(self) -> tuple[Any, dict[str, int]]:
-        """Return the random state and the lengths of the history, from which `_go_back` restores those of later epochs.
+    def _state(self) -> tuple[Any, ...]:
+        """All that training changes, for `_go_back`."""
+        arrays = [(array, array.copy()) for array in (self.parameters, self.optimizer.state)]
+        lengths = {name: len(self.history.get(name, ())) for name in _RECORDED}
+        return arrays, self.optimizer.steps, self._rng.bit_generator.state, lengths
 
-        Taking them in every epoch would cost the smallest networks 8 % of their time.
-        """
-        return self._rng.bit_generator.state, {name: len(self.history.get(name, ())) for name in _RECORDED}
-
-    def _go_back(self, random_state: Any, lengths: dict[str, int], whole: int, samples: int) -> None:
-        """Restore random state and history as they were `whole` epochs after `_beginning`."""
-        self._rng.bit_generator.state = random_state
-        for _ in range(whole):
-            self._rng.permutation(samples)
+    def _go_back(self, arrays: Any, steps: int, random_state: Any, lengths: dict[str, int]) -> None:
+        for array, before in arrays:
+            array[...] = before
+        self.optimizer.steps, self._rng.bit_generator.state = steps, random_state
         for name, length in lengths.items():
             values = self.history.get(name, [])
-            del values[length + whole :]
+            del values[length:]
             if not values:
                 self.history.pop(name, None)
 
-    def _epoch(self, x: NDArray[Any], target: NDArray[Any]) -> dict[str, float]:
-        optimizer, xp = self.optimizer, self._xp
-        started = time.perf_counter()
-        losses, scores = [], []
-        order = moved(self._rng.permutation(len(x)), xp)
-        with np.errstate(all="ignore"):  # divergence is looked for once, below
-            for start in range(0, len(x), self.batch_size):
-                rows = order[start : start + self.batch_size]
-                batch = target[rows]
-                losses.append(self._backpropagate(x[rows], batch))
-                if self.loss.classifies:
-                    scores.append(self.loss.score(self.layers[-1].output, batch))
-                optimizer.step()
-        loss = self._mean(losses, len(x))
-        if not (math.isfinite(loss) and all(xp.isfinite(a).all() for a in (self.parameters, optimizer.state))):
-            raise FloatingPointError(
-                f"diverged in epoch {len(self.history.get('loss', ())) + 1} (loss {loss:g}); "
-                f"the weights before it are kept; try a learning_rate below {optimizer.learning_rate:g}"
-            )
-        record = {"loss": loss}
+    def permutation(self, samples: int) -> NDArray[np.int64]:
+        """The order in which an epoch takes the samples, from the model's random state."""
+        return self._rng.permutation(samples)
+
+    def _evaluation(self, x: NDArray[Any], target: Target) -> dict[str, float]:
+        run = Eager(len(x), target.weights)
+        passes = forward(run, self.layers, x, not self.loss.fused)
+        self.loss.gradient(run, self.layers[-1], passes[-1], target)
+        record = {"val_loss": float(run.loss)}
         if self.loss.classifies:
-            record["accuracy"] = self._mean(scores, len(x))
-        record["seconds"] = time.perf_counter() - started
+            record["val_accuracy"] = float(run.right / len(x))
         return record
-
-    def _mean(self, of_batches: list[Any], samples: int) -> float:
-        """Average the batches over the samples. On a GPU, this waits for the epoch."""
-        *full, last = moved(self._xp.asarray(of_batches), np).tolist()
-        total = 0.0
-        for value in full:
-            total += value * self.batch_size
-        return (total + last * (samples - len(full) * self.batch_size)) / samples
-
-    def _backpropagate(self, x: NDArray[Any], target: NDArray[Any]) -> Any:
-        """Return the loss of one batch, and fill `gradients`."""
-        self._forward(x)
-        loss, grad = self.loss.value_and_gradient(self.layers[-1], target)
-        for layer, below in zip(self.layers[:0:-1], self.layers[-2::-1], strict=True):
-            layer.backward_parameters(grad)
-            grad = below.backward_activation(layer.backward_input(grad))
-        self.layers[0].backward_parameters(grad)
-        return loss
 
     def loss_and_gradients(self, X: ArrayLike, y: ArrayLike) -> tuple[float, NDArray[Any]]:
         """The mean loss over the data, and `gradients` filled with its gradient by `parameters`."""
-        return float(self._backpropagate(*self._pair(X, y, ""))), self.gradients
+        x, target = self._pair(X, y, "")
+        run = Eager(len(x), target.weights)
+        self._keep(gradients(run, self, x, target, output=True))
+        return float(run.loss), self.gradients
 
     # ---- prediction
 
     def forward(self, X: ArrayLike) -> NDArray[Any]:
         """The output layer's activations (samples, outputs); `layers` keep what led to them."""
-        x = as_table(X, "X", self.layer_sizes[0], self.dtype)
-        return moved(self._forward(moved(x, self._xp)), namespace_of(X))
+        return moved(self._forward(X, True).output, namespace_of(X))
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Labels (samples,), or for mse and huber the outputs: (samples,) of one unit, (samples, outputs) of more."""
-        return self.loss.predict(self.forward(X))
+        return moved(self.loss.predict(self._forward(X, not self.loss.fused)), namespace_of(X))
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Probabilities (samples, classes); two columns for one sigmoid unit."""
@@ -285,19 +251,27 @@ class MLP:
     def score(self, X: ArrayLike, y: ArrayLike) -> float:
         """Accuracy, or for mse and huber R^2."""
         x, target = self._pair(X, y, "")
-        return float(self.loss.score(self._forward(x), target))
+        if self.loss.classifies:
+            return self._evaluation(x, target)["val_accuracy"]
+        return r2_score(self._forward(x, True).output, target.table)
 
-    def _forward(self, x: NDArray[Any]) -> NDArray[Any]:
-        for layer in self.layers:
-            x = layer.forward(x)
-        return x
+    def _forward(self, X: ArrayLike, output: bool) -> Kept:
+        """Send samples through the network, and return what the last layer gave."""
+        x = moved(as_table(X, "X", self.layer_sizes[0], self.dtype), self._xp)
+        passes = forward(Eager(len(x)), self.layers, x, output)
+        self._keep(passes)
+        return passes[-1]
 
-    def _pair(self, X: ArrayLike, y: ArrayLike, prefix: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    def _keep(self, passes: list[Kept]) -> None:
+        for layer, kept in zip(self.layers, passes, strict=True):
+            layer.keep(kept)
+
+    def _pair(self, X: ArrayLike, y: ArrayLike, prefix: str) -> tuple[NDArray[Any], Target]:
         x = as_table(X, f"{prefix}X", self.layer_sizes[0], self.dtype)
         target = self.loss.targets(y, f"{prefix}y", self.layer_sizes[-1], self.dtype)
-        if len(x) != len(target):
-            raise ValueError(f"{prefix}X has {len(x)} samples and {prefix}y {len(target)}; they must pair up")
-        return moved(x, self._xp), moved(target, self._xp)
+        if len(x) != target.samples:
+            raise ValueError(f"{prefix}X has {len(x)} samples and {prefix}y {target.samples}; they must pair up")
+        return moved(x, self._xp), target.moved(self._xp)
 
     # ---- storage
 

@@ -1,25 +1,45 @@
 """The losses: what they ask of `y`, their value and gradient at the output layer, how they read a prediction.
 
-fastact's own losses compute values and gradients. Cross-entropies start from the preactivations of the output layer,
-where both stay exact for saturated units. On a GPU, values and scores are arrays without dimensions, so that nobody
-waits for them. A new loss is a subclass of `Loss` and one entry in `LOSSES`.
+They are written in the operations of a run (see eager.py), with the formulas of fastact's public losses. Those fused
+with the output activation start from its preactivations, where loss and gradient stay exact for saturated units. A new
+loss is a subclass of `Loss` and one entry in `LOSSES`.
 """
 
 from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 import fastact as fa
 from fastact.mlp.data import as_choice, as_floats
-from fastact.mlp.layers import Dense
-from fastact.mlp.namespaces import namespace_of
+from fastact.mlp.layers import Dense, Kept
+from fastact.mlp.namespaces import moved, namespace_of
 
-__all__ = ["Loss", "loss_for"]
+__all__ = ["Loss", "Target", "loss_for", "r2_score"]
+
+
+class Target(NamedTuple):
+    """What the network should give, in arrays with a row for each sample; None is what a loss does not need."""
+
+    labels: NDArray[np.intp] | None = None
+    table: NDArray[Any] | None = None  # of floats, a column for each unit
+    weights: NDArray[Any] | None = None  # of floats, of the same shape; the first column weighs the sample
+
+    @property
+    def samples(self) -> int:
+        return next(len(each) for each in self if each is not None)
+
+    def rows(self, rows: Any) -> Target:
+        """Those of some samples."""
+        return Target(*(None if each is None else each[rows] for each in self))
+
+    def moved(self, xp: Any) -> Target:
+        """The same in arrays of another namespace."""
+        return Target(*(None if each is None else moved(each, xp) for each in self))
 
 
 class Loss(ABC):
@@ -30,31 +50,22 @@ class Loss(ABC):
     classifies = True
     units = range(1, sys.maxsize)  # the numbers of output units that it allows
 
-    @abstractmethod
-    def targets(self, y: ArrayLike, name: str, units: int, dtype: DTypeLike) -> NDArray[Any]:
-        """Check `y` and return it as a float array (samples, units)."""
-
     @property
-    @abstractmethod
-    def function(self) -> Any:
-        """The public function that computes this loss."""
-
-    def value(self, layer: Dense, target: NDArray[Any]) -> Any:
-        """Return the mean loss of the batch that went through the output `layer` last."""
-        return self.function(layer.preactivation, target)
-
-    def value_and_gradient(self, layer: Dense, target: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
-        """Return `value`, and its gradient by `layer.preactivation`."""
-        return self.function.value_and_grad(layer.preactivation, target)
+    def fused(self) -> bool:
+        """Whether it needs the preactivations of the output layer only."""
+        return self.output is not None
 
     @abstractmethod
-    def predict(self, output: NDArray[Any]) -> NDArray[Any]:
-        """Turn the network's output into labels or numbers as in `y`."""
+    def targets(self, y: ArrayLike, name: str, units: int, dtype: DTypeLike) -> Target:
+        """Check `y` and return what the loss needs of it."""
 
-    def score(self, output: NDArray[Any], target: NDArray[Any]) -> Any:
-        """Return the share of right predictions."""
-        right = self.predict(output) == self.predict(target)
-        return namespace_of(right).count_nonzero(right) / len(target)
+    @abstractmethod
+    def gradient(self, run: Any, layer: Dense, kept: Kept, target: Target) -> NDArray[Any]:
+        """Add loss and score of the batch to `run`, and return the gradient by the output layer's preactivation."""
+
+    @abstractmethod
+    def predict(self, kept: Kept) -> NDArray[Any]:
+        """Turn what the output layer gave into labels or numbers as in `y`."""
 
 
 class Regression(Loss):
@@ -66,34 +77,19 @@ class Regression(Loss):
     def __init__(self, name: str) -> None:
         self.name = name
 
-    @property
-    def function(self) -> Any:
-        return getattr(fa, self.name)
-
-    def targets(self, y: ArrayLike, name: str, units: int, dtype: DTypeLike) -> NDArray[Any]:
+    def targets(self, y: ArrayLike, name: str, units: int, dtype: DTypeLike) -> Target:
         floats = as_floats(y, name, dtype)
         table = floats[:, np.newaxis] if floats.ndim == 1 else floats
         if table.ndim != 2 or table.shape[1] != units:
             raise ValueError(f"{name} has shape {floats.shape}; {units} output units want (samples, {units})")
-        return table
+        return Target(table=table)
 
-    def value(self, layer: Dense, target: NDArray[Any]) -> Any:
-        return self.function(layer.output, target)
+    def gradient(self, run: Any, layer: Dense, kept: Kept, target: Target) -> NDArray[Any]:
+        gradient = _elementwise(run, getattr(fa, self.name), kept.output, target)
+        return layer.backward(run, kept, gradient)
 
-    def value_and_gradient(self, layer: Dense, target: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
-        value, gradient = self.function.value_and_grad(layer.output, target)
-        return value, layer.backward_activation(gradient)
-
-    def predict(self, output: NDArray[Any]) -> NDArray[Any]:
-        return output[:, 0] if output.shape[1] == 1 else output
-
-    def score(self, output: NDArray[Any], target: NDArray[Any]) -> Any:
-        xp = namespace_of(target)
-        residual = xp.square(output - target, dtype=np.float64).sum(axis=0)
-        total = xp.square(target - target.mean(axis=0, dtype=np.float64)).sum(axis=0)
-        constant = (target == target[0]).all(axis=0)  # nothing to explain: 1 if met exactly, else 0
-        r2 = xp.where(constant, residual == 0, 1 - residual / xp.where(constant, 1, total))
-        return r2.mean()
+    def predict(self, kept: Kept) -> NDArray[Any]:
+        return kept.output[:, 0] if kept.output.shape[1] == 1 else kept.output
 
 
 class BinaryCrossEntropy(Loss):
@@ -103,22 +99,22 @@ class BinaryCrossEntropy(Loss):
     output = "sigmoid"
     units = range(1, 2)
 
-    def targets(self, y: ArrayLike, name: str, units: int, dtype: DTypeLike) -> NDArray[Any]:
-        labels = as_floats(y, name, dtype)
-        if labels.ndim != 1 and labels.shape[1:] != (1,):
-            raise ValueError(f"{name} has shape {labels.shape}; bce wants (samples,) or (samples, 1)")
-        labels = labels.reshape(-1, 1)
-        wrong = _first((labels != 0) & (labels != 1))
+    def targets(self, y: ArrayLike, name: str, units: int, dtype: DTypeLike) -> Target:
+        table = as_floats(y, name, dtype)
+        if table.ndim != 1 and table.shape[1:] != (1,):
+            raise ValueError(f"{name} has shape {table.shape}; bce wants (samples,) or (samples, 1)")
+        table = table.reshape(-1, 1)
+        wrong = _first((table != 0) & (table != 1))
         if wrong is not None:
-            raise ValueError(f"{name}[{wrong}] is {float(labels[wrong, 0]):g}; bce takes the labels 0 and 1")
-        return labels
+            raise ValueError(f"{name}[{wrong}] is {float(table[wrong, 0]):g}; bce takes the labels 0 and 1")
+        return Target(table[:, 0].astype(np.intp), table)
 
-    @property
-    def function(self) -> Any:
-        return fa.binary_cross_entropy
+    def gradient(self, run: Any, layer: Dense, kept: Kept, target: Target) -> NDArray[Any]:
+        run.count_right(kept.preactivation, target.labels)
+        return _elementwise(run, fa.binary_cross_entropy, kept.preactivation, target)
 
-    def predict(self, output: NDArray[Any]) -> NDArray[Any]:
-        return (output[:, 0] > 0.5).astype(np.intp)
+    def predict(self, kept: Kept) -> NDArray[Any]:
+        return (kept.preactivation[:, 0] > 0).astype(np.intp)
 
 
 class CrossEntropy(Loss):
@@ -128,13 +124,14 @@ class CrossEntropy(Loss):
     output = "softmax"
     units = range(2, sys.maxsize)
 
-    def targets(self, y: ArrayLike, name: str, units: int, dtype: DTypeLike) -> NDArray[Any]:
+    def targets(self, y: ArrayLike, name: str, units: int, dtype: DTypeLike) -> Target:
         floats = as_floats(y, name, dtype)
         if floats.ndim == 2 and floats.shape[1] == units:
             wrong = _first((floats < 0).any(axis=1) | (abs(floats.sum(axis=1) - 1) > 1e-3))
             if wrong is not None:
                 raise ValueError(f"{name}[{wrong}] is no distribution; it must be non-negative with sum 1")
-            return floats
+            certain = ((floats == 0) | (floats == 1)).all()
+            return Target(floats.argmax(axis=1), None if certain else floats)
         if floats.ndim != 1 and floats.shape[1:] != (1,):
             raise ValueError(f"{name} has shape {floats.shape}; give (samples,) labels or (samples, {units})")
         xp, labels = namespace_of(floats), floats.reshape(-1)
@@ -142,14 +139,33 @@ class CrossEntropy(Loss):
         if wrong is not None:
             found = f"{name}[{wrong}] is {float(labels[wrong]):g}"
             raise ValueError(f"{found}; {units} output units take the labels 0 to {units - 1}")
-        return xp.eye(units, dtype=dtype)[labels.astype(np.intp)]
+        return Target(labels.astype(np.intp))
 
-    @property
-    def function(self) -> Any:
-        return fa.cross_entropy
+    def gradient(self, run: Any, layer: Dense, kept: Kept, target: Target) -> NDArray[Any]:
+        run.count_right(kept.preactivation, target.labels)
+        return run.cross_entropy(kept.preactivation, target.labels if target.table is None else target.table)
 
-    def predict(self, output: NDArray[Any]) -> NDArray[Any]:
-        return output.argmax(axis=1)
+    def predict(self, kept: Kept) -> NDArray[Any]:
+        return kept.preactivation.argmax(axis=1)
+
+
+def r2_score(output: Any, table: Any) -> float:
+    """R^2, averaged over the columns."""
+    xp = namespace_of(table)
+    residual = xp.square(output - table, dtype=np.float64).sum(axis=0)
+    total = xp.square(table - table.mean(axis=0, dtype=np.float64)).sum(axis=0)
+    constant = (table == table[0]).all(axis=0)  # nothing to explain: 1 if met exactly, else 0
+    r2 = xp.where(constant, residual == 0, 1 - residual / xp.where(constant, 1, total))
+    return float(r2.mean())
+
+
+def _elementwise(run: Any, function: Any, x: Any, target: Target) -> NDArray[Any]:
+    """Add the mean over samples and units to `run`, and return its gradient by x."""
+    assert target.table is not None
+    share = run.share(target.table.shape[1])
+    values, gradient = run.loop(function.part("value_and_grad"), x, target.table, share, *function.parameters.values())
+    run.add_loss(values, share)
+    return gradient
 
 
 def _first(wrong: NDArray[np.bool]) -> int | None:

@@ -9,8 +9,10 @@ import math
 from abc import ABC, abstractmethod
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from fastact._core.operation import Operation
 from fastact.mlp.data import as_rate
 from fastact.mlp.namespaces import namespace_of
 
@@ -32,6 +34,7 @@ class Optimiser(ABC):
 
     name: str
     rows: int
+    formula: Operation  # of parameters, gradients, the rows of the state, and numbers; gives all but the gradients
 
     def __init__(
         self, parameters: NDArray[Any], gradients: NDArray[Any], learning_rate: float, momentum: float
@@ -40,10 +43,8 @@ class Optimiser(ABC):
         self.gradients = gradients
         self.learning_rate = learning_rate
         self.momentum = momentum
-        self._xp = namespace_of(parameters)
-        self.state = self._xp.zeros((self.rows, parameters.size), parameters.dtype)
+        self.state = namespace_of(parameters).zeros((self.rows, parameters.size), parameters.dtype)
         self.steps = 0
-        self._scratch = self._xp.empty_like(parameters)
 
     @property
     def learning_rate(self) -> float:
@@ -61,9 +62,21 @@ class Optimiser(ABC):
     def momentum(self, value: float) -> None:
         self._momentum = as_rate(value, "momentum", 1, zero=True)
 
+    def update(self, run: Any) -> None:
+        """One update, by the gradients that stand there; the caller counts it in `steps`."""
+        arrays = self.parameters, *self.state
+        parameters, *state = arrays
+        numbers = run.per_step(self.numbers, len(self.formula.parameters))
+        run.loop(self.formula, parameters, self.gradients, *state, *numbers, out=arrays)
+
     @abstractmethod
-    def step(self) -> None:
-        """One update."""
+    def numbers(self, steps: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The numbers of the formula, a row for each of these updates, which are counted from 1."""
+
+
+def _sgd(parameters, gradients, velocity, momentum, learning_rate):  # type: ignore[no-untyped-def]
+    velocity = velocity * momentum + gradients
+    return parameters - velocity * learning_rate, velocity
 
 
 class SGD(Optimiser):
@@ -71,44 +84,48 @@ class SGD(Optimiser):
 
     name = "sgd"
     rows = 1
+    formula = Operation(
+        "sgd", _sgd, ("parameters", "gradients", "velocity"), {"momentum": 0.0, "learning_rate": 0.0}, outputs=2
+    )
 
-    def step(self) -> None:
-        self.steps += 1
-        velocity = self.state[0]
-        velocity *= self._momentum
-        velocity += self.gradients
-        self._xp.multiply(velocity, self._learning_rate, out=self._scratch)
-        self.parameters -= self._scratch
+    def numbers(self, steps: NDArray[np.int64]) -> NDArray[np.float64]:
+        return _columns(steps, self._momentum, self._learning_rate)
+
+
+def _adam(parameters, gradients, mean, square, momentum, beta2, rate, epsilon):  # type: ignore[no-untyped-def]
+    mean = mean * momentum + gradients
+    square = square * beta2 + gradients * gradients
+    return parameters - mean / (np.sqrt(square) + epsilon) * rate, mean, square
 
 
 class Adam(Optimiser):
     """Adam (Kingma and Ba 2015, algorithm 1) with beta1 = momentum, beta2 = 0.999, epsilon = 1e-8.
 
-    The two rows are the paper's m / (1 - beta1) and v / (1 - beta2): two passes over the parameters fewer.
+    The two rows are the paper's m / (1 - beta1) and v / (1 - beta2), which saves two products a parameter. The two bias
+    corrections are in the rate and in epsilon.
     """
 
     name = "adam"
     rows = 2
     beta2 = 0.999
     epsilon = 1e-8
+    formula = Operation(
+        "adam",
+        _adam,
+        ("parameters", "gradients", "mean", "square"),
+        {"momentum": 0.0, "beta2": 0.0, "rate": 0.0, "epsilon": 0.0},
+        outputs=3,
+    )
 
-    def step(self) -> None:
-        self.steps += 1
-        mean, square = self.state
-        xp, scratch, momentum = self._xp, self._scratch, self._momentum
-        mean *= momentum
-        mean += self.gradients
-        square *= self.beta2
-        xp.multiply(self.gradients, self.gradients, out=scratch)
-        square += scratch
-        # m_hat / (sqrt(v_hat) + epsilon), with the two bias corrections as scalars
-        mean_scale = (1 - momentum) / (1 - momentum**self.steps)
-        root_scale = math.sqrt((1 - self.beta2) / (1 - self.beta2**self.steps))
-        xp.sqrt(square, out=scratch)
-        scratch += self.epsilon / root_scale
-        xp.divide(mean, scratch, out=scratch)
-        scratch *= self._learning_rate * mean_scale / root_scale
-        self.parameters -= scratch
+    def numbers(self, steps: NDArray[np.int64]) -> NDArray[np.float64]:
+        mean_scale = (1 - self._momentum) / (1 - self._momentum**steps)
+        root_scale = np.sqrt((1 - self.beta2) / (1 - self.beta2**steps))
+        rates = self._learning_rate * mean_scale / root_scale
+        return _columns(steps, self._momentum, self.beta2, rates, self.epsilon / root_scale)
+
+
+def _columns(steps: NDArray[np.int64], *numbers: Any) -> NDArray[np.float64]:
+    return np.stack(np.broadcast_arrays(*numbers, steps)[:-1], axis=1)
 
 
 OPTIMISERS: dict[str, type[Optimiser]] = {optimiser.name: optimiser for optimiser in (Adam, SGD)}

@@ -180,8 +180,10 @@ def test_wrong_definitions_are_refused() -> None:
     ):
         with pytest.raises(TypeError, match="must be the parameters"):
             define_wrongly()
-    with pytest.raises(ValueError, match="at most 6 parameters"):
-        fa.activation(lambda x, a, b, c, d, e, f, g: x, a=1, b=1, c=1, d=1, e=1, f=1, g=1)
+    with pytest.raises(ValueError, match="at most 10 parameters"):
+        fa.activation(
+            lambda x, a, b, c, d, e, f, g, h, i, j, k: x, a=1, b=1, c=1, d=1, e=1, f=1, g=1, h=1, i=1, j=1, k=1
+        )
     assert fa.names() == names
 
 

@@ -457,9 +457,9 @@ def test_an_interrupt_after_a_callback_that_trains_leaves_whole_epochs(monkeypat
         if epoch == 1:
             model.fit(*blobs(), epochs=1)
         if epoch == 4:
-            monkeypatch.setattr(model.optimizer, "step", interrupt)
+            monkeypatch.setattr(model.optimizer, "update", interrupt)
 
-    def interrupt() -> None:
+    def interrupt(run: Any) -> None:
         raise KeyboardInterrupt
 
     model, calm = classifier(), classifier().fit(*blobs(), epochs=4)
