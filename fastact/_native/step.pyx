@@ -386,7 +386,7 @@ cdef class Step:
     cdef State state
     cdef Tile tile
     cdef list arrays                # keeps alive what nodes point to
-    cdef readonly int shared        # whether threads share the step
+    cdef readonly Py_ssize_t ended  # epochs of the last run
 
     def __cinit__(self, dtype, Py_ssize_t rows, tile):
         self.rows, self.arrays = rows, []
@@ -541,7 +541,7 @@ cdef class Step:
 
     def run(self, generator, cnp.ndarray order, Py_ssize_t samples, Py_ssize_t epochs, Py_ssize_t step, kept, backup,
             cnp.ndarray history):
-        """Train for so many epochs, and return how many were ended.
+        """Train for so many epochs; `ended` says how many came to their end.
 
         Parameters
         ----------
@@ -554,13 +554,11 @@ cdef class Step:
 
         Notes
         -----
-        Fewer epochs come back where a number became infinite or NaN, which `history` tells by its loss; or with what
-        Ctrl-C or a formula raised.
+        Not all come to their end where a number becomes infinite or NaN, or where Ctrl-C or a formula raises.
         """
         cdef bitgen_t* bits = NULL if generator is None else <bitgen_t*>PyCapsule_GetPointer(generator, "BitGenerator")
         cdef Py_ssize_t* numbers = <Py_ssize_t*>cnp.PyArray_DATA(order)
         cdef double* records = <double*>cnp.PyArray_DATA(history)
-        cdef Py_ssize_t done
         cdef Mode callers
         cdef list pairs = [*zip(kept, backup)]
         cdef int threads = default_workers()
@@ -575,11 +573,10 @@ cdef class Step:
                             cnp.PyArray_NBYTES(pairs[k][0]))
         enter_standard(&callers)
         with nogil:
-            done = run_epochs(self.nodes, self.count, &self.state, self.rows, bits, numbers, samples, epochs, saved,
+            self.ended = run_epochs(self.nodes, self.count, &self.state, self.rows, bits, numbers, samples, epochs, saved,
                               arrays, records)
         leave_standard(&callers)
         raise_pending()
-        return done
 
 
 cdef struct Kept:

@@ -1,7 +1,7 @@
 """The operations that layers, losses and optimisers are made of, each computed when it is asked for.
 
 `Eager` stands for one batch. Layers never look at values or at the number of rows: what they ask for here, a recorder
-can also write down and repeat. Matrix products and sums are in the three functions at the end of the file.
+can also write down and repeat. On the CPU both take the same matrix products and sums, so that their bits agree.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastact as fa
-from fastact.mlp.namespaces import namespace_of
+from fastact._compile.products import compile_tile
+from fastact._native import step
+from fastact.mlp.namespaces import moved, namespace_of
 
 __all__ = ["Eager"]
 
@@ -48,21 +50,36 @@ class Eager:
 
     def affine(self, x: NDArray[Any], weights: NDArray[Any], bias: NDArray[Any]) -> NDArray[Any]:
         """x @ weights + bias."""
-        z = _product(x, weights)
-        z += bias
-        return z
+        if namespace_of(x) is np:
+            return self._product((len(x), weights.shape[1]), x, weights, bias)
+        return x @ weights + bias
 
     def weights_gradient(self, x: NDArray[Any], grad: NDArray[Any], out: NDArray[Any]) -> None:
         """Write x.T @ grad to `out`."""
-        _product(x.T, grad, out)
+        if namespace_of(x) is np:
+            step.product(compile_tile(x.dtype), x, grad, None, out, x_transposed=True)
+        else:
+            namespace_of(x).matmul(x.T, grad, out=out)
 
     def input_gradient(self, grad: NDArray[Any], weights: NDArray[Any]) -> NDArray[Any]:
         """grad @ weights.T."""
-        return _product(grad, weights.T)
+        if namespace_of(grad) is np:
+            return self._product((len(grad), len(weights)), grad, weights, None, weights_transposed=True)
+        return grad @ weights.T
+
+    def _product(self, shape: tuple[int, int], x: NDArray[Any], *operands: Any, **transposed: bool) -> NDArray[Any]:
+        """A product by the tiles that a recorded step takes too, so that their bits agree."""
+        out = np.empty(shape, x.dtype)
+        step.product(compile_tile(x.dtype), x, *operands, out, **transposed)
+        return out
 
     def column_sums(self, a: NDArray[Any], out: NDArray[Any] | None = None) -> NDArray[Any]:
         """The sum over the rows."""
-        return _column_sums(a, out)
+        if namespace_of(a) is not np:
+            return namespace_of(a).add.reduce(a, axis=0, out=out)
+        out = np.empty(a.shape[1], a.dtype) if out is None else out
+        step.sums(a, out)
+        return out
 
     def loop(self, operation: Any, *operands: Any, out: Any = None) -> Any:
         """An operation on arrays, on vectors that are repeated for each row, and on numbers; several results: a tuple.
@@ -77,9 +94,9 @@ class Eager:
 
         It depends on the key, the step, the layer's number and the element's index alone, so that nothing is kept.
         """
-        xp = namespace_of(a)
-        kept = _hashes(xp, a.size, self._key, self._step, layer) >= int(rate * 2**32)
-        return kept.reshape(a.shape) * xp.asarray(1 / (1 - rate), a.dtype)
+        mask = np.empty(a.shape, a.dtype)
+        step.mask(mask, rate, self._key, self._step, layer)
+        return moved(mask, namespace_of(a))
 
     # ---- numbers
 
@@ -102,8 +119,9 @@ class Eager:
 
     def clip_factor(self, flat: NDArray[Any], limit: float) -> Any:
         """min(1, limit / norm), by the Euclidean norm of a flat vector."""
-        xp = namespace_of(flat)
-        norm = float(xp.sqrt(xp.square(flat, dtype=np.float64).sum()))
+        if namespace_of(flat) is np:
+            return step.clip_factor(flat, limit)
+        norm = float(namespace_of(flat).linalg.norm(flat))
         return limit / norm if norm > limit else 1.0
 
     # ---- loss and score
@@ -136,29 +154,3 @@ class Eager:
         else:
             right = (z.argmax(axis=1) if z.shape[1] > 1 else z[:, 0] > 0) == labels
         self.right = self.right + namespace_of(z).count_nonzero(right)
-
-
-def _hashes(xp: Any, size: int, key: int, step: int, layer: int) -> Any:
-    """Numbers of 32 bits, one for each index: a mixer of two rounds, started and shifted by what 64 bits hold."""
-    start = key
-    for number in (step, layer):
-        start = _mixed((start + 0x9E3779B97F4A7C15 * (number + 1)) % 2**64)
-    h = xp.arange(size, dtype=np.uint32) * np.uint32(0x9E3779B9) + np.uint32(start % 2**32)
-    h = (h ^ (h >> np.uint32(16))) * np.uint32(0x7FEB352D)
-    h = (h ^ np.uint32(start >> 32) ^ (h >> np.uint32(15))) * np.uint32(0x846CA68B)
-    return h ^ (h >> np.uint32(16))
-
-
-def _mixed(x: int) -> int:
-    """The finaliser of splitmix64."""
-    x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9 % 2**64
-    x = (x ^ x >> 27) * 0x94D049BB133111EB % 2**64
-    return x ^ x >> 31
-
-
-def _product(a: NDArray[Any], b: NDArray[Any], out: NDArray[Any] | None = None) -> NDArray[Any]:
-    return namespace_of(a).matmul(a, b, out=out)
-
-
-def _column_sums(a: NDArray[Any], out: NDArray[Any] | None) -> NDArray[Any]:
-    return namespace_of(a).add.reduce(a, axis=0, out=out)

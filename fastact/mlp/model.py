@@ -24,7 +24,7 @@ from fastact.mlp.layers import Dense, Kept, forward
 from fastact.mlp.namespaces import DEVICES, moved, namespace_for, namespace_of
 from fastact.mlp.objectives import Target, r2_score
 from fastact.mlp.settings import settled
-from fastact.mlp.training import EagerTrainer, gradients
+from fastact.mlp.training import gradients, trainer_for
 
 __all__ = ["MLP"]
 
@@ -32,7 +32,7 @@ __all__ = ["MLP"]
 _RECORDED = ("loss", "accuracy", "seconds", "val_loss", "val_accuracy")
 
 #: Attributes of a model that its settings, arrays and random state give to a copy.
-_MADE_ANEW = ("_xp", "parameters", "gradients", "optimizer", "history", "_rng", "layers")
+_MADE_ANEW = ("_xp", "parameters", "gradients", "optimizer", "history", "rng", "layers")
 
 
 class MLP:
@@ -117,14 +117,14 @@ class MLP:
         self.gradients = self._xp.zeros_like(self.parameters)
         self.optimizer = settings.optimizer(self.parameters, self.gradients, settings.learning_rate, settings.momentum)
         self.history: dict[str, list[float]] = {}
-        self._rng = np.random.default_rng(self.seed)
+        self.rng = np.random.default_rng(self.seed)
         self.layers: list[Dense] = []
         start = 0
         for shape, f in zip(settings.shapes, settings.activations, strict=True):
             end = start + (shape[0] + 1) * shape[1]
             layer = Dense(shape, f, self.parameters[start:end], self.gradients[start:end])
             initialise = INITIALISERS[suited_to(f, self.dtype) if self.init == "auto" else self.init]
-            layer.weights = initialise(self._rng, shape)
+            layer.weights = initialise(self.rng, shape)
             self.layers.append(layer)
             start = end
 
@@ -175,22 +175,22 @@ class MLP:
                 raise TypeError(f"validation must be a pair (X, y), got {type(validation).__name__}")
             held_out = self._pair(*validation, "validation ")
         epochs = as_integer(epochs, "epochs", 1)
-        trainer, done = EagerTrainer(self, x, target), 0
-        with _progress_bar(epochs) if progress else nullcontext(lambda text: None) as advance:
+        trainer, done = trainer_for(self, x, target), 0
+        most = trainer.most if callback is None and held_out is None else 1
+        with _progress_bar(epochs) if progress else nullcontext(lambda epochs, text: None) as advance:
             while done < epochs:
                 before = self._state()
                 try:
-                    records = trainer.run(min(epochs - done, trainer.most))
+                    records = trainer.run(min(epochs - done, most))
                     if held_out is not None:
-                        records[-1].update(self._evaluation(*held_out))
-                    for record in records:
-                        for name, value in record.items():
-                            self.history.setdefault(name, []).append(value)
+                        records.update(self._evaluation(*held_out))
+                    for name, values in records.items():
+                        self.history.setdefault(name, []).extend(values)
                 except BaseException:
                     self._go_back(*before)
                     raise
-                done += len(records)
-                advance(f"loss {records[-1]['loss']:.4f}")
+                done += len(records["loss"])
+                advance(len(records["loss"]), f"loss {records['loss'][-1]:.4f}")
                 if callback is not None and callback(len(self.history["loss"]), self):
                     break
         return self
@@ -199,12 +199,12 @@ class MLP:
         """All that training changes, for `_go_back`."""
         arrays = [(array, array.copy()) for array in (self.parameters, self.optimizer.state)]
         lengths = {name: len(self.history.get(name, ())) for name in _RECORDED}
-        return arrays, self.optimizer.steps, self._rng.bit_generator.state, lengths
+        return arrays, self.optimizer.steps, self.rng.bit_generator.state, lengths
 
     def _go_back(self, arrays: Any, steps: int, random_state: Any, lengths: dict[str, int]) -> None:
         for array, before in arrays:
             array[...] = before
-        self.optimizer.steps, self._rng.bit_generator.state = steps, random_state
+        self.optimizer.steps, self.rng.bit_generator.state = steps, random_state
         for name, length in lengths.items():
             values = self.history.get(name, [])
             del values[length:]
@@ -213,16 +213,14 @@ class MLP:
 
     def permutation(self, samples: int) -> NDArray[np.int64]:
         """The order in which an epoch takes the samples, from the model's random state."""
-        return self._rng.permutation(samples)
+        return self.rng.permutation(samples)
 
-    def _evaluation(self, x: NDArray[Any], target: Target) -> dict[str, float]:
+    def _evaluation(self, x: NDArray[Any], target: Target) -> dict[str, list[float]]:
         run = Eager(len(x), target.weights)
         passes = forward(run, self.layers, x, not self.loss.fused)
         self.loss.gradient(run, self.layers[-1], passes[-1], target)
-        record = {"val_loss": float(run.loss)}
-        if self.loss.classifies:
-            record["val_accuracy"] = float(run.right / len(x))
-        return record
+        scores = {"val_accuracy": [float(run.right / len(x))]} if self.loss.classifies else {}
+        return {"val_loss": [float(run.loss)], **scores}
 
     def loss_and_gradients(self, X: ArrayLike, y: ArrayLike) -> tuple[float, NDArray[Any]]:
         """The mean loss over the data, and `gradients` filled with its gradient by `parameters`."""
@@ -252,7 +250,7 @@ class MLP:
         """Accuracy, or for mse and huber R^2."""
         x, target = self._pair(X, y, "")
         if self.loss.classifies:
-            return self._evaluation(x, target)["val_accuracy"]
+            return self._evaluation(x, target)["val_accuracy"][0]
         return r2_score(self._forward(x, True).output, target.table)
 
     def _forward(self, X: ArrayLike, output: bool) -> Kept:
@@ -325,7 +323,7 @@ class MLP:
             "settings": self._settings(),
             "history": self.history,
             "steps": self.optimizer.steps,
-            "random_state": self._rng.bit_generator.state,
+            "random_state": self.rng.bit_generator.state,
         }
         return header, {name: moved(array, np) for name, array in self._arrays().items()}
 
@@ -340,7 +338,7 @@ class MLP:
             array[...] = moved(arrays[name], self._xp)
         self.history = {name: copy(values) for name, values in header["history"].items()}
         self.optimizer.steps = header["steps"]
-        self._rng.bit_generator.state = header["random_state"]
+        self.rng.bit_generator.state = header["random_state"]
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Rebuild a copy from settings and arrays, so that its layers are views of its own parameters."""
@@ -359,9 +357,9 @@ def _duplicate(cls: type[MLP], header: dict[str, Any], arrays: dict[str, NDArray
 
 
 @contextmanager
-def _progress_bar(epochs: int) -> Iterator[Callable[[str], None]]:
+def _progress_bar(epochs: int) -> Iterator[Callable[[int, str], None]]:
     purpose = "MLP.fit(progress=True)"
     console = require("rich.console", "demo", purpose).Console(stderr=True)
     with require("rich.progress", "demo", purpose).Progress(console=console) as bar:
         task = bar.add_task("training", total=epochs)
-        yield lambda text: bar.update(task, advance=1, description=text)
+        yield lambda epochs, text: bar.update(task, advance=epochs, description=text)

@@ -6,6 +6,7 @@ the result will be.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -26,6 +27,9 @@ Number = Any  # a Python number, or an array without dimensions
 #: Arrays begin at a cache line, and at a vector.
 ALIGNMENT = 64
 
+#: Bytes that arrays are cut from, so that a small network's lie side by side.
+ARENA = 1 << 16
+
 #: Steps that one call goes through, unless an epoch has more: Python's part in it is nothing then.
 STEPS = 4096
 
@@ -40,10 +44,19 @@ class Unrecordable(Exception):
 class Recorder:
     """Records one step for batches of at most `rows` samples out of `samples`.
 
-    `key` decides what dropout leaves out.
+    Attributes
+    ----------
+    weights : array of the batch, optional
+        The first column weighs the rows; set before the step is recorded.
+    steps_per_epoch, most_epochs : int
+        `run` goes through so many epochs at most.
+    ended : ndarray
+        What the last `run` returned, or would have if nothing had been raised.
+    last_loss : float
+        Of the last epoch, ended or not.
     """
 
-    def __init__(self, dtype: np.dtype[Any], rows: int, samples: int, key: int) -> None:
+    def __init__(self, dtype: np.dtype[Any], rows: int, samples: int, key: int = 0) -> None:
         reason = not_compiling()
         if reason is not None:
             raise Unrecordable(reason)
@@ -51,10 +64,14 @@ class Recorder:
         self._step = Step(dtype, rows, compile_tile(dtype))
         self._by_rows: dict[int, Array] = {}  # by their identity: arrays with a row for each sample of the batch
         self._schedules: list[tuple[Callable[[NDArray[np.intp]], NDArray[np.float64]], Array]] = []
-        self._weights: Array | None = None
-        per_epoch = -(-samples // rows)
-        self._most_steps = max(per_epoch, STEPS)
-        self.most_epochs = self._most_steps // per_epoch
+        self.weights: Array | None = None
+        self.steps_per_epoch = -(-samples // rows)
+        self._most_steps = max(self.steps_per_epoch, STEPS)
+        self.most_epochs = self._most_steps // self.steps_per_epoch
+        self._order = np.empty(samples, np.intp)
+        self._backup: list[Array] = []
+        self._arena, self._used = np.empty(0, np.uint8), 0
+        self.ended, self.last_loss = np.empty((0, 3)), math.nan
 
     # --- operations
 
@@ -65,7 +82,7 @@ class Recorder:
         return rows
 
     def share(self, parts: int = 1) -> Number:
-        return self._new_share(parts, self._weights)
+        return self._new_share(parts, self.weights)
 
     def per_row(self) -> Number:
         return self._new_share(1, None)
@@ -124,7 +141,7 @@ class Recorder:
 
     def cross_entropy(self, z: Array, target: Array) -> Array:
         gradient, values = self._new_rows(z.shape[1]), self._new_rows()
-        weighted = target.ndim == 2 or self._weights is not None
+        weighted = target.ndim == 2 or self.weights is not None
         self._step.cross_entropy(kernels.losses_function(), z, gradient, values, target, weighted)
         if not weighted:
             self._step.add_loss(values, None, 1)
@@ -155,34 +172,37 @@ class Recorder:
     def run(
         self, rng: np.random.Generator | None, epochs: int, steps: int, kept: Sequence[Array]
     ) -> NDArray[np.float64]:
-        """Train for at most `epochs` and `most_epochs`; return loss, share of right rows and seconds of each that ended.
+        """Train for so many epochs; return loss, share of right rows and seconds of each.
 
-        Fewer than that come back where numbers became infinite. `kept` is what such an epoch leaves as it was. `steps`
-        is how many updates there were before.
+        There are fewer where numbers became infinite. `kept` is what such an epoch leaves as it was. `steps` is how
+        many updates there were before.
         """
-        epochs = min(epochs, self.most_epochs)
-        ahead = np.arange(steps + 1, steps + 1 + epochs * -(-self._samples // self._rows))
+        ahead = np.arange(steps + 1, steps + 1 + epochs * self.steps_per_epoch)
         for function, table in self._schedules:
             table[: len(ahead)] = function(ahead)
-        history = np.empty((epochs, 3))
-        if self._order is None:
-            self._order = np.empty(self._samples, np.intp)
+        if not self._backup:
             self._backup = [np.empty_like(each) for each in kept]
+        history = np.full((epochs, 3), np.nan)
         capsule = None if rng is None else rng.bit_generator.capsule
-        done = self._step.run(capsule, self._order, self._samples, epochs, steps, kept, self._backup, history)
-        return history[:done]
-
-    _order: NDArray[np.intp] | None = None
+        try:
+            self._step.run(capsule, self._order, self._samples, epochs, steps, kept, self._backup, history)
+        finally:
+            done = self._step.ended
+            self.ended, self.last_loss = history[:done], history[min(done, epochs - 1), 0]
+        return self.ended
 
     # --- arrays
 
     def _new(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
-        """A new array that begins at a multiple of `ALIGNMENT`."""
-        dtype = np.dtype(dtype or self._dtype)
-        size = dtype.itemsize * int(np.prod(shape))
-        memory = np.zeros(size + ALIGNMENT, np.uint8)
-        start = -memory.ctypes.data % ALIGNMENT
-        return memory[start : start + size].view(dtype).reshape(shape)
+        """A new array of zeros that begins at a multiple of `ALIGNMENT`, in the arena where it fits."""
+        dtype = self._dtype if dtype is None else dtype
+        size = -(-math.prod(shape) * dtype.itemsize // ALIGNMENT) * ALIGNMENT
+        if size > len(self._arena) - self._used:
+            self._arena = np.zeros(max(size, ARENA) + ALIGNMENT, np.uint8)
+            self._used = -self._arena.ctypes.data % ALIGNMENT
+        array: Array = np.ndarray(shape, dtype, self._arena, self._used)
+        self._used += size
+        return array
 
     def _new_rows(self, *shape: int, dtype: Any = None) -> Array:
         array = self._new((self._rows, *shape), dtype)
