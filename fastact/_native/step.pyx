@@ -12,7 +12,7 @@ The functions at the end do the same as some nodes, for arrays of one call: the 
 import numpy as np
 
 cimport numpy as cnp
-from cpython.exc cimport PyErr_CheckSignals, PyErr_Occurred
+from cpython.exc cimport PyErr_Occurred
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.math cimport sqrt
 from libc.stdint cimport uint32_t, uint64_t
@@ -26,6 +26,9 @@ cnp.import_array()
 include "arithmetic.pxi"
 include "products.pxi"
 include "softmax/loss_job.pxi"
+
+cdef extern from "Python.h":
+    int PyErr_CheckSignals()  # Cython's own declaration would raise here what is for the caller
 
 cdef extern from "numpy/random/bitgen.h":
     ctypedef struct bitgen_t:

@@ -390,7 +390,7 @@ def state_of(model: fa.MLP) -> tuple[Any, ...]:
     """Everything that training changes and later epochs depend on."""
     history = {name: values for name, values in model.history.items() if name != "seconds"}
     counts = {len(values) for values in model.history.values()}
-    random_state = str(model._rng.bit_generator.state)
+    random_state = str(model.rng.bit_generator.state)
     optimizer = model.optimizer
     return model.parameters.tobytes(), optimizer.state.tobytes(), optimizer.steps, random_state, str(history), counts
 
