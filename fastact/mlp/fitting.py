@@ -6,13 +6,15 @@ After any error, or Ctrl-C, the model is at the end of its last whole epoch.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from numpy.typing import NDArray
 
+from fastact.mlp.lbfgs import WholeTrainer
 from fastact.mlp.objectives import Target
 from fastact.mlp.schedules import Adaptive
+from fastact.mlp.sources import Arrays, Batches
 from fastact.mlp.stopping import Course
 from fastact.mlp.training import EagerTrainer
 
@@ -38,9 +40,11 @@ class Looks:
     checkpoint_every: int = 1
 
 
-def fit(model: Any, source: Any, epochs: int, looks: Looks, course: Course, advance: Callable[[str], None]) -> None:
+def fit(
+    model: Any, source: Arrays | Batches, epochs: int, looks: Looks, course: Course, advance: Callable[[str], None]
+) -> None:
     """Train until `course` has `epochs` epochs, or ends before."""
-    trainer = EagerTrainer(model, source, looks.batch_callback)
+    trainer = _trainer(model, source, looks)
     while course.epochs < epochs and not course.ended:
         before = _state(model)
         try:
@@ -63,6 +67,19 @@ def fit(model: Any, source: Any, epochs: int, looks: Looks, course: Course, adva
             model.checkpoint(looks.checkpoint, course)
     if course.best is not None:
         model.parameters[...], model.statistics[...] = course.best
+
+
+def _trainer(model: Any, source: Arrays | Batches, looks: Looks) -> EagerTrainer | WholeTrainer:
+    """Who runs epochs; ValueError for what that one cannot do."""
+    if not model.optimizer.whole:
+        return EagerTrainer(model, source, looks.batch_callback)
+    if not isinstance(source, Arrays):
+        raise ValueError("optimizer='lbfgs' takes all samples at once; give arrays X and y, or take 'adam'")
+    for field in fields(looks):
+        if field.name not in ("tolerance", "checkpoint_every") and getattr(looks, field.name) is not None:
+            name = "validation" if field.name == "held_out" else field.name
+            raise ValueError(f"optimizer='lbfgs' shows no epochs, so that fit takes no {name}; take 'adam'")
+    return WholeTrainer(model, source)
 
 
 def _observe(model: Any, looks: Looks, course: Course, records: list[dict[str, float]]) -> None:

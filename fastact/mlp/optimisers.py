@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fastact._core.operation import Operation
 from fastact.math import where
 from fastact.mlp.choices import Choice
-from fastact.mlp.data import as_rate
+from fastact.mlp.data import as_integer, as_rate
 from fastact.mlp.namespaces import namespace_of
 from fastact.mlp.schedules import Progress, Schedule, schedule_for
 
@@ -49,6 +49,7 @@ class Optimiser(Choice, ABC):
     """
 
     rows: ClassVar[int]
+    whole: ClassVar[bool] = False  # whether it takes all samples at once, see lbfgs.py
     decay: ClassVar[float] = 0.0  # of the weights, unless the user says
     formula: ClassVar[Operation]  # of parameters, gradients, state and numbers; gives new parameters and state
 
@@ -218,12 +219,30 @@ class RMSprop(Optimiser):
         return _columns(steps, self.beta2, 1 - self.beta2, self.rates(steps), self.epsilon)
 
 
+class LBFGS(Optimiser):
+    """Liu and Nocedal 1989, by SciPy; it ends where no gradient is above `tolerance`, or after so many evaluations."""
+
+    name = "lbfgs"
+    rows = 0
+    whole = True
+
+    def __init__(self, evaluations: int = 15_000, tolerance: float = 1e-5) -> None:
+        self.evaluations = as_integer(evaluations, "optimizer's evaluations", 1)
+        self.tolerance = as_rate(tolerance, "optimizer's tolerance", math.inf, zero=True)
+
+    def numbers(self, steps: NDArray[np.int64]) -> NDArray[np.float64]:
+        raise NotImplementedError("SciPy updates")
+
+
 def _columns(steps: NDArray[np.int64], *numbers: Any) -> NDArray[np.float64]:
-    return np.stack(np.broadcast_arrays(*numbers, steps)[:-1], axis=1)
+    table = np.empty((len(steps), len(numbers)))
+    for column, number in enumerate(numbers):
+        table[:, column] = number
+    return table
 
 
 def _limit(value: float | None, name: str) -> float:
     return math.inf if value is None else as_rate(value, name, math.inf)
 
 
-OPTIMISERS: dict[str, type[Optimiser]] = {each.name: each for each in (Adam, AdamW, SGD, Nesterov, RMSprop)}
+OPTIMISERS: dict[str, type[Optimiser]] = {each.name: each for each in (Adam, AdamW, SGD, Nesterov, RMSprop, LBFGS)}

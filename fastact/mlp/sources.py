@@ -46,6 +46,11 @@ class Arrays:
         if size is not None and size > self.rows:
             warnings.warn(f"batch_size={size} is more than the {self.rows} samples; a batch takes these", stacklevel=3)
 
+    def whole(self) -> Batch:
+        """All samples as one batch."""
+        rows = np.arange(len(self.x)) if self.chosen is None else self.chosen
+        return self._batch(rows, moved(rows, namespace_of(self._model.parameters)))
+
     def hold_out(self, fraction: float) -> Batch:
         """Take a share of the samples out of training, and return them."""
         labels, xp = self.target.labels, namespace_of(self._model.parameters)

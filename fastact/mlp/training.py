@@ -17,7 +17,7 @@ from fastact.mlp.objectives import Target
 from fastact.mlp.schedules import Progress
 from fastact.mlp.sources import Arrays, Batches
 
-__all__ = ["EagerTrainer", "gradients", "step"]
+__all__ = ["EagerTrainer", "diverged", "gradients", "step"]
 
 
 def gradients(run: Any, model: Any, x: NDArray[Any], target: Target, output: bool = False) -> list[Kept]:
@@ -75,10 +75,7 @@ class EagerTrainer:
         seconds += time.perf_counter()
         changed = model.parameters, model.statistics, optimizer.state
         if not (math.isfinite(loss) and all(xp.isfinite(array).all() for array in changed)):
-            raise FloatingPointError(
-                f"diverged in epoch {len(model.history.get('loss', ())) + 1} (loss {loss:g}); "
-                f"the weights before it are kept; try a learning_rate below {optimizer.learning_rate:g}"
-            )
+            raise diverged(model, loss)
         model.epochs += 1
         model.samples += samples
         scores = {"accuracy": score} if model.loss.classifies else {}
@@ -92,6 +89,14 @@ class EagerTrainer:
             raise MemoryError(
                 f"a batch of {len(x)} samples does not fit into memory; try batch_size={fewer}"
             ) from error
+
+
+def diverged(model: Any, loss: float) -> FloatingPointError:
+    """The error of an epoch whose loss, or a weight, is no finite number."""
+    return FloatingPointError(
+        f"diverged in epoch {len(model.history.get('loss', ())) + 1} (loss {loss:g}); "
+        f"the weights before it are kept; try a learning_rate below {model.optimizer.learning_rate:g}"
+    )
 
 
 def _total(xp: Any, of_batches: list[Any]) -> float:

@@ -579,7 +579,10 @@ def settings(**changes: Any) -> dict[str, Any]:
         (lambda path: rewritten(path, {"steps": -1}), "steps must be at least 0"),
         (lambda path: rewritten(path, {"random_state": {"bit_generator": "PCG64"}}), "state"),
         (lambda path: rewritten(path, settings(layer_sizes=[4, 9, 3])), r"weights_0.*\(4, 8\).*\(4, 9\)"),
-        (lambda path: rewritten(path, settings(layer_sizes=[10**9, 10**9], activation=[])), "weights_0 has shape"),
+        (
+            lambda path: rewritten(path, settings(layer_sizes=[10**9, 10**9], activation=[], dropout=[])),
+            "weights_0 has shape",
+        ),
         (lambda path: rewritten(path, settings(layer_sizes=7)), "layer_sizes|not iterable"),
         (lambda path: rewritten(path, settings(dtype="float64")), "dtype float32"),
         (lambda path: rewritten(path, settings(optimizer="sgd")), r"optimizer_state.*\(2, 67\)"),
