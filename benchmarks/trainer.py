@@ -1,8 +1,8 @@
 """Training steps beside PyTorch, scikit-learn and JAX: the same network, batches, data and Adam.
 
 Every peer lives in a process of its own, and they take turns: one trains for some epochs while the others wait. JAX
-gets all epochs in one jitted `lax.scan`, whose compilation is not counted. PyTorch takes the faster of its fused and its
-foreach Adam. The ratio is a peer's least time over fastact's.
+gets all epochs in one jitted `lax.scan`, whose compilation is not counted. PyTorch takes the faster of its fused and
+its foreach Adam. The ratio is a peer's least time over fastact's.
 
     python benchmarks/trainer.py [xor digits mnist wide] [--rounds 7] [--dtype float32] [--threads 2] [--json FILE]
 """

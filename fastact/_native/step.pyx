@@ -261,11 +261,11 @@ cdef void run_add_loss(Node* node, State* state) noexcept nogil:
     """Add the batch's loss times its rows: the epoch's is the mean over rows."""
     cdef Py_ssize_t i
     cdef double sum = 0
-    for i in range(state.rows * node.units):
+    for i in range(node.units * (state.rows if node.by_rows else 1)):
         sum += read(node.operands[0].start + i * state.size, state.size)
     if node.count > 1:
         sum *= read(node.operands[1].start, state.size) * state.rows
-    state.loss += sum * node.number
+    state.loss += sum
 
 
 cdef Py_ssize_t count_all(number_t* z, Py_ssize_t* labels, Py_ssize_t rows, Py_ssize_t n) noexcept nogil:
@@ -489,7 +489,7 @@ cdef class Step:
         cdef Node* node = self.add((a, out))
         node.run, node.units, node.work = &run_column_sums, a.shape[1], 0.1 * a.shape[1]
 
-    def share(self, out, Py_ssize_t parts, weights=None):
+    def share(self, out, double parts, weights=None):
         """out = 1 / (parts * rows), or 1 / (parts * the sum of the weights' first column)"""
         cdef Node* node = self.add((out,) if weights is None else (out, weights))
         node.run, node.number, node.work = &run_share, parts, 0 if weights is None else 1
@@ -504,10 +504,11 @@ cdef class Step:
         node.run, node.losses, node.units, node.work = &run_cross_entropy, <losses_t>function, z.shape[1], z.shape[1]
         node.key = (target.ndim == 2) | 2 * weighted
 
-    def add_loss(self, values, scale, double factor):
-        """Add factor * scale * the sum of `values` to the loss of the batch; `scale` may be None, for 1 / rows."""
+    def add_loss(self, values, scale, bint by_rows):
+        """Add scale * the sum of `values` to the loss of the batch; `scale` may be None, for 1 / rows."""
         cdef Node* node = self.add((values,) if scale is None else (values, scale))
-        node.run, node.number, node.units, node.work = &run_add_loss, factor, values[0].size, values[0].size
+        node.run, node.by_rows, node.units = &run_add_loss, by_rows, values[0].size if by_rows else values.size
+        node.work = node.units
 
     def count_right(self, z, labels):
         """Count the rows that predict their intp label: by the first maximum, or of one unit by the sign.
@@ -542,14 +543,15 @@ cdef class Step:
             sum += self.nodes[i].work * (self.rows if self.nodes[i].by_rows else 1)
         return sum
 
-    def run(self, generator, cnp.ndarray order, Py_ssize_t samples, Py_ssize_t epochs, Py_ssize_t step, kept, backup,
+    def run(self, generator, cnp.ndarray order, cnp.ndarray chosen, Py_ssize_t epochs, Py_ssize_t step, kept, backup,
             cnp.ndarray history):
         """Train for so many epochs; `ended` says how many came to their end.
 
         Parameters
         ----------
         generator : the capsule of NumPy's bit generator that shuffles the samples; or None, for their order
-        order : intp of room for `samples` numbers
+        order : intp, room for the numbers of all samples that are taken
+        chosen : intp, the numbers of the samples; or None, for the first ones
         step : the number of updates before
         kept : arrays that an epoch that is not ended leaves as they were; none has an infinite number after one
         backup : as many arrays of the same size
@@ -562,6 +564,7 @@ cdef class Step:
         cdef bitgen_t* bits = NULL if generator is None else <bitgen_t*>PyCapsule_GetPointer(generator, "BitGenerator")
         cdef Py_ssize_t* numbers = <Py_ssize_t*>cnp.PyArray_DATA(order)
         cdef double* records = <double*>cnp.PyArray_DATA(history)
+        cdef Py_ssize_t* picked = NULL if chosen is None else <Py_ssize_t*>cnp.PyArray_DATA(chosen)
         cdef Mode callers
         cdef list pairs = [*zip(kept, backup)]
         cdef int threads = default_workers()
@@ -576,7 +579,8 @@ cdef class Step:
                             cnp.PyArray_NBYTES(pairs[k][0]))
         enter_standard(&callers)
         with nogil:
-            self.ended = run_epochs(self.nodes, self.count, &self.state, self.rows, bits, numbers, samples, epochs, saved,
+            self.ended = run_epochs(self.nodes, self.count, &self.state, self.rows, bits, numbers, order.shape[0],
+                                    picked, epochs, saved,
                               arrays, records)
         leave_standard(&callers)
         raise_pending()
@@ -602,12 +606,22 @@ cdef bint all_finite(char* x, Py_ssize_t bytes, Py_ssize_t size) noexcept nogil:
     return not (not_finite_4(x, bytes // 4) if size == 4 else not_finite_8(x, bytes // 8))
 
 
-cdef void shuffle(bitgen_t* bits, Py_ssize_t* order, Py_ssize_t n) noexcept nogil:
-    """Do what numpy.random.Generator.permutation(n) does, with the same bits."""
-    cdef Py_ssize_t i, other
-    cdef uint64_t mask, value
+cdef void arrange(bitgen_t* bits, Py_ssize_t* order, Py_ssize_t n, Py_ssize_t* chosen) noexcept nogil:
+    """Write down the order in which an epoch takes the samples."""
+    cdef Py_ssize_t i
     for i in range(n):
         order[i] = i
+    if bits != NULL:
+        shuffle(bits, order, n)
+    if chosen != NULL:
+        for i in range(n):
+            order[i] = chosen[order[i]]
+
+
+cdef void shuffle(bitgen_t* bits, Py_ssize_t* order, Py_ssize_t n) noexcept nogil:
+    """Do what numpy.random.Generator.permutation(n) does to these numbers, with the same bits."""
+    cdef Py_ssize_t i, other
+    cdef uint64_t mask, value
     for i in range(n - 1, 0, -1):
         mask = i
         mask |= mask >> 1
@@ -631,21 +645,18 @@ cdef void shuffle(bitgen_t* bits, Py_ssize_t* order, Py_ssize_t n) noexcept nogi
 
 cdef Py_ssize_t run_epochs(
     Node* nodes, Py_ssize_t count, State* state, Py_ssize_t batch, bitgen_t* bits, Py_ssize_t* order,
-    Py_ssize_t samples, Py_ssize_t epochs, Kept* kept, Py_ssize_t arrays, double* records
+    Py_ssize_t samples, Py_ssize_t* chosen, Py_ssize_t epochs, Kept* kept, Py_ssize_t arrays, double* records
 ) noexcept nogil:
     """Do what `Step.run` says."""
     cdef Py_ssize_t epoch, start, i, k, until_look = 1, each = 1
     cdef double begun, last = now(), time
     cdef long errors = errors_raised()
     cdef bint whole
-    for i in range(samples):
-        order[i] = i
     for epoch in range(epochs):
         begun = now()
         for k in range(arrays):
             memcpy(kept[k].before, kept[k].now, kept[k].bytes)
-        if bits != NULL:
-            shuffle(bits, order, samples)
+        arrange(bits, order, samples, chosen)
         state.loss = state.right = 0
         whole = True
         start = 0

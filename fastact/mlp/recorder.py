@@ -51,7 +51,7 @@ class Recorder:
     steps_per_epoch, most_epochs : int
         `run` goes through so many epochs at most.
     ended : ndarray
-        What the last `run` returned, or would have if nothing had been raised.
+        A row for each epoch of the last `run` that came to its end.
     last_loss : float
         Of the last epoch, ended or not.
     """
@@ -60,7 +60,7 @@ class Recorder:
         reason = not_compiling()
         if reason is not None:
             raise Unrecordable(reason)
-        self._dtype, self._rows, self._samples, self._key = dtype, rows, samples, key
+        self._dtype, self._rows, self._key = dtype, rows, key
         self._step = Step(dtype, rows, compile_tile(dtype))
         self._by_rows: dict[int, Array] = {}  # by their identity: arrays with a row for each sample of the batch
         self._schedules: list[tuple[Callable[[NDArray[np.intp]], NDArray[np.float64]], Array]] = []
@@ -81,13 +81,13 @@ class Recorder:
         self._step.gather(table, rows)
         return rows
 
-    def share(self, parts: int = 1) -> Number:
+    def share(self, parts: float = 1) -> Number:
         return self._new_share(parts, self.weights)
 
     def per_row(self) -> Number:
         return self._new_share(1, None)
 
-    def _new_share(self, parts: int, weights: Array | None) -> Number:
+    def _new_share(self, parts: float, weights: Array | None) -> Number:
         out = self._new(())
         self._step.share(out, parts, weights)
         return out
@@ -116,11 +116,8 @@ class Recorder:
         arrays = [each for each in operands if isinstance(each, np.ndarray) and each.ndim]
         by_rows = next((each for each in arrays if id(each) in self._by_rows), None)
         like = arrays[0] if by_rows is None else by_rows
-        if out is None:
-            new = [self._new(like.shape) if by_rows is None else self._new_rows(*like.shape[1:])
-                   for _ in range(operation.outputs)]  # fmt: skip
-            out = tuple(new) if operation.outputs > 1 else new[0]
-        outputs = out if isinstance(out, tuple) else (out,)
+        wanted = out if isinstance(out, tuple) else (out,) * operation.outputs
+        outputs = tuple(self._like(like) if each is None else each for each in wanted)
         values, parameters = operands[: operation.inputs], operands[operation.inputs :]
         parameters = (*parameters, *[*operation.parameters.values()][len(parameters) :])
         as_arrays = any(isinstance(each, np.ndarray) and each.ndim for each in parameters)
@@ -131,7 +128,7 @@ class Recorder:
         else:
             shared = sum(1 << k for k, each in enumerate(places) if each.ndim and id(each) not in self._by_rows)
             self._step.loop(address, (*places, *outputs), like[0].size, shared, nanoseconds)
-        return out
+        return outputs if operation.outputs > 1 else outputs[0]
 
     def per_step(self, function: Callable[[Any], Any], count: int) -> tuple[Number, ...]:
         table, numbers = self._new((self._most_steps, count)), self._new((count,))
@@ -144,15 +141,14 @@ class Recorder:
         weighted = target.ndim == 2 or self.weights is not None
         self._step.cross_entropy(kernels.losses_function(), z, gradient, values, target, weighted)
         if not weighted:
-            self._step.add_loss(values, None, 1)
+            self._step.add_loss(values, None, True)
             return gradient
         share = self.share()
-        self._step.add_loss(values, share, 1)
+        self._step.add_loss(values, share, True)
         return self.loop(_TIMES, gradient, share, out=gradient)
 
     def add_loss(self, values: Array, scale: Number) -> None:
-        number = isinstance(scale, np.ndarray)
-        self._step.add_loss(values, scale if number else self._filled(scale, ()), 1)
+        self._step.add_loss(values, self._filled(scale, ()), id(values) in self._by_rows)
 
     def count_right(self, z: Array, labels: Array) -> None:
         self._step.count_right(z, labels)
@@ -170,26 +166,27 @@ class Recorder:
     # --- training
 
     def run(
-        self, rng: np.random.Generator | None, epochs: int, steps: int, kept: Sequence[Array]
-    ) -> NDArray[np.float64]:
-        """Train for so many epochs; return loss, share of right rows and seconds of each.
+        self, generator: Any, chosen: NDArray[np.intp] | None, epochs: int, steps: int, kept: Sequence[Array]
+    ) -> None:
+        """Train for so many epochs; `ended` has loss, share of right rows and seconds of each.
 
-        There are fewer where numbers became infinite. `kept` is what such an epoch leaves as it was. `steps` is how
-        many updates there were before.
+        There are fewer where numbers became infinite. NumPy's bit generator shuffles the samples, unless it is false.
+        `chosen` has the numbers of the samples, if not all are to be taken; `kept` what an epoch that does not end
+        leaves as it was. `steps` is how many updates there were before.
         """
+        self.ended = np.empty((0, 3))
         ahead = np.arange(steps + 1, steps + 1 + epochs * self.steps_per_epoch)
         for function, table in self._schedules:
             table[: len(ahead)] = function(ahead)
         if not self._backup:
             self._backup = [np.empty_like(each) for each in kept]
         history = np.full((epochs, 3), np.nan)
-        capsule = None if rng is None else rng.bit_generator.capsule
+        capsule = generator.capsule if generator else None
         try:
-            self._step.run(capsule, self._order, self._samples, epochs, steps, kept, self._backup, history)
+            self._step.run(capsule, self._order, chosen, epochs, steps, kept, self._backup, history)
         finally:
             done = self._step.ended
             self.ended, self.last_loss = history[:done], history[min(done, epochs - 1), 0]
-        return self.ended
 
     # --- arrays
 
@@ -208,6 +205,9 @@ class Recorder:
         array = self._new((self._rows, *shape), dtype)
         self._by_rows[id(array)] = array
         return array
+
+    def _like(self, array: Array) -> Array:
+        return self._new_rows(*array.shape[1:]) if id(array) in self._by_rows else self._new(array.shape)
 
     def _filled(self, value: Any, shape: tuple[int, ...]) -> Array:
         """The value of an operand as an array: a number of the dtype, or a vector of it where that is asked for."""

@@ -1,9 +1,13 @@
-"""The step of training, and the trainers that take it batch by batch: by a record of it, or computing it each time."""
+"""The step of training, and the trainers that take it batch by batch: by a record of it, or computing it each time.
+
+A trainer's `run(epochs)` trains for so many epochs, at most `most`, and returns what the history gets of them.
+"""
 
 from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,119 +18,138 @@ from fastact.mlp.layers import Kept, backward, forward
 from fastact.mlp.namespaces import moved, namespace_of
 from fastact.mlp.objectives import Target
 from fastact.mlp.recorder import Recorder, Unrecordable
+from fastact.mlp.schedules import Progress
+from fastact.mlp.sources import Arrays, Batches
 
-__all__ = ["gradients", "step", "trainer_for"]
+__all__ = ["EagerTrainer", "History", "RecordedTrainer", "diverged", "gradients", "step"]
 
-
-def trainer_for(model: Any, x: NDArray[Any], target: Target) -> RecordedTrainer | EagerTrainer:
-    """The trainer for a model and its samples: one that records the step, where all of it is machine code."""
-    try:
-        return RecordedTrainer(model, x, target)
-    except Unrecordable:
-        return EagerTrainer(model, x, target)
+History = dict[str, list[float]]
 
 
 def gradients(run: Any, model: Any, x: NDArray[Any], target: Target, output: bool = False) -> list[Kept]:
-    """The forward and backward pass of a batch: the loss in `run`, the gradients in the layers."""
-    passes = forward(run, model.layers, x, output or not model.loss.fused)
+    """The forward and backward pass of a batch in training: the loss in `run`, the gradients in the layers."""
+    passes = forward(run, model.layers, x, training=True, output=output or not model.loss.fused)
     backward(run, model.layers, passes, model.loss.gradient(run, model.layers[-1], passes[-1], target))
+    if model.l2:
+        for layer in model.layers:
+            layer.penalise(run, model.l2, run.share() if model.l2_shared else 1.0)
     return passes
 
 
 def step(run: Any, model: Any, x: NDArray[Any], target: Target) -> None:
     """One update of the model by a batch."""
-    gradients(run, model, x, target)
+    passes = gradients(run, model, x, target)
+    for layer, kept in zip(model.layers, passes, strict=True):
+        layer.learn(run, kept)
     model.optimizer.update(run)
 
 
 class RecordedTrainer:
-    """Records the step once; many epochs then run without Python."""
+    """Records the step once; many epochs then run without Python. Raises Unrecordable where that cannot be."""
 
-    def __init__(self, model: Any, x: NDArray[Any], target: Target) -> None:
-        if namespace_of(x) is not np:
-            raise Unrecordable("arrays on a GPU")
-        self._model, self._samples = model, len(x)
-        recorder = self._recorder = Recorder(model.dtype, min(model.batch_size, len(x)), len(x))
+    def __init__(self, model: Any, source: Arrays) -> None:
+        x, target = source.x, source.target
+        if not isinstance(x, np.ndarray) or x.dtype != model.dtype or not x.flags.c_contiguous:
+            raise Unrecordable("samples on a GPU, or to be converted batch by batch")
+        self._model, self._source = model, source
+        self._kept = model.parameters, model.statistics, model.optimizer.state
+        recorder = self._recorder = Recorder(model.dtype, min(model.rows, source.rows), source.rows, model.key)
         batch = Target(*(None if each is None else recorder.batch(each) for each in target))
         recorder.weights = batch.weights
         step(recorder, model, recorder.batch(x), batch)
-        self._kept = model.parameters, model.optimizer.state
         self.most = recorder.most_epochs
         self._error: BaseException | None = None
 
-    def run(self, epochs: int) -> dict[str, list[float]]:
-        """Train for `epochs` epochs, at most `most`; return what the history gets of them.
+    def run(self, epochs: int) -> History:
+        """After an error or Ctrl-C the model is at the end of the last whole epoch.
 
-        After an error or Ctrl-C the model is at the end of the last whole epoch. If some came before it in this call,
-        what the history gets of them is returned, and the next call raises.
+        If some epochs came before it in this call, what the history gets of them is returned, and the next call raises.
         """
         if self._error is not None:
             error, self._error = self._error, None
             raise error
-        model, rng = self._model, self._model.rng
-        before = rng.bit_generator.state
+        model, source, recorder, optimizer = self._model, self._source, self._recorder, self._model.optimizer
+        optimizer.progress = _progress(model, source)
+        random_state, steps = model.random_state, optimizer.steps
         try:
-            history = self._recorder.run(rng, epochs, model.optimizer.steps, self._kept)
+            recorder.run(source.shuffle and model.bit_generator, source.chosen, epochs, steps, self._kept)
         except BaseException as error:  # a formula's, or what Ctrl-C raised
-            history, self._error = self._recorder.ended, error
-        else:
-            if len(history) < epochs:
-                number = len(model.history.get("loss", ())) + len(history) + 1
-                self._error = diverged(number, self._recorder.last_loss, model.optimizer.learning_rate)
-        model.optimizer.steps += len(history) * self._recorder.steps_per_epoch
-        if self._error is not None:
-            rng.bit_generator.state = before
-            for _ in history:
-                model.permutation(self._samples)
-            if not len(history):
-                return self.run(epochs)
-        loss, accuracy, seconds = history.T.tolist()
+            if len(recorder.ended) in (0, epochs):
+                raise
+            self._error = error
+        done = len(recorder.ended)
+        if done < epochs:
+            if self._error is None:
+                self._error = diverged(model, recorder.last_loss, done)
+            model.random_state = random_state
+            for _ in range(done if source.shuffle else 0):
+                model.permutation(source.rows)
+        if not done:
+            return self.run(epochs)
+        optimizer.steps += done * recorder.steps_per_epoch
+        model.epochs += done
+        model.samples += done * source.rows
+        loss, accuracy, seconds = recorder.ended.T.tolist()
         return {"loss": loss, **({"accuracy": accuracy} if model.loss.classifies else {}), "seconds": seconds}
 
 
 class EagerTrainer:
     """Computes each operation when it is asked for."""
 
-    #: The most epochs of one call of `run`.
     most = 1
 
-    def __init__(self, model: Any, x: NDArray[Any], target: Target) -> None:
-        self._model, self._x, self._target = model, x, target
+    def __init__(
+        self, model: Any, source: Arrays | Batches, batch_callback: Callable[[int, Any], object] | None = None
+    ) -> None:
+        self._model, self._source, self._callback = model, source, batch_callback
 
-    def run(self, epochs: int) -> dict[str, list[float]]:
-        """Train for one epoch; return what the history gets of it.
-
-        After an error or Ctrl-C the model may be anything.
-        """
-        model, samples = self._model, len(self._x)
+    def run(self, epochs: int) -> History:
+        """After an error or Ctrl-C the model may be anything."""
+        model, optimizer, source = self._model, self._model.optimizer, self._source
         xp = namespace_of(model.parameters)
-        started = time.perf_counter()
-        losses, right = [], []
-        order = moved(model.permutation(samples), xp)
+        optimizer.progress = _progress(model, source)
+        seconds, samples, losses, right = -time.perf_counter(), 0, [], []
         with np.errstate(all="ignore"):  # divergence is looked for once, below
-            for start in range(0, samples, model.batch_size):
-                rows = order[start : start + model.batch_size]
-                target = self._target.rows(rows)
-                run = Eager(len(rows), target.weights, model.optimizer.steps + 1)
-                step(run, model, self._x[rows], target)
-                model.optimizer.steps += 1
-                losses.append(run.loss * len(rows))
+            for x, target in source.epoch():
+                run = Eager(len(x), target.weights, optimizer.steps + 1, model.key)
+                self._step(run, x, target)
+                optimizer.steps += 1
+                samples += len(x)
+                losses.append(run.loss * len(x))
                 right.append(run.right)
+                if self._callback is not None:
+                    self._callback(optimizer.steps, model)
         loss, score = (_total(xp, each) / samples for each in (losses, right))
-        if not (math.isfinite(loss) and all(xp.isfinite(a).all() for a in (model.parameters, model.optimizer.state))):
-            raise diverged(len(model.history.get("loss", ())) + 1, loss, model.optimizer.learning_rate)
-        scores = {"accuracy": [score]} if model.loss.classifies else {}
-        return {"loss": [loss], **scores, "seconds": [time.perf_counter() - started]}
+        seconds += time.perf_counter()
+        changed = model.parameters, model.statistics, optimizer.state
+        if not (math.isfinite(loss) and all(xp.isfinite(array).all() for array in changed)):
+            raise diverged(model, loss)
+        model.epochs += 1
+        model.samples += samples
+        return {"loss": [loss], **({"accuracy": [score]} if model.loss.classifies else {}), "seconds": [seconds]}
+
+    def _step(self, run: Eager, x: NDArray[Any], target: Target) -> None:
+        try:
+            step(run, self._model, x, target)
+        except MemoryError as error:
+            fewer = max(1, len(x) // 2)
+            raise MemoryError(
+                f"a batch of {len(x)} samples does not fit into memory; try batch_size={fewer}"
+            ) from error
+
+
+def diverged(model: Any, loss: float, ended: int = 0) -> FloatingPointError:
+    """The error of an epoch whose loss, or a weight, is no finite number; `ended` came before, not in the history."""
+    return FloatingPointError(
+        f"diverged in epoch {len(model.history.get('loss', ())) + ended + 1} (loss {loss:g}); "
+        f"the weights before it are kept; try a learning_rate below {model.optimizer.learning_rate:g}"
+    )
+
+
+def _progress(model: Any, source: Arrays | Batches) -> Progress:
+    return Progress(model.optimizer.steps, model.epochs, model.samples, source.batches, source.rows)
 
 
 def _total(xp: Any, of_batches: list[Any]) -> float:
     """The sum over the batches. On a GPU, this waits for the epoch."""
     return float(sum(moved(xp.asarray(of_batches), np).tolist()))
-
-
-def diverged(epoch: int, loss: float, learning_rate: float) -> FloatingPointError:
-    """The error of an epoch after which a number is infinite or NaN."""
-    return FloatingPointError(
-        f"diverged in epoch {epoch} (loss {loss:g}); "
-        f"the weights before it are kept; try a learning_rate below {learning_rate:g}"
-    )

@@ -390,7 +390,7 @@ def state_of(model: fa.MLP) -> tuple[Any, ...]:
     """Everything that training changes and later epochs depend on."""
     history = {name: values for name, values in model.history.items() if name != "seconds"}
     counts = {len(values) for values in model.history.values()}
-    random_state = str(model.rng.bit_generator.state)
+    random_state = str(model.random_state)
     optimizer = model.optimizer
     return model.parameters.tobytes(), optimizer.state.tobytes(), optimizer.steps, random_state, str(history), counts
 
@@ -457,9 +457,9 @@ def test_an_interrupt_after_a_callback_that_trains_leaves_whole_epochs(monkeypat
         if epoch == 1:
             model.fit(*blobs(), epochs=1)
         if epoch == 4:
-            monkeypatch.setattr(model.optimizer, "update", interrupt)
+            monkeypatch.setattr(model.optimizer, "rates", interrupt)
 
-    def interrupt(run: Any) -> None:
+    def interrupt(steps: Any) -> None:
         raise KeyboardInterrupt
 
     model, calm = classifier(), classifier().fit(*blobs(), epochs=4)
@@ -570,7 +570,7 @@ def settings(**changes: Any) -> dict[str, Any]:
         (lambda path: np.savez(path, header=np.frombuffer(b"{]", np.uint8)), "not a fastact model"),
         (lambda path: np.savez(path, header=np.frombuffer(b"[]", np.uint8)), "not a fastact model"),
         (lambda path: rewritten(path, {"format": "keras"}), "keras"),
-        (lambda path: rewritten(path, {"version": 2}), "2.*reads.*1"),
+        (lambda path: rewritten(path, {"version": 1}), "1.*reads.*2"),
         (lambda path: rewritten(path, {"settings": {}}), "lacks 'layer_sizes'"),
         (lambda path: rewritten(path, {"settings": None}), "header lacks settings"),
         (lambda path: rewritten(path, {"history": [1]}), "header lacks history"),
@@ -579,11 +579,14 @@ def settings(**changes: Any) -> dict[str, Any]:
         (lambda path: rewritten(path, {"steps": -1}), "steps must be at least 0"),
         (lambda path: rewritten(path, {"random_state": {"bit_generator": "PCG64"}}), "state"),
         (lambda path: rewritten(path, settings(layer_sizes=[4, 9, 3])), r"weights_0.*\(4, 8\).*\(4, 9\)"),
-        (lambda path: rewritten(path, settings(layer_sizes=[10**9, 10**9], activation=[])), "weights_0 has shape"),
+        (
+            lambda path: rewritten(path, settings(layer_sizes=[10**9, 10**9], activation=[], dropout=[])),
+            "weights_0 has shape",
+        ),
         (lambda path: rewritten(path, settings(layer_sizes=7)), "layer_sizes|not iterable"),
         (lambda path: rewritten(path, settings(dtype="float64")), "dtype float32"),
         (lambda path: rewritten(path, settings(optimizer="sgd")), r"optimizer_state.*\(2, 67\)"),
-        (lambda path: rewritten(path, settings(optimizer="rmsprop")), "rmsprop"),
+        (lambda path: rewritten(path, settings(optimizer="adagrad")), "adagrad"),
         (lambda path: rewritten(path, settings(activation=["my_own"])), "my_own"),
         (lambda path: rewritten(path, settings(colour="red")), "colour"),
         (lambda path: rewritten(path, weights_1=None), "lacks 'weights_1'"),
@@ -800,7 +803,6 @@ def test_a_gpu_that_is_missing_is_named_with_the_reason(monkeypatch: pytest.Monk
         ({"loss": "crossentropy"}, ValueError, "unknown loss 'crossentropy'.*'cross_entropy'"),
         ({"loss": "bce", "output": "identity"}, ValueError, "wants output='sigmoid', got 'identity'"),
         ({"loss": "cross_entropy", "output": "sigmoid"}, ValueError, "wants output='softmax', got 'sigmoid'"),
-        ({"output": "sigmoid"}, ValueError, "'bce' cannot have 3 output units"),
         ({"layer_sizes": [4, 1], "output": "softmax"}, ValueError, "cannot have 1 output units"),
         ({"optimizer": "adma"}, ValueError, "unknown optimizer 'adma'.*'adam'"),
         ({"init": "hee"}, ValueError, "unknown init 'hee'.*'he'"),
@@ -869,7 +871,8 @@ def labelled(value: float) -> NDArray[Any]:
         ({"epochs": 1.5}, TypeError, "epochs must be an integer, got 1.5"),
         ({"validation": (spoilt(np.nan), blobs()[1])}, ValueError, r"validation X\[7, 2\] is nan"),
         ({"validation": (blobs()[0], labelled(7))}, ValueError, r"validation y\[5\] is 7"),
-        ({"validation": 0.2}, TypeError, r"validation must be a pair \(X, y\), got float"),
+        ({"validation": 1.5}, ValueError, "validation must be above 0 and below 1, got 1.5"),
+        ({"validation": "half"}, TypeError, r"validation must be a pair \(X, y\).* got str"),
     ],
 )
 def test_wrong_data_leaves_the_model_as_it_was(arguments: dict[str, Any], error: type[Exception], message: str) -> None:

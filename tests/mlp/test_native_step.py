@@ -108,7 +108,7 @@ def made(rows: int = 4, dtype: Any = np.float32) -> step.Step:
 def test_samples_are_shuffled_as_numpy_shuffles(samples: int) -> None:
     ours, numpys = np.random.default_rng(3), np.random.default_rng(3)
     order, history = np.empty(samples, np.intp), np.empty((2, 3))
-    made(samples).run(ours.bit_generator.capsule, order, samples, 2, 0, [], [], history)
+    made(samples).run(ours.bit_generator.capsule, order, None, 2, 0, [], [], history)
     numpys.permutation(samples)
     assert (order == numpys.permutation(samples)).all()
     assert ours.bit_generator.state == numpys.bit_generator.state
@@ -142,9 +142,9 @@ def test_an_epoch_that_ends_with_infinite_numbers_is_undone(dtype: np.dtype, wro
     one = made(1, dtype)
     one.gather(source, kept)  # each step writes a sample over it
     order, history = np.empty(3, np.intp), np.empty((4, 3))
-    one.run(None, order, 2, 4, 0, [kept], [np.empty_like(kept)], history)
+    one.run(None, order[:2], None, 4, 0, [kept], [np.empty_like(kept)], history)
     assert one.ended == 4
     assert kept == 2
-    one.run(None, order, 3, 4, 0, [kept], [np.empty_like(kept)], history)
+    one.run(None, order, None, 4, 0, [kept], [np.empty_like(kept)], history)
     assert one.ended == 0
     assert kept == 2

@@ -53,9 +53,7 @@ LAYERS = {
     "softmax*": PRIVATE,
     "losses*": PRIVATE,
     "gated_units": [*PRIVATE, "activations*"],
-    "mlp*": ["", "errors", "_files", "_core.operation"],
-    "mlp*": ["", "errors", "_files", "_core.operation"],
-    "mlp.native*": ["_compile.products", "_native.step"],
+    "mlp*": ["", "errors", "_files", "math", "_core.operation", "_compile.products", "_native.step"],
     "mlp.recorder": [
         "_core.operation",
         "_compile.products",
