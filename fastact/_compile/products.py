@@ -11,9 +11,9 @@ import functools
 from typing import Any, NamedTuple
 
 import llvmlite.binding as llvm
+import numba
 import numpy as np
 from llvmlite import ir
-from numba.core import config
 
 from fastact._compile import cache
 from fastact._compile.loops import WIDEST
@@ -61,12 +61,13 @@ def compile_tile(dtype: np.dtype[Any]) -> Tile:
 
 def _processor() -> tuple[str, str, int]:
     """The processor that Numba compiles for, what LLVM calls its features, and the bytes of its vectors."""
-    if config.CPU_NAME in (None, "host"):
+    options = vars(numba.config)
+    name, features = options["CPU_NAME"], options["CPU_FEATURES"] or ""
+    if name in (None, "host"):
         host = llvm.get_host_cpu_features()
         size = 64 if host.get("avx512f") else 32 if host.get("avx") else 16
         return llvm.get_host_cpu_name(), host.flatten(), size
-    features = config.CPU_FEATURES or ""
-    return config.CPU_NAME, features, 16 if config.CPU_NAME == "generic" and "+avx" not in features else 32
+    return name, features, 16 if name == "generic" and "+avx" not in features else 32
 
 
 class _Writer:

@@ -50,9 +50,11 @@ class Eager:
 
     def affine(self, x: NDArray[Any], weights: NDArray[Any], bias: NDArray[Any]) -> NDArray[Any]:
         """x @ weights + bias."""
-        if namespace_of(x) is np:
-            return self._product((len(x), weights.shape[1]), x, weights, bias)
-        return x @ weights + bias
+        if namespace_of(x) is not np:
+            return x @ weights + bias
+        out = np.empty((len(x), weights.shape[1]), x.dtype)
+        step.product(compile_tile(x.dtype), x, weights, bias, out)
+        return out
 
     def weights_gradient(self, x: NDArray[Any], grad: NDArray[Any], out: NDArray[Any]) -> None:
         """Write x.T @ grad to `out`."""
@@ -63,14 +65,10 @@ class Eager:
 
     def input_gradient(self, grad: NDArray[Any], weights: NDArray[Any]) -> NDArray[Any]:
         """grad @ weights.T."""
-        if namespace_of(grad) is np:
-            return self._product((len(grad), len(weights)), grad, weights, None, weights_transposed=True)
-        return grad @ weights.T
-
-    def _product(self, shape: tuple[int, int], x: NDArray[Any], *operands: Any, **transposed: bool) -> NDArray[Any]:
-        """A product by the tiles that a recorded step takes too, so that their bits agree."""
-        out = np.empty(shape, x.dtype)
-        step.product(compile_tile(x.dtype), x, *operands, out, **transposed)
+        if namespace_of(grad) is not np:
+            return grad @ weights.T
+        out = np.empty((len(grad), len(weights)), grad.dtype)
+        step.product(compile_tile(grad.dtype), grad, weights, None, out, weights_transposed=True)
         return out
 
     def column_sums(self, a: NDArray[Any], out: NDArray[Any] | None = None) -> NDArray[Any]:

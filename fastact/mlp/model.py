@@ -311,7 +311,7 @@ class MLP:
     ) -> Self:
         """Train for one pass over the data as `fit` does, whatever it is: one sample or one class will do."""
         source, looks = self._source(X, y, sample_weight, class_weight, None, shuffle, None)
-        fitting.fit(self, source, 1, looks, Course(), lambda text: None)
+        fitting.fit(self, source, 1, looks, Course(), lambda epochs, text: None)
         return self
 
     def _source(
