@@ -29,10 +29,6 @@ _RECORDED = ("loss", "accuracy", "seconds", "val_loss", "val_accuracy")
 _LEAST_RATE = 1e-6
 
 
-#: Steps from which writing one down pays.
-WORTH_A_RECORD = 4
-
-
 @dataclass
 class Looks:
     """What wants to look at the model between epochs."""
@@ -55,7 +51,7 @@ def fit(
     model: Any, source: Arrays | Batches, epochs: int, looks: Looks, course: Course, advance: Callable[[int, str], None]
 ) -> None:
     """Train until `course` has `epochs` epochs, or ends before."""
-    trainer = _trainer(model, source, epochs - course.epochs, looks)
+    trainer = _trainer(model, source, looks)
     most = 1 if looks.want_each or isinstance(model.optimizer.schedule, Adaptive) else trainer.most
     while course.epochs < epochs and not course.ended:
         before = _state(model)
@@ -80,12 +76,10 @@ def fit(
         model.parameters[...], model.statistics[...] = course.best
 
 
-def _trainer(
-    model: Any, source: Arrays | Batches, epochs: int, looks: Looks
-) -> RecordedTrainer | EagerTrainer | WholeTrainer:
+def _trainer(model: Any, source: Arrays | Batches, looks: Looks) -> RecordedTrainer | EagerTrainer | WholeTrainer:
     """Who runs epochs; ValueError for what that one cannot do."""
     if not model.optimizer.whole:
-        if isinstance(source, Arrays) and looks.batch_callback is None and epochs * source.batches >= WORTH_A_RECORD:
+        if isinstance(source, Arrays) and looks.batch_callback is None:
             with suppress(Unrecordable):
                 return RecordedTrainer(model, source)
         return EagerTrainer(model, source, looks.batch_callback)

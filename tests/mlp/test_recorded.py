@@ -54,7 +54,7 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def taken(model: fa.MLP, *data: np.ndarray) -> type:
     """The trainer that a model takes."""
-    return type(fitting._trainer(model, source(model, *data), 2, fitting.Looks()))
+    return type(fitting._trainer(model, source(model, *data), fitting.Looks()))
 
 
 def source(model: fa.MLP, *data: np.ndarray) -> Arrays:
