@@ -203,7 +203,7 @@ def measured(task: str, options: argparse.Namespace) -> dict[str, list[float]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tasks", nargs="*", choices=[[], *TASKS], default=[*TASKS])
+    parser.add_argument("tasks", nargs="*", metavar="|".join(TASKS))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--dtype", choices=["float32", "float64"], default="float32")
     parser.add_argument("--threads", type=int, default=2)
@@ -217,7 +217,7 @@ def main() -> None:
     print("| task | peer | us a step, least | median | least / fastact's | median / fastact's |")
     print("|---|---|---:|---:|---:|---:|")
     results = {}
-    for task in options.tasks:
+    for task in options.tasks or TASKS:
         found = results[task] = measured(task, options)
         least, median = (
             {peer: function(times) for peer, times in found.items()}

@@ -63,6 +63,8 @@ cdef enum:
     DEPTH = 256
     PANEL = 3 * 64 * DEPTH  # bytes: the columns of the widest tile
 
+cdef double MULTIPLY = 0.005  # nanoseconds of a multiplication and an addition, for each byte of a number
+
 cdef struct Tile:
     tile_t compute
     Py_ssize_t rows         # of the largest tile
@@ -135,20 +137,25 @@ cdef void rows_task(void* product, Py_ssize_t start, Py_ssize_t stop) noexcept n
 
 cdef void columns_task(void* product, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
     cdef Product* p = <Product*>product
-    cdef Py_ssize_t width = p.tile.vectors * p.tile.lanes
-    multiply(p, 0, p.rows, start * width, min(stop * width, p.columns))
+    multiply(p, 0, p.rows, start * p.tile.lanes, min(stop * p.tile.lanes, p.columns))
+
+
+cdef double duration(Product* p) noexcept nogil:
+    """Estimate the nanoseconds that one thread takes."""
+    return MULTIPLY * p.rows * p.columns * p.depth * p.tile.size
 
 
 cdef void run_product(Product* p, int workers) noexcept nogil:
-    """Compute all of it on so many threads. A panel is for one thread, which all rows need: a transposed B is cut so."""
-    cdef Py_ssize_t tasks
-    if workers > 1 and 2e-3 * p.rows * p.columns * p.depth < WORTH_THREADS:
-        workers = 1
-    if workers < 2:
+    """Compute all of it. Threads share the rows or, where B is transposed, the columns, so that each is copied once."""
+    cdef Py_ssize_t n, grain, vectors = p.tile.vectors
+    if workers < 2 or duration(p) < WORTH_THREADS:
         multiply(p, 0, p.rows, 0, p.columns)
     elif p.transposed:
-        tasks = (p.columns + p.tile.vectors * p.tile.lanes - 1) // (p.tile.vectors * p.tile.lanes)
-        parallel_for(&columns_task, p, tasks, max(tasks // (4 * workers), 1), workers)
+        n = (p.columns + p.tile.lanes - 1) // p.tile.lanes
+        grain = (n + workers - 1) // workers
+        if grain > 2 * vectors:
+            grain = max(n // (4 * workers * vectors), 1) * vectors
+        parallel_for(&columns_task, p, n, grain, workers)
     else:
-        tasks = (p.rows + p.tile.rows - 1) // p.tile.rows
-        parallel_for(&rows_task, p, tasks, max(tasks // (4 * workers), 1), workers)
+        n = (p.rows + p.tile.rows - 1) // p.tile.rows
+        parallel_for(&rows_task, p, n, max(n // (4 * workers), 1), workers)

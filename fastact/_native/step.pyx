@@ -19,7 +19,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
 
-from fastact._native.pool cimport default_workers, errors_raised, now, parallel_for
+from fastact._native.pool cimport default_workers, errors_raised, now, parallel_for, task_t
 
 cnp.import_array()
 
@@ -41,8 +41,8 @@ ctypedef void (*losses_t)(LossJob* job, int workers) noexcept nogil
 
 cdef enum:
     MOST_OPERANDS = 16
-    WORTH_THREADS = 5000      # nanoseconds of a node from which threads share it, in a step that they share
-    WORTH_STEP = 60000        # nanoseconds of a step from which they do
+    WORTH_THREADS = 5000      # nanoseconds of a node from which threads share it,
+    WORTH_STEP = 60000        # in a step of so many: what one core has written takes the others time to read
     LOOK = 1000000            # nanoseconds between two looks for Ctrl-C
 
 cdef struct Operand:
@@ -110,13 +110,18 @@ cdef void gather_rows(void* task, Py_ssize_t start, Py_ssize_t stop) noexcept no
             memcpy(y, x, row)
 
 
+cdef void for_rows(Node* node, State* state, task_t task, Py_ssize_t rows, double work) noexcept nogil:
+    """Call task(&(node, state), start, stop) over all rows, shared out if there is work enough."""
+    cdef Task context = Task(node, state)
+    if state.workers < 2 or work < WORTH_THREADS:
+        task(&context, 0, rows)
+    else:
+        parallel_for(task, &context, rows, max(rows // (4 * state.workers), 1), state.workers)
+
+
 cdef void run_gather(Node* node, State* state) noexcept nogil:
     """Copy the batch's samples."""
-    cdef Task task = Task(node, state)
-    if state.workers > 1 and node.work * state.rows > WORTH_THREADS:
-        parallel_for(&gather_rows, &task, state.rows, 8, state.workers)
-    else:
-        gather_rows(&task, 0, state.rows)
+    for_rows(node, state, &gather_rows, state.rows, node.work * state.rows)
 
 
 cdef void run_affine(Node* node, State* state) noexcept nogil:
@@ -147,20 +152,10 @@ cdef void loop_part(void* task, Py_ssize_t start, Py_ssize_t stop) noexcept nogi
 
 
 cdef void run_loop(Node* node, State* state) noexcept nogil:
-    cdef Task task = Task(node, state)
-    cdef Py_ssize_t rows = state.rows if node.by_rows else node.units
-    cdef double work = node.work * (state.rows if node.by_rows else 1)
-    cdef Py_ssize_t grain
     if node.by_rows:
-        if state.workers > 1 and work > WORTH_THREADS:
-            grain = max(rows // (4 * state.workers), 1)
-            parallel_for(&loop_part, &task, rows, grain, state.workers)
-        else:
-            loop_part(&task, 0, rows)
-    elif state.workers > 1 and work > WORTH_THREADS:
-        parallel_for(&flat_part, &task, (rows + 1023) // 1024, max(rows // (8192 * state.workers), 1), state.workers)
+        for_rows(node, state, &loop_part, state.rows, node.work * state.rows)
     else:
-        flat_part(&task, 0, (rows + 1023) // 1024)
+        for_rows(node, state, &flat_part, (node.units + 1023) // 1024, node.work)
 
 
 cdef void flat_part(void* task, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
@@ -243,18 +238,26 @@ cdef void run_share(Node* node, State* state) noexcept nogil:
     write(node.operands[0].start, state.size, 1 / (node.number * weight) if weight else 0)
 
 
-cdef void run_cross_entropy(Node* node, State* state) noexcept nogil:
+cdef void cross_entropy_rows(void* task, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    cdef Node* node = (<Task*>task).node
+    cdef State* state = (<Task*>task).state
     cdef LossJob job
     memset(&job, 0, sizeof(job))
     job.is_double, job.gradient = state.size == 8, True
-    job.x, job.out, job.value = node.operands[0].start, node.operands[1].start, node.operands[2].start
-    job.outer, job.n, job.inner = state.rows, node.units, 1
+    job.x = node.operands[0].start + start * node.operands[0].row
+    job.out = node.operands[1].start + start * node.operands[1].row
+    job.value = node.operands[2].start + start * node.operands[2].row
+    job.outer, job.n, job.inner = stop - start, node.units, 1
     if node.key & 1:
-        job.dense, job.dense_rows = node.operands[3].start, True
+        job.dense, job.dense_rows = node.operands[3].start + start * node.operands[3].row, True
     else:
-        job.target, job.hit, job.ignore = <Py_ssize_t*>node.operands[3].start, 1, -1
+        job.target, job.hit, job.ignore = <Py_ssize_t*>node.operands[3].start + start, 1, -1
     job.scale = 1 if node.key & 2 else 1 / <double>state.rows
-    node.losses(&job, 1 if node.work * state.rows < WORTH_THREADS else state.workers)
+    node.losses(&job, 1)
+
+
+cdef void run_cross_entropy(Node* node, State* state) noexcept nogil:
+    for_rows(node, state, &cross_entropy_rows, state.rows, node.work * state.rows)
 
 
 cdef void run_add_loss(Node* node, State* state) noexcept nogil:
@@ -325,31 +328,40 @@ cdef extern from *:
       h = (h ^ (uint32_t)(start >> 32) ^ h >> 15) * 0x846CA68Bu;
       return h ^ h >> 16;
     }
-    #define FASTACT_MASK(T) static void fastact_mask_##T(void* p, Py_ssize_t n, uint64_t start, uint32_t below, \\
-                                                        double kept) { \\
-        T* mask = (T*)p; const T value = (T)kept; Py_ssize_t i; \\
-        for (i = 0; i < n; i++) mask[i] = fastact_hash(start, (uint32_t)i) >= below ? value : 0; }
+    #define FASTACT_MASK(T) static void fastact_mask_##T(void* p, Py_ssize_t i, Py_ssize_t n, uint64_t start, \\
+                                                        uint32_t below, double kept) { \\
+        T* mask = (T*)p; const T value = (T)kept; \\
+        for (; i < n; i++) mask[i] = fastact_hash(start, (uint32_t)i) >= below ? value : 0; }
     FASTACT_MASK(float)
     FASTACT_MASK(double)
     """
     uint64_t start_of "fastact_start"(uint64_t key, uint64_t step, uint64_t layer) noexcept nogil
-    void mask_4 "fastact_mask_float"(char* mask, Py_ssize_t n, uint64_t start, uint32_t below, double kept) noexcept nogil
+    void mask_4 "fastact_mask_float"(
+        char* mask, Py_ssize_t i, Py_ssize_t n, uint64_t start, uint32_t below, double kept) noexcept nogil
     void mask_8 "fastact_mask_double"(
-        char* mask, Py_ssize_t n, uint64_t start, uint32_t below, double kept) noexcept nogil
+        char* mask, Py_ssize_t i, Py_ssize_t n, uint64_t start, uint32_t below, double kept) noexcept nogil
 
 
-cdef void fill_mask(char* mask, Py_ssize_t n, double rate, uint64_t start, Py_ssize_t size) noexcept nogil:
-    """Fill in 0 with the probability `rate`, else 1 / (1 - rate)."""
+cdef void fill_mask(
+    char* mask, Py_ssize_t i, Py_ssize_t n, double rate, uint64_t start, Py_ssize_t size
+) noexcept nogil:
+    """Fill in items i to n: 0 with the probability `rate`, else 1 / (1 - rate)."""
     cdef uint32_t below = <uint32_t>(rate * 4294967296.0)
     if size == 4:
-        mask_4(mask, n, start, below, 1 / (1 - rate))
+        mask_4(mask, i, n, start, below, 1 / (1 - rate))
     else:
-        mask_8(mask, n, start, below, 1 / (1 - rate))
+        mask_8(mask, i, n, start, below, 1 / (1 - rate))
+
+
+cdef void mask_rows(void* task, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    cdef Node* node = (<Task*>task).node
+    cdef State* state = (<Task*>task).state
+    fill_mask(node.operands[0].start, start * node.units, stop * node.units, node.number,
+              start_of(node.key, state.step, node.layer), state.size)
 
 
 cdef void run_mask(Node* node, State* state) noexcept nogil:
-    fill_mask(node.operands[0].start, state.rows * node.units, node.number,
-              start_of(node.key, state.step, node.layer), state.size)
+    for_rows(node, state, &mask_rows, state.rows, node.work * state.rows)
 
 
 cdef double factor_within(char* x, Py_ssize_t n, double limit, Py_ssize_t size) noexcept nogil:
@@ -435,7 +447,7 @@ cdef class Step:
         node.product = Product(
             &self.tile, 0, out.shape[1], x.shape[1], node.operands[0].start, x.shape[1], 1, node.operands[1].start,
             weights.shape[1], False, node.operands[3].start, node.operands[2].start)
-        node.work = 0.012 * x.shape[1] * out.shape[1] * self.state.size
+        node.work = MULTIPLY * x.shape[1] * out.shape[1] * self.state.size
 
     def weights_gradient(self, x, grad, out):
         """out = x.T @ grad"""
@@ -444,7 +456,7 @@ cdef class Step:
         node.product = Product(
             &self.tile, x.shape[1], grad.shape[1], 0, node.operands[0].start, 1, x.shape[1], node.operands[1].start,
             grad.shape[1], False, node.operands[2].start, NULL)
-        node.work = 0.012 / 4 * x.shape[1] * grad.shape[1] * self.state.size
+        node.work = MULTIPLY * x.shape[1] * grad.shape[1] * self.state.size
 
     def input_gradient(self, grad, weights, out):
         """out = grad @ weights.T"""
@@ -453,7 +465,7 @@ cdef class Step:
         node.product = Product(
             &self.tile, 0, weights.shape[0], grad.shape[1], node.operands[0].start, grad.shape[1], 1,
             node.operands[1].start, weights.shape[1], True, node.operands[2].start, NULL)
-        node.work = 0.012 / 4 * grad.shape[1] * weights.shape[0] * self.state.size
+        node.work = MULTIPLY * grad.shape[1] * weights.shape[0] * self.state.size
 
     def loop(self, size_t address, arrays, Py_ssize_t units, int shared, double nanoseconds):
         """A compiled loop over rows of `units` numbers.
@@ -561,35 +573,133 @@ cdef class Step:
         -----
         Not all come to their end where a number becomes infinite or NaN, or where Ctrl-C or a formula raises.
         """
-        cdef bitgen_t* bits = NULL if generator is None else <bitgen_t*>PyCapsule_GetPointer(generator, "BitGenerator")
-        cdef Py_ssize_t* numbers = <Py_ssize_t*>cnp.PyArray_DATA(order)
-        cdef double* records = <double*>cnp.PyArray_DATA(history)
-        cdef Py_ssize_t* picked = NULL if chosen is None else <Py_ssize_t*>cnp.PyArray_DATA(chosen)
+        cdef Course course
+        cdef Py_ssize_t k
         cdef Mode callers
         cdef list pairs = [*zip(kept, backup)]
-        cdef int threads = default_workers()
-        self.state.workers = threads if threads > 1 and self.work() > WORTH_STEP else 1
+        if len(pairs) > MOST_OPERANDS:
+            raise ValueError(f"a step keeps {MOST_OPERANDS} arrays, got {len(pairs)}")
+        memset(&course, 0, sizeof(course))
+        for now_array, before in pairs:
+            course.kept[course.arrays].now = <char*>cnp.PyArray_DATA(now_array)
+            course.kept[course.arrays].before = <char*>cnp.PyArray_DATA(before)
+            course.kept[course.arrays].bytes = cnp.PyArray_NBYTES(now_array)
+            course.arrays += 1
+        if generator is not None:
+            course.bits = <bitgen_t*>PyCapsule_GetPointer(generator, "BitGenerator")
+        if chosen is not None:
+            course.chosen = <Py_ssize_t*>cnp.PyArray_DATA(chosen)
+        course.nodes, course.count, course.state, course.batch = self.nodes, self.count, &self.state, self.rows
+        course.order, course.samples, course.epochs = <Py_ssize_t*>cnp.PyArray_DATA(order), order.shape[0], epochs
+        course.records = <double*>cnp.PyArray_DATA(history)
         self.state.step, self.state.ahead = step, 0
-        cdef Py_ssize_t k, arrays = len(pairs)
-        if arrays > MOST_OPERANDS:
-            raise ValueError("too many arrays to keep")
-        cdef Kept saved[MOST_OPERANDS]
-        for k in range(arrays):
-            saved[k] = Kept(<char*>cnp.PyArray_DATA(pairs[k][0]), <char*>cnp.PyArray_DATA(pairs[k][1]),
-                            cnp.PyArray_NBYTES(pairs[k][0]))
+        self.state.workers = default_workers() if self.work() > WORTH_STEP else 1
+        course.steps = course.left = 1
         enter_standard(&callers)
         with nogil:
-            self.ended = run_epochs(self.nodes, self.count, &self.state, self.rows, bits, numbers, order.shape[0],
-                                    picked, epochs, saved,
-                              arrays, records)
+            go(&course)
         leave_standard(&callers)
+        self.ended = course.epoch
         raise_pending()
+
+
+# --- epochs -----------------------------------------------------------------------------------------------------------
 
 
 cdef struct Kept:
     char* now
     char* before
     Py_ssize_t bytes
+
+cdef struct Course:
+    Node* nodes
+    Py_ssize_t count
+    State* state
+    Py_ssize_t batch
+    bitgen_t* bits
+    Py_ssize_t* order
+    Py_ssize_t* chosen
+    Py_ssize_t samples
+    Py_ssize_t epochs
+    Kept kept[MOST_OPERANDS]
+    Py_ssize_t arrays
+    double* records
+    Py_ssize_t epoch          # how many are ended
+    Py_ssize_t start          # samples that this one has taken
+    double begun              # when it did
+    double looked             # when Python last looked for Ctrl-C
+    Py_ssize_t steps          # from one look at the clock to the next
+    Py_ssize_t left           # of them
+
+
+cdef void go(Course* course) noexcept nogil:
+    """Go through the epochs, and let Python look for Ctrl-C."""
+    cdef State* state = course.state
+    cdef long errors = errors_raised()
+    cdef Py_ssize_t i
+    course.begun = course.looked = now()
+    while course.epoch < course.epochs:
+        begin_epoch(course)
+        while course.start < course.samples:
+            state.samples, state.rows = course.order + course.start, min(course.batch, course.samples - course.start)
+            state.step += 1
+            for i in range(course.count):
+                course.nodes[i].run(&course.nodes[i], state)
+            state.ahead += 1
+            course.start += course.batch
+            course.left -= 1
+            if (course.left == 0 and time_to_look(course) and interrupted()) or errors_raised() != errors:
+                undo(course)
+                return
+        if not end_epoch(course):
+            undo(course)
+            return
+
+
+cdef bint time_to_look(Course* course) noexcept nogil:
+    """Look at the clock, and set when to do so again, so that it takes no time and is often enough."""
+    cdef double time = now(), passed = time - course.looked
+    cdef bint due = passed >= LOOK
+    if due:
+        course.steps = max(<Py_ssize_t>(course.steps * LOOK / passed), 1)
+        course.looked = time
+    else:
+        course.steps *= 2
+    course.left = course.steps
+    return due
+
+
+cdef void begin_epoch(Course* course) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(course.arrays):
+        memcpy(course.kept[k].before, course.kept[k].now, course.kept[k].bytes)
+    arrange(course.bits, course.order, course.samples, course.chosen)
+    course.state.loss = course.state.right = course.start = 0
+
+
+cdef bint end_epoch(Course* course) noexcept nogil:
+    """Write down what the epoch found; return False where a number is no longer finite."""
+    cdef double* record = course.records + 3 * course.epoch
+    cdef double time
+    cdef Py_ssize_t k
+    record[0], record[1] = course.state.loss / course.samples, course.state.right / course.samples
+    if record[0] - record[0] != 0:
+        return False
+    for k in range(course.arrays):
+        if not all_finite(course.kept[k].now, course.kept[k].bytes, course.state.size):
+            return False
+    time = now()
+    record[2] = 1e-9 * (time - course.begun)
+    course.begun = time
+    course.epoch += 1
+    return True
+
+
+cdef void undo(Course* course) noexcept nogil:
+    """Go back to the beginning of the epoch."""
+    cdef Py_ssize_t k
+    for k in range(course.arrays):
+        memcpy(course.kept[k].now, course.kept[k].before, course.kept[k].bytes)
 
 
 cdef int raise_pending() except -1:
@@ -643,60 +753,6 @@ cdef void shuffle(bitgen_t* bits, Py_ssize_t* order, Py_ssize_t n) noexcept nogi
         order[i] = other
 
 
-cdef Py_ssize_t run_epochs(
-    Node* nodes, Py_ssize_t count, State* state, Py_ssize_t batch, bitgen_t* bits, Py_ssize_t* order,
-    Py_ssize_t samples, Py_ssize_t* chosen, Py_ssize_t epochs, Kept* kept, Py_ssize_t arrays, double* records
-) noexcept nogil:
-    """Do what `Step.run` says."""
-    cdef Py_ssize_t epoch, start, i, k, until_look = 1, each = 1
-    cdef double begun, last = now(), time
-    cdef long errors = errors_raised()
-    cdef bint whole
-    for epoch in range(epochs):
-        begun = now()
-        for k in range(arrays):
-            memcpy(kept[k].before, kept[k].now, kept[k].bytes)
-        arrange(bits, order, samples, chosen)
-        state.loss = state.right = 0
-        whole = True
-        start = 0
-        while start < samples:
-            state.samples, state.rows = order + start, min(batch, samples - start)
-            state.step += 1
-            for i in range(count):
-                nodes[i].run(&nodes[i], state)
-            state.ahead += 1
-            start += batch
-            until_look -= 1
-            if until_look == 0:
-                time = now()
-                if time - last < LOOK:
-                    each *= 2  # until the next look comes in time
-                else:
-                    each = max(each * LOOK // <Py_ssize_t>(time - last), 1)
-                    if interrupted():
-                        whole = False
-                        break
-                    last = now()
-                until_look = each
-        if whole and errors_raised() == errors:
-            records[0] = state.loss / samples
-            records[1] = state.right / samples
-            whole = records[0] - records[0] == 0
-            for k in range(arrays):
-                whole = whole and all_finite(kept[k].now, kept[k].bytes, state.size)
-        else:
-            whole = False
-            records[0] = 0
-        if not whole:
-            for k in range(arrays):
-                memcpy(kept[k].now, kept[k].before, kept[k].bytes)
-            return epoch
-        records[2] = 1e-9 * (now() - begun)
-        records += 3
-    return epochs
-
-
 # --- single calls -----------------------------------------------------------------------------------------------------
 
 
@@ -713,7 +769,6 @@ def product(
     cdef Py_ssize_t columns = x.shape[1]
     cdef Product p
     cdef Mode callers
-    cdef int workers = default_workers()
     p.tile, p.rows, p.columns, p.depth = &made, out.shape[0], out.shape[1], columns
     p.a, p.a_row, p.a_step = <char*>cnp.PyArray_DATA(x), columns, 1
     if x_transposed:
@@ -722,11 +777,9 @@ def product(
     p.c, p.start = <char*>cnp.PyArray_DATA(out), NULL
     if bias is not None:
         p.start = <char*>cnp.PyArray_DATA(bias)
-    if 0.003 * p.rows * p.columns * p.depth * made.size < WORTH_STEP:
-        workers = 1
     enter_standard(&callers)
     with nogil:
-        run_product(&p, workers)
+        run_product(&p, default_workers() if duration(&p) > WORTH_STEP else 1)
     leave_standard(&callers)
 
 
@@ -737,7 +790,7 @@ def sums(cnp.ndarray a, cnp.ndarray out):
 
 def mask(cnp.ndarray out, double rate, uint64_t key, uint64_t step, uint64_t layer):
     """What `Step.mask` writes in this step."""
-    fill_mask(<char*>cnp.PyArray_DATA(out), cnp.PyArray_SIZE(out), rate, start_of(key, step, layer),
+    fill_mask(<char*>cnp.PyArray_DATA(out), 0, cnp.PyArray_SIZE(out), rate, start_of(key, step, layer),
               cnp.PyArray_ITEMSIZE(out))
 
 

@@ -96,6 +96,8 @@ def _observe(model: Any, looks: Looks, course: Course, found: History) -> None:
     """Let the course learn of whole epochs; only the last can be the best, since who looks gets them one by one."""
     schedule = model.optimizer.schedule
     course.epochs += len(found["loss"])
+    if looks.patience is None and not isinstance(schedule, Adaptive):
+        return
     for loss, watched in zip(found["loss"], found.get("val_loss", found["loss"]), strict=True):
         if looks.patience is not None:
             if course.stopping.add(watched, looks.tolerance):
