@@ -39,16 +39,22 @@ class Looks:
     checkpoint: Any = None
     checkpoint_every: int = 1
 
+    @property
+    def each_epoch(self) -> bool:
+        """Whether somebody looks after every epoch, so that they cannot be computed many at a time."""
+        return any(each is not None for each in (self.held_out, self.patience, self.callback, self.checkpoint))
+
 
 def fit(
-    model: Any, source: Arrays | Batches, epochs: int, looks: Looks, course: Course, advance: Callable[[str], None]
+    model: Any, source: Arrays | Batches, epochs: int, looks: Looks, course: Course, advance: Callable[[int, str], None]
 ) -> None:
     """Train until `course` has `epochs` epochs, or ends before."""
     trainer = _trainer(model, source, looks)
+    most = 1 if looks.each_epoch or isinstance(model.optimizer.schedule, Adaptive) else trainer.most
     while course.epochs < epochs and not course.ended:
         before = _state(model)
         try:
-            wanted = min(epochs - course.epochs, trainer.most)
+            wanted = min(epochs - course.epochs, most)
             records = trainer.run(wanted)
             if looks.held_out is not None:
                 records[-1].update(model.evaluation(*looks.held_out))
@@ -60,7 +66,7 @@ def fit(
         except BaseException:
             _go_back(model, *before)
             raise
-        advance(f"loss {records[-1]['loss']:.4f}")
+        advance(len(records), f"loss {records[-1]['loss']:.4f}")
         if looks.callback is not None and looks.callback(len(model.history["loss"]), model):
             course.ended = True
         if looks.checkpoint is not None and (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 import os
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 import fastact as fa
 from fastact.mlp import training
-from fastact.mlp.sources import Arrays
+from fastact.mlp.sources import Arrays, source_of
 from helpers import ROOT
 from helpers.networks import blobs, classifier, state_of
 
@@ -113,14 +114,14 @@ def test_a_share_is_held_out_of_each_class_alike() -> None:
     x, y = blobs(100)
     y = (np.arange(100) >= 70) + (np.arange(100) >= 95).astype(int)
     model = classifier()
-    source, looks = model._source(x, y, None, None, 0.2, True, None)
+    source, held_out = source_of(model, x, y, None, None, 0.2, True, None)
     assert isinstance(source, Arrays)
-    assert looks.held_out is not None
-    assert looks.held_out[1].labels is not None
-    assert np.bincount(looks.held_out[1].labels).tolist() == [14, 5, 1]
+    assert held_out is not None
+    assert held_out[1].labels is not None
+    assert np.bincount(held_out[1].labels).tolist() == [14, 5, 1]
     assert source.rows == 80
     rest = {tuple(row) for row in source.whole()[0].tolist()}
-    assert len(rest | {tuple(row) for row in looks.held_out[0].tolist()}) == 100
+    assert len(rest | {tuple(row) for row in held_out[0].tolist()}) == 100
     assert classifier().fit(x, y, epochs=2, validation=0.2).history["val_loss"] == pytest.approx(
         classifier().fit(x, y, epochs=2, validation=0.2).history["val_loss"], rel=0
     )
@@ -180,7 +181,7 @@ def test_a_memmap_trains_as_an_array_and_is_not_copied(tmp_path: Path, dtype: st
     for validation in (None, 0.2):
         found = classifier().fit(mapped, y, epochs=2, validation=validation)
         assert np.array_equal(found.parameters, classifier().fit(x, y, epochs=2, validation=validation).parameters)
-    source = classifier()._source(mapped, y, None, None, None, True, None)[0]
+    source = source_of(classifier(), mapped, y, None, None, None, True, None)[0]
     assert isinstance(source, Arrays)
     assert source.x is mapped
 
@@ -227,6 +228,13 @@ def test_an_error_in_a_batch_callback_leaves_whole_epochs() -> None:
     calm = network(schedule="adaptive").fit(*blobs(), epochs=2, validation=0.2)
     assert state_of(model) == state_of(calm)
     assert state_of(model.fit(*blobs(), epochs=2)) == state_of(calm.fit(*blobs(), epochs=2))
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
+def test_a_copy_keeps_a_schedule_of_the_users_own(duplicate: Any) -> None:
+    model = network(schedule=lambda step, epoch: 1 / step).fit(*blobs(), epochs=1)
+    twin = duplicate(model)
+    assert state_of(twin.fit(*blobs(), epochs=2)) == state_of(model.fit(*blobs(), epochs=2))
 
 
 # ---- checkpoints
@@ -408,8 +416,8 @@ def text(column: int) -> NDArray[Any]:
         ({"checkpoint_every": 0}, "checkpoint_every must be at least 1"),
         ({"y": None}, "batch 0 of X must be .* got ndarray"),
         ({"X": 3, "y": None}, "X must be arrays with y, or without y iterate over batches"),
-        ({"X": [], "y": None, "validation": 0.1}, "validation=0.1 goes with arrays X and y"),
-        ({"X": [], "y": None, "sample_weight": []}, "sample_weight goes with arrays X and y"),
+        ({"X": [], "y": None, "validation": 0.1}, "validation of this kind goes with arrays X and y"),
+        ({"X": [], "y": None, "sample_weight": []}, "sample_weight of this kind goes with arrays X and y"),
         ({"X": [(blobs()[0], blobs()[1] + 1)], "y": None}, r"batch 0's y\[2\] is 3; 3 output units"),
     ],
 )
