@@ -42,8 +42,8 @@ class Looks:
     checkpoint_every: int = 1
 
     @property
-    def want_each(self) -> bool:
-        """Whether something looks after every epoch."""
+    def each_epoch(self) -> bool:
+        """Whether somebody looks after every epoch, so that they cannot be computed many at a time."""
         return any(each is not None for each in (self.held_out, self.patience, self.callback, self.checkpoint))
 
 
@@ -52,16 +52,19 @@ def fit(
 ) -> None:
     """Train until `course` has `epochs` epochs, or ends before."""
     trainer = _trainer(model, source, looks)
-    most = 1 if looks.want_each or isinstance(model.optimizer.schedule, Adaptive) else trainer.most
+    most = 1 if looks.each_epoch or isinstance(model.optimizer.schedule, Adaptive) else trainer.most
     while course.epochs < epochs and not course.ended:
         before = _state(model)
         try:
-            found = trainer.run(min(epochs - course.epochs, most))
+            wanted = min(epochs - course.epochs, most)
+            found = trainer.run(wanted)
             if looks.held_out is not None:
                 found.update(model.evaluation(*looks.held_out))
             for name, values in found.items():
                 model.history.setdefault(name, []).extend(values)
             _observe(model, looks, course, found)
+            if isinstance(trainer, WholeTrainer) and len(found["loss"]) < wanted:  # converged
+                course.ended = True
         except BaseException:
             _go_back(model, *before)
             raise

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import numbers
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -19,18 +18,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastact._files import replacing
 from fastact.errors import require
-from fastact.mlp import files, fitting
+from fastact.mlp import files, fitting, weights
 from fastact.mlp.data import (
     as_choice,
-    as_flag,
     as_integer,
     as_rate,
-    as_rows,
     as_table,
-    as_weights,
-    class_weights,
 )
 from fastact.mlp.eager import Eager
 from fastact.mlp.initialisers import INITIALISERS, suited_to
@@ -38,7 +32,7 @@ from fastact.mlp.layers import Dense, Kept, forward
 from fastact.mlp.namespaces import DEVICES, moved, namespace_for, namespace_of
 from fastact.mlp.objectives import Target, r2_score
 from fastact.mlp.settings import settled
-from fastact.mlp.sources import Arrays, Batches
+from fastact.mlp.sources import checked, source_of
 from fastact.mlp.stopping import Course
 from fastact.mlp.training import gradients
 
@@ -80,8 +74,9 @@ class MLP:
     momentum : float
         Of SGD and Nesterov; Adam's beta1.
     init : {"auto", "he", "glorot", "lecun", "orthogonal"}
-        "auto" takes He for rectifiers and Glorot for the rest, layer by layer. He and orthogonal weights are scaled to
-        the layer's activation: by 1 / sqrt(E[f(z)**2]), for a standard normal z.
+        "auto" takes He for rectifiers and Glorot for the rest, layer by layer, and divides those of n residual layers
+        by sqrt(n), so that the sum of all stays bounded (Hayou et al., Stable ResNet, AISTATS 2021). He and orthogonal
+        weights are scaled to the layer's activation: by 1 / sqrt(E[f(z)**2]), for a standard normal z.
     batch_size : int, optional
         32 unless given, or all samples where there are fewer.
     seed : int, optional
@@ -196,6 +191,8 @@ class MLP:
             layer = Dense(plan, number, self.parameters[part], self.gradients[part], self.statistics[first:last])
             initialise = INITIALISERS[suited_to(plan.activation, self.dtype) if self.init == "auto" else self.init]
             layer.weights = initialise(self._rng, plan.shape, plan.activation)
+            if plan.residual and self.init == "auto":
+                layer.weights /= math.sqrt(sum(each.residual for each in settings.plans))
             self.layers.append(layer)
             start, first = end, last
         self.optimizer = settings.optimizer
@@ -285,18 +282,23 @@ class MLP:
         random state, so that another `fit` goes on as if the broken epoch had never begun.
         """
         epochs = as_integer(epochs, "epochs", 1)
-        source, looks = self._source(X, y, sample_weight, class_weight, validation, shuffle, batches)
+        source, held_out = source_of(self, X, y, sample_weight, class_weight, validation, shuffle, batches)
         source.check()
-        looks.patience = None if patience is None else as_integer(patience, "patience", 0)
-        looks.tolerance = as_rate(tolerance, "tolerance", math.inf, zero=True)
-        looks.callback, looks.batch_callback, looks.checkpoint = callback, batch_callback, checkpoint
-        looks.checkpoint_every = as_integer(checkpoint_every, "checkpoint_every", 1)
+        looks = fitting.Looks(
+            held_out,
+            None if patience is None else as_integer(patience, "patience", 0),
+            as_rate(tolerance, "tolerance", math.inf, zero=True),
+            callback,
+            batch_callback,
+            checkpoint,
+            as_integer(checkpoint_every, "checkpoint_every", 1),
+        )
         if resume is None:
             course, self._course = self._course or Course(), None
             epochs += course.epochs
         else:
             course = self._resumed(resume)
-        with _progress_bar(epochs) if progress else nullcontext(lambda epochs, text: None) as advance:
+        with _progress_bar(epochs) if progress else nullcontext(lambda count, text: None) as advance:
             fitting.fit(self, source, epochs, looks, course, advance)
         return self
 
@@ -310,72 +312,13 @@ class MLP:
         shuffle: bool = True,
     ) -> Self:
         """Train for one pass over the data as `fit` does, whatever it is: one sample or one class will do."""
-        source, looks = self._source(X, y, sample_weight, class_weight, None, shuffle, None)
-        fitting.fit(self, source, 1, looks, Course(), lambda epochs, text: None)
+        source, _ = source_of(self, X, y, sample_weight, class_weight, None, shuffle, None)
+        fitting.fit(self, source, 1, fitting.Looks(), Course(), lambda count, text: None)
         return self
 
-    def _source(
-        self, X: Any, y: Any, sample_weight: Any, class_weight: Any, validation: Any, shuffle: bool, batches: int | None
-    ) -> tuple[Arrays | Batches, fitting.Looks]:
-        """Where batches come from, and what is held out."""
-        if y is None:
-            for name, value in (("sample_weight", sample_weight), ("class_weight", class_weight)):
-                if value is not None:
-                    raise ValueError(f"{name} goes with arrays X and y; without y, let X give (X, y, sample_weight)")
-            if isinstance(validation, numbers.Real):
-                raise ValueError(f"validation={validation} goes with arrays X and y; give validation=(X, y)")
-            batches = None if batches is None else as_integer(batches, "batches", 1)
-            return Batches(self, X, batches), fitting.Looks(self._held_out(validation))
-        if batches is not None:
-            raise ValueError(f"batches={batches} goes with batches from X, without y; here batch_size decides")
-        x, target = self.checked(X, y, sample_weight, class_weight=class_weight, lazy=True)
-        source = Arrays(self, x, target, as_flag(shuffle, "shuffle"))
-        if isinstance(validation, numbers.Real):
-            return source, fitting.Looks(source.hold_out(as_rate(validation, "validation", 1)))
-        return source, fitting.Looks(self._held_out(validation))
-
-    def _held_out(self, validation: Any) -> tuple[NDArray[Any], Target] | None:
-        if validation is None:
-            return None
-        if not isinstance(validation, list | tuple) or len(validation) not in (2, 3):
-            raise TypeError(
-                "validation must be a pair (X, y), with weights (X, y, sample_weight), or a share such as 0.1; "
-                f"got {type(validation).__name__}"
-            )
-        return self.checked(*validation, prefix="validation ")
-
-    def checked(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        *,
-        class_weight: Any = None,
-        prefix: str = "",
-        lazy: bool = False,
-    ) -> tuple[NDArray[Any], Target]:
-        """Samples and target as training takes them, on the device; errors call them `prefix`X, y and so on.
-
-        With `lazy` a memmap of samples stays one.
-        """
-        units, xp = self.layer_sizes[-1], self._xp
-        x = (as_rows if lazy else as_table)(X, f"{prefix}X", self.layer_sizes[0], self.dtype)
-        target = self.loss.targets(y, f"{prefix}y", units, self.dtype)
-        if len(x) != target.samples:
-            raise ValueError(f"{prefix}X has {len(x)} samples and {prefix}y {target.samples}; they must pair up")
-        weights = None
-        if sample_weight is not None:
-            weights = as_weights(sample_weight, f"{prefix}sample_weight", len(x), self.dtype)
-        if class_weight is not None:
-            if not target.certain:
-                raise ValueError(f"class_weight={class_weight!r:.99} goes with one label per sample; use sample_weight")
-            labels = moved(target.labels, np)
-            of_classes = class_weights(class_weight, labels, max(units, 2))[labels].astype(self.dtype)
-            weights = of_classes if weights is None else moved(weights, np) * of_classes
-        target = target.moved(xp)
-        if weights is not None:
-            target = self.loss.weighted(target, moved(weights, xp), units)
-        return (x if isinstance(x, np.memmap) else moved(x, xp)), target
+    def checked(self, *data: Any, prefix: str = "") -> tuple[NDArray[Any], Target]:
+        """X, y and perhaps sample_weight as training takes them, on the device; errors put `prefix` before names."""
+        return checked(self, *data, prefix=prefix)
 
     def _resumed(self, path: str | PathLike[str]) -> Course:
         """Take over what a checkpoint of a model with the same settings has, and return how far its fit came."""
@@ -495,9 +438,7 @@ class MLP:
 
     def save_weights(self, path: str | PathLike[str]) -> None:
         """Write all arrays of the layers as safetensors, all or nothing; needs the extra "safetensors"."""
-        save = require("safetensors.numpy", "safetensors", "MLP.save_weights").save_file
-        with replacing(path) as temporary:
-            save({name: moved(array, np) for name, array in self._layer_arrays().items()}, os.fspath(temporary))
+        weights.write(path, {name: moved(array, np) for name, array in self._layer_arrays().items()})
 
     def load_weights(self, path: str | PathLike[str]) -> None:
         """Take the arrays that `save_weights` wrote for a model of the same layers; needs the extra "safetensors".
@@ -507,19 +448,9 @@ class MLP:
         ValueError
             The file is damaged, or its arrays are not those of this model, whose weights stay as they were.
         """
-        safetensors = require("safetensors", "safetensors", "MLP.load_weights")
-        load = require("safetensors.numpy", "safetensors", "MLP.load_weights").load_file
         mine = self._layer_arrays()
-        try:
-            found = load(os.fspath(path))
-        except safetensors.SafetensorError as error:
-            raise ValueError(f"{os.fspath(path)}: no safetensors file, or damaged: {error!s:.200}") from error
-        for name, array in mine.items():
-            if name not in found or found[name].shape != array.shape or not np.isfinite(found[name]).all():
-                wanted = f"finite numbers of shape {array.shape}"
-                raise ValueError(f"{os.fspath(path)}: lacks {name!r} with {wanted}; build the model that saved it")
-        for name, array in mine.items():
-            array[...] = moved(found[name], self._xp)
+        for name, array in weights.read(path, {name: array.shape for name, array in mine.items()}).items():
+            mine[name][...] = moved(array, self._xp)
 
     @classmethod
     def load(cls, path: str | PathLike[str], device: str = "cpu") -> Self:
@@ -606,7 +537,9 @@ class MLP:
         state = self.__getstate__()
         attributes, slots = state if isinstance(state, tuple) else (state, None)
         others = {name: value for name, value in attributes.items() if name not in _MADE_ANEW}
-        return _duplicate, (type(self), *self._pack(), self.device), (others, slots) if slots else others
+        header, arrays = self._pack()
+        header["settings"]["schedule"] = self.optimizer.schedule  # a function, perhaps
+        return _duplicate, (type(self), header, arrays, self.device), (others, slots) if slots else others
 
 
 def _duplicate(cls: type[MLP], header: dict[str, Any], arrays: dict[str, NDArray[Any]], device: str) -> MLP:
@@ -623,4 +556,4 @@ def _progress_bar(epochs: int) -> Iterator[Callable[[int, str], None]]:
     console = require("rich.console", "demo", purpose).Console(stderr=True)
     with require("rich.progress", "demo", purpose).Progress(console=console) as bar:
         task = bar.add_task("training", total=epochs)
-        yield lambda epochs, text: bar.update(task, advance=epochs, description=text)
+        yield lambda count, text: bar.update(task, advance=count, description=text)

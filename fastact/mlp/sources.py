@@ -1,20 +1,31 @@
-"""Where an epoch's batches come from: arrays, which are shuffled, or whatever iterates over batches."""
+"""What users give as data, checked; and where an epoch's batches come from: arrays, or what iterates over batches."""
 
 from __future__ import annotations
 
 import math
+import numbers
 import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from fastact.mlp.data import held_out, worth_learning
+from fastact.mlp.data import (
+    as_flag,
+    as_integer,
+    as_rate,
+    as_rows,
+    as_table,
+    as_weights,
+    class_weights,
+    held_out,
+    worth_learning,
+)
 from fastact.mlp.namespaces import moved, namespace_of
 from fastact.mlp.objectives import Target
 
-__all__ = ["Arrays", "Batches"]
+__all__ = ["Arrays", "Batches", "checked", "source_of"]
 
 Batch = tuple[NDArray[Any], Target]
 
@@ -87,7 +98,9 @@ class Batches:
 
     def __init__(self, model: Any, values: Iterable[Any], batches: int | None) -> None:
         if not isinstance(values, Iterable):
-            raise TypeError(f"X must be arrays with y, or without y iterate over batches (X, y); got {values!r:.99}")
+            raise TypeError(
+                f"X must be arrays with y, or without y iterate over batches (X, y); got {type(values).__name__}"
+            )
         self._model, self._values = model, values
         self._endless = None if batches is None else iter(values)
         self._count = batches
@@ -101,8 +114,10 @@ class Batches:
         taken = 0
         for item in iter(self._values) if self._endless is None else self._endless:
             if not isinstance(item, list | tuple) or len(item) not in (2, 3):
-                raise TypeError(f"batch {taken} of X must be (X, y) or (X, y, sample_weight), got {item!r:.99}")
-            yield self._model.checked(*item, prefix=f"batch {taken}'s ")
+                raise TypeError(
+                    f"batch {taken} of X must be (X, y) or (X, y, sample_weight), got {type(item).__name__}"
+                )
+            yield checked(self._model, *item, prefix=f"batch {taken}'s ")
             taken += 1
             if taken == self._count:
                 return
@@ -112,3 +127,70 @@ class Batches:
                 f"X ended after {taken} batches of an epoch that wants {wanted}; give one that goes on, "
                 "such as a list or an object with __iter__, or fewer epochs or batches"
             )
+
+
+def source_of(
+    model: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    class_weight: Any,
+    validation: Any,
+    shuffle: bool,
+    batches: int | None,
+) -> tuple[Arrays | Batches, Batch | None]:
+    """Where batches come from, and what is held out; the arguments are those of `MLP.fit`."""
+    share = as_rate(validation, "validation", 1) if isinstance(validation, numbers.Real) else None
+    held = None if validation is None or share is not None else _pair(model, validation)
+    if y is None:
+        for name, value in (("sample_weight", sample_weight), ("class_weight", class_weight), ("validation", share)):
+            if value is not None:
+                raise ValueError(f"{name} of this kind goes with arrays X and y; X without y gives batches (X, y)")
+        return Batches(model, X, None if batches is None else as_integer(batches, "batches", 1)), held
+    if batches is not None:
+        raise ValueError(f"batches={batches} goes with batches from X, without y; here batch_size decides")
+    x, target = checked(model, X, y, sample_weight, class_weight=class_weight, lazy=True)
+    source = Arrays(model, x, target, as_flag(shuffle, "shuffle"))
+    return source, held if share is None else source.hold_out(share)
+
+
+def _pair(model: Any, validation: Any) -> Batch:
+    if not isinstance(validation, list | tuple) or len(validation) not in (2, 3):
+        raise TypeError(
+            "validation must be a pair (X, y), with weights (X, y, sample_weight), or a share such as 0.1; "
+            f"got {type(validation).__name__}"
+        )
+    return checked(model, *validation, prefix="validation ")
+
+
+def checked(
+    model: Any,
+    X: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    *,
+    class_weight: Any = None,
+    prefix: str = "",
+    lazy: bool = False,
+) -> Batch:
+    """Samples and target as training takes them, on the model's device; errors put `prefix` before names.
+
+    With `lazy` a memmap of samples stays one.
+    """
+    inputs, units = model.layer_sizes[0], model.layer_sizes[-1]
+    dtype, xp = model.dtype, namespace_of(model.parameters)
+    x = (as_rows if lazy else as_table)(X, f"{prefix}X", inputs, dtype)
+    target = model.loss.targets(y, f"{prefix}y", units, dtype)
+    if len(x) != target.samples:
+        raise ValueError(f"{prefix}X has {len(x)} samples and {prefix}y {target.samples}; they must pair up")
+    weights = None if sample_weight is None else as_weights(sample_weight, f"{prefix}sample_weight", len(x), dtype)
+    if class_weight is not None:
+        if not target.certain:
+            raise ValueError(f"class_weight={class_weight!r:.99} goes with one label per sample; use sample_weight")
+        labels = moved(target.labels, np)
+        of_classes = class_weights(class_weight, labels, max(units, 2))[labels].astype(dtype)
+        weights = of_classes if weights is None else moved(weights, np) * of_classes
+    target = target.moved(xp)
+    if weights is not None:
+        target = model.loss.weighted(target, moved(weights, xp), units)
+    return (x if isinstance(x, np.memmap) else moved(x, xp)), target

@@ -35,6 +35,7 @@ from helpers import simulated_cupy
 from helpers.cuda_cases import (
     FLOATS,
     LAYOUTS,
+    OPTIONS,
     SPARSE,
     TRAINED,
     assert_same,
@@ -351,7 +352,11 @@ def test_simulated_factor_is_an_argument(monkeypatch: pytest.MonkeyPatch, reduct
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 @pytest.mark.parametrize("n", [0, 1, 7])
-@pytest.mark.parametrize("loss", [fa.mse, fa.huber, fa.binary_cross_entropy], ids=lambda loss: loss.name)
+@pytest.mark.parametrize(
+    "loss",
+    [fa.mse, fa.mae, fa.huber, fa.quantile_loss, fa.poisson_loss, fa.binary_cross_entropy],
+    ids=lambda loss: loss.name,
+)
 def test_simulated_elementwise_losses(loss: Any, n: int, reduction: str) -> None:
     """More elements than one round of the blocks takes, operands that broadcast, other layouts and dtypes."""
     rng = np.random.default_rng(0)
@@ -369,7 +374,7 @@ def test_simulated_numbers_beside_arrays(dtype: str) -> None:
     """Python's leave the arrays' dtype alone, NumPy's do not."""
     x = np.array([0.25, 0.5, 3], dtype)
     for number in (0.5, 1, np.float64(0.5)):
-        for loss in (fa.mse, fa.huber, fa.binary_cross_entropy):
+        for loss in (fa.mse, fa.mae, fa.huber, fa.quantile_loss, fa.poisson_loss, fa.binary_cross_entropy):
             for reduction in ("mean", "none"):
                 for a, b in ((x, number), (number, x)):
                     wanted = loss.value_and_grad(a, b, reduction=reduction)
@@ -917,6 +922,18 @@ def test_simulated_calls_once_more(host_cupy: Any, dtype: str) -> None:
 @pytest.mark.parametrize("kind", TRAINED, ids=lambda kind: kind[1])
 def test_simulated_training(host_cupy: Any, kind: Any, dtype: str) -> None:
     assert_trains_as_on_cpu(host_cupy, kind, dtype, 6)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: next(iter(options)))
+def test_simulated_training_with_options(host_cupy: Any, options: dict[str, Any]) -> None:
+    assert_trains_as_on_cpu(
+        host_cupy, ("softmax", "cross_entropy", 3, "leaky_relu", "rmsprop"), "float64", 6, **options
+    )
+
+
+@pytest.mark.parametrize("kind", TRAINED, ids=lambda kind: kind[1])
+def test_simulated_training_with_weights(host_cupy: Any, kind: Any) -> None:
+    assert_trains_as_on_cpu(host_cupy, kind, "float64", 6, weighted=True)
 
 
 @pytest.mark.parametrize("kind", TRAINED[:2], ids=lambda kind: kind[1])
