@@ -54,6 +54,7 @@ LAYERS = {
     "losses*": PRIVATE,
     "gated_units": [*PRIVATE, "activations*"],
     "mlp*": ["", "errors", "_files", "_core.operation"],
+    "sklearn*": ["", "errors", "mlp*"],
     "torch*": ["", "errors"],
     "experiments*": ["", "errors", "_files"],
     "bench*": ["", "errors", "_files"],
