@@ -24,7 +24,16 @@ from fastact._core.warmup import warmup
 from fastact.activations import *
 from fastact.errors import BackendError, MissingDependencyError, UnknownNameError
 from fastact.gated_units import bilinear, geglu, geglu_tanh, glu, reglu, swiglu
-from fastact.losses import binary_cross_entropy, cross_entropy, huber, mse, nll_loss
+from fastact.losses import (
+    binary_cross_entropy,
+    cross_entropy,
+    huber,
+    mae,
+    mse,
+    nll_loss,
+    poisson_loss,
+    quantile_loss,
+)
 from fastact.mlp import MLP
 from fastact.softmax import (
     entmax15,
@@ -45,6 +54,6 @@ __all__ = [
     "MLP", "Activation", "BackendError", "Function", "Metadata", "MissingDependencyError", "UnknownNameError",
     "activation", "backends", "bilinear", "binary_cross_entropy", "cache_info", "cross_entropy", "entmax15", "explain",
     "geglu", "geglu_tanh", "get", "get_num_threads", "glu", "gumbel_softmax", "hardmax", "huber", "log_softmax",
-    "logsumexp", "mse", "names", "nll_loss", "reglu", "set_num_threads", "softmax", "softmin", "sparsemax", "swiglu",
-    "ufuncs", "use_backend", "warmup", *names("activation"),
+    "logsumexp", "mae", "mse", "names", "nll_loss", "poisson_loss", "quantile_loss", "reglu", "set_num_threads",
+    "softmax", "softmin", "sparsemax", "swiglu", "ufuncs", "use_backend", "warmup", *names("activation"),
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""mse, huber and binary_cross_entropy: losses of single elements, reduced to their mean or sum.
+"""mse, mae, huber, quantile_loss, poisson_loss, binary_cross_entropy: losses of elements, reduced to mean or sum.
 
 A loss is two formulas and an object at the end of the file.
 """
@@ -18,7 +18,7 @@ from fastact._core.operation import Formula, Operation, Part, jitted
 from fastact._scalar import like, where
 from fastact.errors import nearest
 
-__all__ = ["ElementwiseLoss", "binary_cross_entropy", "huber", "mse"]
+__all__ = ["ElementwiseLoss", "binary_cross_entropy", "huber", "mae", "mse", "poisson_loss", "quantile_loss"]
 
 
 class ElementwiseLoss(Function):
@@ -125,6 +125,31 @@ def _huber(x: Any, target: Any, delta: Any, weight: Any) -> Any:
 def _huber_slope(x: Any, target: Any, delta: Any, weight: Any) -> Any:
     difference = x - target
     return weight * where(difference < -delta, -delta, where(difference > delta, delta, difference))
+
+
+def _mae(x: Any, target: Any, weight: Any) -> Any:
+    return weight * where(x < target, target - x, x - target)
+
+
+def _mae_slope(x: Any, target: Any, weight: Any) -> Any:
+    one = like(1.0, x)
+    return weight * where(x < target, -one, where(x > target, one, x - target))
+
+
+def _quantile_loss(x: Any, target: Any, q: Any, weight: Any) -> Any:
+    return weight * where(x < target, q * (target - x), (like(1.0, x) - q) * (x - target))
+
+
+def _quantile_loss_slope(x: Any, target: Any, q: Any, weight: Any) -> Any:
+    return weight * where(x < target, -q, where(x > target, like(1.0, x) - q, x - target))
+
+
+def _poisson_loss(x: Any, target: Any, weight: Any) -> Any:
+    return weight * (m.exp(x) - target * x)
+
+
+def _poisson_loss_slope(x: Any, target: Any, weight: Any) -> Any:
+    return weight * (m.exp(x) - target)
 
 
 _COMMON = """reduction : {{"mean", "sum", "none"}}
@@ -245,5 +270,93 @@ Huber. Robust estimation of a location parameter. Annals of Mathematical Statist
 """,
 )
 
-for _function in (mse, huber, binary_cross_entropy):
+mae = ElementwiseLoss(
+    _mae,
+    _mae_slope,
+    {"weight": 1.0},
+    Metadata(
+        formula="weight |x - target|",
+        derivative_formula="weight sign(x - target)",
+        range="[0, inf)",
+        kinks="x = target: 0",
+        notes={
+            "for": "its minimum is the median, so that outliers hardly matter",
+            "against": "its gradient does not get smaller near the minimum",
+            "use": "regression with many outliers",
+        },
+    ),
+    f"""Absolute error: loss = weight |x - target|.
+
+Parameters
+----------
+x, target : array_like
+    Broadcast together.
+{_WEIGHT.format(x="x")}{_COMMON.format(x="x")}
+Where x = target, its gradient is 0.
+""",
+)
+
+quantile_loss = ElementwiseLoss(
+    _quantile_loss,
+    _quantile_loss_slope,
+    {"q": 0.5, "weight": 1.0},
+    Metadata(
+        formula="weight (q (target - x) if x < target else (1 - q) (x - target))",
+        derivative_formula="weight (-q if x < target else 1 - q)",
+        range="[0, inf)",
+        kinks="x = target: 0",
+        reference="Koenker, Bassett. Regression quantiles. Econometrica 46, 1978.",
+        notes={
+            "for": "its minimum is the quantile q",
+            "against": "its gradient does not get smaller near the minimum",
+            "use": "a range of what is likely, from two quantiles",
+        },
+    ),
+    f"""Quantile loss, also called pinball loss: its minimum is the quantile q of the targets.
+
+loss = weight (q (target - x) if x < target else (1 - q) (x - target))
+
+Parameters
+----------
+x, target : array_like
+    Broadcast together.
+q : float, default 0.5
+    From 0 to 1; 0.5 is the median, and half of the absolute error.
+{_WEIGHT.format(x="x")}{_COMMON.format(x="x")}
+Where x = target, its gradient is 0.
+
+References
+----------
+Koenker, Bassett. Regression quantiles. Econometrica 46, 1978.
+""",
+)
+
+poisson_loss = ElementwiseLoss(
+    _poisson_loss,
+    _poisson_loss_slope,
+    {"weight": 1.0},
+    Metadata(
+        formula="weight (e**x - target x)",
+        derivative_formula="weight (e**x - target)",
+        kinks="smooth",
+        notes={
+            "for": "its minimum is the mean, and rates stay positive",
+            "against": "counts that vary more than their mean allows weigh much",
+            "use": "counts, whose rate is e**x",
+        },
+    ),
+    f"""Negative log-likelihood of counts with the rate e**x, without log(target!), which x does not change.
+
+loss = weight (e**x - target x)
+
+Parameters
+----------
+x : array_like
+    Logarithms of rates.
+target : array_like
+    Counts, from 0; broadcasts against x.
+{_WEIGHT.format(x="x")}{_COMMON.format(x="x")}""",
+)
+
+for _function in (mse, mae, huber, quantile_loss, poisson_loss, binary_cross_entropy):
     registry.add(_function)

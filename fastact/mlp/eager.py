@@ -68,7 +68,7 @@ class Eager:
         """An operation on arrays, on vectors that are repeated for each row, and on numbers; several results: a tuple.
 
         With flat vectors of one size instead of arrays there are no rows. `out` is an array, or a tuple of one for each
-        result; they may be operands.
+        result, None where it has no place yet; they may be operands.
         """
         return operation(*operands) if out is None else operation(*operands, out=out)
 

@@ -23,7 +23,7 @@ from fastact.mlp.settings import JSON_TYPES, settled
 __all__ = ["read", "write"]
 
 FORMAT = "fastact.mlp"
-VERSION = 1
+VERSION = 2
 
 #: Most quotes, brackets and braces in a header, as each may become an object. No model has a tenth of them.
 MOST_MARKS = 100_000
@@ -105,8 +105,11 @@ def _check(header: dict[str, Any], arrays: Mapping[str, Form]) -> None:
     if unknown:
         raise ValueError(f"has the unknown settings {', '.join(sorted(unknown)):.99}")
     _check_history(_entry(header, "history", dict))
-    if as_integer(_entry(header, "steps", int), "steps", 0) >= 2**63:
-        raise ValueError("steps must be below 2**63")
+    for name in ("steps", "epochs", "samples"):
+        if as_integer(_entry(header, name, int), name, 0) >= 2**63:
+            raise ValueError(f"{name} must be below 2**63")
+    if as_integer(_entry(header, "key", int), "key", 0) >= 2**64:
+        raise ValueError("key must be below 2**64")
     state = _entry(header, "random_state", dict)
     if _entry(state, "bit_generator", str) != "PCG64":
         raise ValueError("random_state is not PCG64's")
@@ -117,9 +120,12 @@ def _check(header: dict[str, Any], arrays: Mapping[str, Form]) -> None:
     except TypeError as error:
         raise ValueError(str(error)) from error
     shapes: dict[str, tuple[int, ...]] = {}
-    for i, (rows, columns) in enumerate(model.shapes):
-        shapes |= {f"weights_{i}": (rows, columns), f"bias_{i}": (columns,)}
+    for i, plan in enumerate(model.plans):
+        normal = {"mean": plan.shape[1:], "variance": plan.shape[1:]} if plan.batch_norm else {}
+        shapes |= {f"{name}_{i}": shape for name, shape in {**plan.arrays, **normal}.items()}
     shapes["optimizer_state"] = model.optimizer.rows, model.parameters
+    if "course" in header and _check_course(_entry(header, "course", dict)):
+        shapes |= {"best_parameters": (model.parameters,), "best_statistics": (model.statistics,)}
     for name, shape in shapes.items():
         if name not in arrays:
             raise ValueError(f"lacks {name!r}")
@@ -134,6 +140,19 @@ def _check_history(history: dict[str, Any]) -> None:
         for value in _typed(values, f"history[{name!r:.99}]", list):
             if type(value) is not float and not (type(value) is int and abs(value) < 2**63):
                 raise ValueError(f"history[{name!r:.99}] must hold numbers, got {value!r:.99}")
+
+
+def _check_course(course: dict[str, Any]) -> bool:
+    """Raise ValueError for what `Course.unpack` cannot take; return whether it has best weights."""
+    as_integer(_entry(course, "epochs", int), "epochs", 0)
+    _entry(course, "ended", bool)
+    for name in ("stopping", "adaptive"):
+        count = _entry(course, name, list)
+        if len(count) != 2:
+            raise ValueError(f"{name} must be a pair, got {count!r:.99}")
+        _typed(count[0], name, float, int, type(None))
+        as_integer(count[1], name, 0)
+    return bool(_entry(course, "best", bool))
 
 
 def _check_state(state: dict[str, Any], below: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Initial weights: He for rectifiers, Glorot for everything else; biases start at zero.
+"""Initial weights: He, Glorot, LeCun and orthogonal; biases start at zero.
 
 A new initialiser is one function and one entry in `INITIALISERS`.
 """
@@ -12,31 +12,56 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["INITIALISERS", "suited_to"]
+__all__ = ["INITIALISERS", "gain", "suited_to"]
+
+Rng = np.random.Generator
+Weights = NDArray[np.float64]
 
 
-def he(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Normal with variance 2 / inputs, because a rectifier passes half of it (He et al. 2015, eq. 10)."""
-    return rng.normal(0.0, math.sqrt(2 / shape[0]), shape)
+def he(rng: Rng, shape: tuple[int, int], activation: Any) -> Weights:
+    """Normal with variance gain**2 / inputs: 2 / inputs for ReLU, which passes half of it (He et al. 2015, eq. 10)."""
+    return rng.normal(0.0, gain(activation) / math.sqrt(shape[0]), shape)
 
 
-def glorot(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float64]:
+def glorot(rng: Rng, shape: tuple[int, int], activation: Any) -> Weights:
     """Uniform with variance 2 / (inputs + outputs) (Glorot and Bengio 2010, eq. 16)."""
     limit = math.sqrt(6 / (shape[0] + shape[1]))
     return rng.uniform(-limit, limit, shape)
 
 
-INITIALISERS: dict[str, Callable[[np.random.Generator, tuple[int, int]], NDArray[np.float64]]] = {
-    "he": he,
-    "glorot": glorot,
+def lecun(rng: Rng, shape: tuple[int, int], activation: Any) -> Weights:
+    """Normal with variance 1 / inputs (LeCun et al. 1998, eq. 16)."""
+    return rng.normal(0.0, math.sqrt(1 / shape[0]), shape)
+
+
+def orthogonal(rng: Rng, shape: tuple[int, int], activation: Any) -> Weights:
+    """gain times orthonormal columns, or rows where there are fewer of them (Saxe et al. 2014)."""
+    q, r = np.linalg.qr(rng.normal(size=(max(shape), min(shape))))
+    q *= gain(activation) * np.sign(np.diagonal(r))  # so that all orthogonal matrices are equally likely
+    return q if shape[0] >= shape[1] else np.ascontiguousarray(q.T)
+
+
+INITIALISERS: dict[str, Callable[[Rng, tuple[int, int], Any], Weights]] = {
+    each.__name__: each for each in (he, glorot, lecun, orthogonal)
 }
 
 
-def suited_to(activation: Any, dtype: DTypeLike) -> str:
-    """The initialiser for `activation`: "he" if it grows to the right and stays small on the left.
+def gain(activation: Any) -> float:
+    """1 / sqrt(E[f(z)**2]) for a standard normal z: weights of variance gain**2 / inputs keep the size of activations.
 
-    Asking the function itself, rather than a table of names, serves the user's own activations too.
+    It is sqrt(2) for ReLU. Asking the function itself, rather than a table of names, serves the user's own activations
+    too. It is 1 for softmax and its relatives, which mix a row, and where the mean is 0 or not finite.
     """
+    if activation.kind != "activation":
+        return 1.0
+    nodes, weights = np.polynomial.hermite_e.hermegauss(200)
+    with np.errstate(all="ignore"):
+        mean = float(weights @ np.square(activation(nodes, backend="numpy")) / weights.sum())
+    return round(1 / math.sqrt(mean), 12) if 0 < mean < math.inf else 1.0
+
+
+def suited_to(activation: Any, dtype: DTypeLike) -> str:
+    """The initialiser for `activation`: "he" if it grows to the right and stays small on the left, else "glorot"."""
     if activation.kind != "activation":  # softmax and its relatives mix a row
         return "glorot"
     left, right = activation(np.array([-100.0, 100.0], dtype))

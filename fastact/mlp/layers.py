@@ -5,72 +5,143 @@ Another kind of layer would stand beside `Dense`, with the same attributes and m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 from numpy.typing import ArrayLike, NDArray
 
+from fastact._core.operation import Operation
+from fastact.math import like
 from fastact.mlp.namespaces import moved, namespace_of
+from fastact.mlp.normalisation import BatchNorm, Normalised
 
-__all__ = ["Dense", "Kept", "backward", "forward"]
+__all__ = ["Dense", "Kept", "Plan", "backward", "forward"]
+
+
+def _penalty(weights, gradient, strength, share):  # type: ignore[no-untyped-def]
+    pull = strength * share * weights
+    return like(0.5, weights) * pull * weights, gradient + pull
+
+
+_PENALTY = Operation("penalty", _penalty, ("weights", "gradient"), {"strength": 0.0, "share": 1.0}, outputs=2)
+_PLUS = Operation("plus", lambda a, b: a + b, ("a", "b"), {})
+_TIMES = Operation("times", lambda a, b: a * b, ("a", "b"), {})
+
+
+class Plan(NamedTuple):
+    """What a layer is made of."""
+
+    shape: tuple[int, int]  # inputs, units
+    activation: Any
+    batch_norm: bool = False
+    residual: bool = False
+    dropout: float = 0.0
+    trained: tuple[str, ...] = ()  # parameters of the activation
+
+    @property
+    def arrays(self) -> dict[str, tuple[int, ...]]:
+        """The names and shapes of what is trained, in the order in which the flat vector has them."""
+        units = self.shape[1:]
+        normal = {"gamma": units, "beta": units} if self.batch_norm else {}
+        trained = {f"activation_{name}": units for name in self.trained}
+        return {"weights": self.shape, "bias": units, **normal, **trained}
+
+    @property
+    def statistics_size(self) -> int:
+        return 2 * self.shape[1] if self.batch_norm else 0
+
+    @property
+    def size(self) -> int:
+        return sum(map(math.prod, self.arrays.values()))
+
+    @property
+    def parts(self) -> str:
+        """What the layer does after the product, in words."""
+        return ", ".join([
+            *(["batch_norm"] if self.batch_norm else []),
+            self.activation.name + "".join(f" (trains {name})" for name in self.trained),
+            *(["residual"] if self.residual else []),
+            *([f"dropout {self.dropout:g}"] if self.dropout else []),
+        ])  # fmt: skip
 
 
 class Kept(NamedTuple):
     """What a layer's forward pass leaves for its backward pass and for those who look at the layer."""
 
     input: NDArray[Any]
+    normalised: Normalised | None
     preactivation: NDArray[Any]
-    output: Any  # None where only the preactivation was asked for
+    activation: Any  # None where only the preactivation was asked for, as output
+    mask: NDArray[Any] | None
+    output: Any
 
 
 class Dense:
     """`activation(x @ weights + bias)`.
 
-    Weights (inputs, outputs), bias (outputs,) and their gradients are views into the network's two flat
-    vectors, so that one optimiser step updates every layer; assigning to `weights` or `bias` copies there.
+    Between the two there may be batch normalisation; then the layer's input may be added (residual), and units dropped.
+    Weights (inputs, outputs), bias (outputs,), all else that is trained and their gradients are views into the
+    network's two flat vectors, so that one optimiser step updates every layer; assigning to `weights` or `bias` copies
+    there.
 
     Attributes
     ----------
     input, preactivation, output : ndarray
-        `x`, `x @ weights + bias` and `activation(preactivation)` of the last pass that was asked for by the model's
+        `x`, what goes into the activation, and what the layer gave, in the last pass that was asked for by the model's
         `forward`, `loss_and_gradients`, `predict` or `score`.
     weights_gradient, bias_gradient : ndarray
         Gradients of the loss from the last backward pass.
+    parameters, gradients : dict of ndarrays
+        All that is trained, and its gradients: weights, bias, gamma and beta of batch normalisation, and the
+        activation's parameters, as activation_alpha.
+    statistics : dict of ndarrays
+        Running mean and variance of batch normalisation.
     """
 
     def __init__(
-        self, shape: tuple[int, int], activation: Any, parameters: NDArray[Any], gradients: NDArray[Any]
+        self, plan: Plan, number: int, parameters: NDArray[Any], gradients: NDArray[Any], statistics: NDArray[Any]
     ) -> None:
         self._xp = namespace_of(parameters)
-        split = shape[0] * shape[1]
-        self.activation = activation
-        self._weights, self._bias = parameters[:split].reshape(shape), parameters[split:]
-        self.weights_gradient, self.bias_gradient = gradients[:split].reshape(shape), gradients[split:]
+        self.plan = plan
+        self.activation = plan.activation
+        self._number = number
+        self.parameters, self.gradients = _views(plan, parameters), _views(plan, gradients)
+        self.weights_gradient, self.bias_gradient = self.gradients["weights"], self.gradients["bias"]
+        self._flat = self.weights.reshape(-1), self.weights_gradient.reshape(-1)
+        self._trained = [self.parameters[f"activation_{name}"] for name in plan.trained]
+        for name, values in zip(plan.trained, self._trained, strict=True):
+            values[...] = plan.activation.parameters[name]
+        self.normalisation = BatchNorm(self.parameters, self.gradients, statistics) if plan.batch_norm else None
         # An elementwise backward pass takes the preactivation; one that mixes a row, as softmax does, the output.
-        self._elementwise = activation.kind == "activation"
-        self.input = self._xp.empty((0, shape[0]), parameters.dtype)
-        self.preactivation = self.output = self._xp.empty((0, shape[1]), parameters.dtype)
+        self._elementwise = plan.activation.kind == "activation"
+        self.input = self._xp.empty((0, plan.shape[0]), parameters.dtype)
+        self.preactivation = self.output = self._xp.empty((0, plan.shape[1]), parameters.dtype)
 
     @property
     def weights(self) -> NDArray[Any]:
-        return self._weights
+        return self.parameters["weights"]
 
     @weights.setter
     def weights(self, value: ArrayLike) -> None:
-        self._weights[...] = moved(value, self._xp)
+        self.weights[...] = moved(value, self._xp)
 
     @property
     def bias(self) -> NDArray[Any]:
-        return self._bias
+        return self.parameters["bias"]
 
     @bias.setter
     def bias(self, value: ArrayLike) -> None:
-        self._bias[...] = moved(value, self._xp)
+        self.bias[...] = moved(value, self._xp)
 
     @property
-    def units(self) -> int:
-        return self._bias.size
+    def flat_weights(self) -> NDArray[Any]:
+        return self._flat[0]
+
+    @property
+    def statistics(self) -> dict[str, NDArray[Any]]:
+        normal = self.normalisation
+        return {} if normal is None else {"mean": normal.mean, "variance": normal.variance}
 
     def keep(self, kept: Kept) -> None:
         """Show what a pass left as attributes."""
@@ -78,40 +149,95 @@ class Dense:
         if kept.output is not None:
             self.output = kept.output
 
-    def forward(self, run: Any, x: NDArray[Any], output: bool = True) -> Kept:
+    # ---- forward
+
+    def forward(self, run: Any, x: NDArray[Any], training: bool, output: bool = True) -> Kept:
         """The forward pass, or only its part up to the preactivation."""
-        z = run.affine(x, self._weights, self._bias)
-        return Kept(x, z, run.loop(self.activation, z) if output else None)
+        z, normalised, mask = run.affine(x, self.weights, self.bias), None, None
+        if self.normalisation is not None:
+            z, normalised = self.normalisation.forward(run, z, training)
+        if not output:
+            return Kept(x, normalised, z, None, None, None)
+        activation = result = run.loop(self.activation, z, *self._operands)
+        if self.plan.residual:
+            result = run.loop(_PLUS, result, x)
+        if self.plan.dropout and training:
+            mask = run.dropout(result, self.plan.dropout, self._number)
+            result = run.loop(_TIMES, result, mask)
+        return Kept(x, normalised, z, activation, mask, result)
 
-    def backward(self, run: Any, kept: Kept, grad: NDArray[Any]) -> NDArray[Any]:
-        """Turn the gradient by the output, which may be overwritten, into that by the preactivation."""
-        if self._elementwise:
-            return run.loop(self.activation.backward, grad, kept.preactivation, out=grad)
-        return run.loop(self.activation.backward, grad, kept.output)
+    @property
+    def _operands(self) -> list[Any]:
+        """The parameters of the activation: none, unless some are trained."""
+        if not self._trained:
+            return []
+        values = {**self.activation.parameters, **dict(zip(self.plan.trained, self._trained, strict=True))}
+        return list(values.values())
 
-    def backward_parameters(self, run: Any, kept: Kept, grad: NDArray[Any]) -> None:
-        """Turn the gradient by the preactivation into those by weights and bias."""
+    def learn(self, run: Any, kept: Kept) -> None:
+        """Let a batch change the statistics for predictions."""
+        if self.normalisation is not None:
+            assert kept.normalised is not None
+            self.normalisation.learn(run, kept.normalised)
+
+    # ---- backward
+
+    def backward(self, run: Any, kept: Kept, grad: NDArray[Any], below: bool) -> NDArray[Any] | None:
+        """Turn the gradient by the output into those by parameters and, if `below`, by the input; overwrite it."""
+        if kept.mask is not None:
+            grad = run.loop(_TIMES, grad, kept.mask, out=grad)
+        inner = self.backward_activation(run, kept, grad, overwrite=not self.plan.residual)
+        by_input = self.backward_preactivation(run, kept, inner, below)
+        return run.loop(_PLUS, by_input, grad, out=grad) if self.plan.residual and below else by_input
+
+    def backward_activation(self, run: Any, kept: Kept, grad: NDArray[Any], overwrite: bool = True) -> NDArray[Any]:
+        """Turn the gradient by the activation into that by the preactivation, and those by what it trains."""
+        if not self._elementwise:
+            return run.loop(self.activation.backward, grad, kept.activation)
+        operands = kept.preactivation, *self._operands
+        for name in self.plan.trained:
+            slopes = run.loop(self.activation.part(f"{name}_backward"), grad, *operands)
+            run.column_sums(slopes, self.gradients[f"activation_{name}"])
+        return run.loop(self.activation.backward, grad, *operands, out=grad if overwrite else None)
+
+    def backward_preactivation(self, run: Any, kept: Kept, grad: NDArray[Any], below: bool) -> NDArray[Any] | None:
+        """Turn the gradient by the preactivation into those by parameters and, if `below`, the input."""
+        if self.normalisation is not None:
+            assert kept.normalised is not None
+            grad = self.normalisation.backward(run, kept.normalised, grad)
         run.weights_gradient(kept.input, grad, self.weights_gradient)
         run.column_sums(grad, self.bias_gradient)
+        return run.input_gradient(grad, self.weights) if below else None
 
-    def backward_input(self, run: Any, grad: NDArray[Any]) -> NDArray[Any]:
-        """Turn the gradient by the preactivation into that by the input."""
-        return run.input_gradient(grad, self._weights)
+    def penalise(self, run: Any, strength: float, share: Any) -> None:
+        """Add strength * share / 2 * sum(weights**2) to the loss, and its gradient."""
+        weights, gradient = self._flat
+        values, _ = run.loop(_PENALTY, weights, gradient, strength, share, out=(None, gradient))
+        run.add_loss(values, 1.0)
 
 
-def forward(run: Any, layers: Sequence[Dense], x: NDArray[Any], output: bool = True) -> list[Kept]:
+def _views(plan: Plan, flat: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    views, start = {}, 0
+    for name, shape in plan.arrays.items():
+        end = start + math.prod(shape)
+        views[name] = flat[start:end].reshape(shape)
+        start = end
+    return views
+
+
+def forward(
+    run: Any, layers: Sequence[Dense], x: NDArray[Any], training: bool = False, output: bool = True
+) -> list[Kept]:
     """Send a batch through all layers, through the last one up to its preactivation unless `output`."""
     passes = []
     for layer in layers[:-1]:
-        passes.append(layer.forward(run, x))
+        passes.append(layer.forward(run, x, training))
         x = passes[-1].output
-    return [*passes, layers[-1].forward(run, x, output)]
+    return [*passes, layers[-1].forward(run, x, training, output)]
 
 
-def backward(run: Any, layers: Sequence[Dense], passes: Sequence[Kept], grad: NDArray[Any]) -> None:
+def backward(run: Any, layers: Sequence[Dense], passes: Sequence[Kept], grad: Any) -> None:
     """Write the gradients of all layers, from the gradient by the last one's preactivation."""
-    pairs = list(zip(layers, passes, strict=True))
-    for (layer, kept), (below, kept_below) in pairwise(reversed(pairs)):
-        layer.backward_parameters(run, kept, grad)
-        grad = below.backward(run, kept_below, layer.backward_input(run, grad))
-    layers[0].backward_parameters(run, passes[0], grad)
+    grad = layers[-1].backward_preactivation(run, passes[-1], grad, len(layers) > 1)
+    for number in reversed(range(len(layers) - 1)):
+        grad = layers[number].backward(run, passes[number], grad, number > 0)

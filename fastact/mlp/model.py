@@ -1,12 +1,16 @@
 """The multi-layer perceptron: construction, training, prediction and storage.
 
-It is the one public object of this folder. training.py has the step and the loop over batches; here is the loop over
-epochs, and what checks or stores.
+It is the one public object of this folder. training.py has the step, fitting.py the loop over epochs; here is what
+checks, predicts or stores.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import json
+import math
+import numbers
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import copy
 from os import PathLike
@@ -15,28 +19,45 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from fastact._files import replacing
 from fastact.errors import require
-from fastact.mlp import files
-from fastact.mlp.data import as_choice, as_integer, as_table
+from fastact.mlp import files, fitting
+from fastact.mlp.data import (
+    as_choice,
+    as_flag,
+    as_integer,
+    as_rate,
+    as_rows,
+    as_table,
+    as_weights,
+    class_weights,
+)
 from fastact.mlp.eager import Eager
 from fastact.mlp.initialisers import INITIALISERS, suited_to
 from fastact.mlp.layers import Dense, Kept, forward
 from fastact.mlp.namespaces import DEVICES, moved, namespace_for, namespace_of
 from fastact.mlp.objectives import Target, r2_score
 from fastact.mlp.settings import settled
-from fastact.mlp.training import EagerTrainer, gradients
+from fastact.mlp.sources import Arrays, Batches
+from fastact.mlp.stopping import Course
+from fastact.mlp.training import gradients
 
 __all__ = ["MLP"]
 
-#: What `fit` adds to the history.
-_RECORDED = ("loss", "accuracy", "seconds", "val_loss", "val_accuracy")
+#: The rows of a batch, unless the user says.
+_ROWS = 32
 
 #: Attributes of a model that its settings, arrays and random state give to a copy.
-_MADE_ANEW = ("_xp", "parameters", "gradients", "optimizer", "history", "_rng", "layers")
+_MADE_ANEW = (
+    "_xp", "parameters", "gradients", "statistics", "optimizer", "history", "epochs", "samples", "key", "_rng",
+    "layers", "_course",
+)  # fmt: skip
 
 
 class MLP:
     """A multi-layer perceptron: dense layers, each followed by an activation, trained by mini-batches.
+
+    A setting that is a name and has parameters is a mapping: `loss={"name": "huber", "delta": 0.5}`.
 
     Parameters
     ----------
@@ -45,32 +66,64 @@ class MLP:
     activation : str, fastact activation, or a list of them
         For all hidden layers, or one per hidden layer. One's own `@fa.activation` object works as well.
     output : str or fastact activation
-        Of the last layer: "softmax" for classes, "sigmoid" for two classes, "identity" for real numbers.
-    loss : {"auto", "mse", "huber", "bce", "cross_entropy"}
-        "cross_entropy" goes with softmax and "bce" with one sigmoid unit, both computed from the
-        preactivations; "mse" and "huber" go with any output. "auto" takes the one for the output, else mse.
-    optimizer : {"adam", "sgd"}
+        Of the last layer: "softmax" for classes, "sigmoid" for two classes or for labels that do not exclude each
+        other, "identity" for real numbers.
+    loss : {"auto", "mse", "mae", "huber", "quantile", "poisson", "bce", "cross_entropy"} or mapping
+        "cross_entropy" goes with softmax and "bce" with sigmoid, both computed from the preactivations. "poisson", of
+        counts, goes with identity, whose output is then the logarithm of the rate that `predict` gives. The others go
+        with any output; parameters are huber's delta (1) and the quantile q (0.5). "auto" takes the one for the
+        output, else mse. All but cross_entropy are means over the units, and take a factor `scale` (1).
+    optimizer : {"adam", "adamw", "sgd", "nesterov", "rmsprop", "lbfgs"} or mapping
+        Parameters are beta2 and epsilon of Adam (0.999, 1e-8), AdamW and RMSprop (0.9, 1e-8). "lbfgs" is SciPy's: it
+        takes all samples at once, an epoch is an iteration, and it starts anew in each `fit`.
     learning_rate : float
     momentum : float
-        SGD's momentum; Adam's beta1.
-    init : {"auto", "he", "glorot"}
-        "auto" takes He for rectifiers and Glorot for the rest, layer by layer.
-    batch_size : int
+        Of SGD and Nesterov; Adam's beta1.
+    init : {"auto", "he", "glorot", "lecun", "orthogonal"}
+        "auto" takes He for rectifiers and Glorot for the rest, layer by layer. He and orthogonal weights are scaled to
+        the layer's activation: by 1 / sqrt(E[f(z)**2]), for a standard normal z.
+    batch_size : int, optional
+        32 unless given, or all samples where there are fewer.
     seed : int, optional
-        Decides weights and shuffling: equal seeds and data give equal bits.
+        Decides weights, shuffling and dropout: equal seeds and data give equal bits.
     dtype : {float32, float64}
     device : {"cpu", "cuda"}
         Where the model is kept and computed. "cuda" is the current GPU; it needs CuPy, which the extra "cupy" brings
         for CUDA 13 (for CUDA 12 install cupy-cuda12x). Equal seeds give equal initial weights and shuffling on both.
         Data may be on either side whatever the device: it is copied once, and predictions return to its side.
+    batch_norm : bool
+        Normalise the preactivations of hidden layers by the batch, and for predictions by running averages, of which
+        each batch replaces a tenth.
+    residual : bool
+        Add the input of a hidden layer to its output, where their sizes agree.
+    dropout : float or list of float
+        The share of a hidden layer's outputs that training drops, for all or one per hidden layer.
+    trainable : bool
+        Train the parameters of hidden activations too, such as leaky_relu's alpha (PReLU) or swish's beta, one per
+        unit, from their defaults on.
+    l2 : float
+        Adds l2 / 2 * sum(weights**2) to the loss in training; biases are free.
+    l2_shared : bool
+        Divide that by the samples of the batch (or their weights' sum), as scikit-learn does.
+    weight_decay : float, optional
+        Multiplies weights by 1 - learning_rate * weight_decay in each step. 0 unless given, and 0.01 for "adamw".
+    clip_norm, clip_value : float, optional
+        The largest norm of all gradients together, and the largest size of each.
+    schedule : {"constant", "inverse_scaling", "adaptive", "cosine", "step"}, mapping or function
+        What multiplies the learning rate: 1 / (1 + samples in the epochs before)**power (0.5); "adaptive" divides it by
+        5 where the training loss has not fallen by `tolerance` (1e-4) in more than `patience` (10) epochs in a row;
+        "cosine" rises during `warm_up` (0) steps and falls to `least` (0) at step `steps`; "step" multiplies it by
+        `factor` (0.1) every `every` epochs; a function gets the step, from 1, and the number of epochs before.
 
     Attributes
     ----------
     layers : list of Dense
         Weights, bias, their gradients, and the arrays of the last forward pass.
     parameters, gradients : ndarray
-        All of the layers' parameters and gradients as one flat vector each; the layers hold views. On the device, as
-        all arrays of the layers are: NumPy's or CuPy's.
+        All that is trained, of all layers, and its gradients, as one flat vector each; the layers hold views. On the
+        device, as all arrays of the layers are: NumPy's or CuPy's.
+    statistics : ndarray
+        The running averages of batch normalisation, as one flat vector.
     optimizer : Optimiser
         Its `learning_rate` may be changed between epochs.
     history : dict of lists
@@ -91,72 +144,135 @@ class MLP:
         layer_sizes: Sequence[int],
         activation: Any = "relu",
         output: Any = "identity",
-        loss: str = "auto",
-        optimizer: str = "adam",
+        loss: Any = "auto",
+        optimizer: Any = "adam",
         learning_rate: float = 1e-3,
         momentum: float = 0.9,
         init: str = "auto",
-        batch_size: int = 32,
+        batch_size: int | None = None,
         seed: int | None = None,
         dtype: DTypeLike = np.float32,
         device: str = "cpu",
+        *,
+        batch_norm: bool = False,
+        residual: bool = False,
+        dropout: float | Sequence[float] = 0.0,
+        trainable: bool = False,
+        l2: float = 0.0,
+        l2_shared: bool = False,
+        weight_decay: float | None = None,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        schedule: Any = "constant",
     ) -> None:
         settings = settled(
-            layer_sizes, activation, output, loss, optimizer, learning_rate, momentum, init, batch_size, seed, dtype
-        )
+            layer_sizes, activation, output, loss, optimizer, learning_rate, momentum, init, batch_size, seed, dtype,
+            batch_norm, residual, dropout, trainable, l2, l2_shared, weight_decay, clip_norm, clip_value, schedule,
+        )  # fmt: skip
         self.layer_sizes = settings.layer_sizes
         self.loss = settings.loss
         self.init = settings.init
         self.batch_size = settings.batch_size
         self.seed = settings.seed
         self.dtype = settings.dtype
+        self.l2, self.l2_shared = settings.l2, settings.l2_shared
+        self._batch_norm, self._residual, self._trainable = bool(batch_norm), bool(residual), bool(trainable)
         self.device = as_choice(device, "device", DEVICES)
         self._xp = namespace_for(self.device)
 
         self.parameters = self._xp.zeros(settings.parameters, self.dtype)
         self.gradients = self._xp.zeros_like(self.parameters)
-        self.optimizer = settings.optimizer(self.parameters, self.gradients, settings.learning_rate, settings.momentum)
+        self.statistics = self._xp.zeros(settings.statistics, self.dtype)
         self.history: dict[str, list[float]] = {}
+        self.epochs, self.samples = 0, 0  # that were trained with, in whole epochs
         self._rng = np.random.default_rng(self.seed)
+        self.key = int(np.random.SeedSequence(self.seed, spawn_key=(1,)).generate_state(1, np.uint64)[0])
         self.layers: list[Dense] = []
-        start = 0
-        for shape, f in zip(settings.shapes, settings.activations, strict=True):
-            end = start + (shape[0] + 1) * shape[1]
-            layer = Dense(shape, f, self.parameters[start:end], self.gradients[start:end])
-            initialise = INITIALISERS[suited_to(f, self.dtype) if self.init == "auto" else self.init]
-            layer.weights = initialise(self._rng, shape)
+        self._course: Course | None = None
+        start = first = 0
+        for number, plan in enumerate(settings.plans):
+            end, last = start + plan.size, first + plan.statistics_size
+            part = slice(start, end)
+            layer = Dense(plan, number, self.parameters[part], self.gradients[part], self.statistics[first:last])
+            initialise = INITIALISERS[suited_to(plan.activation, self.dtype) if self.init == "auto" else self.init]
+            layer.weights = initialise(self._rng, plan.shape, plan.activation)
             self.layers.append(layer)
-            start = end
+            start, first = end, last
+        self.optimizer = settings.optimizer
+        self.optimizer.bind(self.parameters, self.gradients, [layer.flat_weights for layer in self.layers])
 
     def __repr__(self) -> str:
         settings = {**self._settings(), "device": self.device}
         return f"MLP({', '.join(f'{name}={value!r}' for name, value in settings.items())})"
 
+    def summary(self) -> str:
+        """A table of the layers: what each is made of, its shape, and how many numbers it trains."""
+        rows = [("layer", "shape", "made of", "parameters")]
+        for number, plan in enumerate(layer.plan for layer in self.layers):
+            rows.append((str(number), f"{plan.shape[0]} -> {plan.shape[1]}", plan.parts, f"{plan.size:,}"))
+        rows.append(("all", "", f"{self.loss.name}, {self.optimizer.name}, {self.dtype}", f"{self.parameters.size:,}"))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join(
+            f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:<{widths[2]}}  {d:>{widths[3]}}" for a, b, c, d in rows
+        )
+
     # ---- training
 
     def fit(
         self,
-        X: ArrayLike,
-        y: ArrayLike,
+        X: Any,
+        y: ArrayLike | None = None,
         *,
         epochs: int,
-        validation: tuple[ArrayLike, ArrayLike] | None = None,
+        sample_weight: ArrayLike | None = None,
+        class_weight: Mapping[int, float] | str | None = None,
+        validation: Any = None,
+        shuffle: bool = True,
+        batches: int | None = None,
+        patience: int | None = None,
+        tolerance: float = 1e-4,
         progress: bool = False,
         callback: Callable[[int, MLP], object] | None = None,
+        batch_callback: Callable[[int, MLP], object] | None = None,
+        checkpoint: str | PathLike[str] | None = None,
+        checkpoint_every: int = 1,
+        resume: str | PathLike[str] | None = None,
     ) -> Self:
         """Train for `epochs` more passes over the data, shuffled before each; a second call goes on.
 
         Parameters
         ----------
-        X : array_like (samples, inputs)
+        X : array_like (samples, inputs), or iterable of batches
+            A memmap is read and converted batch by batch. Without y, X is iterated over once for each epoch and gives
+            batches (X, y) or (X, y, sample_weight): a list, a generator, a data loader.
         y : array_like
-            cross_entropy: labels from 0, or a distribution per row; bce: labels 0 and 1; mse and huber: numbers.
-        validation : (X, y), optional
-            Held-out data, evaluated after every epoch.
+            cross_entropy: labels from 0, or a distribution per row; bce: labels 0 and 1; others: numbers.
+        sample_weight : array_like (samples,), optional
+            The loss of a batch is divided by the sum of its weights. Accuracies count all samples alike.
+        class_weight : mapping or "balanced", optional
+            What samples of a label weigh, 1 unless given; "balanced" gives all classes the same sum.
+        validation : (X, y), (X, y, sample_weight) or float, optional
+            Held-out data, evaluated after every epoch. A number is the share of the samples to hold out, of each class
+            alike: which ones, the seed decides.
+        shuffle : bool
+        batches : int, optional
+            How many batches of an iterable are an epoch; then it goes on with the next epoch. Unless given, all are.
+        patience : int, optional
+            Stop after more than so many epochs in a row in which the loss fell by less than `tolerance`: that of
+            validation, or else of training. At the end, the weights of the best epoch are restored.
+        tolerance : float
         progress : bool
             Show a bar on stderr; needs rich.
         callback : callable, optional
             Called as callback(epoch, model) after each epoch, counted from 1; a true result stops training.
+        batch_callback : callable, optional
+            Called as batch_callback(step, model) after each update, counted from 1.
+        checkpoint : path, optional
+            Where to save the model every `checkpoint_every` epochs and at the end, all or nothing.
+        checkpoint_every : int
+        resume : path, optional
+            A checkpoint of a model with the same settings. Training goes on there, up to `epochs` epochs in all, as if
+            it had never stopped. So does `MLP.load(path).fit(...)`, for `epochs` epochs more.
 
         Raises
         ------
@@ -168,66 +284,152 @@ class MLP:
         After any error, or Ctrl-C, the model is at the end of its last whole epoch: weights, optimiser, history and
         random state, so that another `fit` goes on as if the broken epoch had never begun.
         """
-        x, target = self._pair(X, y, "")
-        held_out = None
-        if validation is not None:
-            if not isinstance(validation, list | tuple) or len(validation) != 2:
-                raise TypeError(f"validation must be a pair (X, y), got {type(validation).__name__}")
-            held_out = self._pair(*validation, "validation ")
         epochs = as_integer(epochs, "epochs", 1)
-        trainer, done = EagerTrainer(self, x, target), 0
+        source, looks = self._source(X, y, sample_weight, class_weight, validation, shuffle, batches)
+        source.check()
+        looks.patience = None if patience is None else as_integer(patience, "patience", 0)
+        looks.tolerance = as_rate(tolerance, "tolerance", math.inf, zero=True)
+        looks.callback, looks.batch_callback, looks.checkpoint = callback, batch_callback, checkpoint
+        looks.checkpoint_every = as_integer(checkpoint_every, "checkpoint_every", 1)
+        if resume is None:
+            course, self._course = self._course or Course(), None
+            epochs += course.epochs
+        else:
+            course = self._resumed(resume)
         with _progress_bar(epochs) if progress else nullcontext(lambda text: None) as advance:
-            while done < epochs:
-                before = self._state()
-                try:
-                    records = trainer.run(min(epochs - done, trainer.most))
-                    if held_out is not None:
-                        records[-1].update(self._evaluation(*held_out))
-                    for record in records:
-                        for name, value in record.items():
-                            self.history.setdefault(name, []).append(value)
-                except BaseException:
-                    self._go_back(*before)
-                    raise
-                done += len(records)
-                advance(f"loss {records[-1]['loss']:.4f}")
-                if callback is not None and callback(len(self.history["loss"]), self):
-                    break
+            fitting.fit(self, source, epochs, looks, course, advance)
         return self
 
-    def _state(self) -> tuple[Any, ...]:
-        """All that training changes, for `_go_back`."""
-        arrays = [(array, array.copy()) for array in (self.parameters, self.optimizer.state)]
-        lengths = {name: len(self.history.get(name, ())) for name in _RECORDED}
-        return arrays, self.optimizer.steps, self._rng.bit_generator.state, lengths
+    def partial_fit(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+        class_weight: Mapping[int, float] | str | None = None,
+        shuffle: bool = True,
+    ) -> Self:
+        """Train for one pass over the data as `fit` does, whatever it is: one sample or one class will do."""
+        source, looks = self._source(X, y, sample_weight, class_weight, None, shuffle, None)
+        fitting.fit(self, source, 1, looks, Course(), lambda text: None)
+        return self
 
-    def _go_back(self, arrays: Any, steps: int, random_state: Any, lengths: dict[str, int]) -> None:
-        for array, before in arrays:
-            array[...] = before
-        self.optimizer.steps, self._rng.bit_generator.state = steps, random_state
-        for name, length in lengths.items():
-            values = self.history.get(name, [])
-            del values[length:]
-            if not values:
-                self.history.pop(name, None)
+    def _source(
+        self, X: Any, y: Any, sample_weight: Any, class_weight: Any, validation: Any, shuffle: bool, batches: int | None
+    ) -> tuple[Arrays | Batches, fitting.Looks]:
+        """Where batches come from, and what is held out."""
+        if y is None:
+            for name, value in (("sample_weight", sample_weight), ("class_weight", class_weight)):
+                if value is not None:
+                    raise ValueError(f"{name} goes with arrays X and y; without y, let X give (X, y, sample_weight)")
+            if isinstance(validation, numbers.Real):
+                raise ValueError(f"validation={validation} goes with arrays X and y; give validation=(X, y)")
+            batches = None if batches is None else as_integer(batches, "batches", 1)
+            return Batches(self, X, batches), fitting.Looks(self._held_out(validation))
+        if batches is not None:
+            raise ValueError(f"batches={batches} goes with batches from X, without y; here batch_size decides")
+        x, target = self.checked(X, y, sample_weight, class_weight=class_weight, lazy=True)
+        source = Arrays(self, x, target, as_flag(shuffle, "shuffle"))
+        if isinstance(validation, numbers.Real):
+            return source, fitting.Looks(source.hold_out(as_rate(validation, "validation", 1)))
+        return source, fitting.Looks(self._held_out(validation))
+
+    def _held_out(self, validation: Any) -> tuple[NDArray[Any], Target] | None:
+        if validation is None:
+            return None
+        if not isinstance(validation, list | tuple) or len(validation) not in (2, 3):
+            raise TypeError(
+                "validation must be a pair (X, y), with weights (X, y, sample_weight), or a share such as 0.1; "
+                f"got {type(validation).__name__}"
+            )
+        return self.checked(*validation, prefix="validation ")
+
+    def checked(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        class_weight: Any = None,
+        prefix: str = "",
+        lazy: bool = False,
+    ) -> tuple[NDArray[Any], Target]:
+        """Samples and target as training takes them, on the device; errors call them `prefix`X, y and so on.
+
+        With `lazy` a memmap of samples stays one.
+        """
+        units, xp = self.layer_sizes[-1], self._xp
+        x = (as_rows if lazy else as_table)(X, f"{prefix}X", self.layer_sizes[0], self.dtype)
+        target = self.loss.targets(y, f"{prefix}y", units, self.dtype)
+        if len(x) != target.samples:
+            raise ValueError(f"{prefix}X has {len(x)} samples and {prefix}y {target.samples}; they must pair up")
+        weights = None
+        if sample_weight is not None:
+            weights = as_weights(sample_weight, f"{prefix}sample_weight", len(x), self.dtype)
+        if class_weight is not None:
+            if not target.certain:
+                raise ValueError(f"class_weight={class_weight!r:.99} goes with one label per sample; use sample_weight")
+            labels = moved(target.labels, np)
+            of_classes = class_weights(class_weight, labels, max(units, 2))[labels].astype(self.dtype)
+            weights = of_classes if weights is None else moved(weights, np) * of_classes
+        target = target.moved(xp)
+        if weights is not None:
+            target = self.loss.weighted(target, moved(weights, xp), units)
+        return (x if isinstance(x, np.memmap) else moved(x, xp)), target
+
+    def _resumed(self, path: str | PathLike[str]) -> Course:
+        """Take over what a checkpoint of a model with the same settings has, and return how far its fit came."""
+        header, arrays = files.read(path)
+        mine, found = json.loads(json.dumps(self._settings())), header["settings"]
+        for name in mine:
+            if name != "learning_rate" and mine[name] != found[name]:  # which a schedule or a callback may have changed
+                raise ValueError(
+                    f"{os.fspath(path)}: has {name}={found[name]!r:.99}, this model {mine[name]!r:.99}; "
+                    "resume with the same settings, or take MLP.load"
+                )
+        self._unpack(header, arrays)
+        course, self._course = self._course, None
+        if course is None:
+            raise ValueError(f"{os.fspath(path)}: is no checkpoint of a fit; take MLP.load")
+        return course
+
+    @property
+    def rows(self) -> int:
+        """The samples of a batch."""
+        return _ROWS if self.batch_size is None else self.batch_size
+
+    @property
+    def random_state(self) -> Any:
+        """Of what decides the order of the samples."""
+        return self._rng.bit_generator.state
+
+    @random_state.setter
+    def random_state(self, value: Any) -> None:
+        self._rng.bit_generator.state = value
 
     def permutation(self, samples: int) -> NDArray[np.int64]:
-        """The order in which an epoch takes the samples, from the model's random state."""
+        """The order in which an epoch takes the samples, from the random state."""
         return self._rng.permutation(samples)
 
-    def _evaluation(self, x: NDArray[Any], target: Target) -> dict[str, float]:
+    def evaluation(self, x: NDArray[Any], target: Target) -> dict[str, float]:
+        """Loss and, for classes, accuracy of data that `checked` gave."""
         run = Eager(len(x), target.weights)
-        passes = forward(run, self.layers, x, not self.loss.fused)
+        passes = forward(run, self.layers, x, output=not self.loss.fused)
         self.loss.gradient(run, self.layers[-1], passes[-1], target)
         record = {"val_loss": float(run.loss)}
         if self.loss.classifies:
             record["val_accuracy"] = float(run.right / len(x))
         return record
 
-    def loss_and_gradients(self, X: ArrayLike, y: ArrayLike) -> tuple[float, NDArray[Any]]:
-        """The mean loss over the data, and `gradients` filled with its gradient by `parameters`."""
-        x, target = self._pair(X, y, "")
-        run = Eager(len(x), target.weights)
+    def loss_and_gradients(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> tuple[float, NDArray[Any]]:
+        """The loss of the data in training, and `gradients` filled with its gradient by `parameters`.
+
+        It has the penalty `l2`, the batch's own statistics, and dropout as in the next step.
+        """
+        x, target = self.checked(X, y, sample_weight)
+        run = Eager(len(x), target.weights, self.optimizer.steps + 1, self.key)
         self._keep(gradients(run, self, x, target, output=True))
         return float(run.loss), self.gradients
 
@@ -238,40 +440,35 @@ class MLP:
         return moved(self._forward(X, True).output, namespace_of(X))
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Labels (samples,), or for mse and huber the outputs: (samples,) of one unit, (samples, outputs) of more."""
+        """Labels or numbers: (samples,) for classes and for one unit, else (samples, outputs)."""
         return moved(self.loss.predict(self._forward(X, not self.loss.fused)), namespace_of(X))
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
-        """Probabilities (samples, classes); two columns for one sigmoid unit."""
+        """Probabilities (samples, classes); two columns for one sigmoid unit, and one for each of several."""
         if not self.loss.classifies:
             raise TypeError(f"predict_proba needs a classifying loss, this model has {self.loss.name}; use predict")
         output = self.forward(X)
         return namespace_of(output).hstack([1 - output, output]) if output.shape[1] == 1 else output
 
     def score(self, X: ArrayLike, y: ArrayLike) -> float:
-        """Accuracy, or for mse and huber R^2."""
-        x, target = self._pair(X, y, "")
+        """The share of right samples, or R^2."""
+        x, target = self.checked(X, y)
         if self.loss.classifies:
-            return self._evaluation(x, target)["val_accuracy"]
-        return r2_score(self._forward(x, True).output, target.table)
+            return self.evaluation(x, target)["val_accuracy"]
+        predicted = self.loss.predict(self._forward(x, not self.loss.fused))
+        assert target.table is not None
+        return r2_score(predicted.reshape(target.table.shape), target.table)
 
     def _forward(self, X: ArrayLike, output: bool) -> Kept:
         """Send samples through the network, and return what the last layer gave."""
         x = moved(as_table(X, "X", self.layer_sizes[0], self.dtype), self._xp)
-        passes = forward(Eager(len(x)), self.layers, x, output)
+        passes = forward(Eager(len(x)), self.layers, x, output=output)
         self._keep(passes)
         return passes[-1]
 
     def _keep(self, passes: list[Kept]) -> None:
         for layer, kept in zip(self.layers, passes, strict=True):
             layer.keep(kept)
-
-    def _pair(self, X: ArrayLike, y: ArrayLike, prefix: str) -> tuple[NDArray[Any], Target]:
-        x = as_table(X, f"{prefix}X", self.layer_sizes[0], self.dtype)
-        target = self.loss.targets(y, f"{prefix}y", self.layer_sizes[-1], self.dtype)
-        if len(x) != target.samples:
-            raise ValueError(f"{prefix}X has {len(x)} samples and {prefix}y {target.samples}; they must pair up")
-        return moved(x, self._xp), target.moved(self._xp)
 
     # ---- storage
 
@@ -285,6 +482,41 @@ class MLP:
             is at `path` stays as it was.
         """
         files.write(path, *self._pack())
+
+    def checkpoint(self, path: str | PathLike[str], course: Course) -> None:
+        """Save the model with how far its fit has come, so that another can resume there."""
+        header, arrays = self._pack()
+        if course.best is not None:
+            arrays["best_parameters"], arrays["best_statistics"] = (moved(each, np) for each in course.best)
+        files.write(path, {**header, "course": course.pack()}, arrays)
+
+    def save_weights(self, path: str | PathLike[str]) -> None:
+        """Write all arrays of the layers as safetensors, all or nothing; needs the extra "safetensors"."""
+        save = require("safetensors.numpy", "safetensors", "MLP.save_weights").save_file
+        with replacing(path) as temporary:
+            save({name: moved(array, np) for name, array in self._layer_arrays().items()}, os.fspath(temporary))
+
+    def load_weights(self, path: str | PathLike[str]) -> None:
+        """Take the arrays that `save_weights` wrote for a model of the same layers; needs the extra "safetensors".
+
+        Raises
+        ------
+        ValueError
+            The file is damaged, or its arrays are not those of this model, whose weights stay as they were.
+        """
+        safetensors = require("safetensors", "safetensors", "MLP.load_weights")
+        load = require("safetensors.numpy", "safetensors", "MLP.load_weights").load_file
+        mine = self._layer_arrays()
+        try:
+            found = load(os.fspath(path))
+        except safetensors.SafetensorError as error:
+            raise ValueError(f"{os.fspath(path)}: no safetensors file, or damaged: {error!s:.200}") from error
+        for name, array in mine.items():
+            if name not in found or found[name].shape != array.shape or not np.isfinite(found[name]).all():
+                wanted = f"finite numbers of shape {array.shape}"
+                raise ValueError(f"{os.fspath(path)}: lacks {name!r} with {wanted}; build the model that saved it")
+        for name, array in mine.items():
+            array[...] = moved(found[name], self._xp)
 
     @classmethod
     def load(cls, path: str | PathLike[str], device: str = "cpu") -> Self:
@@ -306,18 +538,29 @@ class MLP:
 
     def _settings(self) -> dict[str, Any]:
         """The constructor's arguments but the device, as JSON can hold them."""
+        hidden, optimizer = [layer.plan for layer in self.layers[:-1]], self.optimizer
         return {
             "layer_sizes": list(self.layer_sizes),
             "activation": [layer.activation.name for layer in self.layers[:-1]],
             "output": self.layers[-1].activation.name,
-            "loss": self.loss.name,
-            "optimizer": self.optimizer.name,
-            "learning_rate": self.optimizer.learning_rate,
-            "momentum": self.optimizer.momentum,
+            "loss": self.loss.setting,
+            "optimizer": optimizer.setting,
+            "learning_rate": optimizer.learning_rate,
+            "momentum": optimizer.momentum,
             "init": self.init,
             "batch_size": self.batch_size,
             "seed": self.seed,
             "dtype": self.dtype.name,
+            "batch_norm": self._batch_norm,
+            "residual": self._residual,
+            "dropout": [plan.dropout for plan in hidden],
+            "trainable": self._trainable,
+            "l2": self.l2,
+            "l2_shared": self.l2_shared,
+            "weight_decay": optimizer.weight_decay,
+            "clip_norm": None if optimizer.clip_norm == math.inf else optimizer.clip_norm,
+            "clip_value": None if optimizer.clip_value == math.inf else optimizer.clip_value,
+            "schedule": optimizer.schedule.setting,
         }
 
     def _pack(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -325,22 +568,35 @@ class MLP:
             "settings": self._settings(),
             "history": self.history,
             "steps": self.optimizer.steps,
-            "random_state": self._rng.bit_generator.state,
+            "epochs": self.epochs,
+            "samples": self.samples,
+            "key": self.key,
+            "random_state": self.random_state,
         }
         return header, {name: moved(array, np) for name, array in self._arrays().items()}
 
+    def _layer_arrays(self) -> dict[str, NDArray[Any]]:
+        return {
+            f"{name}_{i}": array
+            for i, layer in enumerate(self.layers)
+            for name, array in {**layer.parameters, **layer.statistics}.items()
+        }
+
     def _arrays(self) -> dict[str, NDArray[Any]]:
-        arrays = {"optimizer_state": self.optimizer.state}
-        for i, layer in enumerate(self.layers):
-            arrays |= {f"weights_{i}": layer.weights, f"bias_{i}": layer.bias}
-        return arrays
+        return {"optimizer_state": self.optimizer.state, **self._layer_arrays()}
 
     def _unpack(self, header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         for name, array in self._arrays().items():
             array[...] = moved(arrays[name], self._xp)
         self.history = {name: copy(values) for name, values in header["history"].items()}
-        self.optimizer.steps = header["steps"]
-        self._rng.bit_generator.state = header["random_state"]
+        self.optimizer.steps, self.optimizer.learning_rate = header["steps"], header["settings"]["learning_rate"]
+        self.epochs, self.samples, self.key = header["epochs"], header["samples"], header["key"]
+        self.random_state = header["random_state"]
+        if "course" in header:
+            best = None
+            if header["course"]["best"]:
+                best = tuple(moved(arrays[f"best_{name}"], self._xp) for name in ("parameters", "statistics"))
+            self._course = Course.unpack(header["course"], best)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Rebuild a copy from settings and arrays, so that its layers are views of its own parameters."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -14,26 +15,42 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 import fastact as fa
-from fastact.mlp.data import as_choice, as_integer, as_rate
+from fastact.errors import UnknownNameError
+from fastact.mlp.choices import chosen
+from fastact.mlp.data import as_choice, as_flag, as_integer, as_rate
 from fastact.mlp.initialisers import INITIALISERS
+from fastact.mlp.layers import Plan
 from fastact.mlp.objectives import Loss, loss_for
 from fastact.mlp.optimisers import OPTIMISERS, Optimiser
 
 __all__ = ["JSON_TYPES", "Settings", "settled"]
+
+_NUMBER = float, int
+_LIMIT = float, int, type(None)
 
 #: The types that each setting has in the JSON of a model file.
 JSON_TYPES: dict[str, tuple[type, ...]] = {
     "layer_sizes": (list,),
     "activation": (list,),
     "output": (str,),
-    "loss": (str,),
-    "optimizer": (str,),
-    "learning_rate": (float, int),
-    "momentum": (float, int),
+    "loss": (str, dict),
+    "optimizer": (str, dict),
+    "learning_rate": _NUMBER,
+    "momentum": _NUMBER,
     "init": (str,),
-    "batch_size": (int,),
+    "batch_size": (int, type(None)),
     "seed": (int, type(None)),
     "dtype": (str,),
+    "batch_norm": (bool,),
+    "residual": (bool,),
+    "dropout": (list,),
+    "trainable": (bool,),
+    "l2": _NUMBER,
+    "l2_shared": (bool,),
+    "weight_decay": _NUMBER,
+    "clip_norm": _LIMIT,
+    "clip_value": _LIMIT,
+    "schedule": (str, dict),
 }
 
 
@@ -41,39 +58,49 @@ class Settings(NamedTuple):
     """The constructor's arguments but the device, with names looked up."""
 
     layer_sizes: tuple[int, ...]
-    activations: list[Any]  # of each layer, the output last
+    plans: list[Plan]  # of each layer, the output last
     loss: Loss
-    optimizer: type[Optimiser]
-    learning_rate: float
-    momentum: float
+    optimizer: Optimiser
     init: str
-    batch_size: int
+    batch_size: int | None
     seed: int | None
     dtype: np.dtype[Any]
-
-    @property
-    def shapes(self) -> list[tuple[int, int]]:
-        """Of the layers' weights."""
-        return list(pairwise(self.layer_sizes))
+    l2: float
+    l2_shared: bool
 
     @property
     def parameters(self) -> int:
-        """The count of all weights and biases."""
-        return sum((rows + 1) * columns for rows, columns in self.shapes)
+        """The count of all that is trained."""
+        return sum(plan.size for plan in self.plans)
+
+    @property
+    def statistics(self) -> int:
+        """The count of the running averages."""
+        return sum(plan.statistics_size for plan in self.plans)
 
 
 def settled(
     layer_sizes: Sequence[int],
     activation: Any,
     output: Any,
-    loss: str,
-    optimizer: str,
+    loss: Any,
+    optimizer: Any,
     learning_rate: float,
     momentum: float,
     init: str,
-    batch_size: int,
+    batch_size: int | None,
     seed: int | None,
     dtype: DTypeLike,
+    batch_norm: bool,
+    residual: bool,
+    dropout: float | Sequence[float],
+    trainable: bool,
+    l2: float,
+    l2_shared: bool,
+    weight_decay: float | None,
+    clip_norm: float | None,
+    clip_value: float | None,
+    schedule: Any,
 ) -> Settings:
     """The arguments of `MLP`, checked; TypeError or ValueError names the one that is wrong."""
     if not hasattr(layer_sizes, "__iter__"):
@@ -81,26 +108,56 @@ def settled(
     sizes = list(layer_sizes)
     if len(sizes) < 2:
         raise ValueError(f"layer_sizes must name at least inputs and outputs, got {sizes}; try (2, 4, 1)")
-    hidden = activation if isinstance(activation, list | tuple) else [activation] * (len(sizes) - 2)
-    if len(hidden) != len(sizes) - 2:
-        raise ValueError(f"activation lists {len(hidden)} for {len(sizes) - 2} hidden layers; give one for each")
-    functions = [_activation(f) for f in [*hidden, output]]
+    hidden = len(sizes) - 2
+    functions = [_activation(f) for f in [*_for_each(activation, "activation", hidden), output]]
+    rates = [as_rate(rate, "dropout", 1, zero=True) for rate in _for_each(dropout, "dropout", hidden)]
     sizes = [as_integer(size, f"layer_sizes[{i}]", 1) for i, size in enumerate(sizes)]
+    for name, flag in (("batch_norm", batch_norm), ("residual", residual), ("trainable", trainable)):
+        as_flag(flag, name)
+    plans = [
+        Plan(shape, f, batch_norm, residual and shape[0] == shape[1], rate, _trained(f) if trainable else ())
+        for shape, f, rate in zip(pairwise(sizes), functions, rates, strict=False)  # all but the output
+    ]
     settings = Settings(
         tuple(sizes),
-        functions,
+        [*plans, Plan((sizes[-2], sizes[-1]), functions[-1])],
         loss_for(functions[-1].name, sizes[-1], loss),
-        OPTIMISERS[as_choice(optimizer, "optimizer", OPTIMISERS)],
-        as_rate(learning_rate, "learning_rate", math.inf),
-        as_rate(momentum, "momentum", 1, zero=True),
+        chosen(optimizer, "optimizer", OPTIMISERS),
         as_choice(init, "init", ["auto", *INITIALISERS]),
-        as_integer(batch_size, "batch_size", 1),
+        None if batch_size is None else as_integer(batch_size, "batch_size", 1),
         None if seed is None else as_integer(seed, "seed", 0),
         np.dtype(dtype),
+        as_rate(l2, "l2", math.inf, zero=True),
+        as_flag(l2_shared, "l2_shared"),
     )
+    as_rate(learning_rate, "learning_rate", math.inf)
+    settings.optimizer.set(learning_rate, momentum, schedule, weight_decay, clip_norm, clip_value)
+    if settings.optimizer.whole:
+        given = {"batch_norm": batch_norm, "dropout": any(rates), "weight_decay": weight_decay, "schedule": schedule}
+        for name, value in {**given, "clip_norm": clip_norm, "clip_value": clip_value}.items():
+            if value and value != "constant":
+                raise ValueError(f"optimizer={settings.optimizer.name!r} takes no {name}; take 'adam'")
     if settings.dtype not in (np.float32, np.float64):
         raise TypeError(f"dtype must be float32 or float64, got {settings.dtype}")
     return settings
+
+
+def _for_each(value: Any, name: str, hidden: int) -> list[Any]:
+    """`value` for each hidden layer, unless it lists one for each already."""
+    values = list(value) if isinstance(value, list | tuple) else [value] * hidden
+    if len(values) != hidden:
+        raise ValueError(f"{name} lists {len(values)} for {hidden} hidden layers; give one for each")
+    return values
+
+
+def _trained(activation: Any) -> tuple[str, ...]:
+    """The activation's parameters that can be trained: those by which it was defined with a derivative."""
+    names = []
+    for name in activation.parameters:
+        with suppress(TypeError, UnknownNameError):
+            activation.part(f"{name}_backward")
+            names.append(name)
+    return tuple(names)
 
 
 def _activation(f: Any) -> Any:

@@ -1,0 +1,121 @@
+"""The loop over epochs: history, validation, early stopping, callbacks, checkpoints.
+
+After any error, or Ctrl-C, the model is at the end of its last whole epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+from numpy.typing import NDArray
+
+from fastact.mlp.lbfgs import WholeTrainer
+from fastact.mlp.objectives import Target
+from fastact.mlp.schedules import Adaptive
+from fastact.mlp.sources import Arrays, Batches
+from fastact.mlp.stopping import Course
+from fastact.mlp.training import EagerTrainer
+
+__all__ = ["Looks", "fit"]
+
+#: What `fit` adds to the history.
+_RECORDED = ("loss", "accuracy", "seconds", "val_loss", "val_accuracy")
+
+#: Where the learning rate is no higher, the schedule "adaptive" ends training, as scikit-learn's does.
+_LEAST_RATE = 1e-6
+
+
+@dataclass
+class Looks:
+    """What wants to look at the model between epochs."""
+
+    held_out: tuple[NDArray[Any], Target] | None = None
+    patience: int | None = None
+    tolerance: float = 0.0
+    callback: Callable[[int, Any], object] | None = None
+    batch_callback: Callable[[int, Any], object] | None = None
+    checkpoint: Any = None
+    checkpoint_every: int = 1
+
+
+def fit(
+    model: Any, source: Arrays | Batches, epochs: int, looks: Looks, course: Course, advance: Callable[[str], None]
+) -> None:
+    """Train until `course` has `epochs` epochs, or ends before."""
+    trainer = _trainer(model, source, looks)
+    while course.epochs < epochs and not course.ended:
+        before = _state(model)
+        try:
+            records = trainer.run(min(epochs - course.epochs, trainer.most))
+            if looks.held_out is not None:
+                records[-1].update(model.evaluation(*looks.held_out))
+            for record in records:
+                for name, value in record.items():
+                    model.history.setdefault(name, []).append(value)
+            _observe(model, looks, course, records)
+        except BaseException:
+            _go_back(model, *before)
+            raise
+        advance(f"loss {records[-1]['loss']:.4f}")
+        if looks.callback is not None and looks.callback(len(model.history["loss"]), model):
+            course.ended = True
+        if looks.checkpoint is not None and (
+            course.epochs % looks.checkpoint_every == 0 or course.ended or course.epochs == epochs
+        ):
+            model.checkpoint(looks.checkpoint, course)
+    if course.best is not None:
+        model.parameters[...], model.statistics[...] = course.best
+
+
+def _trainer(model: Any, source: Arrays | Batches, looks: Looks) -> EagerTrainer | WholeTrainer:
+    """Who runs epochs; ValueError for what that one cannot do."""
+    if not model.optimizer.whole:
+        return EagerTrainer(model, source, looks.batch_callback)
+    if not isinstance(source, Arrays):
+        raise ValueError("optimizer='lbfgs' takes all samples at once; give arrays X and y, or take 'adam'")
+    for field in fields(looks):
+        if field.name not in ("tolerance", "checkpoint_every") and getattr(looks, field.name) is not None:
+            name = "validation" if field.name == "held_out" else field.name
+            raise ValueError(f"optimizer='lbfgs' shows no epochs, so that fit takes no {name}; take 'adam'")
+    return WholeTrainer(model, source)
+
+
+def _observe(model: Any, looks: Looks, course: Course, records: list[dict[str, float]]) -> None:
+    """Let the course learn of whole epochs; only the last can be the best, since who looks gets them one by one."""
+    schedule = model.optimizer.schedule
+    course.epochs += len(records)
+    for record in records:
+        if looks.patience is not None:
+            if course.stopping.add(record.get("val_loss", record["loss"]), looks.tolerance):
+                course.best = model.parameters.copy(), model.statistics.copy()
+            course.ended |= course.stopping.waited > looks.patience
+        if isinstance(schedule, Adaptive):
+            course.adaptive.add(record["loss"], schedule.tolerance)
+            if course.adaptive.waited > schedule.patience:
+                course.adaptive.waited = 0
+                if model.optimizer.learning_rate <= _LEAST_RATE:
+                    course.ended = True
+                else:
+                    model.optimizer.learning_rate /= 5
+
+
+def _state(model: Any) -> tuple[Any, ...]:
+    """All that training changes, for `_go_back`."""
+    optimizer = model.optimizer
+    arrays = [(array, array.copy()) for array in (model.parameters, model.statistics, optimizer.state)]
+    numbers = optimizer.steps, optimizer.learning_rate, model.epochs, model.samples
+    return arrays, numbers, model.random_state, {name: len(model.history.get(name, ())) for name in _RECORDED}
+
+
+def _go_back(model: Any, arrays: Any, numbers: Any, random_state: Any, lengths: dict[str, int]) -> None:
+    for array, before in arrays:
+        array[...] = before
+    model.optimizer.steps, model.optimizer.learning_rate, model.epochs, model.samples = numbers
+    model.random_state = random_state
+    for name, length in lengths.items():
+        values = model.history.get(name, [])
+        del values[length:]
+        if not values:
+            model.history.pop(name, None)
