@@ -157,8 +157,10 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
     def _solver(self) -> dict[str, Any] | str:
         """The optimiser, as `fastact.MLP` takes it."""
-        if self.solver in ("sgd", "lbfgs"):
+        if self.solver == "sgd":
             return "nesterov" if self.nesterovs_momentum else "sgd"
+        if self.solver == "lbfgs":
+            return {"name": "lbfgs", "evaluations": self.max_fun, "tolerance": self.tol}
         return {"name": self.solver, "beta2": self.beta_2, "epsilon": self.epsilon}
 
     def _take_over(self, network: Network) -> None:

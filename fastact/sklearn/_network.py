@@ -30,6 +30,7 @@ class Network(MLP):
 
     draws: np.random.RandomState
     shuffles: bool
+    _order: NDArray[np.int64]
 
     def draw(self, random_state: np.random.RandomState, logistic: bool) -> None:
         """Draw weights and biases from Glorot's uniform distribution (Glorot and Bengio 2010, eq. 16)."""

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-
 __all__ = ["InvalidParameterError", "check_parameters"]
 
 
@@ -28,15 +27,13 @@ class Rule(NamedTuple):
 
 
 def real(interval: str) -> Rule:
-    """Numbers in an interval, such as "[0, 1)"."""
+    """Numbers in an interval that is open on the right, such as "[0, 1)"."""
     low, high = (float(end) for end in interval[1:-1].split(","))
 
     def allows(value: Any) -> bool:
         if isinstance(value, bool) or not isinstance(value, numbers.Real):
             return False
-        return (low < value or (interval[0] == "[" and value == low)) and (
-            value < high or (interval[-1] == "]" and value == high)
-        )
+        return low < float(value) < high or (interval[0] == "[" and value == low)
 
     return Rule(f"a number in {interval}", allows)
 

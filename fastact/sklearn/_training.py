@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 
 from fastact.sklearn._arrays import Data, in_pieces
-from fastact.sklearn._callbacks import Hooks
+from fastact.sklearn._callbacks import NoHooks
 from fastact.sklearn._network import Network
 
 __all__ = ["train_by_batches", "train_by_lbfgs"]
@@ -26,7 +26,7 @@ NOT_FINITE = (
 
 
 def train_by_batches(
-    estimator: Any, network: Network, data: Data, held_out: Data | None, hooks: Hooks, once: bool
+    estimator: Any, network: Network, data: Data, held_out: Data | None, hooks: NoHooks, once: bool
 ) -> None:
     """Train for at most `max_iter` epochs, or for one."""
     epochs = 1 if once else estimator.max_iter
@@ -43,7 +43,7 @@ def train_by_batches(
     else:
         if not (estimator.converged_ or look.stopped or once):
             _warn(
-                f"Stochastic Optimizer: Maximum iterations ({epochs}) reached and the optimization hasn't converged yet."
+                f"Stochastic Optimizer: Maximum iterations ({epochs}) reached; the optimization has not converged yet."
             )
     if estimator.early_stopping and (not once or estimator.converged_):
         network.restore(estimator._best)
@@ -56,7 +56,7 @@ class Look:
     """
 
     def __init__(
-        self, estimator: Any, network: Network, data: Data, held_out: Data | None, hooks: Hooks, epochs: int
+        self, estimator: Any, network: Network, data: Data, held_out: Data | None, hooks: NoHooks, epochs: int
     ) -> None:
         self._estimator, self._network, self._held_out, self._hooks = estimator, network, held_out, hooks
         self._epochs, self._samples, self._offset = epochs, len(data.y), estimator._offset(data)
@@ -127,7 +127,8 @@ class Look:
         """Return whether a lack of improvement ends training; learning_rate="adaptive" may slow it down instead."""
         estimator, optimizer = self._estimator, self._network.optimizer
         what = "Validation score" if estimator.early_stopping else "Training loss"
-        text = f"{what} did not improve more than tol={estimator.tol:f} for {estimator.n_iter_no_change} consecutive epochs."
+        epochs = estimator.n_iter_no_change
+        text = f"{what} did not improve more than tol={estimator.tol:f} for {epochs} consecutive epochs."
         if estimator.solver != "sgd" or estimator.learning_rate != "adaptive":
             self._say(f"{text} Stopping.")
             return True
@@ -144,7 +145,7 @@ class Look:
             sys.stdout.write(f"{text}\n")
 
 
-def train_by_lbfgs(estimator: Any, network: Network, data: Data, hooks: Hooks) -> None:
+def train_by_lbfgs(estimator: Any, network: Network, data: Data, hooks: NoHooks) -> None:
     """Minimise the loss of all samples by SciPy's L-BFGS-B, an iteration being an epoch to callbacks."""
     X = data.X.toarray() if hasattr(data.X, "toarray") else data.X
     offset = estimator._offset(data)
@@ -178,8 +179,8 @@ def train_by_lbfgs(estimator: Any, network: Network, data: Data, hooks: Hooks) -
         raise ValueError(NOT_FINITE)
     if result.status in (1, 2):
         _warn(
-            f"lbfgs failed to converge after {estimator.n_iter_} iteration(s) (status={result.status}): {result.message}. "
-            "Increase max_iter or max_fun, or scale the data."
+            f"lbfgs failed to converge after {estimator.n_iter_} iteration(s) (status={result.status}): "
+            f"{result.message}. Increase max_iter or max_fun, or scale the data."
         )
 
 

@@ -81,9 +81,7 @@ class ActivationTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimato
         if not isinstance(function, fa.Function):
             raise TypeError(f"activation={self.activation!r} is neither a name nor a fastact function")
         if function.kind not in ("activation", "softmax"):
-            raise ValueError(
-                f"activation={function.name!r} is a {function.kind}; take an activation, or softmax or its kin"
-            )
+            raise ValueError(f"activation={function.name!r} is a {function.kind}; take an activation or softmax")
         return function
 
     def __sklearn_tags__(self) -> Any:
