@@ -85,13 +85,12 @@ def in_pieces(function: Callable[[Any], Any], X: Any) -> Any:
 
 
 def as_given(result: Any, X: Any) -> Any:
-    """Return a result of numbers in the library that the samples came from, if it is neither NumPy nor SciPy."""
-    if isinstance(X, np.ndarray) or not hasattr(X, "__dlpack__") or result.dtype.kind not in "biuf":
+    """Return a result of numbers in the library that the samples came from: NumPy, CuPy, PyTorch, JAX, ..."""
+    if isinstance(X, np.ndarray) or result.dtype.kind not in "biuf":
         return result
-    return _namespace(X).asarray(result)
-
-
-def _namespace(X: Any) -> Any:
+    if namespace_of(X) is not np:
+        return namespace_of(X).asarray(result)
     if hasattr(X, "__array_namespace__"):
-        return X.__array_namespace__()
-    return sys.modules[type(X).__module__.partition(".")[0]]
+        return X.__array_namespace__().asarray(result)
+    torch = sys.modules.get("torch")
+    return torch.asarray(result) if torch is not None and isinstance(X, torch.Tensor) else result

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, is_regressor
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
@@ -114,7 +115,10 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         self.n_layers_ = len(as_sizes(self.hidden_layer_sizes)) + 2
         self.n_iter_ = self.t_ = self._no_improvement_count = 0
         self.loss_curve_: list[float] = []
-        self.best_loss_ = self.validation_scores_ = self.validation_loss_curve_ = self.best_validation_score_ = None
+        self.best_loss_: float | None = None
+        self.best_validation_score_: float | None = None
+        self.validation_scores_: list[float] | None = None
+        self.validation_loss_curve_: list[float] | None = None
 
     def _prepare(self, data: Data, going_on: bool, incremental: bool) -> Network:
         """The network to train: the one there is for `partial_fit`, else a new one, drawn or with the old weights."""
@@ -168,9 +172,7 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         shapes = [layer.weights.shape for layer in network.layers]
         found = [np.shape(coefs) for coefs in self.coefs_]
         if shapes != found:
-            raise ValueError(
-                f"training goes on with coefs_ of shapes {found}, but hidden_layer_sizes asks for {shapes}"
-            )
+            raise ValueError(f"training goes on with coefs_ of shapes {found}, but the parameters ask for {shapes}")
         if hasattr(self, "_network"):
             old = self._current()
             network.parameters[...], network.statistics[...] = old.parameters, old.statistics
@@ -270,15 +272,19 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         X_new : ndarray of shape (n_samples, units of the layer)
         """
         network = self._current()
-        hidden = network.layers[:-1]
-        if not -len(hidden) <= layer < len(hidden):
-            raise ValueError(f"layer={layer!r} is not there; the network has {len(hidden)} hidden layers")
+        hidden = len(network.layers) - 1
+        if not -hidden <= layer < hidden:
+            raise ValueError(f"layer={layer!r} is not there; the network has {hidden} hidden layers")
+        if layer % hidden != hidden - 1 and self._has_container:
+            raise ValueError(f"set_output knows the names of the last hidden layer, not of layer={layer}; unset it")
+        samples = checked_samples(self, X, reset=False)
+        return as_given(in_pieces(lambda x: network.hidden(x, layer), samples), X)
 
-        def outputs(x: Any) -> Any:
-            network.forward(x)
-            return hidden[layer].output
-
-        return as_given(in_pieces(outputs, checked_samples(self, X, reset=False)), X)
+    @property
+    def _has_container(self) -> bool:
+        """Whether `transform` gives data frames."""
+        chosen = getattr(self, "_sklearn_output_config", {}).get("transform", get_config()["transform_output"])
+        return chosen not in (None, "default")
 
     @property
     def _n_features_out(self) -> int:

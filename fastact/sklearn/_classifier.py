@@ -154,7 +154,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
         """
-        codes = self._predicted("predict", X)
+        codes = on_host(self._predicted("predict", X))
         if self._multilabel:
             return as_given(codes, X)
         return as_given(self.classes_[np.minimum(codes, len(self.classes_) - 1)], X)

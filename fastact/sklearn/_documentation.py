@@ -9,8 +9,8 @@ __all__ = ["documented"]
 PARAMETERS = """hidden_layer_sizes : array-like of shape (n_layers - 2,), default=(100,)
     Units of the hidden layers.
 activation : str, fastact activation, or list of them, default="relu"
-    Of all hidden layers, or one for each: any name that `fastact.names("activation")` lists, an object such as
-    `fastact.leaky_relu.with_parameters(alpha=0.2)`, or one's own `fastact.activation`.
+    Of all hidden layers, or one for each: a name that `fastact.names("activation")` or `fastact.names("softmax")`
+    lists, or an object, such as one's own `fastact.activation`.
 solver : {"adam", "sgd", "lbfgs", "adamw", "rmsprop"}, default="adam"
 alpha : float, default=1e-4
     Strength of the L2 penalty on the weights. It is divided by the number of samples in the batch, or by the sum of

@@ -12,6 +12,9 @@ from sklearn.utils import gen_batches, shuffle
 
 import fastact as fa
 from fastact.mlp import MLP, fitting
+from fastact.mlp.data import as_table
+from fastact.mlp.eager import Eager
+from fastact.mlp.layers import Kept, forward
 from fastact.mlp.namespaces import moved, namespace_of
 from fastact.mlp.sources import Arrays, Batches
 from fastact.mlp.stopping import Course
@@ -53,7 +56,15 @@ class Network(MLP):
             source = Batches(self, SparseBatches(self, X, y, weights), None)
         else:
             source = Arrays(self, *self.checked(X, y, weights), shuffle=True)
-        fitting.fit(self, source, epochs, fitting.Looks(callback=callback), Course(), lambda text: None)
+        try:
+            fitting.fit(self, source, epochs, fitting.Looks(callback=callback), Course(), lambda text: None)
+        finally:
+            del self._order  # a copy or a pickle does without
+
+    def change_rate(self, learning_rate: float) -> None:
+        """Change SGD's learning rate, but not the momentum, which in scikit-learn has the rate of its time in it."""
+        self.optimizer.state *= self.optimizer.learning_rate / learning_rate
+        self.optimizer.learning_rate = learning_rate
 
     def loss_of(self, X: Any, y: NDArray[Any], weights: NDArray[Any] | None) -> float:
         """The loss of samples that training does not see, of sparse ones batch by batch."""
@@ -64,13 +75,23 @@ class Network(MLP):
             shares.append(len(batch[1]) if weights is None else batch[2].sum())
         return float(np.average(losses, weights=shares))
 
+    def hidden(self, X: Any, layer: int) -> Any:
+        """The output of a hidden layer."""
+        x = moved(as_table(X, "X", self.layer_sizes[0], self.dtype), self._xp)
+        return moved(forward(Eager(len(x)), self.layers[:-1], x)[layer].output, namespace_of(X))
+
+    def _keep(self, passes: list[Kept]) -> None:
+        """Keep nothing: samples and activations would stay in memory after each prediction."""
+
     def log_proba(self, X: Any) -> Any:
         """The logarithms of `predict_proba`, of small ones too; equal probabilities have equal ones."""
-        z, xp = moved(self._forward(X, False).preactivation, namespace_of(X)), namespace_of(X)
+        z, xp = self._forward(X, False).preactivation, self._xp
         if self.layers[-1].activation.name == "softmax":
-            return fa.log_softmax(z)
-        z = z if z.shape[1] > 1 else xp.hstack([-z, z])
-        return xp.where(z < 0, fa.log_sigmoid(z), xp.log(fa.sigmoid(z)))
+            result = fa.log_softmax(z)
+        else:
+            z = z if z.shape[1] > 1 else xp.hstack([-z, z])
+            result = xp.where(z < 0, fa.log_sigmoid(z), xp.log(fa.sigmoid(z)))
+        return moved(result, namespace_of(X))
 
     # ---- all parameters at once
 

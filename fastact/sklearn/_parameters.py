@@ -115,4 +115,5 @@ def check_parameters(name: str, parameters: dict[str, Any]) -> None:
 
 def as_sizes(hidden_layer_sizes: Any) -> list[Any]:
     """The units of the hidden layers; one number stands for one layer."""
-    return list(hidden_layer_sizes) if isinstance(hidden_layer_sizes, Iterable) else [hidden_layer_sizes]
+    several = isinstance(hidden_layer_sizes, Iterable) and not isinstance(hidden_layer_sizes, str)
+    return list(hidden_layer_sizes) if several else [hidden_layer_sizes]

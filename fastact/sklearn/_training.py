@@ -42,11 +42,10 @@ def train_by_batches(
         look.diverged()
     else:
         if not (estimator.converged_ or look.stopped or once):
-            _warn(
-                f"Stochastic Optimizer: Maximum iterations ({epochs}) reached; the optimization has not converged yet."
-            )
+            _warn(f"Stochastic Optimizer: Maximum iterations ({epochs}) reached, but the loss has not converged yet.")
     if estimator.early_stopping and (not once or estimator.converged_):
         network.restore(estimator._best)
+        del estimator._best
 
 
 class Look:
@@ -64,7 +63,9 @@ class Look:
         estimator.n_iter_, estimator.converged_ = 0, False
         if held_out is not None and estimator.validation_scores_ is None:
             estimator.validation_scores_, estimator.validation_loss_curve_ = [], []
-            estimator.best_validation_score_, estimator._best = -np.inf, network.trained()
+            estimator.best_validation_score_ = -np.inf
+        if estimator.early_stopping and not hasattr(estimator, "_best"):
+            estimator._best = network.trained()
 
     def __call__(self, epoch: int, network: Any) -> bool:
         estimator = self._estimator
@@ -75,7 +76,7 @@ class Look:
             improved = score_improved if estimator.early_stopping else improved
         estimator._no_improvement_count = 0 if improved else estimator._no_improvement_count + 1
         if estimator.solver == "sgd" and estimator.learning_rate == "invscaling":
-            network.optimizer.learning_rate = estimator.learning_rate_init / (estimator.t_ + 1) ** estimator.power_t
+            network.change_rate(estimator.learning_rate_init / (estimator.t_ + 1) ** estimator.power_t)
         estimator.converged_ = estimator._no_improvement_count > estimator.n_iter_no_change and self._ends()
         self.stopped = self._hooks.epoch_ends()
         if estimator.converged_ or self.stopped:
@@ -111,7 +112,9 @@ class Look:
         self._say(f"Validation score: {score:f}")
         improved = not score < estimator.best_validation_score_ + estimator.tol
         if score > estimator.best_validation_score_:
-            estimator.best_validation_score_, estimator._best = score, network.trained()
+            estimator.best_validation_score_ = score
+            if estimator.early_stopping:
+                estimator._best = network.trained()
         return improved
 
     def _loss_improved(self) -> bool:
@@ -135,7 +138,7 @@ class Look:
         if optimizer.learning_rate <= LEAST_RATE:
             self._say(f"{text} Learning rate too small. Stopping.")
             return True
-        optimizer.learning_rate /= 5
+        self._network.change_rate(optimizer.learning_rate / 5)
         estimator._no_improvement_count = 0
         self._say(f"{text} Setting learning rate to {optimizer.learning_rate:f}")
         return False
