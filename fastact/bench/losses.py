@@ -27,9 +27,18 @@ FUNCTIONS = {
     "nll_loss": ("forward",),
     "binary_cross_entropy": BOTH,
     "mse": BOTH,
+    "mae": BOTH,
     "huber": BOTH,
+    "quantile_loss": BOTH,
+    "poisson_loss": BOTH,
 }
-TORCH = {"binary_cross_entropy": "binary_cross_entropy_with_logits", "mse": "mse_loss", "huber": "huber_loss"}
+TORCH = {
+    "binary_cross_entropy": "binary_cross_entropy_with_logits",
+    "mse": "mse_loss",
+    "mae": "l1_loss",
+    "huber": "huber_loss",
+    "poisson_loss": "poisson_nll_loss",
+}
 
 
 def contest(case: Case, libraries: Sequence[str]) -> Contest:
@@ -53,7 +62,13 @@ def _targets(case: Case, x: Array) -> Array:
 
 def _torch(case: Case, x: Array, targets: Array) -> Contender:
     t = torch()
-    loss = getattr(t.nn.functional, TORCH.get(case.name, case.name))
+    if case.name == "quantile_loss":  # PyTorch has none
+
+        def loss(x: Any, targets: Any) -> Any:
+            return 0.5 * (x - targets).abs().mean()
+
+    else:
+        loss = getattr(t.nn.functional, TORCH.get(case.name, case.name))
     given, labels = t.from_numpy(x), t.from_numpy(targets)
     if case.part == "forward":
         return Contender(lambda: loss(given, labels), t.inference_mode)
@@ -76,7 +91,11 @@ def _jax(case: Case, x: Array, targets: Array) -> Contender:
             return -p.take_along_axis(logs, targets[:, None], axis=1).mean()
         if case.name == "binary_cross_entropy":
             return -(targets * j.nn.log_sigmoid(x) + (1 - targets) * j.nn.log_sigmoid(-x)).mean()
+        if case.name == "poisson_loss":
+            return (p.exp(x) - targets * x).mean()
         d = abs(x - targets)
+        if case.name in ("mae", "quantile_loss"):
+            return (d if case.name == "mae" else 0.5 * d).mean()
         return (d * d if case.name == "mse" else p.where(d < 1, d * d / 2, d - 0.5)).mean()
 
     compiled = j.jit(loss if case.part == "forward" else j.value_and_grad(loss))

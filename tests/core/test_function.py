@@ -112,7 +112,7 @@ def test_explanations_know_variants_and_weights() -> None:
 
 def test_names_by_kind() -> None:
     assert fa.names() == [name for kind in KINDS for name in fa.names(kind)]
-    assert [f.kind for f in map(fa.get, fa.names("loss"))] == ["loss"] * 5
+    assert [f.kind for f in map(fa.get, fa.names("loss"))] == ["loss"] * 8
     with pytest.raises(fa.UnknownNameError, match="kind='losses'; did you mean 'loss'"):
         fa.names("losses")
 

@@ -436,7 +436,11 @@ def test_gpu_jax() -> None:
 
 @on_gpu
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-@pytest.mark.parametrize("loss", [fa.mse, fa.huber, fa.binary_cross_entropy], ids=lambda loss: loss.name)
+@pytest.mark.parametrize(
+    "loss",
+    [fa.mse, fa.mae, fa.huber, fa.quantile_loss, fa.poisson_loss, fa.binary_cross_entropy],
+    ids=lambda loss: loss.name,
+)
 def test_gpu_elementwise_losses(kind: Kind, loss: Any, reduction: str) -> None:
     rng = np.random.default_rng(0)
     x, target = rng.normal(size=(1000, 333)).astype(np.float32), rng.integers(0, 2, (1000, 333)).astype(np.float32)

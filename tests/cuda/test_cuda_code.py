@@ -235,7 +235,7 @@ def test_code_for_losses(targets: Any, layout: str, options: str) -> None:
 @pytest.mark.parametrize("dtype", ["bfloat16", *FLOATS])
 def test_code_for_sums_of_losses(dtype: str) -> None:
     items = (dtypes.dtype_of(dtype),) * 2
-    for loss in (fa.mse, fa.huber, fa.binary_cross_entropy):
+    for loss in (fa.mse, fa.mae, fa.huber, fa.quantile_loss, fa.poisson_loss, fa.binary_cross_entropy):
         numbers = (None,) * len(loss.parameters)
         for operation, more in ((loss._value, ()), (loss._both, (None,))):
             parameters = operation.scalar, (*items, *more, *numbers), items[0], bool(more), 1, 256

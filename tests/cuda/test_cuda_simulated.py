@@ -351,7 +351,11 @@ def test_simulated_factor_is_an_argument(monkeypatch: pytest.MonkeyPatch, reduct
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 @pytest.mark.parametrize("n", [0, 1, 7])
-@pytest.mark.parametrize("loss", [fa.mse, fa.huber, fa.binary_cross_entropy], ids=lambda loss: loss.name)
+@pytest.mark.parametrize(
+    "loss",
+    [fa.mse, fa.mae, fa.huber, fa.quantile_loss, fa.poisson_loss, fa.binary_cross_entropy],
+    ids=lambda loss: loss.name,
+)
 def test_simulated_elementwise_losses(loss: Any, n: int, reduction: str) -> None:
     """More elements than one round of the blocks takes, operands that broadcast, other layouts and dtypes."""
     rng = np.random.default_rng(0)
@@ -369,7 +373,7 @@ def test_simulated_numbers_beside_arrays(dtype: str) -> None:
     """Python's leave the arrays' dtype alone, NumPy's do not."""
     x = np.array([0.25, 0.5, 3], dtype)
     for number in (0.5, 1, np.float64(0.5)):
-        for loss in (fa.mse, fa.huber, fa.binary_cross_entropy):
+        for loss in (fa.mse, fa.mae, fa.huber, fa.quantile_loss, fa.poisson_loss, fa.binary_cross_entropy):
             for reduction in ("mean", "none"):
                 for a, b in ((x, number), (number, x)):
                     wanted = loss.value_and_grad(a, b, reduction=reduction)

@@ -142,7 +142,7 @@ def over_axes() -> dict[str, Callable[[np.ndarray], Any]]:
     calls["weighted"] = lambda x: fa.logsumexp(x, 1, b=np.full_like(x, 0.3))
     calls["gradient of alpha"] = lambda x: fa.prelu.parameter_backward(x, x, alpha=0.25)
     calls["sum of a gradient"] = lambda x: fa.swish.parameter_backward(x, x, beta=np.ones(x.shape[1], x.dtype))
-    for loss in (fa.mse, fa.huber, fa.binary_cross_entropy):
+    for loss in (fa.mse, fa.mae, fa.huber, fa.quantile_loss, fa.poisson_loss, fa.binary_cross_entropy):
         calls[loss.name] = partial(against_reversed, loss)
     return calls
 

@@ -15,7 +15,7 @@ from fastact.backends import FAMILIES
 
 DTYPES = [np.dtype(each) for each in (np.float16, ml_dtypes.bfloat16, np.float32, np.float64)]
 OVER_AXES = [fa.softmax, fa.log_softmax, fa.softmin, fa.logsumexp, fa.sparsemax, fa.entmax15, fa.hardmax]
-LOSSES = [fa.mse, fa.huber, fa.binary_cross_entropy]
+LOSSES = [fa.mse, fa.mae, fa.huber, fa.quantile_loss, fa.poisson_loss, fa.binary_cross_entropy]
 GATED = [fa.bilinear, fa.reglu, fa.geglu, fa.swiglu]
 
 

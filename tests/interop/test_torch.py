@@ -323,6 +323,12 @@ def test_gumbel_softmax() -> None:
 # --- losses -----------------------------------------------------------------------------------------------------------
 
 
+def quantile_loss(x: Any, target: Any, q: float = 0.5, reduction: str = "mean") -> Any:
+    """PyTorch lacks it."""
+    values = (q * (target - x)).maximum((q - 1) * (target - x))
+    return values if reduction == "none" else getattr(values, reduction)()
+
+
 def losses(name: str) -> tuple[Any, Any]:
     """PyTorch's loss of this name, and keywords that both have; classes lie along the second axis."""
     weight = torch.tensor([0.5, 1.0, 2.0, 0.25], dtype=torch.float64)
@@ -330,7 +336,10 @@ def losses(name: str) -> tuple[Any, Any]:
         "cross_entropy": (functional.cross_entropy, [{}, {"weight": weight, "label_smoothing": 0.1}]),
         "nll_loss": (functional.nll_loss, [{}, {"weight": weight}, {"ignore_index": 2}]),
         "mse": (functional.mse_loss, [{}]),
+        "mae": (functional.l1_loss, [{}]),
         "huber": (functional.huber_loss, [{}, {"delta": 0.5}]),
+        "quantile_loss": (quantile_loss, [{}, {"q": 0.2}]),
+        "poisson_loss": (functional.poisson_nll_loss, [{}]),
         "binary_cross_entropy": (
             functional.binary_cross_entropy_with_logits,
             [{}, {"pos_weight": weight[:, None], "weight": weight[:, None]}],

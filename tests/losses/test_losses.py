@@ -23,7 +23,9 @@ SHAPES = [
     ((1, 10), 1), ((37, 10), -1), ((3, 1), 1), ((19, 16), 1), ((5, 64), 1), ((5, 65), 1), ((3, 1003), 1), ((10,), 0),
     ((70,), 0), ((50, 64), 0), ((4, 3, 45), 1), ((2, 6, 4, 5), 1), ((2, 600, 3), 1), ((2, 3, 4, 80), 3),
 ]  # fmt: skip
-ELEMENTWISE = [fa.binary_cross_entropy, fa.mse, fa.huber]
+ELEMENTWISE = [fa.binary_cross_entropy, fa.mse, fa.mae, fa.huber, fa.quantile_loss, fa.poisson_loss]
+#: Their parameter, and a value for it.
+PARAMETERS = {"binary_cross_entropy": ("pos_weight", 1.5), "huber": ("delta", 1.5), "quantile_loss": ("q", 0.75)}
 ALL = [fa.cross_entropy, *ELEMENTWISE]
 
 
@@ -395,7 +397,7 @@ def test_wrong_arguments() -> None:
 
 
 def mp_loss(name: str, x: Any, t: Any, first: Any, weight: Any) -> tuple[Any, Any]:
-    """Value and slope of an elementwise loss by its definition; `first` is pos_weight or delta."""
+    """Value and slope of an elementwise loss by its definition; `first` is pos_weight, delta or q."""
     d = x - t
     if name == "mse":
         return weight * d * d, weight * 2 * d
@@ -403,6 +405,13 @@ def mp_loss(name: str, x: Any, t: Any, first: Any, weight: Any) -> tuple[Any, An
         if abs(d) <= first:
             return weight * d * d / 2, weight * d
         return weight * first * (abs(d) - first / 2), weight * first * mpmath.sign(d)
+    if name == "mae":
+        return weight * abs(d), weight * mpmath.sign(d)
+    if name == "quantile_loss":
+        slope = -first if d < 0 else 1 - first
+        return weight * slope * d, weight * slope
+    if name == "poisson_loss":
+        return weight * (mpmath.exp(x) - t * x), weight * (mpmath.exp(x) - t)
     p, q = 1 / (1 + mpmath.exp(-x)), 1 / (1 + mpmath.exp(x))
     value = -weight * (first * t * mpmath.log(p) + (1 - t) * mpmath.log(q))
     return value, weight * ((1 - t) * p - first * t * q)
@@ -416,29 +425,39 @@ def test_elementwise_against_mpmath(function: Any, dtype: Any) -> None:
     t = (random.random(300) if function is fa.binary_cross_entropy else random.normal(size=300)).astype(dtype)
     t[:100] = t[:100] > 0.5
     weight = (random.random(300) + 0.5).astype(dtype)
-    name = {"binary_cross_entropy": "pos_weight", "huber": "delta"}.get(function.name)
-    keywords: dict[str, Any] = {"weight": weight} | ({name: 1.5} if name else {})
+    name, first = PARAMETERS.get(function.name, ("", 0.0))
+    keywords: dict[str, Any] = {"weight": weight} | ({name: first} if name else {})
     eps = float(np.finfo(dtype).eps)
     values, gradients = function.value_and_grad(x, t, reduction="none", **keywords)
     np.testing.assert_array_equal(function(x, t, reduction="none", **keywords), values)
     with mpmath.workdps(50):
         exact = [
-            mp_loss(function.name, *(mpmath.mpf(float(e)) for e in (*row, 1.5, w)))
+            mp_loss(function.name, *(mpmath.mpf(float(e)) for e in (*row, first, w)))
             for *row, w in zip(x, t, weight, strict=True)
         ]
         for i, (value, slope) in enumerate(exact):
             size = abs(slope) + 4 * weight[i] * (function is fa.binary_cross_entropy and 0 < t[i] < 1)
             distance = abs(float(x[i]) - float(t[i]))
-            near = (
-                max(abs(float(x[i])), abs(float(t[i]))) / max(distance, 1e-9) if function is not ELEMENTWISE[0] else 1
-            )
-            assert abs(float(values[i]) - value) <= 4 * near * eps * abs(value)
+            near, large = 1.0, abs(value)
+            if function is fa.poisson_loss:  # a difference
+                large = weight[i] * (mpmath.exp(float(x[i])) + abs(float(t[i]) * float(x[i])))
+                size = weight[i] * (mpmath.exp(float(x[i])) + abs(float(t[i])))
+            elif function is not fa.binary_cross_entropy:
+                near = max(abs(float(x[i])), abs(float(t[i]))) / max(distance, 1e-9)
+            assert abs(float(values[i]) - value) <= 4 * near * eps * large
             assert abs(float(gradients[i]) - slope) <= 4 * near * eps * size
     total = float(sum(value for value, _ in exact))
     assert float(function(x, t, reduction="sum", **keywords)) == pytest.approx(total, rel=8 * eps)
     mean, gradient = function.value_and_grad(x, t, **keywords)
     assert float(mean) == pytest.approx(total / 300, rel=8 * eps)
     np.testing.assert_allclose(gradient, gradients / 300, rtol=2 * eps)
+
+
+def pinball(x: Any, target: Any, q: float, reduction: str) -> Any:
+    """The quantile loss, which PyTorch lacks."""
+    d = target - x
+    values = (q * d).maximum((q - 1) * d)
+    return values if reduction == "none" else getattr(values, reduction)()
 
 
 @pytest.mark.parametrize("function", ELEMENTWISE, ids=lambda each: each.name)
@@ -453,12 +472,15 @@ def test_torch_elementwise(function: Any) -> None:
             {"pos_weight": columns, "weight": columns},
         ),
         "mse": (functional.mse_loss, {}),
+        "mae": (functional.l1_loss, {}),
         "huber": (functional.huber_loss, {"delta": 0.7}),
+        "poisson_loss": (functional.poisson_nll_loss, {}),
+        "quantile_loss": (pinball, {"q": 0.2}),
     }
     call, keywords = calls[function.name]
     for reduction in "mean", "sum", "none":
         tensor = torch.from_numpy(x).requires_grad_()
-        tensors = {key: torch.as_tensor(each) if key != "delta" else each for key, each in keywords.items()}
+        tensors = {k: torch.as_tensor(each) if k not in ("delta", "q") else each for k, each in keywords.items()}
         loss = call(tensor, torch.from_numpy(t), reduction=reduction, **tensors)
         loss.sum().backward()
         for backend in None, "numpy":
