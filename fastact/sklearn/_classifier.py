@@ -46,7 +46,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     >>> from sklearn.datasets import load_iris
     >>> from fastact.sklearn import MLPClassifier
     >>> X, y = load_iris(return_X_y=True)
-    >>> model = MLPClassifier((16, 8), activation=["gelu", "tanh"], dropout=0.1, max_iter=500, random_state=0)
+    >>> model = MLPClassifier((16, 8), ["gelu", "tanh"], dropout=0.1, learning_rate_init=0.01, random_state=0)
     >>> model.fit(X, y).score(X, y) > 0.95
     True
     >>> model.transform(X).shape

@@ -11,10 +11,10 @@ import pytest
 import fastact as fa
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
-from sklearn.base import clone  # noqa: E402
-from sklearn.compose import make_column_transformer  # noqa: E402
+from sklearn.base import clone
+from sklearn.compose import make_column_transformer
 
-from fastact.sklearn import ActivationTransformer  # noqa: E402
+from fastact.sklearn import ActivationTransformer
 
 X = np.random.default_rng(0).normal(size=(6, 4))
 
@@ -29,7 +29,7 @@ def test_values(name: str, dtype: Any) -> None:
 
 
 def test_parameters_and_functions_of_ones_own(own_registry: None) -> None:
-    @fa.activation
+    @fa.activation(by=1.0)
     def steep(x: Any, by: Any) -> Any:
         return x * by
 
