@@ -33,7 +33,7 @@ class Data(NamedTuple):
 def checked_samples(estimator: Any, X: Any, reset: bool, sparse: bool = True) -> Any:
     """Check X and return it as floats: an array, a sparse matrix in rows, or CuPy's array, which stays on its GPU."""
     if namespace_of(X) is np:
-        return validate_data(estimator, X, reset=reset, accept_sparse="csr" if sparse else False, dtype=FLOATS)
+        return validate_data(estimator, on_host(X), reset=reset, accept_sparse="csr" if sparse else False, dtype=FLOATS)
     if X.ndim != 2:
         raise ValueError(f"Expected 2D array, got {X.ndim}D array instead; reshape X to (n_samples, n_features)")
     validate_data(estimator, X, reset=reset, skip_check_array=True)
@@ -72,8 +72,10 @@ def checked_weights(sample_weight: Any, X: Any, name: str = "sample_weight") -> 
 
 
 def on_host(values: Any) -> Any:
-    """CuPy's array as NumPy's; everything else as it is."""
-    return values if namespace_of(values) is np else moved(values, np)
+    """An array of another library as NumPy's; everything else as it is."""
+    if namespace_of(values) is not np:
+        return moved(values, np)
+    return np.asarray(values) if hasattr(values, "__dlpack__") else values
 
 
 def in_pieces(function: Callable[[Any], Any], X: Any) -> Any:
