@@ -43,11 +43,12 @@ def _check_kind(array: Any, name: str) -> None:
     """Raise TypeError unless the array has real numbers."""
     if array.dtype.kind in "biuf":
         return
-    place, text = name, _text_column(array)
+    text = _text_column(array)
     if text is not None:
-        place = f"{name}[:, {text[0]}] holds {text[1]!r:.50}; encode or drop such columns. {name}"
+        column, value = text
+        raise TypeError(f"{name} has dtype {array.dtype}: column {column} holds {value!r:.50}; encode or drop it")
     raise TypeError(
-        f"{place} has dtype {array.dtype}, not real numbers; convert it with {name}.astype(float), "
+        f"{name} has dtype {array.dtype}, not real numbers; convert it with {name}.astype(float), "
         f"or labels with np.unique({name}, return_inverse=True)[1]"
     )
 

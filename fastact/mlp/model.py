@@ -80,8 +80,9 @@ class MLP:
     momentum : float
         Of SGD and Nesterov; Adam's beta1.
     init : {"auto", "he", "glorot", "lecun", "orthogonal"}
-        "auto" takes He for rectifiers and Glorot for the rest, layer by layer. He and orthogonal weights are scaled to
-        the layer's activation: by 1 / sqrt(E[f(z)**2]), for a standard normal z.
+        "auto" takes He for rectifiers and Glorot for the rest, layer by layer, and divides those of n residual layers
+        by sqrt(n), so that the sum of all stays bounded (Hayou et al., Stable ResNet, AISTATS 2021). He and orthogonal
+        weights are scaled to the layer's activation: by 1 / sqrt(E[f(z)**2]), for a standard normal z.
     batch_size : int, optional
         32 unless given, or all samples where there are fewer.
     seed : int, optional
@@ -196,6 +197,8 @@ class MLP:
             layer = Dense(plan, number, self.parameters[part], self.gradients[part], self.statistics[first:last])
             initialise = INITIALISERS[suited_to(plan.activation, self.dtype) if self.init == "auto" else self.init]
             layer.weights = initialise(self._rng, plan.shape, plan.activation)
+            if plan.residual and self.init == "auto":
+                layer.weights /= math.sqrt(sum(each.residual for each in settings.plans))
             self.layers.append(layer)
             start, first = end, last
         self.optimizer = settings.optimizer

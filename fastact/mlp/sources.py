@@ -87,7 +87,9 @@ class Batches:
 
     def __init__(self, model: Any, values: Iterable[Any], batches: int | None) -> None:
         if not isinstance(values, Iterable):
-            raise TypeError(f"X must be arrays with y, or without y iterate over batches (X, y); got {values!r:.99}")
+            raise TypeError(
+                f"X must be arrays with y, or without y iterate over batches (X, y); got {type(values).__name__}"
+            )
         self._model, self._values = model, values
         self._endless = None if batches is None else iter(values)
         self._count = batches
@@ -101,7 +103,9 @@ class Batches:
         taken = 0
         for item in iter(self._values) if self._endless is None else self._endless:
             if not isinstance(item, list | tuple) or len(item) not in (2, 3):
-                raise TypeError(f"batch {taken} of X must be (X, y) or (X, y, sample_weight), got {item!r:.99}")
+                raise TypeError(
+                    f"batch {taken} of X must be (X, y) or (X, y, sample_weight), got {type(item).__name__}"
+                )
             yield self._model.checked(*item, prefix=f"batch {taken}'s ")
             taken += 1
             if taken == self._count:

@@ -24,6 +24,7 @@ import fastact as fa
 from fastact._core import registry as _registry
 from fastact.mlp import archive
 from helpers import ROOT, damaged_models, simulated_cupy
+from helpers.networks import assert_gradients, blobs, classifier, state_of
 
 XOR = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
 DUPLICATES = [copy.copy, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))]
@@ -31,17 +32,6 @@ PAIRS = [("identity", "mse", 3), ("sigmoid", "bce", 1), ("softmax", "cross_entro
 
 #: What layers take.
 IN_LAYERS = [*fa.names("activation"), *fa.names("softmax")]
-
-
-def blobs(n: int = 90, classes: int = 3, features: int = 4) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Easily separated classes."""
-    rng = np.random.default_rng(5)
-    y = np.arange(n) % classes
-    return rng.normal(size=(classes, features))[y] * 4 + rng.normal(size=(n, features)), y
-
-
-def classifier(**settings: Any) -> fa.MLP:
-    return fa.MLP((4, 8, 3), output="softmax", **{"seed": 1, "learning_rate": 0.01, **settings})
 
 
 def trained(**settings: Any) -> fa.MLP:
@@ -61,22 +51,6 @@ def squared(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 # ---- gradients
-
-
-def assert_gradients(model: fa.MLP, x: NDArray[Any], y: NDArray[Any], h: float = 1e-6) -> None:
-    """Every parameter's gradient against the central difference of the loss."""
-    found = model.loss_and_gradients(x, y)[1].copy()
-    expected = np.empty_like(found)
-    for i, p in enumerate(model.parameters.copy()):
-        model.parameters[i] = p + h
-        above = model.loss_and_gradients(x, y)[0]
-        model.parameters[i] = p - h
-        expected[i] = (above - model.loss_and_gradients(x, y)[0]) / (2 * h)
-        model.parameters[i] = p
-    assert np.linalg.norm(found) > 1e-4
-    # The difference of two losses keeps the rounding of their sizes; exponential networks have large ones.
-    rounding = 3e-9 * max(1, model.loss_and_gradients(x, y)[0])
-    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=rounding)
 
 
 def batch(units: int, loss: str) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -384,15 +358,6 @@ def test_a_copy_keeps_what_users_and_subclasses_added(duplicate: Any) -> None:
 
 
 # ---- what breaks a training off
-
-
-def state_of(model: fa.MLP) -> tuple[Any, ...]:
-    """Everything that training changes and later epochs depend on."""
-    history = {name: values for name, values in model.history.items() if name != "seconds"}
-    counts = {len(values) for values in model.history.values()}
-    random_state = str(model._rng.bit_generator.state)
-    optimizer = model.optimizer
-    return model.parameters.tobytes(), optimizer.state.tobytes(), optimizer.steps, random_state, str(history), counts
 
 
 def whole_epochs(**settings: Any) -> list[tuple[Any, ...]]:
