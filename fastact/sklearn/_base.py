@@ -165,7 +165,8 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
             return "nesterov" if self.nesterovs_momentum else "sgd"
         if self.solver == "lbfgs":
             return {"name": "lbfgs", "evaluations": self.max_fun, "tolerance": self.tol}
-        return {"name": self.solver, "beta2": self.beta_2, "epsilon": self.epsilon}
+        hat = {"epsilon_hat": True} if self.solver == "adam" else {}
+        return {"name": self.solver, "beta2": self.beta_2, "epsilon": self.epsilon, **hat}
 
     def _take_over(self, network: Network) -> None:
         """Give a new network the weights of the old one."""

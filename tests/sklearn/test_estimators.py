@@ -67,6 +67,8 @@ def test_parameters_are_theirs_and_more(name: str) -> None:
 
 
 SAME: dict[str, tuple[str, Any, dict[str, Any]]] = {
+    "adam": ("MLPClassifier", Y, {"hidden_layer_sizes": (16, 9), "batch_size": 17}),
+    "adam's numbers": ("MLPRegressor", NUMBERS, {"beta_1": 0.8, "beta_2": 0.9, "epsilon": 1e-3}),
     "sgd": ("MLPClassifier", Y, {"solver": "sgd", "learning_rate_init": 0.1}),
     "no momentum": ("MLPClassifier", Y, {"solver": "sgd", "momentum": 0.0, "batch_size": 40}),
     "invscaling": ("MLPClassifier", Y, {"solver": "sgd", "learning_rate": "invscaling"}),
@@ -102,11 +104,6 @@ def test_equal_seeds_give_scikit_learns_network(kind: str, weighted: bool) -> No
     if name == "MLPClassifier":
         np.testing.assert_allclose(mine.predict_proba(X), theirs.predict_proba(X), rtol=1e-6)
         np.testing.assert_allclose(mine.predict_log_proba(X), theirs.predict_log_proba(X), rtol=1e-6, atol=1e-15)
-
-
-def test_adam_is_near_scikit_learns() -> None:
-    mine, theirs = both("MLPClassifier", hidden_layer_sizes=(9,))
-    np.testing.assert_allclose(mine.fit(X, Y).coefs_[0], theirs.fit(X, Y).coefs_[0], atol=1e-4)
 
 
 def test_partial_fit_goes_on_as_scikit_learns() -> None:
@@ -169,7 +166,7 @@ def test_data_frames() -> None:
     assert list(hidden.columns) == [f"mlpclassifier{i}" for i in range(4)]
 
 
-@pytest.mark.parametrize("library", ["torch", "jax.numpy", "array_api_strict"])
+@pytest.mark.parametrize("library", ["torch", "jax.numpy"])
 def test_arrays_of_other_libraries(library: str) -> None:
     xp: Any = pytest.importorskip(library)
     x = xp.asarray(X)
