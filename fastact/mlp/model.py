@@ -75,8 +75,8 @@ class MLP:
         output, else mse. All but cross_entropy are means over the units, and take a factor `scale` (1).
     optimizer : {"adam", "adamw", "sgd", "nesterov", "rmsprop", "lbfgs"} or mapping
         Parameters are beta2 and epsilon of Adam (0.999, 1e-8; epsilon_hat=True takes the paper's other one), AdamW
-        and RMSprop (0.9, 1e-8). "lbfgs" is SciPy's: it
-        takes all samples at once, an epoch is an iteration, and it starts anew in each `fit`.
+        and RMSprop (0.9, 1e-8). "lbfgs" is SciPy's: it takes all samples at once, an epoch is an iteration, and it
+        starts anew in each `fit`.
     learning_rate : float
     momentum : float
         Of SGD and Nesterov; Adam's beta1.

@@ -29,6 +29,11 @@ class Data(NamedTuple):
     y: NDArray[Any]
     weights: NDArray[Any] | None
 
+    def rows(self, rows: NDArray[np.intp]) -> Data:
+        """Those of some samples."""
+        here = moved(rows, namespace_of(self.X))
+        return Data(self.X[here], self.y[rows], None if self.weights is None else self.weights[rows])
+
 
 def checked_samples(estimator: Any, X: Any, reset: bool, sparse: bool = True) -> Any:
     """Check X and return it as floats: an array, a sparse matrix in rows, or CuPy's array, which stays on its GPU."""
@@ -75,7 +80,8 @@ def on_host(values: Any) -> Any:
     """An array of another library as NumPy's; everything else as it is."""
     if namespace_of(values) is not np:
         return moved(values, np)
-    return np.asarray(values) if hasattr(values, "__dlpack__") else values
+    foreign = hasattr(values, "__dlpack__") and not isinstance(values, np.ndarray)
+    return np.asarray(values) if foreign else values
 
 
 def in_pieces(function: Callable[[Any], Any], X: Any) -> Any:

@@ -28,7 +28,7 @@ __all__ = ["BaseMLP", "can_go_on", "store"]
 
 def store(estimator: Any, arguments: dict[str, Any]) -> None:
     """Store a constructor's arguments, which are its local variables, under their names, as scikit-learn asks."""
-    vars(estimator).update({name: value for name, value in arguments.items() if name not in ("self", "__class__")})
+    estimator.__dict__.update({name: value for name, value in arguments.items() if name not in ("self", "__class__")})
 
 
 def can_go_on(estimator: Any) -> bool:
@@ -36,6 +36,13 @@ def can_go_on(estimator: Any) -> bool:
     if estimator.solver == "lbfgs":
         raise AttributeError("partial_fit is only available for stochastic optimizers; lbfgs is not stochastic")
     return True
+
+
+def _attributes(network: Network) -> dict[str, Any]:
+    """The attributes of an estimator that has this network."""
+    layers = network.layers
+    weights = {"coefs_": [layer.weights for layer in layers], "intercepts_": [layer.bias for layer in layers]}
+    return {"_network": network, **weights}
 
 
 class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -83,10 +90,10 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         if incremental and self.early_stopping and X_val is None:
             raise ValueError("partial_fit does not support early_stopping=True without X_val and y_val")
         data = self._data(X, y, sample_weight, going_on, incremental)
-        held_out = None if X_val is None else self._data(X_val, y_val, sample_weight_val, True, True)
         self._random_state = check_random_state(self.random_state)
         if not going_on:
             self._start(data)
+        held_out = None if X_val is None else self._data(X_val, y_val, sample_weight_val, True, True)
         network = self._prepare(data, going_on, incremental)
         hooks = NoHooks() if incremental else Hooks(self, X, y, sample_weight, self._fitted_copy)
         if self.solver == "lbfgs":
@@ -169,16 +176,12 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         return {"name": self.solver, "beta2": self.beta_2, "epsilon": self.epsilon, **hat}
 
     def _take_over(self, network: Network) -> None:
-        """Give a new network the weights of the old one."""
-        shapes = [layer.weights.shape for layer in network.layers]
-        found = [np.shape(coefs) for coefs in self.coefs_]
-        if shapes != found:
-            raise ValueError(f"training goes on with coefs_ of shapes {found}, but the parameters ask for {shapes}")
-        if hasattr(self, "_network"):
-            old = self._current()
-            network.parameters[...], network.statistics[...] = old.parameters, old.statistics
-        else:
-            self._assign(network)
+        """Give a new network the weights of the old one, and what else is trained if it is of the same kind."""
+        self._assign(network)
+        old = getattr(self, "_network", network)
+        if [layer.plan.arrays for layer in old.layers] == [layer.plan.arrays for layer in network.layers]:
+            self._assign(old)
+            network.restore((old.parameters, old.statistics))
 
     def _batch_size(self, samples: int) -> int:
         if self.batch_size == "auto":
@@ -192,11 +195,13 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
     def _split(self, data: Data) -> tuple[Data, Data]:
         """Hold samples out for early stopping; of two classes each the same share."""
-        given = [each for each in data if each is not None]
         parts = train_test_split(
-            *given, random_state=self._random_state, test_size=self.validation_fraction, stratify=self._strata(data.y)
+            np.arange(len(data.y)),
+            random_state=self._random_state,
+            test_size=self.validation_fraction,
+            stratify=self._strata(data.y),
         )
-        train, held_out = (Data(*parts[side::2], *[None] * (3 - len(given))) for side in (0, 1))
+        train, held_out = (data.rows(part) for part in parts)
         if len(held_out.y) < 2:
             raise ValueError(
                 "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
@@ -214,9 +219,7 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
     def _show(self, network: Network) -> None:
         """Make a network the estimator's."""
-        self._network = network
-        self.coefs_ = [layer.weights for layer in network.layers]
-        self.intercepts_ = [layer.bias for layer in network.layers]
+        self.__dict__.update(_attributes(network))
 
     def _current(self) -> Network:
         """The network, with the weights that stand in `coefs_` and `intercepts_`."""
@@ -227,6 +230,10 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         return self._network
 
     def _assign(self, network: Network) -> None:
+        shapes = [layer.weights.shape for layer in network.layers]
+        found = [coefs.shape for coefs in self.coefs_]
+        if shapes != found:
+            raise ValueError(f"coefs_ has the shapes {found}, but the parameters ask for {shapes}")
         for layer, coefs, intercepts in zip(network.layers, self.coefs_, self.intercepts_, strict=True):
             if coefs is not layer.weights:
                 layer.weights = coefs
@@ -235,9 +242,7 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
     def _fitted_copy(self) -> dict[str, Any]:
         """What makes a copy of the estimator predict as this one does now."""
-        other = copy.copy(self)
-        other._show(copy.deepcopy(self._network))
-        return {name: getattr(other, name) for name in ("_network", "coefs_", "intercepts_")}
+        return _attributes(copy.deepcopy(self._network))
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the weights, which are in the network."""

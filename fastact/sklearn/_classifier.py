@@ -7,7 +7,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
-from sklearn.metrics import accuracy_score
 from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
@@ -251,7 +250,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return y.astype(bool)[:, np.newaxis] if self.n_outputs_ == 1 else None
 
     def _goodness(self, y: NDArray[Any], predicted: Any, weights: NDArray[Any] | None) -> float:
-        return float(accuracy_score(y, on_host(predicted), sample_weight=weights))
+        right = y == on_host(predicted)
+        return float(np.average(right.all(axis=1) if self._multilabel else right, weights=weights))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import gen_batches, shuffle
+from sklearn.utils import gen_batches
 
 import fastact as fa
 from fastact.mlp import MLP, fitting
@@ -45,7 +45,9 @@ class Network(MLP):
     def permutation(self, samples: int) -> NDArray[np.int64]:
         """The order in which an epoch takes the samples: that of the epoch before, shuffled once more."""
         if self.shuffles:
-            self._order = shuffle(self._order, random_state=self.draws)
+            order = np.arange(samples)
+            self.draws.shuffle(order)
+            self._order = self._order[order]
         return self._order
 
     def train(self, X: Any, y: NDArray[Any], weights: Any, epochs: int, callback: Callable[[int, Any], bool]) -> None:

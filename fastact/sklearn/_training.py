@@ -46,6 +46,8 @@ def train_by_batches(
     if estimator.early_stopping and (not once or estimator.converged_):
         network.restore(estimator._best)
         del estimator._best
+        if once:
+            estimator._no_improvement_count = 0  # so that the next call can go on from there
 
 
 class Look:
@@ -153,12 +155,15 @@ def train_by_lbfgs(estimator: Any, network: Network, data: Data, hooks: NoHooks)
     X = data.X.toarray() if hasattr(data.X, "toarray") else data.X
     offset = estimator._offset(data)
 
+    best = network.flat()
+
     def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         network.assign(flat)
         return network.loss_and_gradient(X, data.y, data.weights)
 
     def look(intermediate_result: Any) -> None:
-        network.assign(intermediate_result.x)
+        best[...] = intermediate_result.x
+        network.assign(best)
         estimator.n_iter_ += 1
         estimator.loss_curve_.append(float(intermediate_result.fun + offset))
         if estimator.verbose:
@@ -170,16 +175,18 @@ def train_by_lbfgs(estimator: Any, network: Network, data: Data, hooks: NoHooks)
 
     estimator.n_iter_ = 0
     hooks.epoch_begins()
-    result = minimize(
-        objective, network.flat(), method="L-BFGS-B", jac=True, callback=look,
-        options={"maxfun": estimator.max_fun, "maxiter": estimator.max_iter, "gtol": estimator.tol},
-    )  # fmt: skip
-    network.assign(result.x)
+    options = {"maxfun": estimator.max_fun, "maxiter": estimator.max_iter, "gtol": estimator.tol}
+    try:
+        with np.errstate(all="ignore"):
+            result = minimize(objective, best.copy(), method="L-BFGS-B", jac=True, callback=look, options=options)
+        if not (np.isfinite(result.x).all() and np.isfinite(result.fun)):
+            raise ValueError(NOT_FINITE)
+        best[...] = result.x
+    finally:  # after an error or Ctrl-C, the last whole iteration
+        network.assign(best)
     estimator.n_iter_, estimator.loss_ = int(result.nit), float(result.fun + offset)
     estimator.best_loss_ = estimator.loss_
     estimator.converged_ = result.status == 0
-    if not (np.isfinite(result.x).all() and np.isfinite(result.fun)):
-        raise ValueError(NOT_FINITE)
     if result.status in (1, 2):
         _warn(
             f"lbfgs failed to converge after {estimator.n_iter_} iteration(s) (status={result.status}): "

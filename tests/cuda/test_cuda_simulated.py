@@ -1006,6 +1006,11 @@ def test_simulated_scikit_learn(host_cupy: Any) -> None:
         for each in (model, plain):
             np.testing.assert_allclose(getattr(each, method)(here).host, expected)
         np.testing.assert_allclose(getattr(model, method)(x), expected)
+    early = {**settings, "early_stopping": True, "validation_fraction": 0.3, "class_weight": None}
+    np.testing.assert_allclose(
+        estimators.MLPClassifier(**early, device="cuda").fit(here, classes).predict_proba(x),
+        estimators.MLPClassifier(**early).fit(x, y).predict_proba(x),
+    )
     twin = pickle.loads(pickle.dumps(model)).set_params(class_weight=None).partial_fit(here, classes)
     assert type(twin.coefs_[0]) is host_cupy.ndarray
     regressor = estimators.MLPRegressor("huber", (4,), solver="lbfgs", max_iter=3, random_state=0)

@@ -462,7 +462,7 @@ def test_wrong_calls() -> None:
     assert not hasattr(MLPRegressor(solver="lbfgs"), "partial_fit")
     with pytest.raises(ValueError, match="'poisson' takes counts, from 0; y has -"):
         MLPRegressor("poisson").fit(X, NUMBERS)
-    numbers = MLPRegressor(max_iter=1).fit(X, NUMBERS)
+    numbers = MLPRegressor(max_iter=1).fit(X, NUMBERS, X_val=X, y_val=NUMBERS)
     with pytest.raises(ValueError, match="y has 1 outputs, the network 2"):
         numbers.partial_fit(X, NUMBERS[:, 0])
 
@@ -480,6 +480,24 @@ def test_divergence_keeps_the_model_before_it() -> None:
     with pytest.raises(ValueError, match=r"non-finite parameter weights.*diverged in epoch"):
         model.fit(X * 1e3, NUMBERS)
     assert np.isfinite(model.predict(X)).all()
+
+
+def test_ctrl_c_ends_lbfgs_at_an_iteration(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def loss_and_gradients(self: Any, *arguments: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 9:
+            raise KeyboardInterrupt
+        return fa.MLP.loss_and_gradients(self, *arguments)
+
+    model = MLPClassifier((4,), solver="lbfgs", random_state=0)
+    monkeypatch.setattr("fastact.sklearn._network.Network.loss_and_gradients", loss_and_gradients)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y)
+    monkeypatch.undo()
+    twin = clone(model).set_params(max_iter=model.n_iter_).fit(X, Y)
+    np.testing.assert_array_equal(model.predict_proba(X), twin.predict_proba(X))
 
 
 def test_ctrl_c_keeps_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
