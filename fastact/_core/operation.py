@@ -258,7 +258,8 @@ def _beside_numbers(operands: tuple[Any, ...]) -> np.dtype[Any] | None:
     """bfloat16 where it alone meets Python numbers: NumPy would give float32, though its own float16 stays float16."""
     if {float, int}.isdisjoint(map(type, operands)):
         return None
-    dtypes = {np.asarray(operand).dtype for operand in operands if type(operand) not in (float, int)}
+    arrays = [operand for operand in operands if type(operand) not in (float, int)]
+    dtypes = {each.dtype if hasattr(each, "dtype") else np.asarray(each).dtype for each in arrays}  # of a device too
     return dtypes.pop() if {dtype.name for dtype in dtypes} == {"bfloat16"} else None
 
 

@@ -79,7 +79,7 @@ class Eager:
         """
         xp = namespace_of(a)
         kept = _hashes(xp, a.size, self._key, self._step, layer) >= int(rate * 2**32)
-        return kept.reshape(a.shape) * xp.asarray(1 / (1 - rate), a.dtype)
+        return kept.reshape(a.shape).astype(a.dtype) * a.dtype.type(1 / (1 - rate))
 
     # ---- numbers
 

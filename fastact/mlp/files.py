@@ -151,7 +151,7 @@ def _check_course(course: dict[str, Any]) -> bool:
         if len(count) != 2:
             raise ValueError(f"{name} must be a pair, got {count!r:.99}")
         _typed(count[0], name, float, int, type(None))
-        as_integer(count[1], name, 0)
+        as_integer(_typed(count[1], name, int), name, 0)
     return bool(_entry(course, "best", bool))
 
 

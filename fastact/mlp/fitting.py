@@ -48,13 +48,15 @@ def fit(
     while course.epochs < epochs and not course.ended:
         before = _state(model)
         try:
-            records = trainer.run(min(epochs - course.epochs, trainer.most))
+            wanted = min(epochs - course.epochs, trainer.most)
+            records = trainer.run(wanted)
             if looks.held_out is not None:
                 records[-1].update(model.evaluation(*looks.held_out))
             for record in records:
                 for name, value in record.items():
                     model.history.setdefault(name, []).append(value)
             _observe(model, looks, course, records)
+            course.ended |= len(records) < wanted  # which has converged
         except BaseException:
             _go_back(model, *before)
             raise

@@ -202,11 +202,12 @@ class Dense:
 
     def backward_preactivation(self, run: Any, kept: Kept, grad: NDArray[Any], below: bool) -> NDArray[Any] | None:
         """Turn the gradient by the preactivation into those by parameters and, if `below`, the input."""
-        if self.normalisation is not None:
+        if self.normalisation is None:
+            run.column_sums(grad, self.bias_gradient)
+        else:  # which takes the bias out again, so that its gradient stays 0
             assert kept.normalised is not None
             grad = self.normalisation.backward(run, kept.normalised, grad)
         run.weights_gradient(kept.input, grad, self.weights_gradient)
-        run.column_sums(grad, self.bias_gradient)
         return run.input_gradient(grad, self.weights) if below else None
 
     def penalise(self, run: Any, strength: float, share: Any) -> None:

@@ -35,6 +35,7 @@ from helpers import simulated_cupy
 from helpers.cuda_cases import (
     FLOATS,
     LAYOUTS,
+    OPTIONS,
     SPARSE,
     TRAINED,
     assert_same,
@@ -921,6 +922,18 @@ def test_simulated_calls_once_more(host_cupy: Any, dtype: str) -> None:
 @pytest.mark.parametrize("kind", TRAINED, ids=lambda kind: kind[1])
 def test_simulated_training(host_cupy: Any, kind: Any, dtype: str) -> None:
     assert_trains_as_on_cpu(host_cupy, kind, dtype, 6)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: next(iter(options)))
+def test_simulated_training_with_options(host_cupy: Any, options: dict[str, Any]) -> None:
+    assert_trains_as_on_cpu(
+        host_cupy, ("softmax", "cross_entropy", 3, "leaky_relu", "rmsprop"), "float64", 6, **options
+    )
+
+
+@pytest.mark.parametrize("kind", TRAINED, ids=lambda kind: kind[1])
+def test_simulated_training_with_weights(host_cupy: Any, kind: Any) -> None:
+    assert_trains_as_on_cpu(host_cupy, kind, "float64", 6, weighted=True)
 
 
 @pytest.mark.parametrize("kind", TRAINED[:2], ids=lambda kind: kind[1])

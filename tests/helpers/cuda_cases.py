@@ -84,6 +84,13 @@ TRAINED = [
     ("tanh", "huber", 1, "tanh", "sgd"),
 ]
 
+#: What else a network may have, for the first kind.
+OPTIONS: list[dict[str, Any]] = [
+    {"batch_norm": True, "dropout": 0.3, "residual": True, "trainable": True},
+    {"l2": 0.1, "l2_shared": True, "weight_decay": 0.1, "clip_norm": 0.5, "clip_value": 0.3},
+    {"schedule": {"name": "cosine", "steps": 9, "warm_up": 2}},
+]
+
 
 def network(output: str, loss: str, units: int, hidden: str, optimizer: str, **settings: Any) -> fa.MLP:
     settings = {"seed": 0, "learning_rate": 0.05, "batch_size": 4, "dtype": np.float64, **settings}
@@ -96,13 +103,14 @@ def samples(loss: str, units: int, n: int = 10) -> tuple[np.ndarray, np.ndarray]
     return rng.normal(size=(n, 3)), y
 
 
-def assert_trains_as_on_cpu(cupy: Any, kind: Any, dtype: str, n: int) -> None:
+def assert_trains_as_on_cpu(cupy: Any, kind: Any, dtype: str, n: int, weighted: bool = False, **options: Any) -> None:
     """Loss by loss, weight by weight and prediction by prediction, but for rounding."""
     x, y = samples(kind[1], kind[2], n)
-    cpu, gpu = (network(*kind, dtype=dtype, device=name) for name in ("cpu", "cuda"))
+    cpu, gpu = (network(*kind, dtype=dtype, device=name, **options) for name in ("cpu", "cuda"))
+    weights = np.arange(1.0, n + 1) if weighted else None
     assert_same(cupy.asnumpy(gpu.parameters), cpu.parameters)
     for model in (cpu, gpu):
-        model.fit(x, y, epochs=2, validation=(x[:5], y[:5]))
+        model.fit(x, y, epochs=2, validation=(x[:5], y[:5]), sample_weight=weights)
     close = {"float32": {"rtol": 1e-3, "atol": 1e-4}, "float64": {"rtol": 1e-9, "atol": 1e-11}}[dtype]
     for array in ("parameters", "gradients"):
         found = getattr(gpu, array)

@@ -38,16 +38,26 @@ NPY_WORDS = (
 )  # fmt: skip
 
 
-def model() -> fa.MLP:
+def save(path: Path) -> None:
+    """Write a checkpoint, which has all that a model file can have."""
     rng = np.random.default_rng(0)
-    return fa.MLP((4, 8, 3), output="softmax", seed=1).fit(rng.normal(size=(20, 4)), np.arange(20) % 3, epochs=2)
+    model = fa.MLP(
+        (4, 8, 3),
+        output="softmax",
+        optimizer={"name": "adam", "beta2": 0.99},
+        schedule={"name": "cosine", "steps": 9},
+        seed=1,
+        batch_norm=True,
+        dropout=0.1,
+    )
+    model.fit(rng.normal(size=(20, 4)), np.arange(20) % 3, epochs=2, patience=1, checkpoint=path)
 
 
 @functools.cache
 def good() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model")
-        model().save(path)
+        save(path)
         return path.read_bytes()
 
 

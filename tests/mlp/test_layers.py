@@ -186,19 +186,19 @@ def test_orthogonal_weights(shape: tuple[int, int]) -> None:
 
 
 def deep(seed: int, **settings: Any) -> float:
-    """How many of its training samples a network of 20 hidden layers learns in 10 epochs."""
+    """How many of its training samples a network of 20 hidden layers learns in 20 epochs."""
     rng = np.random.default_rng(0)
     y = np.arange(600) % 4
     x = rng.normal(size=(4, 8))[y] * 1.5 + rng.normal(size=(600, 8))
-    model = fa.MLP((8, *[16] * 20, 4), output="softmax", learning_rate=0.005, seed=seed, **settings)
-    return model.fit(x, y, epochs=10).score(x, y)
+    model = fa.MLP((8, *[16] * 20, 4), output="softmax", learning_rate=0.01, seed=seed, **settings)
+    return model.fit(x, y, epochs=20).score(x, y)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_twenty_layers_learn_with_residuals_or_batch_norm(seed: int) -> None:
-    assert deep(seed, activation="sigmoid") < 0.4
-    assert deep(seed, activation="relu", residual=True) > 0.9
-    assert deep(seed, activation="relu", batch_norm=True) > 0.8
+    assert deep(seed, activation="sigmoid") < 0.3
+    assert deep(seed, activation="relu", residual=True) > 0.97
+    assert deep(seed, activation="relu", batch_norm=True) > 0.9
 
 
 def test_summary() -> None:

@@ -53,7 +53,7 @@ LAYERS = {
     "softmax*": PRIVATE,
     "losses*": PRIVATE,
     "gated_units": [*PRIVATE, "activations*"],
-    "mlp*": ["", "errors", "_files", "_core.operation"],
+    "mlp*": ["", "errors", "_files", "math", "_core.operation"],
     "sklearn*": ["", "errors", "mlp*"],
     "torch*": ["", "errors"],
     "experiments*": ["", "errors", "_files"],

@@ -24,7 +24,6 @@ def global_random_seed():
 """
 
 
-@pytest.mark.slow
 def test_their_tests_pass(tmp_path: Path) -> None:
     theirs = Path(sklearn.__file__).parent / "neural_network" / "tests" / "test_mlp.py"
     text = theirs.read_text(encoding="utf-8")
