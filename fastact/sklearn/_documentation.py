@@ -28,7 +28,7 @@ shuffle : bool, default=True
     Shuffle the samples before each epoch.
 random_state : int, RandomState instance or None, default=None
     Decides the first weights, what early stopping holds out, and the order of the samples. With the same number
-    scikit-learn's estimators start from the same weights and take the same batches.
+    scikit-learn's own estimators train the same network, up to rounding.
 tol : float, default=1e-4
     Training ends where loss, or score in early stopping, improved by less than this for more than `n_iter_no_change`
     epochs in a row.
