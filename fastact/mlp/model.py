@@ -68,8 +68,9 @@ class MLP:
         with any output; parameters are huber's delta (1) and the quantile q (0.5). "auto" takes the one for the
         output, else mse. All but cross_entropy are means over the units, and take a factor `scale` (1).
     optimizer : {"adam", "adamw", "sgd", "nesterov", "rmsprop", "lbfgs"} or mapping
-        Parameters are beta2 and epsilon of Adam (0.999, 1e-8), AdamW and RMSprop (0.9, 1e-8). "lbfgs" is SciPy's: it
-        takes all samples at once, an epoch is an iteration, and it starts anew in each `fit`.
+        Parameters are beta2 and epsilon of Adam (0.999, 1e-8; epsilon_hat=True takes the paper's other one), AdamW
+        and RMSprop (0.9, 1e-8). "lbfgs" is SciPy's: it takes all samples at once, an epoch is an iteration, and it
+        starts anew in each `fit`.
     learning_rate : float
     momentum : float
         Of SGD and Nesterov; Adam's beta1.
@@ -351,8 +352,8 @@ class MLP:
         self._rng.bit_generator.state = value
 
     @property
-    def bit_generator(self) -> np.random.BitGenerator:
-        """What the random state is of."""
+    def bit_generator(self) -> np.random.BitGenerator | None:
+        """What `permutation` takes its bits from, by NumPy's rules; None in a subclass with rules of its own."""
         return self._rng.bit_generator
 
     def permutation(self, samples: int) -> NDArray[np.int64]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fastact._core.operation import Operation
 from fastact.math import where
 from fastact.mlp.choices import Choice
-from fastact.mlp.data import as_integer, as_rate
+from fastact.mlp.data import as_flag, as_integer, as_rate
 from fastact.mlp.namespaces import namespace_of
 from fastact.mlp.schedules import Progress, Schedule, schedule_for
 
@@ -159,7 +159,8 @@ class Adam(Optimiser):
     """Adam (Kingma and Ba 2015, algorithm 1), with beta1 = momentum.
 
     The two rows are the paper's m / (1 - beta1) and v / (1 - beta2), which saves two products a parameter. The two bias
-    corrections are in the rate and in epsilon.
+    corrections are in the rate and in epsilon; with `epsilon_hat` that is the paper's other epsilon, at the end of
+    section 2, which has no correction (scikit-learn's and TensorFlow's).
     """
 
     name = "adam"
@@ -172,15 +173,17 @@ class Adam(Optimiser):
         outputs=3,
     )
 
-    def __init__(self, beta2: float = 0.999, epsilon: float = 1e-8) -> None:
+    def __init__(self, beta2: float = 0.999, epsilon: float = 1e-8, epsilon_hat: bool = False) -> None:
         self.beta2 = as_rate(beta2, "optimizer's beta2", 1, zero=True)
         self.epsilon = as_rate(epsilon, "optimizer's epsilon", math.inf)
+        self.epsilon_hat = as_flag(epsilon_hat, "optimizer's epsilon_hat")
 
     def numbers(self, steps: NDArray[np.int64]) -> NDArray[np.float64]:
         mean_scale = (1 - self._momentum) / (1 - self._momentum**steps)
         root_scale = np.sqrt((1 - self.beta2) / (1 - self.beta2**steps))
         rates = self.rates(steps) * mean_scale / root_scale
-        return _columns(steps, self._momentum, self.beta2, rates, self.epsilon / root_scale)
+        epsilon_scale = math.sqrt(1 - self.beta2) if self.epsilon_hat else root_scale
+        return _columns(steps, self._momentum, self.beta2, rates, self.epsilon / epsilon_scale)
 
 
 class AdamW(Adam):

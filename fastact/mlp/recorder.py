@@ -170,7 +170,7 @@ class Recorder:
     ) -> None:
         """Train for so many epochs; `ended` has loss, share of right rows and seconds of each.
 
-        There are fewer where numbers became infinite. NumPy's bit generator shuffles the samples, unless it is false.
+        There are fewer where numbers became infinite. NumPy's bit generator shuffles the samples, if it is given.
         `chosen` has the numbers of the samples, if not all are to be taken; `kept` what an epoch that does not end
         leaves as it was. `steps` is how many updates there were before.
         """
@@ -181,7 +181,7 @@ class Recorder:
         if not self._backup:
             self._backup = [np.empty_like(each) for each in kept]
         history = np.full((epochs, 3), np.nan)
-        capsule = generator.capsule if generator else None
+        capsule = None if generator is None else generator.capsule
         try:
             self._step.run(capsule, self._order, chosen, epochs, steps, kept, self._backup, history)
         finally:

@@ -57,7 +57,9 @@ class RecordedTrainer:
         batch = Target(*(None if each is None else recorder.batch(each) for each in target))
         recorder.weights = batch.weights
         step(recorder, model, recorder.batch(x), batch)
-        self.most = recorder.most_epochs
+        self._generator = model.bit_generator if source.shuffle else None
+        self._ordered = source.shuffle and self._generator is None  # by the model, epoch by epoch
+        self.most = 1 if self._ordered else recorder.most_epochs
         self._error: BaseException | None = None
 
     def run(self, epochs: int) -> History:
@@ -72,7 +74,8 @@ class RecordedTrainer:
         optimizer.progress = _progress(model, source)
         random_state, steps = model.random_state, optimizer.steps
         try:
-            recorder.run(source.shuffle and model.bit_generator, source.chosen, epochs, steps, self._kept)
+            chosen = np.ascontiguousarray(source.order(), np.intp) if self._ordered else source.chosen
+            recorder.run(self._generator, chosen, epochs, steps, self._kept)
         except BaseException as error:  # a formula's, or what Ctrl-C raised
             if len(recorder.ended) in (0, epochs):
                 raise
@@ -82,7 +85,7 @@ class RecordedTrainer:
             if self._error is None:
                 self._error = diverged(model, recorder.last_loss, done)
             model.random_state = random_state
-            for _ in range(done if source.shuffle else 0):
+            for _ in range(0 if self._generator is None else done):
                 model.permutation(source.rows)
         if not done:
             return self.run(epochs)

@@ -1001,3 +1001,33 @@ def test_simulated_trainer_diverges_back_to_the_epoch_before() -> None:
     assert_same(model.parameters.host, before[0])
     assert_same(model.optimizer.state.host, before[1])
     assert len(model.history["loss"]) == 1
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_simulated_scikit_learn(host_cupy: Any) -> None:
+    """Estimators train on the device as on the host, and answer where the samples are."""
+    estimators: Any = pytest.importorskip("fastact.sklearn", reason="scikit-learn is not installed")
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(12, 3)), np.arange(12) % 3
+    here, classes = host_cupy.asarray(x), host_cupy.asarray(y)
+    settings = {"hidden_layer_sizes": (4,), "max_iter": 3, "random_state": 0, "class_weight": "balanced"}
+    plain = estimators.MLPClassifier(**settings).fit(x, y)
+    model = estimators.MLPClassifier(**settings, device="cuda").fit(here, classes, X_val=here, y_val=classes)
+    assert type(model.coefs_[0]) is host_cupy.ndarray
+    for method in ("predict", "predict_proba", "predict_log_proba", "transform"):
+        expected = getattr(plain, method)(x)
+        for each in (model, plain):
+            np.testing.assert_allclose(getattr(each, method)(here).host, expected)
+        np.testing.assert_allclose(getattr(model, method)(x), expected)
+    early = {**settings, "early_stopping": True, "validation_fraction": 0.3, "class_weight": None}
+    np.testing.assert_allclose(
+        estimators.MLPClassifier(**early, device="cuda").fit(here, classes).predict_proba(x),
+        estimators.MLPClassifier(**early).fit(x, y).predict_proba(x),
+    )
+    twin = pickle.loads(pickle.dumps(model)).set_params(class_weight=None).partial_fit(here, classes)
+    assert type(twin.coefs_[0]) is host_cupy.ndarray
+    regressor = estimators.MLPRegressor("huber", (4,), solver="lbfgs", max_iter=3, random_state=0)
+    on_device = copy.deepcopy(regressor).set_params(device="cuda").fit(here, host_cupy.asarray(x[:, 0]))
+    np.testing.assert_allclose(on_device.predict(x), regressor.fit(x, x[:, 0]).predict(x))
+    with pytest.raises(ValueError, match="Expected 2D array, got 1D array"):
+        model.predict(here[0])

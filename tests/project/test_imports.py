@@ -61,6 +61,7 @@ LAYERS = {
         "_scalar.primitives",
         "backends.cpu.instruction_sets",
     ],
+    "sklearn*": ["", "errors", "mlp*"],
     "torch*": ["", "errors"],
     "experiments*": ["", "errors", "_files"],
     "bench*": ["", "errors", "_files"],
