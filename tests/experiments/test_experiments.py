@@ -14,7 +14,7 @@ import fastact as fa
 from fastact.experiments import digits, function_plot, learning_plot, xor
 from fastact.experiments.results import Comparison, Run, Settings, Summary
 from fastact.experiments.training import hidden_activations, runs, train
-from fastact.mlp import model
+from fastact.mlp import training
 from helpers.reference import FIGURES
 
 
@@ -108,7 +108,7 @@ def test_no_epoch_holds_the_time_of_compilation(name: str, request: Any, monkeyp
     def squared(x):  # type: ignore[no-untyped-def]
         return x * x
 
-    monkeypatch.setattr(model, "time", SimpleNamespace(perf_counter=lambda: fa.cache_info().compiled))
+    monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: fa.cache_info().compiled))
     before = fa.cache_info().compiled
     [trained] = runs([squared.name], data[:1], settings)
     assert fa.cache_info().compiled > before
