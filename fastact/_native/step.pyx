@@ -57,7 +57,8 @@ cdef struct State:
     Py_ssize_t step           # the number of this step; the model's first one is 1
     Py_ssize_t ahead          # how many steps of this run came before
     int workers
-    double loss               # sums over the epoch
+    double batch_loss
+    double loss               # of the batches so far, each times its rows
     double right
 
 cdef struct Node:
@@ -260,15 +261,22 @@ cdef void run_cross_entropy(Node* node, State* state) noexcept nogil:
     for_rows(node, state, &cross_entropy_rows, state.rows, node.work * state.rows)
 
 
-cdef void run_add_loss(Node* node, State* state) noexcept nogil:
-    """Add the batch's loss times its rows: the epoch's is the mean over rows."""
-    cdef Py_ssize_t i
+cdef double sum_of(char* x, Py_ssize_t n, Py_ssize_t size) noexcept nogil:
+    """Add n numbers in order, in float64."""
     cdef double sum = 0
-    for i in range(node.units * (state.rows if node.by_rows else 1)):
-        sum += read(node.operands[0].start + i * state.size, state.size)
+    cdef Py_ssize_t i
+    for i in range(n):
+        sum += (<float*>x)[i] if size == 4 else (<double*>x)[i]
+    return sum
+
+
+cdef void run_add_loss(Node* node, State* state) noexcept nogil:
+    cdef Py_ssize_t n = node.units * (state.rows if node.by_rows else 1)
+    cdef double sum = sum_of(node.operands[0].start, n, state.size)
     if node.count > 1:
-        sum *= read(node.operands[1].start, state.size) * state.rows
-    state.loss += sum
+        state.batch_loss += sum * read(node.operands[1].start, state.size)
+    else:
+        state.batch_loss += sum / state.rows
 
 
 cdef Py_ssize_t count_all(number_t* z, Py_ssize_t* labels, Py_ssize_t rows, Py_ssize_t n) noexcept nogil:
@@ -643,8 +651,10 @@ cdef void go(Course* course) noexcept nogil:
         while course.start < course.samples:
             state.samples, state.rows = course.order + course.start, min(course.batch, course.samples - course.start)
             state.step += 1
+            state.batch_loss = 0
             for i in range(course.count):
                 course.nodes[i].run(&course.nodes[i], state)
+            state.loss += state.batch_loss * state.rows
             state.ahead += 1
             course.start += course.batch
             course.left -= 1
@@ -797,3 +807,8 @@ def mask(cnp.ndarray out, double rate, uint64_t key, uint64_t step, uint64_t lay
 def clip_factor(cnp.ndarray x, double limit):
     """What `Step.clip_factor` writes."""
     return factor_within(<char*>cnp.PyArray_DATA(x), cnp.PyArray_SIZE(x), limit, cnp.PyArray_ITEMSIZE(x))
+
+
+def total(cnp.ndarray values):
+    """The sum of all numbers, added in order in float64, as `Step.add_loss` adds them."""
+    return sum_of(<char*>cnp.PyArray_DATA(values), cnp.PyArray_SIZE(values), cnp.PyArray_ITEMSIZE(values))

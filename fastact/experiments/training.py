@@ -6,7 +6,6 @@ The experiments' files give the data and the settings, fastact.MLP trains, and r
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,14 +33,9 @@ class Data:
 def train(activation: str, seed: int, data: Data, settings: Settings) -> Run:
     """Train one network and record how it does after each epoch.
 
-    A short training beforehand compiles the kernels, so that no epoch's seconds include that.
+    What has to be compiled is compiled when the step is recorded, before the first epoch.
     """
     held_out = (data.test_x, data.test_y)
-    shapes = settings.batch_size + len(data.train_x) % settings.batch_size  # a whole batch, and the rest of an epoch
-    with suppress(FloatingPointError):  # the training proper will say so
-        network(activation, seed, settings).fit(
-            data.train_x[:shapes], data.train_y[:shapes], epochs=1, validation=held_out
-        )
     trained = network(activation, seed, settings)
     try:
         trained.fit(data.train_x, data.train_y, epochs=settings.epochs, validation=held_out)

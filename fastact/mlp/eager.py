@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 import fastact as fa
 from fastact._compile.products import compile_tile
 from fastact._native import step
+from fastact.backends.cpu.instruction_sets import kernels
 from fastact.mlp.namespaces import moved, namespace_of
 
 __all__ = ["Eager"]
@@ -102,7 +103,7 @@ class Eager:
         """1 / (parts * sum of the rows' weights), a row weighing 1 unless given; 0 where nothing weighs anything."""
         if self._weights is None:
             return 1 / (parts * self._rows)
-        total = parts * float(self._weights[:, 0].sum(dtype=np.float64))
+        total = parts * _total(self._weights[:, 0])
         return 1 / total if total else 0.0
 
     def per_row(self) -> Any:
@@ -129,18 +130,25 @@ class Eager:
 
         The target is a label for each row, or a weight for each class of each row.
         """
-        if target.ndim == 1 and self._weights is None:
-            loss, gradient = fa.cross_entropy.value_and_grad(z, target)
-        else:
+        if namespace_of(z) is not np:
             loss, gradient = fa.cross_entropy.value_and_grad(z, target, reduction="sum")
-            share = self.share()
-            loss, gradient = loss * share, gradient * share
-        self.loss = self.loss + loss
+            self.loss = self.loss + loss * self.share()
+            return gradient * self.share()
+        weighted = target.ndim == 2 or self._weights is not None
+        values, gradient = np.empty(len(z), z.dtype), np.empty_like(z)
+        labels, table = (None, target) if target.ndim == 2 else (target, None)
+        of_loss = 1.0 if weighted else self.per_row()
+        kernels.cross_entropy(z[..., np.newaxis], labels, -1, 1.0, None, table, of_loss, values, gradient)
+        if weighted:
+            self.add_loss(values, self.share())
+            gradient *= self.share()
+        else:
+            self.loss += _total(values) / len(z)
         return gradient
 
     def add_loss(self, values: NDArray[Any], scale: Any) -> None:
-        """Add scale * sum of the values, which is taken in float64."""
-        self.loss = self.loss + values.sum(dtype=np.float64) * scale
+        """Add scale * sum of the values, which is taken in float64; the scale is rounded to their dtype."""
+        self.loss = self.loss + _total(values) * float(values.dtype.type(scale))
 
     def count_right(self, z: NDArray[Any], labels: NDArray[np.intp]) -> None:
         """Count the rows whose label is predicted by z: its largest unit, or whether its only one is above 0.
@@ -152,3 +160,10 @@ class Eager:
         else:
             right = (z.argmax(axis=1) if z.shape[1] > 1 else z[:, 0] > 0) == labels
         self.right = self.right + namespace_of(z).count_nonzero(right)
+
+
+def _total(values: NDArray[Any]) -> Any:
+    """The sum in float64, on the CPU in the order in which a recorded step adds."""
+    if namespace_of(values) is np:
+        return step.total(np.ascontiguousarray(values))
+    return values.sum(dtype=np.float64)

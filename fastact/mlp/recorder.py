@@ -60,7 +60,7 @@ class Recorder:
         reason = not_compiling()
         if reason is not None:
             raise Unrecordable(reason)
-        self._dtype, self._rows, self._key = dtype, rows, key
+        self._dtype, self.rows, self._key = dtype, rows, key
         self._step = Step(dtype, rows, compile_tile(dtype))
         self._by_rows: dict[int, Array] = {}  # by their identity: arrays with a row for each sample of the batch
         self._schedules: list[tuple[Callable[[NDArray[np.intp]], NDArray[np.float64]], Array]] = []
@@ -202,7 +202,7 @@ class Recorder:
         return array
 
     def _new_rows(self, *shape: int, dtype: Any = None) -> Array:
-        array = self._new((self._rows, *shape), dtype)
+        array = self._new((self.rows, *shape), dtype)
         self._by_rows[id(array)] = array
         return array
 

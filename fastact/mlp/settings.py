@@ -133,9 +133,10 @@ def settled(
     as_rate(learning_rate, "learning_rate", math.inf)
     settings.optimizer.set(learning_rate, momentum, schedule, weight_decay, clip_norm, clip_value)
     if settings.optimizer.whole:
-        given = {"batch_norm": batch_norm, "dropout": any(rates), "weight_decay": weight_decay, "schedule": schedule}
+        scheduled = settings.optimizer.schedule.name != "constant"
+        given = {"batch_norm": batch_norm, "dropout": any(rates), "weight_decay": weight_decay, "schedule": scheduled}
         for name, value in {**given, "clip_norm": clip_norm, "clip_value": clip_value}.items():
-            if value and value != "constant":
+            if value:
                 raise ValueError(f"optimizer={settings.optimizer.name!r} takes no {name}; take 'adam'")
     if settings.dtype not in (np.float32, np.float64):
         raise TypeError(f"dtype must be float32 or float64, got {settings.dtype}")

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -54,9 +55,10 @@ class RecordedTrainer:
         self._model, self._source = model, source
         self._kept = model.parameters, model.statistics, model.optimizer.state
         recorder = self._recorder = Recorder(model.dtype, min(model.rows, source.rows), source.rows, model.key)
-        batch = Target(*(None if each is None else recorder.batch(each) for each in target))
-        recorder.weights = batch.weights
-        step(recorder, model, recorder.batch(x), batch)
+        with _enough_memory(recorder.rows):
+            batch = Target(*(None if each is None else recorder.batch(each) for each in target))
+            recorder.weights = batch.weights
+            step(recorder, model, recorder.batch(x), batch)
         self._generator = model.bit_generator if source.shuffle else None
         self._ordered = source.shuffle and self._generator is None  # by the model, epoch by epoch
         self.most = 1 if self._ordered else recorder.most_epochs
@@ -115,7 +117,8 @@ class EagerTrainer:
         with np.errstate(all="ignore"):  # divergence is looked for once, below
             for x, target in source.epoch():
                 run = Eager(len(x), target.weights, optimizer.steps + 1, model.key)
-                self._step(run, x, target)
+                with _enough_memory(len(x)):
+                    step(run, model, x, target)
                 optimizer.steps += 1
                 samples += len(x)
                 losses.append(run.loss * len(x))
@@ -131,14 +134,15 @@ class EagerTrainer:
         model.samples += samples
         return {"loss": [loss], **({"accuracy": [score]} if model.loss.classifies else {}), "seconds": [seconds]}
 
-    def _step(self, run: Eager, x: NDArray[Any], target: Target) -> None:
-        try:
-            step(run, self._model, x, target)
-        except MemoryError as error:
-            fewer = max(1, len(x) // 2)
-            raise MemoryError(
-                f"a batch of {len(x)} samples does not fit into memory; try batch_size={fewer}"
-            ) from error
+
+@contextmanager
+def _enough_memory(rows: int) -> Iterator[None]:
+    """Say what to do where a batch is too large."""
+    try:
+        yield
+    except MemoryError as error:
+        fewer = max(1, rows // 2)
+        raise MemoryError(f"a batch of {rows} samples does not fit into memory; try batch_size={fewer}") from error
 
 
 def diverged(model: Any, loss: float, ended: int = 0) -> FloatingPointError:

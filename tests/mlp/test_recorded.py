@@ -75,9 +75,9 @@ def test_the_same_bits(eager: Any, loss: str, optimizer: str, dtype: Any) -> Non
     computed = eager(model(loss, optimizer=optimizer, dtype=dtype), x, y, epochs=5)
     assert taken(recorded, x, y) is RecordedTrainer
     assert state(recorded) == state(computed)
-    assert recorded.history.keys() == computed.history.keys()
-    np.testing.assert_allclose(recorded.history["loss"], computed.history["loss"], rtol=1e-6)
-    assert recorded.history.get("accuracy") == computed.history.get("accuracy")
+    for found in (recorded.history, computed.history):
+        del found["seconds"]
+    assert recorded.history == computed.history
 
 
 @pytest.mark.parametrize("name", fa.names("activation"))
