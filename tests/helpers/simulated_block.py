@@ -21,7 +21,8 @@ from numba.cuda.simulator import kernel
 
 from fastact.backends.cuda import kernels
 
-MODULES = [importlib.import_module(f"{kernels.__name__}.{each.name}") for each in pkgutil.iter_modules(kernels.__path__)]
+NAMES = [f"{kernels.__name__}.{each.name}" for each in pkgutil.iter_modules(kernels.__path__)]
+MODULES = [importlib.import_module(name) for name in NAMES]
 if hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, [max(os.sched_getaffinity(0))])
 
