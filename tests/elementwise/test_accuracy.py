@@ -57,7 +57,7 @@ class Case(Subject):
         assert error[worst] <= self.bound, f"{error[worst]:.3f} ULP at {x[worst]!r}, allowed are {self.bound}"
 
 
-@sizes(1 << 18, 1 << 22)
+@sizes(1 << 18, 1 << 20)
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize(("name", "parameters"), CASES)
 def test_float32(name: str, parameters: tuple[float, ...], part: str, size: int) -> None:
@@ -66,7 +66,7 @@ def test_float32(name: str, parameters: tuple[float, ...], part: str, size: int)
     case.check(x, case.fast_error(x))
 
 
-@sizes(256, 4096)
+@sizes(256, 512)
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize(("name", "parameters"), CASES)
 def test_float64(name: str, parameters: tuple[float, ...], part: str, size: int) -> None:
