@@ -6,7 +6,6 @@ file; it imports nothing of fastact.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Iterable
 from types import ModuleType
@@ -28,6 +27,8 @@ class MissingDependencyError(ImportError):
 
 def nearest(name: object, candidates: Iterable[str]) -> str:
     """The tail of an error message: the closest candidate, or else all of them."""
+    import difflib  # takes a millisecond, which `import fastact` is spared
+
     candidates = list(candidates)
     close = difflib.get_close_matches(str(name), candidates, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(candidates)}"

@@ -14,6 +14,7 @@ from typing import Any
 
 from fastact._core.devices import on_gpu
 from fastact._native.ufunc import note_override
+from fastact._scalar.primitives import not_compiling
 from fastact.backends import AUTOMATIC, BACKENDS, FAMILIES, FROM_ENVIRONMENT, Backend, in_force
 from fastact.errors import BackendError, UnknownNameError, nearest
 
@@ -138,5 +139,5 @@ def backends() -> dict[str, str]:
     return {name: find(name).why_not() or "available" for name in BACKENDS}
 
 
-if FROM_ENVIRONMENT != "auto" or find(None).why_not() is not None:
+if FROM_ENVIRONMENT != "auto" or not_compiling() is not None:
     note_override()
