@@ -13,6 +13,7 @@ from fastact._core.arguments import ClassLossArguments, ElementwiseLossArguments
 from fastact._core.arrays import halves, rounded, wide_dtype
 from fastact._native.arithmetic import standard_arithmetic, standard_mode
 from fastact.backends import Backend
+from fastact.errors import wrong_type
 
 __all__ = ["ClassLosses", "Elementwise"]
 
@@ -38,6 +39,8 @@ class Elementwise(Backend):
         return self.elementwise(operation, operands, keywords)
 
     def of_halves(self, operation: Any, x: Any, axis: int, out: Any) -> Any:
+        if out is not None:
+            _check_array(out)
         return self.apply(operation, halves(x, axis), {} if out is None else {"out": out})
 
     def backward_of_halves(self, operation: Any, grad_output: Any, x: Any, axis: int, out: Any) -> Any:
@@ -46,8 +49,10 @@ class Elementwise(Backend):
             raise ValueError(f"grad_output has shape {np.shape(grad_output)}, glu(x) {value.shape}; they must be equal")
         if out is None:
             out = np.empty(np.shape(x), operation.result_dtype((grad_output, value, gate)))
-        elif np.shape(out) != np.shape(x):
-            raise ValueError(f"out has shape {np.shape(out)}, x {np.shape(x)}; they must be equal")
+        else:
+            _check_array(out)
+            if out.shape != np.shape(x):
+                raise ValueError(f"out has shape {out.shape}, x {np.shape(x)}; they must be equal")
         self.apply(operation, (grad_output, value, gate), {"out": halves(out, axis)})
         return out
 
@@ -153,6 +158,12 @@ class ClassLosses(Backend):
             index = f"[{', '.join(map(str, place))}]" if place else ""
             raise ValueError(f"targets{index} is {y[place]}; {n} classes are 0 to {n - 1}, and ignore_index={ignore}")
         return labels, count
+
+
+def _check_array(out: Any) -> None:
+    """Raise TypeError if `out` is no array."""
+    if not isinstance(out, np.ndarray):
+        raise wrong_type("out", out, "pass a numpy array")
 
 
 def _product(a: Any, b: NDArray[Any]) -> NDArray[Any]:

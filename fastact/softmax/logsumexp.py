@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from fastact._core import dispatch, registry
 from fastact._core.arguments import softmax_arguments
-from fastact._core.arrays import Axis, as_array, float_dtype, rounded
+from fastact._core.arrays import Axis, as_array, as_numbers, float_dtype, rounded
 from fastact._core.devices import on_gpu
 from fastact._core.function import Metadata
 from fastact._native.arithmetic import standard_arithmetic
@@ -116,7 +116,13 @@ class LogSumExp(OverAxes):
         self, x: ArrayLike, b: ArrayLike, axis: Axis, where: Any, lengths: Any, temperature: Any, keepdims: bool
     ) -> tuple[Any, Any]:
         """The result with weights, and the sign."""
-        values, weights = np.broadcast_arrays(as_array(self.name, x), as_array(self.name, b))
+        values, weights = as_array(self.name, x), as_array(self.name, b)
+        as_numbers("b", b)
+        try:
+            values, weights = np.broadcast_arrays(values, weights)
+        except ValueError:
+            shapes = f"b of shape {weights.shape} and x of shape {values.shape}"
+            raise ValueError(f"{shapes} do not broadcast together") from None
         values = rounded(values, float_dtype(self.name, np.result_type(values, weights)))
         record = softmax_arguments(self, [values], axis, None, where, lengths, temperature, None, keepdims)
         return dispatch.only("numpy").signed_logsumexp(record, weights)

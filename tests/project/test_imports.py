@@ -38,6 +38,7 @@ LAYERS = {
     "_compile*": ["errors", "_files", "_native*", "_scalar*"],
     "backends": [],  # the protocol and the table, which import no backend
     "backends.host": [
+        "errors",
         "_native*",
         *ARGUMENTS,
         "backends",
