@@ -18,7 +18,7 @@ from fastact._scalar.primitives import not_compiling
 from fastact.backends import AUTOMATIC, BACKENDS, FAMILIES, FROM_ENVIRONMENT, Backend, in_force
 from fastact.errors import BackendError, UnknownNameError, nearest
 
-__all__ = ["automatic", "backends", "choose", "find", "force", "load", "only", "requested", "use_backend"]
+__all__ = ["automatic", "backends", "choose", "find", "force", "load", "requested", "use_backend"]
 
 NAMES = ("auto", *BACKENDS)
 
@@ -91,12 +91,6 @@ def _chosen(family: str, asked: str, operands: tuple[Any, ...]) -> Backend:
         offering = ", ".join(name for name in FAMILIES[family] if name)
         raise BackendError(f"backend {asked!r} has no {family} functions; those that have: {offering}")
     return chosen
-
-
-def only(name: str) -> Backend:
-    """The backend of this name for what it alone offers, whatever is asked for elsewhere."""
-    asked, backend = requested(None), load(name)
-    return backend if type(asked) is str else asked.of(backend)
 
 
 @contextmanager

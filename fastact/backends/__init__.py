@@ -38,6 +38,7 @@ FAMILIES: dict[str, tuple[str | None, ...]] = {
     "elementwise": (None, "serial", "threads", "parallel", "cuda", "numpy"),
     "softmax": ("cython", "serial", "threads", "parallel", "cuda", "numpy"),
     "sparse": ("threads", "serial", "parallel", "cuda", "numpy"),
+    "weighted sum": ("numpy",),
     "class loss": ("cython", "cuda", "numpy"),
 }
 
@@ -107,8 +108,10 @@ class Backend:
         """The result of a call of the softmax family."""
         raise NotImplementedError
 
+    # Family "weighted sum".
+
     def signed_logsumexp(self, record: Any, weights: Any) -> tuple[Any, Any]:
-        """log|s| and the sign of s = sum(weights * exp(x)); by plain NumPy alone."""
+        """log|s| and the sign of s = sum(weights * exp(x))."""
         raise NotImplementedError
 
     # Family "class loss".

@@ -157,10 +157,23 @@ def test_backend_without_the_family() -> None:
         fa.tanh(SMALL)
 
 
+def test_weighted_logsumexp_obeys_or_refuses() -> None:
+    plain = fa.logsumexp(SMALL, b=2.0)
+    for backend in ("numpy", "auto", None):
+        assert fa.logsumexp(SMALL, b=2.0, backend=backend) == plain
+    with pytest.raises(fa.BackendError, match="'serial' has no weighted sum functions; those that have: numpy"):
+        fa.logsumexp(SMALL, b=2.0, backend="serial")
+    with fa.use_backend("cython"), pytest.raises(fa.BackendError, match="'cython' has no weighted sum"):
+        fa.logsumexp(SMALL, b=2.0)
+    with pytest.raises(fa.UnknownNameError, match=r"unknown backend 'nunpy'.*did you mean 'numpy'"):
+        fa.logsumexp(SMALL, b=2.0, backend="nunpy")
+
+
 OFFERED = {
     "elementwise": ["elementwise", "of_halves", "backward_of_halves", "elementwise_loss"],
     "softmax": ["over_axes"],
     "sparse": ["over_axes"],
+    "weighted sum": ["signed_logsumexp"],
     "class loss": ["cross_entropy", "nll_loss"],
 }
 
