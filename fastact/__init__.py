@@ -5,7 +5,6 @@ backends/, its compiled kernel and so to the formula. Importing compiles nothing
 """
 
 from importlib.machinery import PathFinder as _PathFinder
-from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 if _PathFinder.find_spec("fastact._native.ufunc", [f"{__path__[0]}/_native"]) is None:
     raise ImportError(
@@ -26,6 +25,7 @@ from fastact.activations import *
 from fastact.errors import BackendError, MissingDependencyError, UnknownNameError
 from fastact.gated_units import bilinear, geglu, geglu_tanh, glu, reglu, swiglu
 from fastact.losses import binary_cross_entropy, cross_entropy, huber, mse, nll_loss
+from fastact.mlp import MLP
 from fastact.softmax import (
     entmax15,
     gumbel_softmax,
@@ -39,9 +39,6 @@ from fastact.softmax import (
     softmax as softmax,
 )
 
-if _TYPE_CHECKING:
-    from fastact.mlp import MLP as MLP
-
 __version__ = "0.1.0"
 
 __all__ = [
@@ -51,16 +48,3 @@ __all__ = [
     "logsumexp", "mse", "names", "nll_loss", "reglu", "set_num_threads", "softmax", "softmin", "sparsemax", "swiglu",
     "ufuncs", "use_backend", "warmup", *names("activation"),
 ]  # fmt: skip
-
-
-def __getattr__(name: str) -> object:
-    """`MLP`, loaded when it is first wanted: the functions do not need the trainer."""
-    if name != "MLP":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from fastact.mlp import MLP
-
-    return globals().setdefault("MLP", MLP)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), "MLP"})

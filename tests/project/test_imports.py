@@ -86,16 +86,8 @@ def test_import_is_silent(python: Any) -> None:
     heavy = {"matplotlib", "sklearn", "scipy", "rich", "click", "torch", "cupy", "jax", "pandas", "numba_cuda", "cuda"}
     assert not {module.split(".")[0] for module in modules} & heavy
     assert not [module for module in modules if module.startswith(("numba.cuda", "numba.np.ufunc.parallel"))]
-    late = ("fastact.backends.", "fastact.mlp", "difflib")  # what the first call that needs it loads
+    late = ("fastact.backends.", "difflib")  # what the first call that needs it loads
     assert not [module for module in modules if module.startswith(late)]
-
-
-def test_trainer_is_loaded_late() -> None:
-    """`fastact.MLP` is there as all other names are."""
-    assert "MLP" in dir(fa)
-    assert fa.MLP is importlib.import_module("fastact.mlp").MLP
-    with pytest.raises(AttributeError, match="module 'fastact' has no attribute 'MLPs'"):
-        fa.MLPs  # noqa: B018
 
 
 def test_import_from_an_unbuilt_checkout(python: Any, tmp_path: Path) -> None:
