@@ -188,12 +188,6 @@ class Activation(Operation, Function):
         )
         return gradients if len(gradients) > 1 else gradients[0]
 
-    def add_variants(self, keyword: str, choices: Mapping[str, Activation]) -> None:
-        """Let `keyword` of this activation and its parts select another activation."""
-        self.variants[keyword] = dict(choices)
-        for part in ("derivative", "backward", "with_bias"):
-            getattr(self, part).variants[keyword] = {name: getattr(f, part) for name, f in choices.items()}
-
     def __reduce__(self) -> Any:
         """A user's is found where its module has it, as functions are; fastact's own, or one without such a place, by
         name.

@@ -235,6 +235,7 @@ def positive(argument: str, value: Any) -> Any:
 
 # --- losses -----------------------------------------------------------------------------------------------------------
 
+_NUMBERS = (int, float)  # `int | float` would be made anew for each
 REDUCTIONS = ("mean", "sum", "none")
 
 
@@ -310,6 +311,8 @@ def class_loss_arguments(
         label_smoothing = as_float("label_smoothing", label_smoothing)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"label_smoothing={label_smoothing!r}; it must be from 0 to 1")
+    if type(ignore_index) is not int:
+        ignore_index = as_int("ignore_index", ignore_index)
     array, y = as_array(name, x), as_array(name, targets)
     what = "logits" if probabilities else "log_probabilities"
     dtype = float_dtype(name, array.dtype, what)
@@ -337,7 +340,7 @@ def class_loss_arguments(
     if out is not None:
         check_out(out, array.shape, dtype)
     return ClassLossArguments(
-        name, array, y, dense, axis, n, dtype, shape, weight, as_int("ignore_index", ignore_index), label_smoothing,
+        name, array, y, dense, axis, n, dtype, shape, weight, ignore_index, label_smoothing,
         reduction, gradient, out,
     )  # fmt: skip
 
@@ -379,12 +382,11 @@ def elementwise_loss_arguments(
     x_kind: Any = type(x) if type(x) in PYTHON_NUMBERS else a.dtype
     target_kind: Any = type(target) if type(target) in PYTHON_NUMBERS else b.dtype
     dtype = loss_dtype(name, x_kind, target_kind)
-    others = [
-        float(each) if isinstance(each, int | float) else as_numbers(parameter, each)
-        for parameter, each in zip(function.parameters, parameters, strict=True)
-    ]
+    others = [float(each) if isinstance(each, _NUMBERS) else each for each in parameters]
     shape = a.shape
     if b.shape != shape or not {float}.issuperset(map(type, others)):
+        named = zip(function.parameters, others, strict=True)
+        others = [each if type(each) is float else as_numbers(parameter, each) for parameter, each in named]
         try:
             shape = np.broadcast_shapes(shape, b.shape, *map(np.shape, others))
         except ValueError:

@@ -46,6 +46,8 @@ def normalize_axes(axis: Axis, ndim: int) -> tuple[int, ...]:
 
 def normalize_axis(axis: int, ndim: int) -> int:
     """The axis counted from 0; TypeError for what is no single axis, and else NumPy's AxisError."""
+    if type(axis) is int and -ndim <= axis < ndim:
+        return axis % ndim
     try:
         return normalize_axis_index(axis, ndim)
     except TypeError:

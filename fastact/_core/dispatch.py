@@ -32,8 +32,8 @@ def _check_name(name: str, source: str) -> str:
 @functools.cache
 def find(name: str | None) -> Backend:
     """The backend of this name, whether it works here or not; None stands for the automatic one."""
-    entry = AUTOMATIC if name is None else BACKENDS[name]
-    backend: Backend = importlib.import_module(entry.module).backend
+    module = AUTOMATIC if name is None else BACKENDS[name].module
+    backend: Backend = importlib.import_module(module).backend
     return backend
 
 

@@ -30,8 +30,8 @@ BACKENDS = {
     "numpy": Entry("fastact.backends.numpy", "plain NumPy, the readable reference"),
 }
 
-#: What chooses between serial and threads for each call; it has no name of its own.
-AUTOMATIC = Entry("fastact.backends.cpu.automatic", "serial or threads, as the work of a call decides")
+#: The module of what chooses between serial and threads for each call; it has no name of its own.
+AUTOMATIC = "fastact.backends.cpu.automatic"
 
 #: family -> the backends that offer it; host arrays go to the first one that works, None standing for `AUTOMATIC`.
 FAMILIES: dict[str, tuple[str | None, ...]] = {

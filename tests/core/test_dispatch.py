@@ -193,6 +193,13 @@ def test_a_backend_offers_what_the_table_says_with_the_arguments_of_the_protocol
     assert backend.name == (name or "automatic")
 
 
+def test_kernels_of_cross_entropy_have_the_same_arguments() -> None:
+    able: Any = [dispatch.find(name) for name in ("cython", "numpy")]
+    kernels, reference = (backend.kernels for backend in able)
+    for name in ("total", "count_targets", "write_losses"):
+        assert inspect.signature(getattr(kernels, name)) == inspect.signature(getattr(reference, name)), name
+
+
 def test_explain(threads: int) -> None:
     short, long = (fa.explain(fa.elu, np.ones(n, np.float32)) for n in (10, 10_000_000))
     assert re.fullmatch(r"elu: backend 'serial', float32 loop, 1 thread \(automatic: 0.0 us of work.*\)", short)
