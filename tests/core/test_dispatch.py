@@ -157,10 +157,23 @@ def test_backend_without_the_family() -> None:
         fa.tanh(SMALL)
 
 
+def test_weighted_logsumexp_obeys_or_refuses() -> None:
+    plain = fa.logsumexp(SMALL, b=2.0)
+    for backend in ("numpy", "auto", None):
+        assert fa.logsumexp(SMALL, b=2.0, backend=backend) == plain
+    with pytest.raises(fa.BackendError, match="'serial' has no weighted sum functions; those that have: numpy"):
+        fa.logsumexp(SMALL, b=2.0, backend="serial")
+    with fa.use_backend("cython"), pytest.raises(fa.BackendError, match="'cython' has no weighted sum"):
+        fa.logsumexp(SMALL, b=2.0)
+    with pytest.raises(fa.UnknownNameError, match=r"unknown backend 'nunpy'.*did you mean 'numpy'"):
+        fa.logsumexp(SMALL, b=2.0, backend="nunpy")
+
+
 OFFERED = {
     "elementwise": ["elementwise", "of_halves", "backward_of_halves", "elementwise_loss"],
     "softmax": ["over_axes"],
     "sparse": ["over_axes"],
+    "weighted sum": ["signed_logsumexp"],
     "class loss": ["cross_entropy", "nll_loss"],
 }
 
@@ -178,6 +191,13 @@ def test_a_backend_offers_what_the_table_says_with_the_arguments_of_the_protocol
         assert list(inspect.signature(getattr(type(backend), function)).parameters) == wanted, function
     assert isinstance(backend.why_not(), str | None)
     assert backend.name == (name or "automatic")
+
+
+def test_kernels_of_cross_entropy_have_the_same_arguments() -> None:
+    able: Any = [dispatch.find(name) for name in ("cython", "numpy")]
+    kernels, reference = (backend.kernels for backend in able)
+    for name in ("total", "count_targets", "write_losses"):
+        assert inspect.signature(getattr(kernels, name)) == inspect.signature(getattr(reference, name)), name
 
 
 def test_explain(threads: int) -> None:
