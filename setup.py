@@ -5,6 +5,7 @@ runs on every processor of that platform. The softmax kernels are built once mor
 `SOFTMAX_FLAGS`, and backends/cpu/cython.py chooses among them at run time.
 """
 
+import os
 import sysconfig
 
 import numpy as np
@@ -59,8 +60,12 @@ def extension(name: str, flags: list[str]) -> Extension:
     )
 
 
-EXTENSIONS = {"pool": [], "ufunc": [], "step": [], **SOFTMAX_FLAGS}
-setup(
-    ext_modules=cythonize([extension(*item) for item in EXTENSIONS.items()], language_level=3),
-    cmdclass={"build_ext": BuildExtensions},
-)
+# Those that take longest first, so that no core waits for them.
+EXTENSIONS = {**SOFTMAX_FLAGS, "ufunc": [], "step": [], "pool": []}
+if __name__ == "__main__":  # not in the processes that Cython starts
+    setup(
+        ext_modules=cythonize(
+            [extension(*item) for item in EXTENSIONS.items()], language_level=3, nthreads=os.cpu_count() or 1
+        ),
+        cmdclass={"build_ext": BuildExtensions},
+    )

@@ -97,8 +97,9 @@ class NpyHeader(NamedTuple):
 
 _LONGEST_HEADER = 10_000  # as NumPy has it
 _LENGTHS = {1: "<H", 2: "<I", 3: "<I"}  # of the header's text, by the version of the format
-#: In the words that np.save writes. Other words, such as those for records, are no array of numbers.
-_HEADER = re.compile(
+#: In the words that np.save writes. Other words, such as those for records, are no array of numbers. `re` compiles it
+#: when a file is first read.
+_HEADER = (
     rb"""\{\s*(['"])descr\1\s*:\s*(['"])([<>|=]?[?biufcSUVOmM]\d{0,4}(?:\[\w{1,9}\])?)\2\s*,"""
     rb"""\s*(['"])fortran_order\4\s*:\s*(True|False)\s*,"""
     rb"""\s*(['"])shape\6\s*:\s*\(([\dL, ]*)\)\s*,?\s*\}\s*"""
@@ -117,7 +118,7 @@ def npy_header(file: IO[bytes]) -> NpyHeader:
     count = struct.calcsize(length)
     prefix = file.read(count)
     size = struct.unpack(length, prefix)[0] if len(prefix) == count else 0
-    found = _HEADER.fullmatch(file.read(size)) if size <= _LONGEST_HEADER else None
+    found = re.fullmatch(_HEADER, file.read(size)) if size <= _LONGEST_HEADER else None
     if found is None:
         raise ValueError("its .npy header is damaged, or not that of a plain array")
     word, order, numbers = found[3].decode(), found[5] == b"True", found[7].decode()

@@ -1,4 +1,4 @@
-"""The errors fastact raises, and the two helpers that word them.
+"""The errors fastact raises, and the helpers that word them.
 
 Every message names the argument, the value that was given, and the remedy. Anyone in the package may import this
 file; it imports nothing of fastact.
@@ -6,12 +6,11 @@ file; it imports nothing of fastact.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Iterable
 from types import ModuleType
 
-__all__ = ["BackendError", "MissingDependencyError", "UnknownNameError", "nearest", "require"]
+__all__ = ["BackendError", "MissingDependencyError", "UnknownNameError", "nearest", "require", "wrong_type"]
 
 
 class UnknownNameError(ValueError):
@@ -28,9 +27,19 @@ class MissingDependencyError(ImportError):
 
 def nearest(name: object, candidates: Iterable[str]) -> str:
     """The tail of an error message: the closest candidate, or else all of them."""
+    import difflib  # takes a millisecond, which `import fastact` is spared
+
     candidates = list(candidates)
     close = difflib.get_close_matches(str(name), candidates, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(candidates)}"
+
+
+def wrong_type(argument: str, value: object, remedy: str) -> TypeError:
+    """The error for a value of the wrong type; one that has no short `repr` is named by its type alone."""
+    text = repr(value)
+    if len(text) > 60 or "\n" in text:
+        text = f"<{type(value).__name__}>"
+    return TypeError(f"{argument}={text}; {remedy}")
 
 
 def require(module: str, extra: str, purpose: str) -> ModuleType:

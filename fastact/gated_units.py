@@ -71,11 +71,6 @@ class GatedUnit(Operation, Function):
         self.backward.plain = _gradients(activation.plain, slope.plain)
         self.__doc__, self.backward.__doc__ = of_gated_unit(self, summary), of_gradients(self)
 
-    def add_variants(self, keyword: str, choices: dict[str, GatedUnit]) -> None:
-        """Let `keyword` of this unit and of its backward pass select another unit."""
-        self.variants[keyword] = dict(choices)
-        self.backward.variants[keyword] = {name: unit.backward for name, unit in choices.items()}
-
     def operations(self) -> list[Operation]:
         return [self, self.backward]
 

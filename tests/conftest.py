@@ -32,7 +32,7 @@ collect_ignore = [] if availability.SIMULATED else ["cuda/test_cuda_simulated.py
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if not hasattr(config, "workerinput"):  # workers inherit it
+    if not hasattr(config, "workerinput") and "PYTEST_CURRENT_TEST" not in os.environ:  # workers and tests pass it on
         os.environ["FASTACT_CACHE"] = tempfile.mkdtemp(prefix="fastact-")
         config.add_cleanup(lambda: shutil.rmtree(os.environ["FASTACT_CACHE"]))
 

@@ -8,6 +8,7 @@ activations; to add one, write a paragraph there.
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -58,6 +59,7 @@ class Activation(Operation, Function):
     ) -> None:
         name = formula.__name__
         super().__init__(name, formula, ("x",), parameters, dtypes)
+        self.__module__, self.__qualname__ = formula.__module__, formula.__qualname__
         #: The formulas of those parts that were defined by one; `_made` makes each other part of its twin.
         self._slopes = dict(slopes)
         self._parts: dict[str, Operation] = {}
@@ -186,13 +188,16 @@ class Activation(Operation, Function):
         )
         return gradients if len(gradients) > 1 else gradients[0]
 
-    def add_variants(self, keyword: str, choices: Mapping[str, Activation]) -> None:
-        """Let `keyword` of this activation and its parts select another activation."""
-        self.variants[keyword] = dict(choices)
-        for part in ("derivative", "backward", "with_bias"):
-            getattr(self, part).variants[keyword] = {name: getattr(f, part) for name, f in choices.items()}
-
-    __reduce__ = Function.__reduce__
+    def __reduce__(self) -> Any:
+        """A user's is found where its module has it, as functions are; fastact's own, or one without such a place, by
+        name.
+        """
+        found = sys.modules.get(self.__module__)
+        for name in self.__qualname__.split("."):
+            found = getattr(found, name, None)
+        if found is not self or self.__module__ in _MAIN or self.__module__.startswith("fastact."):
+            return Function.__reduce__(self)
+        return self.__qualname__
 
 
 # In forms without a star where `numba.vectorize` may meet them.
@@ -242,6 +247,9 @@ def _with_bias(activation: Formula, parameters: int) -> Formula:
 
     return (with_bias, with_bias_one, with_bias_more)[min(parameters, 2)]
 
+
+#: Modules that another process has under the same name, with other contents.
+_MAIN = "__main__", "__mp_main__"
 
 #: Kind of part -> its array operands, its twin, and what makes it of that.
 _PARTS = {

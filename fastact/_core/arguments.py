@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import functools
 import math
-import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index
 from numpy.typing import DTypeLike, NDArray
 
 from fastact._core.arrays import (
@@ -23,11 +21,15 @@ from fastact._core.arrays import (
     Shape,
     as_array,
     as_dtype,
+    as_float,
+    as_int,
+    as_numbers,
     broadcasts,
     check_out,
     float_dtype,
     loss_dtype,
     normalize_axes,
+    normalize_axis,
     reduced,
     rounded,
 )
@@ -36,7 +38,7 @@ from fastact.errors import UnknownNameError, nearest
 
 __all__ = [
     "ClassLossArguments", "ElementwiseLossArguments", "Options", "SoftmaxArguments", "class_loss_arguments",
-    "elementwise_loss_arguments", "share", "softmax_arguments",
+    "elementwise_loss_arguments", "positive", "share", "softmax_arguments",
 ]  # fmt: skip
 
 # --- the softmax family -----------------------------------------------------------------------------------------------
@@ -131,7 +133,7 @@ def softmax_arguments(
     if len(operands) == 2:
         grad = as_array(name, operands[0])
         if type(operands[0]) not in PYTHON_NUMBERS:
-            natural = np.result_type(natural, float_dtype(name, grad.dtype))
+            natural = np.result_type(natural, float_dtype(name, grad.dtype, "grad_output"))
         allowed = [_without(shape, axes), reduced(shape, axes)] if function.reduces else [shape]
         if grad.shape not in allowed:
             raise ValueError(f"grad_output has shape {grad.shape}; {name} of this has {allowed[0]}")
@@ -209,19 +211,31 @@ def _temperature(temperature: Any, shape: Shape) -> Any:
     """The argument `temperature`, a number or an array of len(shape) dimensions; on a device it is not looked at."""
     if type(temperature) is float and temperature > 0:
         return temperature
-    array = temperature if isinstance(temperature, DeviceArray) else rounded(np.asarray(temperature), DOUBLE)
+    array = positive("temperature", temperature)
     if not broadcasts(array.shape[::-1], shape[::-1]):
         raise ValueError(f"temperature of shape {array.shape} does not broadcast to x of shape {shape}")
-    if isinstance(array, np.ndarray):
-        if not (array > 0).all():
-            raise ValueError(f"temperature holds {array[~(array > 0)][0]}; it must be positive")
-        if array.ndim == 0:
-            return float(array)
+    if isinstance(array, np.ndarray) and array.ndim == 0:
+        return float(array)
     return array.reshape((1,) * (len(shape) - len(array.shape)) + array.shape)
+
+
+def positive(argument: str, value: Any) -> Any:
+    """The value of an argument in float64; TypeError or ValueError unless all of it are positive numbers.
+
+    On a device it is not looked at.
+    """
+    array = as_numbers(argument, value)
+    if isinstance(array, DeviceArray):
+        return array
+    array = rounded(array, DOUBLE)
+    if not (array > 0).all():
+        raise ValueError(f"{argument} holds {array[~(array > 0)][0]}; it must be positive")
+    return array
 
 
 # --- losses -----------------------------------------------------------------------------------------------------------
 
+_NUMBERS = (int, float)  # `int | float` would be made anew for each
 REDUCTIONS = ("mean", "sum", "none")
 
 
@@ -293,20 +307,24 @@ def class_loss_arguments(
 ) -> ClassLossArguments:
     """The record of a call; `probabilities` says whether targets may be such."""
     _check_reduction(reduction)
+    if type(label_smoothing) is not float:
+        label_smoothing = as_float("label_smoothing", label_smoothing)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"label_smoothing={label_smoothing!r}; it must be from 0 to 1")
+    if type(ignore_index) is not int:
+        ignore_index = as_int("ignore_index", ignore_index)
     array, y = as_array(name, x), as_array(name, targets)
-    dtype = float_dtype(name, array.dtype)
-    axis = normalize_axis_index(axis, len(array.shape))
-    n, shape = array.shape[axis], array.shape[:axis] + array.shape[axis + 1 :]
     what = "logits" if probabilities else "log_probabilities"
+    dtype = float_dtype(name, array.dtype, what)
+    axis = normalize_axis(axis, len(array.shape))
+    n, shape = array.shape[axis], array.shape[:axis] + array.shape[axis + 1 :]
     if n == 0:
         raise ValueError(f"{what} has shape {array.shape}: there are no classes along axis {axis}")
     dense = y.dtype.kind not in "biu"
     if dense and not probabilities:
         raise TypeError(f"targets has dtype {y.dtype}; classes are integers")
     if dense:
-        float_dtype(name, y.dtype)
+        float_dtype(name, y.dtype, "targets")
     if y.shape != (array.shape if dense else shape):
         also = f", and probabilities are floats of shape {array.shape}" if probabilities else ""
         raise ValueError(
@@ -314,13 +332,15 @@ def class_loss_arguments(
             f"without their axis{also}"
         )
     if weight is not None:
-        weight = weight if isinstance(weight, DeviceArray) else np.asarray(rounded(weight, DOUBLE), order="C")
+        weight = as_numbers("weight", weight)
+        if not isinstance(weight, DeviceArray):
+            weight = np.asarray(rounded(weight, DOUBLE), order="C")
         if weight.shape != (n,):
             raise ValueError(f"weight has shape {weight.shape}; {n} classes have ({n},)")
     if out is not None:
         check_out(out, array.shape, dtype)
     return ClassLossArguments(
-        name, array, y, dense, axis, n, dtype, shape, weight, operator.index(ignore_index), float(label_smoothing),
+        name, array, y, dense, axis, n, dtype, shape, weight, ignore_index, label_smoothing,
         reduction, gradient, out,
     )  # fmt: skip
 
@@ -352,21 +372,21 @@ class ElementwiseLossArguments(NamedTuple):
 
 
 def elementwise_loss_arguments(
-    name: str, operands: Sequence[Any], reduction: str, gradient: bool = False, out: Any = None
+    function: Any, operands: Sequence[Any], reduction: str, gradient: bool = False, out: Any = None
 ) -> ElementwiseLossArguments:
-    """The record of a call; operands are x, target and all parameters, in order."""
+    """The record of a call; `function` has a name and parameters, operands are x, target and all those, in order."""
     _check_reduction(reduction)
+    name = function.name
     x, target, *parameters = operands
     a, b = as_array(name, x), as_array(name, target)
     x_kind: Any = type(x) if type(x) in PYTHON_NUMBERS else a.dtype
     target_kind: Any = type(target) if type(target) in PYTHON_NUMBERS else b.dtype
     dtype = loss_dtype(name, x_kind, target_kind)
-    others = [
-        float(each) if isinstance(each, int | float) else each if isinstance(each, DeviceArray) else np.asarray(each)
-        for each in parameters
-    ]
+    others = [float(each) if isinstance(each, _NUMBERS) else each for each in parameters]
     shape = a.shape
     if b.shape != shape or not {float}.issuperset(map(type, others)):
+        named = zip(function.parameters, others, strict=True)
+        others = [each if type(each) is float else as_numbers(parameter, each) for parameter, each in named]
         try:
             shape = np.broadcast_shapes(shape, b.shape, *map(np.shape, others))
         except ValueError:

@@ -6,6 +6,7 @@ What these functions check has a dtype and a shape: an ndarray, or what a backen
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,11 +16,12 @@ from numpy.typing import DTypeLike, NDArray
 
 from fastact._core.devices import DeviceArray
 from fastact._native.arithmetic import standard_arithmetic, standard_mode
+from fastact.errors import wrong_type
 
 __all__ = [
-    "DOUBLE", "PYTHON_NUMBERS", "Axis", "Shape", "as_array", "as_dtype", "broadcasts", "check_out", "check_writeable",
-    "float_dtype", "halved", "halves", "is_float", "loss_dtype", "normalize_axes", "overlaps", "reduced", "rounded",
-    "wide_dtype",
+    "DOUBLE", "PYTHON_NUMBERS", "Axis", "Shape", "as_array", "as_dtype", "as_float", "as_int", "as_numbers",
+    "broadcasts", "check_out", "check_writeable", "float_dtype", "halved", "halves", "is_float", "loss_dtype",
+    "normalize_axes", "normalize_axis", "overlaps", "reduced", "rounded", "wide_dtype",
 ]  # fmt: skip
 
 Axis = int | Sequence[int] | None
@@ -33,15 +35,28 @@ FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
 def normalize_axes(axis: Axis, ndim: int) -> tuple[int, ...]:
-    """The axes counted from 0, in order; errors as NumPy's."""
+    """The axes counted from 0, in order; TypeError for what is no axis, and else errors as NumPy's."""
     if type(axis) is int and -ndim <= axis < ndim:
         return (axis % ndim,)
-    return tuple(sorted(normalize_axis_tuple(range(ndim) if axis is None else axis, ndim)))
+    try:
+        return tuple(sorted(normalize_axis_tuple(range(ndim) if axis is None else axis, ndim)))
+    except TypeError:
+        raise wrong_type("axis", axis, "pass an int, a tuple of ints, or None for all axes") from None
+
+
+def normalize_axis(axis: int, ndim: int) -> int:
+    """The axis counted from 0; TypeError for what is no single axis, and else NumPy's AxisError."""
+    if type(axis) is int and -ndim <= axis < ndim:
+        return axis % ndim
+    try:
+        return normalize_axis_index(axis, ndim)
+    except TypeError:
+        raise wrong_type("axis", axis, "pass an int") from None
 
 
 def halved(shape: Shape, axis: int) -> tuple[int, int]:
     """The axis counted from 0, and half the length of `shape` along it."""
-    axis = normalize_axis_index(axis, len(shape))
+    axis = normalize_axis(axis, len(shape))
     if shape[axis] % 2:
         raise ValueError(f"x has shape {shape}: its length along axis {axis}, {shape[axis]}, cannot be halved")
     return axis, shape[axis] // 2
@@ -69,27 +84,56 @@ def as_array(name: str, operand: Any) -> Any:
     return np.asarray(operand)
 
 
+def as_int(argument: str, value: Any) -> int:
+    """The value of an argument as an int; TypeError if it is none."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise wrong_type(argument, value, "pass an int") from None
+
+
+def as_float(argument: str, value: Any) -> float:
+    """The value of an argument as a float; TypeError if it is no real number."""
+    if not isinstance(value, str | bytes):
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            pass
+    raise wrong_type(argument, value, "pass a number")
+
+
+def as_numbers(argument: str, value: Any) -> Any:
+    """The value of an argument as an array; TypeError unless it holds real numbers."""
+    array = value if isinstance(value, DeviceArray) else np.asarray(value)
+    if array.dtype.kind not in "biuf" and not is_float(array.dtype):
+        raise wrong_type(argument, value, "pass real numbers")
+    return array
+
+
 def is_float(dtype: np.dtype[Any]) -> bool:
     """Whether results can have this dtype."""
     return dtype.name in FLOATS
 
 
 @functools.cache
-def float_dtype(name: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The dtype of the result for an input of `dtype`, as np.exp has it, in native byte order."""
+def float_dtype(name: str, dtype: np.dtype[Any], operand: str = "x") -> np.dtype[Any]:
+    """The dtype of the result for an operand of `dtype`, as np.exp has it, in native byte order."""
     if is_float(dtype):
         return dtype.newbyteorder("=")
     if dtype.kind not in "biu":
         raise TypeError(
             f"ufunc '{name}' not supported for the input types, and the inputs could not be safely coerced to any "
-            f"supported types according to the casting rule ''safe'' (x is {dtype}; convert it to float64)"
+            f"supported types according to the casting rule ''safe'' ({operand} is {dtype}; convert it to float64)"
         )
     return np.exp.resolve_dtypes((dtype, None))[1]
 
 
 def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     """The argument `dtype`; TypeError unless results can have it."""
-    wanted = np.dtype(dtype).newbyteorder("=")
+    try:
+        wanted = np.dtype(dtype).newbyteorder("=")
+    except TypeError:
+        raise wrong_type("dtype", dtype, f"it must be one of {', '.join(FLOATS)}") from None
     if not is_float(wanted):
         raise TypeError(f"dtype is {wanted}; it must be one of {', '.join(FLOATS)}")
     return wanted
@@ -129,7 +173,7 @@ def loss_dtype(name: str, x: DTypeLike, target: DTypeLike) -> np.dtype[Any]:
     for number, other in zip(numbers, (target, x), strict=True):
         if number and not all(numbers) and is_float(other):
             return other.newbyteorder("=")
-    dtypes = float_dtype(name, x), float_dtype(name, target)
+    dtypes = float_dtype(name, x), float_dtype(name, target, "target")
     return dtypes[0] if target.kind in "biu" else np.result_type(*dtypes)
 
 

@@ -14,10 +14,11 @@ from typing import Any
 
 from fastact._core.devices import on_gpu
 from fastact._native.ufunc import note_override
+from fastact._scalar.primitives import not_compiling
 from fastact.backends import AUTOMATIC, BACKENDS, FAMILIES, FROM_ENVIRONMENT, Backend, in_force
 from fastact.errors import BackendError, UnknownNameError, nearest
 
-__all__ = ["automatic", "backends", "choose", "find", "force", "load", "only", "requested", "use_backend"]
+__all__ = ["automatic", "backends", "choose", "find", "force", "load", "requested", "use_backend"]
 
 NAMES = ("auto", *BACKENDS)
 
@@ -31,8 +32,8 @@ def _check_name(name: str, source: str) -> str:
 @functools.cache
 def find(name: str | None) -> Backend:
     """The backend of this name, whether it works here or not; None stands for the automatic one."""
-    entry = AUTOMATIC if name is None else BACKENDS[name]
-    backend: Backend = importlib.import_module(entry.module).backend
+    module = AUTOMATIC if name is None else BACKENDS[name].module
+    backend: Backend = importlib.import_module(module).backend
     return backend
 
 
@@ -92,12 +93,6 @@ def _chosen(family: str, asked: str, operands: tuple[Any, ...]) -> Backend:
     return chosen
 
 
-def only(name: str) -> Backend:
-    """The backend of this name for what it alone offers, whatever is asked for elsewhere."""
-    asked, backend = requested(None), load(name)
-    return backend if type(asked) is str else asked.of(backend)
-
-
 @contextmanager
 def use_backend(name: str) -> Iterator[None]:
     """Ask for a backend in a `with` block, for this thread and what it starts.
@@ -138,5 +133,5 @@ def backends() -> dict[str, str]:
     return {name: find(name).why_not() or "available" for name in BACKENDS}
 
 
-if FROM_ENVIRONMENT != "auto" or find(None).why_not() is not None:
+if FROM_ENVIRONMENT != "auto" or not_compiling() is not None:
     note_override()

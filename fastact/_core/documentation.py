@@ -6,6 +6,18 @@ from typing import Any
 
 __all__ = ["of_activation", "of_gated_unit", "of_gradients"]
 
+_BACKEND = """backend : str, optional
+    "serial", "threads", "parallel", "cuda", "numpy" or "auto"; see `fastact.backends`.
+"""
+
+_RAISES = """Raises
+------
+TypeError
+    For object, complex or long double input, and for an `out` of a dtype that the result cannot be cast to.
+ValueError
+    If the operands or `out` do not broadcast together.
+"""
+
 
 def of_activation(f: Any, summary: str) -> str:
     """The numpydoc text of an activation, from what its paragraph says."""
@@ -25,21 +37,13 @@ x : array_like
     `numpy.exp`.{parameters}
 out, where, dtype, casting, order, subok
     As for any `numpy.ufunc`.
-backend : str, optional
-    "serial", "threads", "parallel", "cuda", "numpy" or "auto"; see `fastact.backends`.
-
+{_BACKEND}
 Returns
 -------
 ndarray or scalar
     Of the broadcast shape of x and the parameters, values in {f.range}.
 
-Raises
-------
-TypeError
-    For object, complex or long double input, and for an `out` of a dtype that the result cannot be cast to.
-ValueError
-    If the operands or `out` do not broadcast together.
-
+{_RAISES}
 Notes
 -----
 Derivative at kinks: {f.kinks}. NaN gives NaN. Largest error in float32: {f.max_ulp} ULP.
@@ -63,21 +67,13 @@ value, gate : array_like
     differ; other real dtypes are converted as by `numpy.exp`.
 out, where, dtype, casting, order, subok
     As for any `numpy.ufunc`; `out` may be an input.
-backend : str, optional
-    "serial", "threads", "parallel", "cuda", "numpy" or "auto"; see `fastact.backends`.
-
+{_BACKEND}
 Returns
 -------
 ndarray or scalar
     Of the broadcast shape.
 
-Raises
-------
-TypeError
-    For object, complex or long double input, and for an `out` of a dtype that the result cannot be cast to.
-ValueError
-    If the operands or `out` do not broadcast together.
-
+{_RAISES}
 Notes
 -----
 Gradients: {unit.name}.backward(grad_output, value, gate, out=(grad_value, grad_gate)). NaN gives NaN, and so does an

@@ -129,6 +129,13 @@ class Function(Named):
         """The part, or None."""
         return None
 
+    def add_variants(self, keyword: str, choices: Mapping[str, Function]) -> None:
+        """Let `keyword` of this function and of its parts select another function."""
+        for name in ("forward", "derivative", "backward", "with_bias"):
+            part = self._part(name)
+            if part is not None:
+                part.variants[keyword] = {choice: function.part(name) for choice, function in choices.items()}
+
     def explain(self, *arguments: Any, **keywords: Any) -> str:
         """Which backend and loop a call would take, and why; see `fastact.explain`."""
         return explain(self, *arguments, **keywords)

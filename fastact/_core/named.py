@@ -33,7 +33,8 @@ class Named:
         for keyword, choices in self.variants.items():
             if keyword in keywords:
                 value = keywords.pop(keyword)
-                if value not in choices:
-                    raise UnknownNameError(f"{self.name}() got {keyword}={value!r}{nearest(value, choices)}")
-                chosen = choices[value]
+                try:
+                    chosen = choices[value]
+                except (KeyError, TypeError):  # TypeError: no name, but a list or the like
+                    raise UnknownNameError(f"{self.name}() got {keyword}={value!r}{nearest(value, choices)}") from None
         return chosen

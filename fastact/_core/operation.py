@@ -247,9 +247,9 @@ enable_vectorcall(Operation)
 def _dispatched(operation: Operation, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     """A call that `QuickCall` does not send to the loop itself, with anything its users may write."""
     keywords = dict(keywords)
+    if not operation.variants.keys().isdisjoint(keywords):
+        return operation.selected(keywords)(*arguments, **keywords)  # perhaps one for the loop itself
     backend = keywords.pop("backend", None)
-    if operation.variants:
-        operation = operation.selected(keywords)
     operands = operation.bind(arguments, keywords)
     return dispatch.choose("elementwise", backend, *operands).elementwise(operation, operands, keywords)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import operator
 import os
 
 import numba
 
+from fastact._core.arrays import as_int
 from fastact._core.cores import usable_cores
 from fastact._native import pool
 
@@ -27,7 +27,7 @@ def set_num_threads(n: int) -> None:
     ValueError
         If n is not between 1 and the number that Numba started with (NUMBA_NUM_THREADS, by default the cores).
     """
-    n = operator.index(n)
+    n = as_int("n", n)
     if not 1 <= n <= _MOST:
         raise ValueError(
             f"n={n!r} threads; it must be from 1 to {_MOST} (NUMBA_NUM_THREADS, set before import, raises it)"

@@ -6,6 +6,7 @@ leaky_relu, on any backend.
 
 from __future__ import annotations
 
+import math
 from types import MappingProxyType
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastact._core import registry
+from fastact._core.arrays import as_float
 from fastact._core.devices import on_gpu
 from fastact._core.function import Function, Metadata
 from fastact._native.arithmetic import standard_arithmetic
@@ -141,8 +143,9 @@ class RRelu(Function):
 
 
 def _checked(lower: float, upper: float) -> tuple[float, float]:
-    lower, upper = float(lower), float(upper)
-    if not (np.isfinite(lower) and np.isfinite(upper)):
+    if not type(lower) is type(upper) is float:
+        lower, upper = as_float("lower", lower), as_float("upper", upper)
+    if not (math.isfinite(lower) and math.isfinite(upper)):
         raise ValueError(f"lower={lower!r}, upper={upper!r}; both must be finite")
     if lower > upper:
         raise ValueError(f"lower={lower!r} is larger than upper={upper!r}; slopes are drawn from [lower, upper)")

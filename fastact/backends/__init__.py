@@ -30,14 +30,15 @@ BACKENDS = {
     "numpy": Entry("fastact.backends.numpy", "plain NumPy, the readable reference"),
 }
 
-#: What chooses between serial and threads for each call; it has no name of its own.
-AUTOMATIC = Entry("fastact.backends.cpu.automatic", "serial or threads, as the work of a call decides")
+#: The module of what chooses between serial and threads for each call; it has no name of its own.
+AUTOMATIC = "fastact.backends.cpu.automatic"
 
 #: family -> the backends that offer it; host arrays go to the first one that works, None standing for `AUTOMATIC`.
 FAMILIES: dict[str, tuple[str | None, ...]] = {
     "elementwise": (None, "serial", "threads", "parallel", "cuda", "numpy"),
     "softmax": ("cython", "serial", "threads", "parallel", "cuda", "numpy"),
     "sparse": ("threads", "serial", "parallel", "cuda", "numpy"),
+    "weighted sum": ("numpy",),
     "class loss": ("cython", "cuda", "numpy"),
 }
 
@@ -107,8 +108,10 @@ class Backend:
         """The result of a call of the softmax family."""
         raise NotImplementedError
 
+    # Family "weighted sum".
+
     def signed_logsumexp(self, record: Any, weights: Any) -> tuple[Any, Any]:
-        """log|s| and the sign of s = sum(weights * exp(x)); by plain NumPy alone."""
+        """log|s| and the sign of s = sum(weights * exp(x))."""
         raise NotImplementedError
 
     # Family "class loss".

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from fastact._core.arguments import ClassLossArguments, ElementwiseLossArguments
 from fastact._core.arrays import halves, rounded, wide_dtype
 from fastact._native.arithmetic import standard_arithmetic, standard_mode
 from fastact.backends import Backend
+from fastact.errors import wrong_type
 
 __all__ = ["ClassLosses", "Elementwise"]
 
@@ -38,6 +40,8 @@ class Elementwise(Backend):
         return self.elementwise(operation, operands, keywords)
 
     def of_halves(self, operation: Any, x: Any, axis: int, out: Any) -> Any:
+        if out is not None:
+            _check_array(out)
         return self.apply(operation, halves(x, axis), {} if out is None else {"out": out})
 
     def backward_of_halves(self, operation: Any, grad_output: Any, x: Any, axis: int, out: Any) -> Any:
@@ -46,8 +50,10 @@ class Elementwise(Backend):
             raise ValueError(f"grad_output has shape {np.shape(grad_output)}, glu(x) {value.shape}; they must be equal")
         if out is None:
             out = np.empty(np.shape(x), operation.result_dtype((grad_output, value, gate)))
-        elif np.shape(out) != np.shape(x):
-            raise ValueError(f"out has shape {np.shape(out)}, x {np.shape(x)}; they must be equal")
+        else:
+            _check_array(out)
+            if out.shape != np.shape(x):
+                raise ValueError(f"out has shape {out.shape}, x {np.shape(x)}; they must be equal")
         self.apply(operation, (grad_output, value, gate), {"out": halves(out, axis)})
         return out
 
@@ -74,29 +80,17 @@ class Elementwise(Backend):
 
 
 class ClassLosses(Backend):
-    """A backend with kernels for cross-entropy: it counts targets, and gives losses and gradients of checked arrays."""
+    """A backend with kernels for cross-entropy.
 
-    def total(self, values: NDArray[Any]) -> float:
-        """The sum of a contiguous float32 or float64 array, in float64."""
-        raise NotImplementedError
+    Attributes
+    ----------
+    kernels : module
+        With `total`, `count_targets` and `write_losses`, as in backends/numpy/cross_entropy.py. x is float32 or
+        float64, and so are `dense`, a weight for each class or for each element of x, and `values`; labels and weight
+        are contiguous and checked. A label weighs hit * weight of its class.
+    """
 
-    def count_targets(
-        self, labels: NDArray[np.intp], n: int, ignore: int, weight: NDArray[np.float64] | None
-    ) -> float | None:
-        """How many labels count, or what their classes weigh; None if one is neither a class nor `ignore`."""
-        raise NotImplementedError
-
-    def write_losses(
-        self, x: NDArray[Any], axis: int, labels: NDArray[np.intp] | None, ignore: int, hit: float,
-        weight: NDArray[np.float64] | None, dense: NDArray[Any] | None, scale: float, values: NDArray[Any],
-        gradient: bool, out: NDArray[Any] | None,
-    ) -> NDArray[Any] | None:  # fmt: skip
-        """The losses to `values` and, if wanted, the gradient of scale times their sum: in `out`, or else a new array.
-
-        x is float32 or float64, and so are `dense`, a weight for each class or for each element of x, and `values`;
-        labels and weight are contiguous and checked. A label weighs hit * weight of its class.
-        """
-        raise NotImplementedError
+    kernels: ModuleType
 
     def cross_entropy(self, record: ClassLossArguments) -> tuple[Any, Any]:
         with standard_mode():
@@ -117,7 +111,7 @@ class ClassLosses(Backend):
         values: Any = np.empty(record.shape, wide)
         grad: Any = None
         if record.size:
-            grad = self.write_losses(
+            grad = self.kernels.write_losses(
                 rounded(record.x, wide), record.axis, labels, record.ignore_index, 1 - smoothing, weights, dense, scale,
                 values, record.gradient, record.out,
             )  # fmt: skip
@@ -126,7 +120,7 @@ class ClassLosses(Backend):
         if grad is not None and grad is not record.out:
             grad = rounded(grad, dtype, record.out)
         if record.reduction != "none":
-            values = self.total(values) * scale
+            values = self.kernels.total(values) * scale
         return rounded(values, dtype)[()], grad
 
     def nll_loss(self, record: ClassLossArguments) -> Any:
@@ -147,12 +141,18 @@ class ClassLosses(Backend):
         if y.dtype == np.uint64:
             y = np.minimum(y, np.uint64(np.iinfo(np.intp).max))  # which is no class, and must not wrap to one
         labels = y if y.dtype == np.intp and y.flags.carray else np.require(y, np.intp, ["C", "A"])
-        count = self.count_targets(labels, n, ignore, record.weight)
+        count = self.kernels.count_targets(labels, n, ignore, record.weight)
         if count is None:
             place = tuple(np.argwhere((labels != ignore) & ((labels < 0) | (labels >= n)))[0].tolist())
             index = f"[{', '.join(map(str, place))}]" if place else ""
             raise ValueError(f"targets{index} is {y[place]}; {n} classes are 0 to {n - 1}, and ignore_index={ignore}")
         return labels, count
+
+
+def _check_array(out: Any) -> None:
+    """Raise TypeError if `out` is no array."""
+    if not isinstance(out, np.ndarray):
+        raise wrong_type("out", out, "pass a numpy array")
 
 
 def _product(a: Any, b: NDArray[Any]) -> NDArray[Any]:

@@ -16,7 +16,7 @@ import fastact as fa
 from fastact._files import replacing
 from fastact.cli import stream
 from fastact.cli.console import console, progress
-from fastact.cli.options import FILE
+from fastact.cli.options import FILE, check_differentiable
 from fastact.errors import UnknownNameError, nearest
 
 
@@ -58,6 +58,8 @@ def apply(
         raise ValueError(f"{activation.name} has no elementwise derivative: an output depends on its whole row")
     if axis is not None and elementwise:
         raise ValueError(f"--axis does not go with {activation.name}, which acts on each element by itself")
+    if derivative:
+        check_differentiable(activation)
     function = activation.derivative if derivative else activation
     function = partial(function, **keywords(activation, parameters))
     if not elementwise:

@@ -93,6 +93,6 @@ def samples(activation: Any) -> Any:
     """A table of a few values, for checks by hand."""
     x = np.array(SAMPLES[activation.kind])
     rows = [("f(x)", *(f"{value:.3f}" for value in np.atleast_1d(activation(x))))]
-    if activation.kind == "activation":
+    if activation.kind == "activation" and activation.differentiable:
         rows.append(("f'(x)", *(f"{value:.3f}" for value in activation.derivative(x))))
     return table(["x", *(f"{value:g}" for value in x)], rows)

@@ -26,9 +26,16 @@ def ends_in_png(ctx: click.Context, parameter: click.Parameter, path: Path) -> P
 
 
 def elementwise(name: str) -> Any:
-    """The activation called `name`, which must have a curve: softmax and its relatives act on whole rows."""
+    """The activation called `name`, which must have a derivative; softmax and its relatives act on whole rows."""
     activation = fa.get(name)
     if activation.kind != "activation":
         what = "acts on whole rows" if activation.kind == "softmax" else f"is a {activation.kind}"
         raise ValueError(f"{activation.name} {what}, so it has no curve and suits no hidden layer")
+    check_differentiable(activation)
     return activation
+
+
+def check_differentiable(function: Any) -> None:
+    """Raise ValueError if a function was defined without a derivative, which the command needs."""
+    if not function.differentiable:
+        raise ValueError(f"{function.name} was defined without a derivative; define it as @activation(derivative=...)")

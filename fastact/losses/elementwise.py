@@ -44,7 +44,7 @@ class ElementwiseLoss(Function):
     ) -> Any:
         chosen = dispatch.choose(self.family, backend, x, target)
         operands = chosen.seen(x, target, *self._given(parameters))
-        record = elementwise_loss_arguments(self.name, operands, reduction)
+        record = elementwise_loss_arguments(self, operands, reduction)
         return chosen.elementwise_loss(self._value, record)[0]
 
     def value_and_grad(
@@ -63,7 +63,7 @@ class ElementwiseLoss(Function):
         """
         chosen = dispatch.choose(self.family, backend, x, target)
         *operands, out = chosen.seen(x, target, *self._given(parameters), out)
-        record = elementwise_loss_arguments(self.name, operands, reduction, True, out)
+        record = elementwise_loss_arguments(self, operands, reduction, True, out)
         return chosen.elementwise_loss(self._both, record)
 
     def operations(self) -> list[Operation]:

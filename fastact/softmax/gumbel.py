@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from fastact._core import registry
+from fastact._core.arguments import positive
 from fastact._core.arrays import Axis, as_array, as_dtype, float_dtype, rounded, wide_dtype
 from fastact._core.devices import on_gpu
 from fastact._core.function import Function, Metadata
@@ -107,7 +108,7 @@ class GumbelSoftmax(Function):
             "dtype": dtype,
             "backend": backend,
         }
-        soft = softmax(noisy, temperature=tau, out=None if hard else out, **arguments)
+        soft = softmax(noisy, temperature=positive("tau", tau), out=None if hard else out, **arguments)
         y = hardmax(noisy, out=out, **arguments) if hard else soft
         return (y, soft) if return_soft else y
 
@@ -125,7 +126,7 @@ class GumbelSoftmax(Function):
         where, lengths, out, dtype, backend
             As for `softmax.backward`.
         """
-        return softmax.backward(grad_output, soft, axis, temperature=tau, **keywords)
+        return softmax.backward(grad_output, soft, axis, temperature=positive("tau", tau), **keywords)
 
 
 def _with_noise(

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from fastact._core import dispatch, registry
 from fastact._core.arguments import softmax_arguments
-from fastact._core.arrays import Axis, as_array, float_dtype, rounded
+from fastact._core.arrays import Axis, as_array, as_numbers, float_dtype, rounded
 from fastact._core.devices import on_gpu
 from fastact._core.function import Metadata
 from fastact._native.arithmetic import standard_arithmetic
@@ -30,7 +30,7 @@ class LogSumExp(OverAxes):
         The axes to sum over; None takes all of `x`, as SciPy and NumPy's reductions do.
     b : array_like, optional
         Weights, which broadcast against `x`, and `x` against them; they may be negative. An element of weight 0 is not
-        read. With weights the sum is computed by plain NumPy, and `out` and `dtype` are not taken.
+        read. With weights "numpy" is the only backend, and `out` and `dtype` are not taken.
     keepdims : bool, default False
         Keep the reduced axes, with size 1.
     return_sign : bool, default False
@@ -49,6 +49,8 @@ class LogSumExp(OverAxes):
     ------
     numpy.exceptions.AxisError, TypeError, ValueError
         As for :class:`~fastact.softmax.dense.Softmax`; `b` does not broadcast.
+    BackendError
+        `b` is given, and another backend than "numpy" is asked for, by the call or around it.
 
     Notes
     -----
@@ -101,7 +103,7 @@ class LogSumExp(OverAxes):
         if b is not None:
             if out is not None or dtype is not None:
                 raise TypeError("logsumexp takes no out or dtype together with b; convert x, or assign the result")
-            value, sign = self._weighted(x, b, axis, where, lengths, temperature, keepdims)
+            value, sign = self._weighted(x, b, axis, where, lengths, temperature, keepdims, backend)
             if return_sign:
                 return value, sign
             with standard_arithmetic():  # NaN is compared
@@ -113,13 +115,21 @@ class LogSumExp(OverAxes):
             return value, np.where(np.isnan(value), value, value > -np.inf)[()]
 
     def _weighted(
-        self, x: ArrayLike, b: ArrayLike, axis: Axis, where: Any, lengths: Any, temperature: Any, keepdims: bool
-    ) -> tuple[Any, Any]:
+        self, x: ArrayLike, b: ArrayLike, axis: Axis, where: Any, lengths: Any, temperature: Any, keepdims: bool,
+        backend: str | None,
+    ) -> tuple[Any, Any]:  # fmt: skip
         """The result with weights, and the sign."""
-        values, weights = np.broadcast_arrays(as_array(self.name, x), as_array(self.name, b))
+        chosen = dispatch.choose("weighted sum", backend, x, b)
+        values, weights = as_array(self.name, x), as_array(self.name, b)
+        as_numbers("b", b)
+        try:
+            values, weights = np.broadcast_arrays(values, weights)
+        except ValueError:
+            shapes = f"b of shape {weights.shape} and x of shape {values.shape}"
+            raise ValueError(f"{shapes} do not broadcast together") from None
         values = rounded(values, float_dtype(self.name, np.result_type(values, weights)))
         record = softmax_arguments(self, [values], axis, None, where, lengths, temperature, None, keepdims)
-        return dispatch.only("numpy").signed_logsumexp(record, weights)
+        return chosen.signed_logsumexp(record, weights)
 
     def backward(
         self,

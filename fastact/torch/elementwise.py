@@ -11,7 +11,18 @@ import torch
 from torch import Tensor
 
 import fastact
-from fastact.torch.calls import Call, Last, call, forward_mode, kept, primals, refuse_second, reverse_mode, side_by_side
+from fastact.torch.calls import (
+    Call,
+    Last,
+    call,
+    forward_mode,
+    kept,
+    primals,
+    refuse_second,
+    reverse_mode,
+    run,
+    side_by_side,
+)
 
 __all__ = ["activation", "gated_unit"]
 
@@ -23,7 +34,7 @@ def activation(function: Any, x: Tensor, *parameters: Any, **keywords: Any) -> A
     function = function.selected(keywords)
     operands = function.bind((x, *parameters), keywords)
     _check_none_left(function, keywords)
-    return _Activation.apply(function, *operands)
+    return run(_Activation, function, *operands)
 
 
 def _rrelu(x: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, *, generator: Any = None) -> Any:
@@ -32,16 +43,16 @@ def _rrelu(x: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, *, generator: 
         slopes = -float(fastact.rrelu(-1.0, lower, upper))
     else:
         _, slopes = call(fastact.rrelu, x, lower, upper, generator=generator, return_slopes=True)
-    return _Activation.apply(fastact.leaky_relu, x, slopes)
+    return run(_Activation, fastact.leaky_relu, x, slopes)
 
 
 def gated_unit(function: Any, *operands: Tensor, **keywords: Any) -> Any:
     """A gated unit of value and gate; glu of the halves of one tensor along `axis`."""
     if function is fastact.glu:
-        return _Gated.apply(function.part("unit"), *_halves(*operands, **keywords))
+        return run(_Gated, function.part("unit"), *_halves(*operands, **keywords))
     function = function.selected(keywords)
     _check_none_left(function, keywords)
-    return _Gated.apply(function, *operands)
+    return run(_Gated, function, *operands)
 
 
 def _halves(x: Tensor, axis: int = -1) -> Sequence[Tensor]:
@@ -79,7 +90,7 @@ class _Activation(_Broadcasting):
     def backward(ctx: Any, grad: Tensor) -> Any:
         function, *operands = kept(ctx)
         return None, *(
-            _like(_Partial.apply(function, part, grad, *operands), operand) if needed else None
+            _like(run(_Partial, function, part, grad, *operands), operand) if needed else None
             for part, operand, needed in zip(_parts(function), operands, ctx.needs_input_grad[1:], strict=True)
         )
 
@@ -88,7 +99,7 @@ class _Activation(_Broadcasting):
     def jvp(ctx: Any, _: Any, *tangents: Any) -> Any:
         function, *operands = primals(ctx)
         return sum(
-            _Partial.apply(function, part, tangent, *operands)
+            run(_Partial, function, part, tangent, *operands)
             for part, tangent in zip(_parts(function), tangents, strict=True)
             if tangent is not None
         )
@@ -114,7 +125,7 @@ class _Partial(_Broadcasting):
         function, part, slope, *operands = kept(ctx)
         _, _, of_slope, *of_operands = ctx.needs_input_grad
         _check_zero(function, part, of_operands)
-        again = _like(_Partial.apply(function, part, grad, *operands), slope) if of_slope else None
+        again = _like(run(_Partial, function, part, grad, *operands), slope) if of_slope else None
         return None, None, again, *(torch.zeros_like(x) if needed else None
                                     for x, needed in zip(operands, of_operands, strict=True))  # fmt: skip
 
@@ -124,7 +135,7 @@ class _Partial(_Broadcasting):
         function, part, slope, *operands = primals(ctx)
         _check_zero(function, part, [each is not None for each in tangents])
         tangent = torch.zeros_like(slope) if tangent is None else tangent
-        return _Partial.apply(function, part, tangent, *operands)
+        return run(_Partial, function, part, tangent, *operands)
 
 
 def _check_zero(function: Any, part: str, asked: list[bool]) -> None:
@@ -153,7 +164,7 @@ class _Gated(_Broadcasting):
     @reverse_mode
     def backward(ctx: Any, grad: Tensor) -> Any:
         function, *operands = kept(ctx)
-        gradients = _GatedGradients.apply(function, grad, *operands)
+        gradients = run(_GatedGradients, function, grad, *operands)
         return None, *(_like(gradient, each) for gradient, each in zip(gradients, operands, strict=True))
 
     @staticmethod
@@ -161,7 +172,7 @@ class _Gated(_Broadcasting):
     def jvp(ctx: Any, _: Any, *tangents: Any) -> Any:
         function, *operands = primals(ctx)
         return sum(
-            _GatedGradients.apply(function, tangent, *operands)[i]
+            run(_GatedGradients, function, tangent, *operands)[i]
             for i, tangent in enumerate(tangents)
             if tangent is not None
         )

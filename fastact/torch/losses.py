@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import fastact
-from fastact.torch.calls import Call, Last, call, forward_mode, kept, primals, reverse_mode
+from fastact.torch.calls import Call, Last, call, forward_mode, kept, primals, reverse_mode, run
 
 __all__ = ["loss"]
 
@@ -24,7 +24,7 @@ def loss(function: Any, x: Tensor, target: Tensor, *axis: int, **keywords: Any) 
     tensors = {name: each for name, each in keywords.items() if isinstance(each, Tensor)}
     others = {name: each for name, each in keywords.items() if name not in tensors}
     wanted = torch.is_grad_enabled() and x.requires_grad
-    return _Loss.apply(_Pass(function, tuple(tensors), others, wanted), x, target, *tensors.values())
+    return run(_Loss, _Pass(function, tuple(tensors), others, wanted), x, target, *tensors.values())
 
 
 @dataclass
@@ -100,7 +100,7 @@ class _Loss(_OneByOne):
     def backward(ctx: Any, grad: Tensor) -> Any:
         this, x, *others = kept(ctx)
         this.check_no_gradient(ctx.needs_input_grad[2:])
-        gradient, axis = _Gradient.apply(this, x, *others), this.lost_axis
+        gradient, axis = run(_Gradient, this, x, *others), this.lost_axis
         found = (grad if axis is None else grad.unsqueeze(axis)) * gradient
         return None, found.sum_to_size(x.shape).to(x.dtype), *[None] * len(others)
 
@@ -109,7 +109,7 @@ class _Loss(_OneByOne):
     def jvp(ctx: Any, _: Any, tangent: Any, *tangents: Any) -> Any:
         this, *operands = primals(ctx)
         this.check_no_gradient([each is not None for each in tangents])
-        found = _Gradient.apply(this, *operands) * tangent
+        found = run(_Gradient, this, *operands) * tangent
         if this.lost_axis is not None:
             return found.sum(this.lost_axis)
         return found if this.others.get("reduction") == "none" else found.sum()

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 import fastact
-from fastact.torch.calls import Call, Last, call, forward_mode, keep, kept, primals, reverse_mode, side_by_side
+from fastact.torch.calls import Call, Last, call, forward_mode, keep, kept, primals, reverse_mode, run, side_by_side
 
 __all__ = ["reduction", "sampling", "softmax"]
 
@@ -22,7 +22,7 @@ def softmax(
     function: Any, x: Tensor, axis: Axis = -1, where: Any = None, temperature: Any = None, *, lengths: Any = None
 ) -> Any:
     """A function of the softmax family; tensors are taken for `where`, `lengths` and `temperature` too."""
-    return _Rows.apply(function, axis, {}, *_options(x, where=where, temperature=temperature, lengths=lengths))
+    return run(_Rows, function, axis, {}, *_options(x, where=where, temperature=temperature, lengths=lengths))
 
 
 def reduction(
@@ -37,7 +37,7 @@ def reduction(
 ) -> Any:
     """logsumexp, without weights."""
     options = _options(x, where=where, temperature=temperature, lengths=lengths)
-    found = _Rows.apply(function, axis, {"keepdims": True}, *options)
+    found = run(_Rows, function, axis, {"keepdims": True}, *options)
     return found if keepdims else found.squeeze(_axes(axis, x.ndim))
 
 
@@ -54,7 +54,7 @@ def sampling(
 ) -> Any:
     """gumbel_softmax, with noise by NumPy's generator; gradients pass straight through a hard sample."""
     forward = {"rng": rng, "hard": hard, "return_soft": hard}
-    found = _Rows.apply(function, axis, forward, *_options(x, where=where, tau=tau, lengths=lengths))
+    found = run(_Rows, function, axis, forward, *_options(x, where=where, tau=tau, lengths=lengths))
     return found[0] if hard else found
 
 
@@ -129,7 +129,7 @@ class _Rows(_OverAxes):
     def backward(ctx: Any, grad: Tensor, *_: Any) -> Any:
         function, axis, _, names, saved, *options = kept(ctx)
         _check_no_gradient(names, ctx.needs_input_grad[5:])
-        gradient = _Gradient.apply(function, axis, {}, names, grad, saved, *options)
+        gradient = run(_Gradient, function, axis, {}, names, grad, saved, *options)
         return None, None, None, None, gradient, *[None] * len(options)
 
     @staticmethod
@@ -138,7 +138,7 @@ class _Rows(_OverAxes):
         function, axis, _, names, saved, *options = primals(ctx)
         _, _, _, _, tangent, *others = tangents
         _check_no_gradient(names, [each is not None for each in others])
-        gradient = functools.partial(_Gradient.apply, function, axis, {}, names)
+        gradient = functools.partial(run, _Gradient, function, axis, {}, names)
         axes = _axes(axis, saved.ndim)
         if function.kind == "reduction":
             ones = torch.ones_like(saved.sum(axes, keepdim=True))

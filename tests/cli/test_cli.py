@@ -159,6 +159,27 @@ def test_plot_refuses_softmax_other_formats_and_missing_folders(fastact: Fastact
     assert "cannot write" in one_line(fastact("plot", "relu", "-o", "missing/a.png", exit_code=1))
 
 
+@pytest.mark.usefixtures("own_registry")
+def test_commands_take_or_refuse_an_activation_without_a_derivative(fastact: Fastact) -> None:
+    @fa.activation
+    def bump(x):  # type: ignore[no-untyped-def]
+        return 1 / (1 + x * x)
+
+    assert "f(x)" in fastact("show", "bump")
+    np.save("x.npy", np.ones(3))
+    refused = [
+        ("plot", "relu", "bump", "-o", "a.png"),
+        ("apply", "bump", "x.npy", "y.npy", "--derivative"),
+        ("compare", "digits", "--activations", "relu,bump"),
+        ("compare", "xor", "--activations", "bump"),
+    ]
+    for arguments in refused:
+        assert "bump was defined without a derivative" in one_line(fastact(*arguments, exit_code=2))
+    assert "bump has no part backward" in one_line(fastact("bench", "bump", "--part", "backward", exit_code=2))
+    assert "bump" in fastact("bench", "relu", "bump", "--part", "all", "--size", "10", "--no-peers", "--budget", "0.01")
+    assert os.listdir() == ["x.npy"]
+
+
 # ---- apply
 
 

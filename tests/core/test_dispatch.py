@@ -47,16 +47,16 @@ def test_backends() -> None:
     }
 
 
-@pytest.mark.parametrize("backend", CPU)
-def test_backend_of_one_call(operation: Any, dtype: Any, backend: str) -> None:
+def test_backend_of_one_call(operation: Any, dtype: Any) -> None:
     """Away from the tails, where plain NumPy loses digits."""
     x = np.linspace(-5, 5, 500).astype(dtype)
-    result, expected = operation(*operands(operation, x), backend=backend), operation(*operands(operation, x))
-    assert result.dtype == dtype
-    eps = np.finfo(dtype).eps
-    np.testing.assert_allclose(result, expected, rtol=32 * eps, atol=32 * eps)
-    with fa.use_backend(backend):
-        np.testing.assert_array_equal(operation(*operands(operation, x)), result)
+    expected, eps = operation(*operands(operation, x)), np.finfo(dtype).eps
+    for backend in CPU:
+        result = operation(*operands(operation, x), backend=backend)
+        assert result.dtype == dtype
+        np.testing.assert_allclose(result, expected, rtol=32 * eps, atol=32 * eps, err_msg=backend)
+        with fa.use_backend(backend):
+            np.testing.assert_array_equal(operation(*operands(operation, x)), result, backend)
 
 
 @pytest.mark.parametrize("backend", CPU)
@@ -157,10 +157,23 @@ def test_backend_without_the_family() -> None:
         fa.tanh(SMALL)
 
 
+def test_weighted_logsumexp_obeys_or_refuses() -> None:
+    plain = fa.logsumexp(SMALL, b=2.0)
+    for backend in ("numpy", "auto", None):
+        assert fa.logsumexp(SMALL, b=2.0, backend=backend) == plain
+    with pytest.raises(fa.BackendError, match="'serial' has no weighted sum functions; those that have: numpy"):
+        fa.logsumexp(SMALL, b=2.0, backend="serial")
+    with fa.use_backend("cython"), pytest.raises(fa.BackendError, match="'cython' has no weighted sum"):
+        fa.logsumexp(SMALL, b=2.0)
+    with pytest.raises(fa.UnknownNameError, match=r"unknown backend 'nunpy'.*did you mean 'numpy'"):
+        fa.logsumexp(SMALL, b=2.0, backend="nunpy")
+
+
 OFFERED = {
     "elementwise": ["elementwise", "of_halves", "backward_of_halves", "elementwise_loss"],
     "softmax": ["over_axes"],
     "sparse": ["over_axes"],
+    "weighted sum": ["signed_logsumexp"],
     "class loss": ["cross_entropy", "nll_loss"],
 }
 
@@ -178,6 +191,13 @@ def test_a_backend_offers_what_the_table_says_with_the_arguments_of_the_protocol
         assert list(inspect.signature(getattr(type(backend), function)).parameters) == wanted, function
     assert isinstance(backend.why_not(), str | None)
     assert backend.name == (name or "automatic")
+
+
+def test_kernels_of_cross_entropy_have_the_same_arguments() -> None:
+    able: Any = [dispatch.find(name) for name in ("cython", "numpy")]
+    kernels, reference = (backend.kernels for backend in able)
+    for name in ("total", "count_targets", "write_losses"):
+        assert inspect.signature(getattr(kernels, name)) == inspect.signature(getattr(reference, name)), name
 
 
 def test_explain(threads: int) -> None:

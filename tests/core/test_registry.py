@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import inspect
 import math
+import os
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -15,6 +18,7 @@ import pytest
 import fastact as fa
 from fastact import activations
 from fastact.math import like, sigmoid, where
+from helpers import ROOT
 from helpers.arrays import bits
 from helpers.catalogue import ACTIVATIONS, PARTS
 from helpers.reference import REFERENCES
@@ -89,6 +93,39 @@ def test_pickle_and_copy(name: str) -> None:
 def test_parts_unpickle_where_they_were_not_used_before(python: Any) -> None:
     for part in fa.elu.parameter_derivative("alpha"), fa.tanh.backward:
         assert python(f"import pickle; print(pickle.loads({pickle.dumps(part)!r}).name)") == f"{part.name}\n"
+
+
+@pytest.mark.usefixtures("own_registry")
+def test_own_activation_unpickles_where_its_module_was_not_imported(
+    python: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if it is an attribute of a class there. One that its module does not have under its name goes by name."""
+    definition = "@fa.activation(derivative=lambda x: 2 * x)\ndef {}(x): return x * x\n"
+    (tmp_path / "shapes_of_users.py").write_text(
+        f"import fastact as fa\n{definition.format('square')}class Shapes:\n    "
+        + definition.format("parabola").replace("\n", "\n    ") + "\n"
+        + definition.format("gone") + "kept = gone\ndel gone\n"
+    )  # fmt: skip
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("shapes_of_users")
+    sent = [module.square, module.square.backward, module.Shapes.parabola, module.kept]
+    for each in sent:
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+            assert pickle.loads(pickle.dumps(each, protocol)) is copy.deepcopy(each) is each
+    code = f"import pickle; print([pickle.loads(each).name for each in {[pickle.dumps(each) for each in sent[:3]]!r}])"
+    assert python(code, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}") == "['square', 'square_backward', 'parabola']\n"
+    assert b"shapes_of_users" not in pickle.dumps(module.kept)
+
+
+def test_own_activation_of_a_script_goes_by_name(python: Any) -> None:
+    """Another process has another script."""
+    code = "\n".join([
+        "import pickle, fastact as fa",
+        "@fa.activation",
+        "def square(x): return x * x",
+        "print(b'main' in pickle.dumps(square), pickle.loads(pickle.dumps(square)) is square)",
+    ])  # fmt: skip
+    assert python(code) == "False True\n"
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)

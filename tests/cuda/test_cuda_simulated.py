@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import ctypes
+import functools
 import importlib.util
 import pickle
 import sys
@@ -85,6 +86,11 @@ class Pointer:
         self._at(i)[0] = value
 
 
+@functools.cache
+def kernel_of(template: Any, parameters: Any) -> Any:
+    return template(*parameters)
+
+
 @pytest.fixture
 def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let the backend run its kernels in Numba's simulator, on host memory, in blocks small enough to be quick."""
@@ -128,7 +134,7 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     class SimulatedCall(launching.Call):
         def launch(self, template: Any, parameters: Any, views: Any, grid: int, block: int, flat: Any) -> None:
-            kernel = template(*parameters)
+            kernel = kernel_of(template, parameters)
             assert block == kernel.block
             taken = iter(flat)
             with warnings.catch_warnings():

@@ -2,7 +2,8 @@
 
 The bound is the activation's own `max_ulp`, twice that for derivatives, one more for backward passes, half an ULP more
 in float64; the exact results are helpers/reference.py's. benchmarks/accuracy.py measures all 2**32 float32 inputs; here
-are a sample and the worst inputs that it found. To test a new activation, add its entry to helpers/reference.py.
+are a sample, larger in the tests marked slow, and the worst inputs that it found. To test a new activation, add its
+entry to helpers/reference.py.
 """
 
 from __future__ import annotations
@@ -29,6 +30,11 @@ WITH_INTERIOR_ZEROS = [n for n in ACTIVATIONS if REFERENCES[n].slope_zeros or RE
 WORST = json.loads((ROOT / "docs" / "accuracy.json").read_text())["fastact"]
 
 
+def sizes(usual: int, large: int) -> pytest.MarkDecorator:
+    """Run a test for `size` random inputs: the usual number of them, and a large one where slow tests are wanted."""
+    return pytest.mark.parametrize("size", [usual, pytest.param(large, marks=pytest.mark.slow)])
+
+
 class Case(Subject):
     """A function to measure in one dtype, with its error bound."""
 
@@ -51,19 +57,21 @@ class Case(Subject):
         assert error[worst] <= self.bound, f"{error[worst]:.3f} ULP at {x[worst]!r}, allowed are {self.bound}"
 
 
+@sizes(1 << 18, 1 << 20)
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize(("name", "parameters"), CASES)
-def test_float32(name: str, parameters: tuple[float, ...], part: str) -> None:
+def test_float32(name: str, parameters: tuple[float, ...], part: str, size: int) -> None:
     case = Case(name, parameters, part, np.float32)
-    x = stratified(np.float32, 1 << (18 if parameters else 22), seed=1, landmarks=LANDMARKS + case.worst)
+    x = stratified(np.float32, size if parameters else 4 * size, seed=1, landmarks=LANDMARKS + case.worst)
     case.check(x, case.fast_error(x))
 
 
+@sizes(256, 512)
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize(("name", "parameters"), CASES)
-def test_float64(name: str, parameters: tuple[float, ...], part: str) -> None:
+def test_float64(name: str, parameters: tuple[float, ...], part: str, size: int) -> None:
     case = Case(name, parameters, part, np.float64)
-    x = stratified(np.float64, 256 if parameters else 2048, seed=2, landmarks=LANDMARKS + case.worst)
+    x = stratified(np.float64, size if parameters else 4 * size, seed=2, landmarks=LANDMARKS + case.worst)
     case.check(x, case.error(x))
 
 
@@ -91,21 +99,27 @@ FROM_LARGEST, FROM_LEAST = (1, 0.999, 0.9, 0.77, 0.6, 0.51, 0.26, 1e-3), (3.7, 1
 BACKWARD = [(name, parameters) for name, parameters in CASES if name != "star_relu" or not parameters]
 
 
+@pytest.mark.parametrize("count", [3, pytest.param(17, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("name", "parameters"), BACKWARD)
-def test_backward(name: str, parameters: tuple[float, ...], dtype: Any) -> None:
-    """The gradient times the derivative, also where either of them is subnormal or huge, by mpmath."""
+def test_backward(name: str, parameters: tuple[float, ...], dtype: Any, count: int) -> None:
+    """The gradient times the derivative, also where either of them is subnormal or huge, by mpmath.
+
+    Each x meets so many of the gradients in turn, which are all of them in the slow test.
+    """
     case, limits = Case(name, parameters, "derivative", dtype), np.finfo(dtype)
     factors = (limits.max, FROM_LARGEST), (limits.tiny, FROM_LEAST), (limits.smallest_subnormal, (1, 3, 1001))
-    g = np.array([*(unit * dtype(each) for unit, row in factors for each in row), 1, -1.7], dtype)
+    gradients = np.array([*(unit * dtype(each) for unit, row in factors for each in row), 1, -1.7], dtype)
     x = stratified(dtype, 256, seed=3, landmarks=[*LANDMARKS, *np.linspace(0, 12, 61), *case.zeros])
+    g = np.resize(gradients, (x.size, count))
     with np.errstate(all="ignore"):
-        result = fa.get(name).backward(g, x[:, None], *case.parameters(dtype)).ravel()
+        result = fa.get(name).backward(g, x[:, None], *case.parameters(dtype))
     given = [mp.mpf(float(p)) for p in case.parameters(dtype)]
     slopes = [case.exact(mp.mpf(float(each)), *given) for each in x]
-    error = ulps(result, *of_mpmath(mp.mpf(float(each)) * slope for slope in slopes for each in g))
+    exact = of_mpmath(mp.mpf(each) * slope for slope, row in zip(slopes, g.tolist(), strict=True) for each in row)
+    error = ulps(result.ravel(), *exact)
     worst = np.argmax(error)
-    i, j = divmod(worst, g.size)
-    assert error[worst] <= case.bound + 1, f"{error[worst]:.3f} ULP at grad_output={g[j]!r}, x={x[i]!r}"
+    at = f"grad_output={g.flat[worst]!r}, x={x[worst // count]!r}"
+    assert error[worst] <= case.bound + 1, f"{error[worst]:.3f} ULP at {at}"
 
 
 @pytest.mark.parametrize("part", PARTS)

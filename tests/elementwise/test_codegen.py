@@ -8,8 +8,7 @@ from __future__ import annotations
 import math
 import platform
 import re
-from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -33,20 +32,35 @@ KERNELS = [
 ]
 
 
-@cache
-def compile_kernel(name: str, part: str, array_parameters: bool, dtype: np.dtype[Any]) -> Any:
-    """Compile a kernel, once for all tests; return Numba's object."""
+class Code(NamedTuple):
+    """What a kernel for numbers of `size` bytes is compiled to."""
+
+    size: int
+    llvm: str
+    assembly: str
+
+
+def code_of_last(size: int) -> Code:
+    """What the kernel was compiled to that was compiled last."""
+    compiled = loops._compiled[-1]
+    return Code(size, compiled.inspect_llvm(), compiled._library.get_asm_str())
+
+
+@pytest.fixture(scope="module", params=[4, 8], ids=["float32", "float64"])
+def size(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture(scope="module", params=KERNELS, ids=lambda k: f"{k[0]}-{k[1]}{'-arrays' * k[2]}")
+def code(request: pytest.FixtureRequest, size: int) -> Code:
+    """A kernel, compiled once for all tests, which run one after another."""
+    name, part, array_parameters = request.param
     operation = fa.get(name) if part == "forward" else getattr(fa.get(name), part)
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(_cache, "load", lambda name: None)
         layout = operation.inputs, len(operation.parameters), operation.outputs
-        loops.compile_loop(operation.jitted, operation.name, *layout, dtype, array_parameters)
-    return loops._compiled[-1]
-
-
-@pytest.fixture(params=KERNELS, ids=lambda k: f"{k[0]}-{k[1]}{'-arrays' * k[2]}")
-def compiled(request: pytest.FixtureRequest, dtype: Any) -> Any:
-    return compile_kernel(*request.param, np.dtype(dtype))
+        loops.compile_loop(operation.jitted, operation.name, *layout, np.dtype(f"f{size}"), array_parameters)
+    return code_of_last(size)
 
 
 def main_loop(llvm: str) -> str:
@@ -56,8 +70,8 @@ def main_loop(llvm: str) -> str:
     return blocks[0]
 
 
-def test_main_loop_is_packed(compiled: Any, dtype: Any) -> None:
-    kind, body = {4: "float", 8: "double"}[dtype().itemsize], main_loop(compiled.inspect_llvm())
+def test_main_loop_is_packed(code: Code) -> None:
+    kind, body = {4: "float", 8: "double"}[code.size], main_loop(code.llvm)
     assert re.search(rf"store <\d+ x {kind}>", body)
     for line in body.splitlines():
         if re.search(ARITHMETIC, line):
@@ -65,26 +79,26 @@ def test_main_loop_is_packed(compiled: Any, dtype: Any) -> None:
 
 
 @pytest.mark.skipif(not FEATURES.get("avx2"), reason="this processor has no vectors of 256 bits")
-def test_vectors_are_as_wide_as_they_go(compiled: Any, dtype: Any) -> None:
+def test_vectors_are_as_wide_as_they_go(code: Code) -> None:
     """By default LLVM uses half of the width on some processors."""
     width = 64 if FEATURES.get("avx512f") else 32
-    kind = {4: "float", 8: "double"}[dtype().itemsize]
-    assert f"store <{width // dtype().itemsize} x {kind}>" in main_loop(compiled.inspect_llvm())
+    kind = {4: "float", 8: "double"}[code.size]
+    assert f"store <{width // code.size} x {kind}>" in main_loop(code.llvm)
 
 
-def test_no_other_float_type(compiled: Any, dtype: Any) -> None:
-    assert not re.search({4: r"\bdouble\b", 8: r"\bfloat\b"}[dtype().itemsize], compiled.inspect_llvm())
+def test_no_other_float_type(code: Code) -> None:
+    assert not re.search({4: r"\bdouble\b", 8: r"\bfloat\b"}[code.size], code.llvm)
 
 
-def calls(function: Any) -> set[str]:
+def calls(code: Code) -> set[str]:
     """What the main loop calls: intrinsics of LLVM that are one instruction, or else functions of a library."""
-    names = re.findall(r"\bcall\b[^@\n]*@([\w.]+)", main_loop(function.inspect_llvm()))
-    library = re.findall(r"\b(?:fma|exp|expm1|tanh|erfc?|log|log1p)f?\b", function._library.get_asm_str())
+    names = re.findall(r"\bcall\b[^@\n]*@([\w.]+)", main_loop(code.llvm))
+    library = re.findall(r"\b(?:fma|exp|expm1|tanh|erfc?|log|log1p)f?\b", code.assembly)
     return {name for name in names if not re.match(ONE_INSTRUCTION, name)} | set(library)
 
 
-def test_no_calls(compiled: Any) -> None:
-    assert calls(compiled) == set()
+def test_no_calls(code: Code) -> None:
+    assert calls(code) == set()
 
 
 @pytest.mark.usefixtures("no_cache", "own_registry")
@@ -94,12 +108,12 @@ def test_calls_would_be_seen() -> None:
         return math.exp(x)
 
     libm(1.0)
-    assert "exp" in calls(loops._compiled[-1])
+    assert "exp" in calls(code_of_last(8))
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names x86 instructions")
-def test_instructions_keep_the_width(compiled: Any, dtype: Any) -> None:
+def test_instructions_keep_the_width(code: Code) -> None:
     """No arithmetic in the other float type, and no conversion to it, anywhere in the assembly."""
-    other = {4: "(?:sd|pd)", 8: "(?:ss|ps)"}[dtype().itemsize]
+    other = {4: "(?:sd|pd)", 8: "(?:ss|ps)"}[code.size]
     stem = r"\bv?(?:add|sub|mul|div|max|min|fn?m(?:add|sub)\w*|cvt\w*2)"
-    assert not re.search(stem + other + r"\b", compiled._library.get_asm_str())
+    assert not re.search(stem + other + r"\b", code.assembly)

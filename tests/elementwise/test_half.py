@@ -18,10 +18,6 @@ from helpers.catalogue import operands
 from helpers.layouts import LAYOUTS, SIZES
 
 HALVES = [np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16)]
-#: ml_dtypes has no byte-swapped arrays.
-HALVES_IN_LAYOUTS = [
-    (half, name) for half in HALVES for name in LAYOUTS if half == np.float16 or name != "byte-swapped"
-]
 INSTRUCTIONS = ufunc.half_instruction_sets()
 #: Half an ULP, for one rounding, and 0.01 for the error in float32.
 MAX_ULP = 0.51
@@ -119,14 +115,16 @@ def test_length_and_threads(half: Any, backend: str) -> None:
         fa.set_num_threads(before)
 
 
-@pytest.mark.parametrize(("half", "layout"), HALVES_IN_LAYOUTS, ids=str)
-def test_layouts(operation: Any, half: Any, layout: str) -> None:
+def test_layouts(operation: Any, half: Any) -> None:
     x = numbers(half, 60 * 70).reshape(60, 70)
     expected = bits(operation(*operands(operation, x), backend="serial"))
-    view, out = LAYOUTS[layout](x), LAYOUTS[layout](np.zeros_like(x))
-    assert operation(*operands(operation, view), out=out) is out
-    np.testing.assert_array_equal(bits(out), expected)
-    np.testing.assert_array_equal(bits(operation(*operands(operation, view))), expected)
+    for layout, lay_out in LAYOUTS.items():
+        if layout == "byte-swapped" and half != np.float16:
+            continue  # ml_dtypes has no such arrays
+        view, out = lay_out(x), lay_out(np.zeros_like(x))
+        assert operation(*operands(operation, view), out=out) is out
+        np.testing.assert_array_equal(bits(out), expected, layout)
+        np.testing.assert_array_equal(bits(operation(*operands(operation, view))), expected, layout)
 
 
 def test_in_place_and_overlapping(operation: Any, half: Any) -> None:
@@ -174,21 +172,21 @@ def test_array_parameters(half: Any) -> None:
 # --- dtypes -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", "?bBhHiIlLqQefd")
-def test_result_dtype(operation: Any, kind: str) -> None:
+def test_result_dtype(operation: Any) -> None:
     """np.exp's for any parameters that are Python numbers; functions that keep integers keep them."""
-    x = np.ones(3, kind)
-    expected = np.exp.resolve_dtypes((x.dtype, None))[-1]
-    if "i" in operation.dtypes:
-        expected = np.positive.resolve_dtypes((np.dtype("b") if kind == "?" else x.dtype, None))[-1]
-    for each in x, x[0]:
-        assert operation(*operands(operation, each)).dtype == expected
-        assert operation(*operands(operation, each), backend="numpy").dtype == expected
-    assert f"{expected} loop" in fa.explain(operation, *operands(operation, x))
-    for wanted in [*HALVES, np.dtype("f"), np.dtype("d")]:
-        for backend in "auto", "serial", "numpy":
-            assert operation(*operands(operation, x), dtype=wanted, backend=backend).dtype == wanted
-        assert f"{wanted} loop" in fa.explain(operation, *operands(operation, x), dtype=wanted)
+    for kind in "?bBhHiIlLqQefd":
+        x = np.ones(3, kind)
+        expected = np.exp.resolve_dtypes((x.dtype, None))[-1]
+        if "i" in operation.dtypes:
+            expected = np.positive.resolve_dtypes((np.dtype("b") if kind == "?" else x.dtype, None))[-1]
+        for each in x, x[0]:
+            assert operation(*operands(operation, each)).dtype == expected
+            assert operation(*operands(operation, each), backend="numpy").dtype == expected
+        assert f"{expected} loop" in fa.explain(operation, *operands(operation, x))
+        for wanted in [*HALVES, np.dtype("f"), np.dtype("d")]:
+            for backend in "auto", "serial", "numpy":
+                assert operation(*operands(operation, x), dtype=wanted, backend=backend).dtype == wanted
+            assert f"{wanted} loop" in fa.explain(operation, *operands(operation, x), dtype=wanted)
 
 
 @pytest.mark.parametrize("kind", ["?", "b", "B", "h", "H", "i", "I", "l", "L", "e", "f", "d", ml_dtypes.bfloat16])

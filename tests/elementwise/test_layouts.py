@@ -44,20 +44,22 @@ def overflow_of_gradients() -> Any:
         yield
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_layout_of_inputs(operation: Any, dtype: Any, layout: str) -> None:
+def test_layout_of_inputs(operation: Any, dtype: Any) -> None:
     x = numbers(dtype, SHAPE)
-    view = LAYOUTS[layout](x)
-    view.flags.writeable = False
-    np.testing.assert_array_equal(bits(operation(*operands(operation, view))), serial(operation, x))
+    expected = serial(operation, x)
+    for layout, lay_out in LAYOUTS.items():
+        view = lay_out(x)
+        view.flags.writeable = False
+        np.testing.assert_array_equal(bits(operation(*operands(operation, view))), expected, layout)
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_layout_of_output(operation: Any, dtype: Any, layout: str) -> None:
+def test_layout_of_output(operation: Any, dtype: Any) -> None:
     x = numbers(dtype, SHAPE)
-    out = LAYOUTS[layout](np.zeros_like(x))
-    assert operation(*operands(operation, x), out=out) is out
-    np.testing.assert_array_equal(bits(out), serial(operation, x))
+    expected = serial(operation, x)
+    for layout, lay_out in LAYOUTS.items():
+        out = lay_out(np.zeros_like(x))
+        assert operation(*operands(operation, x), out=out) is out
+        np.testing.assert_array_equal(bits(out), expected, layout)
 
 
 def test_in_place_and_overlapping(operation: Any, dtype: Any) -> None:
@@ -86,12 +88,12 @@ def test_backward_broadcasts_its_operands(activation: Any, dtype: Any) -> None:
     np.testing.assert_array_equal(bits(activation.backward(g, x)), bits(activation.backward(*both)))
 
 
-@pytest.mark.parametrize("shape", [(), (0,), (3, 0), (1, 1)])
-def test_small_shapes(operation: Any, dtype: Any, shape: tuple[int, ...]) -> None:
-    x = np.full(shape, 0.5, dtype)
-    result = operation(*operands(operation, x))
-    assert (result.shape, result.dtype) == (shape, dtype)
-    np.testing.assert_array_equal(bits(result), serial(operation, x))
+def test_small_shapes(operation: Any, dtype: Any) -> None:
+    for shape in ((), (0,), (3, 0), (1, 1)):
+        x = np.full(shape, 0.5, dtype)
+        result = operation(*operands(operation, x))
+        assert (result.shape, result.dtype) == (shape, dtype)
+        np.testing.assert_array_equal(bits(result), serial(operation, x))
 
 
 @pytest.mark.parametrize("backend", ["serial", "parallel", "auto"])

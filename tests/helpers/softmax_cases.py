@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
+import pytest
+
+from fastact.backends.cpu import instruction_sets
 
 KINDS = ["softmax", "log_softmax"]
 DTYPES = [np.float32, np.float64]
@@ -23,6 +26,13 @@ LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "swapped": lambda x: x.astype(x.dtype.newbyteorder()),
     "unaligned": lambda x: np.frombuffer(b"0" + x.tobytes(), np.uint8)[1:].view(x.dtype).reshape(x.shape),
 }
+
+
+def each_instruction_set(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Let the kernels be those for every instruction set that this CPU can run, in turn."""
+    for name in instruction_sets.available():
+        monkeypatch.setattr(instruction_sets, "kernels", instruction_sets.load(name))
+        yield name
 
 
 def numbers(shape: tuple[int, ...], dtype: type, scale: float = 3, offset: float = 0) -> np.ndarray:

@@ -38,6 +38,7 @@ LAYERS = {
     "_compile*": ["errors", "_files", "_native*", "_scalar*"],
     "backends": [],  # the protocol and the table, which import no backend
     "backends.host": [
+        "errors",
         "_native*",
         *ARGUMENTS,
         "backends",
@@ -94,6 +95,8 @@ def test_import_is_silent(python: Any) -> None:
     heavy = {"matplotlib", "sklearn", "scipy", "rich", "click", "torch", "cupy", "jax", "pandas", "numba_cuda", "cuda"}
     assert not {module.split(".")[0] for module in modules} & heavy
     assert not [module for module in modules if module.startswith(("numba.cuda", "numba.np.ufunc.parallel"))]
+    late = ("fastact.backends.", "difflib")  # what the first call that needs it loads
+    assert not [module for module in modules if module.startswith(late)]
 
 
 def test_import_from_an_unbuilt_checkout(python: Any, tmp_path: Path) -> None:

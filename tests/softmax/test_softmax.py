@@ -13,7 +13,7 @@ import pytest
 import fastact as fa
 from fastact.backends.cpu import instruction_sets
 from helpers.arrays import assert_in_place_and_overlap, bits
-from helpers.softmax_cases import DTYPES, KINDS, LAYOUTS, SHAPES, WIDE, exact, numbers, ulps
+from helpers.softmax_cases import DTYPES, KINDS, LAYOUTS, SHAPES, WIDE, each_instruction_set, exact, numbers, ulps
 
 
 @pytest.fixture(params=instruction_sets.available())
@@ -29,16 +29,18 @@ def isa(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("scale", "offset"), [(3, 0), (30, 5), (1000, 400), (1, -1e6)])
 def test_error(
-    isa: str, kind: str, shape: tuple[int, ...], axis: int, dtype: type, scale: float, offset: float
-) -> None:
+    monkeypatch: pytest.MonkeyPatch, kind: str, shape: tuple[int, ...], axis: int, dtype: type, scale: float,
+    offset: float,
+) -> None:  # fmt: skip
     x = numbers(shape, dtype, scale, offset)
-    function = fa.get(kind)
-    result = function(x, axis=axis)
-    assert result.dtype == dtype
-    assert result.shape == shape
-    assert ulps(result, exact(kind, x, axis)) <= fa.get(kind).max_ulp
-    if kind == "softmax":
-        assert np.all(np.abs(result.astype(WIDE).sum(axis) - 1) <= 2 * np.finfo(dtype).eps)
+    function, wanted = fa.get(kind), exact(kind, x, axis)
+    for _ in each_instruction_set(monkeypatch):
+        result = function(x, axis=axis)
+        assert result.dtype == dtype
+        assert result.shape == shape
+        assert ulps(result, wanted) <= function.max_ulp
+        if kind == "softmax":
+            assert np.all(np.abs(result.astype(WIDE).sum(axis) - 1) <= 2 * np.finfo(dtype).eps)
 
 
 @pytest.mark.parametrize("n", [1, 10, 1000, 1_000_000])
@@ -254,10 +256,11 @@ def test_half_types_are_computed_in_float32(
 @pytest.mark.parametrize("kind", [*KINDS, "hardmax", "logsumexp"])
 def test_rows_with_gaps(isa: str, kind: str, n: int, dtype: type) -> None:
     """Parts of wider rows, every second number, axes that merge in memory or not give the bits of a copy."""
-    function, wide = getattr(fa, kind), numbers((2, 9, 3 * n), dtype)
+    function, wide = getattr(fa, kind), numbers((2, 9 if n < 1000 else 5, 3 * n), dtype)
     views = [
         wide[..., :n], wide[..., n :: 2], wide[:, 1:8:2, :n], wide[:, ::4, ::3], wide[::-1, :, :n], wide[..., ::-3],
-        wide[:1, :, :n], wide[:, 3, :n], np.broadcast_to(wide[..., :1], (2, 9, n)), wide[..., :n].transpose(1, 0, 2),
+        wide[:1, :, :n], wide[:, 3, :n], np.broadcast_to(wide[..., :1], (*wide.shape[:2], n)),
+        wide[..., :n].transpose(1, 0, 2),
     ]  # fmt: skip
     keep = np.arange(n) % 5 != 1
     for view in views:

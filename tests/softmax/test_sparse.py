@@ -474,7 +474,7 @@ def test_wrong_generators() -> None:
             fa.gumbel_softmax([1.0], generator)
     with pytest.raises(TypeError, match="missing 1 required positional argument: 'rng'"):
         fa.gumbel_softmax([1.0])  # type: ignore[call-arg]
-    with pytest.raises(ValueError, match="temperature holds -1"):
+    with pytest.raises(ValueError, match="tau holds -1"):
         drawn([1.0], 0, -1.0)
 
     class OnGpu:

@@ -10,12 +10,11 @@ from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastact._core.arguments import Options, SoftmaxArguments
 from fastact._core.arrays import reduced, rounded, wide_dtype
 from fastact._native.arithmetic import standard_arithmetic
-from fastact.backends.cpu import instruction_sets
+from fastact.backends.cpu import cross_entropy, instruction_sets
 from fastact.backends.host import ClassLosses
 
 __all__ = ["backend"]
@@ -27,6 +26,7 @@ SOFTMAX, LOG_SUM = KERNELS["softmax"], KERNELS["logsumexp"]
 
 class Cython(ClassLosses):
     name = "cython"
+    kernels = cross_entropy
 
     def common(self, computation: str, grad: Any, x: Any, axis: Any, out: Any) -> Any:
         return instruction_sets.kernels.common(KERNELS[computation], grad, x, axis, out)
@@ -45,42 +45,6 @@ class Cython(ClassLosses):
         loop = f"{instruction_sets.name()} kernels, {instruction_sets.kernels.explain(kernel, is_double, *shape)}"
         straight = np.transpose(x, order).flags.c_contiguous and x.dtype.isnative
         return [loop] if straight else [loop, "on a contiguous copy"]
-
-    def total(self, values: NDArray[Any]) -> float:
-        return float(instruction_sets.kernels.total(values))
-
-    def count_targets(
-        self, labels: NDArray[np.intp], n: int, ignore: int, weight: NDArray[np.float64] | None
-    ) -> float | None:
-        count: float | None = instruction_sets.kernels.count_targets(labels, n, ignore, weight)
-        return count
-
-    def write_losses(
-        self, x: np.ndarray, axis: int, labels: np.ndarray | None, ignore: int, hit: float, weight: np.ndarray | None,
-        dense: np.ndarray | None, scale: float, values: np.ndarray, gradient: bool, out: np.ndarray | None,
-    ) -> np.ndarray | None:  # fmt: skip
-        if x.ndim - 1 != axis and x.shape[axis] > instruction_sets.kernels.LOSS_COLUMN_LIMIT:
-            if dense is not None and dense.ndim > 1:
-                dense = np.moveaxis(dense, axis, -1)
-            result = self.write_losses(
-                np.moveaxis(x, axis, -1), x.ndim - 1, labels, ignore, hit, weight, dense, scale, values, gradient, None
-            )
-            return None if result is None else np.moveaxis(result, -1, axis)
-        if not (x.flags.carray and x.dtype.isnative):
-            x = np.require(x, x.dtype.newbyteorder("="), ["C", "A"])
-        shape = math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1 :])
-        if dense is not None:
-            dense = np.require(dense, x.dtype, ["C", "A"])
-            dense = dense if dense.ndim == 1 else dense.reshape(shape)
-        if not gradient:
-            out = None
-        elif out is None or out.dtype != x.dtype or not out.flags.carray or _overlaps(out, x) or _shared(out, dense):
-            out = np.empty_like(x)
-        target = None if out is None else out.reshape(shape)
-        instruction_sets.kernels.cross_entropy(
-            x.reshape(shape), labels, ignore, hit, weight, dense, scale, values, target
-        )
-        return out
 
 
 backend = Cython()
@@ -241,7 +205,3 @@ def _three_axes(
 def _overlaps(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether two arrays share memory without being the same."""
     return np.may_share_memory(a, b) and (a.ctypes.data != b.ctypes.data or a.nbytes != b.nbytes)
-
-
-def _shared(a: np.ndarray, b: np.ndarray | None) -> bool:
-    return b is not None and np.may_share_memory(a, b)

@@ -22,6 +22,7 @@ class NumPy(Elementwise, ClassLosses):
     """Has everything."""
 
     name = "numpy"
+    kernels = cross_entropy
 
     def elementwise(self, operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         # NumPy calls the formula for each row of an array that has gaps.
@@ -33,17 +34,6 @@ class NumPy(Elementwise, ClassLosses):
 
     def signed_logsumexp(self, record: SoftmaxArguments, weights: NDArray[Any]) -> tuple[Any, Any]:
         return softmax.signed_logsumexp(record, weights)
-
-    def total(self, values: NDArray[Any]) -> float:
-        return cross_entropy.total(values)
-
-    def count_targets(
-        self, labels: NDArray[np.intp], n: int, ignore: int, weight: NDArray[np.float64] | None
-    ) -> float | None:
-        return cross_entropy.count_targets(labels, n, ignore, weight)
-
-    def write_losses(self, *arguments: Any) -> NDArray[Any] | None:
-        return cross_entropy.write_losses(*arguments)
 
 
 backend = NumPy()

@@ -1,4 +1,4 @@
-"""Cross-entropy in plain NumPy: the readable reference. Arguments are those of `ClassLosses` in backends/host.py."""
+"""Cross-entropy in plain NumPy: the readable reference. `ClassLosses` in backends/host.py says what arguments are."""
 
 from __future__ import annotations
 

@@ -72,7 +72,12 @@ def function(library: str, name: str, part: str) -> Callable[..., Array]:
     return f
 
 
+def _parts(name: str) -> tuple[str, ...]:
+    """Those that the activation was defined with."""
+    return PARTS if fa.get(name).differentiable else ("forward",)
+
+
 FAMILY = Family(
-    lambda: dict.fromkeys(activations(), PARTS), contest, lambda case: 3 if case.part == "backward" else 2,
+    lambda: {name: _parts(name) for name in activations()}, contest, lambda case: 3 if case.part == "backward" else 2,
     LAYOUTS, sizes=(1_000, 1_000_000), rows=False,
 )  # fmt: skip
