@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 import fastact as fa
 from fastact._compile.products import compile_tile
 from fastact._native import step
-from fastact.backends.cpu.instruction_sets import kernels
 from fastact.mlp.namespaces import moved, namespace_of
 
 __all__ = ["Eager"]
@@ -134,6 +133,8 @@ class Eager:
             loss, gradient = fa.cross_entropy.value_and_grad(z, target, reduction="sum")
             self.loss = self.loss + loss * self.share()
             return gradient * self.share()
+        from fastact.backends.cpu.instruction_sets import kernels  # which importing fastact does not load
+
         weighted = target.ndim == 2 or self._weights is not None
         values, gradient = np.empty(len(z), z.dtype), np.empty_like(z)
         labels, table = (None, target) if target.ndim == 2 else (target, None)

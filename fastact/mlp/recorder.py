@@ -17,7 +17,6 @@ from fastact._compile.products import compile_tile
 from fastact._core.operation import Operation
 from fastact._native.step import Step
 from fastact._scalar.primitives import not_compiling
-from fastact.backends.cpu.instruction_sets import kernels
 
 __all__ = ["Recorder", "Unrecordable"]
 
@@ -137,6 +136,8 @@ class Recorder:
         return tuple(numbers[k : k + 1].reshape(()) for k in range(count))
 
     def cross_entropy(self, z: Array, target: Array) -> Array:
+        from fastact.backends.cpu.instruction_sets import kernels  # which importing fastact does not load
+
         gradient, values = self._new_rows(z.shape[1]), self._new_rows()
         weighted = target.ndim == 2 or self.weights is not None
         self._step.cross_entropy(kernels.losses_function(), z, gradient, values, target, weighted)
