@@ -1,10 +1,15 @@
-"""Training steps beside PyTorch, scikit-learn and JAX: the same network, batches, data and Adam.
+"""Training steps beside PyTorch, scikit-learn and JAX: the same network, batches, data and Adam, and the loss of each
+epoch.
 
-Every peer lives in a process of its own, and they take turns: one trains for some epochs while the others wait. JAX
-gets all epochs in one jitted `lax.scan`, whose compilation is not counted. PyTorch takes the faster of its fused and
-its foreach Adam. The ratio is a peer's least time over fastact's.
+Every peer lives in a process of its own, and they take turns: one trains for some epochs, again and again for a moment,
+while the others wait. JAX gets all epochs in one jitted `lax.scan`, whose compilation is not counted. PyTorch takes the
+faster of its fused and its foreach Adam. Ratios are a peer's time over fastact's, of least times and of medians over
+rounds.
 
     python benchmarks/trainer.py [xor digits mnist wide] [--rounds 7] [--dtype float32] [--threads 2] [--json FILE]
+    python benchmarks/trainer.py --cpu haswell     AVX2 code for fastact's kernels; generic: the platform's baseline
+    python benchmarks/trainer.py --busy 1          beside a process that does nothing but compute
+    python benchmarks/trainer.py --first           how long a first `fit` takes before its first batch
 """
 
 from __future__ import annotations
@@ -13,10 +18,13 @@ import argparse
 import json
 import multiprocessing
 import os
+import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from importlib.metadata import version
 from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
@@ -90,12 +98,13 @@ def torch(task: Task, dtype: str, threads: int) -> list[Turn]:
 
         def train() -> None:
             for _ in range(task.epochs):
-                order = torch.randperm(task.samples)
-                for start in range(0, task.samples, task.batch):
-                    rows = order[start : start + task.batch]
+                order, total = torch.randperm(task.samples), torch.zeros(())
+                for x, target in zip(X[order].split(task.batch), y[order].split(task.batch), strict=True):
                     optimizer.zero_grad()
-                    criterion(network(X[rows]), y[rows]).backward()
+                    loss = criterion(network(x), target)
+                    loss.backward()
                     optimizer.step()
+                    total += loss.detach()
 
         return train
 
@@ -166,7 +175,7 @@ PEERS = {"fastact": fastact, "torch": torch, "sklearn": sklearn, "jax": jax}
 
 
 def serve(peer: str, task: str, dtype: str, threads: int, line: Connection) -> None:
-    """Take a turn whenever the line says so, and send back its seconds."""
+    """Take turns for a moment whenever the line says so, and send back the least seconds of one."""
     turns = PEERS[peer](TASKS[task], dtype, threads)
     for turn in turns:
         turn()
@@ -174,9 +183,11 @@ def serve(peer: str, task: str, dtype: str, threads: int, line: Connection) -> N
     while line.recv():
         times = []
         for turn in turns:
-            start = time.perf_counter()
-            turn()
-            times.append(time.perf_counter() - start)
+            end = time.perf_counter() + 0.2
+            while not times or time.perf_counter() < end:
+                start = time.perf_counter()
+                turn()
+                times.append(time.perf_counter() - start)
         line.send(min(times))
 
 
@@ -191,6 +202,9 @@ def measured(task: str, options: argparse.Namespace) -> dict[str, list[float]]:
         context.Process(target=serve, args=arguments, daemon=True).start()
         lines[peer].recv()
     found: dict[str, list[float]] = {peer: [] for peer in peers}
+    busy = [context.Process(target=spin, daemon=True) for _ in range(options.busy)]
+    for process in busy:
+        process.start()
     for _ in range(options.rounds):
         for peer in peers:
             time.sleep(0.05)  # threads of the one before stop spinning
@@ -198,7 +212,34 @@ def measured(task: str, options: argparse.Namespace) -> dict[str, list[float]]:
             found[peer].append(1e6 * lines[peer].recv() / TASKS[task].steps)
     for line in lines.values():
         line.send(False)
+    for process in busy:
+        process.terminate()
     return found
+
+
+def spin() -> None:
+    while True:
+        pass
+
+
+FIRST = """
+import time, numpy as np, fastact as fa
+X, y = np.random.default_rng(0).standard_normal((1000, 64)).astype("f"), np.arange(1000) % 10
+start = time.perf_counter()
+model = fa.MLP((64, 128, 64, 10), output="softmax").fit(X, y, epochs=1)
+print(time.perf_counter() - start - model.history["seconds"][0])
+"""
+
+
+def first_fit() -> None:
+    """Print how long a first `fit` takes before its first batch, its model's construction included."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, cache in [("without a cache", "off"), ("filling it", folder), ("with the cache", folder)]:
+            environment = {**os.environ, "FASTACT_CACHE": cache}
+            runs = 1 if name == "filling it" else 5
+            command = [sys.executable, "-c", FIRST]
+            times = [float(subprocess.check_output(command, env=environment)) for _ in range(runs)]
+            print(f"first fit {name}: {1e3 * min(times):.0f} ms (least of {runs})")
 
 
 def main() -> None:
@@ -207,13 +248,26 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--dtype", choices=["float32", "float64"], default="float32")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--cpu", default="", metavar="NAME")
+    parser.add_argument("--busy", type=int, default=0, metavar="PROCESSES")
+    parser.add_argument("--first", action="store_true")
     parser.add_argument("--json", metavar="FILE")
     options = parser.parse_args()
+    if options.cpu:
+        os.environ["NUMBA_CPU_NAME"] = options.cpu
+    if options.first:
+        first_fit()
+        return
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = str(options.threads)
     if options.threads == 1 and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # XLA has no option for it
-    print(f"{provenance()}, {options.dtype}, {options.threads} threads\n")
+    conditions = [options.dtype, f"{options.threads} threads"]
+    conditions += [f"fastact's kernels for {options.cpu}"] * bool(options.cpu)
+    conditions += [f"{options.busy} busy processes"] * bool(options.busy)
+    packages = {"torch": "torch", "sklearn": "scikit-learn", "jax": "jax"}
+    versions = [f"{package} {version(package)}" for peer, package in packages.items() if find_spec(peer)]
+    print(f"{provenance()}, {', '.join([*versions, *conditions])}\n")
     print("| task | peer | us a step, least | median | least / fastact's | median / fastact's |")
     print("|---|---|---:|---:|---:|---:|")
     results = {}
@@ -233,4 +287,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
