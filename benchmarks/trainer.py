@@ -6,10 +6,11 @@ while the others wait. JAX gets all epochs in one jitted `lax.scan`, whose compi
 faster of its fused and its foreach Adam. Ratios are a peer's time over fastact's, of least times and of medians over
 rounds.
 
-    python benchmarks/trainer.py [xor digits mnist wide] [--rounds 7] [--dtype float32] [--threads 2] [--json FILE]
+    python benchmarks/trainer.py [xor digits mnist wide] [--rounds 7] [--dtype float32] [--threads 2]
     python benchmarks/trainer.py --cpu haswell     AVX2 code for fastact's kernels; generic: the platform's baseline
     python benchmarks/trainer.py --busy 1          beside a process that does nothing but compute
     python benchmarks/trainer.py --first           how long a first `fit` takes before its first batch
+    python benchmarks/trainer.py --write           all of these, to docs/trainer.md and docs/trainer.json
 """
 
 from __future__ import annotations
@@ -27,11 +28,15 @@ from collections.abc import Callable
 from importlib.metadata import version
 from importlib.util import find_spec
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastact.bench.report import provenance
+
+
+DOCS = Path(__file__).parents[1] / "docs"
 
 
 class Task(NamedTuple):
@@ -231,15 +236,41 @@ print(time.perf_counter() - start - model.history["seconds"][0])
 """
 
 
-def first_fit() -> None:
-    """Print how long a first `fit` takes before its first batch, its model's construction included."""
+def first_fits() -> list[str]:
+    """How long a first `fit` takes before its first batch, its model's construction included."""
+    lines = []
     with tempfile.TemporaryDirectory() as folder:
-        for name, cache in [("without a cache", "off"), ("filling it", folder), ("with the cache", folder)]:
+        for name, cache, runs in [("without a cache", "off", 5), ("filling it", folder, 1), ("with it", folder, 5)]:
             environment = {**os.environ, "FASTACT_CACHE": cache}
-            runs = 1 if name == "filling it" else 5
             command = [sys.executable, "-c", FIRST]
             times = [float(subprocess.check_output(command, env=environment)) for _ in range(runs)]
-            print(f"first fit {name}: {1e3 * min(times):.0f} ms (least of {runs})")
+            lines.append(f"A first fit of 64-128-64-10, {name}: {1e3 * min(times):.0f} ms before the first batch.")
+    return lines
+
+
+def table(options: argparse.Namespace, results: dict[str, Any]) -> list[str]:
+    """The lines of a table of all tasks under these conditions; adds the microseconds of each round to `results`."""
+    conditions = [options.dtype, f"{options.threads} threads"]
+    conditions += [f"fastact's kernels for {options.cpu}"] * bool(options.cpu)
+    conditions += [f"{options.busy} busy process"] * bool(options.busy)
+    title = ", ".join(conditions)
+    lines = [f"## {title}", "", "| task | peer | us a step, least | median | ratio of least | of medians |"]
+    lines.append("| --- | --- | ---: | ---: | ---: | ---: |")
+    os.environ.pop("NUMBA_CPU_NAME", None)
+    if options.cpu:
+        os.environ["NUMBA_CPU_NAME"] = options.cpu
+    for task in options.tasks or TASKS:
+        found = measured(task, options)
+        results.setdefault(title, {})[task] = found
+        least = {peer: min(times) for peer, times in found.items()}
+        median = {peer: float(np.median(times)) for peer, times in found.items()}
+        sizes = "-".join(map(str, TASKS[task].sizes))
+        for peer in found:
+            ratios = f"{least[peer] / least['fastact']:.2f} | {median[peer] / median['fastact']:.2f}"
+            name = f"{sizes}, batch {TASKS[task].batch}" if peer == "fastact" else ""
+            lines.append(f"| {name} | {peer} | {least[peer]:.2f} | {median[peer]:.2f} | {ratios} |")
+            sys.stderr.write(lines[-1] + "\n")
+    return [*lines, ""]
 
 
 def main() -> None:
@@ -251,39 +282,28 @@ def main() -> None:
     parser.add_argument("--cpu", default="", metavar="NAME")
     parser.add_argument("--busy", type=int, default=0, metavar="PROCESSES")
     parser.add_argument("--first", action="store_true")
-    parser.add_argument("--json", metavar="FILE")
+    parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
-    if options.cpu:
-        os.environ["NUMBA_CPU_NAME"] = options.cpu
-    if options.first:
-        first_fit()
-        return
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = str(options.threads)
-    if options.threads == 1 and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # XLA has no option for it
-    conditions = [options.dtype, f"{options.threads} threads"]
-    conditions += [f"fastact's kernels for {options.cpu}"] * bool(options.cpu)
-    conditions += [f"{options.busy} busy processes"] * bool(options.busy)
     packages = {"torch": "torch", "sklearn": "scikit-learn", "jax": "jax"}
     versions = [f"{package} {version(package)}" for peer, package in packages.items() if find_spec(peer)]
-    print(f"{provenance()}, {', '.join([*versions, *conditions])}\n")
-    print("| task | peer | us a step, least | median | least / fastact's | median / fastact's |")
-    print("|---|---|---:|---:|---:|---:|")
-    results = {}
-    for task in options.tasks or TASKS:
-        found = results[task] = measured(task, options)
-        least, median = (
-            {peer: function(times) for peer, times in found.items()}
-            for function in (min, lambda t: float(np.median(t)))
-        )
-        for peer in found:
-            ratios = f"{least[peer] / least['fastact']:.2f} | {median[peer] / median['fastact']:.2f}"
-            print(f"| {task} | {peer} | {least[peer]:.2f} | {median[peer]:.2f} | {ratios} |", flush=True)
-    if options.json:
-        record = {"provenance": provenance(), "dtype": options.dtype, "threads": options.threads, "us": results}
-        with open(options.json, "w", encoding="utf-8") as file:
-            json.dump(record, file, indent=1)
+    measured_on = f"{provenance()}; beside {', '.join(versions)}."
+    results: dict[str, Any] = {"provenance": measured_on}
+    cases: list[dict[str, Any]] = [{}]
+    if options.write:
+        cases += [{"dtype": "float64"}, {"cpu": "haswell"}, {"cpu": "generic"}, {"busy": 1}]
+    lines = first_fits() if options.first or options.write else []
+    for case in [] if options.first else cases:
+        lines += ["", *table(argparse.Namespace(**{**vars(options), **case}), results)]
+    if options.write:
+        command = "Generated by `python benchmarks/trainer.py --write`; do not edit."
+        introduction = " ".join((__doc__ or "").partition("\n\n    python")[0].split())
+        head = ["# Speed of the trainer", "", command, introduction, "", measured_on, ""]
+        (DOCS / "trainer.md").write_text("\n".join([*head, *lines]).replace("\n\n\n", "\n\n").rstrip() + "\n")
+        (DOCS / "trainer.json").write_text(json.dumps(results, indent=1) + "\n")
+    else:
+        sys.stdout.write("\n".join([measured_on, *lines]) + "\n")
 
 
 if __name__ == "__main__":
