@@ -35,7 +35,6 @@ import numpy as np
 
 from fastact.bench.report import provenance
 
-
 DOCS = Path(__file__).parents[1] / "docs"
 
 
