@@ -119,7 +119,8 @@ class Eager:
         """min(1, limit / norm), by the Euclidean norm of a flat vector."""
         if namespace_of(flat) is np:
             return step.clip_factor(flat, limit)
-        norm = float(namespace_of(flat).linalg.norm(flat))
+        xp = namespace_of(flat)
+        norm = float(xp.sqrt(xp.square(flat, dtype=np.float64).sum()))
         return limit / norm if norm > limit else 1.0
 
     # ---- loss and score

@@ -18,7 +18,6 @@ import pytest
 import fastact as fa
 from fastact import activations
 from fastact.math import like, sigmoid, where
-from helpers import ROOT
 from helpers.arrays import bits
 from helpers.catalogue import ACTIVATIONS, PARTS
 from helpers.reference import REFERENCES
@@ -113,7 +112,10 @@ def test_own_activation_unpickles_where_its_module_was_not_imported(
         for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
             assert pickle.loads(pickle.dumps(each, protocol)) is copy.deepcopy(each) is each
     code = f"import pickle; print([pickle.loads(each).name for each in {[pickle.dumps(each) for each in sent[:3]]!r}])"
-    assert python(code, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}") == "['square', 'square_backward', 'parabola']\n"
+    assert (
+        python(code, PYTHONPATH=f"{tmp_path}{os.pathsep}{Path(fa.__file__).parents[1]}")
+        == "['square', 'square_backward', 'parabola']\n"
+    )
     assert b"shapes_of_users" not in pickle.dumps(module.kept)
 
 

@@ -314,7 +314,7 @@ model.fit(x, y, epochs=10**6, checkpoint=sys.argv[1])
 def test_a_kill_at_any_moment_leaves_a_checkpoint_that_loads(tmp_path: Path, count: int) -> None:
     path, rng = tmp_path / "checkpoint", np.random.default_rng(0)
     for _ in range(count):
-        command = [sys.executable, "-c", KILLED, str(path)]
+        command = [sys.executable, "-P", "-c", KILLED, str(path)]
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == b"on\n"

@@ -182,6 +182,7 @@ def test_diverging_in_the_midst_keeps_the_epochs_before() -> None:
     assert state(calm) == state(wild)
 
 
+@pytest.mark.usefixtures("own_registry")
 def test_what_a_formula_raises_leaves_whole_epochs() -> None:
     @fa.activation(derivative=lambda x: x * 0 + 1)
     def fragile(x):  # type: ignore[no-untyped-def]
