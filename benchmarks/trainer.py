@@ -25,7 +25,8 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
 from multiprocessing.connection import Connection
@@ -184,16 +185,20 @@ def jax(task: Task, X: np.ndarray, y: np.ndarray, threads: int, seed: int = 0) -
 PEERS = {"fastact": fastact, "torch": torch, "sklearn": sklearn, "jax": jax}
 
 
-def serve(peer: str, task: str, dtype: str, threads: int, line: Connection) -> None:
-    """Take turns for a moment whenever the line says so, and send back the least seconds of one."""
-    turns = PEERS[peer](TASKS[task], *TASKS[task].data(dtype), threads).turns
-    for turn in turns:
-        turn()
-    line.send(None)
-    while line.recv():
+def serve(peer: str, dtype: str, threads: int, line: Connection) -> None:
+    """Begin with the task that the line names, or take turns at it for a moment and send back the least seconds."""
+    turns: list[Callable[[], object]] = []
+    while message := line.recv():
+        if message != "turn":
+            task = TASKS[message]
+            turns = PEERS[peer](task, *task.data(dtype), threads).turns
+            for turn in turns:
+                turn()
+            line.send(None)
+            continue
         times = []
         for turn in turns:
-            end = time.perf_counter() + 0.2
+            end = time.perf_counter() + 0.1
             while not times or time.perf_counter() < end:
                 start = time.perf_counter()
                 turn()
@@ -201,29 +206,34 @@ def serve(peer: str, task: str, dtype: str, threads: int, line: Connection) -> N
         line.send(min(times))
 
 
-def measured(task: str, options: argparse.Namespace) -> dict[str, list[float]]:
-    """The microseconds of a step in each round, by peer."""
+@contextmanager
+def served(options: argparse.Namespace) -> Iterator[dict[str, Connection]]:
+    """The lines to a process for each installed peer, beside as many busy ones as are asked for."""
     context = multiprocessing.get_context("spawn")
-    peers = [peer for peer in PEERS if find_spec(peer)]
     lines = {}
-    for peer in peers:
+    processes = [context.Process(target=spin, daemon=True) for _ in range(options.busy)]
+    for peer in filter(find_spec, PEERS):
         lines[peer], other = context.Pipe()
-        arguments = peer, task, options.dtype, options.threads, other
-        context.Process(target=serve, args=arguments, daemon=True).start()
-        lines[peer].recv()
-    found: dict[str, list[float]] = {peer: [] for peer in peers}
-    busy = [context.Process(target=spin, daemon=True) for _ in range(options.busy)]
-    for process in busy:
+        arguments = peer, options.dtype, options.threads, other
+        processes.append(context.Process(target=serve, args=arguments, daemon=True))
+    for process in processes:
         process.start()
-    for _ in range(options.rounds):
-        for peer in peers:
-            time.sleep(0.05)  # threads of the one before stop spinning
-            lines[peer].send(True)
-            found[peer].append(1e6 * lines[peer].recv() / TASKS[task].steps)
-    for line in lines.values():
-        line.send(False)
-    for process in busy:
+    yield lines
+    for process in processes:
         process.terminate()
+
+
+def measured(task: str, rounds: int, lines: dict[str, Connection]) -> dict[str, list[float]]:
+    """The microseconds of a step in each round, by peer."""
+    for line in lines.values():
+        line.send(task)
+        line.recv()
+    found: dict[str, list[float]] = {peer: [] for peer in lines}
+    for _ in range(rounds):
+        for peer, line in lines.items():
+            time.sleep(0.05)  # threads of the one before stop spinning
+            line.send("turn")
+            found[peer].append(1e6 * line.recv() / TASKS[task].steps)
     return found
 
 
@@ -285,9 +295,10 @@ def table(options: argparse.Namespace, results: dict[str, Any]) -> list[str]:
     os.environ.pop("NUMBA_CPU_NAME", None)
     if options.cpu:
         os.environ["NUMBA_CPU_NAME"] = options.cpu
-    for task in options.tasks or TASKS:
-        found = measured(task, options)
-        results.setdefault(title, {})[task] = found
+    with served(options) as peers:
+        timed = {task: measured(task, options.rounds, peers) for task in options.tasks or TASKS}
+    results[title] = timed
+    for task, found in timed.items():
         least = {peer: min(times) for peer, times in found.items()}
         median = {peer: float(np.median(times)) for peer, times in found.items()}
         sizes = "-".join(map(str, TASKS[task].sizes))
@@ -295,7 +306,6 @@ def table(options: argparse.Namespace, results: dict[str, Any]) -> list[str]:
             ratios = f"{least[peer] / least['fastact']:.2f} | {median[peer] / median['fastact']:.2f}"
             name = f"{sizes}, batch {TASKS[task].batch}" if peer == "fastact" else ""
             lines.append(f"| {name} | {peer} | {least[peer]:.2f} | {median[peer]:.2f} | {ratios} |")
-            sys.stderr.write(lines[-1] + "\n")
     return [*lines, ""]
 
 
