@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,12 @@ class Progress(NamedTuple):
 
 
 class Schedule(Choice, ABC):
-    """A factor of the learning rate for each step."""
+    """A factor of the learning rate for each step.
+
+    `ahead` says whether the factors of later epochs are known before those epochs.
+    """
+
+    ahead: ClassVar[bool] = True
 
     @abstractmethod
     def factors(self, steps: NDArray[np.int64], progress: Progress) -> Any:
@@ -105,6 +110,7 @@ class Adaptive(Schedule):
     """
 
     name = "adaptive"
+    ahead = False
 
     def __init__(self, patience: int = 10, tolerance: float = 1e-4) -> None:
         self.patience = as_integer(patience, "schedule's patience", 0)
@@ -115,10 +121,11 @@ class Adaptive(Schedule):
 
 
 class Own(Schedule):
-    """A function of step and epoch, the number of whole epochs before. A model file has but its place."""
+    """A function of step and epoch, the number of whole epochs before. A model file only says that there was one."""
 
     name = "function"
     setting = name
+    ahead = False  # it may raise, or look at the model
 
     def __init__(self, function: Callable[[int, int], float] | None = None) -> None:
         self._function = function
