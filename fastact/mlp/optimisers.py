@@ -98,6 +98,11 @@ class Optimiser(Choice, ABC):
         """The learning rates of these updates, which are counted from 1: an array, or a number for all."""
         return self._learning_rate * self._schedule.factors(steps, self.progress)
 
+    @property
+    def recorded(self) -> tuple[Any, ...]:
+        """What a record of `update` holds for all steps: where it changes, the record is no longer true."""
+        return self.clip_value, self.clip_norm, bool(self.weight_decay)
+
     def update(self, run: Any) -> None:
         """One update, by the gradients that stand there; the caller counts it in `steps`."""
         if self.clip_value < math.inf:
