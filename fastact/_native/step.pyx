@@ -41,8 +41,8 @@ ctypedef void (*losses_t)(LossJob* job, int workers) noexcept nogil
 
 cdef enum:
     MOST_OPERANDS = 16
-    WORTH_THREADS = 5000      # nanoseconds of a node from which threads share it,
-    WORTH_STEP = 60000        # in a step of so many: what one core has written takes the others time to read
+    WORTH_THREADS = 5000      # threads share a node that takes at least so many nanoseconds, if the whole step takes
+    WORTH_STEP = 60000        # so many: in a shorter one, reading what another core has written costs more
     LOOK = 1000000            # nanoseconds between two looks for Ctrl-C; a look may have to wait for the GIL,
     GIL_SHARE = 20            # and the next one comes after so many times that wait,
     LATEST_LOOK = 100000000   # but no later than this
@@ -585,7 +585,6 @@ cdef class Step:
         Not all come to their end where a number becomes infinite or NaN, or where Ctrl-C or a formula raises.
         """
         cdef Course course
-        cdef Py_ssize_t k
         cdef Mode callers
         cdef list pairs = [*zip(kept, backup)]
         if len(pairs) > MOST_OPERANDS:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fastact.mlp.lbfgs import WholeTrainer
 from fastact.mlp.objectives import Target
 from fastact.mlp.recorder import Unrecordable
-from fastact.mlp.schedules import Adaptive
+from fastact.mlp.schedules import LEAST_RATE, Adaptive
 from fastact.mlp.sources import Arrays, Batches
 from fastact.mlp.stopping import Course
 from fastact.mlp.training import EagerTrainer, History, RecordedTrainer
@@ -25,16 +25,13 @@ __all__ = ["Looks", "fit"]
 #: What `fit` adds to the history.
 _RECORDED = ("loss", "accuracy", "seconds", "val_loss", "val_accuracy")
 
-#: Where the learning rate is no higher, the schedule "adaptive" ends training, as scikit-learn's does.
-_LEAST_RATE = 1e-6
-
 #: So few steps are not worth a record, which takes as long as computing three of them.
 _FEW_STEPS = 2
 
 
 @dataclass
 class Looks:
-    """What wants to look at the model between epochs."""
+    """Those who look at the model between epochs, or between batches; None where nobody does."""
 
     held_out: tuple[NDArray[Any], Target] | None = None
     patience: int | None = None
@@ -117,7 +114,7 @@ def _observe(model: Any, looks: Looks, course: Course, found: History) -> None:
             course.adaptive.add(loss, schedule.tolerance)
             if course.adaptive.waited > schedule.patience:
                 course.adaptive.waited = 0
-                if model.optimizer.learning_rate <= _LEAST_RATE:
+                if model.optimizer.learning_rate <= LEAST_RATE:
                     course.ended = True
                 else:
                     model.optimizer.learning_rate /= 5

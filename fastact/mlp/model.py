@@ -344,7 +344,7 @@ class MLP:
 
     @property
     def random_state(self) -> Any:
-        """Of what decides the order of the samples."""
+        """The state of the generator that decides the order of the samples."""
         return self._rng.bit_generator.state
 
     @random_state.setter
@@ -353,7 +353,7 @@ class MLP:
 
     @property
     def bit_generator(self) -> np.random.BitGenerator | None:
-        """What `permutation` takes its bits from, by NumPy's rules; None in a subclass with rules of its own."""
+        """The generator behind `permutation`, or None in a subclass that orders samples by rules of its own."""
         return self._rng.bit_generator
 
     def permutation(self, samples: int) -> NDArray[np.int64]:

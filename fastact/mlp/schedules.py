@@ -17,9 +17,12 @@ from numpy.typing import NDArray
 from fastact.mlp.choices import Choice, chosen
 from fastact.mlp.data import as_integer, as_rate
 
-__all__ = ["Adaptive", "Progress", "Schedule", "schedule_for"]
+__all__ = ["LEAST_RATE", "Adaptive", "Progress", "Schedule", "schedule_for"]
 
 Array = NDArray[Any]
+
+#: The schedule "adaptive" ends training where the learning rate is no higher, as scikit-learn's does.
+LEAST_RATE = 1e-6
 
 
 class Progress(NamedTuple):
@@ -106,7 +109,7 @@ class Adaptive(Schedule):
     """1; but the learning rate itself is divided by 5 where the loss no longer falls, as scikit-learn's "adaptive".
 
     That is after more than `patience` epochs in a row in which the training loss fell by less than `tolerance`. Where
-    the learning rate is at most 1e-6 already, training ends.
+    the learning rate is at most `LEAST_RATE` already, training ends.
     """
 
     name = "adaptive"

@@ -161,7 +161,7 @@ def _enough_memory(rows: int) -> Iterator[None]:
 
 
 def diverged(model: Any, loss: float, ended: int = 0) -> FloatingPointError:
-    """The error of an epoch whose loss, or a weight, is no finite number; `ended` came before, not in the history."""
+    """The error of an epoch whose loss, or a weight, is no finite number; `ended` epochs are not in the history yet."""
     return FloatingPointError(
         f"diverged in epoch {len(model.history.get('loss', ())) + ended + 1} (loss {loss:g}); "
         f"the weights before it are kept; try a learning_rate below {model.optimizer.learning_rate:g}"

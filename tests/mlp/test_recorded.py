@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 import threading
@@ -12,7 +13,8 @@ import pytest
 
 import fastact as fa
 from fastact.mlp import fitting
-from fastact.mlp.recorder import Unrecordable
+from fastact.mlp.eager import Eager
+from fastact.mlp.recorder import Recorder, Unrecordable
 from fastact.mlp.sources import Arrays
 from fastact.mlp.training import EagerTrainer, RecordedTrainer
 
@@ -76,6 +78,12 @@ def source(model: fa.MLP, *data: np.ndarray) -> Arrays:
 def state(model: fa.MLP) -> tuple[Any, ...]:
     optimizer = model.optimizer
     return model.parameters.tobytes(), optimizer.state.tobytes(), optimizer.steps, str(model.random_state)
+
+
+def test_both_kinds_of_run_have_the_same_operations() -> None:
+    for name, method in vars(Eager).items():
+        if inspect.isfunction(method) and not name.startswith("_"):
+            assert [*inspect.signature(method).parameters] == [*inspect.signature(getattr(Recorder, name)).parameters]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
