@@ -329,7 +329,10 @@ def main() -> None:
     results: dict[str, Any] = {"provenance": measured_on}
     cases: list[dict[str, Any]] = [{}]
     if options.write:
-        cases += [{"dtype": "float64"}, {"cpu": "haswell"}, {"cpu": "generic"}, {"busy": 1}]
+        cases += [
+            {"rounds": 3, **case}
+            for case in ({"dtype": "float64"}, {"cpu": "haswell"}, {"cpu": "generic"}, {"busy": 1})
+        ]
     lines = first_fits() if options.first or options.write else []
     if options.accuracy or options.write:
         lines += ["", *accuracies(options.threads)]

@@ -41,9 +41,11 @@ ctypedef void (*losses_t)(LossJob* job, int workers) noexcept nogil
 
 cdef enum:
     MOST_OPERANDS = 16
-    WORTH_THREADS = 5000      # nanoseconds of a node from which threads share it,
-    WORTH_STEP = 60000        # in a step of so many: what one core has written takes the others time to read
-    LOOK = 1000000            # nanoseconds between two looks for Ctrl-C
+    WORTH_THREADS = 5000      # threads share a node that takes at least so many nanoseconds, if the whole step takes
+    WORTH_STEP = 60000        # so many: in a shorter one, reading what another core has written costs more
+    LOOK = 1000000            # nanoseconds between two looks for Ctrl-C; a look may have to wait for the GIL,
+    GIL_SHARE = 20            # and the next one comes after so many times that wait,
+    LATEST_LOOK = 100000000   # but no later than this
 
 cdef struct Operand:
     char* start
@@ -412,9 +414,10 @@ cdef class Step:
     cdef Tile tile
     cdef list arrays                # keeps alive what nodes point to
     cdef readonly Py_ssize_t ended  # epochs of the last run
+    cdef double patience            # nanoseconds until the next look for Ctrl-C
 
     def __cinit__(self, dtype, Py_ssize_t rows, tile):
-        self.rows, self.arrays = rows, []
+        self.rows, self.arrays, self.patience = rows, [], LOOK
         self.state.size = np.dtype(dtype).itemsize
         self.tile = make_tile(tile, self.state.size)
 
@@ -602,6 +605,7 @@ cdef class Step:
         course.nodes, course.count, course.state, course.batch = self.nodes, self.count, &self.state, self.rows
         course.order, course.samples, course.epochs = <Py_ssize_t*>cnp.PyArray_DATA(order), order.shape[0], epochs
         course.records = <double*>cnp.PyArray_DATA(history)
+        course.patience = self.patience
         self.state.step, self.state.ahead = step, 0
         self.state.workers = default_workers() if self.work() > WORTH_STEP else 1
         course.steps = course.left = 1
@@ -609,7 +613,7 @@ cdef class Step:
         with nogil:
             go(&course)
         leave_standard(&callers)
-        self.ended = course.epoch
+        self.ended, self.patience = course.epoch, course.patience
         raise_pending()
 
 
@@ -638,6 +642,7 @@ cdef struct Course:
     Py_ssize_t start          # samples that this one has taken
     double begun              # when it did
     double looked             # when Python last looked for Ctrl-C
+    double patience           # nanoseconds from then to the next look
     Py_ssize_t steps          # from one look at the clock to the next
     Py_ssize_t left           # of them
 
@@ -660,9 +665,14 @@ cdef void go(Course* course) noexcept nogil:
             state.ahead += 1
             course.start += course.batch
             course.left -= 1
-            if (course.left == 0 and time_to_look(course) and interrupted()) or errors_raised() != errors:
+            if course.left == 0 and time_to_look(course) and interrupted(course):
                 undo(course)
                 return
+            if errors_raised() != errors:
+                if exception_pending():
+                    undo(course)
+                    return
+                errors = errors_raised()  # another thread's formula raised
         if not end_epoch(course):
             undo(course)
             return
@@ -671,10 +681,9 @@ cdef void go(Course* course) noexcept nogil:
 cdef bint time_to_look(Course* course) noexcept nogil:
     """Look at the clock, and set when to do so again, so that it takes no time and is often enough."""
     cdef double time = now(), passed = time - course.looked
-    cdef bint due = passed >= LOOK
+    cdef bint due = passed >= course.patience
     if due:
         course.steps = max(<Py_ssize_t>(course.steps * LOOK / passed), 1)
-        course.looked = time
     else:
         course.steps *= 2
     course.left = course.steps
@@ -719,9 +728,26 @@ cdef int raise_pending() except -1:
     return -1 if PyErr_Occurred() != NULL else 0
 
 
-cdef bint interrupted() noexcept with gil:
-    """Let Python run the handlers of signals; say whether one raised."""
+cdef bint interrupted(Course* course) noexcept nogil:
+    """Let Python run the handlers of signals; say whether one raised.
+
+    Another thread that computes in Python hands over the GIL after 5 ms only. To wait for it each millisecond would
+    take most of the time.
+    """
+    cdef double before = now()
+    cdef bint raised = handlers_raised()
+    course.looked = now()
+    course.patience = min(max(<double>LOOK, GIL_SHARE * (course.looked - before)), <double>LATEST_LOOK)
+    return raised
+
+
+cdef bint handlers_raised() noexcept with gil:
     return PyErr_CheckSignals() != 0
+
+
+cdef bint exception_pending() noexcept with gil:
+    """Say whether a formula has raised in this thread."""
+    return PyErr_Occurred() != NULL
 
 
 cdef bint all_finite(char* x, Py_ssize_t bytes, Py_ssize_t size) noexcept nogil:

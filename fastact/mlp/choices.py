@@ -19,7 +19,7 @@ class Choice:
 
     @property
     def setting(self) -> Any:
-        """From which `chosen` makes the same again; JSON can hold it."""
+        """The name, or a mapping with it, from which `chosen` makes an equal object; JSON can hold it."""
         defaults = inspect.signature(type(self)).parameters
         given = {name: getattr(self, name) for name in defaults}
         given = {name: value for name, value in given.items() if value != defaults[name].default}
@@ -27,7 +27,10 @@ class Choice:
 
 
 def chosen(value: Any, argument: str, table: Mapping[str, type[Any]]) -> Any:
-    """Make what a name, or a mapping with the entry "name", stands for in `table`; errors name the argument."""
+    """Make the object that a name, or a mapping with the entry "name", selects from `table`.
+
+    TypeError or UnknownNameError names the argument, its value and what it may be.
+    """
     if isinstance(value, str):
         value = {"name": value}
     if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):

@@ -98,8 +98,8 @@ class Eager:
 
     # ---- numbers
 
-    def share(self, parts: int = 1) -> Any:
-        """1 / (parts * sum of the rows' weights), a row weighing 1 unless given; 0 where nothing weighs anything."""
+    def share(self, parts: float = 1) -> Any:
+        """1 / (parts * sum of the rows' weights), where a row weighs 1 unless given; 0 where the sum is 0."""
         if self._weights is None:
             return 1 / (parts * self._rows)
         total = parts * _total(self._weights[:, 0])

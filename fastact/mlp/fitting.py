@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fastact.mlp.lbfgs import WholeTrainer
 from fastact.mlp.objectives import Target
 from fastact.mlp.recorder import Unrecordable
-from fastact.mlp.schedules import Adaptive
+from fastact.mlp.schedules import LEAST_RATE, Adaptive
 from fastact.mlp.sources import Arrays, Batches
 from fastact.mlp.stopping import Course
 from fastact.mlp.training import EagerTrainer, History, RecordedTrainer
@@ -25,13 +25,13 @@ __all__ = ["Looks", "fit"]
 #: What `fit` adds to the history.
 _RECORDED = ("loss", "accuracy", "seconds", "val_loss", "val_accuracy")
 
-#: Where the learning rate is no higher, the schedule "adaptive" ends training, as scikit-learn's does.
-_LEAST_RATE = 1e-6
+#: So few steps are not worth a record, which takes as long as computing three of them.
+_FEW_STEPS = 2
 
 
 @dataclass
 class Looks:
-    """What wants to look at the model between epochs."""
+    """Those who look at the model between epochs, or between batches; None where nobody does."""
 
     held_out: tuple[NDArray[Any], Target] | None = None
     patience: int | None = None
@@ -40,19 +40,19 @@ class Looks:
     batch_callback: Callable[[int, Any], object] | None = None
     checkpoint: Any = None
     checkpoint_every: int = 1
+    progress: Callable[[int, str], object] | None = None  # gets how many epochs were trained, and a text
 
     @property
     def each_epoch(self) -> bool:
         """Whether somebody looks after every epoch, so that they cannot be computed many at a time."""
-        return any(each is not None for each in (self.held_out, self.patience, self.callback, self.checkpoint))
+        wishes = self.held_out, self.patience, self.callback, self.checkpoint, self.progress
+        return any(each is not None for each in wishes)
 
 
-def fit(
-    model: Any, source: Arrays | Batches, epochs: int, looks: Looks, course: Course, advance: Callable[[int, str], None]
-) -> None:
+def fit(model: Any, source: Arrays | Batches, epochs: int, looks: Looks, course: Course) -> None:
     """Train until `course` has `epochs` epochs, or ends before."""
-    trainer = _trainer(model, source, looks)
-    most = 1 if looks.each_epoch or isinstance(model.optimizer.schedule, Adaptive) else trainer.most
+    trainer = _trainer(model, source, looks, epochs - course.epochs)
+    most = 1 if looks.each_epoch or not model.optimizer.schedule.ahead else trainer.most
     while course.epochs < epochs and not course.ended:
         before = _state(model)
         try:
@@ -68,7 +68,8 @@ def fit(
         except BaseException:
             _go_back(model, *before)
             raise
-        advance(len(found["loss"]), f"loss {found['loss'][-1]:.4f}")
+        if looks.progress is not None:
+            looks.progress(len(found["loss"]), f"loss {found['loss'][-1]:.4f}")
         if looks.callback is not None and looks.callback(len(model.history["loss"]), model):
             course.ended = True
         if looks.checkpoint is not None and (
@@ -79,17 +80,20 @@ def fit(
         model.parameters[...], model.statistics[...] = course.best
 
 
-def _trainer(model: Any, source: Arrays | Batches, looks: Looks) -> RecordedTrainer | EagerTrainer | WholeTrainer:
-    """Who runs epochs; ValueError for what that one cannot do."""
+def _trainer(
+    model: Any, source: Arrays | Batches, looks: Looks, epochs: int
+) -> RecordedTrainer | EagerTrainer | WholeTrainer:
+    """Choose who runs the epochs; raise ValueError for what that one cannot do."""
     if not model.optimizer.whole:
-        if isinstance(source, Arrays) and looks.batch_callback is None:
+        few = epochs * source.batches <= _FEW_STEPS
+        if isinstance(source, Arrays) and looks.batch_callback is None and not few:
             with suppress(Unrecordable):
                 return RecordedTrainer(model, source)
         return EagerTrainer(model, source, looks.batch_callback)
     if not isinstance(source, Arrays):
         raise ValueError("optimizer='lbfgs' takes all samples at once; give arrays X and y, or take 'adam'")
     for field in fields(looks):
-        if field.name not in ("tolerance", "checkpoint_every") and getattr(looks, field.name) is not None:
+        if field.name not in ("tolerance", "checkpoint_every", "progress") and getattr(looks, field.name) is not None:
             name = "validation" if field.name == "held_out" else field.name
             raise ValueError(f"optimizer='lbfgs' shows no epochs, so that fit takes no {name}; take 'adam'")
     return WholeTrainer(model, source)
@@ -110,7 +114,7 @@ def _observe(model: Any, looks: Looks, course: Course, found: History) -> None:
             course.adaptive.add(loss, schedule.tolerance)
             if course.adaptive.waited > schedule.patience:
                 course.adaptive.waited = 0
-                if model.optimizer.learning_rate <= _LEAST_RATE:
+                if model.optimizer.learning_rate <= LEAST_RATE:
                     course.ended = True
                 else:
                     model.optimizer.learning_rate /= 5

@@ -15,6 +15,7 @@ from fastact._core.operation import Operation
 from fastact.math import like
 from fastact.mlp.namespaces import moved, namespace_of
 from fastact.mlp.normalisation import BatchNorm, Normalised
+from fastact.mlp.operations import PLUS, TIMES
 
 __all__ = ["Dense", "Kept", "Plan", "backward", "forward"]
 
@@ -25,8 +26,6 @@ def _penalty(weights, gradient, strength, share):  # type: ignore[no-untyped-def
 
 
 _PENALTY = Operation("penalty", _penalty, ("weights", "gradient"), {"strength": 0.0, "share": 1.0}, outputs=2)
-_PLUS = Operation("plus", lambda a, b: a + b, ("a", "b"), {})
-_TIMES = Operation("times", lambda a, b: a * b, ("a", "b"), {})
 
 
 class Plan(NamedTuple):
@@ -160,10 +159,10 @@ class Dense:
             return Kept(x, normalised, z, None, None, None)
         activation = result = run.loop(self.activation, z, *self._operands)
         if self.plan.residual:
-            result = run.loop(_PLUS, result, x)
+            result = run.loop(PLUS, result, x)
         if self.plan.dropout and training:
             mask = run.dropout(result, self.plan.dropout, self._number)
-            result = run.loop(_TIMES, result, mask)
+            result = run.loop(TIMES, result, mask)
         return Kept(x, normalised, z, activation, mask, result)
 
     @property
@@ -185,10 +184,10 @@ class Dense:
     def backward(self, run: Any, kept: Kept, grad: NDArray[Any], below: bool) -> NDArray[Any] | None:
         """Turn the gradient by the output into those by parameters and, if `below`, by the input; overwrite it."""
         if kept.mask is not None:
-            grad = run.loop(_TIMES, grad, kept.mask, out=grad)
+            grad = run.loop(TIMES, grad, kept.mask, out=grad)
         inner = self.backward_activation(run, kept, grad, overwrite=not self.plan.residual)
         by_input = self.backward_preactivation(run, kept, inner, below)
-        return run.loop(_PLUS, by_input, grad, out=grad) if self.plan.residual and below else by_input
+        return run.loop(PLUS, by_input, grad, out=grad) if self.plan.residual and below else by_input
 
     def backward_activation(self, run: Any, kept: Kept, grad: NDArray[Any], overwrite: bool = True) -> NDArray[Any]:
         """Turn the gradient by the activation into that by the preactivation, and those by what it trains."""

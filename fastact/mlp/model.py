@@ -299,8 +299,8 @@ class MLP:
             epochs += course.epochs
         else:
             course = self._resumed(resume)
-        with _progress_bar(epochs) if progress else nullcontext(lambda count, text: None) as advance:
-            fitting.fit(self, source, epochs, looks, course, advance)
+        with _progress_bar(epochs) if progress else nullcontext() as looks.progress:
+            fitting.fit(self, source, epochs, looks, course)
         return self
 
     def partial_fit(
@@ -314,7 +314,7 @@ class MLP:
     ) -> Self:
         """Train for one pass over the data as `fit` does, whatever it is: one sample or one class will do."""
         source, _ = source_of(self, X, y, sample_weight, class_weight, None, shuffle, None)
-        fitting.fit(self, source, 1, fitting.Looks(), Course(), lambda count, text: None)
+        fitting.fit(self, source, 1, fitting.Looks(), Course())
         return self
 
     def checked(self, *data: Any, prefix: str = "") -> tuple[NDArray[Any], Target]:
@@ -344,7 +344,7 @@ class MLP:
 
     @property
     def random_state(self) -> Any:
-        """Of what decides the order of the samples."""
+        """The state of the generator that decides the order of the samples."""
         return self._rng.bit_generator.state
 
     @random_state.setter
@@ -353,7 +353,7 @@ class MLP:
 
     @property
     def bit_generator(self) -> np.random.BitGenerator | None:
-        """What `permutation` takes its bits from, by NumPy's rules; None in a subclass with rules of its own."""
+        """The generator behind `permutation`, or None in a subclass that orders samples by rules of its own."""
         return self._rng.bit_generator
 
     def permutation(self, samples: int) -> NDArray[np.int64]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fastact._core.operation import Operation
 from fastact.math import like
+from fastact.mlp.operations import SCALE, TIMES
 
 __all__ = ["BatchNorm", "Normalised"]
 
@@ -33,8 +34,6 @@ def _gradient(grad, normal, grad_sum, product_sum, gamma, inverse, per_row):  # 
 
 
 _SQUARE = Operation("squared_difference", lambda z, mean: (z - mean) * (z - mean), ("z", "mean"), {})
-_TIMES = Operation("times", lambda a, b: a * b, ("a", "b"), {})
-_SCALE = Operation("scale", lambda a, number: a * number, ("a",), {"number": 1.0})
 _INVERSE = Operation("inverse_root", _inverse_root, ("variance",), {"epsilon": EPSILON})
 _RUNNING = Operation(
     "running", lambda average, new, rate: average + rate * (new - average), ("average", "new"), {"rate": RATE}
@@ -75,8 +74,8 @@ class BatchNorm:
     def forward(self, run: Any, z: NDArray[Any], training: bool) -> tuple[NDArray[Any], Normalised | None]:
         mean, variance = self.mean, self.variance
         if training:
-            mean = run.loop(_SCALE, run.column_sums(z), run.per_row())
-            variance = run.loop(_SCALE, run.column_sums(run.loop(_SQUARE, z, mean)), run.per_row())
+            mean = run.loop(SCALE, run.column_sums(z), run.per_row())
+            variance = run.loop(SCALE, run.column_sums(run.loop(_SQUARE, z, mean)), run.per_row())
         inverse = run.loop(_INVERSE, variance, EPSILON)
         normal, output = run.loop(_NORMALISE, z, mean, inverse, self._gamma, self._beta)
         return output, Normalised(normal, mean, variance, inverse) if training else None
@@ -84,7 +83,7 @@ class BatchNorm:
     def backward(self, run: Any, kept: Normalised, grad: NDArray[Any]) -> NDArray[Any]:
         """Write the gradients by gamma and beta; turn the gradient by the output into that by z."""
         sums = run.column_sums(grad, self._gradients["beta"])
-        products = run.column_sums(run.loop(_TIMES, grad, kept.normal), self._gradients["gamma"])
+        products = run.column_sums(run.loop(TIMES, grad, kept.normal), self._gradients["gamma"])
         operands = grad, kept.normal, sums, products, self._gamma, kept.inverse
         return run.loop(_GRADIENT, *operands, run.per_row(), out=grad)
 

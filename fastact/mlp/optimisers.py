@@ -19,11 +19,11 @@ from fastact.math import where
 from fastact.mlp.choices import Choice
 from fastact.mlp.data import as_flag, as_integer, as_rate
 from fastact.mlp.namespaces import namespace_of
+from fastact.mlp.operations import SCALE
 from fastact.mlp.schedules import Progress, Schedule, schedule_for
 
 __all__ = ["OPTIMISERS", "Optimiser"]
 
-_SCALE = Operation("scale", lambda a, factor: a * factor, ("a",), {"factor": 1.0})
 _CLIP = Operation(
     "clip", lambda a, limit: where(a > limit, limit, where(a < -limit, -limit, a)), ("a",), {"limit": 1.0}
 )
@@ -98,16 +98,21 @@ class Optimiser(Choice, ABC):
         """The learning rates of these updates, which are counted from 1: an array, or a number for all."""
         return self._learning_rate * self._schedule.factors(steps, self.progress)
 
+    @property
+    def recorded(self) -> tuple[Any, ...]:
+        """What a record of `update` holds for all steps: where it changes, the record is no longer true."""
+        return self.clip_value, self.clip_norm, bool(self.weight_decay)
+
     def update(self, run: Any) -> None:
         """One update, by the gradients that stand there; the caller counts it in `steps`."""
         if self.clip_value < math.inf:
             run.loop(_CLIP, self.gradients, self.clip_value, out=self.gradients)
         if self.clip_norm < math.inf:
-            run.loop(_SCALE, self.gradients, run.clip_factor(self.gradients, self.clip_norm), out=self.gradients)
+            run.loop(SCALE, self.gradients, run.clip_factor(self.gradients, self.clip_norm), out=self.gradients)
         if self.weight_decay:
             (kept,) = run.per_step(lambda steps: _columns(steps, 1 - self.weight_decay * self.rates(steps)), 1)
             for weights in self._weights:
-                run.loop(_SCALE, weights, kept, out=weights)
+                run.loop(SCALE, weights, kept, out=weights)
         arrays = self.parameters, *self.state
         parameters, *state = arrays
         numbers = run.per_step(self.numbers, len(self.formula.parameters))

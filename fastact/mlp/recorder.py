@@ -17,6 +17,7 @@ from fastact._compile.products import compile_tile
 from fastact._core.operation import Operation
 from fastact._native.step import Step
 from fastact._scalar.primitives import not_compiling
+from fastact.mlp.operations import SCALE
 
 __all__ = ["Recorder", "Unrecordable"]
 
@@ -31,9 +32,6 @@ ARENA = 1 << 16
 
 #: Steps that one call goes through, unless an epoch has more: Python's part in it is nothing then.
 STEPS = 4096
-
-
-_TIMES = Operation("times", lambda x, factor: x * factor, ("x",), {"factor": 1.0})
 
 
 class Unrecordable(Exception):
@@ -146,7 +144,7 @@ class Recorder:
             return gradient
         share = self.share()
         self._step.add_loss(values, share, True)
-        return self.loop(_TIMES, gradient, share, out=gradient)
+        return self.loop(SCALE, gradient, share, out=gradient)
 
     def add_loss(self, values: Array, scale: Number) -> None:
         self._step.add_loss(values, self._filled(scale, ()), id(values) in self._by_rows)
@@ -169,11 +167,17 @@ class Recorder:
     def run(
         self, generator: Any, chosen: NDArray[np.intp] | None, epochs: int, steps: int, kept: Sequence[Array]
     ) -> None:
-        """Train for so many epochs; `ended` has loss, share of right rows and seconds of each.
+        """Train for so many epochs; afterwards `ended` has loss, share of right rows and seconds of each.
 
-        There are fewer where numbers became infinite. NumPy's bit generator shuffles the samples, if it is given.
-        `chosen` has the numbers of the samples, if not all are to be taken; `kept` what an epoch that does not end
-        leaves as it was. `steps` is how many updates there were before.
+        There are fewer where a number became infinite or NaN.
+
+        Parameters
+        ----------
+        generator : NumPy's bit generator that shuffles the samples; or None, for their order
+        chosen : the numbers of the samples to train with; or None, for all
+        epochs : at most `most_epochs`
+        steps : how many updates there were before
+        kept : arrays that an epoch which does not come to its end leaves as they were
         """
         self.ended = np.empty((0, 3))
         ahead = np.arange(steps + 1, steps + 1 + epochs * self.steps_per_epoch)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,12 @@ from numpy.typing import NDArray
 from fastact.mlp.choices import Choice, chosen
 from fastact.mlp.data import as_integer, as_rate
 
-__all__ = ["Adaptive", "Progress", "Schedule", "schedule_for"]
+__all__ = ["LEAST_RATE", "Adaptive", "Progress", "Schedule", "schedule_for"]
 
 Array = NDArray[Any]
+
+#: The schedule "adaptive" ends training where the learning rate is no higher, as scikit-learn's does.
+LEAST_RATE = 1e-6
 
 
 class Progress(NamedTuple):
@@ -38,7 +41,12 @@ class Progress(NamedTuple):
 
 
 class Schedule(Choice, ABC):
-    """A factor of the learning rate for each step."""
+    """A factor of the learning rate for each step.
+
+    `ahead` says whether the factors of later epochs are known before those epochs.
+    """
+
+    ahead: ClassVar[bool] = True
 
     @abstractmethod
     def factors(self, steps: NDArray[np.int64], progress: Progress) -> Any:
@@ -101,10 +109,11 @@ class Adaptive(Schedule):
     """1; but the learning rate itself is divided by 5 where the loss no longer falls, as scikit-learn's "adaptive".
 
     That is after more than `patience` epochs in a row in which the training loss fell by less than `tolerance`. Where
-    the learning rate is at most 1e-6 already, training ends.
+    the learning rate is at most `LEAST_RATE` already, training ends.
     """
 
     name = "adaptive"
+    ahead = False
 
     def __init__(self, patience: int = 10, tolerance: float = 1e-4) -> None:
         self.patience = as_integer(patience, "schedule's patience", 0)
@@ -115,10 +124,11 @@ class Adaptive(Schedule):
 
 
 class Own(Schedule):
-    """A function of step and epoch, the number of whole epochs before. A model file has but its place."""
+    """A function of step and epoch, the number of whole epochs before. A model file only says that there was one."""
 
     name = "function"
     setting = name
+    ahead = False  # it may raise, or look at the model
 
     def __init__(self, function: Callable[[int, int], float] | None = None) -> None:
         self._function = function

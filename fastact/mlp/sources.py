@@ -190,6 +190,11 @@ def checked(
         labels = moved(target.labels, np)
         of_classes = class_weights(class_weight, labels, max(units, 2))[labels].astype(dtype)
         weights = of_classes if weights is None else moved(weights, np) * of_classes
+        if not weights.any():
+            raise ValueError(
+                f"class_weight={class_weight!r:.99} leaves all samples without weight; give a class in {prefix}y, of "
+                "samples that have one, a positive weight"
+            )
     target = target.moved(xp)
     if weights is not None:
         target = model.loss.weighted(target, moved(weights, xp), units)

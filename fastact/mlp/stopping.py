@@ -53,7 +53,7 @@ class Course:
 
     @classmethod
     def unpack(cls, values: dict[str, Any], weights: tuple[NDArray[Any], NDArray[Any]] | None) -> Course:
-        """Make of what `pack` gave, and the best weights, the same again."""
+        """Make an equal course from what `pack` returned, and the best weights."""
         pairs = {name: values[name] for name in _COUNTS}
         counts = {name: Count(math.inf if best is None else best, waited) for name, (best, waited) in pairs.items()}
         return cls(epochs=values["epochs"], ended=values["ended"], best=weights, **counts)

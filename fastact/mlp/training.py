@@ -46,23 +46,36 @@ def step(run: Any, model: Any, x: NDArray[Any], target: Target) -> None:
 
 
 class RecordedTrainer:
-    """Records the step once; many epochs then run without Python. Raises Unrecordable where that cannot be."""
+    """Records the step; many epochs then run without Python. Raises Unrecordable where that cannot be.
+
+    It records the step anew where a callback has changed a setting that the record holds.
+    """
 
     def __init__(self, model: Any, source: Arrays) -> None:
-        x, target = source.x, source.target
+        x = source.x
         if not isinstance(x, np.ndarray) or x.dtype != model.dtype or not x.flags.c_contiguous:
             raise Unrecordable("samples on a GPU, or to be converted batch by batch")
         self._model, self._source = model, source
         self._kept = model.parameters, model.statistics, model.optimizer.state
+        self._generator = model.bit_generator if source.shuffle else None
+        self._ordered = source.shuffle and self._generator is None  # by the model, epoch by epoch
+        self._error: BaseException | None = None
+        self._record()
+
+    def _record(self) -> None:
+        model, source, target = self._model, self._source, self._source.target
+        self._recorded = self._settings()
         recorder = self._recorder = Recorder(model.dtype, min(model.rows, source.rows), source.rows, model.key)
         with _enough_memory(recorder.rows):
             batch = Target(*(None if each is None else recorder.batch(each) for each in target))
             recorder.weights = batch.weights
-            step(recorder, model, recorder.batch(x), batch)
-        self._generator = model.bit_generator if source.shuffle else None
-        self._ordered = source.shuffle and self._generator is None  # by the model, epoch by epoch
+            step(recorder, model, recorder.batch(source.x), batch)
         self.most = 1 if self._ordered else recorder.most_epochs
-        self._error: BaseException | None = None
+
+    def _settings(self) -> tuple[Any, ...]:
+        """What the record holds for all steps."""
+        model = self._model
+        return model.rows, model.l2, model.l2_shared, *model.optimizer.recorded
 
     def run(self, epochs: int) -> History:
         """After an error or Ctrl-C the model is at the end of the last whole epoch.
@@ -72,6 +85,8 @@ class RecordedTrainer:
         if self._error is not None:
             error, self._error = self._error, None
             raise error
+        if self._recorded != self._settings():
+            self._record()
         model, source, recorder, optimizer = self._model, self._source, self._recorder, self._model.optimizer
         optimizer.progress = _progress(model, source)
         random_state, steps = model.random_state, optimizer.steps
@@ -146,7 +161,7 @@ def _enough_memory(rows: int) -> Iterator[None]:
 
 
 def diverged(model: Any, loss: float, ended: int = 0) -> FloatingPointError:
-    """The error of an epoch whose loss, or a weight, is no finite number; `ended` came before, not in the history."""
+    """The error of an epoch whose loss, or a weight, is no finite number; `ended` epochs are not in the history yet."""
     return FloatingPointError(
         f"diverged in epoch {len(model.history.get('loss', ())) + ended + 1} (loss {loss:g}); "
         f"the weights before it are kept; try a learning_rate below {model.optimizer.learning_rate:g}"

@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastact.sklearn._arrays import Data, as_given, checked_samples, checked_targets, checked_weights, in_pieces
 from fastact.sklearn._callbacks import CallbackSupportMixin, Hooks, NoHooks
 from fastact.sklearn._network import OUTPUTS, Network
-from fastact.sklearn._parameters import as_sizes, check_parameters
+from fastact.sklearn._parameters import as_sizes, check_parameters, is_integer
 from fastact.sklearn._training import train_by_batches, train_by_lbfgs
 
 __all__ = ["BaseMLP", "can_go_on", "store"]
@@ -233,7 +233,10 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         shapes = [layer.weights.shape for layer in network.layers]
         found = [coefs.shape for coefs in self.coefs_]
         if shapes != found:
-            raise ValueError(f"coefs_ has the shapes {found}, but the parameters ask for {shapes}")
+            raise ValueError(
+                f"coefs_ has the shapes {found}, but the parameters ask for {shapes}; assign such arrays, or fit anew "
+                "with warm_start=False"
+            )
         for layer, coefs, intercepts in zip(network.layers, self.coefs_, self.intercepts_, strict=True):
             if coefs is not layer.weights:
                 layer.weights = coefs
@@ -279,8 +282,8 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         """
         network = self._current()
         hidden = len(network.layers) - 1
-        if not -hidden <= layer < hidden:
-            raise ValueError(f"layer={layer!r} is not there; the network has {hidden} hidden layers")
+        if not is_integer(layer) or not -hidden <= layer < hidden:
+            raise ValueError(f"layer={layer!r} is not there; the network has {hidden} hidden layers, counted from 0")
         if layer % hidden != hidden - 1 and self._has_container:
             raise ValueError(f"set_output knows the names of the last hidden layer, not of layer={layer}; unset it")
         samples = checked_samples(self, X, reset=False)

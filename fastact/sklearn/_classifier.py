@@ -243,8 +243,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _weights(self, y: NDArray[Any], weights: NDArray[Any] | None) -> NDArray[Any] | None:
         if self.class_weight is None:
             return weights
-        of_classes = compute_sample_weight(self.class_weight, y)
-        return of_classes if weights is None else of_classes * weights
+        product = compute_sample_weight(self.class_weight, y) * (1.0 if weights is None else weights)
+        if not product.any():
+            raise ValueError(
+                f"class_weight={self.class_weight!r:.99} leaves all samples without weight; give a class in y a "
+                "positive weight"
+            )
+        return product
 
     def _strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
         return y.astype(bool)[:, np.newaxis] if self.n_outputs_ == 1 else None

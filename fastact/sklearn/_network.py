@@ -60,7 +60,7 @@ class Network(MLP):
         else:
             source = Arrays(self, *self.checked(X, y, weights), shuffle=True)
         try:
-            fitting.fit(self, source, epochs, fitting.Looks(callback=callback), Course(), lambda count, text: None)
+            fitting.fit(self, source, epochs, fitting.Looks(callback=callback), Course())
         finally:
             del self._order  # a copy or a pickle does without
 

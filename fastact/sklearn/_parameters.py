@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["InvalidParameterError", "check_parameters"]
+__all__ = ["InvalidParameterError", "as_sizes", "check_parameters", "is_integer"]
 
 
 class InvalidParameterError(ValueError, TypeError):

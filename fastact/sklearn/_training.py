@@ -11,14 +11,12 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 
+from fastact.mlp.schedules import LEAST_RATE
 from fastact.sklearn._arrays import Data, in_pieces
 from fastact.sklearn._callbacks import NoHooks
 from fastact.sklearn._network import Network
 
 __all__ = ["train_by_batches", "train_by_lbfgs"]
-
-#: Where the learning rate is no higher, learning_rate="adaptive" ends training.
-LEAST_RATE = 1e-6
 
 NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
@@ -30,18 +28,18 @@ def train_by_batches(
 ) -> None:
     """Train for at most `max_iter` epochs, or for one."""
     epochs = 1 if once else estimator.max_iter
-    look = Look(estimator, network, data, held_out, hooks, epochs)
+    monitor = Monitor(estimator, network, data, held_out, hooks, epochs)
     hooks.epoch_begins()
     try:
-        network.train(*data, epochs, look)
+        network.train(*data, epochs, monitor)
     except KeyboardInterrupt:
         warnings.warn("Training interrupted by user.", stacklevel=4)
     except FloatingPointError as error:
         if not estimator.early_stopping:
             raise ValueError(f"{NOT_FINITE} Training {error}") from error
-        look.diverged()
+        monitor.diverged()
     else:
-        if not (estimator.converged_ or look.stopped or once):
+        if not (estimator.converged_ or monitor.stopped or once):
             _warn(f"Stochastic Optimizer: Maximum iterations ({epochs}) reached, but the loss has not converged yet.")
     if estimator.early_stopping and (not once or estimator.converged_):
         network.restore(estimator._best)
@@ -50,7 +48,7 @@ def train_by_batches(
             estimator._no_improvement_count = 0  # so that the next call can go on from there
 
 
-class Look:
+class Monitor:
     """What happens between two epochs: the estimator's attributes are set, and it is decided whether to go on.
 
     The counts stand in the estimator, because `warm_start` and `partial_fit` go on with them.

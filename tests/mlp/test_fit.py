@@ -403,6 +403,8 @@ def text(column: int) -> NDArray[Any]:
         ({"sample_weight": np.full(90, np.inf)}, r"sample_weight\[0\] is inf"),
         ({"class_weight": "balance"}, 'class_weight must be "balanced" or a mapping'),
         ({"class_weight": {3: 1.0}}, "class_weight has the label 3; the classes are 0 to 2"),
+        ({"class_weight": dict.fromkeys(range(3), 0.0)}, "class_weight=.* leaves all samples without weight; give"),
+        ({"class_weight": {0: 0.0}, "sample_weight": blobs()[1] == 0}, "class_weight=.* leaves all samples without"),
         ({"class_weight": {0: -1.0}}, r"class_weight\[0\] must be at least 0"),
         (
             {"y": np.full((90, 3), 1 / 3), "class_weight": "balanced"},

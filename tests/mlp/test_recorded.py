@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 import threading
@@ -12,11 +13,13 @@ import pytest
 
 import fastact as fa
 from fastact.mlp import fitting
-from fastact.mlp.recorder import Unrecordable
+from fastact.mlp.eager import Eager
+from fastact.mlp.recorder import Recorder, Unrecordable
 from fastact.mlp.sources import Arrays
 from fastact.mlp.training import EagerTrainer, RecordedTrainer
 
 SAMPLES = 70
+
 
 #: Output, loss and number of units, and what is to be learnt.
 LOSSES = {
@@ -38,6 +41,17 @@ def model(loss: str = "cross_entropy", **settings: Any) -> fa.MLP:
 
 
 @pytest.fixture
+def fragile(own_registry: None) -> Any:
+    @fa.activation(derivative=lambda x: x * 0 + 1)
+    def fragile(x):  # type: ignore[no-untyped-def]
+        if x > 30:
+            raise ValueError("too large")
+        return x
+
+    return fragile
+
+
+@pytest.fixture
 def eager(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Fits a model without a record."""
 
@@ -52,9 +66,9 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> Any:
     return fit
 
 
-def taken(model: fa.MLP, *data: np.ndarray) -> type:
-    """The trainer that a model takes."""
-    return type(fitting._trainer(model, source(model, *data), fitting.Looks()))
+def taken(model: fa.MLP, *data: np.ndarray, epochs: int = 2) -> type:
+    """The trainer that a model takes for so many epochs."""
+    return type(fitting._trainer(model, source(model, *data), fitting.Looks(), epochs))
 
 
 def source(model: fa.MLP, *data: np.ndarray) -> Arrays:
@@ -64,6 +78,12 @@ def source(model: fa.MLP, *data: np.ndarray) -> Arrays:
 def state(model: fa.MLP) -> tuple[Any, ...]:
     optimizer = model.optimizer
     return model.parameters.tobytes(), optimizer.state.tobytes(), optimizer.steps, str(model.random_state)
+
+
+def test_both_kinds_of_run_have_the_same_operations() -> None:
+    for name, method in vars(Eager).items():
+        if inspect.isfunction(method) and not name.startswith("_"):
+            assert [*inspect.signature(method).parameters] == [*inspect.signature(getattr(Recorder, name)).parameters]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -182,14 +202,7 @@ def test_diverging_in_the_midst_keeps_the_epochs_before() -> None:
     assert state(calm) == state(wild)
 
 
-@pytest.mark.usefixtures("own_registry")
-def test_what_a_formula_raises_leaves_whole_epochs() -> None:
-    @fa.activation(derivative=lambda x: x * 0 + 1)
-    def fragile(x):  # type: ignore[no-untyped-def]
-        if x > 30:
-            raise ValueError("too large")
-        return x
-
+def test_what_a_formula_raises_leaves_whole_epochs(fragile: Any) -> None:
     x, y = data("mse")
     settings = {"activation": fragile, "learning_rate": 0.05, "init": "he"}
     broken = model("mse", **settings)
@@ -210,3 +223,82 @@ def test_nothing_is_allocated_after_the_first_step() -> None:
     trainer.run(trainer.most)
     pages = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
     assert pages < trainer.most * 5 / 10  # of 4 KiB, for some 4,000 steps: the history alone
+
+
+def test_few_steps_are_computed() -> None:
+    x, y = data()
+    assert taken(model(), x[:16], y[:16], epochs=2) is EagerTrainer
+    assert taken(model(), x[:16], y[:16], epochs=3) is RecordedTrainer
+    assert taken(model(), x, y, epochs=1) is RecordedTrainer
+
+
+def test_what_another_thread_raises_does_not_end_training(fragile: Any) -> None:
+    def fail() -> None:
+        with pytest.raises(ValueError, match="too large"):
+            fragile(np.array([100.0]))
+
+    def keep_failing() -> None:
+        while not done.is_set():
+            fail()
+
+    x, y = data()
+    trained, calm = (model().fit(x, y, epochs=1) for _ in range(2))
+    fail()  # which compiles it
+    done = threading.Event()
+    thread = threading.Thread(target=keep_failing)
+    thread.start()
+    try:
+        trained.fit(x, y, epochs=3000)
+    finally:
+        done.set()
+        thread.join()
+    assert state(trained) == state(calm.fit(x, y, epochs=3000))
+
+
+def test_a_schedule_that_raises_leaves_whole_epochs(eager: Any) -> None:
+    def fail_late(step: int, epoch: int) -> float:
+        if epoch == 9:
+            raise RuntimeError("too late")
+        return 1.0
+
+    x, y = data()
+    recorded, computed = model(schedule=fail_late), model(schedule=fail_late)
+    for fit in recorded.fit, lambda *data, **options: eager(computed, *data, **options):
+        with pytest.raises(RuntimeError, match="too late"):
+            fit(x, y, epochs=20)
+    assert len(recorded.history["loss"]) == len(computed.history["loss"]) == 9
+    assert state(recorded) == state(computed)
+
+
+def test_a_schedule_may_look_at_the_model(eager: Any) -> None:
+    def by_loss(step: int, epoch: int) -> float:
+        return float(trained.history["loss"][-1]) if epoch else 1.0
+
+    x, y = data()
+    trained = recorded = model(schedule=by_loss)
+    recorded.fit(x, y, epochs=5)
+    trained = computed = model(schedule=by_loss)
+    assert state(recorded) == state(eager(computed, x, y, epochs=5))
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "value"),
+    [
+        ("optimizer", "weight_decay", 0.5),
+        ("optimizer", "clip_norm", 1e-3),
+        ("optimizer", "clip_value", 1e-3),
+        ("optimizer", "momentum", 0.5),
+        ("optimizer", "learning_rate", 0.01),
+        ("optimizer", "schedule", "inverse_scaling"),
+        ("", "l2", 0.1),
+        ("", "batch_size", 10),
+    ],
+)
+def test_a_callback_may_change_settings(eager: Any, where: str, name: str, value: Any) -> None:
+    def change(epoch: int, model: fa.MLP) -> None:
+        if epoch == 2:
+            setattr(getattr(model, where) if where else model, name, value)
+
+    x, y = data()
+    recorded, untouched = model().fit(x, y, epochs=5, callback=change), model().fit(x, y, epochs=5)
+    assert state(recorded) == state(eager(model(), x, y, epochs=5, callback=change)) != state(untouched)

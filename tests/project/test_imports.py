@@ -56,6 +56,7 @@ LAYERS = {
     "gated_units": [*PRIVATE, "activations*"],
     "mlp.eager": ["", "mlp.namespaces", "_compile.products", "_native.step", "backends.cpu.instruction_sets"],
     "mlp.recorder": [
+        "mlp.operations",
         "_core.operation",
         "_scalar.primitives",
         "_compile.products",

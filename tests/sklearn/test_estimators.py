@@ -243,8 +243,9 @@ def test_hidden_layers() -> None:
     np.testing.assert_allclose(model.transform(X, layer=0), first)
     np.testing.assert_array_equal(model.transform(X, layer=-1), model.transform(X, layer=1))
     assert model.transform(X).shape[1] == len(model.get_feature_names_out()) == 5
-    with pytest.raises(ValueError, match=r"layer=2 is not there; the network has 2"):
-        model.transform(X, layer=2)
+    for layer in (2, -3, "a", 0.5):
+        with pytest.raises(ValueError, match=r"layer=.* is not there; the network has 2"):
+            model.transform(X, layer=layer)
     pipeline = make_pipeline(MLPClassifier((6,), max_iter=5), neural_network.MLPClassifier(max_iter=5))
     assert pipeline.fit(X, Y).predict(X).shape == Y.shape
     pytest.importorskip("pandas")
@@ -290,6 +291,8 @@ def test_class_weight() -> None:
     assert (balanced.predict(X) == "rare").sum() > (
         clone(model).set_params(max_iter=5).fit(X, y).predict(X) == "rare"
     ).sum()
+    with pytest.raises(ValueError, match=r"class_weight=\{'rare': 0, .* leaves all samples without weight"):
+        clone(model).set_params(class_weight={"rare": 0, "usual": 0}).fit(X, y)
     with pytest.raises(ValueError, match="'balanced' needs all of y at once"):
         balanced.set_params(solver="adam").partial_fit(X, y)
     assert clone(mine).set_params(solver="sgd").partial_fit(X, y, classes=["rare", "usual"]).n_iter_ == 1
