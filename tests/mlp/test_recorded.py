@@ -202,6 +202,16 @@ def test_diverging_in_the_midst_keeps_the_epochs_before() -> None:
     assert state(calm) == state(wild)
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
+def test_the_callers_errstate_does_not_matter(optimizer: str) -> None:
+    x, y = data()
+    settings = {"optimizer": optimizer, "schedule": {"name": "step", "every": 1}}
+    calm, strict = model(**settings).fit(x, y, epochs=1600), model(**settings)
+    with np.errstate(all="raise"):
+        strict.fit(x, y, epochs=1600)
+    assert state(calm) == state(strict)
+
+
 def test_what_a_formula_raises_leaves_whole_epochs(fragile: Any) -> None:
     x, y = data("mse")
     settings = {"activation": fragile, "learning_rate": 0.05, "init": "he"}
