@@ -199,7 +199,9 @@ cdef extern from *:
     FASTACT_ADD(double)
     /* Whether a number is infinite or NaN, by the exponent's bits: a loop over integers becomes one over vectors. */
     #define FASTACT_NOT_FINITE(T, MASK) static int fastact_not_finite_##T(const void* p, Py_ssize_t n) { \\
-        const T* x = (const T*)p; Py_ssize_t i; T bad = 0; for (i = 0; i < n; i++) bad |= (T)((x[i] & MASK) == MASK); return (int)bad; }
+        const T* x = (const T*)p; Py_ssize_t i; T bad = 0; \\
+        for (i = 0; i < n; i++) bad |= (T)((x[i] & MASK) == MASK); \\
+        return (int)bad; }
     FASTACT_NOT_FINITE(uint32_t, 0x7f800000u)
     FASTACT_NOT_FINITE(uint64_t, 0x7ff0000000000000u)
     """
@@ -440,7 +442,8 @@ cdef class Step:
             operand = &node.operands[node.count]
             operand.start = <char*>cnp.PyArray_DATA(array)
             operand.item = cnp.PyArray_ITEMSIZE(array)
-            operand.row = operand.item * (cnp.PyArray_SIZE(array) // max(cnp.PyArray_DIM(array, 0), 1)) if cnp.PyArray_NDIM(array) else 0
+            if cnp.PyArray_NDIM(array):
+                operand.row = operand.item * (cnp.PyArray_SIZE(array) // max(cnp.PyArray_DIM(array, 0), 1))
             node.count += 1
         self.arrays.append(arrays)
         self.count += 1
@@ -728,8 +731,8 @@ cdef int raise_pending() except -1:
 cdef bint interrupted(Course* course) noexcept nogil:
     """Let Python run the handlers of signals; say whether one raised.
 
-    Another thread that computes in Python hands over the GIL after 5 ms only. Waiting for it each millisecond would take
-    most of the time.
+    Another thread that computes in Python hands over the GIL after 5 ms only. Waiting for it each millisecond would
+    take most of the time.
     """
     cdef double before = now()
     cdef bint raised = handlers_raised()
@@ -820,7 +823,8 @@ def product(
 
 def sums(cnp.ndarray a, cnp.ndarray out):
     """out = a.sum(axis=0)"""
-    column_sums(<char*>cnp.PyArray_DATA(a), <char*>cnp.PyArray_DATA(out), a.shape[0], a.shape[1], cnp.PyArray_ITEMSIZE(a))
+    column_sums(<char*>cnp.PyArray_DATA(a), <char*>cnp.PyArray_DATA(out), a.shape[0], a.shape[1],
+                cnp.PyArray_ITEMSIZE(a))
 
 
 def mask(cnp.ndarray out, double rate, uint64_t key, uint64_t step, uint64_t layer):
