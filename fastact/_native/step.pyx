@@ -731,7 +731,7 @@ cdef int raise_pending() except -1:
 cdef bint interrupted(Course* course) noexcept nogil:
     """Let Python run the handlers of signals; say whether one raised.
 
-    Another thread that computes in Python hands over the GIL after 5 ms only. To wait for it each millisecond would
+    Another thread that computes in Python hands over the GIL after 5 ms only. Waiting for that each millisecond would
     take most of the time.
     """
     cdef double before = now()

@@ -33,7 +33,7 @@ def as_floats(values: ArrayLike, name: str, dtype: DTypeLike) -> NDArray[Any]:
     xp = namespace_of(values)
     array = xp.asarray(values)
     _check_kind(array, name)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         floats = xp.ascontiguousarray(array, dtype)
     _check_finite(array, floats, name, 0)
     return floats
@@ -94,7 +94,7 @@ def as_rows(values: ArrayLike, name: str, columns: int, dtype: DTypeLike) -> NDA
     rows = max(1, PIECE // (columns * values.itemsize))
     for start in range(0, len(values), rows):
         piece = values[start : start + rows]
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", under="ignore"):
             _check_finite(piece, np.asarray(piece, dtype), name, start)
     return values
 

@@ -66,7 +66,7 @@ class RecordedTrainer:
         model, source, target = self._model, self._source, self._source.target
         self._recorded = self._settings()
         recorder = self._recorder = Recorder(model.dtype, min(model.rows, source.rows), source.rows, model.key)
-        with _enough_memory(recorder.rows):
+        with _enough_memory(recorder.rows), np.errstate(all="ignore"):
             batch = Target(*(None if each is None else recorder.batch(each) for each in target))
             recorder.weights = batch.weights
             step(recorder, model, recorder.batch(source.x), batch)
@@ -92,7 +92,8 @@ class RecordedTrainer:
         random_state, steps = model.random_state, optimizer.steps
         try:
             chosen = np.ascontiguousarray(source.order(), np.intp) if self._ordered else source.chosen
-            recorder.run(self._generator, chosen, epochs, steps, self._kept)
+            with np.errstate(all="ignore"):  # 0.9**steps underflows
+                recorder.run(self._generator, chosen, epochs, steps, self._kept)
         except BaseException as error:  # a formula's, or what Ctrl-C raised
             if len(recorder.ended) in (0, epochs):
                 raise

@@ -93,7 +93,8 @@ class Network(MLP):
             result = fa.log_softmax(z)
         else:
             z = z if z.shape[1] > 1 else xp.hstack([-z, z])
-            result = xp.where(z < 0, fa.log_sigmoid(z), xp.log(fa.sigmoid(z)))
+            # Of what stands under the log, the negative is not taken; without `maximum` NumPy would warn of it.
+            result = xp.where(z < 0, fa.log_sigmoid(z), xp.log(fa.sigmoid(xp.maximum(z, 0))))
         return moved(result, namespace_of(X))
 
     # ---- all parameters at once

@@ -456,3 +456,9 @@ def test_a_batch_that_needs_too_much_memory_is_named(monkeypatch: pytest.MonkeyP
     with pytest.raises(MemoryError, match="a batch of 80 samples does not fit into memory; try batch_size=40"):
         model.fit(*blobs(), epochs=1)
     assert state_of(model) == state_of(classifier())
+
+
+def test_small_numbers_may_vanish_when_they_are_rounded() -> None:
+    x, y = blobs()
+    with np.errstate(all="raise"):
+        assert classifier().fit(x * 1e-42, y, epochs=1).predict(x * 1e-300).shape == y.shape

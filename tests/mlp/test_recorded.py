@@ -6,6 +6,7 @@ import inspect
 import os
 import signal
 import threading
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -202,6 +203,16 @@ def test_diverging_in_the_midst_keeps_the_epochs_before() -> None:
     assert state(calm) == state(wild)
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
+def test_the_callers_errstate_does_not_matter(optimizer: str) -> None:
+    x, y = data()
+    settings: dict[str, Any] = {"optimizer": optimizer, "schedule": {"name": "step", "every": 1}}
+    calm, strict = model(**settings).fit(x, y, epochs=1600), model(**settings)
+    with np.errstate(all="raise"):
+        strict.fit(x, y, epochs=1600)
+    assert state(calm) == state(strict)
+
+
 def test_what_a_formula_raises_leaves_whole_epochs(fragile: Any) -> None:
     x, y = data("mse")
     settings = {"activation": fragile, "learning_rate": 0.05, "init": "he"}
@@ -230,6 +241,14 @@ def test_few_steps_are_computed() -> None:
     assert taken(model(), x[:16], y[:16], epochs=2) is EagerTrainer
     assert taken(model(), x[:16], y[:16], epochs=3) is RecordedTrainer
     assert taken(model(), x, y, epochs=1) is RecordedTrainer
+
+
+def test_a_progress_bar_moves_with_each_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+    bar = nullcontext(lambda count, text: counts.append(count))
+    monkeypatch.setattr("fastact.mlp.model._progress_bar", lambda epochs: bar)
+    model().fit(*data(), epochs=5, progress=True)
+    assert counts == [1] * 5
 
 
 def test_what_another_thread_raises_does_not_end_training(fragile: Any) -> None:

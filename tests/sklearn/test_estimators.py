@@ -279,6 +279,15 @@ def test_options_change_training_and_survive_a_copy(parameters: dict[str, Any]) 
     assert model.set_params(warm_start=True, max_iter=200).fit(X, Y).loss_ < before
 
 
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+def test_the_logarithm_of_a_vanishing_probability_does_not_warn() -> None:
+    model = MLPClassifier((4,), max_iter=20, random_state=0).fit(X, Y > 0)
+    with np.errstate(all="raise"):
+        found = model.predict_log_proba(X * 1e8)
+    assert (model.predict_proba(X * 1e8) == 0).any()
+    assert np.isfinite(found).all()
+
+
 def test_class_weight() -> None:
     y = np.where(np.arange(len(X)) % 10 == 0, "rare", "usual")
     model = MLPClassifier((4,), solver="lbfgs", random_state=0)
