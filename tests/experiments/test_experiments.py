@@ -101,7 +101,7 @@ def test_a_run_records_every_epoch_and_can_be_repeated() -> None:
 def test_no_epoch_holds_the_time_of_compilation(name: str, request: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Train with an activation that was never compiled: nothing is compiled while epochs run."""
     data = request.getfixturevalue("splits") if name == "digits" else xor.data(1)
-    settings = replace(digits.SETTINGS if name == "digits" else xor.FAST, epochs=1)
+    settings = replace(digits.SETTINGS if name == "digits" else xor.FAST, epochs=3)
 
     @fa.activation(derivative=lambda x: x + x)
     def squared(x):  # type: ignore[no-untyped-def]
