@@ -174,5 +174,8 @@ def _progress(model: Any, source: Arrays | Batches) -> Progress:
 
 
 def _total(xp: Any, of_batches: list[Any]) -> float:
-    """The sum over the batches. On a GPU, this waits for the epoch."""
-    return float(sum(moved(xp.asarray(of_batches), np).tolist()))
+    """The sum over the batches, in order, as a recorded epoch adds. On a GPU, this waits for the epoch."""
+    total = 0.0  # not `sum`, which compensates for rounding from Python 3.12 on
+    for value in moved(xp.asarray(of_batches), np).tolist():
+        total += value
+    return total
