@@ -54,7 +54,7 @@ cdef struct Operand:
 
 cdef struct State:
     Py_ssize_t rows           # of this batch
-    Py_ssize_t* samples       # their numbers; or NULL, for the first ones
+    Py_ssize_t* samples       # their numbers
     Py_ssize_t size           # bytes of a number: 4 or 8
     Py_ssize_t step           # the number of this step; the model's first one is 1
     Py_ssize_t ahead          # how many steps of this run came before
@@ -105,7 +105,7 @@ cdef void gather_rows(void* task, Py_ssize_t start, Py_ssize_t stop) noexcept no
     cdef char* x
     cdef char* y
     for i in range(start, stop):
-        x, y = source.start + (i if state.samples == NULL else state.samples[i]) * source.row, target.start + i * row
+        x, y = source.start + state.samples[i] * source.row, target.start + i * row
         if row <= 32 and row % 4 == 0:  # a call of memcpy takes longer
             for j in range(row // 4):
                 (<uint32_t*>y)[j] = (<uint32_t*>x)[j]
