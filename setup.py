@@ -1,4 +1,4 @@
-"""The compiled parts of fastact; everything else is in pyproject.toml.
+"""The compiled parts of fastact: extensions and translations; everything else is in pyproject.toml.
 
 Each extension is built for the baseline of its platform, without fast-math and without -march=native, so that a build
 runs on every processor of that platform. The softmax kernels are built once more for each instruction set of
@@ -7,8 +7,11 @@ runs on every processor of that platform. The softmax kernels are built once mor
 
 import os
 import sysconfig
+from pathlib import Path
 
 import numpy as np
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -60,9 +63,17 @@ def extension(name: str, flags: list[str]) -> Extension:
     )
 
 
+def compile_translations() -> None:
+    """Compile the gettext catalogues, beside their sources, as Cython writes its C files."""
+    for path in Path("fastact/locale").rglob("*.po"):
+        with path.open("rb") as source, path.with_suffix(".mo").open("wb") as target:
+            write_mo(target, read_po(source, path.parts[-3]))
+
+
 # Those that take longest first, so that no core waits for them.
 EXTENSIONS = {**SOFTMAX_FLAGS, "ufunc": [], "step": [], "pool": []}
 if __name__ == "__main__":  # not in the processes that Cython starts
+    compile_translations()
     setup(
         ext_modules=cythonize(
             [extension(*item) for item in EXTENSIONS.items()], language_level=3, nthreads=os.cpu_count() or 1

@@ -17,8 +17,9 @@ import fastact as fa
 from fastact._files import replacing
 from fastact.cli.console import console, table
 from fastact.cli.options import elementwise, picture
-from fastact.experiments.function_plot import curves
 from fastact.experiments.training import hidden_activations
+from fastact.pictures import style
+from fastact.pictures.curves import curves
 
 LOGITS = (2.0, 1.0, 0.1)
 #: Kinds that take one array, and where a few values of them are shown.
@@ -54,7 +55,7 @@ def plot(names: tuple[str, ...], output: Path) -> None:
     """Draw the curves f and f' of NAMES (the usual hidden-layer activations if none is named)."""
     known = [elementwise(name).name for name in names] or hidden_activations()
     with replacing(output) as temporary:
-        curves(known).savefig(temporary, format="png", dpi=130)
+        style.save(curves(known), temporary)
     console().print(f"wrote {output}")
 
 

@@ -9,8 +9,50 @@ from typing import Any
 import click
 
 import fastact as fa
+from fastact import language as languages
+from fastact import own
 
 FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+def language(command: Any) -> Any:
+    """The option --language, of what the command prints and draws; unless given, the environment decides."""
+
+    def chosen(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            ctx.with_resource(languages.use(value))
+
+    return click.option(
+        "--language",
+        type=click.Choice(list(languages.LANGUAGES)),
+        expose_value=False,
+        is_eager=True,
+        callback=chosen,
+        help="Language of what is printed and drawn; unless given, that of the environment.",
+    )(command)
+
+
+def own_activations(command: Any) -> Any:
+    """The option --from FILE.py, whose activations every other option then knows by name; may be repeated.
+
+    The command gets `sources`, the paths.
+    """
+
+    def loaded(ctx: click.Context, parameter: click.Parameter, paths: tuple[Path, ...]) -> tuple[Path, ...]:
+        for path in paths:
+            own.load(path)
+        return paths
+
+    return click.option(
+        "--from",
+        "sources",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        multiple=True,
+        is_eager=True,
+        callback=loaded,
+        metavar="FILE.py",
+        help="Python file with activations of your own, defined by @fastact.activation.",
+    )(command)
 
 
 def picture(**settings: Any) -> Callable[[Any], Any]:

@@ -2,7 +2,7 @@
 
 - training.py trains one network per activation and seed; results.py holds what came out, and sums it up
 - digits.py and xor.py hold the data and the settings of one experiment each
-- function_plot.py and learning_plot.py draw figures with matplotlib
+- learning_plot.py draws figures with matplotlib
 
 Nothing here prints or writes a file: fastact/cli/ does. To add an experiment, write one file beside xor.py with its
 data and settings, and a command in cli/compare.py.

@@ -521,7 +521,7 @@ def test_without_an_extra_one_line_says_what_to_install(
 def test_pictures_leave_pyplot_alone() -> None:
     python(
         "import io, sys\n"
-        "from fastact.experiments.function_plot import curves\n"
+        "from fastact.pictures.curves import curves\n"
         "curves(['relu']).savefig(io.BytesIO())\n"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact.experiments import digits, function_plot, learning_plot, xor
+from fastact.experiments import digits, learning_plot, xor
 from fastact.experiments.results import Comparison, Run, Settings, Summary
 from fastact.experiments.training import hidden_activations, runs, train
 from fastact.mlp import training
+from fastact.pictures import curves as function_plot
 from helpers.reference import FIGURES
 
 

@@ -28,11 +28,15 @@ PRIVATE = ["errors", "_core*", "_scalar*", "_native.arithmetic", "backends"]
 ARGUMENTS = ["_core.arguments", "_core.arrays", "_core.devices", "_core.masking"]
 #: What a backend is made of. It never imports another backend.
 BELOW_A_BACKEND = ["errors", "_native*", "_scalar*", "_compile*", *ARGUMENTS, "backends", "backends.host"]
+#: What all has that learners read or see.
+LEARNING = ["", "errors", "_files", "language", "result", "pictures*"]
 #: The layers, from the ground up, as patterns of modules relative to fastact, and what else of fastact each may import.
 #: "" is the package itself, which has the public names.
 LAYERS = {
     "errors": [],
     "_files": [],
+    "language": ["errors"],
+    "result": ["language"],
     "_native*": [],
     "_scalar*": [],
     "_compile*": ["errors", "_files", "_native*", "_scalar*"],
@@ -44,7 +48,7 @@ LAYERS = {
         "backends",
         "backends.cpu.instruction_sets",
     ],  # what those for host arrays have in common
-    "_core*": ["errors", "_native*", "_scalar.primitives", "_compile*", "backends"],
+    "_core*": ["errors", "language", "_native*", "_scalar.primitives", "_compile*", "backends"],
     "backends.numpy*": BELOW_A_BACKEND,
     "backends.cpu*": BELOW_A_BACKEND,
     "backends.cuda*": BELOW_A_BACKEND,
@@ -66,11 +70,29 @@ LAYERS = {
     "mlp*": ["", "errors", "_files", "math", "_core.operation"],
     "sklearn*": ["", "errors", "mlp*"],
     "torch*": ["", "errors"],
-    "experiments*": ["", "errors", "_files"],
+    "recommending": ["errors", "language", "_core.registry"],
+    "own": [""],
+    "pictures*": ["", "errors", "language"],
+    "data*": ["", "errors", "_files", "language"],
+    "tabular": [*LEARNING, "data*"],
+    "diagnostics*": [*LEARNING, "data*"],
+    "experiments*": [*LEARNING, "own", "data*", "diagnostics*", "tabular"],
+    "pages*": [*LEARNING, "own", "data*", "diagnostics*", "experiments*", "tabular"],
     "bench*": ["", "errors", "_files"],
-    "cli*": ["", "errors", "_files", "bench*", "experiments*"],
+    "cli*": [*LEARNING, "bench*", "own", "data*", "diagnostics*", "experiments*", "pages*", "tabular"],
     "__main__": ["cli"],
-    "": ["errors", "_core*", "_compile.cache", "activations*", "softmax*", "losses*", "gated_units", "ufuncs", "mlp"],
+    "": [
+        "errors",
+        "_core*",
+        "_compile.cache",
+        "activations*",
+        "softmax*",
+        "losses*",
+        "gated_units",
+        "ufuncs",
+        "mlp",
+        "recommending",
+    ],
 }
 
 IMPORT_EFFECTS = """
@@ -93,7 +115,20 @@ def test_import_is_silent(python: Any) -> None:
     threads, compiled, modules = json.loads(python(IMPORT_EFFECTS))
     assert threads == 0
     assert compiled == []
-    heavy = {"matplotlib", "sklearn", "scipy", "rich", "click", "torch", "cupy", "jax", "pandas", "numba_cuda", "cuda"}
+    heavy = {
+        "matplotlib",
+        "sklearn",
+        "scipy",
+        "rich",
+        "click",
+        "torch",
+        "cupy",
+        "jax",
+        "pandas",
+        "bokeh",
+        "numba_cuda",
+        "cuda",
+    }
     assert not {module.split(".")[0] for module in modules} & heavy
     assert not [module for module in modules if module.startswith(("numba.cuda", "numba.np.ufunc.parallel"))]
     late = ("fastact.backends.", "difflib")  # what the first call that needs it loads

@@ -1,7 +1,4 @@
-"""A picture of activations: each one's curve, and its derivative beside it.
-
-The result is a new matplotlib Figure; no global state of matplotlib changes.
-"""
+"""A picture of activations: each one's curve, and its derivative beside it."""
 
 from __future__ import annotations
 
@@ -11,19 +8,20 @@ from typing import Any
 import numpy as np
 
 import fastact as fa
-from fastact.errors import require
+from fastact.pictures import style
+
+__all__ = ["curves"]
 
 REACH = 5.0
 PAIRS_PER_ROW = 2
-VALUE, SLOPE, AXIS_LINE = "#1f5fa8", "#c8501e", "#b0b0b0"
 
 
+@style.lettering()
 def curves(names: Sequence[str]) -> Any:
     """f on the left and f' on the right of each pair, for x from -5 to 5."""
-    figures = require("matplotlib.figure", "demo", "plot")
     pairs = min(PAIRS_PER_ROW, len(names))
     rows = -(-len(names) // pairs)
-    figure = figures.Figure(figsize=(5.6 * pairs, 2.3 * rows + 0.3), layout="constrained")
+    figure = style.figure(5.6 * pairs, 2.3 * rows + 0.3)
     figure.get_layout_engine().set(wspace=0.04, hspace=0.06)
     grid = figure.subplots(rows, 2 * pairs, squeeze=False)
     for position, name in enumerate(names):
@@ -37,10 +35,10 @@ def curves(names: Sequence[str]) -> Any:
 def draw(left: Any, right: Any, activation: Any) -> None:
     """Draw one activation on its two axes, computed by the numpy backend, which compiles nothing."""
     x = np.linspace(-REACH, REACH, 1001)
-    left.plot(x, activation(x, backend="numpy"), color=VALUE, linewidth=2)
+    left.plot(x, activation(x, backend="numpy"), linewidth=2, **style.line(0))
     left.set_title(activation.name, fontsize=11, fontweight="bold", loc="left")
     slope = activation.derivative(x, backend="numpy")
-    right.plot(*broken_at_jumps(x, slope), color=SLOPE, linewidth=2)
+    right.plot(*broken_at_jumps(x, slope), linewidth=2, **style.line(1))
     right.set_title(f"{activation.name}'", fontsize=11, fontweight="bold", loc="left")
     left.set_ylim(*limits(left.get_ylim(), at_least=(-1.2, 1.2)))
     right.set_ylim(*limits(right.get_ylim(), at_least=(-0.2, 1.2)))
@@ -48,8 +46,8 @@ def draw(left: Any, right: Any, activation: Any) -> None:
         axes.set_xlim(-REACH, REACH)
         axes.set_xticks([-4, -2, 0, 2, 4])
         axes.tick_params(labelsize=8, length=2)
-        axes.axhline(0, color=AXIS_LINE, linewidth=0.8, zorder=0)
-        axes.axvline(0, color=AXIS_LINE, linewidth=0.8, zorder=0)
+        axes.axhline(0, color=style.PALE, linewidth=0.8, zorder=0)
+        axes.axvline(0, color=style.PALE, linewidth=0.8, zorder=0)
         axes.spines[["top", "right"]].set_visible(False)
 
 

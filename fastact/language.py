@@ -1,0 +1,76 @@
+"""The language of texts for readers: English, or Japanese from the gettext catalogue in locale/.
+
+`_("...")` translates a text into the current language: that of `with use("ja"):`, or else of the environment.
+`tools/translations.py` collects the texts of all sources; a test fails where one is not translated.
+"""
+
+from __future__ import annotations
+
+import gettext
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from pathlib import Path
+
+from fastact.errors import UnknownNameError, nearest
+
+__all__ = ["LANGUAGES", "current", "translated", "use"]
+
+#: Code -> what its speakers call the language.
+LANGUAGES = {"en": "English", "ja": "日本語"}
+
+_chosen: ContextVar[str | None] = ContextVar("language", default=None)
+
+
+@contextmanager
+def use(language: str) -> Iterator[None]:
+    """Let texts be in this language, "en" or "ja", inside of a `with` block.
+
+    Raises
+    ------
+    UnknownNameError
+        For another language.
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> from fastact import language
+    >>> with language.use("ja"):
+    ...     advice = str(fa.recommend("hidden"))
+    """
+    if language not in LANGUAGES:
+        raise UnknownNameError(f"language={language!r}{nearest(language, LANGUAGES)}")
+    token = _chosen.set(language)
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
+
+
+def current() -> str:
+    """The code of the current language: the one in use, or the first of the environment's that fastact speaks."""
+    return _chosen.get() or _of_environment()
+
+
+def translated(text: str) -> str:
+    """The text in the current language; a text without a translation stays as it is."""
+    return _catalogue(current()).gettext(text) if text else text
+
+
+def _of_environment() -> str:
+    """As gettext reads it: LANGUAGE before LC_ALL before LC_MESSAGES before LANG; English if none is set."""
+    for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
+        value = os.environ.get(name)
+        if value:
+            codes = (each.partition(".")[0].partition("_")[0] for each in value.split(":"))
+            return next((code for code in codes if code in LANGUAGES), "en")
+    return "en"
+
+
+@cache
+def _catalogue(language: str) -> gettext.NullTranslations:
+    if language == "en":
+        return gettext.NullTranslations()
+    return gettext.translation("fastact", Path(__file__).parent / "locale", [language])

@@ -1,0 +1,57 @@
+"""Activations of a user's own, from a Python file."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from os import PathLike
+from pathlib import Path
+
+import fastact as fa
+
+__all__ = ["load"]
+
+
+def load(path: str | PathLike[str]) -> list[str]:
+    """Run a Python file that defines activations with `@fa.activation`, and return their names.
+
+    A file that was loaded before is not run again. Its module is importable under the file's name in this process, so
+    that its activations can be pickled.
+
+    Raises
+    ------
+    ValueError
+        The file is no Python, raises an error, or defines no activation.
+    OSError
+        It cannot be read.
+    """
+    text = os.fspath(path)
+    file = Path(text).resolve()
+    name = file.stem
+    loaded = sys.modules.get(name)
+    if loaded is not None and getattr(loaded, "__file__", None) == str(file):
+        return [known for known in fa.names("activation") if fa.get(known).__module__ == name]
+    if loaded is not None or not name.isidentifier():
+        raise ValueError(f"{text}: its name must be that of no other module; rename it to my_activations.py")
+    before = set(fa.names())
+    try:
+        code = compile(file.read_bytes(), str(file), "exec")
+    except SyntaxError as error:
+        raise ValueError(f"{text}, line {error.lineno}: {error.msg}") from error
+    except ValueError as error:  # null bytes
+        raise ValueError(f"{text}: no Python file ({error})") from error
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None:
+        raise ValueError(f"{text}: no Python file; its name must end in .py")
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
+    try:
+        exec(code, module.__dict__)
+    except Exception as error:
+        del sys.modules[name]
+        raise ValueError(f"{text}: {type(error).__name__}: {error}") from error
+    found = [each for each in fa.names("activation") if each not in before]
+    if not found:
+        del sys.modules[name]
+        raise ValueError(f"{text}: defines no activation; decorate a function with @fastact.activation(derivative=...)")
+    return found

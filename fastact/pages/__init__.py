@@ -1,0 +1,1 @@
+"""Web pages that work offline, each one file."""

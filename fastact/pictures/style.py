@@ -1,0 +1,86 @@
+"""How all pictures look: colours and lines that colour-blind readers can tell apart, and fonts with Japanese glyphs.
+
+A function that draws is decorated with `@lettering()`. It gets an empty Figure from `figure`, and draws its i-th line
+as `line(i)` says; `save` writes a PNG. Nobody else sets colours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from fastact import language
+from fastact.errors import MissingDependencyError, require
+
+__all__ = ["COLOURS", "DASHES", "INK", "PALE", "figure", "lettering", "line", "save", "tidy"]
+
+#: Okabe and Ito's colours, without their yellow, which is faint on white.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+#: Line styles, so that lines differ without colour too.
+DASHES = ("-", "--", "-.", ":")
+#: Of text and axes, and of what stays in the background.
+INK, PALE = "#222222", "#b0b0b0"
+
+#: Families with Japanese glyphs, the most legible first.
+_JAPANESE = (
+    "Noto Sans CJK JP", "Noto Sans JP", "Hiragino Sans", "Yu Gothic", "Meiryo", "IPAexGothic", "IPAGothic",
+    "TakaoGothic",
+)  # fmt: skip
+
+
+def line(position: int) -> dict[str, Any]:
+    """Colour and dashes of the i-th line: 28 lines look different."""
+    return {
+        "color": COLOURS[position % len(COLOURS)],
+        "linestyle": DASHES[(position + position // len(COLOURS)) % len(DASHES)],
+    }
+
+
+def figure(width: float, height: float) -> Any:
+    """An empty Figure of this size in inches."""
+    return require("matplotlib.figure", "demo", "a picture").Figure(figsize=(width, height), layout="constrained")
+
+
+@contextmanager
+def lettering() -> Iterator[None]:
+    """Let matplotlib write texts in a font of the language in use; also a decorator of functions that draw."""
+    with require("matplotlib", "demo", "a picture").rc_context({"font.family": _families()}):
+        yield
+
+
+def tidy(axes: Any) -> None:
+    """Take away what no reader needs: the upper and right border; draw a faint grid."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25)
+
+
+def save(drawn: Any, path: Path) -> None:
+    """Write a Figure as PNG."""
+    with lettering():
+        drawn.savefig(path, format="png", dpi=120)
+
+
+def _families() -> list[str]:
+    return [_japanese(), "DejaVu Sans"] if language.current() == "ja" else ["DejaVu Sans"]
+
+
+@cache
+def _japanese() -> str:
+    """A font of this machine with Japanese glyphs, or else the one that matplotlib-fontja brings."""
+    manager = require("matplotlib.font_manager", "demo", "a picture").fontManager
+    known = {font.name for font in manager.ttflist}
+    for family in _JAPANESE:
+        if family in known:
+            return family
+    fonts = find_spec("matplotlib_fontja")  # whose import would change matplotlib's settings
+    if fonts is None or not fonts.submodule_search_locations:
+        raise MissingDependencyError(
+            "a picture with Japanese text needs a Japanese font, of which this machine has none; "
+            'install one with: pip install "fastact[demo]"'
+        )
+    manager.addfont(Path(fonts.submodule_search_locations[0]) / "fonts" / "ipaexg.ttf")
+    return "IPAexGothic"
