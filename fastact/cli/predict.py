@@ -17,7 +17,7 @@ from fastact.cli.options import FILE, language, own_activations
 from fastact.data import reading
 from fastact.data.columns import named
 from fastact.data.frames import joined
-from fastact.errors import require
+from fastact.errors import UnknownNameError, require
 from fastact.language import translated as _
 from fastact.tabular import ClassScores, NumberScores, TableModel, scores_for
 from fastact.tabular.findings import score_tables
@@ -51,7 +51,7 @@ def predict(path: Path, source: Path, output: Path, probabilities: bool, sources
         raise ValueError(f"--output {output}: unknown ending; predictions are written as {', '.join(_WRITERS)}")
     if output.resolve() in (path.resolve(), source.resolve()):
         raise ValueError(f"--output {output}: is another file of this command; name a file of its own")
-    model = TableModel.load(path)
+    model = loaded(path)
     scores = scores_for(model.target)
     seen = _Seen(model)
     with (
@@ -72,6 +72,16 @@ def predict(path: Path, source: Path, output: Path, probabilities: bool, sources
     if not quiet:
         seen.tell(scores)
         console().print(_("wrote {path}").format(path=output))
+
+
+def loaded(path: Path) -> TableModel:
+    """The model in the file; an error says how it gets to know an activation of the user's own."""
+    try:
+        return TableModel.load(path)
+    except ValueError as error:
+        if isinstance(error.__cause__, UnknownNameError):
+            raise ValueError(f"{error}; --from FILE.py defines activations of your own") from error
+        raise
 
 
 class _Seen:

@@ -142,7 +142,10 @@ class TableModel:
             {"columns": self.columns.as_dict(), "target": self.target.as_dict()}, allow_nan=False
         ).encode()
         with replacing(path) as temporary:
-            self.network.save(temporary)
+            try:
+                self.network.save(temporary)
+            except ValueError as error:
+                raise ValueError(str(error).replace(str(temporary), os.fspath(path))) from error
             network = temporary.read_bytes()
             with open(temporary, "wb") as file:
                 file.write(b"fastact table %d %d %08x\n" % (VERSION, len(text), zlib.crc32(text)))
