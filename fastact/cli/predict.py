@@ -19,8 +19,7 @@ from fastact.data.columns import named
 from fastact.data.frames import joined
 from fastact.errors import UnknownNameError, require
 from fastact.language import translated as _
-from fastact.tabular import ClassScores, NumberScores, TableModel, scores_for
-from fastact.tabular.findings import score_tables
+from fastact.tabular import ClassScores, NumberScores, TableModel, score_tables, scores_for
 
 Add = Callable[[Any], None]
 

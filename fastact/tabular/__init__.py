@@ -4,9 +4,9 @@
 - model.py: `TableModel`; scores.py: how good its predictions are
 """
 
-from fastact.tabular.findings import Training
+from fastact.tabular.findings import Training, score_tables
 from fastact.tabular.model import TableModel
 from fastact.tabular.scores import ClassScores, NumberScores, scores_for
 from fastact.tabular.training import train
 
-__all__ = ["ClassScores", "NumberScores", "TableModel", "Training", "scores_for", "train"]
+__all__ = ["ClassScores", "NumberScores", "TableModel", "Training", "score_tables", "scores_for", "train"]

@@ -129,9 +129,7 @@ class Training(Result):
             values = {"low": held_out[best - 1], "high": held_out[-1], "before": losses[best - 1], "after": losses[-1]}
             lines.append(text.format(best=best, **{name: f"{value:.3g}" for name, value in values.items()}))
         elif best == epochs:
-            text = _(
-                "The validation loss was lowest at the end, after {epochs} epochs: more epochs may lower it further."
-            )
+            text = _("The validation loss was lowest after the last epoch, {epochs}: more epochs may lower it further.")
             lines.append(text.format(epochs=epochs))
         else:
             text = _("The validation loss was lowest after epoch {best} of {epochs}. The model is that of this epoch.")
@@ -157,7 +155,7 @@ def score_tables(scores: ClassScores | NumberScores, title: str) -> list[Table]:
             [_("balanced accuracy"), _percent(scores.balanced_accuracy), _percent(base.balanced_accuracy)],
             [_("log loss"), _figure(scores.log_loss), _figure(base.log_loss)],
         ]
-        simplest = _("always {name}").format(name=scores.classes[scores.usual])
+        simplest = _('always "{name}"').format(name=scores.classes[scores.usual])
     found = [Table([_("measure"), _("network"), simplest], rows, title=title.format(rows=f"{scores.rows:,}"))]
     if isinstance(scores, ClassScores) and len(scores.classes) <= _MOST_CLASSES:
         lines = [
@@ -184,9 +182,9 @@ def score_sentences(scores: ClassScores | NumberScores) -> list[str]:
         figures = {"own": _figure(scores.rmse), "simple": _figure(base.rmse)}
     else:
         assert isinstance(base, ClassScores)
-        better = _("The network is right for {own} of the rows; always {name} is right for {simple}.")
+        better = _('The network is right for {own} of the rows; always "{name}" is right for {simple}.')
         unclear = _(
-            "The network is right for {own} of the rows, and always {name} for {simple}. It is not clearly better: "
+            'The network is right for {own} of the rows, and always "{name}" for {simple}. It is not clearly better: '
             "among {rows} rows, chance may make such a difference."
         )
         figures = {"own": _percent(scores.accuracy), "simple": _percent(base.accuracy)}

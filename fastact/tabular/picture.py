@@ -24,7 +24,7 @@ _LONGEST_NAME = 16
 def draw(training: Training) -> Any:
     """Two axes in a new Figure."""
     figure = style.figure(11, 4.8)
-    figure.suptitle(training.title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    figure.suptitle(training.title, fontsize=13, x=0.01, ha="left")
     left, right = figure.subplots(1, 2)
     _losses(left, training)
     if isinstance(training.scores, ClassScores):
@@ -44,7 +44,8 @@ def _losses(axes: Any, training: Training) -> None:
     axes.axvline(training.best_epoch, color=style.INK, linewidth=1, linestyle=":", label=label)
     axes.set_xlabel(_("epoch"))
     axes.set_ylabel(_("loss"))
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.05 * max(history["loss"] + history["val_loss"]))
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_title(_("Learning curves"), fontsize=11, loc="left")
     axes.legend(frameon=False)
     style.tidy(axes)

@@ -28,7 +28,7 @@ Fastact = Callable[..., str]
 
 @pytest.fixture
 def fastact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fastact:
-    """Run the command in an empty folder and return what it prints; check the exit code, and that errors are one line."""
+    """Run the command in an empty folder, check the exit code and that an error is one line; return the output."""
     from fastact.cli.app import cli
 
     monkeypatch.chdir(tmp_path)
