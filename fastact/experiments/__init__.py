@@ -7,3 +7,12 @@
 Nothing here prints or writes a file: fastact/cli/ does. To add an experiment, write one file beside xor.py with its
 data and settings, and a command in cli/compare.py.
 """
+
+from fastact.experiments.dying_relu import dying_relu
+from fastact.experiments.exploding import exploding
+from fastact.experiments.initialisation import initialisation
+from fastact.experiments.linear import linear
+from fastact.experiments.softmax_hidden import softmax_hidden
+from fastact.experiments.vanishing import vanishing
+
+__all__ = ["dying_relu", "exploding", "initialisation", "linear", "softmax_hidden", "vanishing"]

@@ -36,7 +36,7 @@ def line(position: int) -> dict[str, Any]:
     """Colour and dashes of the i-th line: 28 lines look different."""
     return {
         "color": COLOURS[position % len(COLOURS)],
-        "linestyle": DASHES[(position + position // len(COLOURS)) % len(DASHES)],
+        "linestyle": DASHES[(position % len(COLOURS) + position // len(COLOURS)) % len(DASHES)],
     }
 
 
