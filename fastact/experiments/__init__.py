@@ -3,6 +3,8 @@
 - training.py trains one network per activation and seed; results.py holds what came out, and sums it up
 - digits.py and xor.py hold the data and the settings of one experiment each
 - learning_plot.py draws figures with matplotlib
+- vanishing.py, exploding.py, dying_relu.py, linear.py, softmax_hidden.py and initialisation.py each show a problem and
+  its remedies; deep.py holds what those have in common
 
 Nothing here prints or writes a file: fastact/cli/ does. To add an experiment, write one file beside xor.py with its
 data and settings, and a command in cli/compare.py.

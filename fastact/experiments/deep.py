@@ -204,16 +204,16 @@ def counted(jobs: Sequence[Job], progress: Progress) -> Iterator[Job]:
         progress(done, len(jobs))
 
 
-def elementwise(activations: Iterable[str]) -> list[str]:
+def elementwise(activations: Iterable[str], argument: str = "activations") -> list[str]:
     """The activations' own names, each once; ValueError for one that suits no hidden layer."""
     names = []
     for name in activations:
         activation = fa.get(name)
         if activation.kind != "activation" or not activation.differentiable:
-            raise ValueError(f"activations: {name!r} has no derivative for each unit; take one such as 'relu'")
+            raise ValueError(f"{argument}: {name!r} has no derivative for each unit; take one such as 'relu'")
         names.append(activation.name)
     if not names:
-        raise ValueError("activations=[]; name at least one, such as 'relu'")
+        raise ValueError(f"{argument}=[]; name at least one, such as 'relu'")
     return list(dict.fromkeys(names))
 
 

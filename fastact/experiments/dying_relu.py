@@ -262,7 +262,7 @@ class DyingRelu(Result):
     def figure(self) -> Any:
         """The share of units that never fire, and of those without a gradient, over training; and the accuracy."""
         figure = style.figure(13, 9)
-        figure.suptitle(self.title, fontsize=14, fontweight="bold")
+        figure.suptitle(self.title, fontsize=14)
         upper, lower = figure.subfigures(2, 1, height_ratios=[1.5, 1])
         left, right = upper.subplots(1, 2, sharey=True)
         for position, each in enumerate(self.variants):
@@ -274,7 +274,7 @@ class DyingRelu(Result):
             (right, _("Units whose slope is 0 for every sample")),
         ):
             axes.axvspan(0, 1, color=style.PALE, alpha=0.3, linewidth=0)
-            axes.set_title(title, loc="left", fontsize=11, fontweight="bold")
+            axes.set_title(title, loc="left", fontsize=11)
             axes.set_ylim(bottom=-0.015)  # lines at 0 are seen
             axes.set_xlabel(
                 _("epoch (grey: learning rate {high:g}, then {low:g})").format(

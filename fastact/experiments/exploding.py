@@ -89,7 +89,7 @@ def exploding(
     (1, 0)
     """
     positive(depth=depth, width=width, seeds=seeds, epochs=epochs, scale=scale)
-    [name] = elementwise([activation])
+    [name] = elementwise([activation], "activation")
     variants = [
         Variant(name, scale=scale),
         Variant(name, "clip_norm", {"clip_norm": clip_norm}, scale),
@@ -194,7 +194,7 @@ class Exploding(Result):
     def figure(self) -> Any:
         """Gradients by layer, the loss in training, and the accuracy that each remedy reaches."""
         figure = style.figure(13, 9)
-        figure.suptitle(self.title, fontsize=14, fontweight="bold")
+        figure.suptitle(self.title, fontsize=14)
         upper, lower = figure.subfigures(2, 1, height_ratios=[1.5, 1])
         left, right = upper.subplots(1, 2)
         for position, remedy in enumerate(self.remedies):

@@ -65,7 +65,8 @@ def initialisation(
     --------
     >>> from fastact import experiments
     >>> found = experiments.initialisation(seeds=1)
-    >>> found.cell("he", "relu").deviations[0, 4] > 100 * found.cell("0.01", "relu").deviations[0, 4]
+    >>> small, he = (found.cell(row, "relu").deviations[0, 4] for row in ("0.01", "he"))
+    >>> bool(he > 100 * small)
     True
     """
     names = elementwise(activations)
@@ -123,14 +124,15 @@ def _cell(row: str, scale: float, normal: bool, name: str, depth: int, width: in
         model = fa.MLP([width] * (depth + 1) + [1], activation=activation, batch_norm=normal, seed=seed)
         for layer in model.layers[:-1]:
             layer.weights = rng.normal(0, scale, (width, width))
-        model.loss_and_gradients(x, x[:, 0])  # as in training, where batch normalisation takes the batch's mean
-        for number, layer in enumerate(model.layers[:-1]):
-            outputs = layer.output.astype(np.float64)
-            deviations[seed, number] = outputs.std()
-            place = (outputs - edges[0]) * (_BARS / (edges[-1] - edges[0]))
-            bars = place[np.isfinite(place)].clip(0, _BARS - 1).astype(np.intp)
-            counts[number] += np.bincount(bars, minlength=_BARS) / (outputs.size * seeds)
-            flat[seed, number] = (activation.derivative(layer.preactivation) < largest / 10).mean()
+        with np.errstate(all="ignore"):  # outputs may overflow
+            model.loss_and_gradients(x, x[:, 0])  # as in training, where batch normalisation takes the batch's mean
+            for number, layer in enumerate(model.layers[:-1]):
+                outputs = layer.output.astype(np.float64)
+                deviations[seed, number] = outputs.std()
+                place = (outputs - edges[0]) * (_BARS / (edges[-1] - edges[0]))
+                bars = place[~np.isnan(place)].clip(0, _BARS - 1).astype(np.intp)
+                counts[number] += np.bincount(bars, minlength=_BARS) / (outputs.size * seeds)
+                flat[seed, number] = (activation.derivative(layer.preactivation) < largest / 10).mean()
     return Cell(row, name, deviations, flat, counts, edges)
 
 
@@ -177,9 +179,9 @@ class Initialisation(Result):
     def tables(self) -> list[Table]:
         columns = [_("weights"), "", *(_("layer {number}").format(number=number + 1) for number in range(self.depth))]
         caption = _(
-            "Std: standard deviation of the outputs of a hidden layer. Flat: the share of them where the slope is below "
-            "a tenth of the largest. Medians of {seeds} seeds, before training. Glorot's weights have the standard "
-            "deviation sqrt(1 / inputs), He's sqrt(2 / inputs)."
+            "Std: standard deviation of the outputs of a hidden layer. Flat: the share of them where the slope is "
+            "below a tenth of the largest. Medians of {seeds} seeds, before training. Glorot's weights have the "
+            "standard deviation sqrt(1 / inputs), He's sqrt(2 / inputs)."
         ).format(seeds=self.seeds)
         tables = []
         for name in self.activations:
@@ -203,8 +205,8 @@ class Initialisation(Result):
                 "{course}. The smaller it is, the more alike all samples look to the next layer."
             ).format(depth=self.depth, scale=self.label(small), course=self._course(small)),
             _(
-                "With weights of {scale}: {course}. Shares of the outputs in layer {depth} that lie on flat parts, which "
-                "hardly let a gradient pass: {flat}."
+                "With weights of {scale}: {course}. Shares of the outputs in layer {depth} that lie on flat parts, "
+                "which hardly let a gradient pass: {flat}."
             ).format(depth=self.depth, scale=self.label(large), course=self._course(large), flat=flat),
             _("With Glorot's weights: {glorot}. With He's: {he}. With batch normalisation: {normal}.").format(
                 glorot=self._course("glorot"), he=self._course("he"), normal=self._course("batch_norm")
@@ -226,7 +228,7 @@ class Initialisation(Result):
     def figure(self) -> Any:
         """The grid of scales and activations: in each cell, a histogram of the outputs of each layer."""
         figure = style.figure(4.4 * len(self.activations) + 0.6, 2.5 * len(self.scales) + 1)
-        figure.suptitle(self.title, fontsize=14, fontweight="bold")
+        figure.suptitle(self.title, fontsize=14)
         grid = figure.subplots(len(self.scales), len(self.activations), squeeze=False, sharey="col")
         for axes_row, row in zip(grid, self.scales, strict=True):
             for position, (axes, name) in enumerate(zip(axes_row, self.activations, strict=True)):
@@ -235,22 +237,21 @@ class Initialisation(Result):
         for axes, name in zip(grid[0], self.activations, strict=True):
             axes.annotate(
                 name, (0.5, 1), xycoords="axes fraction", xytext=(0, 8), textcoords="offset points", ha="center",
-                fontsize=13, fontweight="bold",
+                fontsize=13,
             )  # fmt: skip
         figure.supxlabel(
             _(
-                "hidden layer, with standard deviation of its outputs and share of flat slopes; bars: shares of outputs, "
-                "in full length from {full} on; the outermost have all beyond"
+                "hidden layer, standard deviation of its outputs, share of flat slopes; bars: shares of outputs, at "
+                "full length {full} or more; the outermost bars have all beyond"
             ).format(full=share(_FULL)),
             fontsize=9,
         )
         return figure
 
     def _draw(self, axes: Any, cell: Cell, colour: str) -> None:
-        tall = np.diff(cell.edges)
         for layer, shares in enumerate(cell.counts):
-            length = 0.85 * np.minimum(shares / _FULL, 1)
-            axes.barh(cell.edges[:-1], length, tall, left=layer, align="edge", color=colour, linewidth=0)
+            ends = layer + 0.85 * np.minimum(shares / _FULL, 1)
+            axes.stairs(ends, cell.edges, orientation="horizontal", baseline=layer, fill=True, color=colour)
             axes.axvline(layer, color=style.PALE, linewidth=0.8)
         figures = zip(cell.spreads("deviations"), cell.spreads("flat"), strict=True)
         labels = [

@@ -83,7 +83,7 @@ def linear(
     True
     """
     positive(depth=depth, width=width, seeds=seeds, steps=steps)
-    [name] = elementwise([activation])
+    [name] = elementwise([activation], "activation")
     tasks = {each: problem(each) for each in problems}
     for key, task in tasks.items():
         if task.features != 2 or task.task != "binary":
@@ -263,7 +263,7 @@ class Linear(Result):
         """How the networks of seed 0 part the plane: a row for each kind, a column for each problem."""
         colours = _colours()
         figure = style.figure(4.1 * len(self.problems) + 0.6, 3.7 * len(self.kinds) + 0.8)
-        figure.suptitle(self.title, fontsize=14, fontweight="bold")
+        figure.suptitle(self.title, fontsize=14)
         grid = figure.subplots(len(self.kinds), len(self.problems), squeeze=False)
         for row, kind in zip(grid, self.kinds, strict=True):
             for axes, name in zip(row, self.problems, strict=True):
@@ -276,6 +276,8 @@ class Linear(Result):
                 if border.probabilities.min() < 0.499 and border.probabilities.max() > 0.501:  # more than rounding
                     x, y = np.linspace(*border.ends[:2], _CELLS), np.linspace(*border.ends[2:], _CELLS)
                     axes.contour(x, y, border.probabilities, [0.5], colors=style.INK, linewidths=1.5)
+                elif np.abs(border.probabilities - 0.5).max() < 0.001:
+                    axes.annotate(_("0.5 everywhere"), (0.5, 0.5), xycoords="axes fraction", ha="center")
                 for label, (marker, colour) in enumerate(zip("os", style.COLOURS, strict=False)):
                     axes.plot(
                         *border.points[border.labels == label].T, marker, color=colour, markeredgecolor="white",
@@ -284,7 +286,7 @@ class Linear(Result):
                 accuracy = self.accuracy(name, *kind).text(share)
                 axes.set_title(_("{problem}: {accuracy}").format(problem=name, accuracy=accuracy), fontsize=11)
                 axes.tick_params(labelsize=8)
-            row[0].set_ylabel(self.label(*kind), fontsize=11, fontweight="bold")
+            row[0].set_ylabel(self.label(*kind), fontsize=11)
         figure.colorbar(image, ax=grid, shrink=0.5, label=_("probability of the second class (squares); line: 0.5"))
         return figure
 

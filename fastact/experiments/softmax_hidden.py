@@ -76,7 +76,7 @@ def softmax_hidden(
     True
     """
     positive(depth=depth, width=width, seeds=seeds, epochs=epochs)
-    names = ["softmax", *elementwise(others)]
+    names = ["softmax", *elementwise(others, "others")]
     digits, settings = problem("digits"), {"learning_rate": learning_rate, "batch_size": 64}
     found = trials([*map(Variant, names)], digits, [width] * depth, seeds, epochs, progress, **settings)
     return SoftmaxHidden(names, depth, width, seeds, epochs, learning_rate, 1 / digits.outputs, found)
@@ -181,7 +181,7 @@ class SoftmaxHidden(Result):
     def figure(self) -> Any:
         """Learning curves, and the gradients by layer."""
         figure = style.figure(13, 5.6)
-        figure.suptitle(self.title, fontsize=14, fontweight="bold")
+        figure.suptitle(self.title, fontsize=14)
         left, right = figure.subplots(1, 2)
         for position, name in enumerate(self.activations):
             found = self.of(name)

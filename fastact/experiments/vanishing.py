@@ -197,7 +197,7 @@ class Vanishing(Result):
     def figure(self) -> Any:
         """Gradients by layer, of activations and of remedies; and the accuracy that each reaches."""
         figure = style.figure(13, 10)
-        figure.suptitle(self.title, fontsize=14, fontweight="bold")
+        figure.suptitle(self.title, fontsize=14)
         upper, lower = figure.subfigures(2, 1, height_ratios=[1.15, 1])
         left, right = upper.subplots(1, 2, sharey=True)
         first = self.variants[0]
@@ -211,7 +211,7 @@ class Vanishing(Result):
                 norms = [trial.norms for trial in self.of(each.activation, each.remedy)]
                 draw_lines(axes, range(1, self.depth + 1), norms, position, each.label)
             layers_axes(axes)
-            axes.set_title(title, loc="left", fontsize=11, fontweight="bold")
+            axes.set_title(title, loc="left", fontsize=11)
             legend(axes, 3 if axes is left else 2)
         left.set_ylabel(_("norm of the gradient, before the first step"))
         axes = lower.subplots()
