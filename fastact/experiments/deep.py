@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,7 +126,17 @@ class Trial:
         return math.nan if self.diverged else self.accuracy[-1]
 
 
-def reached(found: Sequence[Trial]) -> str:
+class Trained(Protocol):
+    """A finished training."""
+
+    @property
+    def diverged(self) -> int | None: ...
+
+    @property
+    def end(self) -> float: ...
+
+
+def reached(found: Sequence[Trained]) -> str:
     """The accuracy at the end, and how many seeds diverged, for readers."""
     diverged = sum(each.diverged is not None for each in found)
     accuracy = Spread.of(each.end for each in found).text(share)
@@ -337,7 +347,7 @@ def accuracy_axis(axes: Any, epochs: int, chance: float) -> None:
     axes.axvline(chance, color=style.INK, linewidth=1, linestyle=":")
     axes.set_xlim(0, 1.01)
     axes.set_xlabel(
-        _("accuracy after {epochs} epochs (dots: seeds; bar: their median; dotted: guessing)").format(epochs=epochs)
+        _("accuracy after epoch {epochs} (dots: seeds; bar: their median; dotted: guessing)").format(epochs=epochs)
     )
 
 

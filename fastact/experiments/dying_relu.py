@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from fastact.experiments.deep import (
     network,
     plain,
     positive,
+    reached,
     share,
     silent,
 )  # fmt: skip
@@ -212,7 +213,7 @@ class DyingRelu(Result):
 
     @property
     def title(self) -> str:
-        return _("Dying relu: units that never fire, in {depth} hidden layers of {width}").format(
+        return _("Dying relu: units that never fire (depth {depth}, {width} units in each hidden layer)").format(
             depth=self.depth, width=self.width
         )
 
@@ -225,33 +226,37 @@ class DyingRelu(Result):
                 self.never_fire(*key, epoch=1).text(share),
                 self.never_fire(*key).text(share),
                 self.stuck(*key).text(share),
-                self.accuracy(*key).text(share),
+                reached(self.of(*key)),
             ])  # fmt: skip
         columns = [_("hidden layers"), _("epoch 1"), _("at the end"), _("no gradient"), _("accuracy")]
         caption = _(
             "Median of {seeds} seeds (least to largest). Epoch 1, at the end: the share of units that fire for none "
             "of {samples:,} training samples. No gradient: the share whose slope is 0 for all of them at the end. "
-            "Accuracy: held-out digits after {epochs} epochs; guessing gives {chance}."
+            "Accuracy: held-out digits after epoch {epochs}; guessing gives {chance}."
         ).format(seeds=self.seeds, samples=self.samples, epochs=self.epochs, chance=share(self.chance))
         return [Table(columns, rows, caption=caption)]
 
     def sentences(self) -> list[str]:
         usual = [each for each in self.variants if not each.remedy]
-        quiet = [f"{each.label} {self.never_fire(each.activation, epoch=1).text(share)}" for each in usual]
-        woken = [
-            f"{each.label} {Spread.of(units.woken for units in self.of(each.activation)).text(share)}" for each in usual
+        words = [
+            _("The learning rate is {high:g} in the first epoch, then {low:g}.").format(
+                high=self.first_rate, low=self.learning_rate
+            )
         ]
-        stuck = [f"{each.label} {self.stuck(each.activation).text(share)}" for each in usual]
-        ends = [f"{each.label} {self.accuracy(each.activation, each.remedy).text(share)}" for each in self.variants]
+        quiet = {each.label: self.never_fire(each.activation, epoch=1) for each in usual}
+        woken = {each.label: Spread.of(units.woken for units in self.of(each.activation)) for each in usual}
+        stuck = {each.label: self.stuck(each.activation) for each in usual}
+        if listed := _listed(quiet):
+            words.append(_("Units that never fire after the first epoch: {shares}.").format(shares=listed))
+        if listed := _listed(woken):
+            words.append(_("Of these, units that fire again at the end: {shares}.").format(shares=listed))
+        ends = ", ".join(f"{each.label} {reached(self.of(each.activation, each.remedy))}" for each in self.variants)
         return [
-            _(
-                "The learning rate is {high:g} in the first epoch and {low:g} in the others. Units that never fire "
-                "after the first epoch: {quiet}. Of these, units that fire again at the end: {woken}."
-            ).format(high=self.first_rate, low=self.learning_rate, quiet=", ".join(quiet), woken=", ".join(woken)),
+            " ".join(words),
             _(
                 "A unit whose slope is 0 for every sample gets no gradient, so that it does not learn. Units of that "
-                "kind at the end: {stuck}. Accuracy: {ends}."
-            ).format(stuck=", ".join(stuck), ends=", ".join(ends)),
+                "kind at the end: {shares}. Accuracy: {ends}."
+            ).format(shares=_listed(stuck), ends=ends),
         ]
 
     def as_dict(self) -> dict[str, Any]:
@@ -292,3 +297,8 @@ class DyingRelu(Result):
         draw_dots(axes, rows)
         accuracy_axis(axes, self.epochs, self.chance)
         return figure
+
+
+def _listed(shares: Mapping[str, Spread]) -> str:
+    """Each name with its share, where there is one."""
+    return ", ".join(f"{name} {spread.text(share)}" for name, spread in shares.items() if spread.count)

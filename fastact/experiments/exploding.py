@@ -146,7 +146,8 @@ class Exploding(Result):
     @property
     def title(self) -> str:
         return _(
-            "Exploding gradient: {depth} hidden layers of {width} {name} units, {scale:g} times the usual weights"
+            "Exploding gradient: depth {depth}, {width} {name} units in each hidden layer, {scale:g} times the usual "
+            "weights"
         ).format(depth=self.depth, width=self.width, name=self.activation, scale=self.scale)
 
     def tables(self) -> list[Table]:
@@ -163,7 +164,7 @@ class Exploding(Result):
         columns = [_("remedy"), _("first loss"), _("gradient"), _("diverged"), _("accuracy")]
         caption = _(
             "Median of {seeds} seeds (least to largest). First loss and gradient: before the first step; the gradient "
-            "is the norm by the weights of all hidden layers. Accuracy: held-out digits after {epochs} epochs of SGD "
+            "is the norm by the weights of all hidden layers. Accuracy: held-out digits after epoch {epochs} of SGD "
             "with learning rate {rate:g}, of the seeds that did not diverge; guessing gives {chance}."
         ).format(seeds=self.seeds, epochs=self.epochs, rate=self.learning_rate, chance=share(self.chance))
         return [Table(columns, rows, caption=caption)]
@@ -172,19 +173,22 @@ class Exploding(Result):
         pairs = zip(self.of(""), self.of("init"), strict=True)
         factor = Spread.of(large.norm / usual.norm if usual.norm else np.nan for large, usual in pairs)
         found = {remedy: self.of(remedy) for remedy in self.remedies if remedy}
+        with np.errstate(over="ignore"):
+            power = float(np.float64(self.scale) ** self.depth)
+        expected = _(
+            "If each layer hands on {scale:g} times as much, a depth of {depth} makes {scale:g} ** {depth} = {power} "
+            "times as much of it."
+        ).format(scale=self.scale, depth=self.depth, power=times(power))
+        measured = _(
+            "Measured, the gradient before the first step is {factor} times as large as with the usual initial weights."
+        ).format(factor=factor.text(times))
         return [
+            f"{expected} {measured}" if factor.count else expected,
             _(
-                "If each layer hands on {scale:g} times as much, {depth} layers make {scale:g} ** {depth} = {power} "
-                "times as much of it. Measured, the gradient before the first step is {factor} times as large as with "
-                "the usual initial weights."
-            ).format(
-                scale=self.scale, depth=self.depth, power=times(self.scale**self.depth), factor=factor.text(times)
-            ),
-            _(
-                "Without a remedy, {count} of {seeds} seeds diverge: their loss or weights become infinite. Accuracy "
-                "after {epochs} epochs: {ends}."
+                "A seed diverges if its loss or weights become infinite: {count} of {seeds} do without a remedy. "
+                "Accuracy after epoch {epochs}: {ends}."
             ).format(count=self.diverged(""), seeds=self.seeds, epochs=self.epochs, ends=ends(found)),
-        ]  # fmt: skip
+        ]
 
     def as_dict(self) -> dict[str, Any]:
         """Settings, and all trials."""

@@ -172,7 +172,7 @@ class Initialisation(Result):
 
     @property
     def title(self) -> str:
-        return _("Initial weights: outputs of {depth} hidden layers of {width} units").format(
+        return _("Initial weights: outputs of hidden layers (depth {depth}, {width} units in each)").format(
             depth=self.depth, width=self.width
         )
 

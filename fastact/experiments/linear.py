@@ -244,8 +244,8 @@ class Linear(Result):
         return [
             _(
                 "Without an activation, layers multiply into one: with f(x) = 2x and g(x) = 3x, g(f(x)) = 3(2x) = 6x. "
-                "One layer with the product of the trained matrices gives the same probabilities as {depth} hidden "
-                "layers: they differ by {difference} at most, where float64 rounds at 1e-16."
+                "One layer with the product of the trained matrices gives the same probabilities as a depth "
+                "of {depth}: they differ by {difference} at most, where float64 rounds at 1e-16."
             ).format(depth=self.depth, difference=short(self.difference)),
             _(
                 "One linear map draws one straight border. Accuracy of the best network without an activation: {best}. "

@@ -121,7 +121,9 @@ class SoftmaxHidden(Result):
 
     @property
     def title(self) -> str:
-        return _("Softmax in {depth} hidden layers of {width} units").format(depth=self.depth, width=self.width)
+        return _("Softmax in hidden layers: depth {depth}, {width} units in each").format(
+            depth=self.depth, width=self.width
+        )
 
     def tables(self) -> list[Table]:
         rows = [
@@ -132,8 +134,8 @@ class SoftmaxHidden(Result):
         columns = [_("hidden layers"), _("|output|"), _("slope"), _("gradient, layer 1"), _("accuracy")]
         caption = _(
             "Median of {seeds} seeds (least to largest). Output and slope: means over all hidden layers; gradient: its "
-            "norm by the weights of the first one; all before the first step. Accuracy: held-out digits after {epochs} "
-            "epochs; guessing gives {chance}."
+            "norm by the weights of the first one; all before the first step. Accuracy: held-out digits after epoch "
+            "{epochs}; guessing gives {chance}."
         ).format(seeds=self.seeds, epochs=self.epochs, chance=share(self.chance))
         return [Table(columns, rows, caption=caption)]
 
@@ -156,7 +158,7 @@ class SoftmaxHidden(Result):
             for name in self.activations[1:2]
         ]  # fmt: skip
         ends = ", ".join(f"{name} {reached(self.of(name))}" for name in self.activations)
-        words.append(_("Accuracy after {epochs} epochs: {ends}.").format(epochs=self.epochs, ends=ends))
+        words.append(_("Accuracy after epoch {epochs}: {ends}.").format(epochs=self.epochs, ends=ends))
         behind = [name for name in self.activations[1:] if self.accuracy("softmax").high < self.accuracy(name).low]
         if behind:
             words.append(

@@ -137,7 +137,7 @@ class Vanishing(Result):
 
     @property
     def title(self) -> str:
-        return _("Vanishing gradient: {depth} hidden layers of {width} units").format(
+        return _("Vanishing gradient: depth {depth}, {width} units in each hidden layer").format(
             depth=self.depth, width=self.width
         )
 
@@ -151,7 +151,7 @@ class Vanishing(Result):
         caption = _(
             "Median of {seeds} seeds (least to largest). Gradient: its norm by the weights of the first hidden layer, "
             "divided by that of the last one, before the first step. Slope: mean of f'(x) in all layers. Accuracy: "
-            "held-out digits after {epochs} epochs; guessing gives {chance}."
+            "held-out digits after epoch {epochs}; guessing gives {chance}."
         ).format(seeds=self.seeds, epochs=self.epochs, chance=share(self.chance))
         return [Table(columns, rows, caption=caption)]
 
@@ -161,16 +161,19 @@ class Vanishing(Result):
         words = [
             _(
                 "In each layer, backpropagation multiplies the gradient by weights and by the slope of the activation. "
-                "The slope of {name} is {slope} on average: after {depth} layers, slopes alone make {chain} of it. "
-                "Measured, the first hidden layer gets {ratio} of the gradient of the last one."
-            ).format(
-                name=first, slope=short(slope), depth=self.depth, chain=_chain(slope, self.depth),
-                ratio=self.ratio(first).text(short),
+                "The slope of {name} is {slope} on average; over a depth of {depth}, slopes alone make {chain} of the "
+                "gradient."
+            ).format(name=first, slope=short(slope), depth=self.depth, chain=_chain(slope, self.depth))
+        ]
+        if self.ratio(first).count:
+            words.append(
+                _("Measured with {name}, the first hidden layer gets {ratio} of the gradient of the last one.").format(
+                    name=first, ratio=self.ratio(first).text(short)
+                )
             )
-        ]  # fmt: skip
-        if other is not None:
-            pairs = zip(self.of(other), self.of(first), strict=True)
-            factor = Spread.of(one.ratio / two.ratio if two.ratio else math.nan for one, two in pairs)
+        pairs = zip(self.of(other), self.of(first), strict=True) if other else []
+        factor = Spread.of(one.ratio / two.ratio if two.ratio else math.nan for one, two in pairs)
+        if other and factor.count:
             words.append(
                 _("With {other} the first hidden layer gets {ratio}: {factor} times as much as with {name}.").format(
                     other=other, ratio=self.ratio(other).text(short), factor=times(factor.centre), name=first
@@ -178,7 +181,7 @@ class Vanishing(Result):
             )
         found = {each.remedy: self.of(first, each.remedy) for each in self.variants if each.activation == first}
         words.append(
-            _("Accuracy of {name} after {epochs} epochs: {ends}. Guessing gives {chance}.").format(
+            _("Accuracy of {name} after epoch {epochs}: {ends}. Guessing gives {chance}.").format(
                 name=first, epochs=self.epochs, ends=ends(found), chance=share(self.chance)
             )
         )
