@@ -19,31 +19,30 @@ from fastact.result import Result
 DEMOS: dict[str, tuple[Callable[..., Result], str]] = {
     "vanishing": (
         experiments.vanishing,
-        "Lose the gradient in 20 layers of sigmoid, on its way back to the first one; keep it with relu and its kin, "
-        "batch normalisation, residual connections and larger initial weights.",
+        "Lose the gradient in 20 layers of sigmoid. See how relu and its kin, batch normalisation, residual connections "
+        "and larger initial weights keep it.",
     ),
     "exploding": (
         experiments.exploding,
-        "Let weights that are too large make the gradient explode and the training diverge; tame it with gradient "
-        "clipping, the usual initial weights and batch normalisation.",
+        "Diverge with initial weights too large. See how gradient clipping, the usual initial weights and batch "
+        "normalisation help.",
     ),
     "dying-relu": (
         experiments.dying_relu,
-        "Kill relu units by one epoch with too high a learning rate, so that they never fire again; see leaky_relu and "
-        "elu beside it, a small learning rate and batch normalisation.",
+        "Count relu units that never fire again. One epoch with too high a learning rate stops them; see leaky_relu and "
+        "elu beside them, a small learning rate and batch normalisation.",
     ),
     "linear": (
         experiments.linear,
-        "Train deep networks without an activation: they multiply into one linear map, and cannot learn XOR.",
+        "Train deep networks without an activation. They multiply into one linear map, and cannot learn XOR.",
     ),
     "softmax-hidden": (
         experiments.softmax_hidden,
-        "Put softmax into the hidden layers, and see why that is possible but not advised.",
+        "Put softmax into the hidden layers. See why that is possible but not advised.",
     ),
     "initialisation": (
         experiments.initialisation,
-        "Draw histograms of each layer's outputs, for small, large, Glorot's and He's initial weights, and for batch "
-        "normalisation.",
+        "See each layer's outputs by initial weights. They are small, large, Glorot's, He's, or have batch normalisation.",
     ),
 }
 
