@@ -19,8 +19,8 @@ from fastact.result import Result
 DEMOS: dict[str, tuple[Callable[..., Result], str]] = {
     "vanishing": (
         experiments.vanishing,
-        "Lose the gradient in 20 layers of sigmoid. See how relu and its kin, batch normalisation, residual connections "
-        "and larger initial weights keep it.",
+        "Lose the gradient in 20 layers of sigmoid. See how relu and its kin, batch normalisation, residual "
+        "connections and larger initial weights keep it.",
     ),
     "exploding": (
         experiments.exploding,
@@ -29,8 +29,8 @@ DEMOS: dict[str, tuple[Callable[..., Result], str]] = {
     ),
     "dying-relu": (
         experiments.dying_relu,
-        "Count relu units that never fire again. One epoch with too high a learning rate stops them; see leaky_relu and "
-        "elu beside them, a small learning rate and batch normalisation.",
+        "Count relu units that never fire again. One epoch with too high a learning rate stops them; see leaky_relu "
+        "and elu beside them, a small learning rate and batch normalisation.",
     ),
     "linear": (
         experiments.linear,
@@ -42,7 +42,8 @@ DEMOS: dict[str, tuple[Callable[..., Result], str]] = {
     ),
     "initialisation": (
         experiments.initialisation,
-        "See each layer's outputs by initial weights. They are small, large, Glorot's, He's, or have batch normalisation.",
+        "See each layer's outputs by initial weights. Weights are small, large, Glorot's and He's; batch normalisation "
+        "stands beside them.",
     ),
 }
 
