@@ -17,7 +17,7 @@ import fastact as fa
 from fastact._files import replacing
 from fastact.cli.console import console, table
 from fastact.cli.options import elementwise, picture
-from fastact.experiments.training import hidden_activations
+from fastact.experiments.comparison import ACTIVATIONS
 from fastact.pictures import style
 from fastact.pictures.curves import curves
 
@@ -53,7 +53,7 @@ def show(name: str) -> None:
 @picture(required=True, help="Where to write the picture.")
 def plot(names: tuple[str, ...], output: Path) -> None:
     """Draw the curves f and f' of NAMES (the usual hidden-layer activations if none is named)."""
-    known = [elementwise(name).name for name in names] or hidden_activations()
+    known = [elementwise(name).name for name in names] or list(ACTIVATIONS)
     with replacing(output) as temporary:
         style.save(curves(known), temporary)
     console().print(f"wrote {output}")
