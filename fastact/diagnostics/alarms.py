@@ -243,7 +243,7 @@ class Dead(Alarm):
     @property
     def sentence(self) -> str:
         text = _(
-            "{share} of the units of {layer} have practically no slope for any sample looked at, so that they cannot learn."
+            "{share} of the units of {layer} have practically no slope for any sample looked at: they cannot learn."
         )
         return text.format(share=f"{self.value:.0%}", layer=self.where)
 
@@ -311,7 +311,10 @@ class LargeUpdates(Alarm):
 
     @property
     def sentence(self) -> str:
-        text = _("A step changes the weights by {share} of their spread; about 0.1 % is right.")
+        if self.value >= 1:
+            text = _("A step changes the weights by {times} times their spread; about 0.1% is right.")
+            return text.format(times=f"10^{self.value:.0f}")
+        text = _("A step changes the weights by {share} of their spread; about 0.1% is right.")
         return text.format(share=f"{10**self.value:.0%}")
 
     @property
@@ -323,7 +326,8 @@ class SmallUpdates(Alarm):
     """Most steps change the weights by less than 1e-4 of their spread while the loss is high, for no other reason.
 
     In part 3 of Karpathy's makemore, that is too slow. Taken is the median of all layers, and of three looks at least.
-    The loss is high while above half of that of chance; dead units and vanishing gradients would be other reasons.
+    The loss is high while above half of that of chance. Other reasons are those of the alarms above, and of
+    `FarFirstLoss`: too large weights, for example.
     """
 
     name = "small updates"
@@ -333,7 +337,9 @@ class SmallUpdates(Alarm):
     def find(cls, training: Training) -> Self | None:
         high = _loss_is_high(training)
         ratios = _middle(training)
-        if high.sum() < 3 or not np.median(ratios[high]) < cls.limit or Dead.find(training) or Vanishing.find(training):
+        if high.sum() < 3 or not np.median(ratios[high]) < cls.limit:
+            return None
+        if any(each.find(training) for each in (Exploding, Vanishing, Dead, Saturation, FarFirstLoss)):
             return None
         return cls._anywhere(training, high & (ratios < cls.limit), ratios, np.nanmedian)
 
@@ -343,8 +349,10 @@ class SmallUpdates(Alarm):
 
     @property
     def sentence(self) -> str:
-        text = _("A step changes the weights by only {share} of their spread, and the loss is high; 0.1 % is right.")
-        return text.format(share=f"{10 ** (self.value + 2):.2g} %")
+        text = _(
+            "A step changes the weights by only {share} of their spread, and the loss is high; about 0.1% is right."
+        )
+        return text.format(share=f"{10 ** (self.value + 2):.2g}%")
 
     @property
     def remedies(self) -> list[str]:
@@ -445,5 +453,5 @@ def _loss_is_high(training: Training) -> NDArray[np.bool]:
 
 def _middle(training: Training) -> NDArray[np.float64]:
     """Of each look, the update ratio of the middle layer; nan where there is none."""
-    rows = (row[~np.isnan(row)] for row in training.measured("update_ratio"))
+    rows = (row[row < np.inf] for row in training.measured("update_ratio"))
     return np.array([np.median(row) if row.size else np.nan for row in rows])

@@ -133,14 +133,14 @@ class Diagnosis(Result):
         norms, changes = self.gradient_norm[-1], 10 ** self.update_ratio[-1]
         if len(self.layers) == 1:
             text = _(
-                "Nothing to worry about: no alarm in {epochs} epochs. After the last one, a step changes the weights by "
-                "{least} of their spread."
+                "Nothing to worry about: no alarm in {epochs} epochs. After the last one, a step changes the weights "
+                "by {least} of their spread."
             )
         else:
             text = _(
                 "Nothing to worry about: no alarm in {epochs} epochs. After the last one, the smallest gradient of a "
                 "layer is {share} of the largest; a step changes the weights by {least} to {most} of their spread, "
-                "depending on the layer; and of no hidden layer more than {dead} of the units are dead."
+                "depending on the layer; at most {dead} of a hidden layer's units are dead."
             )
         return text.format(
             epochs=self.epochs[-1],

@@ -164,10 +164,10 @@ def _steepest(activation: Any) -> float:
 
 
 def _histogram(values: Any, edges: Floats) -> Floats:
-    bins = len(edges) - 1
-    scaled = (values.ravel() - edges[0]) * (bins / (edges[-1] - edges[0]))
-    places = np.clip(np.nan_to_num(scaled, nan=0.0), 0, bins - 1).astype(np.intp)
-    return np.bincount(places, minlength=bins) / values.size
+    least, most = float(edges[0]), float(edges[-1])
+    places = (values.ravel() - least) * (BINS / (most - least))
+    places = np.fmin(np.fmax(places, 0), BINS - 1).astype(np.intp)  # nan to the first bin
+    return np.bincount(places, minlength=BINS) / values.size
 
 
 def _update_ratios(twin: Any, x: Any, y: Any) -> list[float]:

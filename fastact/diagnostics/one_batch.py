@@ -82,7 +82,7 @@ def overfit_batch(model: fa.MLP, X: Any, y: Any, *, samples: int = 8, steps: int
         diverged = True
     dropout = any(layer.plan.dropout for layer in model.layers)
     losses = np.array(twin.history.get("loss", []))
-    return OneBatch(losses, goal, len(x), diverged, _contradicts(x, y), dropout, monitor.alarms)
+    return OneBatch(losses, goal, len(x), diverged, _contradicts(x, y), _reachable(model, y), dropout, monitor.alarms)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +98,8 @@ class OneBatch(Result):
     diverged : bool
     contradiction : bool
         Whether two of the samples have the same inputs and different targets, which nobody can learn.
+    reachable : bool
+        Whether the output layer's activation can give numbers as small and as large as the targets.
     dropout : bool
         Whether the network drops units.
     alarms : list of Alarm
@@ -109,6 +111,7 @@ class OneBatch(Result):
     samples: int
     diverged: bool
     contradiction: bool
+    reachable: bool
     dropout: bool
     alarms: list[Alarm]
 
@@ -146,16 +149,18 @@ class OneBatch(Result):
         found = []
         if self.contradiction:
             found.append(_("Two of the samples have the same inputs and different targets: check the data."))
+        if not self.reachable:
+            found.append(
+                _("The output layer's activation cannot give numbers like the targets: take output='identity'.")
+            )
         if self.diverged:
             found.append(_("The loss or a weight became infinite or nan: take a smaller learning rate."))
         found += [f"{alarm.title}: {alarm.sentence}" for alarm in self.alarms]
         if self.dropout:
             found.append(_("The network drops units in training, which holds the loss up: try it with dropout=0."))
-        if self.losses.size > 9 and self.losses[-1] < 0.9 * self.losses[int(0.9 * self.losses.size)]:
+        if self.losses.size > 1 and self.losses[-1] < 0.9 * self.losses[self.losses.size // 2]:
             found.append(_("The loss was still falling: take more steps, or a larger learning rate."))
-        if not found:
-            found.append(_("Compare the targets with the output layer: can its activation give such numbers?"))
-        return found
+        return found or [_("No reason shows: check how the samples and their targets are put together.")]
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -164,6 +169,7 @@ class OneBatch(Result):
             "samples": self.samples,
             "diverged": self.diverged,
             "contradiction": self.contradiction,
+            "reachable": self.reachable,
             "learnt": self.learnt,
             "alarms": [alarm.as_dict() for alarm in self.alarms],
         }
@@ -193,6 +199,17 @@ def _draw(y: NDArray[Any], samples: int, seed: int, classes: bool) -> NDArray[np
             turn[labels == label] = np.arange((labels == label).sum())
         order = order[np.argsort(turn, kind="stable")]
     return order[:samples]
+
+
+def _reachable(model: fa.MLP, y: NDArray[Any]) -> bool:
+    loss: Any = model.loss
+    activation = model.layers[-1].activation
+    if loss.fused or activation.kind != "activation":  # whose targets the loss checks
+        return True
+    x = np.geomspace(1e-6, 1e30, 500)
+    with np.errstate(all="ignore"):
+        outputs = activation(np.concatenate([-x, x]), backend="numpy")
+    return bool(np.nanmin(outputs) <= y.min() and y.max() <= np.nanmax(outputs))
 
 
 def _contradicts(x: NDArray[Any], y: NDArray[Any]) -> bool:

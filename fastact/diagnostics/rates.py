@@ -20,8 +20,8 @@ __all__ = ["LearningRates", "learning_rate_range"]
 
 Floats = NDArray[np.float64]
 
-#: The test ends where the smoothed loss is so many times its least.
-DIVERGED = 4.0
+#: The loss diverges where, smoothed, it is so many times that of the untrained network.
+DIVERGED = 1.2
 
 
 def learning_rate_range(
@@ -58,12 +58,12 @@ def learning_rate_range(
     Raises
     ------
     ValueError
-        The range is empty, or `steps` or `passes` is too small.
+        The range is empty, `steps` or `passes` is too small, or the optimiser has no learning rate.
 
     Notes
     -----
-    The test is Smith's (Cyclical learning rates for training neural networks, WACV 2017), ended as fast.ai
-    does.
+    The test is Smith's (Cyclical learning rates for training neural networks, WACV 2017). The loss diverges where it is
+    a fifth above that of the untrained network, or no number.
 
     Examples
     --------
@@ -76,6 +76,8 @@ def learning_rate_range(
     """
     if not 0 < least < most:
         raise ValueError(f"least={least:g} and most={most:g} are no range of learning rates; take 1e-6 and 10")
+    if model.optimizer.whole:
+        raise ValueError(f"optimizer={model.optimizer.name!r} has no learning rate to look for; take 'adam'")
     for name, value, few in (("steps", steps, 10), ("passes", passes, 1)):
         if value < few:
             raise ValueError(f"{name} must be at least {few}, got {value}")
@@ -136,7 +138,7 @@ class LearningRates(Result):
 
     @property
     def diverges(self) -> float | None:
-        """The rate at which the loss is four times its least, or no number; None if none is so large."""
+        """The rate at which the loss is a fifth above its start, or no number; None if none is so large."""
         end = len(self._before)
         return float(self.rates[end]) if end < len(self.rates) else None
 
@@ -149,7 +151,7 @@ class LearningRates(Result):
     def _before(self) -> Floats:
         """The smoothed losses before divergence."""
         with np.errstate(invalid="ignore"):
-            gone = np.flatnonzero(~(self.smoothed <= DIVERGED * np.fmin.accumulate(self.smoothed)))
+            gone = np.flatnonzero(~(self.smoothed <= DIVERGED * self.smoothed[0]))
         return self.smoothed[: gone[0]] if gone.size else self.smoothed
 
     @property
@@ -157,25 +159,25 @@ class LearningRates(Result):
         return _("Learning-rate range test")
 
     def tables(self) -> list[Table]:
-        rows = [[_("the network has"), f"{self.current:.1e}"]]
+        rows = [[_("the network has"), f"{self.current:.2g}"]]
         if self.learns:
-            rows.append([_("the loss falls fastest"), f"{self.steepest:.1e}"])
+            rows.append([_("the loss falls fastest"), f"{self.steepest:.2g}"])
         if self.diverges is not None:
-            rows.append([_("the loss diverges"), f"{self.diverges:.1e}"])
+            rows.append([_("the loss diverges"), f"{self.diverges:.2g}"])
         return [Table([_("where"), _("learning rate")], rows, title=self.title)]
 
     def sentences(self) -> list[str]:
         if not self.learns:
             text = _("The loss does not fall at any rate from {least} to {most}; look at the other checks first.")
-            return [text.format(least=f"{self.rates[0]:.1e}", most=f"{self.rates[-1]:.1e}")]
+            return [text.format(least=f"{self.rates[0]:.2g}", most=f"{self.rates[-1]:.2g}")]
         text = _("The loss falls fastest at a learning rate of {steepest}.")
-        found = [text.format(steepest=f"{self.steepest:.1e}")]
+        found = [text.format(steepest=f"{self.steepest:.2g}")]
         if self.diverges is not None:
-            found.append(_("It diverges at {diverges}; stay well below.").format(diverges=f"{self.diverges:.1e}"))
+            found.append(_("It diverges at {diverges}; stay well below.").format(diverges=f"{self.diverges:.2g}"))
             if self.current >= self.diverges:
-                found.append(_("The network's {current} is too large.").format(current=f"{self.current:.1e}"))
+                found.append(_("The network's {current} is too large.").format(current=f"{self.current:.2g}"))
         if self.current < self.steepest / 100:
-            found.append(_("The network's {current} is low: it learns slowly.").format(current=f"{self.current:.1e}"))
+            found.append(_("The network's {current} is low: it learns slowly.").format(current=f"{self.current:.2g}"))
         return [" ".join(found)]
 
     def as_dict(self) -> dict[str, Any]:
@@ -198,7 +200,7 @@ class LearningRates(Result):
         marks = {_("falls fastest"): self.suggestion, _("diverges"): self.diverges, _("the network's"): self.current}
         for place, (text, rate) in enumerate(marks.items(), 1):
             if rate is not None:
-                axes.axvline(rate, label=f"{text}: {rate:.1e}", linewidth=2, **style.line(place))
+                axes.axvline(rate, label=f"{text}: {rate:.2g}", linewidth=2, **style.line(place))
         axes.set_xscale("log")
         axes.set_xlabel(_("learning rate"))
         axes.set_ylabel(_("loss of the batch"))

@@ -86,7 +86,7 @@ def diagnose(
         learning_rate=learning_rate,
         init=init,
         optimizer=optimizer,
-        batch_size=batch_size,
+        batch_size=None if batch_size is None else min(batch_size, len(split.train_x)),
         seed=seed,
         batch_norm=batch_norm,
         residual=residual,

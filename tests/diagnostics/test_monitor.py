@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,7 @@ def test_the_copy_takes_the_step_that_training_takes_next() -> None:
     weights = [model.layers[0].weights.copy()]
     monitor(0, model)
     model.fit(X, Y, epochs=4, callback=look)
-    ratios = [np.log10((new - old).std() / old.std()) for old, new in zip(weights, weights[1:], strict=False)]
+    ratios = [np.log10((new - old).std() / old.std()) for old, new in pairwise(weights)]
     np.testing.assert_allclose([each.update_ratio[0] for each in monitor.looks[:-1]], ratios, atol=1e-3)
 
 
