@@ -8,6 +8,7 @@ Each is a function with a documented result that shows itself in a notebook:
 - comparison.py compares activations on any problem: training.py trains, processes.py does so many times side by side,
   records.py holds what came out, statistics.py says which differences exceed the noise of seeds, findings.py says it in
   words, and learning_plot.py draws it
+- diagnosis.py trains one network, and says what goes wrong
 - xor.py compares on XOR, as beginners train it and until it is solved
 
 Nothing here prints or writes a file: fastact/cli/ does. To add an experiment, write one file beside xor.py with a
@@ -15,6 +16,7 @@ subclass of `fastact.result.Result`, and a command.
 """
 
 from fastact.experiments.comparison import compare
+from fastact.experiments.diagnosis import diagnose
 from fastact.experiments.xor import xor
 
-__all__ = ["compare", "xor"]
+__all__ = ["compare", "diagnose", "xor"]
