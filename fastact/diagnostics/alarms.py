@@ -94,10 +94,11 @@ class Alarm:
         text = _("{layer} (the worst of {count} layers)") if len(self.layers) > 1 else "{layer}"
         return text.format(layer=layer, count=len(self.layers))
 
-    def sentences(self) -> list[str]:
+    @property
+    def text(self) -> str:
         """What was seen and when, and what helps."""
         seen = _("{title} ({when}): {sentence}").format(title=self.title, when=self.when, sentence=self.sentence)
-        return [" ".join([seen, *self.remedies])]
+        return " ".join([seen, *self.remedies])
 
     def as_dict(self) -> dict[str, Any]:
         """All of it, in types that JSON knows; texts are in the language in use."""

@@ -73,9 +73,12 @@ def chance_loss(model: fa.MLP, y: Any) -> float:
         return _entropy(shares)
     if loss.name == "bce":
         return loss.scale * float(np.mean([_entropy(np.array([share, 1 - share])) for share in shares]))
-    constants = np.concatenate([shares[np.newaxis], np.quantile(table, np.linspace(0, 1, 101), axis=0)])
-    if loss.name == "poisson":  # which takes the logarithm of the rate
+    if loss.name == "mse":
+        constants = shares[np.newaxis]
+    elif loss.name == "poisson":  # which takes the logarithm of the rate
         constants = np.log(np.maximum(shares[np.newaxis], 1e-9))
+    else:
+        constants = np.quantile(table, np.linspace(0, 1, 101), axis=0)
     function = getattr(fa, loss.function)
     losses = [function(each + 0 * table, table, reduction="none", **loss.parameters).mean(axis=0) for each in constants]
     return loss.scale * float(np.min(losses, axis=0).mean())
@@ -144,7 +147,7 @@ class FirstLoss(Result):
         elif self.close:
             text = _(
                 "The first loss is {loss}, above the {chance} of the best constant answer, but no further than random "
-                "first weights bring it."
+                "first weights may bring it."
             )
         elif self.uneven:
             text = _(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fastact.diagnostics.alarms import Alarm, alarms_of, first_loss_of
 from fastact.diagnostics.measures import finite
+from fastact.diagnostics.picture import draw
 from fastact.diagnostics.training import Network, Training, label
 from fastact.language import translated as _
 from fastact.result import Result, Table
@@ -123,7 +124,7 @@ class Diagnosis(Result):
         return [layers, *(table for check in self.checks for table in check.tables())]
 
     def sentences(self) -> list[str]:
-        own = [text for alarm in self.alarms for text in alarm.sentences()] or [self._nothing()]
+        own = [alarm.text for alarm in self.alarms] or [self._nothing()]
         first = first_loss_of(self.network, self.first_loss)
         own += first.sentences() if first.close else []
         return [*own, *(text for check in self.checks for text in check.sentences())]
@@ -181,8 +182,6 @@ class Diagnosis(Result):
 
         Of more than seven layers, seven are drawn.
         """
-        from fastact.diagnostics.picture import draw  # which imports this file
-
         return draw(self)
 
 

@@ -47,12 +47,12 @@ def overfit_batch(model: fa.MLP, X: Any, y: Any, *, samples: int = 8, steps: int
     Raises
     ------
     ValueError
-        The samples drawn have one class, or one target, or there is but one.
+        All samples have the same target, or `samples` or `steps` is too small.
 
     Notes
     -----
     The check is Karpathy's (A recipe for training neural networks, 2019): it finds wrong data and dead networks
-    in a second. Nearly 0 is 2 % of the loss of the best constant answer.
+    in a second. Nearly 0 is 2% of the loss of the best constant answer.
 
     Examples
     --------
@@ -62,7 +62,10 @@ def overfit_batch(model: fa.MLP, X: Any, y: Any, *, samples: int = 8, steps: int
     True
     """
     x, y = np.asarray(host(X)), np.asarray(host(y))
-    chosen = _draw(y, samples, seed, bool(model.loss.classifies))
+    for name, value, few in (("samples", samples, 2), ("steps", steps, 1)):
+        if value < few:
+            raise ValueError(f"{name} must be at least {few}, got {value}")
+    chosen = _draw(y, samples, seed)
     x, y = x[chosen], y[chosen]
     twin = copy.deepcopy(model)
     twin.history = {}
@@ -170,6 +173,7 @@ class OneBatch(Result):
             "diverged": self.diverged,
             "contradiction": self.contradiction,
             "reachable": self.reachable,
+            "dropout": self.dropout,
             "learnt": self.learnt,
             "alarms": [alarm.as_dict() for alarm in self.alarms],
         }
@@ -183,22 +187,23 @@ class OneBatch(Result):
         axes.axhline(self.goal, linewidth=2, label=_("nearly 0"), **style.line(1))
         axes.set_yscale("log")
         axes.set_xlabel(_("step"))
-        axes.set_title(self.title, fontsize=11, fontweight="bold", loc="left")
+        axes.set_title(self.title, fontsize=11, loc="left")
         style.tidy(axes)
         axes.legend(frameon=False)
         return figure
 
 
-def _draw(y: NDArray[Any], samples: int, seed: int, classes: bool) -> NDArray[np.intp]:
-    """The numbers of samples, drawn from all classes in turn."""
+def _draw(y: NDArray[Any], samples: int, seed: int) -> NDArray[np.intp]:
+    """The numbers of samples, drawn from all classes (or targets that occur) in turn."""
     order = np.random.default_rng(seed).permutation(len(y))
-    if classes and y[0].size == 1:
-        labels = y.reshape(-1)[order]
-        turn = np.empty(len(y), np.intp)
-        for label in np.unique(labels):
-            turn[labels == label] = np.arange((labels == label).sum())
-        order = order[np.argsort(turn, kind="stable")]
-    return order[:samples]
+    if y[0].size > 1:
+        return order[:samples]
+    targets = y.reshape(-1)[order]
+    grouped = np.argsort(targets, kind="stable")
+    first = np.flatnonzero(np.append(True, np.diff(targets[grouped]) != 0))  # of each group
+    turn = np.empty(len(y), np.intp)
+    turn[grouped] = np.arange(len(y)) - np.repeat(first, np.diff(np.append(first, len(y))))
+    return order[np.argsort(turn, kind="stable")[:samples]]
 
 
 def _reachable(model: fa.MLP, y: NDArray[Any]) -> bool:

@@ -58,7 +58,7 @@ def chosen(layers: int) -> list[int]:
 
 
 def titled(axes: Any, title: str) -> None:
-    axes.set_title(title, fontsize=11, fontweight="bold", loc="left")
+    axes.set_title(title, fontsize=11, loc="left")
     style.tidy(axes)
 
 
@@ -113,7 +113,7 @@ def histograms(axes: Any, diagnosis: Diagnosis, layers: list[int]) -> None:
         axes.stairs(-place + scale * first, edges, baseline=-place, color=style.INK, linewidth=1)
     axes.set_yticks([-place for place in range(len(layers))], [diagnosis.layers[layer] for layer in layers])
     titled(axes, _("Outputs (thin: epoch {epoch})").format(epoch=diagnosis.epochs[0]))
-    axes.set_xlabel(_("output (end bins: and beyond); height: root of the share"))
+    axes.set_xlabel(_("output (end bins: and beyond); height: √share"))
 
 
 def marks(values: Any) -> dict[str, Any]:

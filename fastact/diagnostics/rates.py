@@ -205,7 +205,7 @@ class LearningRates(Result):
         axes.set_xlabel(_("learning rate"))
         axes.set_ylabel(_("loss of the batch"))
         axes.set_ylim(0, 1.5 * self.smoothed[0])
-        axes.set_title(self.title, fontsize=11, fontweight="bold", loc="left")
+        axes.set_title(self.title, fontsize=11, loc="left")
         style.tidy(axes)
         axes.legend(frameon=False)
         return figure

@@ -159,7 +159,7 @@ def test_texts_of_all_alarms_can_be_made() -> None:
                 alarm = kind(network, 0, 2, value, layers[0], layers)
                 assert alarm.title
                 assert alarm.remedies or kind.name == "first loss"
-                assert "epochs 0 to 2" in alarm.sentences()[0]
+                assert "epochs 0 to 2" in alarm.text
     assert len({kind.name for kind in ALARMS}) == len(ALARMS)
 
 

@@ -101,6 +101,9 @@ def test_a_sound_network_learns_a_batch_by_heart() -> None:
     rare[7] = 1
     found = overfit_batch(fa.MLP((4, 16, 1), output="sigmoid", learning_rate=0.01, seed=0), X, rare)
     assert found.learnt  # the rare one among them: without it, there would be one class
+    overfit_batch(fa.MLP((4, 16, 1), learning_rate=0.01, seed=0), X, rare)  # and so with numbers
+    with pytest.raises(ValueError, match="samples must be at least 2, got 1"):
+        overfit_batch(classifier(), X, Y, samples=1)
 
 
 def test_why_a_batch_is_not_learnt() -> None:

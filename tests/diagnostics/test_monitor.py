@@ -178,6 +178,7 @@ TARGETS = {
     [
         ("identity", "mse", "numbers"),
         ("identity", {"name": "quantile", "q": 0.2, "scale": 3}, "numbers"),
+        ("identity", {"name": "huber", "delta": 2.0}, "numbers"),
         ("identity", "poisson", "counts"),
         ("sigmoid", "bce", "labels"),
         ("softmax", "cross_entropy", "distributions"),
