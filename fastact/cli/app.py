@@ -15,6 +15,7 @@ from fastact.cli.bench import bench
 from fastact.cli.catalogue import list_, plot, show
 from fastact.cli.compare import compare
 from fastact.cli.demo import demo
+from fastact.cli.diagnose import diagnose
 from fastact.cli.info import info
 from fastact.cli.predict import predict
 from fastact.cli.train import train
@@ -57,5 +58,5 @@ def cli() -> None:
     """Activation functions of neural networks: look them up, see them, apply them, compare them."""
 
 
-for command in (info, list_, show, plot, apply, compare, demo, train, predict, bench, warmup):
+for command in (info, list_, show, plot, apply, compare, demo, train, predict, diagnose, bench, warmup):
     cli.add_command(command)

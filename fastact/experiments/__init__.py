@@ -8,6 +8,7 @@ Each is a function with a documented result that shows itself in a notebook:
 - comparison.py compares activations on any problem: training.py trains, processes.py does so many times side by side,
   records.py holds what came out, statistics.py says which differences exceed the noise of seeds, findings.py says it in
   words, and learning_plot.py draws it
+- diagnosis.py trains one network, and says what goes wrong
 - xor.py compares on XOR, as beginners train it and until it is solved
 - vanishing.py, exploding.py, dying_relu.py, linear.py, softmax_hidden.py and initialisation.py each show a problem of
   networks with its remedies; deep.py holds what those have in common
@@ -17,6 +18,7 @@ subclass of `fastact.result.Result`, and a command.
 """
 
 from fastact.experiments.comparison import compare
+from fastact.experiments.diagnosis import diagnose
 from fastact.experiments.dying_relu import dying_relu
 from fastact.experiments.exploding import exploding
 from fastact.experiments.initialisation import initialisation
@@ -26,5 +28,5 @@ from fastact.experiments.vanishing import vanishing
 from fastact.experiments.xor import xor
 
 __all__ = [
-    "compare", "dying_relu", "exploding", "initialisation", "linear", "softmax_hidden", "vanishing", "xor",
+    "compare", "diagnose", "dying_relu", "exploding", "initialisation", "linear", "softmax_hidden", "vanishing", "xor",
 ]  # fmt: skip
