@@ -46,14 +46,15 @@ def trained(
     sources : sequence of paths
         Files with activations of the user's own, which each process loads.
     """
-    seconds = math.inf
-    for left, task in zip(range(count - 1, -1, -1), tasks if jobs is None else (), strict=False):
+    least = math.inf
+    for done, task in enumerate(tasks if jobs is None else (), 1):
         started = perf_counter()
         found = train(task)
+        if done > 1:
+            least = min(least, perf_counter() - started)
         yield found
-        # Compilation is part of the first one's time, but not of its epochs'.
-        seconds = min(seconds, perf_counter() - started) if seconds < math.inf else sum(found[0].seconds)
-        if seconds * left > WORTH:
+        # The first one's time has that of compilation, which its epochs have not.
+        if (least if done > 1 else sum(found[0].seconds)) * (count - done) > WORTH:
             jobs = require("joblib", "demo", "compare").cpu_count()
             break
     if jobs is None or jobs == 1:

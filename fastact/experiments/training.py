@@ -145,10 +145,8 @@ def train(task: Task) -> tuple[Run, list[NDArray[np.uint8]]]:
     history = {name: model.history.get(name, []) for name in ("loss", "seconds", "val_loss", "val_accuracy")}
     loss = [*takewhile(math.isfinite, history["val_loss"])]
     whole = len(loss)
-    if task.output == "identity":
-        score = [r2(value, part) for value in loss]
-    else:
-        score = history["val_accuracy"][:whole]
+    regression = task.output == "identity"
+    score = [r2(value, part) for value in loss] if regression else history["val_accuracy"][:whole]
     if whole < epochs:
         guessed_score, guessed_loss = guessing(task.output, part)
         score += [guessed_score] * (epochs - whole)
