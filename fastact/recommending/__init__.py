@@ -156,7 +156,7 @@ def recommend(layer: str | None = None, task: str | None = None, problem: str | 
     choices = tuple(_in_words(choice) for choice in choices if kind in (None, choice.layer))
     asked = [_("hidden layers") if kind == "hidden" else _("output layer")] if kind else []
     return Recommendation(
-        ", ".join([*asked, *(_(each.name) for each in advice if each.name)]) or _("Which activation function?"),
+        _(", ").join([*asked, *(_(each.name) for each in advice if each.name)]) or _("Which activation function?"),
         _(wrong.diagnosis) if wrong else "",
         choices,
         _united([filter(None, map(_order, choices)), map(_, _united(each.next for each in advice))]),
@@ -185,7 +185,7 @@ def _order(choice: Choice) -> str:
     first, *others = choice.functions
     if choice.layer == "output" or not others:
         return ""
-    return _("If {first} gives trouble, try in this order: {others}.").format(first=first, others=", ".join(others))
+    return _("If {first} gives trouble, try in this order: {others}.").format(first=first, others=_(", ").join(others))
 
 
 def _united(groups: Iterable[Iterable[str]]) -> tuple[str, ...]:
