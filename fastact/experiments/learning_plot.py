@@ -1,92 +1,149 @@
-"""A picture of comparisons: how each activation learns, and where each of its runs ends.
-
-The result is a new matplotlib Figure; no global state of matplotlib changes.
-"""
+"""The picture of comparisons: how each setting learns, where each of its runs ends, and how it parts the plane."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastact.errors import require
-from fastact.experiments.results import BASELINE, Comparison, Summary
+from fastact.experiments.findings import best_first, score_word
+from fastact.experiments.records import Boundaries, Setting, Summary
+from fastact.language import translated as _
+from fastact.pictures import style
 
-Measure = Literal["accuracy", "loss"]
-LABELS: dict[Measure, str] = {"accuracy": "test accuracy", "loss": "loss"}
-COLOURS = (
-    "#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd",
-    "#8c564b", "#e377c2", "#17becf", "#bcbd22", "#7f7f7f",
-)  # fmt: skip
+if TYPE_CHECKING:
+    from fastact.experiments.comparison import Comparison
 
+__all__ = ["figure"]
 
-def learning_curves(comparisons: Sequence[Comparison], measure: Measure) -> Any:
-    """One row per comparison: each activation's mean curve with its spread, and the end of every run."""
-    label = LABELS[measure]
-    figures = require("matplotlib.figure", "demo", "compare")
-    figure = figures.Figure(figsize=(12, 4.8 * len(comparisons)), layout="constrained")
-    grid = figure.subplots(len(comparisons), 2, squeeze=False, gridspec_kw={"width_ratios": [2, 1]})
-    for (left, right), comparison in zip(grid, comparisons, strict=True):
-        ranked = best_first(comparison, measure)
-        styles = style_of(comparison)
-        draw_curves(left, ranked, styles, measure)
-        draw_ends(right, ranked, styles, measure)
-        seeds = len(ranked[0].runs)
-        left.set_title(comparison.title, fontsize=11, fontweight="bold", loc="left")
-        left.set_xlabel("epoch")
-        left.set_ylabel(f"{label}, mean and standard deviation of {seeds} seed{'s' * (seeds != 1)}")
-        right.set_xlabel(f"{label} after the last epoch\n(dots: seeds, line: their mean)")
-    return figure
+#: The width in inches, and in letters of the legend.
+WIDTH, LETTERS = 12.0, 150
+#: The most lines, so that no two look alike, and the most pictures of the plane side by side.
+LINES, ACROSS = 24, 6
 
 
-def best_first(comparison: Comparison, measure: Measure) -> list[Summary]:
-    """The activations by their mean at the end."""
-    if measure == "accuracy":
-        return sorted(comparison.summaries(), key=lambda summary: -summary.accuracy)
-    return sorted(comparison.summaries(), key=lambda summary: summary.loss)
+@style.lettering()
+def figure(comparisons: Sequence[Comparison]) -> Any:
+    """A block for each comparison: curves on the left, ends on the right, boundaries below."""
+    heights = [curves_height(each) + planes_height(each) for each in comparisons]
+    drawn = style.figure(WIDTH, sum(heights))
+    blocks = np.atleast_1d(drawn.subfigures(len(comparisons), 1, height_ratios=heights))
+    for block, comparison in zip(blocks, comparisons, strict=True):
+        draw(block, comparison)
+    return drawn
 
 
-def style_of(comparison: Comparison) -> dict[str, dict[str, Any]]:
-    """Colour and line of each activation; the baseline without an activation stands out in black."""
-    names = [summary.activation for summary in comparison.summaries() if summary.activation != BASELINE]
-    styles: dict[str, dict[str, Any]] = {
-        name: {"color": COLOURS[i % len(COLOURS)], "linestyle": "-" if i < len(COLOURS) else "-."}
-        for i, name in enumerate(names)
-    }
-    return styles | {BASELINE: {"color": "black", "linestyle": "--"}}
+def curves_height(found: Comparison) -> float:
+    """Inches of the curves with their legend."""
+    lines = min(len(found.settings), LINES)
+    return 1.2 + max(3.6, 0.22 * lines) + 0.2 * -(-lines // legend_columns(found))
 
 
-def draw_curves(axes: Any, ranked: Sequence[Summary], styles: dict[str, dict[str, Any]], measure: Measure) -> None:
+def planes_height(found: Comparison) -> float:
+    """Inches of the pictures of the plane."""
+    return 0.0 if found.boundaries is None else 0.3 + 2.2 * -(-len(found.boundaries.values) // ACROSS)
+
+
+def legend_columns(found: Comparison) -> int:
+    longest = max(len(found.label(setting)) for setting in found.settings)
+    return max(1, min(len(found.settings), LETTERS // (longest + 9)))
+
+
+def draw(block: Any, found: Comparison) -> None:
+    """Draw one comparison into its part of the picture."""
+    upper, lower = block, None
+    if found.boundaries is not None:
+        upper, lower = block.subfigures(2, 1, height_ratios=[curves_height(found), planes_height(found)])
+    upper.suptitle(textwrap.fill(found.title, LETTERS - 30), fontsize=12, x=0.01, ha="left")
+    left, right = upper.subplots(1, 2, gridspec_kw={"width_ratios": [2, 1]})
+    ranked = best_first(found)[:LINES]
+    shown = {summary.setting for summary in ranked}
+    order = [setting for setting in found.settings if setting in shown]
+    styles = {setting: style.line(position) for position, setting in enumerate(order)}
+    draw_curves(left, found, ranked, styles)
+    draw_ends(right, found, ranked, styles)
+    upper.legend(
+        *left.get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=legend_columns(found),
+        frameon=False,
+        fontsize=9,
+        handlelength=3,
+    )
+    if lower is not None and found.boundaries is not None:
+        draw_planes(lower, found.boundaries)
+
+
+def draw_curves(axes: Any, found: Comparison, ranked: Sequence[Summary], styles: dict[Setting, dict[str, Any]]) -> None:
     """The mean over the seeds as a line, the standard deviation as a band around it."""
-    highest = 1.0 if measure == "accuracy" else np.inf
-    centres = []
+    centres, faint = [], min(0.15, 0.5 / len(ranked))
     for summary in ranked:
-        curves = np.array([getattr(run, measure) for run in summary.runs])
+        look, label = styles[summary.setting], found.label(summary.setting)
+        curves = np.array([run.score for run in summary.runs])
         centre, spread = curves.mean(axis=0), curves.std(axis=0)
         epochs = np.arange(1, len(centre) + 1)
         marker = {"marker": "o", "markersize": 4} if len(epochs) == 1 else {}
-        axes.plot(epochs, centre, linewidth=2, label=summary.activation, **styles[summary.activation], **marker)
-        band = np.maximum(centre - spread, 0), np.minimum(centre + spread, highest)
-        axes.fill_between(epochs, *band, color=styles[summary.activation]["color"], alpha=0.1, linewidth=0)
+        axes.plot(epochs, centre, linewidth=1.8, label=label, **look, **marker)
+        band = centre - spread, np.minimum(centre + spread, 1)
+        axes.fill_between(epochs, *band, color=look["color"], alpha=faint, linewidth=0)
         centres.append(centre)
-    if measure == "accuracy":  # the first epochs, near guessing, would press the rest into a thin strip
-        axes.set_ylim(max(0, min(0.9, min(centre[-1] for centre in centres) - 0.05)), 1.002)
-    else:
-        axes.set_ylim(0, 1.15 * max(centre.max() for centre in centres))
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(title="best at the end first", ncols=2, frameon=False)
+    # The first epochs, near guessing, would press the rest into a thin strip.
+    lowest = min(float(np.percentile(centres, 10)), *(float(centre[-1]) for centre in centres))
+    bottom = max(lowest - 0.1 * (1 - lowest), 0.0 if found.score_name == "accuracy" else -1.0)
+    axes.set_ylim(bottom, 1 + 0.02 * (1 - bottom))
+    axes.set_xlabel(_("epoch"))
+    axes.set_ylabel(score_word(found))
+    parts = [_("mean and standard deviation of {seeds} seeds").format(seeds=found.seeds)] if found.seeds > 1 else []
+    if len(ranked) < len(found.settings):
+        parts.append(_("the best {shown} of {all} settings").format(shown=len(ranked), all=len(found.settings)))
+    axes.set_title(_(", ").join(parts), fontsize=10, loc="left")
+    style.tidy(axes)
 
 
-def draw_ends(axes: Any, ranked: Sequence[Summary], styles: dict[str, dict[str, Any]], measure: Measure) -> None:
-    """One line of dots per activation, the best on top."""
+def draw_ends(axes: Any, found: Comparison, ranked: Sequence[Summary], styles: dict[Setting, dict[str, Any]]) -> None:
+    """One row of dots for each setting, the best on top; seeds are spread over the row so that equal ones show."""
     for row, summary in enumerate(ranked):
-        ends = summary.accuracies if measure == "accuracy" else summary.losses
-        colour = styles[summary.activation]["color"]
-        axes.plot(ends, [row] * len(ends), "o", color=colour, alpha=0.5, markersize=6, markeredgewidth=0)
-        axes.plot([np.mean(ends)] * 2, [row - 0.35, row + 0.35], color=colour, linewidth=2.5)
-    axes.set_yticks(range(len(ranked)), [summary.activation for summary in ranked])
+        colour, ends = styles[summary.setting]["color"], np.array(summary.ends)
+        heights = row + (np.linspace(-0.3, 0.3, len(ends)) if len(ends) > 1 else np.zeros(1))
+        axes.plot([ends.mean()] * 2, [row - 0.38, row + 0.38], color=colour, linewidth=2.5)
+        axes.plot(ends, heights, "o", color=colour, alpha=0.5, markersize=4, markeredgewidth=0)
+    axes.set_yticks(range(len(ranked)), [found.label(summary.setting) for summary in ranked], fontsize=9)
     axes.invert_yaxis()
-    axes.grid(axis="x", alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
+    axes.locator_params(axis="x", nbins=5)
+    axes.set_xlabel(score_word(found))
+    axes.set_title(_("after the last epoch; dots: seeds, line: mean"), fontsize=10, loc="left")
+    style.tidy(axes)
+
+
+def draw_planes(block: Any, seen: Boundaries) -> None:
+    """How each of the best settings parts the plane at the end, with the samples that it learnt from."""
+    title = _("decision boundaries after the last epoch of seed 0, best settings first")
+    block.suptitle(title, fontsize=10, x=0.01, ha="left")
+    rows = -(-len(seen.values) // ACROSS)
+    grid = block.subplots(rows, max(4, -(-len(seen.values) // rows)), squeeze=False)
+    classes, size = int(seen.labels.max()) + 1, 3 if len(seen.labels) > 50 else 7
+    for axes in grid.flat[len(seen.values) :]:
+        axes.set_visible(False)
+    for axes, (label, values) in zip(grid.flat, seen.values.items(), strict=False):
+        plane, extent = coloured(values[-1], classes), (*seen.x_range, *seen.y_range)
+        axes.imshow(plane, extent=extent, origin="lower", aspect="auto", interpolation="bilinear")
+        for each in range(classes):
+            look = {"color": style.COLOURS[each % len(style.COLOURS)], "marker": "os^D"[each % 4], "linestyle": ""}
+            axes.plot(*seen.points[seen.labels == each].T, markersize=size, mew=0.4, mec="white", **look)
+        axes.set_box_aspect(1)
+        axes.set_title(label, fontsize=9)
+        axes.set_xticks([])
+        axes.set_yticks([])
+
+
+def coloured(values: Any, classes: int) -> Any:
+    """The plane as a picture: from one class's colour over white to the other's, or the classes' pale colours."""
+    rgb = require("matplotlib.colors", "demo", "a picture").to_rgb
+    pale = 0.45 * np.array([rgb(style.COLOURS[each % len(style.COLOURS)]) for each in range(classes)]) + 0.55
+    if classes > 2:
+        return pale[values]
+    share = (values / 255.0)[..., np.newaxis]
+    return 1 - np.abs(2 * share - 1) * (1 - np.where(share > 0.5, pale[1], pale[0]))
