@@ -16,6 +16,8 @@ from fastact.cli.catalogue import list_, plot, show
 from fastact.cli.choose import choose
 from fastact.cli.compare import compare
 from fastact.cli.info import info
+from fastact.cli.predict import predict
+from fastact.cli.train import train
 from fastact.cli.warmup import warmup
 from fastact.errors import BackendError, MissingDependencyError
 
@@ -55,5 +57,5 @@ def cli() -> None:
     """Activation functions of neural networks: look them up, see them, apply them, compare them."""
 
 
-for command in (info, list_, show, plot, choose, apply, compare, bench, warmup):
+for command in (info, list_, show, plot, choose, apply, compare, train, predict, bench, warmup):
     cli.add_command(command)
