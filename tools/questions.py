@@ -1,7 +1,7 @@
 """Ask fastact's commands what beginners ask, and write questions, commands and answers to docs/questions.md.
 
-`python tools/questions.py` runs every command in each language, about half an hour. To add a question, add it to
-`SECTIONS`.
+`python tools/questions.py` runs every experiment once, which takes some minutes, and words it in each language. To add
+a question, add it to `SECTIONS`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 PAGE = Path(__file__).parents[1] / "docs" / "questions.md"
 
@@ -32,6 +34,7 @@ HEADS = {
         ("質問", "コマンド", "答え"),
     ),
 }
+COLON, STOP = {"en": ": ", "ja": "："}, {"en": ". ", "ja": "。"}
 #: Files that commands of the list read.
 FILES = {
     "my_activations.py": """import fastact as fa
@@ -58,8 +61,8 @@ def my_swish(x, beta):
 #: Labels of `fastact show`.
 NOTES = ("for it", "against it", "use")
 ALL = ("formula", "range", *NOTES, "f(x)")
-#: Which lines of the output answer: sentences that follow tables, or all that is no table.
-SENTENCES, TEXT = "sentences", "text"
+#: Which words of the output answer: the sentences of an experiment, a recommendation, or the last line.
+SENTENCES, ADVICE, LAST = "sentences", "advice", "last"
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class Question:
 
 def shown(name: str, use: str, ja: str) -> Question:
     """The question for one function."""
-    return Question(f"What is {name}: {use}", f"{name} とは（{ja}）", f"fastact show {name}", ALL)
+    return Question(f"What is {name} ({use})?", f"{name} とは（{ja}）", f"fastact show {name}", ALL)
 
 
 SECTIONS = {
@@ -90,8 +93,8 @@ SECTIONS = {
             (
                 "A neuron weighs its inputs, sums them, passes the sum through the activation function and hands the "
                 "result on. The name comes from the nerve cell, which fires above a threshold; step does just that.",
-                "ニューロンは入力に重みを掛けて足し合わせ、その重み付き和を活性化関数に通して次へ渡します。しきい値を超えると発火（活性化）"
-                "する神経細胞が名前の由来で、step はまさにそのような関数です。",
+                "ニューロンは入力に重みを掛けて足し合わせ、その重み付き和を活性化関数に通して次へ渡します。"
+                "しきい値を超えると発火（活性化）する神経細胞が名前の由来で、step はまさにそのような関数です。",
             ),
         ),
         Question("Why does a network need one?", "なぜ必要なのですか。", "fastact demo linear"),
@@ -99,14 +102,14 @@ SECTIONS = {
             "What happens without one?",
             "活性化関数がないとどうなりますか。",
             'fastact choose --problem "no activation"',
-            TEXT,
+            ADVICE,
         ),
         Question("What is the identity?", "恒等関数とは何ですか。", "fastact show identity", ALL),
         Question(
             "May layers have different ones?",
             "層ごとに違う活性化関数を使えますか。",
             'fastact choose --task "binary classification"',
-            TEXT,
+            ADVICE,
             ("Yes, and the output layer usually does.", "はい。特に出力層では、隠れ層と違うものを使うのが普通です。"),
         ),
         Question(
@@ -128,10 +131,10 @@ SECTIONS = {
             "fastact compare moons --from my_activations.py --activations relu,my_swish",
             SENTENCES,
             (
-                "Yes, if it has a derivative: a function under `@fastact.activation(derivative=...)` in a file of your "
-                "own is known to every command by its name.",
-                "はい、導関数があれば作れます。自分のファイルで `@fastact.activation(derivative=...)` を付けた関数は、どのコマンドでも"
-                "名前で使えます。",
+                "Yes, if it has a derivative: write it under `@fastact.activation(derivative=...)` in a file of your "
+                "own. With `--from` commands know it by its name.",
+                "はい、導関数があれば作れます。自分のファイルで `@fastact.activation(derivative=...)` を付けた関数は、"
+                "`--from` で読み込めば名前で使えます。",
             ),
         ),
         Question(
@@ -159,75 +162,96 @@ SECTIONS = {
         shown("softmax", "output of multi-class classification", "多クラス分類の出力層"),
     ],
     ("Choosing", "選び方"): [
-        Question("Which one in hidden layers?", "隠れ層にはどれを？", "fastact choose --layer hidden", TEXT),
-        Question("Which one in the output layer?", "出力層にはどれを？", "fastact choose --layer output", TEXT),
-        Question("For a regression?", "回帰では？", "fastact choose --task regression", TEXT),
-        Question("For images (CNN)?", "画像（CNN）では？", "fastact choose --task image", TEXT),
-        Question("For an RNN?", "RNN では？", "fastact choose --task rnn", TEXT),
-        Question("For a transformer?", "transformer では？", "fastact choose --task transformer", TEXT),
-        Question("For a GAN?", "GAN では？", "fastact choose --task gan", TEXT),
+        Question("Which one in hidden layers?", "隠れ層にはどれを？", "fastact choose --layer hidden", ADVICE),
+        Question("Which one in the output layer?", "出力層にはどれを？", "fastact choose --layer output", ADVICE),
+        Question("For a regression?", "回帰では？", "fastact choose --task regression", ADVICE),
+        Question("For images (CNN)?", "画像（CNN）では？", "fastact choose --task image", ADVICE),
+        Question("For an RNN?", "RNN では？", "fastact choose --task rnn", ADVICE),
+        Question("For a transformer?", "transformer では？", "fastact choose --task transformer", ADVICE),
+        Question("For a GAN?", "GAN では？", "fastact choose --task gan", ADVICE),
         Question(
             "For my own data?",
             "自分のデータでは？",
             "fastact choose --data signs.csv --target sign",
-            SENTENCES,
+            LAST,
         ),
     ],
     ("Problems of training", "学習で起こる問題"): [
         Question("What is the vanishing gradient?", "勾配消失とは？", "fastact demo vanishing"),
         Question(
-            "What helps against it?", "勾配消失への対策は？", 'fastact choose --problem "vanishing gradient"', TEXT
+            "What helps against it?", "勾配消失への対策は？", 'fastact choose --problem "vanishing gradient"', ADVICE
         ),
         Question("What is the exploding gradient?", "勾配爆発とは？", "fastact demo exploding"),
         Question(
-            "What helps against it?", "勾配爆発への対策は？", 'fastact choose --problem "exploding gradient"', TEXT
+            "What helps against it?", "勾配爆発への対策は？", 'fastact choose --problem "exploding gradient"', ADVICE
         ),
         Question("What is a dying relu?", "Dying ReLU 問題とは？", "fastact demo dying-relu"),
         Question(
             "How bad is it, and what helps?",
             "どのくらい深刻で、対策は？",
             'fastact choose --problem "dying relu"',
-            TEXT,
+            ADVICE,
         ),
         Question("What do initial weights do?", "重みの初期化は何に効きますか。", "fastact demo initialisation"),
         Question("Which activation learns XOR?", "XOR を学習できるのはどれですか。", "fastact compare xor"),
-        Question("Why is learning slow?", "学習が遅いのはなぜ？", 'fastact choose --problem "slow learning"', TEXT),
-        Question("What if it overfits?", "過学習したら？", "fastact choose --problem overfitting", TEXT),
+        Question("Why is learning slow?", "学習が遅いのはなぜ？", 'fastact choose --problem "slow training"', ADVICE),
+        Question("What if it overfits?", "過学習したら？", "fastact choose --problem overfitting", ADVICE),
     ],
 }
 
 
-@cache
-def run(command: str, language: str) -> str:
-    """What the command prints in a language, in lines that do not wrap."""
+def run(command: str, *options: str) -> str:
+    """What the command prints, in lines that do not wrap."""
     from click.testing import CliRunner
 
     from fastact.cli.app import cli
 
-    arguments = [*shlex.split(command)[1:], "--language", language]
-    found = CliRunner(env={"COLUMNS": "2000"}).invoke(cli, arguments)
+    found = CliRunner(env={"COLUMNS": "2000"}).invoke(cli, [*shlex.split(command)[1:], *options])
     if found.exit_code:
         raise SystemExit(f"{command}: {found.output}") from found.exception
     return found.output
 
 
-def answer(question: Question, language: str) -> list[str]:
-    """The lines that answer."""
-    from fastact import language as languages
+@cache
+def results(command: str) -> list[Any]:
+    """What the experiment of the command found."""
+    found: list[Any] = []
+    with patch("fastact.cli.outputs.tell", found.extend):
+        run(command)
+    return found
 
-    lines = [line.strip() for line in run(question.command, language).splitlines()]
-    said = [question.said[language == "ja"]] if question.said[0] else []
+
+def advice(command: str, code: str) -> list[str]:
+    """What the command recommends: the functions and why, what to try next, and the trade-off."""
+    found: list[Any] = []
+    with patch("fastact.cli.choose.show", found.append):
+        run(command, "--language", code)
+    (advised,) = found
+    texts = [f"{choice.headline()}{STOP[code]}{choice.why}" for choice in advised.choices]
+    rest = [f"{label}{COLON[code]}{' '.join(lines)}" for label, lines in advised.rest()[:2]]
+    return [*filter(None, [advised.diagnosis]), *texts, *rest]
+
+
+def answer(question: Question, code: str) -> list[str]:
+    """The lines that answer, in a language."""
+    from fastact import language
+
+    said = [question.said[code == "ja"]] if question.said[0] else []
+    if question.lines == SENTENCES:
+        found = results(question.command)
+        with language.use(code):
+            return [*said, *(sentence for result in found for sentence in result.sentences())]
+    if question.lines == ADVICE:
+        with language.use(code):
+            return [*said, *advice(question.command, code)]
+    lines = [line.strip() for line in run(question.command, "--language", code).splitlines()]
     if isinstance(question.lines, tuple):
-        with languages.use(language):
-            labels = [languages.translated(label) for label in question.lines]
+        with language.use(code):
+            labels = [language.translated(label) for label in question.lines]
         cells = [[cell.strip() for cell in re.split("[│┃]", line)[1:-1]] for line in lines]
         known = {label: rest for label, *rest in filter(None, cells)}
-        return [*said, *(f"{label}: {', '.join(known[label])}" for label in labels if label in known)]
-    if question.lines == SENTENCES:
-        paragraphs = [part.strip().splitlines() for part in "\n".join(lines).split("\n\n")]
-        lines = [line for part in paragraphs if not any(line[:1] in "┏┌" for line in part if line) for line in part]
-    plain = [line for line in lines if line and line[0] not in "┏┃┡│└┌├" and not line.startswith("wrote ")]
-    return [*said, *plain]
+        return [*said, *(f"{label}{COLON[code]}{', '.join(known[label])}" for label in labels if label in known)]
+    return [*said, lines[-1]]
 
 
 def row(cells: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from fastact.language import translated as _
 from fastact.recommending import Recommendation
 from fastact.recommending.choice import Choice, Problem
 from fastact.recommending.problems import PROBLEMS
-from fastact.recommending.tasks import GUIDE, TASKS
+from fastact.recommending.tasks import GUIDE, OUTPUTS, TASKS
 
 __all__ = ["LAYERS", "plain", "recommended", "spellings"]
 
@@ -28,19 +28,23 @@ def recommended(layer: str | None, task: str | None, problem: str | None) -> Rec
     kind = None if layer is None else _found("layer", layer, {name: (name, *words) for name, words in LAYERS.items()})
     known = None if task is None else TASKS[_found("task", task, spellings(TASKS))]
     wrong = None if problem is None else PROBLEMS[_found("problem", problem, spellings(PROBLEMS))]
-    choices = (known or GUIDE).choices
+    guide = OUTPUTS if kind == "output" else GUIDE
+    choices = (known or guide).choices
     if wrong is not None:
         if known is None and kind is None:
             kind = "hidden"
         choices = tuple(_against(wrong, choice, known is not None) for choice in choices)
-    advice = [each for each in (wrong, known or (None if wrong else GUIDE)) if each is not None]
+    advice = [each for each in (wrong, known or (None if wrong else guide)) if each is not None]
     choices = tuple(_in_words(choice) for choice in choices if kind in (None, choice.layer))
-    asked = [_("hidden layers") if kind == "hidden" else _("output layer")] if kind else []
+    orders = [] if wrong is not None and not wrong.functions else [_order(choice) for choice in choices]
+    names = [_(each.name) for each in advice if each.name]
+    if names and kind:
+        names.insert(0, _("hidden layers") if kind == "hidden" else _("output layer"))
     return Recommendation(
-        _(", ").join([*asked, *(_(each.name) for each in advice if each.name)]) or _("Which activation function?"),
+        _(", ").join(names) or _("Which activation function?"),
         _(wrong.diagnosis) if wrong else "",
         choices,
-        _united([filter(None, map(_order, choices)), map(_, _united(each.next for each in advice))]),
+        _united([filter(None, orders), map(_, _united(each.next for each in advice))]),
         tuple(_(each.trade_off) for each in advice),
         _united(each.see for each in advice),
     )
@@ -66,6 +70,8 @@ def _order(choice: Choice) -> str:
     first, *others = choice.functions
     if choice.layer == "output" or not others:
         return ""
+    if len(others) == 1:
+        return _("If {first} gives trouble, try {other}.").format(first=first, other=others[0])
     return _("If {first} gives trouble, try in this order: {others}.").format(first=first, others=_(", ").join(others))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from fastact.language import marked
 from fastact.recommending.choice import Choice, Task
 
-__all__ = ["GUIDE", "TASKS"]
+__all__ = ["GUIDE", "OUTPUTS", "TASKS"]
 
 _HIDDEN = marked("hidden layers")
 _OUTPUT = marked("output layer")
@@ -68,6 +68,14 @@ GUIDE = Task(
     next=(_SEVERAL_SEEDS,),
     trade_off=_EXPONENTIAL,
     see=("fastact list", "fastact show relu", "fastact compare xor", _ON_YOUR_DATA),
+)
+#: The same for output layers alone.
+OUTPUTS = Task(
+    name="",
+    choices=(BINARY, CLASSES, NUMBER),
+    next=(_FROM_LOGITS,),
+    trade_off=marked("Here the target decides, not the speed of learning: range and loss must fit what is predicted."),
+    see=("fastact show sigmoid", "fastact show softmax", "fastact show identity", "fastact demo softmax-hidden"),
 )
 
 TASKS = {
