@@ -37,7 +37,7 @@ HEADS = {
 COLON, STOP = {"en": ": ", "ja": "："}, {"en": ". ", "ja": "。"}
 #: Files that commands of the list read.
 FILES = {
-    "my_activations.py": """import fastact as fa
+    "MINE.py": """import fastact as fa
 from fastact.math import like, sigmoid
 
 
@@ -128,7 +128,7 @@ SECTIONS = {
         Question(
             "May I write my own?",
             "自分で作れますか。",
-            "fastact compare moons --from my_activations.py --activations relu,my_swish",
+            "fastact compare moons --from MINE.py --activations relu,my_swish",
             SENTENCES,
             (
                 "Yes, if it has a derivative: write it under `@fastact.activation(derivative=...)` in a file of your "
@@ -151,6 +151,17 @@ SECTIONS = {
         ),
     ],
     ("The functions", "それぞれの関数"): [
+        Question(
+            "What do their curves and slopes look like?",
+            "グラフと傾きはどんな形ですか。",
+            "fastact plot sigmoid tanh relu -o slopes.png",
+            LAST,
+            (
+                "Side by side f and f'; `fastact explore` shows all of them in the browser, with sliders.",
+                "f と f' を並べて描きます。`fastact explore` ではすべての関数をブラウザで見られ、"
+                "スライダーでパラメータを変えられます。",
+            ),
+        ),
         shown("sigmoid", "output of binary classification", "二値分類の出力層"),
         shown("tanh", "hidden layers, RNN", "隠れ層、RNN"),
         shown("relu", "the first choice for hidden layers", "隠れ層の最初の選択肢"),

@@ -57,8 +57,7 @@ def plot(names: tuple[str, ...], output: Path) -> None:
 
 def titled(function: Any) -> str:
     """The name, and what the function is, unless that begins with the name."""
-    summary = function.summary
-    return summary if summary.casefold().startswith(function.name) else f"{function.name}: {summary}"
+    return function.summary if function.summary.startswith(function.name) else f"{function.name}: {function.summary}"
 
 
 def figures(samples: dict[str, Any]) -> Any:

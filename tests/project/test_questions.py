@@ -30,7 +30,7 @@ def tool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ModuleType
     for name, text in module.FILES.items():
         Path(name).write_text(text, encoding="utf-8")
     yield module
-    sys.modules.pop("my_activations", None)
+    sys.modules.pop("MINE", None)
 
 
 def commands(tool: ModuleType) -> list[str]:
