@@ -13,6 +13,7 @@ import fastact as fa
 from fastact.cli.apply import apply
 from fastact.cli.bench import bench
 from fastact.cli.catalogue import list_, plot, show
+from fastact.cli.choose import choose
 from fastact.cli.compare import compare
 from fastact.cli.demo import demo
 from fastact.cli.diagnose import diagnose
@@ -58,5 +59,5 @@ def cli() -> None:
     """Activation functions of neural networks: look them up, see them, apply them, compare them."""
 
 
-for command in (info, list_, show, plot, apply, compare, demo, train, predict, diagnose, bench, warmup):
+for command in (info, list_, show, plot, choose, apply, compare, demo, train, predict, diagnose, bench, warmup):
     cli.add_command(command)
