@@ -1,14 +1,14 @@
 """The language of texts for readers: English, or Japanese from the gettext catalogue in locale/.
 
-`_("...")` translates a text into the current language: that of `with use("ja"):`, or else of the environment.
-`tools/translations.py` collects the texts of all sources; a test fails where one is not translated.
+`_("...")` translates a text into the current language: that of `with use("ja"):`, or else of the environment; a text
+of a table that is made at import is `marked("...")` there, and translated where it is shown. `tools/translations.py`
+collects the texts of all sources; a test fails where one is not translated.
 """
 
 from __future__ import annotations
 
-import gettext
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from fastact.errors import UnknownNameError, nearest
 
-__all__ = ["LANGUAGES", "current", "translated", "use"]
+__all__ = ["LANGUAGES", "current", "marked", "translated", "use"]
 
 #: Code -> what its speakers call the language.
 LANGUAGES = {"en": "English", "ja": "日本語"}
@@ -56,7 +56,12 @@ def current() -> str:
 
 def translated(text: str) -> str:
     """The text in the current language; a text without a translation stays as it is."""
-    return _catalogue(current()).gettext(text) if text else text
+    return _catalogue(current())(text) if text else text
+
+
+def marked(text: str) -> str:
+    """The text as it is, which `tools/translations.py` then knows."""
+    return text
 
 
 def _of_environment() -> str:
@@ -70,7 +75,9 @@ def _of_environment() -> str:
 
 
 @cache
-def _catalogue(language: str) -> gettext.NullTranslations:
+def _catalogue(language: str) -> Callable[[str], str]:
     if language == "en":
-        return gettext.NullTranslations()
-    return gettext.translation("fastact", Path(__file__).parent / "locale", [language])
+        return str
+    import gettext  # `import fastact` is spared it
+
+    return gettext.translation("fastact", Path(__file__).parent / "locale", [language]).gettext

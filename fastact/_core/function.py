@@ -140,6 +140,44 @@ class Function(Named):
         """Which backend and loop a call would take, and why; see `fastact.explain`."""
         return explain(self, *arguments, **keywords)
 
+    @property
+    def summary(self) -> str:
+        """What it is, in a line, in the language in use."""
+        from fastact._core import facts
+
+        return facts.summary(self)
+
+    def facts(self) -> list[tuple[str, str]]:
+        """All that its metadata says, as pairs of a label and a text, in the language in use.
+
+        Examples
+        --------
+        >>> import fastact as fa
+        >>> dict(fa.relu.facts())["formula"]
+        'max(0, x)'
+        """
+        from fastact._core import facts
+
+        return facts.facts(self)
+
+    def samples(self) -> dict[str, Any]:
+        """A few values for checks by hand.
+
+        Returns
+        -------
+        dict of str to ndarray
+            The rows "x", "f(x)" and, of an activation, "f'(x)"; empty for a function that takes more than one array.
+        """
+        from fastact._core import facts
+
+        return facts.samples(self)
+
+    def _repr_html_(self) -> str:
+        """A card for notebooks: the curves of an activation, and what its metadata says."""
+        from fastact._core import html
+
+        return html.card(self)
+
     def __repr__(self) -> str:
         return f"<fastact.{self.name}: {self.formula}>"
 
@@ -148,5 +186,5 @@ class Function(Named):
 
 
 # The names under which pickles find them.
-for _public in (Function, Function.part, Metadata):
+for _public in (Function, Function.part, Function.facts, Function.samples, Metadata):
     _public.__module__ = "fastact"

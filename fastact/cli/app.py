@@ -13,6 +13,7 @@ import fastact as fa
 from fastact.cli.apply import apply
 from fastact.cli.bench import bench
 from fastact.cli.catalogue import list_, plot, show
+from fastact.cli.choose import choose
 from fastact.cli.compare import compare
 from fastact.cli.explore import explore
 from fastact.cli.info import info
@@ -55,5 +56,5 @@ def cli() -> None:
     """Activation functions of neural networks: look them up, see them, apply them, compare them."""
 
 
-for command in (info, list_, show, plot, explore, apply, compare, bench, warmup):
+for command in (info, list_, show, plot, explore, choose, apply, compare, bench, warmup):
     cli.add_command(command)

@@ -5,18 +5,61 @@ No other file knows rich.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
+from fastact.cli.wrapping import is_japanese, pieces
 from fastact.errors import require
 
 
 def console(stderr: bool = False) -> Any:
-    """A rich console that prints text as it is, and takes the brackets of a range for no markup."""
-    return require("rich.console", "demo", "the fastact command").Console(
-        stderr=stderr, markup=False, highlight=False, emoji=False
-    )
+    """A rich console that prints text as it is, takes the brackets of a range for no markup, and breaks lines of
+    Japanese between characters.
+    """
+    return _console()(stderr=stderr, markup=False, highlight=False, emoji=False)
+
+
+@cache
+def _console() -> Any:
+    """The class, made when rich is needed."""
+    text = require("rich.text", "demo", "the fastact command")
+    measure = require("rich.cells", "demo", "the fastact command").cell_len
+
+    class Wrapped(text.Text):  # type: ignore[name-defined]
+        """A text that breaks as `pieces` says."""
+
+        def wrap(self, console: Any, width: int, **options: Any) -> Any:
+            if not is_japanese(self.plain):
+                return super().wrap(console, width, **options)
+            lines = super().wrap(console, sys.maxsize, **options)  # at the breaks that it has
+            broken = [part for line in lines for part in line.divide(breaks(line.plain, width))]
+            for part in broken:
+                part.rstrip_end(width)
+            return type(lines)(broken)
+
+    def breaks(line: str, width: int) -> list[int]:
+        """Where to begin new lines."""
+        offsets, at, used = [], 0, 0
+        for piece in pieces(line):
+            for part in [piece] if measure(piece.rstrip()) <= width else piece:  # letters of too long a word
+                if used + measure(part.rstrip()) > width:
+                    offsets.append(at)
+                    used = 0
+                used += measure(part)
+                at += len(part)
+        return offsets
+
+    class Console(require("rich.console", "demo", "the fastact command").Console):  # type: ignore[misc]
+        def print(self, *objects: Any, **options: Any) -> None:
+            super().print(*(Wrapped(each) if isinstance(each, str) else each for each in objects), **options)
+
+        def render_str(self, text: str, **options: Any) -> Any:
+            return Wrapped(text, style=options.get("style", ""), justify=options.get("justify"))
+
+    return Console
 
 
 def table(
@@ -58,3 +101,10 @@ def progress(total: int, label: str, quiet: bool = False) -> Iterator[Callable[.
             shown.update(task, advance=steps, description=label)
 
         yield advance
+
+
+def bulleted(text: str) -> Any:
+    """A text behind a bullet, its further lines indented."""
+    result = require("rich.table", "demo", "the fastact command").Table.grid(padding=(0, 1))
+    result.add_row("•", text)
+    return result

@@ -70,7 +70,7 @@ LAYERS = {
     "mlp*": ["", "errors", "_files", "math", "_core.operation"],
     "sklearn*": ["", "errors", "mlp*"],
     "torch*": ["", "errors"],
-    "recommending": ["errors", "language", "_core.registry"],
+    "recommending*": ["errors", "language", "_core.registry"],
     "own": [""],
     "pictures*": ["", "errors", "language"],
     "data*": ["", "errors", "_files", "language"],
@@ -79,7 +79,7 @@ LAYERS = {
     "experiments*": [*LEARNING, "own", "data*", "diagnostics*", "tabular"],
     "pages*": [*LEARNING, "own", "data*", "diagnostics*", "experiments*", "tabular"],
     "bench*": ["", "errors", "_files"],
-    "cli*": [*LEARNING, "bench*", "own", "data*", "diagnostics*", "experiments*", "pages*", "tabular"],
+    "cli*": [*LEARNING, "bench*", "own", "data*", "diagnostics*", "experiments*", "pages*", "recommending", "tabular"],
     "__main__": ["cli"],
     "": [
         "errors",

@@ -1,0 +1,60 @@
+"""What the tables of advice are made of: choices of functions for layers, tasks and problems."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Choice", "Problem", "Task"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Functions for one kind of layer.
+
+    Attributes
+    ----------
+    layer : {"hidden", "output"}
+    where : str
+        The layer in words.
+    functions : tuple of str
+        Names, in the order in which to try them.
+    why : str
+    loss : str
+        The loss that goes with an output layer; empty for hidden layers.
+    """
+
+    layer: str
+    where: str
+    functions: tuple[str, ...]
+    why: str
+    loss: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What a network is for. `words` are other names of it, as readers may write them, separated by commas."""
+
+    name: str
+    words: str = ""
+    choices: tuple[Choice, ...]
+    next: tuple[str, ...] = ()
+    trade_off: str = ""
+    see: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """What goes wrong in hidden layers.
+
+    `functions` help, and `without` are those that do not; where there are no `functions`, the task's stay.
+    """
+
+    name: str
+    words: str = ""
+    diagnosis: str
+    functions: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    why: str
+    next: tuple[str, ...]
+    trade_off: str
+    see: tuple[str, ...]
