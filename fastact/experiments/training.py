@@ -1,72 +1,173 @@
-"""Trains the networks of a comparison: one per activation and seed, everything else equal.
+"""How the networks of a comparison are trained, and one of these trainings.
 
-The experiments' files give the data and the settings, fastact.MLP trains, and results.Run records.
+`USUAL` has the settings of each named data set; a table from a file gets settings by its size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from itertools import takewhile
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 import fastact as fa
-from fastact.experiments.results import Run, Settings
+from fastact.data.problem import Problem, Split
+from fastact.experiments.records import Run, Setting
 
-Array = np.ndarray[Any, np.dtype[Any]]
-
-USUAL = ("identity", "relu", "leaky_relu", "elu", "sigmoid", "tanh", "silu", "gelu", "mish", "softplus")
-"""One of each kind that a beginner meets in hidden layers, and identity as the baseline."""
+__all__ = ["Plane", "Task", "Training", "Usual", "train", "usual"]
 
 
 @dataclass(frozen=True)
-class Data:
-    """Samples to learn from, and samples to measure on."""
+class Training:
+    """What all networks of a comparison have in common.
 
-    train_x: Array
-    train_y: Array
-    test_x: Array
-    test_y: Array
+    Attributes
+    ----------
+    hidden : int
+        Units in each hidden layer.
+    epochs, batch_size : int
+    learning_rate : float
+        sgd and nesterov take ten times this: they move a weight by the rate times its slope, and Adam and its kin by
+        about the rate.
+    """
+
+    hidden: int
+    epochs: int
+    batch_size: int
+    learning_rate: float
+
+    def rate(self, optimizer: str) -> float:
+        """The learning rate of an optimizer."""
+        return self.learning_rate * (10 if optimizer in ("sgd", "nesterov") else 1)
 
 
-def train(activation: str, seed: int, data: Data, settings: Settings) -> Run:
-    """Train one network and record how it does after each epoch.
+class Usual(NamedTuple):
+    """What a comparison does with a problem unless told otherwise; `level` is the score to reach, None to find one."""
+
+    depth: int
+    level: float | None
+    training: Training
+
+
+USUAL = {
+    # A beginner's settings. Adam moves a weight by about the learning rate per step, so that 1,000 steps move it by 1 at
+    # most, and many seeds do not arrive.
+    "xor": Usual(1, 1.0, Training(hidden=4, epochs=1000, batch_size=4, learning_rate=0.001)),
+    "moons": Usual(2, 0.95, Training(hidden=16, epochs=60, batch_size=32, learning_rate=0.005)),
+    "circles": Usual(2, 0.95, Training(hidden=16, epochs=60, batch_size=32, learning_rate=0.005)),
+    "spirals": Usual(2, 0.95, Training(hidden=32, epochs=150, batch_size=32, learning_rate=0.005)),
+    "digits": Usual(2, 0.95, Training(hidden=64, epochs=15, batch_size=32, learning_rate=0.002)),
+    "breast-cancer": Usual(2, 0.95, Training(hidden=16, epochs=30, batch_size=32, learning_rate=0.002)),
+    "regression": Usual(2, 0.8, Training(hidden=32, epochs=60, batch_size=32, learning_rate=0.002)),
+}
+
+
+def usual(problem: Problem, samples: int) -> Usual:
+    """The settings of a named data set, or else some that suit so many samples to learn from.
+
+    About 3,000 steps, in 5 to 100 epochs.
+    """
+    if problem.name in USUAL:
+        return USUAL[problem.name]
+    batch_size = 32 if samples < 10_000 else 256
+    epochs = min(max(round(3000 * batch_size / samples), 5), 100)
+    return Usual(2, None, Training(hidden=64, epochs=epochs, batch_size=batch_size, learning_rate=0.002))
+
+
+@dataclass(frozen=True)
+class Plane:
+    """A grid over the two inputs of a network, which looks at it after some epochs."""
+
+    x: NDArray[np.float32]
+    y: NDArray[np.float32]
+    epochs: tuple[int, ...]
+
+    def seen_by(self, model: fa.MLP) -> NDArray[np.uint8]:
+        """What the network says of each point: the second class's probability times 255, or the likeliest of many."""
+        x, y = np.meshgrid(self.x, self.y)
+        found = model.predict_proba(np.column_stack([x.ravel(), y.ravel()])).reshape(*x.shape, -1)
+        if found.shape[-1] == 2:
+            return np.round(255 * found[..., 1]).astype(np.uint8)
+        return found.argmax(axis=-1).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training: all that another process needs for it."""
+
+    features: int
+    outputs: int
+    output: str
+    setting: Setting
+    training: Training
+    seed: int
+    part: Split
+    plane: Plane | None = None
+
+    @classmethod
+    def of(cls, problem: Problem, *rest: Any) -> Task:
+        """A training for a problem, of whose samples another process needs no more than one split."""
+        return cls(problem.features, problem.outputs, problem.output, *rest)
+
+    def network(self) -> fa.MLP:
+        """The untrained network."""
+        return fa.MLP(
+            [self.features, *[self.training.hidden] * self.setting.depth, self.outputs],
+            activation=self.setting.activation,
+            output=self.output,
+            optimizer=self.setting.optimizer,
+            learning_rate=self.training.rate(self.setting.optimizer),
+            init=self.setting.init,
+            batch_size=self.training.batch_size,
+            seed=self.seed,
+        )
+
+
+def train(task: Task) -> tuple[Run, list[NDArray[np.uint8]]]:
+    """Train one network, and record how it does after each epoch, and what it sees on the plane.
 
     What has to be compiled is compiled when the step is recorded, before the first epoch.
     """
-    held_out = (data.test_x, data.test_y)
-    trained = network(activation, seed, settings)
-    try:
-        trained.fit(data.train_x, data.train_y, epochs=settings.epochs, validation=held_out)
-    except FloatingPointError as error:
-        raise FloatingPointError(f"{activation}, seed {seed}: {error}") from error
-    history = trained.history
-    return Run(activation, seed, history["val_accuracy"], history["val_loss"], history["seconds"])
+    part, plane, epochs = task.part, task.plane, task.training.epochs
+    model = task.network()
+    frames: list[NDArray[np.uint8]] = [] if plane is None else [plane.seen_by(model)]
+
+    def look(epoch: int, model: fa.MLP) -> None:
+        if plane is not None and epoch in plane.epochs:
+            frames.append(plane.seen_by(model))
+
+    with suppress(FloatingPointError):  # the history then ends with the last whole epoch
+        model.fit(part.train_x, part.train_y, epochs=epochs, validation=(part.test_x, part.test_y), callback=look)
+    history = {name: model.history.get(name, []) for name in ("loss", "seconds", "val_loss", "val_accuracy")}
+    loss = [*takewhile(math.isfinite, history["val_loss"])]
+    whole = len(loss)
+    if task.output == "identity":
+        score = [1 - value / float(part.test_y.var()) for value in loss]
+    else:
+        score = history["val_accuracy"][:whole]
+    if whole < epochs:
+        guessed_score, guessed_loss = guessing(task.output, part)
+        score += [guessed_score] * (epochs - whole)
+        loss += [guessed_loss] * (epochs - whole)
+    if plane is not None:
+        frames += frames[-1:] * (len(plane.epochs) - len(frames))
+    diverged = whole + 1 if whole < epochs else None
+    run = Run(task.setting, task.seed, score, loss, history["loss"][:whole], history["seconds"][:whole], diverged)
+    return run, frames
 
 
-def network(activation: str, seed: int, settings: Settings) -> fa.MLP:
-    """The untrained network."""
-    return fa.MLP(
-        list(settings.layers),
-        activation=activation,
-        output=settings.output,
-        learning_rate=settings.learning_rate,
-        batch_size=settings.batch_size,
-        seed=seed,
-    )
+def guessing(output: str, part: Split) -> tuple[float, float]:
+    """Score and loss on the held-out samples of the best guess that looks at no input.
 
-
-def runs(activations: Sequence[str], data: Sequence[Data], settings: Settings) -> Iterator[Run]:
-    """Train every activation on every element of `data`, whose index is the seed, and yield each finished run.
-
-    All activations meet the same data and the same seeds, so their results compare pair by pair.
+    It is the mean of the targets, or the classes' frequencies, in the part to learn from.
     """
-    for activation in activations:
-        for seed, part in enumerate(data):
-            yield train(activation, seed, part, settings)
-
-
-def hidden_activations() -> list[str]:
-    """The activations that a comparison takes if none is named."""
-    return list(USUAL)
+    if output == "identity":
+        loss = float(np.square(part.test_y - part.train_y.mean(), dtype=np.float64).mean())
+        return 1 - loss / float(part.test_y.var()), loss
+    frequencies = np.bincount(part.train_y, minlength=int(part.test_y.max()) + 1) / len(part.train_y)
+    probabilities = np.maximum(frequencies[part.test_y], 1 / len(part.train_y))
+    return float(np.mean(part.test_y == frequencies.argmax())), float(-np.log(probabilities).mean())

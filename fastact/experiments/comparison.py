@@ -1,0 +1,277 @@
+"""The comparison of activations: networks that differ in one thing, trained with the same seeds on the same samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+import fastact as fa
+from fastact.data import named
+from fastact.data.problem import Problem, Split
+from fastact.experiments import findings, learning_plot
+from fastact.experiments.processes import check_known_elsewhere, trained
+from fastact.experiments.records import Boundaries, Run, Setting, Summary
+from fastact.experiments.statistics import Difference, differences
+from fastact.experiments.training import Plane, Task, Training, usual
+from fastact.language import translated as _
+from fastact.result import Result, Table
+
+__all__ = ["ACTIVATIONS", "Boundaries", "Comparison", "Difference", "Run", "Setting", "Summary", "Training", "compare"]
+
+#: One of each kind that a beginner meets in hidden layers, and identity as the baseline.
+ACTIVATIONS = ("identity", "relu", "leaky_relu", "elu", "sigmoid", "tanh", "silu", "gelu", "mish", "softplus")
+
+#: Points of the plane along each axis, the pictures of it, and the most settings that have them.
+GRID, FRAMES, SHOWN = 48, 12, 12
+
+
+def compare(
+    problem: Problem | str,
+    activations: Sequence[str] = ACTIVATIONS,
+    *,
+    depths: Sequence[int] | None = None,
+    initialisers: Sequence[str] = ("auto",),
+    optimisers: Sequence[str] = ("adam",),
+    seeds: int = 10,
+    hidden: int | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    jobs: int | None = 1,
+    progress: Callable[[int, str], object] | None = None,
+    sources: Sequence[str | PathLike[str]] = (),
+) -> Comparison:
+    """Train one network for each setting and seed, and see which settings learn best.
+
+    All settings meet the same seeds and the same split of the samples at each, so that their runs compare pair by pair.
+
+    Parameters
+    ----------
+    problem : Problem or str
+        What to learn: the name of a data set of `fastact.data.named`, or a table from a file.
+    activations : sequence of str
+        For the hidden layers; ten usual ones unless given.
+    depths : sequence of int, optional
+        Numbers of hidden layers. Every activation is trained with every depth, initialiser and optimizer.
+    initialisers, optimisers : sequence of str
+        As `fa.MLP` names them.
+    seeds : int
+        Trainings of each setting. Each draws other first weights and other samples.
+    hidden : int, optional
+        Units in each hidden layer.
+    epochs, batch_size, learning_rate : optional
+        Each data set has its own usual ones. The optimisers sgd and nesterov get ten times the learning rate.
+    jobs : int, optional
+        Processes that train side by side, each with one thread. None: one, or as many as there are cores where
+        the work turns out to take longer than processes take to start. The results are the same to the bit.
+    progress : callable, optional
+        Called as progress(1, label) after each training.
+    sources : sequence of paths
+        Python files with activations of one's own, loaded by `fastact.own.load`, for several jobs.
+
+    Returns
+    -------
+    Comparison
+        A run that diverges is part of it, with the score of guessing.
+
+    Raises
+    ------
+    ValueError
+        An argument is wrong; the message says which, and what to do.
+    MissingDependencyError
+        scikit-learn (for real data), joblib (for several jobs) or SciPy (for the statistics) is not installed.
+
+    Examples
+    --------
+    >>> from fastact.experiments import compare
+    >>> found = compare("moons", ["identity", "tanh"], seeds=3, epochs=20)
+    >>> [summary.score > 0.8 for summary in found.summaries()]
+    [True, True]
+    """
+    if isinstance(problem, str):
+        problem = named.problem(problem)
+    for name, count in (("seeds", seeds), *([] if jobs is None else [("jobs", jobs)])):
+        if count < 1:
+            raise ValueError(f"{name}={count!r}; at least 1 is needed")
+    if "lbfgs" in optimisers:
+        raise ValueError("optimiser 'lbfgs' shows no epochs, so that it has no learning curve; take 'adam'")
+    first = problem.split(0)
+    standard = usual(problem, len(first.train_x))
+    given = {"hidden": hidden, "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
+    training = replace(standard.training, **{name: value for name, value in given.items() if value is not None})
+    settings = [
+        Setting(activation, depth, init, optimizer)
+        for depth in distinct(depths or [standard.depth], "depths")
+        for init in distinct(initialisers, "initialisers")
+        for optimizer in distinct(optimisers, "optimisers")
+        for activation in distinct([fa.get(each).name for each in listed(activations)], "activations")
+    ]
+    plane = plane_of(problem, first, training.epochs)
+    for setting in settings:  # whose names and numbers are checked before the long work
+        Task.of(problem, setting, training, 0, first).network()
+    if jobs != 1:
+        check_known_elsewhere([setting.activation for setting in settings], sources)
+    tasks = (
+        Task.of(problem, setting, training, seed, part, plane if seed == 0 else None)
+        for seed in range(seeds)
+        for part in (problem.split(seed),)
+        for setting in settings
+    )
+    runs, frames = {}, {}
+    for run, seen in trained(tasks, seeds * len(settings), jobs, sources):
+        runs[run.setting, run.seed] = run
+        if run.seed == 0:
+            frames[run.setting] = seen
+        if progress is not None:
+            progress(1, run.setting.activation)
+    comparison = Comparison(
+        problem.name,
+        problem.task,
+        "R2" if problem.task == "regression" else "accuracy",
+        problem.features,
+        problem.outputs,
+        training,
+        standard.level,
+        len(first.test_x) / len(first.train_x) if problem.resampled else 0.0,
+        tuple(problem.notes),
+        [runs[setting, seed] for setting in settings for seed in range(seeds)],
+    )
+    if plane is None:
+        return comparison
+    ranked = sorted(comparison.summaries(), key=lambda summary: -summary.score)[:SHOWN]
+    values = {comparison.label(each.setting): np.stack(frames[each.setting]) for each in ranked}
+    ranges = [(float(axis[0]), float(axis[-1])) for axis in (plane.x, plane.y)]
+    boundaries = Boundaries(ranges[0], ranges[1], list(plane.epochs), values, first.train_x, first.train_y)
+    return replace(comparison, boundaries=boundaries)
+
+
+def listed(names: Sequence[str]) -> Sequence[str]:
+    """A name alone is a list of one."""
+    return [names] if isinstance(names, str) else names
+
+
+def distinct(values: Iterable[Any], name: str) -> list[Any]:
+    """Each value once; at least one."""
+    found = list(dict.fromkeys(listed(values)))  # type: ignore[arg-type]
+    if not found:
+        raise ValueError(f"{name} is empty; name at least one")
+    return found
+
+
+def plane_of(problem: Problem, part: Split, epochs: int) -> Plane | None:
+    """The part of the plane where a problem's samples are; None where it is no plane, or has no classes."""
+    if problem.features != 2 or problem.task == "regression":
+        return None
+    low, high = part.train_x.min(axis=0), part.train_x.max(axis=0)
+    margin = 0.15 * (high - low)
+    x, y = np.linspace(low - margin, high + margin, GRID, dtype=np.float32).T
+    when = np.unique(np.geomspace(1, epochs, FRAMES - 1).round().astype(int))
+    return Plane(x, y, (0, *when.tolist()))
+
+
+@dataclass(frozen=True)
+class Comparison(Result):
+    """What `compare` found.
+
+    Attributes
+    ----------
+    problem : str
+        The data set's name.
+    task : {"binary", "multi-class", "regression"}
+    score_name : {"accuracy", "R2"}
+        What `Run.score` is.
+    features, outputs : int
+        Units of the first and of the last layer.
+    training : Training
+        What all networks have in common.
+    reach : float or None
+        The score whose first epoch is reported; None for `level` to find one.
+    overlap : float
+        Held-out samples per training sample where all seeds split the same samples, else 0.
+    notes : tuple of str
+        What was done with the data.
+    runs : list of Run
+        Setting by setting, in the order asked for, seed by seed.
+    boundaries : Boundaries or None
+        Only for two inputs and classes: those of the best settings.
+    """
+
+    problem: str
+    task: str
+    score_name: str
+    features: int
+    outputs: int
+    training: Training
+    reach: float | None
+    overlap: float
+    notes: tuple[str, ...]
+    runs: list[Run]
+    boundaries: Boundaries | None = None
+
+    @cached_property
+    def settings(self) -> list[Setting]:
+        """In the order asked for."""
+        return list(dict.fromkeys(run.setting for run in self.runs))
+
+    @property
+    def seeds(self) -> int:
+        """Runs of each setting."""
+        return len(self.runs) // len(self.settings)
+
+    @property
+    def level(self) -> float:
+        """The score whose first epoch is reported: the data set's usual one, or 95 % of the best mean, in hundredths."""
+        if self.reach is not None:
+            return self.reach
+        return math.floor(95 * max(summary.score for summary in self.summaries())) / 100
+
+    def label(self, setting: Setting) -> str:
+        """A setting's name, which tells what of it differs here; its activation if nothing does."""
+        layers = _("{count} layers") if setting.depth > 1 else _("{count} layer")
+        words = (setting.activation, layers.format(count=setting.depth), setting.init, setting.optimizer)
+        kinds = zip(*((each.activation, each.depth, each.init, each.optimizer) for each in self.settings), strict=True)
+        return ", ".join(word for word, kind in zip(words, kinds, strict=True) if len(set(kind)) > 1) or words[0]
+
+    def summaries(self) -> list[Summary]:
+        """One for each setting, in the order asked for."""
+        runs: dict[Setting, list[Run]] = {}
+        for run in self.runs:
+            runs.setdefault(run.setting, []).append(run)
+        return [Summary(setting, each) for setting, each in runs.items()]
+
+    def differences(self) -> list[Difference]:
+        """How far each setting is behind the best one, the nearest first; rows are those of `settings`."""
+        return differences(np.array([summary.ends for summary in self.summaries()]), self.overlap)
+
+    @property
+    def title(self) -> str:
+        return findings.title(self)
+
+    def tables(self) -> list[Table]:
+        return findings.tables(self)
+
+    def sentences(self) -> list[str]:
+        return findings.sentences(self)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything but the boundaries, in types that JSON knows."""
+        found = asdict(replace(self, boundaries=None))
+        del found["boundaries"]
+        compared = [
+            {
+                **asdict(each),
+                "best": self.label(self.settings[each.best]),
+                "other": self.label(self.settings[each.other]),
+            }
+            for each in self.differences()
+        ]
+        return {"title": self.title, **found, "differences": compared}
+
+    def figure(self) -> Any:
+        return learning_plot.figure([self])

@@ -1,0 +1,245 @@
+"""A comparison in words: its title, its tables, and what a learner sees in them.
+
+A sentence claims only what the run shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import mean, median
+from typing import TYPE_CHECKING
+
+from fastact.experiments.records import Summary
+from fastact.language import translated as _
+from fastact.result import Table
+
+if TYPE_CHECKING:
+    from fastact.experiments.comparison import Comparison
+
+__all__ = ["sentences", "tables", "title"]
+
+#: No activation: the baseline.
+BASELINE = "identity"
+#: As many names does a sentence hold; the table has all.
+NAMES = 4
+
+
+def title(found: Comparison) -> str:
+    """The problem and the settings in one line."""
+    depths = list(dict.fromkeys(setting.depth for setting in found.settings))
+    hidden = found.training.hidden
+    if len(depths) == 1:
+        network = "-".join(map(str, (found.features, *[hidden] * depths[0], found.outputs)))
+    else:
+        network = f"{found.features}-{hidden}-...-{hidden}-{found.outputs}"
+    rates = _(", ").join(
+        _("{optimizer} with learning rate {rate:g}").format(optimizer=name, rate=found.training.rate(name))
+        for name in dict.fromkeys(setting.optimizer for setting in found.settings)
+    )
+    return _("{problem}: {network} network, {optimizer}, batches of {batch:,}, {epochs:,} epochs").format(
+        problem=found.problem,
+        network=network,
+        optimizer=rates,
+        batch=found.training.batch_size,
+        epochs=found.training.epochs,
+    )
+
+
+def score_word(found: Comparison) -> str:
+    """What the score is called."""
+    return _("test R²") if found.task == "regression" else _("test accuracy")
+
+
+def best_first(found: Comparison) -> list[Summary]:
+    """The settings by their mean score at the end; those with the same by their loss."""
+    return sorted(found.summaries(), key=lambda summary: (-summary.score, summary.loss))
+
+
+# ---- tables
+
+
+def tables(found: Comparison) -> list[Table]:
+    """The figures of each setting, and how far each is behind the best."""
+    return [overview(found), *([behind(found)] if found.differences() else [])]
+
+
+def overview(found: Comparison) -> Table:
+    """One row for each setting, the best first."""
+    summaries = best_first(found)
+    solving, diverging = found.level == 1, any(summary.diverged for summary in summaries)
+    columns = [_("hidden layers"), score_word(found), _("spread")]
+    columns += [_("seeds solved")] if solving else []
+    columns += [_("epochs to {level:g}").format(level=found.level), _("loss"), _("time/epoch")]
+    columns += [_("diverged")] if diverging else []
+    rows = []
+    for summary in summaries:
+        share = _("{count} of {all}")
+        row = [found.label(summary.setting), f"{summary.score:.4f}", f"{summary.spread:.4f}"]
+        row += [share.format(count=len(summary.perfect), all=found.seeds)] if solving else []
+        row += [epochs(summary, found.level), f"{summary.loss:.3g}", duration(summary.seconds_per_epoch)]
+        row += [share.format(count=len(summary.diverged), all=found.seeds)] if diverging else []
+        rows.append(row)
+    if found.seeds == 1:
+        caption = _("After the last epoch of one seed.")
+    else:
+        caption = _(
+            "Mean and standard deviation over {seeds} seeds after the last epoch; epochs and time: median."
+        ).format(seeds=found.seeds)
+    return Table(columns, rows, title=found.title, caption=" ".join([caption, *found.notes]))
+
+
+def behind(found: Comparison) -> Table:
+    """One row for each setting but the best, the nearest first."""
+    differences = found.differences()
+    best = found.label(found.settings[differences[0].best])
+    rows = [
+        [
+            found.label(found.settings[each.other]),
+            f"{each.mean:.4f}",
+            interval(each.low, each.high),
+            f"{each.p:.2g}" if each.p >= 1e-4 else "<0.0001",
+            _("yes") if each.clear else _("no"),
+        ]
+        for each in differences
+    ]
+    columns = [_("hidden layers"), _("behind"), _("95 % interval"), _("adjusted p"), _("more than noise")]
+    caption = _(
+        "Differences in {score} at the same seed. p is of paired t-tests, corrected by Holm's method for all {pairs} pairs."
+    ).format(score=score_word(found), pairs=len(found.settings) * (len(found.settings) - 1) // 2)
+    if found.overlap:
+        caption += " " + _(
+            "All seeds split the same samples, so the variance is corrected as Nadeau and Bengio (2003) do."
+        )
+    return Table(columns, rows, title=_("Behind the best, {best}").format(best=best), caption=caption)
+
+
+def epochs(summary: Summary, level: float) -> str:
+    """The median of those that reach the level, with their number if not all do."""
+    reached = summary.epochs_to(level)
+    if not reached:
+        return "-"
+    if len(reached) == len(summary.runs):
+        return f"{median(reached):g}"
+    return _("{epochs:g} ({count} of {all})").format(epochs=median(reached), count=len(reached), all=len(summary.runs))
+
+
+def duration(seconds: float) -> str:
+    """Seconds in a unit that needs no zeros after the point."""
+    if not seconds > 0:
+        return "-"
+    for unit, size in (("s", 1), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds * 1e9:.3g} ns"
+
+
+def interval(low: float, high: float) -> str:
+    """The two ends."""
+    return _("{low:.4f} to {high:.4f}").format(low=low, high=high)
+
+
+# ---- sentences
+
+
+def sentences(found: Comparison) -> list[str]:
+    """What this run shows."""
+    return [*compared(found), *diverged(found), *linear(found)]
+
+
+def compared(found: Comparison) -> list[str]:
+    """Which settings the best one is ahead of."""
+    if len(found.settings) == 1:
+        return []
+    if found.seeds == 1:
+        return [_("One seed says nothing about which setting is better: compare several.")]
+    differences = found.differences()
+    best, seeds = found.label(found.settings[differences[0].best]), found.seeds
+    labels = {each: found.label(found.settings[each.other]) for each in differences}
+    clear = [each for each in differences if each.clear]
+    alone = [each for each in differences if each.clear_alone and not each.clear]
+    same = [each for each in differences if not each.clear_alone and not each.clear]
+    said = []
+    if 0 < len(clear) <= NAMES:
+        said += [
+            _(
+                "{best} is ahead of {other} by {mean:.4f} (95 % interval {interval} over {seeds} seeds): "
+                "more than the noise of seeds."
+            ).format(best=best, other=labels[each], mean=each.mean, interval=interval(each.low, each.high), seeds=seeds)
+            for each in clear
+        ]
+    elif clear:
+        said.append(
+            _(
+                "{best} is ahead of {others} by {low:.4f} to {high:.4f} over {seeds} seeds, "
+                "each time by more than the noise of seeds."
+            ).format(
+                best=best,
+                others=_names([labels[each] for each in clear]),
+                low=clear[0].mean,
+                high=clear[-1].mean,
+                seeds=seeds,
+            )
+        )
+    if same:
+        said.append(
+            _("{best} cannot be told apart from {others}: with {seeds} seeds, the difference may be noise.").format(
+                best=best, others=_names([labels[each] for each in same]), seeds=seeds
+            )
+        )
+    if alone:
+        said.append(
+            _(
+                "{best} against {others}: taken alone, the difference is more than the noise of seeds; "
+                "among {pairs} pairs, one such comes about by chance. More seeds tell."
+            ).format(
+                best=best,
+                others=_names([labels[each] for each in alone]),
+                pairs=len(found.settings) * (len(found.settings) - 1) // 2,
+            )
+        )
+    return said
+
+
+def diverged(found: Comparison) -> list[str]:
+    """Which settings did not stay finite."""
+    broken = [summary for summary in found.summaries() if summary.diverged]
+    if not broken:
+        return []
+    runs = [run for summary in broken for run in summary.diverged]
+    return [
+        _(
+            "{count} of {all} runs diverged ({settings}), the first one in epoch {epoch}: their loss or a weight became "
+            "infinite. They count as guessing; a smaller learning rate helps."
+        ).format(
+            count=len(runs),
+            all=len(found.runs),
+            settings=_names([found.label(summary.setting) for summary in broken]),
+            epoch=min(run.diverged or 0 for run in runs),
+        )
+    ]
+
+
+def linear(found: Comparison) -> list[str]:
+    """What the network without an activation lacks, if it is behind all others."""
+    baseline = [summary.score for summary in found.summaries() if summary.setting.activation == BASELINE]
+    others = [summary.score for summary in found.summaries() if summary.setting.activation != BASELINE]
+    if not baseline or not others or max(baseline) >= min(others):
+        return []
+    text = {
+        True: _(
+            "{baseline} ends at {score:.3f}, below all others ({low:.3f} to {high:.3f}): without an activation between "
+            "them, stacked linear layers stay one linear map, which cannot follow a curve."
+        ),
+        False: _(
+            "{baseline} ends at {score:.3f}, below all others ({low:.3f} to {high:.3f}): without an activation between "
+            "them, stacked linear layers stay one linear map, which can part classes by straight borders only."
+        ),
+    }[found.task == "regression"]
+    return [text.format(baseline=BASELINE, score=mean(baseline), low=min(others), high=max(others))]
+
+
+def _names(labels: Sequence[str]) -> str:
+    """The first few names."""
+    shown = _(", ").join(labels[:NAMES])
+    more = len(labels) - NAMES
+    return _("{names} and {count} more").format(names=shown, count=more) if more > 0 else shown
