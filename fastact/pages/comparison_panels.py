@@ -80,7 +80,7 @@ def ends(found: Comparison, name: str) -> Panel:
     labels = [all_languages(lambda each=each: found.label(each.setting)) for each in summaries]
     places = {each.setting: place for place, each in enumerate(found.summaries())}
     drawn = plots.figure(
-        f"{name}-scores", max(180, 34 * len(summaries) + 70), y_range=(len(summaries) - 0.4, -0.6), min_border_left=120
+        f"{name}-scores", max(180, 34 * len(summaries) + 70), y_range=(len(summaries) - 0.4, -0.6), left=120
     )
     styles = plots.styles(len(summaries))
     rows = [row + 0.5 * ((np.arange(found.seeds) + 0.5) / found.seeds - 0.5) for row in range(len(summaries))]
@@ -93,8 +93,9 @@ def ends(found: Comparison, name: str) -> Panel:
         tip = f"<div style='{plots.TIP.replace(chr(34), chr(39))}'>{_('seed')} @seed: @x{{0.0000}}</div>"
         drawn.add_tools(models.HoverTool(renderers=[dots], tooltips=tip))
     drawn.yaxis.ticker = models.FixedTicker(ticks=list(range(len(summaries))))
-    drawn.yaxis.major_label_overrides = {row: label[current()] for row, label in enumerate(labels)}
+    drawn.yaxis.major_label_overrides = {row: plots.shortened(label[current()], 24) for row, label in enumerate(labels)}
     drawn.ygrid.visible = False
+    drawn.xaxis.ticker.desired_num_ticks = 4
     caption = all_languages(lambda: _("After the last epoch: a dot for each seed, a bar at their mean"))
 
     def table() -> Table:

@@ -12,7 +12,7 @@ from fastact.errors import require
 from fastact.language import translated as _
 from fastact.pages import plots
 from fastact.pages.document import all_languages
-from fastact.pages.panels import MOST_STEPS, Line, Panel, View, lines, numbers, thinned
+from fastact.pages.panels import MOST_STEPS, Line, Panel, View, decades, lines, numbers, thinned
 from fastact.pictures.style import COLOURS, INK
 from fastact.result import Table
 
@@ -36,13 +36,10 @@ def layers(found: Diagnosis, name: str) -> Panel:
     places = thinned(len(found.epochs), MOST_STEPS)
     norms = np.asarray(found.gradient_norm, float)
     count = norms.shape[1]
-    positive = norms[np.isfinite(norms) & (norms > 0)]
-    limits = (positive.min() / 2, positive.max() * 2) if len(positive) else (1e-3, 1)
-
-    flow = plots.figure(f"{name}-flow", y_axis_type="log", y_range=limits, x_range=(0.5, count + 0.5))
-    first = models.ColumnDataSource({"x": range(1, count + 1), "y": _positive(norms[0])})
+    flow = plots.figure(f"{name}-flow", y_axis_type="log", y_range=decades(norms), x_range=(0.5, count + 0.5))
+    first = models.ColumnDataSource({"x": np.arange(1, count + 1), "y": _positive(norms[0])})
     flow.line("x", "y", source=first, line_color=INK, line_alpha=0.5, line_dash="dotted", line_width=2)
-    source = models.ColumnDataSource({"x": range(1, count + 1), "y": _positive(norms[places[-1]])})
+    source = models.ColumnDataSource({"x": np.arange(1, count + 1), "y": _positive(norms[places[-1]])})
     flow.line("x", "y", source=source, line_color=COLOURS[0], line_width=2.5)
     dots = flow.scatter("x", "y", source=source, color=COLOURS[0], size=8)
     tip = f"<div style='{plots.TIP}'>@x: @y{{%.3g}}</div>"
@@ -78,7 +75,7 @@ def layers(found: Diagnosis, name: str) -> Panel:
             ]
             for row, layer in enumerate(found.layers)
         ]
-        return Table(columns, rows)
+        return Table(columns, rows, title=_("Each layer at this epoch"))
 
     captions = [
         all_languages(lambda: _("Norm of the gradient in each layer, the output last; dotted: the first epoch looked at")),

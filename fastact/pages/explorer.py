@@ -200,7 +200,7 @@ def _collected(activations: Sequence[Any], sweeps: Sequence[Sweep]) -> tuple[lis
 def _rows(functions: Sequence[Any]) -> Table:
     """The outputs for the inputs that are shown first."""
     inputs = (2.0, *FIXED)
-    outputs = [function(np.array(inputs)) for function in functions]
+    outputs = [function(np.array(inputs), backend="numpy") for function in functions]
     return Table(
         [_("input"), *(function.name for function in functions)],
         [[f"{x:.1f}", *(f"{y[at]:.3f}" for y in outputs)] for at, x in enumerate(inputs)],
@@ -210,4 +210,4 @@ def _rows(functions: Sequence[Any]) -> Table:
 def _row_values(functions: Sequence[Any]) -> Iterator[Any]:
     """For each value of the first logit, the outputs of each function."""
     inputs = np.array([(logit, *FIXED) for logit in LOGITS])
-    yield np.stack([function(inputs) for function in functions], axis=2)
+    yield np.stack([function(inputs, backend="numpy") for function in functions], axis=2)

@@ -21,7 +21,7 @@ from fastact.pages.document import Texts, all_languages
 from fastact.pictures.style import INK
 from fastact.result import Table
 
-__all__ = ["Line", "Panel", "View", "lines", "numbers", "same", "thinned"]
+__all__ = ["Line", "Panel", "View", "decades", "lines", "numbers", "same", "thinned"]
 
 #: Columns of a table by epoch, and steps of a slider.
 MOST_COLUMNS, MOST_STEPS = 12, 100
@@ -114,6 +114,14 @@ def thinned(count: int, most: int) -> list[int]:
     return sorted({round(float(place)) for place in np.linspace(0, count - 1, min(count, most))})
 
 
+def decades(values: Any) -> tuple[float, float]:
+    """The powers of ten around all that a logarithmic axis can show."""
+    shown = np.asarray(values, float)
+    shown = np.log10(shown[np.isfinite(shown) & (shown > 0)])
+    low, high = (math.floor(shown.min()), math.ceil(shown.max())) if len(shown) else (-1, 0)
+    return 10.0**low, 10.0 ** max(high, low + 1)
+
+
 def lines(
     name: str,
     x: Sequence[int],
@@ -147,9 +155,9 @@ def lines(
         Of the figures in the table.
     """
     models = require("bokeh.models", "demo", "a page for the browser")
-    options: dict[str, Any] = {"y_axis_type": "log"} if log else {}
-    if limits:
-        options["y_range"] = limits
+    options: dict[str, Any] = {"y_range": limits} if limits else {}
+    if log:
+        options = {"y_axis_type": "log", "y_range": decades([line.y for line in series])}
     drawn = plots.figure(name, **options)
     found: list[list[Any]] = []
     tops = []

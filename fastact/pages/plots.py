@@ -7,7 +7,7 @@ from typing import Any
 from fastact.errors import require
 from fastact.pictures.style import COLOURS, DASHES, INK, PALE
 
-__all__ = ["FONT", "TIP", "curves", "figure", "styles"]
+__all__ = ["FONT", "TIP", "curves", "figure", "shortened", "styles"]
 
 #: matplotlib's names of line styles -> Bokeh's.
 NAMES_OF_DASHES = {"-": "solid", "--": "dashed", "-.": "dashdot", ":": "dotted"}
@@ -31,12 +31,17 @@ def styles(count: int) -> list[dict[str, str]]:
     ]
 
 
-def figure(name: str, height: int = 320, **options: Any) -> Any:
+def shortened(name: str, longest: int = 16) -> str:
+    """A name that fits beside an axis on a phone."""
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
+def figure(name: str, height: int = 320, *, left: int = 44, **options: Any) -> Any:
     """An empty figure as wide as its element, whose id is the figure's name."""
     plotting = require("bokeh.plotting", "demo", "a page for the browser")
     drawn = plotting.figure(
         name=name, height=height, sizing_mode="stretch_width", toolbar_location=None, tools="",
-        outline_line_color=None, min_border_left=44, min_border_right=12, **options,
+        outline_line_color=None, min_border_left=left, min_border_right=12, **options,
     )  # fmt: skip
     for axis in drawn.axis:
         axis.axis_line_color = axis.major_tick_line_color = PALE

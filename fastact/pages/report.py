@@ -15,11 +15,12 @@ from typing import Any
 from fastact.diagnostics import Diagnosis
 from fastact.experiments.comparison import Comparison
 from fastact.language import translated as _
-from fastact.pages import comparison_panels, diagnosis_panels, document, plots
+from fastact.pages import comparison_panels, diagnosis_panels, document, plots, training_panels
 from fastact.pages.document import all_languages
 from fastact.pages.panels import Panel
 from fastact.pictures import style
 from fastact.result import Result
+from fastact.tabular import Training
 
 __all__ = ["panels", "write"]
 
@@ -63,12 +64,14 @@ def panels(result: Result, name: str) -> Iterable[Panel]:
 
 panels.register(Comparison, comparison_panels.panels)
 panels.register(Diagnosis, diagnosis_panels.panels)
+panels.register(Training, training_panels.panels)
 
 
 def _words() -> dict[str, str]:
     """Texts of the template, in the language in use."""
     return {
         "several": _("Report"),
+        "result": _("The result"),
         "show": _("Show"),
         "lines": _("Lines"),
         "epoch": _("Epoch"),
