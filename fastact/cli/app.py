@@ -17,6 +17,8 @@ from fastact.cli.choose import choose
 from fastact.cli.compare import compare
 from fastact.cli.explore import explore
 from fastact.cli.info import info
+from fastact.cli.predict import predict
+from fastact.cli.train import train
 from fastact.cli.warmup import warmup
 from fastact.errors import BackendError, MissingDependencyError
 
@@ -56,5 +58,5 @@ def cli() -> None:
     """Activation functions of neural networks: look them up, see them, apply them, compare them."""
 
 
-for command in (info, list_, show, plot, explore, choose, apply, compare, bench, warmup):
+for command in (info, list_, show, plot, explore, choose, apply, train, predict, compare, bench, warmup):
     cli.add_command(command)

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastact.errors import require
 
-__all__ = ["Kind", "Mixed", "days_of", "joined", "kind_of", "numbers_of", "texts_of"]
+__all__ = ["Kind", "Mixed", "days_of", "joined", "kind_of", "numbers_of", "texts_of", "tidy"]
 
 Kind = Literal["number", "boolean", "date", "text"]
 
@@ -150,3 +150,19 @@ def _days(dates: Any) -> Any:
     numbers = dates.astype("datetime64[us]").astype(np.int64) / 86_400e6
     numbers[np.isnat(dates)] = np.nan
     return numbers
+
+
+def tidy(frame: Any) -> Any:
+    """The table as `joined` makes it; it is the same object if it is such a one."""
+    pandas = require("pandas", "demo", "a table")
+    counted = isinstance(frame.index, pandas.RangeIndex) and frame.index.start == 0 and frame.index.step == 1
+    if counted and all(isinstance(name, str) and _is_tidy(frame[name].dtype) for name in frame.columns):
+        return frame
+    return joined([frame])
+
+
+def _is_tidy(dtype: Any) -> bool:
+    if isinstance(dtype, np.dtype):
+        return dtype.kind in "iuf" or dtype == "datetime64[us]"
+    categories = getattr(dtype, "categories", None)
+    return dtype == "boolean" or (categories is not None and all(type(each) is str for each in categories))

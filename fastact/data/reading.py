@@ -179,6 +179,8 @@ def _text(file: Any, text: frozenset[str]) -> Iterator[Any]:
             short |= bool(block.iloc[:, -1].isna().any())  # where a line may lack fields, which pandas fills
             yield block
     except unreadable as error:
+        if "source failed" in str(error):  # as pandas says after Ctrl-C; other errors of reading pass through it
+            raise KeyboardInterrupt from None
         _check_widths(lines, separator, len(names))
         raise ValueError(f"is no table: {error}") from error
     if short:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastact.data.columns import Columns, InputKind, input_kinds
+from fastact.data.frames import tidy
 from fastact.data.problem import Problem, Split
 from fastact.data.reading import read
 from fastact.data.target import Target, Wish
@@ -22,8 +23,6 @@ __all__ = ["Rows", "TableProblem", "problem", "rows_to_learn"]
 
 #: Of all rows, those to measure on.
 TEST_SHARE = 0.2
-#: With fewer rows, a part to measure on says nothing.
-_LEAST = 10
 
 
 def problem(
@@ -109,7 +108,7 @@ class Rows:
 
 
 def rows_to_learn(frame: Any, target: str, task: Wish | None = None, share: float = TEST_SHARE) -> Rows:
-    """Find out what can be learnt of a table that `joined` made, and measured on this share of its rows.
+    """Find out what can be learnt of a table that `tidy` made, and measured on this share of its rows.
 
     Raises
     ------
@@ -118,11 +117,11 @@ def rows_to_learn(frame: Any, target: str, task: Wish | None = None, share: floa
     """
     found, notes = Target.found(frame, target, task)
     rows, values = found.values(frame[target])
-    needed = max(_LEAST, math.ceil(len(found.classes) / min(share, 1 - share)))
+    needed = math.ceil(len(found.classes) / min(share, 1 - share))
     if len(rows) < needed:
         raise ValueError(
-            f"the table has {len(rows):,} row{'s' * (len(rows) != 1)} with a target, and {needed:,} are the least "
-            "that can be split into rows to learn from and rows to measure on"
+            f"the table has {len(rows):,} rows with a target of {len(found.classes):,} classes, and {needed:,} are the "
+            "least that can be split into rows to learn from and rows to measure on"
         )
     if found.classes:
         counts = np.bincount(values, minlength=len(found.classes))
@@ -147,8 +146,8 @@ class TableProblem(Problem):
     resampled = True
 
     def __init__(self, frame: Any, target: str, task: Wish | None = None, name: str = "table") -> None:
-        self._learnt = rows_to_learn(frame, target, task)
-        whole = Columns.fit(frame, self._learnt.rows, self._learnt.kinds)
+        self._learnt = rows_to_learn(tidy(frame), target, task)
+        whole = Columns.fit(self._learnt.frame, self._learnt.rows, self._learnt.kinds)
         self._place = {feature: position for position, feature in enumerate(whole.features)}
         self.name, self.task = name, self._learnt.target.task
         self.features, self.classes = len(self._place), self._learnt.target.classes
@@ -159,7 +158,7 @@ class TableProblem(Problem):
         learnt = self._learnt
         train, test = learnt.parts(TEST_SHARE, seed)
         columns = Columns.fit(learnt.frame, learnt.rows[train], learnt.kinds)
-        target = learnt.target.scaled_to(learnt.values[train])
+        target = learnt.target.fit(learnt.values[train])
         return Split(
             self._encoded(columns, learnt.rows[train]),
             target.learnt(learnt.values[train]),

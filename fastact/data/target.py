@@ -20,6 +20,8 @@ __all__ = ["Target", "Wish"]
 #: What a user may say of the target.
 Wish = Literal["classification", "regression"]
 
+#: With fewer, a part to measure on says nothing.
+LEAST_ROWS = 10
 #: Whole numbers of which no more differ are classes, unless the user says otherwise.
 _FEW = 20
 
@@ -37,6 +39,8 @@ class Target:
         What the labels 0, 1, ... mean; empty for a regression.
     mean, scale : float
         Of a regression: what is subtracted from the numbers, and then what they are divided by, to learn them.
+    shares : tuple of float
+        How frequent each class is in the training part.
     """
 
     name: str
@@ -44,6 +48,7 @@ class Target:
     classes: tuple[str, ...] = ()
     mean: float = 0.0
     scale: float = 1.0
+    shares: tuple[float, ...] = ()
 
     @classmethod
     def found(cls, frame: Any, name: str, wish: Wish | None = None) -> tuple[Target, list[str]]:
@@ -67,6 +72,12 @@ class Target:
         missing = int(series.isna().sum())
         if missing == len(series):
             raise ValueError(f"the target {name!r} is missing in all rows; choose another column")
+        if len(series) - missing < LEAST_ROWS:
+            count = len(series) - missing
+            raise ValueError(
+                f"the table has {count} row{'s' * (count != 1)} with a target {name!r}, and {LEAST_ROWS} are the least "
+                "that can be split into rows to learn from and rows to measure on"
+            )
         notes = []
         if missing:
             notes.append(_("Rows without a target, left out: {count}.").format(count=f"{missing:,}"))
@@ -115,10 +126,11 @@ class Target:
         rows = np.flatnonzero(labels >= 0)
         return rows, labels[rows]
 
-    def scaled_to(self, values: NDArray[Any]) -> Target:
-        """The same target, with mean and scale of these values if it is a regression."""
+    def fit(self, values: NDArray[Any]) -> Target:
+        """The same target with what the training part's values tell: mean and scale, or the shares of the classes."""
         if self.task != "regression":
-            return self
+            counts = np.bincount(values, minlength=len(self.classes))
+            return replace(self, shares=tuple((counts / counts.sum()).tolist()))
         mean, scale = moments(values)
         return replace(self, mean=mean, scale=scale)
 
@@ -140,18 +152,16 @@ class Target:
     def from_dict(cls, values: Any) -> Target:
         """Make an equal target from what `as_dict` returned; raise ValueError if it is damaged."""
         try:
-            made = cls(**{**values, "classes": tuple(values["classes"])})
-        except (KeyError, TypeError) as error:
+            made = cls(**{**values, "classes": tuple(values["classes"]), "shares": tuple(values["shares"])})
+            numbers = [made.mean, made.scale, *made.shares]
+            good = all(type(each) is float and math.isfinite(each) for each in numbers) and made.scale > 0
+            good &= all(type(each) is str for each in (made.name, *made.classes)) and min(made.shares, default=0) >= 0
+            good &= len({*made.classes}) == len(made.classes) == len(made.shares)
+            kinds = {"binary": len(made.classes) == 2, "multi-class": len(made.classes) > 2}
+            good &= {**kinds, "regression": not made.classes}[made.task]
+        except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"its target is damaged ({error!r:.99})") from error
-        counts = {
-            "binary": len(made.classes) == 2,
-            "multi-class": len(made.classes) > 2,
-            "regression": not made.classes,
-        }
-        texts = all(type(each) is str for each in (made.name, *made.classes))
-        numbers = all(type(each) is float and math.isfinite(each) for each in (made.mean, made.scale))
-        unique = len({*made.classes}) == len(made.classes) if texts else False
-        if not (texts and numbers and unique and type(made.task) is str and counts.get(made.task) and made.scale > 0):
+        if not good:
             raise ValueError("its target is damaged")
         return made
 

@@ -74,7 +74,7 @@ LAYERS = {
     "own": [""],
     "pictures*": ["", "errors", "language"],
     "data*": ["", "errors", "_files", "language"],
-    "tabular": [*LEARNING, "data*"],
+    "tabular*": [*LEARNING, "data*"],
     "diagnostics*": [*LEARNING, "data*"],
     "experiments*": [*LEARNING, "own", "data*", "diagnostics*", "tabular"],
     "pages*": [*LEARNING, "own", "data*", "diagnostics*", "experiments*", "tabular"],
