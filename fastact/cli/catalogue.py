@@ -13,9 +13,14 @@ import click
 import fastact as fa
 from fastact._files import replacing
 from fastact.cli.console import console, table
+<<<<<<< HEAD
 from fastact.cli.options import elementwise, language, picture
 from fastact.experiments.training import hidden_activations
 from fastact.language import translated as _
+=======
+from fastact.cli.options import elementwise, picture
+from fastact.experiments.comparison import ACTIVATIONS
+>>>>>>> h-diagnostics
 from fastact.pictures import style
 from fastact.pictures.curves import curves
 
@@ -49,7 +54,7 @@ def show(name: str) -> None:
 @language
 def plot(names: tuple[str, ...], output: Path) -> None:
     """Draw the curves f and f' of NAMES (the usual hidden-layer activations if none is named)."""
-    known = [elementwise(name).name for name in names] or hidden_activations()
+    known = [elementwise(name).name for name in names] or list(ACTIVATIONS)
     with replacing(output) as temporary:
         style.save(curves(known), temporary)
     console().print(f"wrote {output}")

@@ -1,1 +1,26 @@
-"""What happens inside of a network while it learns."""
+"""What goes wrong in the training of a network, and what helps.
+
+- monitor.py: `Monitor`, the callback that watches any `fa.MLP`; measures.py has what it measures
+- diagnosis.py: `Diagnosis`, what it saw, with its picture in picture.py
+- alarms.py: when to worry, with the advice of remedies.py
+- chance.py, rates.py, one_batch.py: checks before training: `first_loss`, `learning_rate_range`, `overfit_batch`
+"""
+
+from fastact.diagnostics.alarms import Alarm
+from fastact.diagnostics.chance import FirstLoss, first_loss
+from fastact.diagnostics.diagnosis import Diagnosis
+from fastact.diagnostics.monitor import Monitor
+from fastact.diagnostics.one_batch import OneBatch, overfit_batch
+from fastact.diagnostics.rates import LearningRates, learning_rate_range
+
+__all__ = [
+    "Alarm",
+    "Diagnosis",
+    "FirstLoss",
+    "LearningRates",
+    "Monitor",
+    "OneBatch",
+    "first_loss",
+    "learning_rate_range",
+    "overfit_batch",
+]

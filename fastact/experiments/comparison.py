@@ -103,7 +103,12 @@ def compare(
         raise ValueError("optimiser 'lbfgs' shows no epochs, so that it has no learning curve; take 'adam'")
     first = problem.split(0)
     standard = usual(problem, len(first.train_x))
-    given = {"hidden": hidden, "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
+    given: dict[str, Any] = {
+        "hidden": hidden,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+    }
     training = replace(standard.training, **{name: value for name, value in given.items() if value is not None})
     settings = [
         Setting(activation, depth, init, optimizer)
@@ -144,7 +149,7 @@ def compare(
     )
     if plane is None:
         return comparison
-    ranked = sorted(comparison.summaries(), key=lambda summary: -summary.score)[:SHOWN]
+    ranked = findings.best_first(comparison)[:SHOWN]
     values = {comparison.label(each.setting): np.stack(frames[each.setting]) for each in ranked}
     ranges = [(float(axis[0]), float(axis[-1])) for axis in (plane.x, plane.y)]
     boundaries = Boundaries(ranges[0], ranges[1], list(plane.epochs), values, first.train_x, first.train_y)
@@ -226,7 +231,7 @@ class Comparison(Result):
 
     @property
     def level(self) -> float:
-        """The score whose first epoch is reported: the data set's usual one, or 95 % of the best mean, in hundredths."""
+        """The score whose first epoch is reported: the usual one of the data set, or 95 % of the best mean."""
         if self.reach is not None:
             return self.reach
         return math.floor(95 * max(summary.score for summary in self.summaries())) / 100
@@ -236,7 +241,8 @@ class Comparison(Result):
         layers = _("{count} layers") if setting.depth > 1 else _("{count} layer")
         words = (setting.activation, layers.format(count=setting.depth), setting.init, setting.optimizer)
         kinds = zip(*((each.activation, each.depth, each.init, each.optimizer) for each in self.settings), strict=True)
-        return ", ".join(word for word, kind in zip(words, kinds, strict=True) if len(set(kind)) > 1) or words[0]
+        first, *rest = [word for word, kind in zip(words, kinds, strict=True) if len(set(kind)) > 1] or words[:1]
+        return f"{first} ({', '.join(rest)})" if rest else first
 
     def summaries(self) -> list[Summary]:
         """One for each setting, in the order asked for."""

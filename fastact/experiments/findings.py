@@ -5,6 +5,7 @@ A sentence claims only what the run shows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from statistics import mean, median
 from typing import TYPE_CHECKING
@@ -36,12 +37,13 @@ def title(found: Comparison) -> str:
         _("{optimizer} with learning rate {rate:g}").format(optimizer=name, rate=found.training.rate(name))
         for name in dict.fromkeys(setting.optimizer for setting in found.settings)
     )
-    return _("{problem}: {network} network, {optimizer}, batches of {batch:,}, {epochs:,} epochs").format(
+    epochs = found.training.epochs
+    return _("{problem}: {network} network, {optimizer}, batches of {batch:,}, {epochs}").format(
         problem=found.problem,
         network=network,
         optimizer=rates,
         batch=found.training.batch_size,
-        epochs=found.training.epochs,
+        epochs=_("{count:,} epochs").format(count=epochs) if epochs > 1 else _("1 epoch"),
     )
 
 
@@ -68,15 +70,15 @@ def overview(found: Comparison) -> Table:
     summaries = best_first(found)
     solving, diverging = found.level == 1, any(summary.diverged for summary in summaries)
     columns = [_("hidden layers"), score_word(found), _("spread")]
-    columns += [_("seeds solved")] if solving else []
-    columns += [_("epochs to {level:g}").format(level=found.level), _("loss"), _("time/epoch")]
+    columns += [_("solved")] if solving else []
+    columns += [_("epochs to {level:g}").format(level=found.level), _("loss"), _("seconds/epoch")]
     columns += [_("diverged")] if diverging else []
     rows = []
     for summary in summaries:
         share = _("{count} of {all}")
         row = [found.label(summary.setting), f"{summary.score:.4f}", f"{summary.spread:.4f}"]
         row += [share.format(count=len(summary.perfect), all=found.seeds)] if solving else []
-        row += [epochs(summary, found.level), f"{summary.loss:.3g}", duration(summary.seconds_per_epoch)]
+        row += [epochs(summary, found.level), figure(summary.loss), figure(summary.seconds_per_epoch)]
         row += [share.format(count=len(summary.diverged), all=found.seeds)] if diverging else []
         rows.append(row)
     if found.seeds == 1:
@@ -104,11 +106,12 @@ def behind(found: Comparison) -> Table:
     ]
     columns = [_("hidden layers"), _("behind"), _("95 % interval"), _("adjusted p"), _("more than noise")]
     caption = _(
-        "Differences in {score} at the same seed. p is of paired t-tests, corrected by Holm's method for all {pairs} pairs."
+        "Differences in {score} at the same seed. p: paired t-tests, corrected by Holm's method for all {pairs} pairs."
     ).format(score=score_word(found), pairs=len(found.settings) * (len(found.settings) - 1) // 2)
     if found.overlap:
         caption += " " + _(
-            "All seeds split the same samples, so the variance is corrected as Nadeau and Bengio (2003) do."
+            "All seeds split the same samples, so that runs are not independent: the variance is corrected as Nadeau "
+            "and Bengio (2003) do, and more seeds add little."
         )
     return Table(columns, rows, title=_("Behind the best, {best}").format(best=best), caption=caption)
 
@@ -118,19 +121,14 @@ def epochs(summary: Summary, level: float) -> str:
     reached = summary.epochs_to(level)
     if not reached:
         return "-"
-    if len(reached) == len(summary.runs):
+    if len(reached) == len(summary.runs) or level == 1:  # then the table has a column with their number
         return f"{median(reached):g}"
     return _("{epochs:g} ({count} of {all})").format(epochs=median(reached), count=len(reached), all=len(summary.runs))
 
 
-def duration(seconds: float) -> str:
-    """Seconds in a unit that needs no zeros after the point."""
-    if not seconds > 0:
-        return "-"
-    for unit, size in (("s", 1), ("ms", 1e-3), ("µs", 1e-6)):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds * 1e9:.3g} ns"
+def figure(value: float) -> str:
+    """Two digits, or three after the point; a dash for nan."""
+    return "-" if math.isnan(value) else f"{value:.3f}" if value >= 0.1 else f"{value:.2g}"
 
 
 def interval(low: float, high: float) -> str:
@@ -190,7 +188,7 @@ def compared(found: Comparison) -> list[str]:
         said.append(
             _(
                 "{best} against {others}: taken alone, the difference is more than the noise of seeds; "
-                "among {pairs} pairs, one such comes about by chance. More seeds tell."
+                "among {pairs} pairs, such differences come about by chance."
             ).format(
                 best=best,
                 others=_names([labels[each] for each in alone]),
@@ -208,8 +206,8 @@ def diverged(found: Comparison) -> list[str]:
     runs = [run for summary in broken for run in summary.diverged]
     return [
         _(
-            "{count} of {all} runs diverged ({settings}), the first one in epoch {epoch}: their loss or a weight became "
-            "infinite. They count as guessing; a smaller learning rate helps."
+            "{count} of {all} runs diverged ({settings}), the first one in epoch {epoch}: their loss or a weight "
+            "became infinite. They count as guessing."
         ).format(
             count=len(runs),
             all=len(found.runs),

@@ -54,8 +54,8 @@ class Usual(NamedTuple):
 
 
 USUAL = {
-    # A beginner's settings. Adam moves a weight by about the learning rate per step, so that 1,000 steps move it by 1 at
-    # most, and many seeds do not arrive.
+    # A beginner's settings. Adam moves a weight by about the learning rate per step, so that 1,000 steps move it by 1
+    # at most, and many seeds do not arrive.
     "xor": Usual(1, 1.0, Training(hidden=4, epochs=1000, batch_size=4, learning_rate=0.001)),
     "moons": Usual(2, 0.95, Training(hidden=16, epochs=60, batch_size=32, learning_rate=0.005)),
     "circles": Usual(2, 0.95, Training(hidden=16, epochs=60, batch_size=32, learning_rate=0.005)),

@@ -121,16 +121,16 @@ class Xor(Result):
             if sum(solved[0]) < sum(solved[1]):
                 said.append(
                     _(
-                        "Adam moves a weight by about the learning rate per step: {epochs:,} steps of {rate:g} are too few "
-                        "from many starts. And of only {units} relu units some may never fire again. So one seed says "
-                        "nothing."
+                        "Adam moves a weight by about the learning rate per step: {epochs:,} steps of {rate:g} are too "
+                        "few from many starts. And of only {units} relu units some may never fire again. So one seed "
+                        "says nothing."
                     ).format(epochs=usual.epochs, rate=usual.learning_rate, units=usual.hidden)
                 )
         if BASELINE in counts[0] and counts[0][BASELINE] == counts[1][BASELINE] == 0:
             said.append(
                 _(
-                    "{baseline} solves nothing: stacked linear layers stay one linear map, which draws one straight line, "
-                    "and no straight line parts (0,1) and (1,0) from (0,0) and (1,1)."
+                    "{baseline} solves nothing: stacked linear layers stay one linear map, which draws one straight "
+                    "line, and no straight line parts (0,1) and (1,0) from (0,0) and (1,1)."
                 ).format(baseline=BASELINE)
             )
         return said

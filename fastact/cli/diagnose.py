@@ -1,0 +1,74 @@
+"""The command `diagnose`: what goes wrong in the training of a network, and what helps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+import fastact as fa
+from fastact.cli.compare import problem_of
+from fastact.cli.console import progress
+from fastact.cli.options import elementwise, own_activations
+from fastact.cli.outputs import Files, outputs, written
+from fastact.experiments import diagnosis
+
+POSITIVE = click.FloatRange(0, min_open=True)
+
+
+@click.command()
+@click.argument("data", default="digits", metavar="[DATA]")
+@click.option("--target", metavar="COLUMN", help="What to predict, where DATA is a file.")
+@click.option("--activation", default="relu", show_default=True, metavar="NAME", help="Of the hidden layers.")
+@own_activations
+@click.option("--depth", type=click.IntRange(0), default=2, show_default=True, help="Hidden layers.")
+@click.option("--hidden", type=click.IntRange(1), default=64, show_default=True, help="Units in each of them.")
+@click.option("--epochs", type=click.IntRange(1), default=30, show_default=True)
+@click.option("--learning-rate", type=POSITIVE, default=1e-3, show_default=True)
+@click.option("--batch-size", type=click.IntRange(1), help="32 unless given.")
+@click.option(
+    "--init",
+    type=click.Choice(["auto", "he", "glorot", "lecun", "orthogonal"]),
+    default="auto",
+    show_default=True,
+    help="How the first weights are drawn.",
+)
+@click.option("--init-scale", type=POSITIVE, default=1.0, show_default=True, help="A factor of the first weights.")
+@click.option(
+    "--optimizer",
+    type=click.Choice(["adam", "adamw", "sgd", "nesterov", "rmsprop"]),
+    default="adam",
+    show_default=True,
+)
+@click.option("--batch-norm", is_flag=True, help="Normalise the preactivations by batch.")
+@click.option("--residual", is_flag=True, help="Add the input of a hidden layer to its output.")
+@click.option("--clip-norm", type=POSITIVE, help="The largest norm of the gradient.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
+@outputs("fastact-diagnose.png")
+def diagnose(
+    data: str,
+    target: str | None,
+    activation: str,
+    sources: tuple[Path, ...],
+    epochs: int,
+    files: Files,
+    **settings: Any,
+) -> None:
+    r"""Train a network, watch it layer by layer, and say what goes wrong and what helps.
+
+    DATA is xor, moons, circles, spirals, digits (the default), breast-cancer, regression (made), or a table in a
+    .csv, .tsv, .npz or .parquet file whose column --target is to be predicted.
+
+    \b
+    What vanishing gradients look like, and exploding ones:
+        fastact diagnose digits --activation sigmoid --depth 20
+        fastact diagnose digits --init-scale 10
+    """
+    if activation not in fa.names("softmax"):  # which diagnose shows what is wrong with
+        elementwise(activation)
+    with written(files) as show:
+        problem = problem_of(data, target, files.quiet)
+        with progress(epochs, "training", files.quiet) as advance:
+            found = diagnosis.diagnose(problem, activation, epochs=epochs, advance=advance, **settings)
+        show([found])

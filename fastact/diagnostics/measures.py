@@ -1,0 +1,181 @@
+"""What one look at a network measures in each layer: gradients, activations, flat and dead units, updates.
+
+A new measure is a function here, and a field of `Look`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "BINS",
+    "DEAD_SLOPE",
+    "FLAT_SLOPE",
+    "Look",
+    "can_saturate",
+    "edges_for",
+    "finite",
+    "host",
+    "look",
+    "usual_saturation",
+]
+
+#: A unit is saturated for a sample where its slope is at most this share of the activation's largest: tanh, for which
+#: it is an output beyond 0.97, as in part 3 of Karpathy's makemore.
+FLAT_SLOPE = 1 - 0.97**2
+#: A unit is dead whose slope is at most this share for every sample: float32 has about six digits more.
+DEAD_SLOPE = 1e-6
+#: Of a histogram.
+BINS = 40
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was measured after an epoch: arrays with an element (or a row) for each layer, the output last.
+
+    Attributes
+    ----------
+    epoch : int
+        0 is before training.
+    loss : float
+        Of the samples looked at, as training computes it, but without the penalty `l2`.
+    gradient_norm : ndarray (layers,)
+        Euclidean norm of the gradient by the weights.
+    saturated, dead : ndarray (layers,)
+        Shares of outputs, and of units; nan for the output layer, which may saturate.
+    update_ratio : ndarray (layers,)
+        log10 of std(update) / std(weights).
+    histograms : ndarray (layers, bins)
+        Shares of the outputs in each bin; the first and the last one have what is beyond them too.
+    """
+
+    epoch: int
+    loss: float
+    gradient_norm: Floats
+    saturated: Floats
+    dead: Floats
+    update_ratio: Floats
+    histograms: Floats
+
+
+def look(epoch: int, twin: Any, x: Any, y: Any, edges: Floats) -> Look:
+    """Measure by these samples, and let the twin, a copy of the network, take one step.
+
+    Dropout, and the statistics of batch normalisation, are those of training.
+    """
+    l2, twin.l2 = twin.l2, 0.0
+    with np.errstate(all="ignore"):
+        loss = twin.loss_and_gradients(x, y)[0]
+        norms = [np.linalg.norm(host(layer.weights_gradient).astype(np.float64)) for layer in twin.layers]
+        found = [_activity(layer, edges) for layer in twin.layers[:-1]]
+        nothing = np.nan, np.nan, _histogram(host(twin.layers[-1].output), edges)
+        saturated, dead, histograms = zip(*found, nothing, strict=True)
+        twin.l2 = l2
+        ratios = _update_ratios(twin, x[: twin.rows], y[: twin.rows])
+    return Look(epoch, loss, *map(np.array, (norms, saturated, dead, ratios, histograms)))
+
+
+def edges_for(layers: Any) -> Floats:
+    """Edges of the bins for the outputs of all hidden layers, or of the output layer where there are none.
+
+    They hold the outputs for preactivations from -4 to 4, rounded outward.
+    """
+    outputs = np.concatenate([_curve(layer.activation, 4)[0].ravel() for layer in layers[:-1] or layers])
+    return np.linspace(np.floor(outputs.min() * 10) / 10, np.ceil(outputs.max() * 10) / 10, BINS + 1)
+
+
+def usual_saturation(activation: Any, units: int) -> float:
+    """The saturated share for standard normal preactivations: 0.04 for tanh, 0.5 for relu."""
+    z = np.random.default_rng(0).normal(size=(1 + 4096 // units, units))
+    return float((_drawn(activation, z)[1] <= FLAT_SLOPE * _steepest(activation)).mean())
+
+
+def can_saturate(activation: Any) -> bool:
+    """Whether the activation is flat at both ends; relu rests on one side, and can wake again."""
+    ends = _curve(activation, 10)[1][[0, -1], 0]
+    return bool((ends <= FLAT_SLOPE * _steepest(activation)).all())
+
+
+def finite(values: Any) -> Any:
+    """The same as a number, or nested lists of them, in which None is what is not finite; JSON knows no nan."""
+    array = np.asarray(values, np.float64)
+    found = array.astype(object)
+    found[~np.isfinite(array)] = None
+    return found.tolist()
+
+
+def host(array: Any) -> Any:
+    """The array, on the CPU."""
+    return array.get() if hasattr(array, "__cuda_array_interface__") else array
+
+
+def _activity(layer: Any, edges: Floats) -> tuple[float, float, Floats]:
+    """Saturated and dead share, and the histogram of a hidden layer, after a pass."""
+    z = host(layer.preactivation)
+    operands = _operands(layer)
+    activation = layer.activation(z, *operands)
+    slope = _slope(layer.activation, z, activation, operands)
+    flat = FLAT_SLOPE * _steepest(layer.activation)
+    dead = DEAD_SLOPE * _steepest(layer.activation)
+    return float((slope <= flat).mean()), float((slope.max(axis=0) <= dead).mean()), _histogram(activation, edges)
+
+
+def _operands(layer: Any) -> list[Any]:
+    """The activation's parameters, where the layer trains some."""
+    trained = {name.removeprefix("activation_"): host(each) for name, each in layer.parameters.items()}
+    values = {name: trained.get(name, default) for name, default in layer.activation.parameters.items()}
+    return list(values.values()) if trained.keys() & values.keys() else []
+
+
+def _slope(activation: Any, z: Any, output: Any, operands: Any = (), backend: str | None = None) -> Any:
+    """How steeply each output follows its own preactivation, by the backward pass, which training has compiled."""
+    if activation.kind == "activation":
+        return np.abs(activation.backward(np.ones_like(z), z, *operands, backend=backend))
+    slopes = np.empty_like(z)
+    for unit in range(z.shape[1]):  # the diagonal of the Jacobian
+        only = np.zeros_like(z)
+        only[:, unit] = 1
+        slopes[:, unit] = activation.backward(only, output, backend=backend)[:, unit]
+    return np.abs(slopes)
+
+
+def _drawn(activation: Any, z: Any) -> tuple[Any, Any]:
+    """f(z) and |f'(z)|, by the backend that compiles nothing."""
+    output = activation(z, backend="numpy")
+    return output, _slope(activation, z, output, backend="numpy")
+
+
+def _curve(activation: Any, reach: float) -> tuple[Any, Any]:
+    """f and |f'| from -reach to reach; a second unit is 0, which matters to softmax and its kin."""
+    return _drawn(activation, np.linspace(-reach, reach, 2001)[:, np.newaxis] * [1.0, 0.0])
+
+
+@cache
+def _steepest(activation: Any) -> float:
+    """The largest slope, or 1 where that is less: a slope of 1 passes a gradient on as it is, and is never flat."""
+    return min(1.0, float(_curve(activation, 10)[1].max()))
+
+
+def _histogram(values: Any, edges: Floats) -> Floats:
+    least, most = float(edges[0]), float(edges[-1])
+    places = (values.ravel() - least) * (BINS / (most - least))
+    places = np.fmin(np.fmax(places, 0), BINS - 1).astype(np.intp)  # nan to the first bin
+    return np.bincount(places, minlength=BINS) / values.size
+
+
+def _update_ratios(twin: Any, x: Any, y: Any) -> list[float]:
+    """Take a step by one batch: log10 of std(update) / std(weights) for each layer; nan where a step diverges."""
+    before = [host(layer.weights).astype(np.float64) for layer in twin.layers]
+    try:
+        twin.partial_fit(x, y, shuffle=False)
+    except FloatingPointError:
+        return [np.nan] * len(before)
+    pairs = zip(before, twin.layers, strict=True)
+    return [float(np.log10(np.std(host(layer.weights) - old) / np.std(old))) for old, layer in pairs]
