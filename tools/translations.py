@@ -24,6 +24,8 @@ METHODS = [("**.py", "python"), ("**.js", "javascript")]
 KEYWORDS = {"_": None, "marked": None}
 #: Formulas, ranges and kinks have words if one of these is among them.
 WORDS = re.compile(r"\b(and|at|by|for|gives|halves|is|its|of|off|or|random|smooth|summing|such|the|times|where|with)\b")
+#: Faults that are printed at most.
+SHOWN = 20
 PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 
 
@@ -94,15 +96,15 @@ def faults(path: Path) -> list[str]:
 
 def main() -> None:
     check = "--check" in sys.argv[1:]
-    wrong = 0
+    wrong: list[str] = []
     for path in CATALOGUES:
         if not check:
             path.write_text(updated(path), encoding="utf-8", newline="\n")
             with path.open("rb") as source, path.with_suffix(".mo").open("wb") as target:
                 write_mo(target, read_po(source, path.parts[-3]))
-        for line in faults(path):
-            print(f"{path.relative_to(ROOT)}: {line}")
-            wrong += 1
+        wrong += [f"{path.relative_to(ROOT)}: {line}" for line in faults(path)]
+    for line in [*wrong[:SHOWN], *([f"and {len(wrong) - SHOWN} more"] if len(wrong) > SHOWN else [])]:
+        print(line)
     sys.exit(bool(wrong))
 
 

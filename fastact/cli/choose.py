@@ -5,30 +5,56 @@ from __future__ import annotations
 import click
 
 import fastact as fa
-from fastact.cli.console import bulleted, console, table
+from fastact.cli.compare import problem_of
+from fastact.cli.console import bulleted, console, progress, table
 from fastact.cli.options import language
+from fastact.cli.outputs import tell
+from fastact.experiments.comparison import Comparison, compare
 from fastact.language import translated as _
-from fastact.recommending import PROBLEMS, TASKS, columns, headline, rows
+from fastact.recommending.problems import PROBLEMS
+from fastact.recommending.tasks import TASKS
+
+#: Trainings of each activation on the user's data.
+SEEDS = 5
 
 
 @click.command()
 @click.option("--layer", help='"hidden" or "output"; both unless given.')
 @click.option("--task", help='What the network is for, such as "regression", "image" or "rnn".')
 @click.option("--problem", help='What goes wrong, such as "dying relu" or "vanishing gradient".')
+@click.option("--data", metavar="FILE", help="Also try what is recommended on this table.")
+@click.option("--target", metavar="COLUMN", help="The column of the table to predict.")
 @language
-def choose(layer: str | None, task: str | None, problem: str | None) -> None:
+def choose(layer: str | None, task: str | None, problem: str | None, data: str | None, target: str | None) -> None:
     """Recommend an activation, with reasons and what to try next.
 
-    Without options it is a short guide, which ends with the tasks and problems that are known.
+    Without options it is a short guide, which ends with the tasks and problems that are known. With --data it trains
+    a small network with each of the recommended functions for hidden layers, and says whether the choice matters.
     """
-    tell(fa.recommend(layer, task, problem))
-    if layer is task is problem is None:
-        terminal = console()
-        terminal.print(_("Tasks you can name: {names}").format(names=", ".join(TASKS)))
-        terminal.print(_("Problems you can name: {names}").format(names=", ".join(PROBLEMS)))
+    if data is None:
+        if target is not None:
+            raise click.UsageError("--target names a column of a table: give that too, by --data FILE")
+        show(fa.recommend(layer, task, problem))
+        if layer is task is problem is None:
+            terminal = console()
+            terminal.print(_("Tasks you can name: {names}").format(names=", ".join(TASKS)))
+            terminal.print(_("Problems you can name: {names}").format(names=", ".join(PROBLEMS)))
+        return
+    learnt = problem_of(data, target, quiet=False)
+    found = fa.recommend(layer, task or learnt.task, problem)
+    shortlist = [name for choice in found.choices if choice.layer == "hidden" for name in choice.functions]
+    if not shortlist:
+        raise click.UsageError("--data compares functions for hidden layers: leave out --layer output")
+    show(found)
+    with progress(len(set(shortlist)) * SEEDS, "training") as advance:
+        compared = compare(
+            learnt, shortlist, seeds=SEEDS, jobs=None, progress=lambda steps, name: advance(steps, f"training {name}")
+        )
+    tell([compared])
+    console().print(conclusion(compared, shortlist[0]))
 
 
-def tell(found: fa.Recommendation) -> None:
+def show(found: fa.Recommendation) -> None:
     """Print a recommendation."""
     terminal = console()
     for text in (found.title, found.diagnosis):
@@ -36,10 +62,24 @@ def tell(found: fa.Recommendation) -> None:
             terminal.print(text)
             terminal.print()
     for choice in found.choices:
-        terminal.print(table(columns(), rows(choice), words=3, title=headline(choice), caption=choice.why))
+        terminal.print(table(choice.columns(), choice.rows(), words=3, title=choice.headline(), caption=choice.why))
         terminal.print()
     for label, texts in found.rest():
         terminal.print(label, style="bold")
         for text in texts:
             terminal.print(bulleted(text))
         terminal.print()
+
+
+def conclusion(found: Comparison, first: str) -> str:
+    """Whether the first choice is good enough: as long as none is ahead of it by more than noise."""
+    ahead = [each for each in found.differences() if found.settings[each.other].activation == first and each.clear]
+    if ahead:
+        return _(
+            "Take {best} here: it is ahead of {first} by {mean:.4f}, which is more than the noise of {seeds} seeds."
+        ).format(best=found.settings[ahead[0].best].activation, first=first, mean=ahead[0].mean, seeds=found.seeds)
+    if len(found.settings) == 1:
+        return _("Take {first}: nothing else is recommended here.").format(first=first)
+    return _(
+        "Take {first}, the first choice: none of the others is ahead of it by more than the noise of {seeds} seeds."
+    ).format(first=first, seeds=found.seeds)

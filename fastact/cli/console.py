@@ -5,7 +5,6 @@ No other file knows rich.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -34,11 +33,13 @@ def _console() -> Any:
         def wrap(self, console: Any, width: int, **options: Any) -> Any:
             if not is_japanese(self.plain):
                 return super().wrap(console, width, **options)
-            lines = super().wrap(console, sys.maxsize, **options)  # at the breaks that it has
-            broken = [part for line in lines for part in line.divide(breaks(line.plain, width))]
+            lines = self.split(allow_blank=True)
+            broken = type(lines)(part for line in lines for part in line.divide(breaks(line.plain, width)))
             for part in broken:
                 part.rstrip_end(width)
-            return type(lines)(broken)
+            if justify := options.get("justify") or self.justify:
+                broken.justify(console, width, justify=justify, overflow="fold")
+            return broken
 
     def breaks(line: str, width: int) -> list[int]:
         """Where to begin new lines."""

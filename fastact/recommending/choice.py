@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fastact._core import registry
+from fastact.language import translated as _
+
 __all__ = ["Choice", "Problem", "Task"]
 
 
@@ -28,6 +31,20 @@ class Choice:
     functions: tuple[str, ...]
     why: str
     loss: str = ""
+
+    def headline(self) -> str:
+        """The layer, the function to begin with, and the loss."""
+        first = _("{where}: {function}").format(where=self.where, function=self.functions[0])
+        return _("{choice}, with the loss {loss}").format(choice=first, loss=self.loss) if self.loss else first
+
+    def columns(self) -> tuple[str, str, str]:
+        """What `rows` are of."""
+        return _("name"), _("for it"), _("against it")
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """The functions, with what speaks for and against each."""
+        notes = ((name, registry.get(name).notes) for name in self.functions)
+        return [(name, _(texts["for"]), _(texts["against"])) for name, texts in notes]
 
 
 @dataclass(frozen=True, kw_only=True)

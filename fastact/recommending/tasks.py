@@ -343,8 +343,8 @@ TASKS = {
                 HIDDEN,
                 ("relu", "swish", "gelu", "mish"),
                 marked(
-                    "With He's initialisation, batch normalisation and residual connections relu trains very deep nets; "
-                    "smooth functions often gain a little."
+                    "With He's initialisation, batch normalisation and residual connections, relu trains even very "
+                    "deep networks. Smooth functions often gain a little."
                 ),
             ),
         ),

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import fastact as fa
 from fastact.cli.wrapping import pieces
-from fastact.recommending import PROBLEMS, TASKS
+from fastact.experiments.comparison import compare
+from fastact.recommending.problems import PROBLEMS
+from fastact.recommending.tasks import TASKS
 
 testing = pytest.importorskip("click.testing", reason="click is not installed (extra: demo)")
+conclusion = pytest.importorskip("fastact.cli.choose").conclusion
 
 Fastact = Callable[..., str]
 
@@ -57,6 +62,44 @@ def test_unknown_problem_is_one_line(fastact: Fastact) -> None:
     assert fastact("choose", "--problem", "vanishing gradiant", exit_code=2) == (
         "Error: problem='vanishing gradiant'; did you mean 'vanishing gradient'?\n"
     )
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Two columns, whose signs decide."""
+    x = np.random.default_rng(0).normal(size=(60, 2)).round(3)
+    labels = np.where(x[:, 0] * x[:, 1] > 0, "same", "other")
+    path = tmp_path / "signs.csv"
+    path.write_text("a,b,sign\n" + "".join(f"{a},{b},{label}\n" for (a, b), label in zip(x, labels, strict=True)))
+    return path
+
+
+def test_choose_tries_the_shortlist_on_a_table(fastact: Fastact, table: Path) -> None:
+    words = " ".join(fastact("choose", "--task", "gan discriminator", "--data", table, "--target", "sign").split())
+    assert "discriminator, hidden layers: leaky_relu" in words
+    assert "signs.csv: 2-" in words
+    assert words.endswith("Take leaky_relu: nothing else is recommended here.")
+
+
+def test_what_is_wrong_with_data_is_said_before_anything_else(fastact: Fastact, table: Path) -> None:
+    for arguments, said in {
+        ("--data", table, "--target", "sgin"): "Error: the table has no column 'sgin'; did you mean 'sign'?",
+        ("--data", "none.csv", "--target", "sign"): "Error: none.csv: No such file or directory",
+        ("--data", table): "name the column to predict by --target COLUMN",
+        ("--target", "sign"): "give that too, by --data FILE",
+        ("--data", table, "--target", "sign", "--layer", "output"): "leave out --layer output",
+    }.items():
+        output = fastact("choose", *arguments, exit_code=1 if "none.csv" in arguments else 2)
+        assert said in output
+        assert "relu" not in output
+
+
+@pytest.mark.parametrize(("elu", "advice"), [(0.905, "Take relu, the first choice"), (1.0, "Take elu here")])
+def test_the_conclusion_asks_for_more_than_noise(elu: float, advice: str) -> None:
+    found = compare("moons", ["relu", "elu"], seeds=5, epochs=1)
+    scores = {"relu": (0.9, 0.92, 0.88, 0.91, 0.89), "elu": (elu + 0.02, elu - 0.02, elu, elu - 0.01, elu + 0.01)}
+    runs = [replace(run, score=[scores[run.setting.activation][run.seed]]) for run in found.runs]
+    assert conclusion(replace(found, runs=runs), "relu").startswith(advice)
 
 
 @pytest.mark.parametrize("columns", [60, 100])

@@ -8,7 +8,9 @@ import pytest
 
 import fastact as fa
 from fastact import language
-from fastact.recommending import LAYERS, PROBLEMS, TASKS, _plain, _spellings
+from fastact.recommending.lookup import LAYERS, plain, spellings
+from fastact.recommending.problems import PROBLEMS
+from fastact.recommending.tasks import TASKS
 
 #: (layer, task, problem) -> the functions, as the literature for beginners has them.
 ANSWERS: dict[tuple[str | None, ...], tuple[str, ...]] = {
@@ -62,8 +64,8 @@ def test_every_answer_is_whole(task: str | None, problem: str | None) -> None:
 
 
 def test_every_word_stands_for_one_thing() -> None:
-    for spellings in (LAYERS, _spellings(TASKS), _spellings(PROBLEMS)):
-        counted = Counter(_plain(word) for words in spellings.values() for word in words)
+    for known in (LAYERS, spellings(TASKS), spellings(PROBLEMS)):
+        counted = Counter(plain(word) for words in known.values() for word in words)
         assert [word for word, count in counted.items() if count > 1] == []
 
 

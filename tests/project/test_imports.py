@@ -79,7 +79,7 @@ LAYERS = {
     "experiments*": [*LEARNING, "own", "data*", "diagnostics*", "tabular"],
     "pages*": [*LEARNING, "own", "data*", "diagnostics*", "experiments*", "tabular"],
     "bench*": ["", "errors", "_files"],
-    "cli*": [*LEARNING, "bench*", "own", "data*", "diagnostics*", "experiments*", "pages*", "recommending", "tabular"],
+    "cli*": [*LEARNING, "bench*", "own", "data*", "diagnostics*", "experiments*", "pages*", "recommending*", "tabular"],
     "__main__": ["cli"],
     "": [
         "errors",

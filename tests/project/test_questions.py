@@ -1,0 +1,70 @@
+"""docs/questions.md has the questions and commands of tools/questions.py, and fastact has the commands."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from helpers import ROOT
+
+click = pytest.importorskip("click", reason="click is not installed (extra: demo)")
+
+
+@pytest.fixture
+def tool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ModuleType]:
+    """The tool, in a folder that has its files."""
+    spec = importlib.util.spec_from_file_location("questions", ROOT / "tools" / "questions.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "questions", module)  # as dataclasses want it
+    spec.loader.exec_module(module)
+    monkeypatch.chdir(tmp_path)
+    for name, text in module.FILES.items():
+        Path(name).write_text(text, encoding="utf-8")
+    yield module
+    sys.modules.pop("my_activations", None)
+
+
+def commands(tool: ModuleType) -> list[str]:
+    return [question.command for questions in tool.SECTIONS.values() for question in questions]
+
+
+@pytest.mark.usefixtures("own_registry")
+def test_every_command_is_one(tool: ModuleType) -> None:
+    """It is parsed, but not run."""
+    from fastact.cli.app import cli
+
+    for command in commands(tool):
+        found, context, arguments = cli, click.Context(cli), shlex.split(command)[1:]
+        while isinstance(found, click.Group):
+            name, found, arguments = found.resolve_command(context, arguments)
+            assert found is not None, command
+        with found.make_context(name, [*arguments, "--language", "ja"], parent=context):
+            pass
+
+
+def test_the_page_asks_the_same_in_both_languages(tool: ModuleType) -> None:
+    text = tool.PAGE.read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (.+?) \| `(fastact .+?)` \| (.+) \|$", text, re.M)
+    asked = [question for questions in tool.SECTIONS.values() for question in questions]
+    wanted = [(each.en, each.command) for each in asked] + [(each.ja, each.command) for each in asked]
+    assert [(question, command) for question, command, _ in rows] == wanted, "run: python tools/questions.py"
+    assert all(len(said) > 10 for _, _, said in rows)
+
+
+def test_answers_are_the_lines_that_answer(tool: ModuleType) -> None:
+    shown = next(question for question in tool.SECTIONS["The functions", "それぞれの関数"] if "relu" in question.en)
+    assert tool.answer(shown, "en")[0] == "formula: max(0, x)"
+    assert tool.answer(shown, "ja")[0] == "数式: max(0, x)"
+    assert tool.answer(shown, "en")[-1] == "f(x): 0.000, 0.000, 0.000, 1.000, 2.000"
+    advice = next(question for question in tool.SECTIONS["Choosing", "選び方"] if "GAN" in question.en)
+    assert "generator, output layer: tanh" in tool.answer(advice, "en")
+    assert not [line for line in tool.answer(advice, "en") if set(line) & set("│┃┏")]

@@ -1,0 +1,260 @@
+"""Ask fastact's commands what beginners ask, and write questions, commands and answers to docs/questions.md.
+
+`python tools/questions.py` runs every command in each language, about half an hour. To add a question, add it to
+`SECTIONS`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+PAGE = Path(__file__).parents[1] / "docs" / "questions.md"
+
+HEADS = {
+    "en": (
+        "# What beginners ask, and which command answers",
+        "Written by `python tools/questions.py`, which runs the commands; the figures are those of one machine. Each "
+        "command speaks Japanese too, by `--language ja`. [日本語](#初学者の質問と答えるコマンド)",
+        ("question", "command", "what it says"),
+    ),
+    "ja": (
+        "# 初学者の質問と、答えるコマンド",
+        "`python tools/questions.py` がコマンドを実行して書き出したページです。数値はある 1 台での結果です。コマンドに "
+        "`--language ja` を付けると日本語で答えます。",
+        ("質問", "コマンド", "答え"),
+    ),
+}
+#: Files that commands of the list read.
+FILES = {
+    "my_activations.py": """import fastact as fa
+from fastact.math import like, sigmoid
+
+
+def slope(x, beta):
+    s = sigmoid(beta * x)
+    return s + beta * x * s * (like(1.0, x) - s)
+
+
+@fa.activation(derivative=slope, beta=1.5)
+def my_swish(x, beta):
+    return x * sigmoid(beta * x)
+""",
+    "signs.csv": "a,b,sign\n"
+    + "".join(
+        f"{a / 7:.3f},{b / 5:.3f},{'same' if (a > 0) == (b > 0) else 'other'}\n"
+        for a in (-9, -6, -4, -2, 1, 3, 5, 7, 8)
+        for b in (-8, -7, -5, -3, -1, 2, 4, 6, 9)
+    ),
+}
+
+#: Labels of `fastact show`.
+NOTES = ("for it", "against it", "use")
+ALL = ("formula", "range", *NOTES, "f(x)")
+#: Which lines of the output answer: sentences that follow tables, or all that is no table.
+SENTENCES, TEXT = "sentences", "text"
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question in both languages, the command that answers, and the lines that do: those of these labels, or as
+    above. `said` comes before them: what no command says.
+    """
+
+    en: str
+    ja: str
+    command: str
+    lines: str | tuple[str, ...] = SENTENCES
+    said: tuple[str, str] = ("", "")
+
+
+def shown(name: str, use: str, ja: str) -> Question:
+    """The question for one function."""
+    return Question(f"What is {name}: {use}", f"{name} とは（{ja}）", f"fastact show {name}", ALL)
+
+
+SECTIONS = {
+    ("What an activation function is", "活性化関数とは"): [
+        Question(
+            "What does an activation function do, and where does its name come from?",
+            "活性化関数は何をするものですか。名前の由来は？",
+            "fastact show step",
+            NOTES,
+            (
+                "A neuron weighs its inputs, sums them, passes the sum through the activation function and hands the "
+                "result on. The name comes from the nerve cell, which fires above a threshold; step does just that.",
+                "ニューロンは入力に重みを掛けて足し合わせ、その重み付き和を活性化関数に通して次へ渡します。しきい値を超えると発火（活性化）"
+                "する神経細胞が名前の由来で、step はまさにそのような関数です。",
+            ),
+        ),
+        Question("Why does a network need one?", "なぜ必要なのですか。", "fastact demo linear"),
+        Question(
+            "What happens without one?",
+            "活性化関数がないとどうなりますか。",
+            'fastact choose --problem "no activation"',
+            TEXT,
+        ),
+        Question("What is the identity?", "恒等関数とは何ですか。", "fastact show identity", ALL),
+        Question(
+            "May layers have different ones?",
+            "層ごとに違う活性化関数を使えますか。",
+            'fastact choose --task "binary classification"',
+            TEXT,
+            ("Yes, and the output layer usually does.", "はい。特に出力層では、隠れ層と違うものを使うのが普通です。"),
+        ),
+        Question(
+            "Is relu always the best?",
+            "relu が常に最良ですか。",
+            "fastact compare digits --activations relu,leaky_relu,elu,tanh,sigmoid",
+        ),
+        Question(
+            "Is newer always better?",
+            "新しいほど良いのですか。",
+            "fastact compare digits --activations relu,gelu,mish,telu",
+        ),
+        Question(
+            "May softmax stand in a hidden layer?", "隠れ層に softmax を使えますか。", "fastact demo softmax-hidden"
+        ),
+        Question(
+            "May I write my own?",
+            "自分で作れますか。",
+            "fastact compare moons --from my_activations.py --activations relu,my_swish",
+            SENTENCES,
+            (
+                "Yes, if it has a derivative: a function under `@fastact.activation(derivative=...)` in a file of your "
+                "own is known to every command by its name.",
+                "はい、導関数があれば作れます。自分のファイルで `@fastact.activation(derivative=...)` を付けた関数は、どのコマンドでも"
+                "名前で使えます。",
+            ),
+        ),
+        Question(
+            "How do I use it in PyTorch?",
+            "PyTorch で使うには？",
+            "fastact show cross_entropy",
+            ("for it", "use"),
+            (
+                'As a function, `fastact.torch.gelu(x)`; as a module, `fastact.torch.Activation("gelu")`; in the loss, '
+                "`fastact.torch.cross_entropy(logits, classes)`, which holds the softmax.",
+                '関数なら `fastact.torch.gelu(x)`、モジュールなら `fastact.torch.Activation("gelu")`、損失関数の中では '
+                "`fastact.torch.cross_entropy(logits, classes)`（softmax を内部に含む）です。",
+            ),
+        ),
+    ],
+    ("The functions", "それぞれの関数"): [
+        shown("sigmoid", "output of binary classification", "二値分類の出力層"),
+        shown("tanh", "hidden layers, RNN", "隠れ層、RNN"),
+        shown("relu", "the first choice for hidden layers", "隠れ層の最初の選択肢"),
+        shown("leaky_relu", "when relu fails", "relu でうまくいかないとき"),
+        shown("elu", "when relu fails", "relu でうまくいかないとき"),
+        shown("swish", "deep networks", "深いネットワーク"),
+        shown("gelu", "transformers", "transformer"),
+        shown("mish", "a newer alternative", "比較的新しい関数"),
+        shown("softmax", "output of multi-class classification", "多クラス分類の出力層"),
+    ],
+    ("Choosing", "選び方"): [
+        Question("Which one in hidden layers?", "隠れ層にはどれを？", "fastact choose --layer hidden", TEXT),
+        Question("Which one in the output layer?", "出力層にはどれを？", "fastact choose --layer output", TEXT),
+        Question("For a regression?", "回帰では？", "fastact choose --task regression", TEXT),
+        Question("For images (CNN)?", "画像（CNN）では？", "fastact choose --task image", TEXT),
+        Question("For an RNN?", "RNN では？", "fastact choose --task rnn", TEXT),
+        Question("For a transformer?", "transformer では？", "fastact choose --task transformer", TEXT),
+        Question("For a GAN?", "GAN では？", "fastact choose --task gan", TEXT),
+        Question(
+            "For my own data?",
+            "自分のデータでは？",
+            "fastact choose --data signs.csv --target sign",
+            SENTENCES,
+        ),
+    ],
+    ("Problems of training", "学習で起こる問題"): [
+        Question("What is the vanishing gradient?", "勾配消失とは？", "fastact demo vanishing"),
+        Question(
+            "What helps against it?", "勾配消失への対策は？", 'fastact choose --problem "vanishing gradient"', TEXT
+        ),
+        Question("What is the exploding gradient?", "勾配爆発とは？", "fastact demo exploding"),
+        Question(
+            "What helps against it?", "勾配爆発への対策は？", 'fastact choose --problem "exploding gradient"', TEXT
+        ),
+        Question("What is a dying relu?", "Dying ReLU 問題とは？", "fastact demo dying-relu"),
+        Question(
+            "How bad is it, and what helps?",
+            "どのくらい深刻で、対策は？",
+            'fastact choose --problem "dying relu"',
+            TEXT,
+        ),
+        Question("What do initial weights do?", "重みの初期化は何に効きますか。", "fastact demo initialisation"),
+        Question("Which activation learns XOR?", "XOR を学習できるのはどれですか。", "fastact compare xor"),
+        Question("Why is learning slow?", "学習が遅いのはなぜ？", 'fastact choose --problem "slow learning"', TEXT),
+        Question("What if it overfits?", "過学習したら？", "fastact choose --problem overfitting", TEXT),
+    ],
+}
+
+
+@cache
+def run(command: str, language: str) -> str:
+    """What the command prints in a language, in lines that do not wrap."""
+    from click.testing import CliRunner
+
+    from fastact.cli.app import cli
+
+    arguments = [*shlex.split(command)[1:], "--language", language]
+    found = CliRunner(env={"COLUMNS": "2000"}).invoke(cli, arguments)
+    if found.exit_code:
+        raise SystemExit(f"{command}: {found.output}") from found.exception
+    return found.output
+
+
+def answer(question: Question, language: str) -> list[str]:
+    """The lines that answer."""
+    from fastact import language as languages
+
+    lines = [line.strip() for line in run(question.command, language).splitlines()]
+    said = [question.said[language == "ja"]] if question.said[0] else []
+    if isinstance(question.lines, tuple):
+        with languages.use(language):
+            labels = [languages.translated(label) for label in question.lines]
+        cells = [[cell.strip() for cell in re.split("[│┃]", line)[1:-1]] for line in lines]
+        known = {label: rest for label, *rest in filter(None, cells)}
+        return [*said, *(f"{label}: {', '.join(known[label])}" for label in labels if label in known)]
+    if question.lines == SENTENCES:
+        paragraphs = [part.strip().splitlines() for part in "\n".join(lines).split("\n\n")]
+        lines = [line for part in paragraphs if not any(line[:1] in "┏┌" for line in part if line) for line in part]
+    plain = [line for line in lines if line and line[0] not in "┏┃┡│└┌├" and not line.startswith("wrote ")]
+    return [*said, *plain]
+
+
+def row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def part(language: str) -> list[str]:
+    """The page in one language."""
+    title, lead, columns = HEADS[language]
+    lines = [title, "", lead]
+    for names, questions in SECTIONS.items():
+        lines += ["", f"## {names[language == 'ja']}", "", row(columns), "|---|---|---|"]
+        for question in questions:
+            print(f"{language}: {question.command}", file=sys.stderr)
+            said = "<br>".join(answer(question, language))
+            lines.append(row([question.ja if language == "ja" else question.en, f"`{question.command}`", said]))
+    return lines
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        for name, text in FILES.items():
+            Path(name).write_text(text, encoding="utf-8")
+        lines = [*part("en"), "", *part("ja")]
+    PAGE.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main()
