@@ -13,20 +13,9 @@ import click
 import fastact as fa
 from fastact._files import replacing
 from fastact.cli.console import console, table
-<<<<<<< HEAD
-<<<<<<< HEAD
-from fastact.cli.options import elementwise, language, picture
-from fastact.experiments.training import hidden_activations
-from fastact.language import translated as _
-=======
-from fastact.cli.options import elementwise, picture
-from fastact.experiments.comparison import ACTIVATIONS
->>>>>>> h-diagnostics
-=======
 from fastact.cli.options import elementwise, language, picture
 from fastact.experiments.comparison import ACTIVATIONS
 from fastact.language import translated as _
->>>>>>> h-language
 from fastact.pictures import style
 from fastact.pictures.curves import curves
 
