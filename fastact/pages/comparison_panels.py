@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,9 +46,10 @@ def learning(found: Comparison, name: str) -> Panel:
         "train_loss": all_languages(lambda: _("training loss")),
     }
     summaries = found.summaries()
-    labels = [all_languages(lambda each=each: found.label(each.setting)) for each in summaries]
+    labels = [all_languages(partial(found.label, each.setting)) for each in summaries]
     epochs = range(1, 1 + max(len(run.score) for run in found.runs))
-    views, legend = [], [(label, []) for label in labels]
+    views: list[View] = []
+    legend: list[tuple[Texts, list[Any]]] = [(label, []) for label in labels]
     for measure, words in measures.items():
         series = []
         for summary, label in zip(summaries, labels, strict=True):
@@ -57,15 +59,7 @@ def learning(found: Comparison, name: str) -> Panel:
                 row[: len(recorded)] = recorded
             mean, spread = values.mean(axis=0), values.std(axis=0, ddof=min(1, found.seeds - 1))
             series.append(Line(label, mean.tolist(), (mean - spread, mean + spread) if found.seeds > 1 else None))
-        caption = all_languages(
-            lambda words=words: (
-                _("{measure}: mean of {seeds} seeds; the band is one standard deviation to each side").format(
-                    measure=words[current()], seeds=found.seeds
-                )
-                if found.seeds > 1
-                else _("{measure} of one seed").format(measure=words[current()])
-            )
-        )
+        caption = all_languages(partial(summed_up, words, found.seeds))
         view, renderers = lines(f"{name}-{measure}", list(epochs), series, caption, words)
         views.append(view)
         for (_label, shown), drawn in zip(legend, renderers, strict=True):
@@ -73,11 +67,19 @@ def learning(found: Comparison, name: str) -> Panel:
     return Panel(name, all_languages(lambda: _("Learning curves")), views, list(measures.values()), legend)
 
 
+def summed_up(measure: Texts, seeds: int) -> str:
+    """What a line shows, in the language in use."""
+    if seeds == 1:
+        return _("{measure} of one seed").format(measure=measure[current()])
+    text = _("{measure}: mean of {seeds} seeds; the band is one standard deviation to each side")
+    return text.format(measure=measure[current()], seeds=seeds)
+
+
 def ends(found: Comparison, name: str) -> Panel:
     """A dot for each run, a bar for the mean; best settings on top."""
     models = require("bokeh.models", "demo", "a page for the browser")
     summaries = sorted(found.summaries(), key=lambda each: -each.score)
-    labels = [all_languages(lambda each=each: found.label(each.setting)) for each in summaries]
+    labels = [all_languages(partial(found.label, each.setting)) for each in summaries]
     places = {each.setting: place for place, each in enumerate(found.summaries())}
     drawn = plots.figure(
         f"{name}-scores", max(180, 34 * len(summaries) + 70), y_range=(len(summaries) - 0.4, -0.6), left=120
@@ -133,11 +135,12 @@ def planes(found: Comparison, name: str) -> Panel:
     drawn.grid.visible = False
     signs = ", ".join(f"{SIGNS[each % len(SIGNS)]} {each}" for each in range(classes))
     caption = all_languages(
-        lambda: _("Colour: the class that the network of seed 0 answers with; points: training samples ({classes})").format(
-            classes=signs
-        )
+        lambda: _(
+            "Colour: the class that the network of seed 0 answers with; points: training samples ({classes})"
+        ).format(classes=signs)
     )
-    runs = {label: run for run in found.runs if run.seed == 0 for label in all_languages(lambda: found.label(run.setting)).values()}  # noqa: B023
+    first = [run for run in found.runs if run.seed == 0]
+    runs = {label: run for run in first for label in all_languages(partial(found.label, run.setting)).values()}
 
     def table() -> Table:
         epochs = [epoch for epoch in seen.epochs if epoch]

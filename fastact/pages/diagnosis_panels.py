@@ -10,8 +10,8 @@ import numpy as np
 from fastact.diagnostics import Diagnosis
 from fastact.errors import require
 from fastact.language import translated as _
-from fastact.pages import plots
-from fastact.pages.document import all_languages
+from fastact.pages import document, plots
+from fastact.pages.document import Texts, all_languages
 from fastact.pages.panels import MOST_STEPS, Line, Panel, View, decades, lines, numbers, thinned
 from fastact.pictures.style import COLOURS, INK
 from fastact.result import Table
@@ -58,7 +58,9 @@ def layers(found: Diagnosis, name: str) -> Panel:
         "bottom": bottom.ravel(),
     }
     outputs = models.ColumnDataSource({**columns, "top": tops[places[-1]].ravel()})
-    bars.quad("left", "right", "top", "bottom", source=outputs, fill_color=COLOURS[5], line_color=COLOURS[0], line_width=0.5)
+    bars.quad(
+        "left", "right", "top", "bottom", source=outputs, fill_color=COLOURS[5], line_color=COLOURS[0], line_width=0.5
+    )
     for drawn, axis in ((flow, flow.xaxis[0]), (bars, bars.yaxis[0])):
         axis.ticker = models.FixedTicker(ticks=[1 + at for at in thinned(count, 12)])
         drawn.grid.grid_line_color = "#eeeeee"
@@ -78,7 +80,9 @@ def layers(found: Diagnosis, name: str) -> Panel:
         return Table(columns, rows, title=_("Each layer at this epoch"))
 
     captions = [
-        all_languages(lambda: _("Norm of the gradient in each layer, the output last; dotted: the first epoch looked at")),
+        all_languages(
+            lambda: _("Norm of the gradient in each layer, the output last; dotted: the first epoch looked at")
+        ),
         all_languages(lambda: _("Outputs of each layer: how often each value occurs, every layer to its own scale")),
     ]
     axes = [
@@ -87,7 +91,7 @@ def layers(found: Diagnosis, name: str) -> Panel:
         (bars.xaxis[0], all_languages(lambda: _("output"))),
         (bars.yaxis[0], all_languages(lambda: _("layer"))),
     ]
-    frames = [
+    frames: list[tuple[Any, str, list[Any]]] = [
         (source, "y", [numbers(_positive(norms[at])) for at in places]),
         (outputs, "top", [[round(float(top), 3) for top in tops[at].ravel()] for at in places]),
     ]
@@ -109,7 +113,9 @@ def epochs(found: Diagnosis, name: str) -> Panel:
         (
             "update_ratio",
             all_languages(lambda: _("update / weight")),
-            all_languages(lambda: _("log10 of update / weight: near −3, the dotted line, in a network that learns well")),
+            all_languages(
+                lambda: _("log10 of update / weight: near −3, the dotted line, in a network that learns well")
+            ),
             {"level": USUAL_UPDATE, "digits": 2},
         ),
         (
@@ -125,8 +131,9 @@ def epochs(found: Diagnosis, name: str) -> Panel:
             {"limits": (-0.02, 1.02)},
         ),
     ]
-    labels = [all_languages(lambda at=at: found.layers[at]) for at in range(len(found.layers))]
-    views, legend = [], [(label, []) for label in labels]
+    labels = document.paired(all_languages(lambda: found.layers))
+    views: list[View] = []
+    legend: list[tuple[Texts, list[Any]]] = [(label, []) for label in labels]
     for measure, short, caption, options in measures:
         values = np.asarray(getattr(found, measure), float)
         series = [Line(label, values[:, at].tolist()) for at, label in enumerate(labels)]
@@ -134,7 +141,9 @@ def epochs(found: Diagnosis, name: str) -> Panel:
         views.append(view)
         for (_label, shown), drawn in zip(legend, renderers, strict=True):
             shown.extend(drawn)
-    return Panel(name, all_languages(lambda: _("Over the epochs")), views, [short for _name, short, *_ in measures], legend)
+    return Panel(
+        name, all_languages(lambda: _("Over the epochs")), views, [short for _name, short, *_ in measures], legend
+    )
 
 
 def loss(found: Diagnosis, name: str) -> Panel:

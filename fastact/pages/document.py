@@ -16,17 +16,18 @@ import numpy as np
 
 from fastact import language
 from fastact.errors import require
+from fastact.language import translated as _
 from fastact.result import Table
 
 __all__ = ["all_languages", "as_json", "one_document", "packed", "paired", "render", "sortable", "spoken", "words"]
 
 FOLDER = Path(__file__).parent
 #: Two texts of the same meaning, by language.
-Texts = Mapping[str, str]
-Any_ = TypeVar("Any_")
+Texts = dict[str, str]
+T = TypeVar("T")
 
 
-def all_languages(make: Callable[[], Any_]) -> dict[str, Any_]:
+def all_languages(make: Callable[[], T]) -> dict[str, T]:
     """What `make` returns with each language in use."""
     found = {}
     for code in language.LANGUAGES:
@@ -49,7 +50,7 @@ def words(make: Callable[[], Mapping[str, str]]) -> dict[str, Any]:
     return {key: spoken({code: texts[key] for code, texts in found.items()}) for key in found["en"]}
 
 
-def paired(lists: Mapping[str, Sequence[Any_]]) -> list[dict[str, Any_]]:
+def paired(lists: Mapping[str, Sequence[T]]) -> list[dict[str, T]]:
     """Of a list in each language, its elements in all languages; ValueError if the lists differ in length."""
     return [dict(zip(lists, each, strict=True)) for each in zip(*lists.values(), strict=True)]
 
@@ -92,9 +93,14 @@ def render(template: str, **values: Any) -> str:
         source=source,
         as_json=as_json,
         spoken=spoken,
+        noscript=spoken(all_languages(_noscript)),
         sortable=sortable,
         **values,
     )
+
+
+def _noscript() -> str:
+    return _("This page draws its curves with JavaScript, which is switched off in this browser.")
 
 
 def as_json(value: Any) -> Any:

@@ -68,7 +68,6 @@ def _page() -> str:
         "explorer.html",
         titles=all_languages(lambda: _("fastact: activation functions to explore")),
         words=document.words(_words),
-        noscript=document.words(_words)["noscript"],
         functions=functions,
         families=families,
         row_functions=[_described(each) for each in row_functions],
@@ -98,7 +97,6 @@ def _words() -> dict[str, str]:
         "lead": _(
             "Pick functions and compare their curves and slopes. Move over a curve, or move the slider x, to read values."
         ),
-        "noscript": _("This page draws its curves with JavaScript, which is switched off in this browser."),
         "pick": _("Pick functions"),
         "search": _("Search by name or property"),
         "nothing": _("Nothing found."),

@@ -166,7 +166,9 @@ def lines(
         if log:
             y[~(y > 0)] = np.nan
         shown = [y, *(np.asarray(side, float) for side in line.band or ())]
-        source = models.ColumnDataSource(dict(zip(("x", "y", "low", "high"), (np.asarray(x, float), *shown), strict=False)))
+        source = models.ColumnDataSource(
+            dict(zip(("x", "y", "low", "high"), (np.asarray(x, float), *shown), strict=False))
+        )
         renderers = []
         if line.band:
             renderers.append(
@@ -178,12 +180,16 @@ def lines(
         tops.append(top)
         found.append([*renderers, top])
     if level is not None:
-        drawn.add_layout(models.Span(location=level, dimension="width", line_color=INK, line_dash=[2, 3], line_width=1.5))
+        drawn.add_layout(
+            models.Span(location=level, dimension="width", line_color=INK, line_dash=[2, 3], line_width=1.5)
+        )
     tip = f"<div style='{plots.TIP}'><b>$name</b> &nbsp; @x{{0}}: @y{{0.[{'0' * digits}]}}</div>".replace('"', "'")
     if log:
         tip = tip.replace("@y{0.[" + "0" * digits + "]}", "@y{%.3g}")
     drawn.add_tools(
-        models.HoverTool(renderers=tops, line_policy="nearest", tooltips=tip, formatters={"@y": "printf"} if log else {})
+        models.HoverTool(
+            renderers=tops, line_policy="nearest", tooltips=tip, formatters={"@y": "printf"} if log else {}
+        )
     )
     drawn.xaxis.ticker.desired_num_ticks = 6
     places = thinned(len(x), MOST_COLUMNS)

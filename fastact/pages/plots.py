@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fastact.errors import require
-from fastact.pictures.style import COLOURS, DASHES, INK, PALE
+from fastact.pictures import style
+from fastact.pictures.style import INK, PALE
 
 __all__ = ["FONT", "TIP", "curves", "figure", "shortened", "styles"]
 
@@ -22,13 +23,8 @@ TIP = f"font:13px/1.5 {FONT};color:{INK};text-align:right;border-spacing:10px 0;
 
 def styles(count: int) -> list[dict[str, str]]:
     """Colour and dashes of the first lines, as `fastact.pictures.style.line` has them."""
-    return [
-        {
-            "colour": COLOURS[i % len(COLOURS)],
-            "dash": NAMES_OF_DASHES[DASHES[(i + i // len(COLOURS)) % len(DASHES)]],
-        }
-        for i in range(count)
-    ]
+    lines = map(style.line, range(count))
+    return [{"colour": line["color"], "dash": NAMES_OF_DASHES[line["linestyle"]]} for line in lines]
 
 
 def shortened(name: str, longest: int = 16) -> str:
@@ -80,8 +76,8 @@ def curves(count: int) -> list[Any]:
         drawn.add_layout(
             models.Span(location=1, dimension="height", line_color=INK, line_dash=[2, 3], name=f"mark-{part}")
         )
-        for source, style in zip(sources, styles(count), strict=True):
-            drawn.line("x", part, source=source, line_color=style["colour"], line_dash=style["dash"], line_width=2.5)
+        for source, look in zip(sources, styles(count), strict=True):
+            drawn.line("x", part, source=source, line_color=look["colour"], line_dash=look["dash"], line_width=2.5)
         everywhere = drawn.line("x", "y", source=tips, line_alpha=0)
         drawn.add_tools(
             models.HoverTool(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Sequence
-from functools import singledispatch
+from functools import partial, singledispatch
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -42,13 +42,11 @@ def write(results: Sequence[Result], path: Path) -> None:
     sections = [_section(result, f"result-{number}") for number, result in enumerate(results, 1)]
     found = [panel for section in sections for panel in section["panels"]]
     titles = all_languages(lambda: results[0].title if len(results) == 1 else _("fastact: report"))
-    words = document.words(_words)
     path.write_text(
         document.render(
             "report.html",
             titles=titles,
-            words=words,
-            noscript=words["noscript"],
+            words=document.words(_words),
             results=sections,
             data=_data(found),
         ),
@@ -79,7 +77,6 @@ def _words() -> dict[str, str]:
         "forward": _("one step on"),
         "play": _("Play"),
         "figures": _("The figures as a table"),
-        "noscript": _("This page draws its curves with JavaScript, which is switched off in this browser."),
     }
 
 
@@ -87,21 +84,26 @@ def _section(result: Result, name: str) -> dict[str, Any]:
     """A result as the template takes it."""
     sentences, tables = all_languages(result.sentences), all_languages(result.tables)
     shown = list(panels(result, name))
+    drawn: list[Result] = [] if shown else [result]
+    drawn += result.checks if isinstance(result, Diagnosis) else ()
     return {
         "id": name,
         "title": document.spoken(all_languages(lambda: result.title)),
         "sentences": [document.spoken(texts) for texts in document.paired(sentences)],
         "tables": [document.sortable(each) for each in document.paired(tables)],
-        "pictures": {} if shown else all_languages(lambda: {"source": _picture(result), "title": result.title}),
+        "pictures": [all_languages(partial(_picture, each)) for each in drawn],
         "panels": shown,
     }
 
 
-def _picture(result: Result) -> str:
+def _picture(result: Result) -> dict[str, str]:
     """The result's figure as the address of an image, in the language in use."""
     file = BytesIO()
     style.save(result.figure(), file)
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return {
+        "source": f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}",
+        "title": result.title,
+    }
 
 
 def _data(shown: Sequence[Panel]) -> dict[str, Any]:

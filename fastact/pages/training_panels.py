@@ -89,7 +89,9 @@ def confusion(scores: ClassScores, name: str) -> Panel:
         rows = [[own, *(f"{count:,}" for count in row)] for own, row in zip(scores.classes, counts, strict=True)]
         return Table([_("true class"), *scores.classes], rows)
 
-    caption = all_languages(lambda: _("Rows by their true and predicted class; the darker, the larger the share of the true class"))
+    caption = all_languages(
+        lambda: _("Rows by their true and predicted class; the darker, the larger the share of the true class")
+    )
     axes = [
         (drawn.xaxis[0], all_languages(lambda: _("predicted class"))),
         (drawn.yaxis[0], all_languages(lambda: _("true class"))),
@@ -114,7 +116,9 @@ def predictions(pairs: Any, name: str) -> Panel:
 
     def table() -> Table:
         return Table(
-            [_("true value"), _("predicted value")], [[f"{true[at]:.4g}", f"{predicted[at]:.4g}"] for at in places], words=0
+            [_("true value"), _("predicted value")],
+            [[f"{true[at]:.4g}", f"{predicted[at]:.4g}"] for at in places],
+            words=0,
         )
 
     caption = all_languages(lambda: _("True and predicted values; on the dashed line they are equal"))

@@ -65,16 +65,23 @@ def open_page(browser: Any) -> Iterator[Open]:
     troubles: list[str] = []
     contexts = []
 
+    def heard(message: Any) -> None:
+        if message.type in ("error", "warning"):
+            troubles.append(message.text)
+
+    def refuse(route: Any) -> None:
+        troubles.append(route.request.url)
+        route.abort()
+
     def open_page(path: Path, settings: str = "", width: int = 1280) -> Any:
         context = browser.new_context(viewport={"width": width, "height": 800})
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(10_000)
         page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("console", lambda message: message.type in ("error", "warning") and troubles.append(message.text))
+        page.on("console", heard)
         address = path.as_uri()
-        page.route("**/*", lambda route: route.continue_() if route.request.url.startswith(address) else route.abort())
-        page.on("request", lambda request: request.url.startswith(address) or troubles.append(request.url))
+        page.route("**/*", lambda route: route.continue_() if route.request.url.startswith(address) else refuse(route))
         page.goto(address + settings)
         page.wait_for_selector("html[data-ready]")
         return page

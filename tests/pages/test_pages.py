@@ -31,12 +31,12 @@ def data_of(path: Path) -> dict[str, Any]:
     return json.loads(found[1])
 
 
-def curves_of(path: Path) -> dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]]:
+def curves_of(path: Path) -> dict[str, list[np.ndarray]]:
     """x, f and f' of each function for each combination of parameters, as the page has them."""
     data = data_of(path)
     numbers = np.frombuffer(gzip.decompress(base64.b64decode(data["curves"])), "<f4")
     return {
-        each["name"]: [tuple(numbers[start : start + 3 * n].reshape(3, n)) for start, n, _zones in each["curves"]]
+        each["name"]: [numbers[start : start + 3 * n].reshape(3, n) for start, n, _zones in each["curves"]]
         for each in data["catalogue"]
     }
 
@@ -94,7 +94,9 @@ def test_explorer_takes_activations_of_ones_own(tmp_path: Path) -> None:
     def slope(x, a):  # type: ignore[no-untyped-def]
         return a if x > 0 else 1.0
 
-    @fa.activation(derivative=slope, a=0.5, text={"formula": "<script>alert(1)</script>", "notes": {"for": "</script>"}})
+    markup = {"formula": "<script>alert(1)</script>", "notes": {"for": "</script>"}}
+
+    @fa.activation(derivative=slope, a=0.5, text=markup)
     def scalar_code(x, a):  # type: ignore[no-untyped-def]
         if x > 0:
             return a * x

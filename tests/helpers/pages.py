@@ -1,4 +1,4 @@
-"""Pages to look at, made once: the explorer, and a report on one result of each kind."""
+"""Fixtures: the explorer, and a report on one result of each kind, made once."""
 
 from __future__ import annotations
 
