@@ -15,6 +15,7 @@ from fastact.data.problem import Problem
 from fastact.errors import nearest
 from fastact.experiments import comparison, xor
 from fastact.experiments.xor import ACTIVATIONS as OF_XOR
+from fastact.language import translated as _
 from fastact.result import Result
 
 
@@ -94,10 +95,10 @@ def compare(
         total = seeds * len(dict.fromkeys(names)) * (2 if twice else 1)
         for several in (depths, initialisers, optimisers):
             total *= len(dict.fromkeys(several or [0]))
-        with progress(total, "training", files.quiet) as advance:
+        with progress(total, _("training"), files.quiet) as advance:
 
             def told(steps: int, name: str) -> None:
-                advance(steps, f"training {name}")
+                advance(steps, _("training {name}").format(name=name))
 
             common: dict[str, Any] = {"seeds": seeds, "jobs": jobs, "progress": told, "sources": sources}
             found: Result = xor(names, **common) if twice else comparison.compare(problem, names, **grid, **common)
@@ -108,12 +109,12 @@ def problem_of(data: str, target: str | None, quiet: bool) -> Problem:
     """The named data set, or the one in a file."""
     if data in named.NAMES:
         if target is not None:
-            raise click.UsageError(f"--target goes with a file; {data} knows what to predict")
+            raise ValueError(f"--target goes with a file; {data} knows what to predict")
         return named.problem(data)
     path = Path(data)
     if target is None:
         if path.suffix or path.exists():
-            raise click.UsageError(f"{data!r} is a file: name the column to predict by --target COLUMN")
-        raise click.UsageError(f"DATA {data!r} is no data set and no file{nearest(data, named.NAMES)}")
-    with progress(path.stat().st_size, "reading", quiet) as advance:
+            raise ValueError(f"{data!r} is a file: name the column to predict by --target COLUMN")
+        raise ValueError(f"DATA {data!r} is no data set and no file{nearest(data, named.NAMES)}")
+    with progress(path.stat().st_size, _("reading"), quiet) as advance:
         return table.problem(path, target, progress=advance)

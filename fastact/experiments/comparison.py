@@ -96,32 +96,28 @@ def compare(
     """
     if isinstance(problem, str):
         problem = named.problem(problem)
-    for name, count in (("seeds", seeds), *([] if jobs is None else [("jobs", jobs)])):
-        if count < 1:
-            raise ValueError(f"{name}={count!r}; at least 1 is needed")
-    if "lbfgs" in optimisers:
-        raise ValueError("optimiser 'lbfgs' shows no epochs, so that it has no learning curve; take 'adam'")
     first = problem.split(0)
     standard = usual(problem, len(first.train_x))
-    given: dict[str, Any] = {
-        "hidden": hidden,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-    }
-    training = replace(standard.training, **{name: value for name, value in given.items() if value is not None})
-    settings = [
-        Setting(activation, depth, init, optimizer)
-        for depth in distinct(depths or [standard.depth], "depths")
-        for init in distinct(initialisers, "initialisers")
-        for optimizer in distinct(optimisers, "optimisers")
-        for activation in distinct([fa.get(each).name for each in listed(activations)], "activations")
-    ]
-    plane = plane_of(problem, first, training.epochs)
+    wishes: dict[str, Any] = {
+        "hidden": hidden, "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate,
+    }  # fmt: skip
+    training = replace(standard.training, **{name: value for name, value in wishes.items() if value is not None})
+    depths = [standard.depth] if depths is None else depths
+    for name, count in (
+        ("seeds", seeds),
+        ("jobs", jobs),
+        ("epochs", training.epochs),
+        *(("depths", n) for n in depths),
+    ):
+        if count is not None and count < 1:
+            raise ValueError(f"{name}={count!r}; at least 1 is needed")
+    settings = grid(activations, depths, initialisers, optimisers)
     for setting in settings:  # whose names and numbers are checked before the long work
         Task.of(problem, setting, training, 0, first).network()
     if jobs != 1:
         check_known_elsewhere([setting.activation for setting in settings], sources)
+
+    plane = plane_of(problem, first, training.epochs)
     tasks = (
         Task.of(problem, setting, training, seed, part, plane if seed == 0 else None)
         for seed in range(seeds)
@@ -149,11 +145,27 @@ def compare(
     )
     if plane is None:
         return comparison
-    ranked = findings.best_first(comparison)[:SHOWN]
-    values = {comparison.label(each.setting): np.stack(frames[each.setting]) for each in ranked}
+    best = [summary.setting for summary in findings.best_first(comparison)[:SHOWN]]
+    values = {comparison.label(setting): np.stack(frames[setting]) for setting in best}
     ranges = [(float(axis[0]), float(axis[-1])) for axis in (plane.x, plane.y)]
     boundaries = Boundaries(ranges[0], ranges[1], list(plane.epochs), values, first.train_x, first.train_y)
     return replace(comparison, boundaries=boundaries)
+
+
+def grid(
+    activations: Sequence[str], depths: Sequence[int], initialisers: Sequence[str], optimisers: Sequence[str]
+) -> list[Setting]:
+    """Every activation with every depth, initialiser and optimizer, each once."""
+    if "lbfgs" in optimisers:
+        raise ValueError("optimiser 'lbfgs' shows no epochs, so that it has no learning curve; take 'adam'")
+    names = [fa.get(name).name for name in listed(activations)]
+    return [
+        Setting(activation, depth, init, optimizer)
+        for depth in distinct(depths, "depths")
+        for init in distinct(listed(initialisers), "initialisers")
+        for optimizer in distinct(listed(optimisers), "optimisers")
+        for activation in distinct(names, "activations")
+    ]
 
 
 def listed(names: Sequence[str]) -> Sequence[str]:
@@ -163,7 +175,7 @@ def listed(names: Sequence[str]) -> Sequence[str]:
 
 def distinct(values: Iterable[Any], name: str) -> list[Any]:
     """Each value once; at least one."""
-    found = list(dict.fromkeys(listed(values)))  # type: ignore[arg-type]
+    found = list(dict.fromkeys(values))
     if not found:
         raise ValueError(f"{name} is empty; name at least one")
     return found
@@ -253,7 +265,8 @@ class Comparison(Result):
 
     def differences(self) -> list[Difference]:
         """How far each setting is behind the best one, the nearest first; rows are those of `settings`."""
-        return differences(np.array([summary.ends for summary in self.summaries()]), self.overlap)
+        best = self.settings.index(findings.best_first(self)[0].setting)
+        return differences(np.array([summary.ends for summary in self.summaries()]), best, self.overlap)
 
     @property
     def title(self) -> str:

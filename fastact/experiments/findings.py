@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import mean, median
+from statistics import median
 from typing import TYPE_CHECKING
 
 from fastact.experiments.records import Summary
@@ -71,7 +71,7 @@ def overview(found: Comparison) -> Table:
     solving, diverging = found.level == 1, any(summary.diverged for summary in summaries)
     columns = [_("hidden layers"), score_word(found), _("spread")]
     columns += [_("solved")] if solving else []
-    columns += [_("epochs to {level:g}").format(level=found.level), _("loss"), _("seconds/epoch")]
+    columns += [_("epochs to {level:g}").format(level=found.level), _("loss"), _("s/epoch")]
     columns += [_("diverged")] if diverging else []
     rows = []
     for summary in summaries:
@@ -128,7 +128,7 @@ def epochs(summary: Summary, level: float) -> str:
 
 def figure(value: float) -> str:
     """Two digits, or three after the point; a dash for nan."""
-    return "-" if math.isnan(value) else f"{value:.3f}" if value >= 0.1 else f"{value:.2g}"
+    return "-" if math.isnan(value) else f"{value:.3f}" if 0.1 <= value < 1000 else f"{value:.2g}"
 
 
 def interval(low: float, high: float) -> str:
@@ -218,22 +218,23 @@ def diverged(found: Comparison) -> list[str]:
 
 
 def linear(found: Comparison) -> list[str]:
-    """What the network without an activation lacks, if it is behind all others."""
-    baseline = [summary.score for summary in found.summaries() if summary.setting.activation == BASELINE]
+    """What the network without an activation lacks, if it stays finite and is behind all others."""
+    baseline = [summary for summary in found.summaries() if summary.setting.activation == BASELINE]
     others = [summary.score for summary in found.summaries() if summary.setting.activation != BASELINE]
-    if not baseline or not others or max(baseline) >= min(others):
+    best = max((summary.score for summary in baseline), default=math.inf)
+    if not others or best >= min(others) or any(summary.diverged for summary in baseline):
         return []
-    text = {
-        True: _(
-            "{baseline} ends at {score:.3f}, below all others ({low:.3f} to {high:.3f}): without an activation between "
-            "them, stacked linear layers stay one linear map, which cannot follow a curve."
-        ),
-        False: _(
-            "{baseline} ends at {score:.3f}, below all others ({low:.3f} to {high:.3f}): without an activation between "
-            "them, stacked linear layers stay one linear map, which can part classes by straight borders only."
-        ),
-    }[found.task == "regression"]
-    return [text.format(baseline=BASELINE, score=mean(baseline), low=min(others), high=max(others))]
+    if found.task == "regression":
+        lacking = _(
+            "{baseline} ends at {score:.3f}, and the next one at {next:.3f}: without an activation between them, "
+            "stacked linear layers stay one linear map, which cannot follow a curve."
+        )
+    else:
+        lacking = _(
+            "{baseline} ends at {score:.3f}, and the next one at {next:.3f}: without an activation between them, "
+            "stacked linear layers stay one linear map, which can part classes by straight borders only."
+        )
+    return [lacking.format(baseline=BASELINE, score=best, next=min(others))]
 
 
 def _names(labels: Sequence[str]) -> str:

@@ -92,7 +92,7 @@ def draw_curves(axes: Any, found: Comparison, ranked: Sequence[Summary], styles:
         centres.append(centre)
     # The first epochs, near guessing, would press the rest into a thin strip.
     lowest = min(float(np.percentile(centres, 10)), *(float(centre[-1]) for centre in centres))
-    bottom = max(lowest - 0.1 * (1 - lowest), 0.0 if found.score_name == "accuracy" else -1.0)
+    bottom = max(lowest - max(0.1 * (1 - lowest), 0.01), 0.0 if found.score_name == "accuracy" else -1.0)
     axes.set_ylim(bottom, 1 + 0.02 * (1 - bottom))
     axes.set_xlabel(_("epoch"))
     axes.set_ylabel(score_word(found))

@@ -78,7 +78,7 @@ class Boundaries:
         When; 0 is before training.
     values : dict of ndarray of uint8 (epochs, n, n)
         By the setting's label. Rows are y, columns are x, both upwards. Of two classes, the probability of the second
-        one times 255; of more, the most probable class.
+        one times 255; of more, the most probable class. A diverged network shows its last whole epoch to the end.
     points : ndarray of float32 (samples, 2)
         What was learnt from.
     labels : ndarray of int (samples,)

@@ -51,12 +51,14 @@ class Difference:
         return self.low > 0 or self.high < 0
 
 
-def differences(scores: NDArray[np.float64], overlap: float = 0.0) -> list[Difference]:
-    """Compare each row of scores with the one of the highest mean, by paired t-tests.
+def differences(scores: NDArray[np.float64], best: int, overlap: float = 0.0) -> list[Difference]:
+    """Compare the best row of scores with each other one, by paired t-tests.
 
     Parameters
     ----------
     scores : ndarray (settings, seeds)
+    best : int
+        A row whose mean is the highest.
     overlap : float
         Held-out samples per training sample where all seeds split the same samples; 0 where each has its own. Runs that
         share samples are not independent, so that the variance of a mean is not s**2 / n, but s**2 * (1 / n + overlap)
@@ -79,7 +81,6 @@ def differences(scores: NDArray[np.float64], overlap: float = 0.0) -> list[Diffe
     if settings < 2 or seeds < 2:
         return []
     students = require("scipy.stats", "demo", "compare").t(seeds - 1)
-    best = int(scores.mean(axis=1).argmax())
     pairs = list(combinations(range(settings), 2))
     adjusted = dict(zip(pairs, _holm([_p(scores[i] - scores[j], overlap, students) for i, j in pairs]), strict=True))
     found = []

@@ -146,7 +146,7 @@ def train(task: Task) -> tuple[Run, list[NDArray[np.uint8]]]:
     loss = [*takewhile(math.isfinite, history["val_loss"])]
     whole = len(loss)
     if task.output == "identity":
-        score = [1 - value / float(part.test_y.var()) for value in loss]
+        score = [r2(value, part) for value in loss]
     else:
         score = history["val_accuracy"][:whole]
     if whole < epochs:
@@ -160,6 +160,11 @@ def train(task: Task) -> tuple[Run, list[NDArray[np.uint8]]]:
     return run, frames
 
 
+def r2(loss: float, part: Split) -> float:
+    """The share of the held-out targets' variance that is explained; they have some, unless all are equal."""
+    return 1 - loss / (float(part.test_y.var()) or 1.0)
+
+
 def guessing(output: str, part: Split) -> tuple[float, float]:
     """Score and loss on the held-out samples of the best guess that looks at no input.
 
@@ -167,7 +172,7 @@ def guessing(output: str, part: Split) -> tuple[float, float]:
     """
     if output == "identity":
         loss = float(np.square(part.test_y - part.train_y.mean(), dtype=np.float64).mean())
-        return 1 - loss / float(part.test_y.var()), loss
+        return r2(loss, part), loss
     frequencies = np.bincount(part.train_y, minlength=int(part.test_y.max()) + 1) / len(part.train_y)
     probabilities = np.maximum(frequencies[part.test_y], 1 / len(part.train_y))
     return float(np.mean(part.test_y == frequencies.argmax())), float(-np.log(probabilities).mean())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -17,44 +16,12 @@ import pytest
 
 import fastact as fa
 from fastact.bench.results import load
+from helpers.commands import one_line, pixels
 
-testing = pytest.importorskip("click.testing", reason="click is not installed (extra: demo)")
-image = pytest.importorskip("matplotlib.image", reason="matplotlib is not installed (extra: demo)")
+pytest.importorskip("click", reason="click is not installed (extra: demo)")
+pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra: demo)")
 
 Fastact = Callable[..., str]
-
-
-@pytest.fixture
-def fastact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fastact:
-    """Run the command in an empty folder, check the exit code and that there is no traceback; return the output."""
-    from fastact.cli.app import cli
-
-    monkeypatch.chdir(tmp_path)
-    runner = testing.CliRunner(env={"COLUMNS": "220"})
-
-    def run(*arguments: object, exit_code: int = 0) -> str:
-        result = runner.invoke(cli, [str(argument) for argument in arguments])
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == exit_code, result.output
-        return result.output
-
-    return run
-
-
-def one_line(output: str) -> str:
-    """The output, which must be a single line of error."""
-    assert output.startswith("Error: ")
-    assert output.count("\n") == 1
-    return output
-
-
-def pixels(path: str | Path) -> np.ndarray:
-    """The picture, which must be a PNG with something on it."""
-    assert Path(path).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
-    picture = image.imread(path)
-    assert len(np.unique(picture[..., :3])) > 20
-    return picture
 
 
 def python(code: str, *, exit_code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -170,8 +137,7 @@ def test_commands_take_or_refuse_an_activation_without_a_derivative(fastact: Fas
     refused = [
         ("plot", "relu", "bump", "-o", "a.png"),
         ("apply", "bump", "x.npy", "y.npy", "--derivative"),
-        ("compare", "digits", "--activations", "relu,bump"),
-        ("compare", "xor", "--activations", "bump"),
+        ("compare", "--activations", "relu,bump"),
     ]
     for arguments in refused:
         assert "bump was defined without a derivative" in one_line(fastact(*arguments, exit_code=2))
@@ -436,56 +402,6 @@ def test_apply_shows_its_progress_on_a_terminal(fastact: Fastact, monkeypatch: p
     assert "%" not in fastact("apply", "relu", "in.npy", "out.npy", "--chunk", 10)
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert "100%" in fastact("apply", "relu", "in.npy", "out.npy", "--chunk", 10)
-
-
-# ---- compare
-
-
-def test_compare_digits_by_default(fastact: Fastact) -> None:
-    tiny = ["--seeds", 2, "--epochs", 1, "--activations", "relu, linear", "--json", "runs.json"]
-    output = fastact("compare", *tiny)
-    assert "relu" in output
-    assert "identity" in output
-    pixels("fastact-compare-digits.png")
-    [comparison] = json.loads(Path("runs.json").read_text())
-    assert [(run["activation"], run["seed"]) for run in comparison["runs"]] == [
-        ("relu", 0), ("relu", 1), ("identity", 0), ("identity", 1),
-    ]  # fmt: skip
-    assert comparison["settings"]["epochs"] == 1
-
-
-def test_compare_digits_quietly(fastact: Fastact) -> None:
-    output = fastact(
-        "compare", "digits", "--seeds", 1, "--epochs", 1, "--activations", "relu", "-o", "a.png", "--quiet"
-    )
-    assert output == ""
-    pixels("a.png")
-
-
-def test_compare_xor(fastact: Fastact) -> None:
-    output = fastact("compare", "xor", "--seeds", 1, "--activations", "identity,tanh", "-o", "xor.png")
-    assert "0 of 1" in output
-    assert "one straight line" in output
-    pixels("xor.png")
-
-
-@pytest.mark.parametrize(
-    ("options", "exit_code", "says"),
-    [
-        (["--activations", "relu,tanhh"], 2, "'tanh'"),
-        (["--activations", "softmax"], 2, "softmax"),
-        (["--seeds", "0"], 2, "--seeds"),
-        (["--epochs", "many"], 2, "--epochs"),
-        (["--batch-size", "-1"], 2, "--batch-size"),
-        (["--learning-rate", "0"], 2, "--learning-rate"),
-        (["--output", "missing/a.png"], 1, "cannot write"),
-        (["--json", "missing/a.json"], 1, "cannot write"),
-        (["--learning-rate", "1e30", "--seeds", "1", "--activations", "relu"], 1, "learning_rate"),
-    ],
-)
-def test_compare_says_what_is_wrong(fastact: Fastact, options: list[str], exit_code: int, says: str) -> None:
-    assert says in fastact("compare", *options, exit_code=exit_code)
-    assert os.listdir() == []
 
 
 # ---- the command itself
