@@ -15,6 +15,7 @@ from fastact.cli.bench import bench
 from fastact.cli.catalogue import list_, plot, show
 from fastact.cli.choose import choose
 from fastact.cli.compare import compare
+from fastact.cli.demo import demo
 from fastact.cli.diagnose import diagnose
 from fastact.cli.explore import explore
 from fastact.cli.info import info
@@ -59,5 +60,5 @@ def cli() -> None:
     """Activation functions of neural networks: look them up, see them, apply them, compare them."""
 
 
-for command in (info, list_, show, plot, explore, choose, apply, train, predict, compare, diagnose, bench, warmup):
+for command in (info, list_, show, plot, explore, choose, apply, train, predict, compare, demo, diagnose, bench, warmup):
     cli.add_command(command)

@@ -1,0 +1,73 @@
+"""The commands `demo ...`: what goes wrong in networks, each with its picture and its remedies.
+
+fastact/experiments/ has the experiments; a new one is an entry in `DEMOS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from fastact import experiments
+from fastact.cli.console import progress
+from fastact.cli.outputs import Files, outputs, written
+from fastact.result import Result
+
+#: The name of the command -> its experiment, and its help.
+DEMOS: dict[str, tuple[Callable[..., Result], str]] = {
+    "vanishing": (
+        experiments.vanishing,
+        "Lose the gradient in 20 layers of sigmoid. See how relu and its kin, batch normalisation, residual connections "
+        "and larger initial weights keep it.",
+    ),
+    "exploding": (
+        experiments.exploding,
+        "Diverge with initial weights too large. See how gradient clipping, the usual initial weights and batch "
+        "normalisation help.",
+    ),
+    "dying-relu": (
+        experiments.dying_relu,
+        "Count relu units that never fire again. One epoch with too high a learning rate stops them; see leaky_relu and "
+        "elu beside them, a small learning rate and batch normalisation.",
+    ),
+    "linear": (
+        experiments.linear,
+        "Train deep networks without an activation. They multiply into one linear map, and cannot learn XOR.",
+    ),
+    "softmax-hidden": (
+        experiments.softmax_hidden,
+        "Put softmax into the hidden layers. See why that is possible but not advised.",
+    ),
+    "initialisation": (
+        experiments.initialisation,
+        "See each layer's outputs by initial weights. They are small, large, Glorot's, He's, or have batch normalisation.",
+    ),
+}
+
+
+@click.group()
+def demo() -> None:
+    """See what goes wrong in networks, and what helps: one experiment each."""
+
+
+def add(name: str, experiment: Callable[..., Result], text: str) -> None:
+    """Make a command of an experiment."""
+
+    def command(seeds: int, files: Files) -> None:
+        with written(files) as show:
+            with progress(1, name, files.quiet) as advance:
+                found = experiment(seeds=seeds, progress=lambda _done, total: advance(1 / total))
+            show([found])
+
+    seeded = click.option(
+        "--seeds", type=click.IntRange(1), default=10, show_default=True, help="Networks of each kind."
+    )
+    command.__doc__ = text
+    decorated: Any = outputs(f"fastact-demo-{name}.png")(command)
+    demo.command(name)(seeded(decorated))
+
+
+for _name, (_experiment, _text) in DEMOS.items():
+    add(_name, _experiment, _text)
