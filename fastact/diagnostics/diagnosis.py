@@ -131,6 +131,8 @@ class Diagnosis(Result):
     def _nothing(self) -> str:
         """That there is no alarm, and the figures that say so."""
         norms, changes = self.gradient_norm[-1], 10 ** self.update_ratio[-1]
+        with np.errstate(invalid="ignore"):  # 0 / 0 where all is learnt
+            share = norms.min() / norms.max()
         if len(self.layers) == 1:
             text = _(
                 "Nothing to worry about: no alarm in {epochs} epochs. After the last one, a step changes the weights "
@@ -144,10 +146,10 @@ class Diagnosis(Result):
             )
         return text.format(
             epochs=self.epochs[-1],
-            share=_percent(norms.min() / norms.max()),
+            share=_percent(share),
             dead=_percent(self.dead[-1, :-1].max(initial=0)),
-            least=f"{np.nanmin(changes):.2g}",
-            most=f"{np.nanmax(changes):.2g}",
+            least=f"{np.fmin.reduce(changes):.2g}",
+            most=f"{np.fmax.reduce(changes):.2g}",
         )
 
     def as_dict(self) -> dict[str, Any]:

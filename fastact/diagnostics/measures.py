@@ -85,22 +85,27 @@ def look(epoch: int, twin: Any, x: Any, y: Any, edges: Floats) -> Look:
 def edges_for(layers: Any) -> Floats:
     """Edges of the bins for the outputs of all hidden layers, or of the output layer where there are none.
 
-    They hold the outputs for preactivations from -4 to 4, rounded outward.
+    They hold 0 and the outputs for preactivations from -4 to 4, rounded outward.
     """
-    outputs = np.concatenate([_curve(layer.activation, 4)[0].ravel() for layer in layers[:-1] or layers])
-    return np.linspace(np.floor(outputs.min() * 10) / 10, np.ceil(outputs.max() * 10) / 10, BINS + 1)
+    outputs = np.concatenate([_curve(*_kind(layer), 4)[0].ravel() for layer in layers[:-1] or layers])
+    outputs = outputs[np.isfinite(outputs)]
+    least, most = np.floor(outputs.min(initial=0) * 10) / 10, np.ceil(outputs.max(initial=0.1) * 10) / 10
+    return np.linspace(least, most, BINS + 1)
 
 
-def usual_saturation(activation: Any, units: int) -> float:
+def usual_saturation(layer: Any) -> float:
     """The saturated share for standard normal preactivations: 0.04 for tanh, 0.5 for relu."""
-    z = np.random.default_rng(0).normal(size=(1 + 4096 // units, units))
-    return float((_drawn(activation, z)[1] <= FLAT_SLOPE * _steepest(activation)).mean())
+    activation, dtype = _kind(layer)
+    units = layer.weights.shape[1]
+    z = np.random.default_rng(0).normal(size=(1 + 4096 // units, units)).astype(dtype)
+    slope = _slope(activation, z, activation(z))
+    return float((slope <= FLAT_SLOPE * _steepest(activation, dtype)).mean())
 
 
-def can_saturate(activation: Any) -> bool:
+def can_saturate(layer: Any) -> bool:
     """Whether the activation is flat at both ends; relu rests on one side, and can wake again."""
-    ends = _curve(activation, 10)[1][[0, -1], 0]
-    return bool((ends <= FLAT_SLOPE * _steepest(activation)).all())
+    ends = _curve(*_kind(layer), 10)[1][[0, -1], 0]
+    return bool((ends <= FLAT_SLOPE * _steepest(*_kind(layer))).all())
 
 
 def finite(values: Any) -> Any:
@@ -122,8 +127,7 @@ def _activity(layer: Any, edges: Floats) -> tuple[float, float, Floats]:
     operands = _operands(layer)
     activation = layer.activation(z, *operands)
     slope = _slope(layer.activation, z, activation, operands)
-    flat = FLAT_SLOPE * _steepest(layer.activation)
-    dead = DEAD_SLOPE * _steepest(layer.activation)
+    flat, dead = FLAT_SLOPE * _steepest(*_kind(layer)), DEAD_SLOPE * _steepest(*_kind(layer))
     return float((slope <= flat).mean()), float((slope.max(axis=0) <= dead).mean()), _histogram(activation, edges)
 
 
@@ -134,33 +138,35 @@ def _operands(layer: Any) -> list[Any]:
     return list(values.values()) if trained.keys() & values.keys() else []
 
 
-def _slope(activation: Any, z: Any, output: Any, operands: Any = (), backend: str | None = None) -> Any:
+def _slope(activation: Any, z: Any, output: Any, operands: Any = ()) -> Any:
     """How steeply each output follows its own preactivation, by the backward pass, which training has compiled."""
     if activation.kind == "activation":
-        return np.abs(activation.backward(np.ones_like(z), z, *operands, backend=backend))
+        return np.abs(activation.backward(np.ones_like(z), z, *operands))
     slopes = np.empty_like(z)
     for unit in range(z.shape[1]):  # the diagonal of the Jacobian
         only = np.zeros_like(z)
         only[:, unit] = 1
-        slopes[:, unit] = activation.backward(only, output, backend=backend)[:, unit]
+        slopes[:, unit] = activation.backward(only, output)[:, unit]
     return np.abs(slopes)
 
 
-def _drawn(activation: Any, z: Any) -> tuple[Any, Any]:
-    """f(z) and |f'(z)|, by the backend that compiles nothing."""
-    output = activation(z, backend="numpy")
-    return output, _slope(activation, z, output, backend="numpy")
+def _kind(layer: Any) -> tuple[Any, Any]:
+    """The activation of a layer, and the dtype in which training has compiled it."""
+    return layer.activation, layer.weights.dtype
 
 
-def _curve(activation: Any, reach: float) -> tuple[Any, Any]:
+def _curve(activation: Any, dtype: Any, reach: float) -> tuple[Any, Any]:
     """f and |f'| from -reach to reach; a second unit is 0, which matters to softmax and its kin."""
-    return _drawn(activation, np.linspace(-reach, reach, 2001)[:, np.newaxis] * [1.0, 0.0])
+    x = np.zeros((2001, 2), dtype)
+    x[:, 0] = np.linspace(-reach, reach, 2001)
+    output = activation(x)
+    return output, _slope(activation, x, output)
 
 
 @cache
-def _steepest(activation: Any) -> float:
+def _steepest(activation: Any, dtype: Any) -> float:
     """The largest slope, or 1 where that is less: a slope of 1 passes a gradient on as it is, and is never flat."""
-    return min(1.0, float(_curve(activation, 10)[1].max()))
+    return min(1.0, float(_curve(activation, dtype, 10)[1].max()))
 
 
 def _histogram(values: Any, edges: Floats) -> Floats:

@@ -206,9 +206,9 @@ def _reachable(model: fa.MLP, y: NDArray[Any]) -> bool:
     activation = model.layers[-1].activation
     if loss.fused or activation.kind != "activation":  # whose targets the loss checks
         return True
-    x = np.geomspace(1e-6, 1e30, 500)
+    x = np.geomspace(1e-6, 1e30, 500).astype(model.dtype)
     with np.errstate(all="ignore"):
-        outputs = activation(np.concatenate([-x, x]), backend="numpy")
+        outputs = activation(np.concatenate([-x, x]))
     return bool(np.nanmin(outputs) <= y.min() and y.max() <= np.nanmax(outputs))
 
 

@@ -59,8 +59,8 @@ class Network:
         return cls(
             sizes=model.layer_sizes,
             activations=tuple(layer.activation.name for layer in layers),
-            usual_saturation=tuple(usual_saturation(layer.activation, layer.plan.shape[1]) for layer in layers[:-1]),
-            can_saturate=tuple(can_saturate(layer.activation) for layer in layers[:-1]),
+            usual_saturation=tuple(usual_saturation(layer) for layer in layers[:-1]),
+            can_saturate=tuple(can_saturate(layer) for layer in layers[:-1]),
             optimizer=optimizer.name,
             learning_rate=optimizer.learning_rate,
             init=model.init,

@@ -16,6 +16,7 @@ Each is a function with a documented result that shows itself in a notebook:
 - comparison.py compares activations on any problem: training.py trains, processes.py does so many times side by side,
   records.py holds what came out, statistics.py says which differences exceed the noise of seeds, findings.py says it in
   words, and learning_plot.py draws it
+- diagnosis.py trains one network, and says what goes wrong
 - xor.py compares on XOR, as beginners train it and until it is solved
 
 Nothing here prints or writes a file: fastact/cli/ does. To add an experiment, write one file beside xor.py with a
@@ -24,8 +25,10 @@ subclass of `fastact.result.Result`, and a command.
 
 <<<<<<< HEAD
 from fastact.experiments.comparison import compare
+from fastact.experiments.diagnosis import diagnose
 from fastact.experiments.xor import xor
 
+<<<<<<< HEAD
 __all__ = ["compare", "xor"]
 =======
 from fastact.experiments.dying_relu import dying_relu
@@ -37,3 +40,6 @@ from fastact.experiments.vanishing import vanishing
 
 __all__ = ["dying_relu", "exploding", "initialisation", "linear", "softmax_hidden", "vanishing"]
 >>>>>>> h-demos
+=======
+__all__ = ["compare", "diagnose", "xor"]
+>>>>>>> h-diagnostics

@@ -154,11 +154,11 @@ def test_texts_of_all_alarms_can_be_made() -> None:
     classifier().fit(X, Y, epochs=3, callback=monitor)
     network = monitor.diagnosis().network
     for kind in ALARMS:
-        for value in (0.0, 0.5, 1e-20, 30.0, -30.0, np.inf):
+        for value in (0.0, 0.5, 1e-20, 30.0, np.inf):
             for layers in ((0,), (0, 1)):
                 alarm = kind(network, 0, 2, value, layers[0], layers)
                 assert alarm.title
-                assert alarm.remedies
+                assert alarm.remedies or kind.name == "first loss"
                 assert "epochs 0 to 2" in alarm.sentences()[0]
     assert len({kind.name for kind in ALARMS}) == len(ALARMS)
 

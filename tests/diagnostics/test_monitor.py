@@ -17,8 +17,8 @@ from fastact.diagnostics.measures import BINS, FLAT_SLOPE
 from helpers.networks import blobs, classifier, state_of
 
 X, Y = blobs(120)
-SLOPES = {"relu": lambda z: (z > 0) * 1.0, "tanh": lambda z: 1 - np.tanh(z) ** 2}
-OUTPUTS = {"relu": lambda z: np.maximum(z, 0), "tanh": np.tanh}
+SLOPES: dict[str, Any] = {"relu": lambda z: (z > 0) * 1.0, "tanh": lambda z: 1 - np.tanh(z) ** 2}
+OUTPUTS: dict[str, Any] = {"relu": lambda z: np.maximum(z, 0), "tanh": np.tanh}
 
 
 @pytest.mark.parametrize("activation", SLOPES)
