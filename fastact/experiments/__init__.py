@@ -1,14 +1,6 @@
 """Experiments that show a learner what an activation does to a network, and the pictures of their results.
 
-<<<<<<< HEAD
 Each is a function with a documented result that shows itself in a notebook:
-=======
-- training.py trains one network per activation and seed; results.py holds what came out, and sums it up
-- digits.py and xor.py hold the data and the settings of one experiment each
-- learning_plot.py draws figures with matplotlib
-- vanishing.py, exploding.py, dying_relu.py, linear.py, softmax_hidden.py and initialisation.py each show a problem and
-  its remedies; deep.py holds what those have in common
->>>>>>> h-demos
 
 >>> from fastact.experiments import compare
 >>> found = compare("moons", ["relu", "tanh"], seeds=5)
@@ -18,28 +10,31 @@ Each is a function with a documented result that shows itself in a notebook:
   words, and learning_plot.py draws it
 - diagnosis.py trains one network, and says what goes wrong
 - xor.py compares on XOR, as beginners train it and until it is solved
+- vanishing.py, exploding.py, dying_relu.py, linear.py, softmax_hidden.py and initialisation.py each show a problem and
+  its remedies; deep.py holds what those have in common
 
 Nothing here prints or writes a file: fastact/cli/ does. To add an experiment, write one file beside xor.py with a
 subclass of `fastact.result.Result`, and a command.
 """
 
-<<<<<<< HEAD
 from fastact.experiments.comparison import compare
 from fastact.experiments.diagnosis import diagnose
-from fastact.experiments.xor import xor
-
-<<<<<<< HEAD
-__all__ = ["compare", "xor"]
-=======
 from fastact.experiments.dying_relu import dying_relu
 from fastact.experiments.exploding import exploding
 from fastact.experiments.initialisation import initialisation
 from fastact.experiments.linear import linear
 from fastact.experiments.softmax_hidden import softmax_hidden
 from fastact.experiments.vanishing import vanishing
+from fastact.experiments.xor import xor
 
-__all__ = ["dying_relu", "exploding", "initialisation", "linear", "softmax_hidden", "vanishing"]
->>>>>>> h-demos
-=======
-__all__ = ["compare", "diagnose", "xor"]
->>>>>>> h-diagnostics
+__all__ = [
+    "compare",
+    "diagnose",
+    "dying_relu",
+    "exploding",
+    "initialisation",
+    "linear",
+    "softmax_hidden",
+    "vanishing",
+    "xor",
+]

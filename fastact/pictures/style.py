@@ -36,11 +36,7 @@ def line(position: int) -> dict[str, Any]:
     """Colour and dashes of the i-th line: 28 lines look different, as 7 colours and 4 dashes have no common divisor."""
     return {
         "color": COLOURS[position % len(COLOURS)],
-<<<<<<< HEAD
         "linestyle": DASHES[position % len(DASHES)],
-=======
-        "linestyle": DASHES[(position % len(COLOURS) + position // len(COLOURS)) % len(DASHES)],
->>>>>>> h-demos
     }
 
 
