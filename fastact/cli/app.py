@@ -60,5 +60,20 @@ def cli() -> None:
     """Activation functions of neural networks: look them up, see them, apply them, compare them."""
 
 
-for command in (info, list_, show, plot, explore, choose, apply, train, predict, compare, demo, diagnose, bench, warmup):
+for command in (
+    info,
+    list_,
+    show,
+    plot,
+    explore,
+    choose,
+    apply,
+    train,
+    predict,
+    compare,
+    demo,
+    diagnose,
+    bench,
+    warmup,
+):
     cli.add_command(command)

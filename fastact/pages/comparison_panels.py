@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from fastact.errors import require
+from fastact.experiments import findings
 from fastact.experiments.comparison import Comparison
+from fastact.experiments.xor import Xor
 from fastact.language import current
 from fastact.language import translated as _
 from fastact.pages import plots
@@ -18,7 +21,7 @@ from fastact.pages.panels import Line, Panel, View, lines, same
 from fastact.pictures.style import COLOURS
 from fastact.result import Table
 
-__all__ = ["panels"]
+__all__ = ["of_xor", "panels"]
 
 #: Of the classes' points.
 MARKERS = ("circle", "square", "triangle", "diamond")
@@ -31,6 +34,14 @@ def panels(found: Comparison, name: str) -> Iterator[Panel]:
     yield ends(found, f"{name}-ends")
     if found.boundaries is not None:
         yield planes(found, f"{name}-planes")
+
+
+def of_xor(found: Xor, name: str) -> Iterator[Panel]:
+    """Those of both comparisons, each below its title."""
+    for number, comparison in enumerate(found.comparisons):
+        first, *rest = panels(comparison, f"{name}-{number}")
+        yield replace(first, group=all_languages(partial(findings.title, comparison)))
+        yield from rest
 
 
 def score(found: Comparison) -> Texts:
@@ -129,7 +140,7 @@ def planes(found: Comparison, name: str) -> Panel:
     for each in range(classes):
         points = seen.points[seen.labels == each]
         drawn.scatter(
-            points[:, 0], points[:, 1], marker=MARKERS[each % len(MARKERS)], size=6, line_color="white", line_width=0.6,
+            points[:, 0], points[:, 1], marker=MARKERS[each % len(MARKERS)], size=6 if len(seen.points) > 50 else 13, line_color="white", line_width=0.6,
             fill_color=COLOURS[each % len(COLOURS)],
         )  # fmt: skip
     drawn.grid.visible = False

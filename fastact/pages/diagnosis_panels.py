@@ -96,9 +96,13 @@ def layers(found: Diagnosis, name: str) -> Panel:
         (outputs, "top", [[round(float(top), 3) for top in tops[at].ravel()] for at in places]),
     ]
     return Panel(
-        name, all_languages(lambda: _("Layer by layer")), [View([flow, bars], captions, all_languages(lambda: table(places[-1])), axes)],
-        steps=[found.epochs[at] for at in places], frames=frames, by_step=[table(at) for at in places],
-    )  # fmt: skip
+        name,
+        all_languages(lambda: _("Layer by layer")),
+        [View([flow, bars], captions, all_languages(lambda: table(places[-1])), axes)],
+        steps=[found.epochs[at] for at in places],
+        frames=frames,
+        by_step=[table(at) for at in places],
+    )
 
 
 def epochs(found: Diagnosis, name: str) -> Panel:

@@ -56,9 +56,12 @@ def paired(lists: Mapping[str, Sequence[T]]) -> list[dict[str, T]]:
 
 
 def sortable(tables: Mapping[str, Table]) -> dict[str, Any]:
-    """A table's texts as markup in all languages, for the template's macro `table`."""
+    """A table's texts as markup in all languages, for the template's macro `table`.
+
+    A row without a head gets that of the row above, so that it can be sorted away from there.
+    """
     codes = list(tables)
-    rows = paired({code: tables[code].rows for code in codes})
+    rows = paired({code: _headed(tables[code]) for code in codes})
     return {
         "title": spoken({code: tables[code].title for code in codes}),
         "caption": spoken({code: tables[code].caption for code in codes}),
@@ -66,6 +69,13 @@ def sortable(tables: Mapping[str, Table]) -> dict[str, Any]:
         "rows": [[spoken(cell) for cell in paired(row)] for row in rows],
         "words": next(iter(tables.values())).words,
     }
+
+
+def _headed(table: Table) -> list[list[str]]:
+    found: list[list[str]] = []
+    for row in table.rows:
+        found.append([found[-1][0], *row[1:]] if found and table.words and not row[0] else row)
+    return found
 
 
 def render(template: str, **values: Any) -> str:

@@ -62,7 +62,7 @@ def _page() -> str:
     families: dict[str, list[dict[str, Any]]] = {}
     for each, described in zip(activations, functions, strict=True):
         families.setdefault(_family(each), []).append(described)
-    first = [name for name in _own(activations) or FIRST][:MOST]
+    first = list(_own(activations) or FIRST)[:MOST]
     arrays, catalogue = _collected(activations, sweeps)
     return document.render(
         "explorer.html",
@@ -95,7 +95,7 @@ def _words() -> dict[str, str]:
     return {
         "title": _("Activation functions"),
         "lead": _(
-            "Pick functions and compare their curves and slopes. Move over a curve, or move the slider x, to read values."
+            "Pick functions and compare their curves and slopes. To read values, point at a curve or move the slider."
         ),
         "pick": _("Pick functions"),
         "search": _("Search by name or property"),

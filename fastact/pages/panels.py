@@ -25,6 +25,8 @@ __all__ = ["Line", "Panel", "View", "decades", "lines", "numbers", "same", "thin
 
 #: Columns of a table by epoch, and steps of a slider.
 MOST_COLUMNS, MOST_STEPS = 12, 100
+#: Points of a line, which is about 1,000 pixels wide.
+MOST_POINTS = 600
 
 
 @dataclass
@@ -68,6 +70,8 @@ class Panel:
         A property of a model, and its value at each step; where frames are chosen, at each step of each choice.
     by_step : list of Table, optional
         The table of the only view at each step, in any language; its words stay.
+    group : Texts, optional
+        A heading above this panel and those that follow.
     """
 
     id: str
@@ -78,6 +82,7 @@ class Panel:
     steps: list[int] = field(default_factory=list)
     frames: list[tuple[Any, str, list[Any]]] = field(default_factory=list)
     by_step: list[Table] = field(default_factory=list)
+    group: Texts | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """What the page's script needs to know."""
@@ -161,14 +166,14 @@ def lines(
     drawn = plots.figure(name, **options)
     found: list[list[Any]] = []
     tops = []
+    points = thinned(len(x), MOST_POINTS)
     for line, style in zip(series, plots.styles(len(series)), strict=True):
         y = np.array(line.y, float)
         if log:
             y[~(y > 0)] = np.nan
         shown = [y, *(np.asarray(side, float) for side in line.band or ())]
-        source = models.ColumnDataSource(
-            dict(zip(("x", "y", "low", "high"), (np.asarray(x, float), *shown), strict=False))
-        )
+        columns = zip(("x", "y", "low", "high"), (np.asarray(x, float), *shown), strict=False)
+        source = models.ColumnDataSource({key: values[points].astype(np.float32) for key, values in columns})
         renderers = []
         if line.band:
             renderers.append(

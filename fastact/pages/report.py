@@ -14,6 +14,7 @@ from typing import Any
 
 from fastact.diagnostics import Diagnosis
 from fastact.experiments.comparison import Comparison
+from fastact.experiments.xor import Xor
 from fastact.language import translated as _
 from fastact.pages import comparison_panels, diagnosis_panels, document, plots, training_panels
 from fastact.pages.document import all_languages
@@ -61,6 +62,7 @@ def panels(result: Result, name: str) -> Iterable[Panel]:
 
 
 panels.register(Comparison, comparison_panels.panels)
+panels.register(Xor, comparison_panels.of_xor)
 panels.register(Diagnosis, diagnosis_panels.panels)
 panels.register(Training, training_panels.panels)
 

@@ -128,11 +128,11 @@ def test_explorer_takes_activations_of_ones_own(tmp_path: Path) -> None:
 
 def test_texts_are_in_all_languages() -> None:
     def table() -> Table:
-        return Table([{"en": "word", "ja": "語"}[language.current()], "<"], [["same", "1"]])
+        return Table([{"en": "word", "ja": "語"}[language.current()], "<"], [["same", "1"], ["", "2"]])
 
     markup = document.sortable(document.all_languages(table))
     assert markup["columns"] == ['<span lang="en">word</span><span lang="ja">語</span>', "&lt;"]
-    assert markup["rows"] == [["same", "1"]]
+    assert markup["rows"] == [["same", "1"], ["same", "2"]]
 
 
 @pytest.mark.parametrize("code", language.LANGUAGES)
