@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from fastact.errors import require
 from fastact.experiments import findings
 from fastact.experiments.comparison import Comparison
 from fastact.experiments.xor import Xor
 from fastact.language import current
 from fastact.language import translated as _
 from fastact.pages import plots
-from fastact.pages.document import Texts, all_languages
+from fastact.pages.document import Texts, all_languages, library
 from fastact.pages.panels import Line, Panel, View, lines, same
 from fastact.pictures.style import COLOURS
 from fastact.result import Table
@@ -88,7 +87,7 @@ def summed_up(measure: Texts, seeds: int) -> str:
 
 def ends(found: Comparison, name: str) -> Panel:
     """A dot for each run, a bar for the mean; best settings on top."""
-    models = require("bokeh.models", "demo", "a page for the browser")
+    models = library("bokeh.models")
     summaries = sorted(found.summaries(), key=lambda each: -each.score)
     labels = [all_languages(partial(found.label, each.setting)) for each in summaries]
     places = {each.setting: place for place, each in enumerate(found.summaries())}
@@ -123,7 +122,7 @@ def ends(found: Comparison, name: str) -> Panel:
 
 def planes(found: Comparison, name: str) -> Panel:
     """How the networks of seed 0 part the plane, epoch by epoch."""
-    models = require("bokeh.models", "demo", "a page for the browser")
+    models = library("bokeh.models")
     seen: Any = found.boundaries
     classes = int(seen.labels.max()) + 1
     (left, right), (bottom, top) = seen.x_range, seen.y_range

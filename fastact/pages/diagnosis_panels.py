@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from fastact.diagnostics import Diagnosis
-from fastact.errors import require
 from fastact.language import translated as _
 from fastact.pages import document, plots
-from fastact.pages.document import Texts, all_languages
+from fastact.pages.document import Texts, all_languages, library
 from fastact.pages.panels import MOST_STEPS, Line, Panel, View, decades, lines, numbers, thinned
 from fastact.pictures.style import COLOURS, INK
 from fastact.result import Table
@@ -32,7 +31,7 @@ def panels(found: Diagnosis, name: str) -> Iterator[Panel]:
 
 def layers(found: Diagnosis, name: str) -> Panel:
     """The norm of the gradient and the histogram of outputs in each layer, at the epoch of a slider."""
-    models = require("bokeh.models", "demo", "a page for the browser")
+    models = library("bokeh.models")
     places = thinned(len(found.epochs), MOST_STEPS)
     norms = np.asarray(found.gradient_norm, float)
     count = norms.shape[1]

@@ -19,12 +19,28 @@ from fastact.errors import require
 from fastact.language import translated as _
 from fastact.result import Table
 
-__all__ = ["all_languages", "as_json", "one_document", "packed", "paired", "render", "sortable", "spoken", "words"]
+__all__ = [
+    "all_languages",
+    "as_json",
+    "library",
+    "one_document",
+    "packed",
+    "paired",
+    "render",
+    "sortable",
+    "spoken",
+    "words",
+]
 
 FOLDER = Path(__file__).parent
 #: Two texts of the same meaning, by language.
 Texts = dict[str, str]
 T = TypeVar("T")
+
+
+def library(module: str) -> Any:
+    """A module that Bokeh is or brings; MissingDependencyError without it."""
+    return require(module, "demo", "a page for the browser")
 
 
 def all_languages(make: Callable[[], T]) -> dict[str, T]:
@@ -38,7 +54,7 @@ def all_languages(make: Callable[[], T]) -> dict[str, T]:
 
 def spoken(texts: Texts) -> Any:
     """Markup of a text in all languages, of which the page shows one."""
-    markup = require("markupsafe", "demo", "a page for the browser").Markup
+    markup = library("markupsafe").Markup
     if len(set(texts.values())) == 1:
         return markup.escape(next(iter(texts.values())))
     return markup("").join(markup('<span lang="{}">{}</span>').format(*each) for each in texts.items())
@@ -81,9 +97,7 @@ def _headed(table: Table) -> list[list[str]]:
 def render(template: str, **values: Any) -> str:
     """The whole page."""
     jinja = require("jinja2", "demo", "a page for the browser")
-    resources = require("bokeh.resources", "demo", "a page for the browser").Resources(
-        "inline", components=["bokeh"], log_level="error"
-    )
+    resources = library("bokeh.resources").Resources("inline", components=["bokeh"], log_level="error")
     environment = jinja.Environment(
         loader=jinja.FileSystemLoader(FOLDER),
         autoescape=True,
@@ -91,7 +105,7 @@ def render(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    markup = require("markupsafe", "demo", "a page for the browser").Markup
+    markup = library("markupsafe").Markup
 
     def source(name: str) -> Any:
         return markup((FOLDER / name).read_text(encoding="utf-8"))
@@ -116,7 +130,7 @@ def _noscript() -> str:
 def as_json(value: Any) -> Any:
     """JSON that may stand inside of a script element."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return require("markupsafe", "demo", "a page for the browser").Markup(text.replace("<", "\\u003c"))
+    return library("markupsafe").Markup(text.replace("<", "\\u003c"))
 
 
 def packed(arrays: Iterable[Any]) -> str:
@@ -127,7 +141,7 @@ def packed(arrays: Iterable[Any]) -> str:
 
 def one_document(figures: Sequence[Any]) -> dict[str, Any]:
     """Bokeh's figures as one document, each of which goes into the element whose id is the figure's name."""
-    document = require("bokeh.document", "demo", "a page for the browser").Document()
+    document = library("bokeh.document").Document()
     for figure in figures:
         document.add_root(figure)
     return {

@@ -193,7 +193,7 @@
       const used = new Set(state.picked.values());
       state.picked.set(name, [...data.styles.keys()].find((slot) => !used.has(slot)));
     }
-    if (!state.picked.has(state.shaded)) state.shaded = [...state.picked.keys()][0] || null;
+    if (!state.picked.has(state.shaded)) state.shaded = [...state.picked.keys()].find((each) => catalogue.get(each).differentiable) || null;
   }
 
   function show() {

@@ -59,7 +59,7 @@ def _page() -> str:
     row_functions = [fa.get(name) for name in fa.names("softmax")]
     sweeps = [sweep(each) for each in activations]
     functions = [{**_described(each), "ranges": found.values} for each, found in zip(activations, sweeps, strict=True)]
-    families: dict[str, list[dict[str, Any]]] = {}
+    families: dict[str, list[dict[str, Any]]] = {"own": []} if _own(activations) else {}
     for each, described in zip(activations, functions, strict=True):
         families.setdefault(_family(each), []).append(described)
     first = list(_own(activations) or FIRST)[:MOST]

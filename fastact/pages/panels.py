@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 
 from fastact import language
-from fastact.errors import require
 from fastact.language import translated as _
 from fastact.pages import plots
-from fastact.pages.document import Texts, all_languages
+from fastact.pages.document import Texts, all_languages, library
 from fastact.pictures.style import INK
 from fastact.result import Table
 
@@ -159,7 +158,7 @@ def lines(
     digits : int
         Of the figures in the table.
     """
-    models = require("bokeh.models", "demo", "a page for the browser")
+    models = library("bokeh.models")
     options: dict[str, Any] = {"y_range": limits} if limits else {}
     if log:
         options = {"y_axis_type": "log", "y_range": decades([line.y for line in series])}

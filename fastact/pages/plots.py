@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastact.errors import require
+from fastact.pages.document import library
 from fastact.pictures import style
 from fastact.pictures.style import INK, PALE
 
@@ -34,7 +34,7 @@ def shortened(name: str, longest: int = 16) -> str:
 
 def figure(name: str, height: int = 320, *, left: int = 44, **options: Any) -> Any:
     """An empty figure as wide as its element, whose id is the figure's name."""
-    plotting = require("bokeh.plotting", "demo", "a page for the browser")
+    plotting = library("bokeh.plotting")
     drawn = plotting.figure(
         name=name, height=height, sizing_mode="stretch_width", toolbar_location=None, tools="",
         outline_line_color=None, min_border_left=left, min_border_right=12, **options,
@@ -55,7 +55,7 @@ def curves(count: int) -> list[Any]:
 
     Their models' names: curve-0 ..., tips, zones, mark-f, mark-slope, x-range, f-range, slope-range.
     """
-    models = require("bokeh.models", "demo", "a page for the browser")
+    models = library("bokeh.models")
     columns = ("x", "f", "slope")
     tips = models.ColumnDataSource({"x": [], "y": [], "text": []}, name="tips")
     sources = [

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from fastact.errors import require
 from fastact.language import translated as _
 from fastact.pages import plots
-from fastact.pages.document import all_languages
+from fastact.pages.document import all_languages, library
 from fastact.pages.panels import Line, Panel, View, lines, thinned
 from fastact.pictures.style import COLOURS, INK
 from fastact.result import Table
@@ -33,7 +32,7 @@ def panels(found: Training, name: str) -> Iterator[Panel]:
 
 def learning(found: Training, name: str) -> Panel:
     """The losses by epoch, and a line at the epoch whose weights the model has."""
-    models = require("bokeh.models", "demo", "a page for the browser")
+    models = library("bokeh.models")
     history = found.history
     series = [
         Line(all_languages(lambda: _("training")), history["loss"]),
@@ -52,7 +51,7 @@ def learning(found: Training, name: str) -> Panel:
 
 def confusion(scores: ClassScores, name: str) -> Panel:
     """How many rows of each class are taken for which class; colours are shares of the true class."""
-    models = require("bokeh.models", "demo", "a page for the browser")
+    models = library("bokeh.models")
     counts = scores.confusion
     size = len(counts)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -102,7 +101,7 @@ def confusion(scores: ClassScores, name: str) -> Panel:
 
 def predictions(pairs: Any, name: str) -> Panel:
     """A point for each row: true value, predicted value."""
-    models = require("bokeh.models", "demo", "a page for the browser")
+    models = library("bokeh.models")
     true, predicted = np.asarray(pairs, float)
     drawn = plots.figure(f"{name}-pairs", 420, left=60, max_width=620, align="start")
     ends = [float(np.min(pairs)), float(np.max(pairs))]

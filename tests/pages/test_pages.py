@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 import fastact as fa
+from helpers.commands import one_line
 
 pytest.importorskip("bokeh", reason="Bokeh is not installed (extra: demo)")
 
@@ -124,6 +126,15 @@ def test_explorer_takes_activations_of_ones_own(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="pole is not finite"):
         explorer.write(path)
+
+
+def test_command_writes_the_page_or_says_why_not(fastact: Callable[..., str], tmp_path: Path) -> None:
+    assert "cannot write here" in one_line(fastact("explore", "-o", "missing/explore.html", exit_code=1))
+    (tmp_path / "broken_functions.py").write_text("def f(:")
+    assert "broken_functions.py, line 1" in one_line(fastact("explore", "--from", "broken_functions.py", exit_code=2))
+    assert not (tmp_path / "explore.html").exists()
+    assert fastact("explore", "--language", "ja") == "wrote explore.html\n"
+    assert '<html lang="ja">' in (tmp_path / "explore.html").read_text("utf-8")
 
 
 def test_texts_are_in_all_languages() -> None:
