@@ -25,7 +25,7 @@ from fastact.backends.cuda import availability
 from helpers import ROOT
 from helpers.catalogue import ACTIVATIONS, PARTS
 
-pytest_plugins = ["helpers.commands", "helpers.skips"]
+pytest_plugins = ["helpers.commands", "helpers.pages", "helpers.skips"]
 
 #: test_cuda_code.py runs it in a process of its own.
 collect_ignore = [] if availability.SIMULATED else ["cuda/test_cuda_simulated.py"]

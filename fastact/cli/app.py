@@ -17,6 +17,7 @@ from fastact.cli.choose import choose
 from fastact.cli.compare import compare
 from fastact.cli.demo import demo
 from fastact.cli.diagnose import diagnose
+from fastact.cli.explore import explore
 from fastact.cli.info import info
 from fastact.cli.predict import predict
 from fastact.cli.train import train
@@ -59,5 +60,7 @@ def cli() -> None:
     """Activation functions of neural networks: look them up, see them, apply them, compare them."""
 
 
-for command in (info, list_, show, plot, choose, apply, compare, demo, train, predict, diagnose, bench, warmup):
+for command in (
+    info, list_, show, plot, explore, choose, compare, demo, diagnose, train, predict, apply, bench, warmup,
+):  # fmt: skip
     cli.add_command(command)

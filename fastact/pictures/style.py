@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from fastact import language
 from fastact.errors import MissingDependencyError, require
@@ -58,10 +58,10 @@ def tidy(axes: Any) -> None:
     axes.grid(alpha=0.25)
 
 
-def save(drawn: Any, path: Path) -> None:
+def save(drawn: Any, file: Path | IO[bytes]) -> None:
     """Write a Figure as PNG."""
     with lettering():
-        drawn.savefig(path, format="png", dpi=120)
+        drawn.savefig(file, format="png", dpi=120)
 
 
 def _families() -> list[str]:

@@ -1,0 +1,28 @@
+"""The command `explore`: a page for the browser with the curves of all activations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fastact._files import replacing
+from fastact.cli.console import console
+from fastact.cli.options import FILE, language, own_activations
+from fastact.pages import explorer
+
+
+@click.command()
+@click.option(
+    "-o", "--output", type=FILE, default="explore.html", show_default=True, metavar="FILE.html", help="The page."
+)
+@own_activations
+@language
+def explore(output: Path, sources: tuple[Path, ...]) -> None:
+    """Write a page for the browser that shows every activation: curves, slopes, parameters, what it is good for.
+
+    The page is one file, works offline and holds all languages; --language chooses which it opens in.
+    """
+    with replacing(output) as temporary:
+        explorer.write(temporary)
+    console().print(f"wrote {output}")

@@ -1,0 +1,179 @@
+"""Panels of a comparison: learning curves, where each run ends, and how networks part the plane."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from fastact.experiments import findings
+from fastact.experiments.comparison import Comparison
+from fastact.experiments.xor import Xor
+from fastact.language import current
+from fastact.language import translated as _
+from fastact.pages import plots
+from fastact.pages.document import Texts, all_languages, library
+from fastact.pages.panels import Line, Panel, View, lines, same
+from fastact.pictures.style import COLOURS
+from fastact.result import Table
+
+__all__ = ["of_xor", "panels"]
+
+#: Of the classes' points.
+MARKERS = ("circle", "square", "triangle", "diamond")
+SIGNS = "●■▲◆"
+
+
+def panels(found: Comparison, name: str) -> Iterator[Panel]:
+    """The panels; `name` begins the ids of their elements."""
+    yield learning(found, f"{name}-curves")
+    yield ends(found, f"{name}-ends")
+    if found.boundaries is not None:
+        yield planes(found, f"{name}-planes")
+
+
+def of_xor(found: Xor, name: str) -> Iterator[Panel]:
+    """Those of both comparisons, each below its title."""
+    for number, comparison in enumerate(found.comparisons):
+        first, *rest = panels(comparison, f"{name}-{number}")
+        yield replace(first, group=all_languages(partial(findings.title, comparison)))
+        yield from rest
+
+
+def score(found: Comparison) -> Texts:
+    """What the score is called."""
+    return all_languages(lambda: _("test R²") if found.task == "regression" else _("test accuracy"))
+
+
+def learning(found: Comparison, name: str) -> Panel:
+    """The mean over the seeds, and a band of one standard deviation."""
+    measures = {
+        "score": score(found),
+        "loss": all_languages(lambda: _("test loss")),
+        "train_loss": all_languages(lambda: _("training loss")),
+    }
+    summaries = found.summaries()
+    labels = [all_languages(partial(found.label, each.setting)) for each in summaries]
+    epochs = range(1, 1 + max(len(run.score) for run in found.runs))
+    views: list[View] = []
+    legend: list[tuple[Texts, list[Any]]] = [(label, []) for label in labels]
+    for measure, words in measures.items():
+        series = []
+        for summary, label in zip(summaries, labels, strict=True):
+            values = np.full((len(summary.runs), len(epochs)), np.nan)
+            for row, run in zip(values, summary.runs, strict=True):
+                recorded = getattr(run, measure)
+                row[: len(recorded)] = recorded
+            mean, spread = values.mean(axis=0), values.std(axis=0, ddof=min(1, found.seeds - 1))
+            series.append(Line(label, mean.tolist(), (mean - spread, mean + spread) if found.seeds > 1 else None))
+        caption = all_languages(partial(summed_up, words, found.seeds))
+        view, renderers = lines(f"{name}-{measure}", list(epochs), series, caption, words)
+        views.append(view)
+        for (_label, shown), drawn in zip(legend, renderers, strict=True):
+            shown.extend(drawn)
+    return Panel(name, all_languages(lambda: _("Learning curves")), views, list(measures.values()), legend)
+
+
+def summed_up(measure: Texts, seeds: int) -> str:
+    """What a line shows, in the language in use."""
+    if seeds == 1:
+        return _("{measure} of one seed").format(measure=measure[current()])
+    text = _("{measure}: mean of {seeds} seeds; the band is one standard deviation to each side")
+    return text.format(measure=measure[current()], seeds=seeds)
+
+
+def ends(found: Comparison, name: str) -> Panel:
+    """A dot for each run, a bar for the mean; best settings on top."""
+    models = library("bokeh.models")
+    summaries = sorted(found.summaries(), key=lambda each: -each.score)
+    labels = [all_languages(partial(found.label, each.setting)) for each in summaries]
+    places = {each.setting: place for place, each in enumerate(found.summaries())}
+    drawn = plots.figure(
+        f"{name}-scores", max(180, 34 * len(summaries) + 70), y_range=(len(summaries) - 0.4, -0.6), left=120
+    )
+    styles = plots.styles(len(summaries))
+    rows = [row + 0.5 * ((np.arange(found.seeds) + 0.5) / found.seeds - 0.5) for row in range(len(summaries))]
+    for row, (summary, heights) in enumerate(zip(summaries, rows, strict=True)):
+        colour = styles[places[summary.setting]]["colour"]
+        seeds = [run.seed for run in summary.runs]
+        source = models.ColumnDataSource({"x": summary.ends, "y": heights, "seed": seeds})
+        dots = drawn.scatter("x", "y", source=source, color=colour, alpha=0.65, size=8, line_color=None)
+        drawn.segment([summary.score], [row - 0.36], [summary.score], [row + 0.36], color=colour, line_width=3)
+        tip = f"<div style='{plots.TIP.replace(chr(34), chr(39))}'>{_('seed')} @seed: @x{{0.0000}}</div>"
+        drawn.add_tools(models.HoverTool(renderers=[dots], tooltips=tip))
+    drawn.yaxis.ticker = models.FixedTicker(ticks=list(range(len(summaries))))
+    drawn.yaxis.major_label_overrides = {row: plots.shortened(label[current()], 24) for row, label in enumerate(labels)}
+    drawn.ygrid.visible = False
+    drawn.xaxis.ticker.desired_num_ticks = 4
+    caption = all_languages(lambda: _("After the last epoch: a dot for each seed, a bar at their mean"))
+
+    def table() -> Table:
+        cells = [[f"{end:.4f}" for end in each.ends] for each in summaries]
+        texts = [label[current()] for label in labels]
+        seeds = [_("seed {seed}").format(seed=run.seed) for run in summaries[0].runs]
+        return Table([_("hidden layers"), *seeds], [[text, *row] for text, row in zip(texts, cells, strict=True)])
+
+    view = View([drawn], [caption], all_languages(table), [(drawn.xaxis[0], score(found))])
+    return Panel(name, all_languages(lambda: _("Every run")), [view])
+
+
+def planes(found: Comparison, name: str) -> Panel:
+    """How the networks of seed 0 part the plane, epoch by epoch."""
+    models = library("bokeh.models")
+    seen: Any = found.boundaries
+    classes = int(seen.labels.max()) + 1
+    (left, right), (bottom, top) = seen.x_range, seen.y_range
+    drawn = plots.figure(
+        f"{name}-plane", 420, x_range=(left, right), y_range=(bottom, top), max_width=520, align="start"
+    )
+    images = [image for values in seen.values.values() for image in values]
+    source = models.ColumnDataSource({"image": images})
+    shown = models.IndexFilter(indices=[len(seen.epochs) - 1])
+    drawn.image(
+        "image", source=source, view=models.CDSView(filter=shown), x=left, y=bottom, dw=right - left, dh=top - bottom,
+        color_mapper=models.LinearColorMapper(palette(classes), low=0, high=255 if classes == 2 else classes - 1),
+    )  # fmt: skip
+    for each in range(classes):
+        points = seen.points[seen.labels == each]
+        drawn.scatter(
+            points[:, 0], points[:, 1], marker=MARKERS[each % len(MARKERS)], size=6 if len(seen.points) > 50 else 13, line_color="white", line_width=0.6,
+            fill_color=COLOURS[each % len(COLOURS)],
+        )  # fmt: skip
+    drawn.grid.visible = False
+    signs = ", ".join(f"{SIGNS[each % len(SIGNS)]} {each}" for each in range(classes))
+    caption = all_languages(
+        lambda: _(
+            "Colour: the class that the network of seed 0 answers with; points: training samples ({classes})"
+        ).format(classes=signs)
+    )
+    first = [run for run in found.runs if run.seed == 0]
+    runs = {label: run for run in first for label in all_languages(partial(found.label, run.setting)).values()}
+
+    def table() -> Table:
+        epochs = [epoch for epoch in seen.epochs if epoch]
+        rows = [
+            [label, *(f"{runs[label].score[min(epoch, len(runs[label].score)) - 1]:.4f}" for epoch in epochs)]
+            for label in seen.values
+        ]
+        title = _("{score} of seed 0 at these epochs").format(score=score(found)[current()])
+        return Table([_("hidden layers"), *map(str, epochs)], rows, title=title)
+
+    frames = [(shown, "indices", [[place] for place in range(len(images))])]
+    choices = [same(label) for label in seen.values]
+    view = View([drawn], [caption], all_languages(table))
+    return Panel(
+        name, all_languages(lambda: _("Decision boundary by epoch")), [view], choices, steps=seen.epochs, frames=frames
+    )
+
+
+def palette(classes: int) -> list[str]:
+    """From one class's colour over white to the other's, or the pale colours of more classes."""
+    colours = np.array([[int(colour[at : at + 2], 16) for at in (1, 3, 5)] for colour in COLOURS])
+    pale = (0.5 * colours + 0.5 * 255)[np.arange(classes) % len(COLOURS)]
+    if classes == 2:
+        share = np.linspace(-1, 1, 256)[:, np.newaxis]
+        pale = 255 - np.abs(share) * (255 - np.where(share > 0, pale[1], pale[0]))
+    return [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in pale.round().astype(int)]

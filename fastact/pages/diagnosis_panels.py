@@ -1,0 +1,173 @@
+"""Panels of a diagnosis: every layer at one epoch, every layer over all epochs, and the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from fastact.diagnostics import Diagnosis
+from fastact.language import translated as _
+from fastact.pages import document, plots
+from fastact.pages.document import Texts, all_languages, library
+from fastact.pages.panels import MOST_STEPS, Line, Panel, View, decades, lines, numbers, thinned
+from fastact.pictures.style import COLOURS, INK
+from fastact.result import Table
+
+__all__ = ["panels"]
+
+#: log10 of update / weight of a network that learns well.
+USUAL_UPDATE = -3.0
+
+
+def panels(found: Diagnosis, name: str) -> Iterator[Panel]:
+    """The panels; `name` begins the ids of their elements."""
+    yield layers(found, f"{name}-layers")
+    yield epochs(found, f"{name}-epochs")
+    if found.history.get("loss"):
+        yield loss(found, f"{name}-loss")
+
+
+def layers(found: Diagnosis, name: str) -> Panel:
+    """The norm of the gradient and the histogram of outputs in each layer, at the epoch of a slider."""
+    models = library("bokeh.models")
+    places = thinned(len(found.epochs), MOST_STEPS)
+    norms = np.asarray(found.gradient_norm, float)
+    count = norms.shape[1]
+    flow = plots.figure(f"{name}-flow", y_axis_type="log", y_range=decades(norms), x_range=(0.5, count + 0.5))
+    first = models.ColumnDataSource({"x": np.arange(1, count + 1), "y": _positive(norms[0])})
+    flow.line("x", "y", source=first, line_color=INK, line_alpha=0.5, line_dash="dotted", line_width=2)
+    source = models.ColumnDataSource({"x": np.arange(1, count + 1), "y": _positive(norms[places[-1]])})
+    flow.line("x", "y", source=source, line_color=COLOURS[0], line_width=2.5)
+    dots = flow.scatter("x", "y", source=source, color=COLOURS[0], size=8)
+    tip = f"<div style='{plots.TIP}'>@x: @y{{%.3g}}</div>"
+    flow.add_tools(models.HoverTool(renderers=[dots], tooltips=tip, formatters={"@y": "printf"}))
+
+    bars = plots.figure(f"{name}-outputs", max(320, 44 * count + 60), y_range=(count + 0.2, -0.1))
+    left, right = found.edges[:-1], found.edges[1:]
+    shape = (count, len(left))
+    bottom = np.broadcast_to(np.arange(1.0, count + 1)[:, np.newaxis], shape)
+    heights = np.asarray(found.histograms, float)
+    tallest = heights.max(axis=2, keepdims=True)
+    tops = bottom - 0.88 * np.divide(heights, tallest, out=np.zeros_like(heights), where=tallest > 0)
+    columns = {
+        "left": np.broadcast_to(left, shape).ravel(),
+        "right": np.broadcast_to(right, shape).ravel(),
+        "bottom": bottom.ravel(),
+    }
+    outputs = models.ColumnDataSource({**columns, "top": tops[places[-1]].ravel()})
+    bars.quad(
+        "left", "right", "top", "bottom", source=outputs, fill_color=COLOURS[5], line_color=COLOURS[0], line_width=0.5
+    )
+    for drawn, axis in ((flow, flow.xaxis[0]), (bars, bars.yaxis[0])):
+        axis.ticker = models.FixedTicker(ticks=[1 + at for at in thinned(count, 12)])
+        drawn.grid.grid_line_color = "#eeeeee"
+
+    def table(at: int) -> Table:
+        columns = [_("layer"), _("gradient norm"), _("log10 of update / weight"), _("saturated"), _("dead")]
+        rows = [
+            [
+                layer,
+                f"{found.gradient_norm[at][row]:.3g}",
+                _figure(found.update_ratio[at][row], ".2f"),
+                _figure(found.saturated[at][row], ".1%"),
+                _figure(found.dead[at][row], ".1%"),
+            ]
+            for row, layer in enumerate(found.layers)
+        ]
+        return Table(columns, rows, title=_("Each layer at this epoch"))
+
+    captions = [
+        all_languages(
+            lambda: _("Norm of the gradient in each layer, the output last; dotted: the first epoch looked at")
+        ),
+        all_languages(lambda: _("Outputs of each layer: how often each value occurs, every layer to its own scale")),
+    ]
+    axes = [
+        (flow.xaxis[0], all_languages(lambda: _("layer"))),
+        (flow.yaxis[0], all_languages(lambda: _("gradient norm"))),
+        (bars.xaxis[0], all_languages(lambda: _("output"))),
+        (bars.yaxis[0], all_languages(lambda: _("layer"))),
+    ]
+    frames: list[tuple[Any, str, list[Any]]] = [
+        (source, "y", [numbers(_positive(norms[at])) for at in places]),
+        (outputs, "top", [[round(float(top), 3) for top in tops[at].ravel()] for at in places]),
+    ]
+    return Panel(
+        name,
+        all_languages(lambda: _("Layer by layer")),
+        [View([flow, bars], captions, all_languages(lambda: table(places[-1])), axes)],
+        steps=[found.epochs[at] for at in places],
+        frames=frames,
+        by_step=[table(at) for at in places],
+    )
+
+
+def epochs(found: Diagnosis, name: str) -> Panel:
+    """Each measure over the epochs, a line for each layer."""
+    measures: list[tuple[str, Any, Any, dict[str, Any]]] = [
+        (
+            "gradient_norm",
+            all_languages(lambda: _("gradient norm")),
+            all_languages(lambda: _("Norm of the gradient")),
+            {"log": True},
+        ),
+        (
+            "update_ratio",
+            all_languages(lambda: _("update / weight")),
+            all_languages(
+                lambda: _("log10 of update / weight: near −3, the dotted line, in a network that learns well")
+            ),
+            {"level": USUAL_UPDATE, "digits": 2},
+        ),
+        (
+            "saturated",
+            all_languages(lambda: _("saturated")),
+            all_languages(lambda: _("Share of outputs where the activation is nearly flat")),
+            {"limits": (-0.02, 1.02)},
+        ),
+        (
+            "dead",
+            all_languages(lambda: _("dead")),
+            all_languages(lambda: _("Share of units that pass no gradient for any sample")),
+            {"limits": (-0.02, 1.02)},
+        ),
+    ]
+    labels = document.paired(all_languages(lambda: found.layers))
+    views: list[View] = []
+    legend: list[tuple[Texts, list[Any]]] = [(label, []) for label in labels]
+    for measure, short, caption, options in measures:
+        values = np.asarray(getattr(found, measure), float)
+        series = [Line(label, values[:, at].tolist()) for at, label in enumerate(labels)]
+        view, renderers = lines(f"{name}-{measure}", list(found.epochs), series, caption, short, **options)
+        views.append(view)
+        for (_label, shown), drawn in zip(legend, renderers, strict=True):
+            shown.extend(drawn)
+    return Panel(
+        name, all_languages(lambda: _("Over the epochs")), views, [short for _name, short, *_ in measures], legend
+    )
+
+
+def loss(found: Diagnosis, name: str) -> Panel:
+    """The loss that training saw, beside that of guessing."""
+    words = all_languages(lambda: _("loss"))
+    caption = all_languages(
+        lambda: _("Training loss; dotted: {chance:.3f}, what guessing gives").format(chance=found.chance_loss)
+    )
+    values = [float(each) for each in found.history["loss"]]
+    line = Line(all_languages(lambda: _("training")), values)
+    level = found.chance_loss if np.isfinite(found.chance_loss) else None
+    view, _drawn = lines(f"{name}-history", list(range(1, len(values) + 1)), [line], caption, words, level=level)
+    return Panel(name, all_languages(lambda: _("Loss")), [view])
+
+
+def _positive(values: Any) -> Any:
+    """For a logarithmic axis."""
+    values = np.array(values, float)
+    values[~((values > 0) & np.isfinite(values))] = np.nan
+    return values
+
+
+def _figure(value: float, form: str) -> str:
+    return f"{value:{form}}" if np.isfinite(value) else "–"

@@ -1,0 +1,211 @@
+"""The explorer: a page with the curves of the whole catalogue, and of a user's own activations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import fastact as fa
+from fastact.language import translated as _
+from fastact.pages import document, plots
+from fastact.pages.document import all_languages
+from fastact.pages.sweeps import Sweep, sweep
+from fastact.result import Table
+
+__all__ = ["write"]
+
+#: Curves that are shown together; more nobody can tell apart.
+MOST = 8
+#: Those that are shown first.
+FIRST = ("relu", "sigmoid", "tanh")
+#: From -reach to reach.
+REACHES = (2, 5, 10)
+#: The moving one of three logits, and the others.
+LOGITS = tuple(round(-4 + 0.1 * step, 1) for step in range(101))
+FIXED = (1.0, 0.1)
+
+
+def write(path: Path) -> None:
+    """Write the page.
+
+    Parameters
+    ----------
+    path : Path
+        Of an HTML file, which then needs nothing else: it works offline.
+
+    Raises
+    ------
+    MissingDependencyError
+        Without Bokeh.
+    ValueError
+        If an activation of a user's own is not finite.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from fastact.pages import explorer
+    >>> with TemporaryDirectory() as folder:
+    ...     explorer.write(Path(folder) / "explore.html")
+    """
+    path.write_text(_page(), encoding="utf-8")
+
+
+def _page() -> str:
+    activations = [fa.get(name) for name in fa.names("activation")]
+    row_functions = [fa.get(name) for name in fa.names("softmax")]
+    sweeps = [sweep(each) for each in activations]
+    functions = [{**_described(each), "ranges": found.values} for each, found in zip(activations, sweeps, strict=True)]
+    families: dict[str, list[dict[str, Any]]] = {"own": []} if _own(activations) else {}
+    for each, described in zip(activations, functions, strict=True):
+        families.setdefault(_family(each), []).append(described)
+    first = list(_own(activations) or FIRST)[:MOST]
+    arrays, catalogue = _collected(activations, sweeps)
+    return document.render(
+        "explorer.html",
+        titles=all_languages(lambda: _("fastact: activation functions to explore")),
+        words=document.words(_words),
+        functions=functions,
+        families=families,
+        row_functions=[_described(each) for each in row_functions],
+        reaches=REACHES,
+        logits=LOGITS,
+        figures=document.sortable(all_languages(lambda: Table([_("function"), "−2", "−1", "0", "1", "2"]))),
+        outputs=document.sortable(all_languages(lambda: _rows(row_functions))),
+        data={
+            "plots": document.one_document(plots.curves(MOST)),
+            "catalogue": catalogue,
+            "curves": document.packed(arrays),
+            "rows": document.packed(_row_values(row_functions)),
+            "logits": LOGITS,
+            "most": MOST,
+            "first": {"f": first, "x": 1.0, "reach": 5},
+            "styles": plots.styles(MOST),
+            "tip": plots.TIP,
+            "texts": all_languages(_spoken_by_script),
+        },
+    )
+
+
+def _words() -> dict[str, str]:
+    """Texts of the template, in the language in use."""
+    return {
+        "title": _("Activation functions"),
+        "lead": _(
+            "Pick functions and compare their curves and slopes. To read values, point at a curve or move the slider."
+        ),
+        "pick": _("Pick functions"),
+        "search": _("Search by name or property"),
+        "nothing": _("Nothing found."),
+        "at_most": _("Up to {most} at once.").format(most=MOST),
+        "piecewise": _("Piecewise"),
+        "sigmoids": _("S-shaped and related"),
+        "rectifiers": _("Smooth rectifiers"),
+        "smooth": _("Smooth gates of x"),
+        "periodic": _("Periodic"),
+        "randomised": _("Randomised"),
+        "own": _("Your own"),
+        "curves": _("Curves"),
+        "f": _("Function f(x)"),
+        "slope": _("Slope f′(x), the derivative"),
+        "x": _("Read values at x ="),
+        "reach": _("Show x from"),
+        "readout": _("Values at x"),
+        "function": _("function"),
+        "shade": _("shade"),
+        "remove": _("remove"),
+        "parameters": _("Parameters"),
+        "figures": _("Figures to check by hand"),
+        "figures_f": _("f(x) for x from −2 to 2"),
+        "figures_slope": _("f′(x) for x from −2 to 2"),
+        "cards": _("About the picked functions"),
+        "rows": _("Functions of a whole row"),
+        "rows_lead": _(
+            "Softmax and its relatives take all outputs of a layer together, so they have no curve. "
+            "Move the first of three inputs; the others stay at 1.0 and 0.1."
+        ),
+        "logit": _("First input ="),
+        "rows_table": _("Outputs for the three inputs"),
+    }
+
+
+def _spoken_by_script() -> dict[str, str]:
+    """Texts that the script puts together, in the language in use."""
+    return {
+        "remove": _("remove {name}"),
+        "shade": _("shade where the slope of {name} is nearly zero"),
+        "zones": _(
+            "Shaded: where the slope of {name} is nearly zero (below 1 % of its largest value, and below 0.01), "
+            "so that hardly any gradient passes back: {zones}."
+        ),
+        "zone": _("x from {low} to {high}"),
+        "and": _(" and "),
+        "no_zones": _("The slope of {name} is nowhere nearly zero for x from −10 to 10."),
+        "no_slope": _("none"),
+    }
+
+
+def _family(activation: Any) -> str:
+    package, _dot, family = activation.__module__.rpartition(".")
+    return family if package == "fastact.activations" else "own"
+
+
+def _own(activations: Sequence[Any]) -> list[str]:
+    return [each.name for each in activations if _family(each) == "own"]
+
+
+def _described(function: Any) -> dict[str, Any]:
+    """What a card says, in all languages."""
+    facts = all_languages(function.facts)
+    summary = all_languages(lambda: function.summary)
+    plain = [function.name, *function.aliases, *summary.values()]
+    plain += [text for each in facts.values() for _label, text in each]
+    return {
+        "name": function.name,
+        "summary": document.spoken(summary),
+        "facts": [[document.spoken(text) for text in document.paired(fact)] for fact in document.paired(facts)],
+        "search": " ".join(dict.fromkeys(plain)).lower(),
+    }
+
+
+def _collected(activations: Sequence[Any], sweeps: Sequence[Sweep]) -> tuple[list[Any], list[dict[str, Any]]]:
+    """All arrays, and where among them each curve begins."""
+    arrays: list[Any] = []
+    catalogue = []
+    start = 0
+    for activation, found in zip(activations, sweeps, strict=True):
+        places = []
+        for curve in found.curves:
+            arrays += [curve.x, curve.f, curve.slope]
+            places.append([start, len(curve.x), [end for zone in curve.zones for end in zone]])
+            start += 3 * len(curve.x)
+        defaults = [values.index(activation.parameters[name]) for name, values in found.values.items()]
+        catalogue.append(
+            {
+                "name": activation.name,
+                "parameters": found.values,
+                "defaults": defaults,
+                "curves": places,
+                "differentiable": bool(np.isfinite(found.curves[0].slope).any()),
+            }
+        )
+    return arrays, catalogue
+
+
+def _rows(functions: Sequence[Any]) -> Table:
+    """The outputs for the inputs that are shown first."""
+    inputs = (2.0, *FIXED)
+    outputs = [function(np.array(inputs), backend="numpy") for function in functions]
+    return Table(
+        [_("input"), *(function.name for function in functions)],
+        [[f"{x:.1f}", *(f"{y[at]:.3f}" for y in outputs)] for at, x in enumerate(inputs)],
+    )
+
+
+def _row_values(functions: Sequence[Any]) -> Iterator[Any]:
+    """For each value of the first logit, the outputs of each function."""
+    inputs = np.array([(logit, *FIXED) for logit in LOGITS])
+    yield np.stack([function(inputs, backend="numpy") for function in functions], axis=2)
