@@ -139,7 +139,8 @@ def planes(found: Comparison, name: str) -> Panel:
     for each in range(classes):
         points = seen.points[seen.labels == each]
         drawn.scatter(
-            points[:, 0], points[:, 1], marker=MARKERS[each % len(MARKERS)], size=6 if len(seen.points) > 50 else 13, line_color="white", line_width=0.6,
+            points[:, 0], points[:, 1], marker=MARKERS[each % len(MARKERS)],
+            size=6 if len(seen.points) > 50 else 13, line_color="white", line_width=0.6,
             fill_color=COLOURS[each % len(COLOURS)],
         )  # fmt: skip
     drawn.grid.visible = False
