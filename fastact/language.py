@@ -1,8 +1,9 @@
 """The language of texts for readers: English, or Japanese from the gettext catalogue in locale/.
 
 `_("...")` translates a text into the current language: that of `with use("ja"):`, or else of the environment; a text
-of a table that is made at import is `marked("...")` there, and translated where it is shown. `tools/translations.py`
-collects the texts of all sources; a test fails where one is not translated.
+of a table that is made at import is `marked("...")` there, and translated where it is shown; a `Message` is one that is
+kept with its values. `tools/translations.py` collects the texts of all sources; a test fails where one has no
+translation.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from fastact.errors import UnknownNameError, nearest
 
-__all__ = ["LANGUAGES", "current", "marked", "translated", "use"]
+__all__ = ["LANGUAGES", "Message", "current", "marked", "translated", "use"]
 
 #: Code -> what its speakers call the language.
 LANGUAGES = {"en": "English", "ja": "日本語"}
@@ -62,6 +63,16 @@ def translated(text: str) -> str:
 def marked(text: str) -> str:
     """The text as it is, which `tools/translations.py` then knows."""
     return text
+
+
+class Message:
+    """A text that was marked, with its values; `str` of it is in the language in use when it is shown."""
+
+    def __init__(self, text: str, **values: object) -> None:
+        self._text, self._values = text, values
+
+    def __str__(self) -> str:
+        return translated(self._text).format(**self._values)
 
 
 def _of_environment() -> str:

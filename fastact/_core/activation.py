@@ -188,6 +188,15 @@ class Activation(Operation, Function):
         )
         return gradients if len(gradients) > 1 else gradients[0]
 
+    def curve(self, x: Any) -> dict[str, Any]:
+        """The rows "f(x)" and, unless it was defined without a derivative, "f'(x)", for a picture of it.
+
+        Nothing is compiled where NumPy can run the formula.
+        """
+        from fastact._core import facts
+
+        return facts.curve(self, np.asarray(x))
+
     def __reduce__(self) -> Any:
         """A user's is found where its module has it, as functions are; fastact's own, or one without such a place, by
         name.

@@ -35,13 +35,13 @@ def facts(function: Any) -> list[tuple[str, str]]:
         (_("parameters"), ", ".join(f"{key} = {value:g}" for key, value in function.parameters.items())),
         (_("kinks"), _(function.kinks)),
         *((notes.get(key, key), _(text)) for key, text in function.notes.items()),
-        (_("accuracy"), accuracy(function.max_ulp)),
+        (_("error"), error(function.max_ulp)),
         (_("paper"), function.reference),
     ]
     return [(label, text) for label, text in pairs if text]
 
 
-def accuracy(max_ulp: float) -> str:
+def error(max_ulp: float) -> str:
     """The error bound in words; none where there is no such bound."""
     if math.isnan(max_ulp):
         return ""

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastact.data.frames import days_of, kind_of, numbers_of, texts_of
-from fastact.language import translated as _
+from fastact.language import Message, marked
 
 __all__ = ["Category", "Columns", "InputKind", "Number", "Reason", "input_kinds"]
 
@@ -233,7 +233,7 @@ class Columns:
             start = end
         return table
 
-    def notes(self) -> list[str]:
+    def notes(self) -> list[Message]:
         """What is done with the columns, one line for each kind of decision."""
         kinds = {kind: [each.name for each in self.inputs if _kind(each) == kind] for kind in get_args(InputKind)}
         numbers = [
@@ -242,25 +242,25 @@ class Columns:
         texts = [each for each in self.inputs if isinstance(each, Category)]
         pooled = [f"{each.name} ({each.others:,})" for each in texts if each.others]
         lines = [
-            (_("Numbers, standardised: {columns}."), kinds["number"]),
-            (_("Dates, as days, standardised: {columns}."), kinds["date"]),
-            (_("Booleans, as 0 and 1: {columns}."), kinds["boolean"]),
+            (marked("Numbers, standardised: {columns}."), kinds["number"]),
+            (marked("Dates, as days, standardised: {columns}."), kinds["date"]),
+            (marked("Booleans, as 0 and 1: {columns}."), kinds["boolean"]),
             (
-                _("Missing values became the median, and a further input tells where: {columns}."),
+                marked("Missing values became the median, and a further input tells where: {columns}."),
                 numbers,
             ),
             (
-                _("Categories, with an input of 0 or 1 for each: {columns}."),
+                marked("Categories, with an input of 0 or 1 for each: {columns}."),
                 [f"{each.name} ({len(each.categories):,})" for each in texts],
             ),
             (
-                _("Missing values are a category of their own: {columns}."),
+                marked("Missing values are a category of their own: {columns}."),
                 [f"{each.name} ({each.missing:,})" for each in texts if each.missing],
             ),
-            (_("Rare categories without an input of their own: {columns}."), pooled),
+            (marked("Rare categories without an input of their own: {columns}."), pooled),
         ]
         lines += [(text, [name for name, why in self.left_out if why == reason]) for reason, text in _left_out()]
-        return [text.format(columns=named(columns)) for text, columns in lines if columns]
+        return [Message(text, columns=named(columns)) for text, columns in lines if columns]
 
     def as_dict(self) -> dict[str, Any]:
         """All of it, in types that JSON knows."""
@@ -298,11 +298,11 @@ def moments(values: NDArray[np.float64]) -> tuple[float, float]:
     return float(small.mean()) * largest, (float(small.std()) * largest) or 1.0
 
 
-def named(columns: Sequence[str], most: int = 12) -> str:
+def named(columns: Sequence[str], most: int = 12) -> str | Message:
     """The names of columns for a sentence; of very many, the first."""
     if len(columns) <= most:
         return ", ".join(columns)
-    return _("{columns} and {count} more").format(columns=", ".join(columns[:most]), count=len(columns) - most)
+    return Message(marked("{columns} and {count} more"), columns=", ".join(columns[:most]), count=len(columns) - most)
 
 
 def _fitted(name: str, kind: InputKind, series: Any, rows: NDArray[Any]) -> Number | Category | Reason:
@@ -343,10 +343,10 @@ def _english(reason: Reason) -> str:
 
 def _left_out() -> list[tuple[Reason, str]]:
     return [
-        ("empty", _("Empty, so left out: {columns}.")),
-        ("constant", _("The same in all rows, so left out: {columns}.")),
-        ("different", _("Texts of which most differ from row to row, so left out: {columns}.")),
-        ("counter", _("Row numbers, so left out: {columns}.")),
+        ("empty", marked("Empty, so left out: {columns}.")),
+        ("constant", marked("The same in all rows, so left out: {columns}.")),
+        ("different", marked("Texts of which most differ from row to row, so left out: {columns}.")),
+        ("counter", marked("Row numbers, so left out: {columns}.")),
     ]
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fastact.data.problem import Problem, Split, Task
 from fastact.errors import UnknownNameError, nearest, require
-from fastact.language import translated as _
+from fastact.language import Message, marked
 
 __all__ = ["NAMES", "problem"]
 
@@ -77,8 +77,10 @@ class Made(Problem):
     def __init__(self, name: str, draw: Draw, task: Task, features: int, classes: tuple[str, ...] = ()) -> None:
         self.name, self.task, self.features, self.classes, self._draw = name, task, features, classes, draw
         self.notes = (
-            _("Each seed draws {train:,} samples to learn from, and {test:,} to measure on.").format(
-                train=TRAINING, test=HELD_OUT
+            Message(
+                marked("Each seed draws {train:,} samples to learn from, and {test:,} to measure on."),
+                train=TRAINING,
+                test=HELD_OUT,
             ),
         )
 
@@ -101,8 +103,9 @@ class Real(Problem):
         self.features = bunch.data.shape[1]
         self._x, self._y = bunch.data.astype(np.float32), bunch.target
         self.notes = (
-            _("Each seed splits the {samples:,} samples anew: 80 % to learn from, 20 % to measure on.").format(
-                samples=len(self._y)
+            Message(
+                marked("Each seed splits the {samples:,} samples anew: 80 % to learn from, 20 % to measure on."),
+                samples=len(self._y),
             ),
         )
 

@@ -8,6 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fastact.language import Message
+
 __all__ = ["Problem", "Split", "Task"]
 
 Task = Literal["binary", "multi-class", "regression"]
@@ -45,7 +47,7 @@ class Problem:
     resampled : bool
         Whether all seeds draw their parts from the same samples, so that runs are not independent; a problem that is
         made anew for each seed is not.
-    notes : list of str
+    notes : tuple of Message
         What was done with the data, for readers.
     """
 
@@ -54,7 +56,7 @@ class Problem:
     features: int
     classes: tuple[str, ...] = ()
     resampled: bool = False
-    notes: tuple[str, ...] = ()
+    notes: tuple[Message, ...] = ()
 
     def split(self, seed: int) -> Split:
         """The parts that belong to a seed; the same bits each time."""

@@ -18,6 +18,7 @@ from fastact.data.problem import Problem, Split
 from fastact.data.reading import read
 from fastact.data.target import Target, Wish
 from fastact.errors import require
+from fastact.language import Message
 
 __all__ = ["Rows", "TableProblem", "problem", "rows_to_learn"]
 
@@ -79,7 +80,7 @@ class Rows:
         Those that have a target.
     values : ndarray
         Their labels or numbers.
-    notes : list of str
+    notes : list of Message
     """
 
     frame: Any
@@ -87,7 +88,7 @@ class Rows:
     target: Target
     rows: NDArray[Any]
     values: NDArray[Any]
-    notes: list[str]
+    notes: list[Message]
 
     def parts(self, share: float, seed: int, among: NDArray[Any] | None = None) -> tuple[NDArray[Any], NDArray[Any]]:
         """Positions in `rows`, all or `among` these, in two parts, of which the second gets this share.

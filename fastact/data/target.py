@@ -13,7 +13,7 @@ from fastact.data.columns import moments, named
 from fastact.data.frames import kind_of, numbers_of, texts_of
 from fastact.data.problem import Task
 from fastact.errors import UnknownNameError, nearest
-from fastact.language import translated as _
+from fastact.language import Message, marked
 
 __all__ = ["Target", "Wish"]
 
@@ -51,7 +51,7 @@ class Target:
     shares: tuple[float, ...] = ()
 
     @classmethod
-    def found(cls, frame: Any, name: str, wish: Wish | None = None) -> tuple[Target, list[str]]:
+    def found(cls, frame: Any, name: str, wish: Wish | None = None) -> tuple[Target, list[Message]]:
         """The target in the column of this name, of a table that `joined` made, and notes about it.
 
         Texts and booleans are classes, and so are whole numbers of which no more than 20 differ; other numbers are a
@@ -78,9 +78,9 @@ class Target:
                 f"the table has {count} row{'s' * (count != 1)} with a target {name!r}, and {LEAST_ROWS} are the least "
                 "that can be split into rows to learn from and rows to measure on"
             )
-        notes = []
+        notes: list[Message] = []
         if missing:
-            notes.append(_("Rows without a target, left out: {count}.").format(count=f"{missing:,}"))
+            notes.append(Message(marked("Rows without a target, left out: {count}."), count=f"{missing:,}"))
         if (wish or _suggested(series)) == "regression":
             cls._check_numbers(series)
             return cls(name, "regression"), notes
@@ -95,8 +95,8 @@ class Target:
                 "too many to be classes; choose another column"
             )
         if wish is None and kind_of(series) == "number":
-            text = _("{target} has whole numbers of which only {count} differ, so each is a class: {classes}.")
-            notes.append(text.format(target=name, count=len(classes), classes=named(classes)))
+            text = marked("{target} has whole numbers of which only {count} differ, so each is a class: {classes}.")
+            notes.append(Message(text, target=name, count=len(classes), classes=named(classes)))
         return cls(name, "binary" if len(classes) == 2 else "multi-class", tuple(classes)), notes
 
     @staticmethod

@@ -19,6 +19,7 @@ from fastact.experiments.processes import check_known_elsewhere, trained
 from fastact.experiments.records import Boundaries, Run, Setting, Summary
 from fastact.experiments.statistics import Difference, differences
 from fastact.experiments.training import Plane, Task, Training, usual
+from fastact.language import Message
 from fastact.language import translated as _
 from fastact.result import Result, Table
 
@@ -211,7 +212,7 @@ class Comparison(Result):
         The score whose first epoch is reported; None for `level` to find one.
     overlap : float
         Held-out samples per training sample where all seeds split the same samples, else 0.
-    notes : tuple of str
+    notes : tuple of Message
         What was done with the data.
     runs : list of Run
         Setting by setting, in the order asked for, seed by seed.
@@ -227,7 +228,7 @@ class Comparison(Result):
     training: Training
     reach: float | None
     overlap: float
-    notes: tuple[str, ...]
+    notes: tuple[Message, ...]
     runs: list[Run]
     boundaries: Boundaries | None = None
 
@@ -280,7 +281,7 @@ class Comparison(Result):
 
     def as_dict(self) -> dict[str, Any]:
         """Everything but the boundaries, in types that JSON knows."""
-        found = asdict(replace(self, boundaries=None))
+        found = {**asdict(replace(self, boundaries=None)), "notes": list(map(str, self.notes))}
         del found["boundaries"]
         compared = [
             {

@@ -87,7 +87,7 @@ def overview(found: Comparison) -> Table:
         caption = _(
             "Mean and standard deviation over {seeds} seeds after the last epoch; epochs and time: median."
         ).format(seeds=found.seeds)
-    return Table(columns, rows, title=found.title, caption=" ".join([caption, *found.notes]))
+    return Table(columns, rows, title=found.title, caption=" ".join([caption, *map(str, found.notes)]))
 
 
 def behind(found: Comparison) -> Table:

@@ -33,13 +33,11 @@ def curves(names: Sequence[str]) -> Any:
 
 
 def draw(left: Any, right: Any, activation: Any) -> None:
-    """Draw one activation on its two axes, computed by the numpy backend, which compiles nothing."""
+    """Draw one activation on its two axes."""
     x = np.linspace(-REACH, REACH, 1001)
-    left.plot(x, activation(x, backend="numpy"), linewidth=2, **style.line(0))
-    left.set_title(activation.name, fontsize=11, fontweight="bold", loc="left")
-    slope = activation.derivative(x, backend="numpy")
-    right.plot(*broken_at_jumps(x, slope), linewidth=2, **style.line(1))
-    right.set_title(f"{activation.name}'", fontsize=11, fontweight="bold", loc="left")
+    for axes, y, mark, line in zip((left, right), activation.curve(x).values(), ("", "'"), (0, 1), strict=True):
+        axes.plot(*broken_at_jumps(x, y), linewidth=2, **style.line(line))
+        axes.set_title(f"{activation.name}{mark}", fontsize=11, loc="left")
     left.set_ylim(*limits(left.get_ylim(), at_least=(-1.2, 1.2)))
     right.set_ylim(*limits(right.get_ylim(), at_least=(-0.2, 1.2)))
     for axes in (left, right):
@@ -57,6 +55,8 @@ def limits(shown: tuple[float, float], at_least: tuple[float, float]) -> tuple[f
 
 
 def broken_at_jumps(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Put a gap where the curve jumps: a derivative has no values in between."""
-    jumps = np.flatnonzero(np.abs(np.diff(y)) > 0.1) + 1
+    """Put a gap where the curve jumps: it has no values in between."""
+    steps = np.abs(np.diff(y))
+    around = np.maximum(np.r_[0, steps[:-1]], np.r_[steps[1:], 0])
+    jumps = np.flatnonzero((steps > 0.02) & (steps > 4 * around)) + 1
     return np.insert(x, jumps, np.nan), np.insert(y, jumps, np.nan)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastact.language import Message
 from fastact.language import translated as _
 from fastact.result import Result, Table
 from fastact.tabular import picture
@@ -46,7 +47,7 @@ class Training(Result):
     best_epoch : int
         The one with the lowest validation loss, from 1.
     parts : Parts
-    notes : tuple of str
+    notes : tuple of Message
         What was done with the table.
     pairs : ndarray (2, n), optional
         True and predicted numbers of some rows of the test part, if it is a regression.
@@ -59,7 +60,7 @@ class Training(Result):
     scores: ClassScores | NumberScores
     best_epoch: int
     parts: Parts
-    notes: tuple[str, ...]
+    notes: tuple[Message, ...]
     pairs: NDArray[np.float64] | None
     interrupted: bool
     seconds: float
@@ -79,7 +80,7 @@ class Training(Result):
         return score_tables(self.scores, _("On {rows} rows that it did not learn from"))
 
     def sentences(self) -> list[str]:
-        return [*self.notes, *self._on_rows(), *score_sentences(self.scores), *self._on_epochs()]
+        return [*map(str, self.notes), *self._on_rows(), *score_sentences(self.scores), *self._on_epochs()]
 
     def as_dict(self) -> dict[str, Any]:
         network = self.model.network
@@ -98,7 +99,7 @@ class Training(Result):
             "interrupted": self.interrupted,
             "seconds": self.seconds,
             "scores": self.scores.as_dict(),
-            "notes": list(self.notes),
+            "notes": list(map(str, self.notes)),
         }
 
     def figure(self) -> Any:

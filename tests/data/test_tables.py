@@ -177,7 +177,7 @@ def test_what_becomes_of_each_column() -> None:
     days = (pandas.to_datetime(frame.day) - pandas.Timestamp("1970-01-01")).dt.days
     np.testing.assert_allclose(inputs["day", "value"], (days - days.mean()) / days.std(ddof=0), atol=1e-4)
     assert inputs["member", "value"].tolist() == frame.member.tolist()
-    notes = " ".join(columns.notes())
+    notes = " ".join(map(str, columns.notes()))
     assert all(name in notes for name in table.columns)
     assert Columns.from_dict(json.loads(json.dumps(columns.as_dict()))) == columns
 
@@ -247,7 +247,7 @@ def test_the_column_decides_the_task(values: Any, wish: Any, task: str, classes:
         assert [target.classes[label] for label in learnt[:2]] == [str(value) for value in values[:2]]
     else:
         np.testing.assert_allclose(target.restored(target.learnt(learnt)), np.array(values)[rows], rtol=1e-6, atol=1e-5)
-    assert any("left out: 10" in note for note in notes) == (len(rows) < len(values))
+    assert any("left out: 10" in str(note) for note in notes) == (len(rows) < len(values))
     assert Target.from_dict(json.loads(json.dumps(target.as_dict()))) == target
 
 
