@@ -102,8 +102,7 @@ def ends(found: Comparison, name: str) -> Panel:
         source = models.ColumnDataSource({"x": summary.ends, "y": heights, "seed": seeds})
         dots = drawn.scatter("x", "y", source=source, color=colour, alpha=0.65, size=8, line_color=None)
         drawn.segment([summary.score], [row - 0.36], [summary.score], [row + 0.36], color=colour, line_width=3)
-        tip = f"<div style='{plots.TIP.replace(chr(34), chr(39))}'>{_('seed')} @seed: @x{{0.0000}}</div>"
-        drawn.add_tools(models.HoverTool(renderers=[dots], tooltips=tip))
+        drawn.add_tools(plots.hover([dots], "@seed: @x{%.4f}", "@x"))
     drawn.yaxis.ticker = models.FixedTicker(ticks=list(range(len(summaries))))
     drawn.yaxis.major_label_overrides = {row: plots.shortened(label[current()], 24) for row, label in enumerate(labels)}
     drawn.ygrid.visible = False
@@ -136,13 +135,11 @@ def planes(found: Comparison, name: str) -> Panel:
         "image", source=source, view=models.CDSView(filter=shown), x=left, y=bottom, dw=right - left, dh=top - bottom,
         color_mapper=models.LinearColorMapper(palette(classes), low=0, high=255 if classes == 2 else classes - 1),
     )  # fmt: skip
+    size = 6 if len(seen.points) > 50 else 13
     for each in range(classes):
-        points = seen.points[seen.labels == each]
-        drawn.scatter(
-            points[:, 0], points[:, 1], marker=MARKERS[each % len(MARKERS)],
-            size=6 if len(seen.points) > 50 else 13, line_color="white", line_width=0.6,
-            fill_color=COLOURS[each % len(COLOURS)],
-        )  # fmt: skip
+        x, y = seen.points[seen.labels == each].T
+        marker, colour = MARKERS[each % len(MARKERS)], COLOURS[each % len(COLOURS)]
+        drawn.scatter(x, y, marker=marker, size=size, fill_color=colour, line_color="white", line_width=0.6)
     drawn.grid.visible = False
     signs = ", ".join(f"{SIGNS[each % len(SIGNS)]} {each}" for each in range(classes))
     caption = all_languages(

@@ -39,10 +39,9 @@ def layers(found: Diagnosis, name: str) -> Panel:
     first = models.ColumnDataSource({"x": np.arange(1, count + 1), "y": _positive(norms[0])})
     flow.line("x", "y", source=first, line_color=INK, line_alpha=0.5, line_dash="dotted", line_width=2)
     source = models.ColumnDataSource({"x": np.arange(1, count + 1), "y": _positive(norms[places[-1]])})
-    flow.line("x", "y", source=source, line_color=COLOURS[0], line_width=2.5)
-    dots = flow.scatter("x", "y", source=source, color=COLOURS[0], size=8)
-    tip = f"<div style='{plots.TIP}'>@x: @y{{%.3g}}</div>"
-    flow.add_tools(models.HoverTool(renderers=[dots], tooltips=tip, formatters={"@y": "printf"}))
+    line = flow.line("x", "y", source=source, line_color=COLOURS[0], line_width=2.5)
+    flow.scatter("x", "y", source=source, color=COLOURS[0], size=8)
+    flow.add_tools(plots.hover([line], "@x: @y{%.3g}", "@y", mode="vline"))
 
     bars = plots.figure(f"{name}-outputs", max(320, 44 * count + 60), y_range=(count + 0.2, -0.1))
     left, right = found.edges[:-1], found.edges[1:]

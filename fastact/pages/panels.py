@@ -187,14 +187,8 @@ def lines(
         drawn.add_layout(
             models.Span(location=level, dimension="width", line_color=INK, line_dash=[2, 3], line_width=1.5)
         )
-    tip = f"<div style='{plots.TIP}'><b>$name</b> &nbsp; @x{{0}}: @y{{0.[{'0' * digits}]}}</div>".replace('"', "'")
-    if log:
-        tip = tip.replace("@y{0.[" + "0" * digits + "]}", "@y{%.3g}")
-    drawn.add_tools(
-        models.HoverTool(
-            renderers=tops, line_policy="nearest", tooltips=tip, formatters={"@y": "printf"} if log else {}
-        )
-    )
+    form = "%.3g" if log else f"%.{digits}f"
+    drawn.add_tools(plots.hover(tops, f"<b>$name</b> &nbsp; @x{{%d}}: @y{{{form}}}", "@x", "@y"))
     drawn.xaxis.ticker.desired_num_ticks = 6
     places = thinned(len(x), MOST_COLUMNS)
 

@@ -8,7 +8,7 @@ from fastact.pages.document import library
 from fastact.pictures import style
 from fastact.pictures.style import INK, PALE
 
-__all__ = ["FONT", "TIP", "curves", "figure", "shortened", "styles"]
+__all__ = ["FONT", "TIP", "curves", "figure", "hover", "shortened", "styles"]
 
 #: matplotlib's names of line styles -> Bokeh's.
 NAMES_OF_DASHES = {"-": "solid", "--": "dashed", "-.": "dashdot", ":": "dotted"}
@@ -48,6 +48,17 @@ def figure(name: str, height: int = 320, *, left: int = 44, **options: Any) -> A
         axis.axis_label_text_font_style = "normal"
     drawn.grid.grid_line_color = "#e8e8e8"
     return drawn
+
+
+def hover(renderers: list[Any], text: str, *numbers: str, mode: str = "mouse") -> Any:
+    """The tool that shows a text beside the mouse; `numbers` are its columns with a format as printf has it."""
+    return library("bokeh.models").HoverTool(
+        renderers=renderers,
+        mode=mode,
+        line_policy="nearest",
+        tooltips=f'<div class="tip" style="{TIP}">{text}</div>',
+        formatters=dict.fromkeys(numbers, "printf"),
+    )
 
 
 def curves(count: int) -> list[Any]:

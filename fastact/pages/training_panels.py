@@ -108,8 +108,7 @@ def predictions(pairs: Any, name: str) -> Panel:
     drawn.line(ends, ends, line_color=INK, line_dash="dashed")
     source = models.ColumnDataSource({"x": true, "y": predicted})
     dots = drawn.scatter("x", "y", source=source, color=COLOURS[0], alpha=0.5, size=7, line_color=None)
-    tip = f"<div style='{plots.TIP}'>@x{{%.4g}} → @y{{%.4g}}</div>"
-    drawn.add_tools(models.HoverTool(renderers=[dots], tooltips=tip, formatters={"@x": "printf", "@y": "printf"}))
+    drawn.add_tools(plots.hover([dots], "@x{%.4g} → @y{%.4g}", "@x", "@y"))
     order = np.argsort(true)
     places = [int(order[at]) for at in thinned(len(true), MOST_PAIRS)]
 

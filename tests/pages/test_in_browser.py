@@ -301,7 +301,13 @@ def test_diagnosis_shows_each_epoch(report_page: Path, open_page: Open, diagnosi
         rows = cells(page, "result-2-layers-flow-figures")
         assert list(rows) == diagnosis.layers
         norms = [float(row[0]) for row in rows.values()]
-        np.testing.assert_allclose(norms, diagnosis.gradient_norm[diagnosis.epochs.index(epoch)], rtol=5e-3)
+        expected = diagnosis.gradient_norm[diagnosis.epochs.index(epoch)]
+        np.testing.assert_allclose(norms, expected, rtol=5e-3)
+        box = page.locator("#result-2-layers-flow").bounding_box()
+        page.mouse.move(box["x"] + box["width"] * (0.5 + epoch / 100), box["y"] + 120)
+        page.wait_for_timeout(200)
+        layer, norm = page.evaluate(TOOLTIP).split(": ")
+        assert float(norm) == pytest.approx(expected[int(layer) - 1], rel=5e-3)
 
 
 # ---- both
