@@ -103,10 +103,16 @@ class _Seen:
             terminal.print(_("Columns that the model does not use: {columns}.").format(columns=named(self.others)))
         for text, names in (
             (
-                _("Categories without an input of their own, for they were rare or not there in training: {columns}."),
+                _(
+                    "Values (how many) without an input of their own, since they were rare or absent in training: "
+                    "{columns}."
+                ),
                 self.model.texts,
             ),
-            (_("Missing values, which training did not have; they became the median: {columns}."), self.model.numbers),
+            (
+                _("Missing values (how many), which training did not have; they became the median: {columns}."),
+                self.model.numbers,
+            ),
         ):
             counts = [f"{name} ({self.surprises[name]:,})" for name in names if self.surprises[name]]
             if counts:

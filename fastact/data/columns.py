@@ -246,18 +246,18 @@ class Columns:
             (marked("Dates, as days, standardised: {columns}."), kinds["date"]),
             (marked("Booleans, as 0 and 1: {columns}."), kinds["boolean"]),
             (
-                marked("Missing values became the median, and a further input tells where: {columns}."),
+                marked("Missing values (how many) became the median, and a further input tells where: {columns}."),
                 numbers,
             ),
             (
-                marked("Categories, with an input of 0 or 1 for each: {columns}."),
+                marked("Categories (how many), with an input of 0 or 1 for each: {columns}."),
                 [f"{each.name} ({len(each.categories):,})" for each in texts],
             ),
             (
-                marked("Missing values are a category of their own: {columns}."),
+                marked("Missing values (how many) are a category of their own: {columns}."),
                 [f"{each.name} ({each.missing:,})" for each in texts if each.missing],
             ),
-            (marked("Rare categories without an input of their own: {columns}."), pooled),
+            (marked("Rare categories (how many) without an input of their own: {columns}."), pooled),
         ]
         lines += [(text, [name for name, why in self.left_out if why == reason]) for reason, text in _left_out()]
         return [Message(text, columns=named(columns)) for text, columns in lines if columns]

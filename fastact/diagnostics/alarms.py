@@ -148,7 +148,7 @@ class Divergence(Alarm):
 
     @property
     def sentence(self) -> str:
-        return _("The loss or a weight became infinite or nan; the weights of the epoch before it were kept.")
+        return _("The loss or a weight became infinite or NaN; the weights of the epoch before it were kept.")
 
     @property
     def remedies(self) -> list[str]:
@@ -378,7 +378,7 @@ class FarFirstLoss(Alarm):
 
     @property
     def title(self) -> str:
-        return _("First loss far from chance")
+        return _("First loss too large")
 
     @property
     def sentence(self) -> str:

@@ -134,7 +134,7 @@ class FirstLoss(Result):
         rows = [[_("the untrained network"), f"{self.loss:.3f}"], [_("the best constant answer"), f"{self.chance:.3f}"]]
         if self.classifies:
             rows.append([_("all classes equally likely"), f"{self.even:.3f}"])
-        return [Table([_("who answers"), _("loss")], rows, title=self.title)]
+        return [Table([_("prediction"), _("loss")], rows, title=self.title)]
 
     def sentences(self) -> list[str]:
         return [" ".join([self.sentence, *self.remedies])]
@@ -151,8 +151,8 @@ class FirstLoss(Result):
             )
         elif self.uneven:
             text = _(
-                "The first loss is {loss}, as if all classes were equally likely ({even}). But some are rare: who "
-                "knows only how frequent each one is has {chance}."
+                "The first loss is {loss}, not far from the {even} of taking all classes for equally likely. But "
+                "some classes are rare: knowing only how frequent each one is gives {chance}."
             )
         else:
             text = _(
@@ -169,8 +169,9 @@ class FirstLoss(Result):
         if self.uneven:
             return [
                 _(
-                    "Set the output layer's bias to the logarithms of the classes' frequencies (for one sigmoid unit, "
-                    "to that of their ratio), so that training need not begin by learning them."
+                    "Set the output layer's bias to the logarithms of the classes' frequencies (for one sigmoid "
+                    "unit, to log(frequency of class 1 / frequency of class 0)), so that training need not begin "
+                    "by learning them."
                 )
             ]
         numbers = [] if self.classifies else [_("Scale the targets to mean 0 and standard deviation 1.")]

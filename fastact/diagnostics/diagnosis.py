@@ -141,9 +141,9 @@ class Diagnosis(Result):
             )
         else:
             text = _(
-                "Nothing to worry about: no alarm in {epochs} epochs. After the last one, the smallest gradient of a "
-                "layer is {share} of the largest; a step changes the weights by {least} to {most} of their spread, "
-                "depending on the layer; at most {dead} of a hidden layer's units are dead."
+                "Nothing to worry about: no alarm in {epochs} epochs. After the last one, the smallest gradient of "
+                "a layer is {share} of the largest; a step changes the weights by {least} to {most} of their "
+                "spread, depending on the layer; in the worst hidden layer, {dead} of the units are dead."
             )
         return text.format(
             epochs=self.epochs[-1],

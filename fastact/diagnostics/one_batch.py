@@ -131,7 +131,7 @@ class OneBatch(Result):
         last = f"{self.losses[-1]:.2g}" if self.losses.size else "-"
         return [
             Table(
-                [_("steps"), _("loss at the end"), _("nearly 0 is")],
+                [_("steps"), _("loss at the end"), _("counts as nearly 0")],
                 [[f"{len(self.losses):,}", last, f"{self.goal:.2g}"]],
                 words=0,
                 title=self.title,
@@ -157,7 +157,7 @@ class OneBatch(Result):
                 _("The output layer's activation cannot give numbers like the targets: take output='identity'.")
             )
         if self.diverged:
-            found.append(_("The loss or a weight became infinite or nan: take a smaller learning rate."))
+            found.append(_("The loss or a weight became infinite or NaN: take a smaller learning rate."))
         found += [f"{alarm.title}: {alarm.sentence}" for alarm in self.alarms]
         if self.dropout:
             found.append(_("The network drops units in training, which holds the loss up: try it with dropout=0."))

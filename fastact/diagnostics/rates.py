@@ -173,9 +173,11 @@ class LearningRates(Result):
         text = _("The loss falls fastest at a learning rate of {steepest}.")
         found = [text.format(steepest=f"{self.steepest:.2g}")]
         if self.diverges is not None:
-            found.append(_("It diverges at {diverges}; stay well below.").format(diverges=f"{self.diverges:.2g}"))
+            found.append(_("The loss diverges at {diverges}; stay well below.").format(diverges=f"{self.diverges:.2g}"))
             if self.current >= self.diverges:
-                found.append(_("The network's {current} is too large.").format(current=f"{self.current:.2g}"))
+                found.append(
+                    _("The network's learning rate, {current}, is too large.").format(current=f"{self.current:.2g}")
+                )
         if self.current < self.steepest / 100:
             found.append(_("The network's {current} is low: it learns slowly.").format(current=f"{self.current:.2g}"))
         return [" ".join(found)]

@@ -58,11 +58,15 @@ def rectifier(network: Network) -> list[str]:
     """Take an activation that is not flat for large inputs."""
     if _RECTIFIERS.issuperset(network.activations[:-1]):
         return []
-    return [_("Take relu, or another rectifier, in the hidden layers: its slope does not vanish for large inputs.")]
+    return [
+        _("Take relu, or another rectifier, in the hidden layers: its slope does not vanish for large positive inputs.")
+    ]
 
 
 def leaky(network: Network) -> list[str]:
     """Take an activation that is nowhere flat."""
     if _LEAKY.issuperset(network.activations[:-1]):
         return []
-    return [_("Take leaky_relu, elu or swish in the hidden layers: their slope does not end at 0.")]
+    return [
+        _("Take leaky_relu, elu or swish in the hidden layers: their slope does not stay at 0 for negative inputs.")
+    ]

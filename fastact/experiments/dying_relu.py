@@ -230,9 +230,10 @@ class DyingRelu(Result):
             ])  # fmt: skip
         columns = [_("hidden layers"), _("epoch 1"), _("at the end"), _("no gradient"), _("accuracy")]
         caption = _(
-            "Median of {seeds} seeds (least to largest). Epoch 1, at the end: the share of units that fire for none "
-            "of {samples:,} training samples. No gradient: the share whose slope is 0 for all of them at the end. "
-            "Accuracy: held-out digits after epoch {epochs}; guessing gives {chance}."
+            "Median of {seeds} seeds (least to largest). A unit fires if its weighted sum is above 0. Epoch 1, at "
+            "the end: the share of units that fire for none of {samples:,} training samples. No gradient: the "
+            "share whose slope is 0 for all of them at the end. Accuracy: held-out digits after epoch {epochs}; "
+            "guessing gives {chance}."
         ).format(seeds=self.seeds, samples=self.samples, epochs=self.epochs, chance=share(self.chance))
         return [Table(columns, rows, caption=caption)]
 
@@ -247,15 +248,19 @@ class DyingRelu(Result):
         woken = {each.label: Spread.of(units.woken for units in self.of(each.activation)) for each in usual}
         stuck = {each.label: self.stuck(each.activation) for each in usual}
         if listed := _listed(quiet):
-            words.append(_("Units that never fire after the first epoch: {shares}.").format(shares=listed))
+            words.append(
+                _("At the end of the first epoch, these shares of the units fire for no sample: {shares}.").format(
+                    shares=listed
+                )
+            )
         if listed := _listed(woken):
-            words.append(_("Of these, units that fire again at the end: {shares}.").format(shares=listed))
+            words.append(_("Of these units, some fire again at the end of training: {shares}.").format(shares=listed))
         ends = ", ".join(f"{each.label} {reached(self.of(each.activation, each.remedy))}" for each in self.variants)
         return [
             " ".join(words),
             _(
-                "A unit whose slope is 0 for every sample gets no gradient, so that it does not learn. Units of that "
-                "kind at the end: {shares}. Accuracy: {ends}."
+                "A unit whose slope is 0 for every sample gets no gradient, so it does not learn. The share of "
+                "such units at the end: {shares}. Accuracy: {ends}."
             ).format(shares=_listed(stuck), ends=ends),
         ]
 

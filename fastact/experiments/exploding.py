@@ -176,11 +176,11 @@ class Exploding(Result):
         with np.errstate(over="ignore"):
             power = float(np.float64(self.scale) ** self.depth)
         expected = _(
-            "If each layer hands on {scale:g} times as much, a depth of {depth} makes {scale:g} ** {depth} = {power} "
-            "times as much of it."
+            "If the gradient grows {scale:g} times in each layer, {depth} layers make it {scale:g} ** {depth} = "
+            "{power} times as large."
         ).format(scale=self.scale, depth=self.depth, power=times(power))
         measured = _(
-            "Measured, the gradient before the first step is {factor} times as large as with the usual initial weights."
+            "Measured before the first step, the gradient is {factor} times as large as with the usual initial weights."
         ).format(factor=factor.text(times))
         return [
             f"{expected} {measured}" if factor.count else expected,

@@ -69,7 +69,7 @@ def overview(found: Comparison) -> Table:
     """One row for each setting, the best first."""
     summaries = best_first(found)
     solving, diverging = found.level == 1, any(summary.diverged for summary in summaries)
-    columns = [_("hidden layers"), score_word(found), _("spread")]
+    columns = [_("hidden layers"), score_word(found), _("std. dev.")]
     columns += [_("solved")] if solving else []
     columns += [_("epochs to {level:g}").format(level=found.level), _("loss"), _("s/epoch")]
     columns += [_("diverged")] if diverging else []
@@ -104,7 +104,7 @@ def behind(found: Comparison) -> Table:
         ]
         for each in differences
     ]
-    columns = [_("hidden layers"), _("behind"), _("95 % interval"), _("adjusted p"), _("more than noise")]
+    columns = [_("hidden layers"), _("behind"), _("95 % interval"), _("adjusted p"), _("beyond noise")]
     caption = _(
         "Differences in {score} at the same seed. p: paired t-tests, corrected by Holm's method for all {pairs} pairs."
     ).format(score=score_word(found), pairs=len(found.settings) * (len(found.settings) - 1) // 2)
@@ -187,8 +187,8 @@ def compared(found: Comparison) -> list[str]:
     if alone:
         said.append(
             _(
-                "{best} against {others}: taken alone, the difference is more than the noise of seeds; "
-                "among {pairs} pairs, such differences come about by chance."
+                "{best} against {others}: taken alone, the difference is more than the noise of seeds; but among "
+                "{pairs} pairs, one like it can come about by chance."
             ).format(
                 best=best,
                 others=_names([labels[each] for each in alone]),
@@ -207,7 +207,7 @@ def diverged(found: Comparison) -> list[str]:
     return [
         _(
             "{count} of {all} runs diverged ({settings}), the first one in epoch {epoch}: their loss or a weight "
-            "became infinite. They count as guessing."
+            "became infinite or NaN. They get the score of guessing."
         ).format(
             count=len(runs),
             all=len(found.runs),
@@ -226,13 +226,14 @@ def linear(found: Comparison) -> list[str]:
         return []
     if found.task == "regression":
         lacking = _(
-            "{baseline} ends at {score:.3f}, and the next one at {next:.3f}: without an activation between them, "
-            "stacked linear layers stay one linear map, which cannot follow a curve."
+            "The score of {baseline} ends at {score:.3f}, the next lowest at {next:.3f}: stacked linear layers "
+            "without an activation between them stay one linear map, which cannot follow a curve."
         )
     else:
         lacking = _(
-            "{baseline} ends at {score:.3f}, and the next one at {next:.3f}: without an activation between them, "
-            "stacked linear layers stay one linear map, which can part classes by straight borders only."
+            "The score of {baseline} ends at {score:.3f}, the next lowest at {next:.3f}: stacked linear layers "
+            "without an activation between them stay one linear map, which can separate classes by straight "
+            "borders only."
         )
     return [lacking.format(baseline=BASELINE, score=best, next=min(others))]
 

@@ -201,16 +201,19 @@ class Initialisation(Result):
         flat = ", ".join(f"{name} {cell.spreads('flat')[-1].text(share)}" for name, cell in cells.items())
         return [
             _(
-                "From layer 1 to layer {depth}, weights of {scale} change the standard deviation of the outputs so: "
-                "{course}. The smaller it is, the more alike all samples look to the next layer."
+                "With weights of standard deviation {scale}, that of the outputs changes from layer 1 to layer "
+                "{depth} as follows: {course}. The smaller it is, the more alike all samples look to the next "
+                "layer."
             ).format(depth=self.depth, scale=self.label(small), course=self._course(small)),
             _(
-                "With weights of {scale}: {course}. Shares of the outputs in layer {depth} that lie on flat parts, "
-                "which hardly let a gradient pass: {flat}."
+                "With weights of standard deviation {scale}, it changes as follows: {course}. Flat parts of the "
+                "activation hardly let a gradient pass; the shares of the outputs of layer {depth} that lie there "
+                "are {flat}."
             ).format(depth=self.depth, scale=self.label(large), course=self._course(large), flat=flat),
-            _("With Glorot's weights: {glorot}. With He's: {he}. With batch normalisation: {normal}.").format(
-                glorot=self._course("glorot"), he=self._course("he"), normal=self._course("batch_norm")
-            ),
+            _(
+                "With Glorot's weights, it changes as follows: {glorot}. With He's weights: {he}. With batch "
+                "normalisation: {normal}."
+            ).format(glorot=self._course("glorot"), he=self._course("he"), normal=self._course("batch_norm")),
         ]
 
     def _course(self, row: str) -> str:

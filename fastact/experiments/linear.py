@@ -232,8 +232,9 @@ class Linear(Result):
             for kind in self.kinds
         ]
         caption = _(
-            "Accuracy on held-out points (xor: on its four), median of {seeds} seeds (least to largest), after "
-            "{steps:,} steps of Adam. {width} units in each hidden layer, sigmoid in the output layer."
+            "Accuracy on held-out points (xor: on the four points of training), median of {seeds} seeds (least to "
+            "largest), after {steps:,} steps of Adam. {width} units in each hidden layer, sigmoid in the output "
+            "layer."
         ).format(seeds=self.seeds, steps=self.steps, width=self.width)
         return [Table([_("network"), *self.problems], rows, caption=caption)]
 
@@ -243,9 +244,9 @@ class Linear(Result):
         bent = [f"{each} {self.accuracy(each, self.activation, 1).text(share)}" for each in self.problems]
         return [
             _(
-                "Without an activation, layers multiply into one: with f(x) = 2x and g(x) = 3x, g(f(x)) = 3(2x) = 6x. "
-                "One layer with the product of the trained matrices gives the same probabilities as a depth "
-                "of {depth}: they differ by {difference} at most, where float64 rounds at 1e-16."
+                "Without an activation, layers multiply into one: with f(x) = 2x and g(x) = 3x, g(f(x)) = 3(2x) = "
+                "6x. One layer with the product of the trained matrices gives the same probabilities as {depth} "
+                "hidden layers: they differ by {difference} at most, and float64 itself rounds at about 1e-16."
             ).format(depth=self.depth, difference=short(self.difference)),
             _(
                 "One linear map draws one straight border. Accuracy of the best network without an activation: {best}. "

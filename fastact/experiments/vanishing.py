@@ -160,22 +160,23 @@ class Vanishing(Result):
         slope = _slope(self.of(first))
         words = [
             _(
-                "In each layer, backpropagation multiplies the gradient by weights and by the slope of the activation. "
-                "The slope of {name} is {slope} on average; over a depth of {depth}, slopes alone make {chain} of the "
-                "gradient."
+                "In each layer, backpropagation multiplies the gradient by weights and by the slope of the "
+                "activation. The slope of {name} is {slope} on average. Through {depth} layers, the slopes alone "
+                "multiply the gradient by {chain}."
             ).format(name=first, slope=short(slope), depth=self.depth, chain=_chain(slope, self.depth))
         ]
         if self.ratio(first).count:
             words.append(
-                _("Measured with {name}, the first hidden layer gets {ratio} of the gradient of the last one.").format(
-                    name=first, ratio=self.ratio(first).text(short)
-                )
+                _(
+                    "Measured with {name}, the gradient in the first hidden layer is {ratio} times that in the "
+                    "last one."
+                ).format(name=first, ratio=self.ratio(first).text(short))
             )
         pairs = zip(self.of(other), self.of(first), strict=True) if other else []
         factor = Spread.of(one.ratio / two.ratio if two.ratio else math.nan for one, two in pairs)
         if other and factor.count:
             words.append(
-                _("With {other} the first hidden layer gets {ratio}: {factor} times as much as with {name}.").format(
+                _("With {other}, that ratio is {ratio}: {factor} times the one with {name}.").format(
                     other=other, ratio=self.ratio(other).text(short), factor=times(factor.centre), name=first
                 )
             )

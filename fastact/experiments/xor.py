@@ -121,9 +121,9 @@ class Xor(Result):
             if sum(solved[0]) < sum(solved[1]):
                 said.append(
                     _(
-                        "Adam moves a weight by about the learning rate per step: {epochs:,} steps of {rate:g} are too "
-                        "few from many starts. And of only {units} relu units some may never fire again. So one seed "
-                        "says nothing."
+                        "Adam moves a weight by about the learning rate per step: {epochs:,} steps of {rate:g} are "
+                        "too few from many starts. And of only {units} relu units, some may give 0 for good. So "
+                        "the result of one seed says little."
                     ).format(epochs=usual.epochs, rate=usual.learning_rate, units=usual.hidden)
                 )
         if BASELINE in counts[0] and counts[0][BASELINE] == counts[1][BASELINE] == 0:

@@ -152,7 +152,7 @@ def loss(found: Diagnosis, name: str) -> Panel:
     """The loss that training saw, beside that of guessing."""
     words = all_languages(lambda: _("loss"))
     caption = all_languages(
-        lambda: _("Training loss; dotted: {chance:.3f}, what guessing gives").format(chance=found.chance_loss)
+        lambda: _("Training loss; dotted: {chance:.3f}, the best constant answer").format(chance=found.chance_loss)
     )
     values = [float(each) for each in found.history["loss"]]
     line = Line(all_languages(lambda: _("training")), values)

@@ -104,9 +104,9 @@ def _words() -> dict[str, str]:
         "piecewise": _("Piecewise"),
         "sigmoids": _("S-shaped and related"),
         "rectifiers": _("Smooth rectifiers"),
-        "smooth": _("Smooth gates of x"),
+        "smooth": _("x times a smooth gate"),
         "periodic": _("Periodic"),
-        "randomised": _("Randomised"),
+        "randomised": _("Random"),
         "own": _("Your own"),
         "curves": _("Curves"),
         "f": _("Function f(x)"),
@@ -124,8 +124,8 @@ def _words() -> dict[str, str]:
         "cards": _("About the picked functions"),
         "rows": _("Functions of a whole row"),
         "rows_lead": _(
-            "Softmax and its relatives take all outputs of a layer together, so they have no curve. "
-            "Move the first of three inputs; the others stay at 1.0 and 0.1."
+            "Softmax and its relatives take all inputs of a row together, so they have no curve. Move the first of "
+            "three inputs; the others stay at 1.0 and 0.1."
         ),
         "logit": _("First input ="),
         "rows_table": _("Outputs for the three inputs"),

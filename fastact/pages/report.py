@@ -73,10 +73,10 @@ def _words() -> dict[str, str]:
         "several": _("Report"),
         "result": _("The result"),
         "show": _("Show"),
-        "lines": _("Lines"),
+        "lines": _("Show lines"),
         "epoch": _("Epoch"),
         "back": _("one step back"),
-        "forward": _("one step on"),
+        "forward": _("one step forward"),
         "play": _("Play"),
         "figures": _("The figures as a table"),
     }

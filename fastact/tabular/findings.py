@@ -175,18 +175,18 @@ def score_sentences(scores: ClassScores | NumberScores) -> list[str]:
     base, rows = scores.baseline, f"{scores.rows:,}"
     if isinstance(scores, NumberScores):
         assert isinstance(base, NumberScores)
-        better = _("The network's error (RMSE {own}) is smaller than that of always the mean ({simple}).")
+        better = _("The network's error (RMSE {own}) is smaller than when always answering the mean ({simple}).")
         unclear = _(
-            "The network's error (RMSE {own}) is not clearly smaller than that of always the mean ({simple}): among "
-            "{rows} rows, chance may make such a difference."
+            "The network's error (RMSE {own}) is not clearly smaller than when always answering the mean "
+            "({simple}): among {rows} rows, chance may make such a difference."
         )
         figures = {"own": _figure(scores.rmse), "simple": _figure(base.rmse)}
     else:
         assert isinstance(base, ClassScores)
-        better = _('The network is right for {own} of the rows; always "{name}" is right for {simple}.')
+        better = _('The network\'s accuracy is {own}; always answering "{name}" gives {simple}.')
         unclear = _(
-            'The network is right for {own} of the rows, and always "{name}" for {simple}. It is not clearly better: '
-            "among {rows} rows, chance may make such a difference."
+            'The network\'s accuracy is {own}; always answering "{name}" gives {simple}. The network is not clearly '
+            "better: among {rows} rows, chance may make such a difference."
         )
         figures = {"own": _percent(scores.accuracy), "simple": _percent(base.accuracy)}
         figures["name"] = scores.classes[scores.usual]
