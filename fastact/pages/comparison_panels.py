@@ -68,7 +68,8 @@ def learning(found: Comparison, name: str) -> Panel:
                 recorded = getattr(run, measure)
                 row[: len(recorded)] = recorded
             mean, spread = values.mean(axis=0), values.std(axis=0, ddof=min(1, found.seeds - 1))
-            series.append(Line(label, mean.tolist(), (mean - spread, mean + spread) if found.seeds > 1 else None))
+            top = np.minimum(mean + spread, 1) if measure == "score" else mean + spread
+            series.append(Line(label, mean.tolist(), (mean - spread, top) if found.seeds > 1 else None))
         caption = all_languages(partial(summed_up, words, found.seeds))
         view, renderers = lines(f"{name}-{measure}", list(epochs), series, caption, words)
         views.append(view)
