@@ -9,7 +9,7 @@ translation.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from fastact.errors import UnknownNameError, nearest
 
-__all__ = ["LANGUAGES", "Message", "current", "marked", "translated", "use"]
+__all__ = ["LANGUAGES", "Message", "current", "listed", "marked", "paragraph", "translated", "use"]
 
 #: Code -> what its speakers call the language.
 LANGUAGES = {"en": "English", "ja": "日本語"}
@@ -66,13 +66,27 @@ def marked(text: str) -> str:
 
 
 class Message:
-    """A text that was marked, with its values; `str` of it is in the language in use when it is shown."""
+    """A text that was marked, with its values; `str` of it is in the language in use when it is shown.
+
+    A list among the values is shown as the language lists texts.
+    """
 
     def __init__(self, text: str, **values: object) -> None:
         self._text, self._values = text, values
 
     def __str__(self) -> str:
-        return translated(self._text).format(**self._values)
+        values = {name: listed(each) if isinstance(each, list) else each for name, each in self._values.items()}
+        return translated(self._text).format(**values)
+
+
+def listed(texts: Iterable[object]) -> str:
+    """Texts one after the other, as the language lists them."""
+    return translated(", ").join(map(str, texts))
+
+
+def paragraph(sentences: Iterable[object]) -> str:
+    """Sentences one after the other: Japanese has no spaces between them."""
+    return ("" if current() == "ja" else " ").join(map(str, sentences))
 
 
 def _of_environment() -> str:

@@ -51,9 +51,7 @@ def of_sources() -> Iterator[tuple[str, str]]:
 def of_functions() -> Iterator[tuple[str, str]]:
     """What metadata says in words."""
     import fastact as fa
-    from fastact._core.registry import KINDS
 
-    yield from ((kind, "kind") for kind in KINDS)
     for name in fa.names():
         function = fa.get(name)
         yield (inspect.getdoc(function) or "").partition("\n")[0], f"{name}.summary"

@@ -18,6 +18,7 @@ from fastact.cli import stream
 from fastact.cli.console import console, progress
 from fastact.cli.options import FILE, check_differentiable
 from fastact.errors import UnknownNameError, nearest
+from fastact.language import translated as _
 
 
 @click.command()
@@ -74,7 +75,7 @@ def apply(
     ):
         stream.apply(function, source, temporary, axis=axis, chunk=chunk, advance=advance)
     if not quiet:
-        console().print(f"wrote {target}")
+        console().print(_("wrote {path}").format(path=target))
 
 
 def keywords(activation: Any, parameters: tuple[str, ...]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from fastact.bench.plots import heat_map, roofline
 from fastact.bench.results import Times, copy_share, peers_of, save
 from fastact.cli.console import console, progress, table
 from fastact.cli.options import FILE, ends_in_png
+from fastact.language import translated as _
 
 USUAL = ("sigmoid", "tanh", "silu", "gelu", "relu")
 
@@ -133,7 +134,7 @@ def bench(
         terminal.width = max(terminal.width, WIDTH)
         terminal.print(shown(results))
         for path in filter(None, (record, plot, roofline_)):
-            console().print(f"wrote {path}")
+            console().print(_("wrote {path}").format(path=path))
 
 
 def shown(results: Mapping[Case, Times]) -> Any:

@@ -15,9 +15,20 @@ from fastact._files import replacing
 from fastact.cli.console import console, table
 from fastact.cli.options import elementwise, language, picture
 from fastact.experiments.comparison import ACTIVATIONS
+from fastact.language import marked
 from fastact.language import translated as _
 from fastact.pictures import style
 from fastact.pictures.curves import curves
+
+#: What each kind of function is called, in the plural.
+TITLES = {
+    "activation": marked("activations"),
+    "softmax": marked("the softmax family"),
+    "reduction": marked("reductions"),
+    "sampling": marked("sampling"),
+    "gated unit": marked("gated units"),
+    "loss": marked("loss functions"),
+}
 
 
 @click.command("list")
@@ -28,7 +39,7 @@ def list_(kind: str | None) -> None:
     functions = [fa.get(name) for name in fa.names(kind)]
     for each in dict.fromkeys(function.kind for function in functions):
         rows = [(f.name, _(f.formula), _(f.range), _(f.notes.get("use", ""))) for f in functions if f.kind == each]
-        console().print(table([_("name"), _("formula"), _("range"), _("use")], rows, words=4, title=_(each)))
+        console().print(table([_("name"), _("formula"), _("range"), _("use")], rows, words=4, title=_(TITLES[each])))
 
 
 @click.command()
@@ -52,7 +63,7 @@ def plot(names: tuple[str, ...], output: Path) -> None:
     known = [elementwise(name).name for name in names] or list(ACTIVATIONS)
     with replacing(output) as temporary:
         style.save(curves(known), temporary)
-    console().print(f"wrote {output}")
+    console().print(_("wrote {path}").format(path=output))
 
 
 def titled(function: Any) -> str:

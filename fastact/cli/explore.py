@@ -9,6 +9,7 @@ import click
 from fastact._files import replacing
 from fastact.cli.console import console
 from fastact.cli.options import FILE, language, own_activations
+from fastact.language import translated as _
 from fastact.pages import explorer
 
 
@@ -25,4 +26,4 @@ def explore(output: Path, sources: tuple[Path, ...]) -> None:
     """
     with replacing(output) as temporary:
         explorer.write(temporary)
-    console().print(f"wrote {output}")
+    console().print(_("wrote {path}").format(path=output))

@@ -18,6 +18,7 @@ import click
 from fastact._files import replacing
 from fastact.cli.console import console, table
 from fastact.cli.options import FILE, language, picture
+from fastact.language import translated as _
 from fastact.pages import report
 from fastact.pictures import style
 from fastact.result import Result
@@ -84,7 +85,7 @@ def written(files: Files) -> Iterator[Callable[[Sequence[Result]], None]]:
     if not files.quiet:
         tell(shown)
         names = ", ".join(str(path) for path in (files.picture, files.record, files.page) if path)
-        console().print(f"wrote {names}")
+        console().print(_("wrote {path}").format(path=names))
 
 
 def tell(results: Sequence[Result]) -> None:

@@ -298,11 +298,11 @@ def moments(values: NDArray[np.float64]) -> tuple[float, float]:
     return float(small.mean()) * largest, (float(small.std()) * largest) or 1.0
 
 
-def named(columns: Sequence[str], most: int = 12) -> str | Message:
+def named(columns: Sequence[str], most: int = 12) -> Message:
     """The names of columns for a sentence; of very many, the first."""
     if len(columns) <= most:
-        return ", ".join(columns)
-    return Message(marked("{columns} and {count} more"), columns=", ".join(columns[:most]), count=len(columns) - most)
+        return Message("{columns}", columns=list(columns))
+    return Message(marked("{columns} and {count} more"), columns=list(columns[:most]), count=len(columns) - most)
 
 
 def _fitted(name: str, kind: InputKind, series: Any, rows: NDArray[Any]) -> Number | Category | Reason:

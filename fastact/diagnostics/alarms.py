@@ -23,6 +23,7 @@ from fastact.diagnostics.remedies import (
     usual_weights,
 )
 from fastact.diagnostics.training import Network, Training, label
+from fastact.language import paragraph
 from fastact.language import translated as _
 
 __all__ = ["ALARMS", "Alarm", "alarms_of"]
@@ -98,7 +99,7 @@ class Alarm:
     def text(self) -> str:
         """What was seen and when, and what helps."""
         seen = _("{title} ({when}): {sentence}").format(title=self.title, when=self.when, sentence=self.sentence)
-        return " ".join([seen, *self.remedies])
+        return paragraph([seen, *self.remedies])
 
     def as_dict(self) -> dict[str, Any]:
         """All of it, in types that JSON knows; texts are in the language in use."""

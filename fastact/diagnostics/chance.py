@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 import fastact as fa
 from fastact.diagnostics.measures import finite, host
+from fastact.language import paragraph
 from fastact.language import translated as _
 from fastact.pictures import style
 from fastact.result import Result, Table
@@ -137,7 +138,7 @@ class FirstLoss(Result):
         return [Table([_("prediction"), _("loss")], rows, title=self.title)]
 
     def sentences(self) -> list[str]:
-        return [" ".join([self.sentence, *self.remedies])]
+        return [paragraph([self.sentence, *self.remedies])]
 
     @property
     def sentence(self) -> str:

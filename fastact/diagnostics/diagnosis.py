@@ -149,8 +149,8 @@ class Diagnosis(Result):
             epochs=self.epochs[-1],
             share=_percent(share),
             dead=_percent(self.dead[-1, :-1].max(initial=0)),
-            least=f"{np.fmin.reduce(changes):.2g}",
-            most=f"{np.fmax.reduce(changes):.2g}",
+            least=_percent(np.fmin.reduce(changes)),
+            most=_percent(np.fmax.reduce(changes)),
         )
 
     def as_dict(self) -> dict[str, Any]:

@@ -158,7 +158,7 @@ class OneBatch(Result):
             )
         if self.diverged:
             found.append(_("The loss or a weight became infinite or NaN: take a smaller learning rate."))
-        found += [f"{alarm.title}: {alarm.sentence}" for alarm in self.alarms]
+        found += [_("{title}: {name}").format(title=alarm.title, name=alarm.sentence) for alarm in self.alarms]
         if self.dropout:
             found.append(_("The network drops units in training, which holds the loss up: try it with dropout=0."))
         if self.losses.size > 1 and self.losses[-1] < 0.9 * self.losses[self.losses.size // 2]:

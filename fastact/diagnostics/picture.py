@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastact.diagnostics.alarms import Dead
+from fastact.language import listed
 from fastact.language import translated as _
 from fastact.pictures import style
 
@@ -47,7 +48,7 @@ def draw(diagnosis: Diagnosis) -> Any:
         place.yaxis.set_major_formatter(PERCENT)
     handles, names = axes[0, 1].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)
-    alarms = ", ".join(alarm.title for alarm in diagnosis.alarms) or _("none")
+    alarms = listed(alarm.title for alarm in diagnosis.alarms) or _("none")
     figure.suptitle(diagnosis.title + "\n" + _("Alarms: {alarms}").format(alarms=alarms), fontsize=12)
     return figure
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 import fastact as fa
 from fastact.diagnostics.measures import finite, host
+from fastact.language import paragraph
 from fastact.language import translated as _
 from fastact.pictures import style
 from fastact.result import Result, Table
@@ -180,7 +181,7 @@ class LearningRates(Result):
                 )
         if self.current < self.steepest / 100:
             found.append(_("The network's {current} is low: it learns slowly.").format(current=f"{self.current:.2g}"))
-        return [" ".join(found)]
+        return [paragraph(found)]
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -202,7 +203,7 @@ class LearningRates(Result):
         marks = {_("falls fastest"): self.suggestion, _("diverges"): self.diverges, _("the network's"): self.current}
         for place, (text, rate) in enumerate(marks.items(), 1):
             if rate is not None:
-                axes.axvline(rate, label=f"{text}: {rate:.2g}", linewidth=2, **style.line(place))
+                axes.axvline(rate, label=f"{text} {rate:.2g}", linewidth=2, **style.line(place))
         axes.set_xscale("log")
         axes.set_xlabel(_("learning rate"))
         axes.set_ylabel(_("loss of the batch"))

@@ -107,4 +107,4 @@ class Training:
 
 def label(layer: int, layers: int) -> str:
     """What readers call a layer, by its number from 0."""
-    return _("output") if layer == layers - 1 else _("hidden {number}").format(number=layer + 1)
+    return _("output layer") if layer == layers - 1 else _("hidden {number}").format(number=layer + 1)

@@ -19,7 +19,7 @@ from fastact.experiments.processes import check_known_elsewhere, trained
 from fastact.experiments.records import Boundaries, Run, Setting, Summary
 from fastact.experiments.statistics import Difference, differences
 from fastact.experiments.training import Plane, Task, Training, usual
-from fastact.language import Message
+from fastact.language import Message, listed
 from fastact.language import translated as _
 from fastact.result import Result, Table
 
@@ -159,7 +159,7 @@ def grid(
     """Every activation with every depth, initialiser and optimizer, each once."""
     if "lbfgs" in optimisers:
         raise ValueError("optimiser 'lbfgs' shows no epochs, so that it has no learning curve; take 'adam'")
-    names = [fa.get(name).name for name in listed(activations)]
+    names = [fa.get(name).name for name in several(activations)]
     return [
         Setting(activation, depth, init, optimizer)
         for depth in distinct(depths, "depths")
@@ -169,7 +169,7 @@ def grid(
     ]
 
 
-def listed(names: Sequence[str]) -> Sequence[str]:
+def several(names: Sequence[str]) -> Sequence[str]:
     """A name alone is a list of one."""
     return [names] if isinstance(names, str) else names
 
@@ -255,7 +255,7 @@ class Comparison(Result):
         words = (setting.activation, layers.format(count=setting.depth), setting.init, setting.optimizer)
         kinds = zip(*((each.activation, each.depth, each.init, each.optimizer) for each in self.settings), strict=True)
         first, *rest = [word for word, kind in zip(words, kinds, strict=True) if len(set(kind)) > 1] or words[:1]
-        return f"{first} ({', '.join(rest)})" if rest else first
+        return f"{first} ({listed(rest)})" if rest else first
 
     def summaries(self) -> list[Summary]:
         """One for each setting, in the order asked for."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 import fastact as fa
 from fastact.data.problem import Problem, Split
+from fastact.language import listed
 from fastact.language import translated as _
 from fastact.pictures import style
 
@@ -143,12 +144,12 @@ def reached(found: Sequence[Trained]) -> str:
     if not diverged:
         return accuracy
     count = _("{count} of {seeds} diverge").format(count=diverged, seeds=len(found))
-    return count if diverged == len(found) else f"{accuracy}; {count}"
+    return count if diverged == len(found) else listed([accuracy, count])
 
 
 def ends(found: Mapping[str, Sequence[Trial]]) -> str:
     """The accuracies at the end, by remedies' keys, for readers."""
-    return ", ".join(
+    return listed(
         _("{accuracy} with {remedy}").format(accuracy=reached(each), remedy=remedies()[remedy])
         for remedy, each in found.items()
     )

@@ -30,6 +30,7 @@ from fastact.experiments.deep import (
     share,
     silent,
 )  # fmt: skip
+from fastact.language import listed, paragraph
 from fastact.language import translated as _
 from fastact.pictures import style
 from fastact.result import Result, Table
@@ -247,17 +248,17 @@ class DyingRelu(Result):
         quiet = {each.label: self.never_fire(each.activation, epoch=1) for each in usual}
         woken = {each.label: Spread.of(units.woken for units in self.of(each.activation)) for each in usual}
         stuck = {each.label: self.stuck(each.activation) for each in usual}
-        if listed := _listed(quiet):
+        if shares := _listed(quiet):
             words.append(
                 _("At the end of the first epoch, these shares of the units fire for no sample: {shares}.").format(
                     shares=listed
                 )
             )
-        if listed := _listed(woken):
-            words.append(_("Of these units, some fire again at the end of training: {shares}.").format(shares=listed))
-        ends = ", ".join(f"{each.label} {reached(self.of(each.activation, each.remedy))}" for each in self.variants)
+        if shares := _listed(woken):
+            words.append(_("Of these units, some fire again at the end of training: {shares}.").format(shares=shares))
+        ends = listed(f"{each.label} {reached(self.of(each.activation, each.remedy))}" for each in self.variants)
         return [
-            " ".join(words),
+            paragraph(words),
             _(
                 "A unit whose slope is 0 for every sample gets no gradient, so it does not learn. The share of "
                 "such units at the end: {shares}. Accuracy: {ends}."
@@ -306,4 +307,4 @@ class DyingRelu(Result):
 
 def _listed(shares: Mapping[str, Spread]) -> str:
     """Each name with its share, where there is one."""
-    return ", ".join(f"{name} {spread.text(share)}" for name, spread in shares.items() if spread.count)
+    return listed(f"{name} {spread.text(share)}" for name, spread in shares.items() if spread.count)

@@ -29,6 +29,7 @@ from fastact.experiments.deep import (
     times,
     trials,
 )  # fmt: skip
+from fastact.language import paragraph
 from fastact.language import translated as _
 from fastact.pictures import style
 from fastact.result import Result, Table
@@ -183,7 +184,7 @@ class Exploding(Result):
             "Measured before the first step, the gradient is {factor} times as large as with the usual initial weights."
         ).format(factor=factor.text(times))
         return [
-            f"{expected} {measured}" if factor.count else expected,
+            paragraph([expected, measured]) if factor.count else expected,
             _(
                 "A seed diverges if its loss or weights become infinite: {count} of {seeds} do without a remedy. "
                 "Accuracy after epoch {epochs}: {ends}."

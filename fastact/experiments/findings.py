@@ -11,6 +11,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from fastact.experiments.records import Summary
+from fastact.language import listed, paragraph
 from fastact.language import translated as _
 from fastact.result import Table
 
@@ -33,7 +34,7 @@ def title(found: Comparison) -> str:
         network = "-".join(map(str, (found.features, *[hidden] * depths[0], found.outputs)))
     else:
         network = f"{found.features}-{hidden}-...-{hidden}-{found.outputs}"
-    rates = _(", ").join(
+    rates = listed(
         _("{optimizer} with learning rate {rate:g}").format(optimizer=name, rate=found.training.rate(name))
         for name in dict.fromkeys(setting.optimizer for setting in found.settings)
     )
@@ -87,7 +88,7 @@ def overview(found: Comparison) -> Table:
         caption = _(
             "Mean and standard deviation over {seeds} seeds after the last epoch; epochs and time: median."
         ).format(seeds=found.seeds)
-    return Table(columns, rows, title=found.title, caption=" ".join([caption, *map(str, found.notes)]))
+    return Table(columns, rows, title=found.title, caption=paragraph([caption, *found.notes]))
 
 
 def behind(found: Comparison) -> Table:
@@ -109,10 +110,11 @@ def behind(found: Comparison) -> Table:
         "Differences in {score} at the same seed. p: paired t-tests, corrected by Holm's method for all {pairs} pairs."
     ).format(score=score_word(found), pairs=len(found.settings) * (len(found.settings) - 1) // 2)
     if found.overlap:
-        caption += " " + _(
+        resampled = _(
             "All seeds split the same samples, so that runs are not independent: the variance is corrected as Nadeau "
             "and Bengio (2003) do, and more seeds add little."
         )
+        caption = paragraph([caption, resampled])
     return Table(columns, rows, title=_("Behind the best, {best}").format(best=best), caption=caption)
 
 
@@ -240,6 +242,6 @@ def linear(found: Comparison) -> list[str]:
 
 def _names(labels: Sequence[str]) -> str:
     """The first few names."""
-    shown = _(", ").join(labels[:NAMES])
+    shown = listed(labels[:NAMES])
     more = len(labels) - NAMES
     return _("{names} and {count} more").format(names=shown, count=more) if more > 0 else shown

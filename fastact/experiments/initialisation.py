@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 import fastact as fa
 from fastact.experiments.deep import Progress, Spread, counted, elementwise, plain, positive, share, short, silent
+from fastact.language import listed
 from fastact.language import translated as _
 from fastact.pictures import style
 from fastact.result import Result, Table
@@ -191,14 +192,15 @@ class Initialisation(Result):
                 rows.append([self.label(row), _("std"), *(short(each.centre) for each in cell.spreads("deviations"))])
                 rows.append(["", _("flat"), *(share(each.centre) for each in cell.spreads("flat"))])
             last = caption if name == self.activations[-1] else ""
-            tables.append(Table(columns, rows, words=2, title=f"{self.title}: {name}", caption=last))
+            title = _("{title}: {name}").format(title=self.title, name=name)
+            tables.append(Table(columns, rows, words=2, title=title, caption=last))
         return tables
 
     def sentences(self) -> list[str]:
         given = [row for row in self.scales if row not in ("glorot", "he", "batch_norm")]
         small, large = (pick(given, key=lambda row: self.scales[row]) for pick in (min, max))
         cells = {name: self.cell(large, name) for name in self.activations}
-        flat = ", ".join(f"{name} {cell.spreads('flat')[-1].text(share)}" for name, cell in cells.items())
+        flat = listed(f"{name} {cell.spreads('flat')[-1].text(share)}" for name, cell in cells.items())
         return [
             _(
                 "With weights of standard deviation {scale}, that of the outputs changes from layer 1 to layer "
@@ -219,7 +221,7 @@ class Initialisation(Result):
     def _course(self, row: str) -> str:
         """The standard deviation in the first and in the last layer, of each activation."""
         found = {name: self.cell(row, name).spreads("deviations") for name in self.activations}
-        return ", ".join(
+        return listed(
             f"{name} {short(layers[0].centre)} \u2192 {short(layers[-1].centre)}" for name, layers in found.items()
         )
 

@@ -11,6 +11,7 @@ import numpy as np
 from fastact.errors import require
 from fastact.experiments.findings import best_first, score_word
 from fastact.experiments.records import Boundaries, Setting, Summary
+from fastact.language import listed
 from fastact.language import translated as _
 from fastact.pictures import style
 
@@ -99,7 +100,7 @@ def draw_curves(axes: Any, found: Comparison, ranked: Sequence[Summary], styles:
     parts = [_("mean and standard deviation of {seeds} seeds").format(seeds=found.seeds)] if found.seeds > 1 else []
     if len(ranked) < len(found.settings):
         parts.append(_("the best {shown} of {all} settings").format(shown=len(ranked), all=len(found.settings)))
-    axes.set_title(_(", ").join(parts), fontsize=10, loc="left")
+    axes.set_title(listed(parts), fontsize=10, loc="left")
     style.tidy(axes)
 
 

@@ -25,6 +25,7 @@ from fastact.experiments.deep import (
     short,
     silent,
 )  # fmt: skip
+from fastact.language import listed
 from fastact.language import translated as _
 from fastact.pictures import style
 from fastact.result import Result, Table
@@ -224,7 +225,7 @@ class Linear(Result):
         """A kind of network, for readers."""
         name = _("no activation") if activation == "identity" else activation
         layers = _("{depth} hidden layers") if depth > 1 else _("1 hidden layer")
-        return f"{name}, {layers.format(depth=depth)}"
+        return listed([name, layers.format(depth=depth)])
 
     def tables(self) -> list[Table]:
         rows = [
@@ -251,7 +252,7 @@ class Linear(Result):
             _(
                 "One linear map draws one straight border. Accuracy of the best network without an activation: {best}. "
                 "With one hidden layer of {name}: {bent}."
-            ).format(best=", ".join(best), name=self.activation, bent=", ".join(bent)),
+            ).format(best=listed(best), name=self.activation, bent=listed(bent)),
         ]
 
     def as_dict(self) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from fastact.experiments.deep import (
     silent,
     trials,
 )  # fmt: skip
+from fastact.language import listed
 from fastact.language import translated as _
 from fastact.pictures import style
 from fastact.result import Result, Table
@@ -157,7 +158,7 @@ class SoftmaxHidden(Result):
             )
             for name in self.activations[1:2]
         ]  # fmt: skip
-        ends = ", ".join(f"{name} {reached(self.of(name))}" for name in self.activations)
+        ends = listed(f"{name} {reached(self.of(name))}" for name in self.activations)
         words.append(_("Accuracy after epoch {epochs}: {ends}.").format(epochs=self.epochs, ends=ends))
         behind = [name for name in self.activations[1:] if self.accuracy("softmax").high < self.accuracy(name).low]
         if behind:
@@ -165,7 +166,7 @@ class SoftmaxHidden(Result):
                 _(
                     "Softmax is possible in hidden layers, and not advised: its best seed stays behind the worst of "
                     "{names}."
-                ).format(names=", ".join(behind))
+                ).format(names=listed(behind))
             )
         return words
 

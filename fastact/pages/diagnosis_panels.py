@@ -86,7 +86,7 @@ def layers(found: Diagnosis, name: str) -> Panel:
     axes = [
         (flow.xaxis[0], all_languages(lambda: _("layer"))),
         (flow.yaxis[0], all_languages(lambda: _("gradient norm"))),
-        (bars.xaxis[0], all_languages(lambda: _("output"))),
+        (bars.xaxis[0], all_languages(lambda: _("outputs"))),
         (bars.yaxis[0], all_languages(lambda: _("layer"))),
     ]
     frames: list[tuple[Any, str, list[Any]]] = [

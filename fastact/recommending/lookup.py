@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from fastact.errors import UnknownNameError, nearest
+from fastact.language import listed
 from fastact.language import translated as _
 from fastact.recommending import Recommendation
 from fastact.recommending.choice import Choice, Problem
@@ -41,7 +42,7 @@ def recommended(layer: str | None, task: str | None, problem: str | None) -> Rec
     if names and kind:
         names.insert(0, _("hidden layers") if kind == "hidden" else _("output layer"))
     return Recommendation(
-        _(", ").join(names) or _("Which activation function?"),
+        listed(names) or _("Which activation function?"),
         _(wrong.diagnosis) if wrong else "",
         choices,
         _united([filter(None, orders), map(_, _united(each.next for each in advice))]),
@@ -72,7 +73,7 @@ def _order(choice: Choice) -> str:
         return ""
     if len(others) == 1:
         return _("If {first} gives trouble, try {other}.").format(first=first, other=others[0])
-    return _("If {first} gives trouble, try in this order: {others}.").format(first=first, others=_(", ").join(others))
+    return _("If {first} gives trouble, try in this order: {others}.").format(first=first, others=listed(others))
 
 
 def _united(groups: Iterable[Iterable[str]]) -> tuple[str, ...]:
