@@ -152,7 +152,7 @@ class FirstLoss(Result):
             )
         elif self.uneven:
             text = _(
-                "The first loss is {loss}, not far from the {even} of taking all classes for equally likely. But "
+                "The first loss is {loss}; taking all classes for equally likely gives {even}. But "
                 "some classes are rare: knowing only how frequent each one is gives {chance}."
             )
         else:

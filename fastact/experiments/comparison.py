@@ -163,8 +163,8 @@ def grid(
     return [
         Setting(activation, depth, init, optimizer)
         for depth in distinct(depths, "depths")
-        for init in distinct(listed(initialisers), "initialisers")
-        for optimizer in distinct(listed(optimisers), "optimisers")
+        for init in distinct(several(initialisers), "initialisers")
+        for optimizer in distinct(several(optimisers), "optimisers")
         for activation in distinct(names, "activations")
     ]
 

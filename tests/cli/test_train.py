@@ -103,7 +103,7 @@ def test_what_is_new_to_the_model_is_told(fastact: Fastact) -> None:
     frame.loc[0, "size"], frame.loc[1, "target"], frame.loc[2, "sepal length (cm)"] = "xl", "rose", np.nan
     frame.to_csv("new.csv", index=False)
     output = fastact("predict", "t.fastact", "new.csv", "-o", "o.csv")
-    assert "rare or not there in training: size (1)." in output
+    assert "rare or absent in training: size (1)." in output
     assert "became the median: sepal length (cm) (1)." in output
     assert "On 149 rows" in output
     assert "unknown to the model: 1." in output

@@ -144,7 +144,7 @@ def test_a_rare_class_is_no_matter_of_weights() -> None:
     monitor(0, fa.MLP((4, 16, 1), output="sigmoid", seed=0))
     [alarm] = monitor.alarms
     assert alarm.name == "first loss"
-    assert "some are rare" in alarm.sentence
+    assert "some classes are rare" in alarm.sentence
     assert "bias" in " ".join(alarm.remedies)
 
 

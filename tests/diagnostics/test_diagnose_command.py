@@ -41,7 +41,7 @@ def test_diagnose_a_named_data_set(diagnose: Diagnose) -> None:
     assert Path("fastact-diagnose.png").read_bytes().startswith(b"\x89PNG")
     [found] = json.loads(Path("all.json").read_text(encoding="utf-8"))
     assert found["epochs"] == [0, 1, 2, 3, 4, 5]
-    assert found["layers"] == ["hidden 1", "output"]
+    assert found["layers"] == ["hidden 1", "output layer"]
     assert np.shape(found["gradient_norm"]) == np.shape(found["dead"]) == (6, 2)
     assert np.shape(found["histograms"]) == (6, 2, len(found["edges"]) - 1)
     assert found["network"]["sizes"] == [2, 8, 1]
@@ -49,7 +49,7 @@ def test_diagnose_a_named_data_set(diagnose: Diagnose) -> None:
 
 def test_diagnose_a_divergence(diagnose: Diagnose) -> None:
     output = diagnose("regression", "--optimizer", "sgd", "--learning-rate", "1e30", "--epochs", 3)
-    assert "Divergence (epoch 1): The loss or a weight became infinite or nan" in output
+    assert "Divergence (epoch 1): The loss or a weight became infinite or NaN" in output
     assert "Clip the gradient: clip_norm=1." in output
 
 

@@ -235,7 +235,7 @@ def test_tables_have_the_best_first() -> None:
         *(run("identity", seed, [0.4, 0.5]) for seed in (0, 1)), run("relu", 0, [0.5, 0.9]), run("relu", 1, [0.7, 1.0])
     )
     overview, behind = found.tables()
-    assert overview.columns == ["hidden layers", "test accuracy", "spread", "epochs to 0.9", "loss", "s/epoch"]
+    assert overview.columns == ["hidden layers", "test accuracy", "std. dev.", "epochs to 0.9", "loss", "s/epoch"]
     assert [row[:4] for row in overview.rows] == [
         ["relu", "0.9500", "0.0707", "2"], ["identity", "0.5000", "0.0000", "-"],
     ]  # fmt: skip
