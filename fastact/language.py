@@ -81,7 +81,7 @@ class Message:
 
 def listed(texts: Iterable[object]) -> str:
     """Texts one after the other, as the language lists them."""
-    return translated(", ").join(map(str, texts))
+    return translated(marked(", ")).join(map(str, texts))
 
 
 def paragraph(sentences: Iterable[object]) -> str:

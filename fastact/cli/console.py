@@ -13,6 +13,9 @@ from typing import Any
 from fastact.cli.wrapping import is_japanese, pieces
 from fastact.errors import require
 
+#: Letters of words that are not broken to make room for figures.
+_SHORT = 8
+
 
 def console(stderr: bool = False) -> Any:
     """A rich console that prints text as it is, takes the brackets of a range for no markup, and breaks lines of
@@ -26,6 +29,7 @@ def _console() -> Any:
     """The class, made when rich is needed."""
     text = require("rich.text", "demo", "the fastact command")
     measure = require("rich.cells", "demo", "the fastact command").cell_len
+    group = require("rich.console", "demo", "the fastact command").Group
 
     class Wrapped(text.Text):  # type: ignore[name-defined]
         """A text that breaks as `pieces` says."""
@@ -55,7 +59,8 @@ def _console() -> Any:
 
     class Console(require("rich.console", "demo", "the fastact command").Console):  # type: ignore[misc]
         def print(self, *objects: Any, **options: Any) -> None:
-            super().print(*(Wrapped(each) if isinstance(each, str) else each for each in objects), **options)
+            # In a group, or else rich joins the texts to one of its own class.
+            super().print(*(group(Wrapped(each)) if isinstance(each, str) else each for each in objects), **options)
 
         def render_str(self, text: str, **options: Any) -> Any:
             return Wrapped(text, style=options.get("style", ""), justify=options.get("justify"))
@@ -75,9 +80,15 @@ def table(
     result = require("rich.table", "demo", "the fastact command").Table(
         title=title, caption=caption, title_justify="left", caption_justify="left", show_header=any(columns)
     )
+    rows = list(rows)
     for position, column in enumerate(columns):
-        justify = "left" if position < words else "right"
-        result.add_column(column, justify=justify, style="bold" if position == 0 else None, no_wrap=position == 0)
+        whole = position == 0 or (position < words and max((len(row[position]) for row in rows), default=0) <= _SHORT)
+        result.add_column(
+            column,
+            justify="left" if position < words else "right",
+            style="bold" if position == 0 else None,
+            no_wrap=whole,
+        )
     for row in rows:
         result.add_row(*row)
     return result

@@ -186,4 +186,6 @@ class Diagnosis(Result):
 
 
 def _percent(share: float) -> str:
-    return "-" if np.isnan(share) else f"{share:.0%}" if share >= 0.1 or not share else f"{share:.1%}"
+    if np.isnan(share):
+        return "-"
+    return f"{share:.0%}" if share >= 0.1 or not share else f"{100 * share:.2g}%"

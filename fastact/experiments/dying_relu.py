@@ -251,7 +251,7 @@ class DyingRelu(Result):
         if shares := _listed(quiet):
             words.append(
                 _("At the end of the first epoch, these shares of the units fire for no sample: {shares}.").format(
-                    shares=listed
+                    shares=shares
                 )
             )
         if shares := _listed(woken):
