@@ -35,7 +35,7 @@ from fastact.losses import (
     quantile_loss,
 )
 from fastact.mlp import MLP
-from fastact.recommending import Recommendation, recommend
+from fastact.recommending import recommend
 from fastact.softmax import (
     entmax15,
     gumbel_softmax,
@@ -52,10 +52,10 @@ from fastact.softmax import (
 __version__ = "0.1.0"
 
 __all__ = [
-    "MLP", "Activation", "BackendError", "Function", "Metadata", "MissingDependencyError", "Recommendation",
-    "UnknownNameError", "activation", "backends", "bilinear", "binary_cross_entropy", "cache_info", "cross_entropy",
-    "entmax15", "explain", "geglu", "geglu_tanh", "get", "get_num_threads", "glu", "gumbel_softmax", "hardmax",
-    "huber", "log_softmax", "logsumexp", "mae", "mse", "names", "nll_loss", "poisson_loss", "quantile_loss",
-    "recommend", "reglu", "set_num_threads", "softmax", "softmin", "sparsemax", "swiglu", "ufuncs", "use_backend",
-    "warmup", *names("activation"),
+    "MLP", "Activation", "BackendError", "Function", "Metadata", "MissingDependencyError", "UnknownNameError",
+    "activation", "backends", "bilinear", "binary_cross_entropy", "cache_info", "cross_entropy", "entmax15", "explain",
+    "geglu", "geglu_tanh", "get", "get_num_threads", "glu", "gumbel_softmax", "hardmax", "huber", "log_softmax",
+    "logsumexp", "mae", "mse", "names", "nll_loss", "poisson_loss", "quantile_loss", "recommend", "reglu",
+    "set_num_threads", "softmax", "softmin", "sparsemax", "swiglu", "ufuncs", "use_backend", "warmup",
+    *names("activation"),
 ]  # fmt: skip

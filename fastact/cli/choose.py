@@ -11,6 +11,7 @@ from fastact.cli.options import language
 from fastact.cli.outputs import tell
 from fastact.experiments.comparison import Comparison, compare
 from fastact.language import translated as _
+from fastact.recommending.answer import Recommendation
 from fastact.recommending.problems import PROBLEMS
 from fastact.recommending.tasks import TASKS
 
@@ -54,7 +55,7 @@ def choose(layer: str | None, task: str | None, problem: str | None, data: str |
     console().print(conclusion(compared, shortlist[0]))
 
 
-def show(found: fa.Recommendation) -> None:
+def show(found: Recommendation) -> None:
     """Print a recommendation."""
     terminal = console()
     for text in (found.title, found.diagnosis):

@@ -10,7 +10,7 @@ from typing import Any
 from fastact.errors import UnknownNameError, nearest
 from fastact.language import listed
 from fastact.language import translated as _
-from fastact.recommending import Recommendation
+from fastact.recommending.answer import Recommendation
 from fastact.recommending.choice import Choice, Problem
 from fastact.recommending.problems import PROBLEMS
 from fastact.recommending.tasks import GUIDE, OUTPUTS, TASKS
