@@ -23,13 +23,13 @@ PAGE = Path(__file__).parents[1] / "docs" / "questions.md"
 HEADS = {
     "en": (
         "# What beginners ask, and which command answers",
-        "Written by `python tools/questions.py`, which runs the commands; the figures are those of one machine. Each "
-        "command speaks Japanese too, by `--language ja`. [日本語](#初学者の質問と答えるコマンド)",
+        "Written by `python tools/questions.py`, which runs the commands. {provenance}. Each command "
+        "speaks Japanese too, by `--language ja`. [日本語](#初学者の質問と答えるコマンド)",
         ("question", "command", "what it says"),
     ),
     "ja": (
         "# 初学者の質問と、答えるコマンド",
-        "`python tools/questions.py` がコマンドを実行して書き出したページです。数値はある 1 台での結果です。コマンドに "
+        "`python tools/questions.py` がコマンドを実行して書き出したページです（{provenance}）。コマンドに "
         "`--language ja` を付けると日本語で答えます。",
         ("質問", "コマンド", "答え"),
     ),
@@ -206,6 +206,14 @@ SECTIONS = {
         Question("What do initial weights do?", "重みの初期化は何に効きますか。", "fastact demo initialisation"),
         Question("Which activation learns XOR?", "XOR を学習できるのはどれですか。", "fastact compare xor"),
         Question("Why is learning slow?", "学習が遅いのはなぜ？", 'fastact choose --problem "slow training"', ADVICE),
+        Question(
+            "What goes on inside while it learns?", "学習中、中では何が起きていますか。", "fastact diagnose digits"
+        ),
+        Question(
+            "What would that look like if something were wrong?",
+            "問題があると、どう見えますか。",
+            "fastact diagnose digits --depth 12 --activation sigmoid",
+        ),
         Question("What if it overfits?", "過学習したら？", "fastact choose --problem overfitting", ADVICE),
     ],
 }
@@ -238,8 +246,10 @@ def advice(command: str, code: str) -> list[str]:
     with patch("fastact.cli.choose.show", found.append):
         run(command, "--language", code)
     (advised,) = found
+    from fastact import language
+
     texts = [f"{choice.headline()}{STOP[code]}{choice.why}" for choice in advised.choices]
-    rest = [f"{label}{COLON[code]}{' '.join(lines)}" for label, lines in advised.rest()[:2]]
+    rest = [f"{label}{COLON[code]}{language.paragraph(lines)}" for label, lines in advised.rest()[:2]]
     return [*filter(None, [advised.diagnosis]), *texts, *rest]
 
 
@@ -271,8 +281,10 @@ def row(cells: Sequence[str]) -> str:
 
 def part(language: str) -> list[str]:
     """The page in one language."""
+    from fastact.bench.report import provenance
+
     title, lead, columns = HEADS[language]
-    lines = [title, "", lead]
+    lines = [title, "", lead.format(provenance=provenance())]
     for names, questions in SECTIONS.items():
         lines += ["", f"## {names[language == 'ja']}", "", row(columns), "|---|---|---|"]
         for question in questions:
