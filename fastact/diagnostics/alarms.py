@@ -409,9 +409,9 @@ class Overfitting(Alarm):
         mean = np.full(cls.width, 1 / cls.width)
         held_out, trained = (np.convolve(history[name], mean, "valid") for name in ("val_loss", "loss"))
         best = int(held_out.argmin())
-        rise = held_out[-1] / held_out[best] - 1
-        if not (rise > cls.limit and trained[-1] < trained[best]):
+        if not (held_out[-1] > (1 + cls.limit) * held_out[best] > 0 and trained[-1] < trained[best]):
             return None
+        rise = held_out[-1] / held_out[best] - 1
         return cls(training.network, best + cls.width, len(history["loss"]), float(rise))
 
     @property

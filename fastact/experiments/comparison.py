@@ -266,8 +266,18 @@ class Comparison(Result):
 
     def differences(self) -> list[Difference]:
         """How far each setting is behind the best one, the nearest first; rows are those of `settings`."""
-        best = self.settings.index(findings.best_first(self)[0].setting)
-        return differences(np.array([summary.ends for summary in self.summaries()]), best, self.overlap)
+        return self._against(findings.best_first(self)[0].setting)
+
+    def ahead_of(self, setting: Setting) -> list[Difference]:
+        """What is ahead of this setting by more than the noise of seeds, the best first."""
+        behind = self.settings.index(setting)
+        rivals = (self._against(summary.setting) for summary in findings.best_first(self))
+        return [each for found in rivals for each in found if each.other == behind and each.clear and each.mean > 0]
+
+    def _against(self, setting: Setting) -> list[Difference]:
+        """How far each other setting is behind this one, the nearest first."""
+        scores = np.array([summary.ends for summary in self.summaries()])
+        return differences(scores, self.settings.index(setting), self.overlap)
 
     @property
     def title(self) -> str:

@@ -255,7 +255,8 @@ class DyingRelu(Result):
                 )
             )
         if shares := _listed(woken):
-            words.append(_("Of these units, some fire again at the end of training: {shares}.").format(shares=shares))
+            text = _("Of these units, these shares fire again at the end of training: {shares}.")
+            words.append(text.format(shares=shares))
         ends = listed(f"{each.label} {reached(self.of(each.activation, each.remedy))}" for each in self.variants)
         return [
             paragraph(words),

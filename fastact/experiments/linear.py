@@ -85,6 +85,8 @@ def linear(
     """
     positive(depth=depth, width=width, seeds=seeds, steps=steps)
     [name] = elementwise([activation], "activation")
+    if not problems:
+        raise ValueError("problems=[]; name at least one, such as 'xor'")
     tasks = {each: problem(each) for each in problems}
     for key, task in tasks.items():
         if task.features != 2 or task.task != "binary":
