@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from fastact.diagnostics.alarms import Alarm, alarms_of, first_loss_of
 from fastact.diagnostics.measures import finite
+from fastact.diagnostics.observations import Network, Observations, label
 from fastact.diagnostics.picture import draw
-from fastact.diagnostics.training import Network, Training, label
 from fastact.language import translated as _
 from fastact.result import Result, Table
 
@@ -70,22 +70,22 @@ class Diagnosis(Result):
     checks: tuple[Result, ...] = ()
 
     @classmethod
-    def of(cls, training: Training, edges: Floats) -> Self:
+    def of(cls, seen: Observations, edges: Floats) -> Self:
         """The diagnosis of a training."""
-        first = training.looks[0]
+        first = seen.looks[0]
         return cls(
-            network=training.network,
-            epochs=training.epochs.tolist(),
-            gradient_norm=training.measured("gradient_norm"),
-            saturated=training.measured("saturated"),
-            dead=training.measured("dead"),
-            update_ratio=training.measured("update_ratio"),
-            histograms=training.measured("histograms"),
+            network=seen.network,
+            epochs=seen.epochs.tolist(),
+            gradient_norm=seen.measured("gradient_norm"),
+            saturated=seen.measured("saturated"),
+            dead=seen.measured("dead"),
+            update_ratio=seen.measured("update_ratio"),
+            histograms=seen.measured("histograms"),
             edges=edges,
             first_loss=first.loss if first.epoch == 0 else np.nan,
-            chance_loss=training.network.chance,
-            history=training.history,
-            alarms=alarms_of(training),
+            chance_loss=seen.network.chance,
+            history=seen.history,
+            alarms=alarms_of(seen),
         )
 
     @property

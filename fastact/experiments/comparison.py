@@ -18,12 +18,22 @@ from fastact.experiments import findings, learning_plot
 from fastact.experiments.processes import check_known_elsewhere, trained
 from fastact.experiments.records import Boundaries, Run, Setting, Summary
 from fastact.experiments.statistics import Difference, differences
-from fastact.experiments.training import Plane, Task, Training, usual
+from fastact.experiments.training import Hyperparameters, Plane, PlannedRun, usual
 from fastact.language import Message, listed
 from fastact.language import translated as _
 from fastact.result import Result, Table
 
-__all__ = ["ACTIVATIONS", "Boundaries", "Comparison", "Difference", "Run", "Setting", "Summary", "Training", "compare"]
+__all__ = [
+    "ACTIVATIONS",
+    "Boundaries",
+    "Comparison",
+    "Difference",
+    "Hyperparameters",
+    "Run",
+    "Setting",
+    "Summary",
+    "compare",
+]
 
 #: One of each kind that a beginner meets in hidden layers, and identity as the baseline.
 ACTIVATIONS = ("identity", "relu", "leaky_relu", "elu", "sigmoid", "tanh", "silu", "gelu", "mish", "softplus")
@@ -114,19 +124,19 @@ def compare(
             raise ValueError(f"{name}={count!r}; at least 1 is needed")
     settings = grid(activations, depths, initialisers, optimisers)
     for setting in settings:  # whose names and numbers are checked before the long work
-        Task.of(problem, setting, training, 0, first).network()
+        PlannedRun.of(problem, setting, training, 0, first).network()
     if jobs != 1:
         check_known_elsewhere([setting.activation for setting in settings], sources)
 
     plane = plane_of(problem, first, training.epochs)
-    tasks = (
-        Task.of(problem, setting, training, seed, part, plane if seed == 0 else None)
+    planned = (
+        PlannedRun.of(problem, setting, training, seed, part, plane if seed == 0 else None)
         for seed in range(seeds)
         for part in (problem.split(seed),)
         for setting in settings
     )
     runs, frames = {}, {}
-    for run, seen in trained(tasks, seeds * len(settings), jobs, sources):
+    for run, seen in trained(planned, seeds * len(settings), jobs, sources):
         runs[run.setting, run.seed] = run
         if run.seed == 0:
             frames[run.setting] = seen
@@ -206,7 +216,7 @@ class Comparison(Result):
         What `Run.score` is.
     features, outputs : int
         Units of the first and of the last layer.
-    training : Training
+    training : Hyperparameters
         What all networks have in common.
     reach : float or None
         The score whose first epoch is reported; None for `level` to find one.
@@ -225,7 +235,7 @@ class Comparison(Result):
     score_name: str
     features: int
     outputs: int
-    training: Training
+    training: Hyperparameters
     reach: float | None
     overlap: float
     notes: tuple[Message, ...]
