@@ -25,6 +25,7 @@ from fastact.diagnostics.remedies import (
 )
 from fastact.language import paragraph
 from fastact.language import translated as _
+from fastact.result import plain
 
 __all__ = ["ALARMS", "Alarm", "alarms_of"]
 
@@ -103,7 +104,6 @@ class Alarm:
 
     def as_dict(self) -> dict[str, Any]:
         """All of it, in types that JSON knows; texts are in the language in use."""
-        value = float(self.value)
         return {
             "name": self.name,
             "title": self.title,
@@ -111,7 +111,7 @@ class Alarm:
             "last": self.last,
             "layer": self.layer,
             "layers": list(self.layers),
-            "value": value if np.isfinite(value) else None,
+            "value": plain(float(self.value)),
             "sentence": self.sentence,
             "remedies": self.remedies,
         }

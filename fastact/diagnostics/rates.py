@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastact as fa
-from fastact.diagnostics.measures import finite, host
+from fastact.diagnostics.measures import host
 from fastact.language import paragraph
 from fastact.language import translated as _
 from fastact.pictures import style
-from fastact.result import Result, Table
+from fastact.result import Result, Table, plain
 
 __all__ = ["LearningRates", "learning_rate_range"]
 
@@ -186,9 +186,9 @@ class LearningRates(Result):
 
     def as_dict(self) -> dict[str, Any]:
         return {
-            "rates": finite(self.rates),
-            "losses": finite(self.losses),
-            "smoothed": finite(self.smoothed),
+            "rates": plain(self.rates),
+            "losses": plain(self.losses),
+            "smoothed": plain(self.smoothed),
             "current": self.current,
             "steepest": self.steepest if self.learns else None,
             "diverges": self.diverges,

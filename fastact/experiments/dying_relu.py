@@ -24,7 +24,6 @@ from fastact.experiments.deep import (
     elementwise,
     legend,
     network,
-    plain,
     positive,
     reached,
     share,
@@ -33,7 +32,7 @@ from fastact.experiments.deep import (
 from fastact.language import listed, paragraph
 from fastact.language import translated as _
 from fastact.pictures import style
-from fastact.result import Result, Table
+from fastact.result import Result, Table, plain
 
 __all__ = ["DyingRelu", "Units", "dying_relu"]
 

@@ -19,7 +19,6 @@ from fastact.experiments.deep import (
     counted,
     elementwise,
     network,
-    plain,
     positive,
     share,
     short,
@@ -28,7 +27,7 @@ from fastact.experiments.deep import (
 from fastact.language import listed
 from fastact.language import translated as _
 from fastact.pictures import style
-from fastact.result import Result, Table
+from fastact.result import Result, Table, plain
 
 __all__ = ["Fit", "Linear", "linear"]
 
