@@ -22,9 +22,9 @@ from fastact.language import translated as _
 from fastact.pictures import style
 
 __all__ = [
-    "Progress", "Spread", "Trial", "Variant", "accuracy_axis", "counted", "draw_dots", "draw_lines", "elementwise",
-    "ends", "layers_axes", "legend", "network", "positive", "reached", "remedies", "share", "short", "silent",
-    "times", "trials",
+    "Progress", "Spread", "Trial", "Variant", "counted", "draw_accuracies", "draw_lines", "elementwise", "ends",
+    "fitted", "layers_axes", "legend", "network", "networks", "positive", "reached", "remedies", "share", "short",
+    "silent", "times", "trials",
 ]  # fmt: skip
 
 Array = NDArray[Any]
@@ -173,13 +173,26 @@ def trials(
     **settings: Any,
 ) -> list[Trial]:
     """Train each variant with each seed, the same samples for all; `settings` are those of `fa.MLP` in common."""
+    return [
+        _trial(variant, seed, model, part, epochs)
+        for variant, seed, model, part in networks(variants, problem, hidden, seeds, progress, **settings)
+    ]
+
+
+def networks(
+    variants: Sequence[Variant],
+    problem: Problem,
+    hidden: Sequence[int],
+    seeds: int,
+    progress: Progress,
+    **settings: Any,
+) -> Iterator[tuple[Variant, int, fa.MLP, Split]]:
+    """Each variant with each seed: the untrained network, and its samples, the same for all variants."""
     parts = [problem.split(seed) for seed in range(seeds)]
     jobs = [(variant, seed) for variant in variants for seed in range(seeds)]
-    found = []
     for variant, seed in counted(jobs, progress):
         chosen = {"activation": variant.activation, "scale": variant.scale, **settings, **variant.settings}
-        found.append(_trial(variant, seed, network(problem, hidden, seed, **chosen), parts[seed], epochs))
-    return found
+        yield variant, seed, network(problem, hidden, seed, **chosen), parts[seed]
 
 
 def _trial(variant: Variant, seed: int, model: fa.MLP, part: Split, epochs: int) -> Trial:
@@ -189,16 +202,21 @@ def _trial(variant: Variant, seed: int, model: fa.MLP, part: Split, epochs: int)
         norms = [float(np.linalg.norm(layer.weights_gradient.astype(np.float64))) for layer in layers]
         slopes = [_slope(layer) for layer in layers]
         outputs = [float(np.abs(layer.output).mean()) for layer in layers]
-        diverged = None
-        try:
-            model.fit(part.train_x, part.train_y, epochs=epochs, validation=(part.test_x, part.test_y))
-        except FloatingPointError:
-            diverged = len(model.history.get("loss", ())) + 1
+        diverged = fitted(model, part, epochs)
     history = model.history
     return Trial(
         variant, seed, norms, slopes, outputs, first_loss, history.get("loss", []), history.get("val_accuracy", []),
         diverged,
     )  # fmt: skip
+
+
+def fitted(model: fa.MLP, part: Split, epochs: int, callback: Any = None) -> int | None:
+    """Train a network; the epoch in which it diverged, or None."""
+    try:
+        model.fit(part.train_x, part.train_y, epochs=epochs, validation=(part.test_x, part.test_y), callback=callback)
+    except FloatingPointError:
+        return len(model.history.get("loss", ())) + 1
+    return None
 
 
 def _slope(layer: Any) -> float:
@@ -304,8 +322,10 @@ def draw_lines(axes: Any, x: Sequence[float], seeds: Sequence[Sequence[float]], 
     )
 
 
-def draw_dots(axes: Any, rows: Sequence[tuple[str, Sequence[float], int, str]]) -> None:
-    """A row of dots for each (label, a value per seed, position of its line, remark): seeds, and their median."""
+def draw_accuracies(
+    axes: Any, rows: Sequence[tuple[str, Sequence[float], int, str]], epochs: int, chance: float
+) -> None:
+    """A row of dots for each (label, accuracy of each seed, position of its line, remark), and their median."""
     for height, (_label, seeds, position, remark) in enumerate(rows):
         values = [value for value in seeds if math.isfinite(value)]
         colour = style.line(position)["color"]
@@ -321,6 +341,11 @@ def draw_dots(axes: Any, rows: Sequence[tuple[str, Sequence[float], int, str]]) 
             )  # fmt: skip
     axes.set_yticks(range(len(rows)), [label for label, *_rest in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.axvline(chance, color=style.INK, linewidth=1, linestyle=":")
+    axes.set_xlim(0, 1.01)
+    axes.set_xlabel(
+        _("accuracy after epoch {epochs} (dots: seeds; bar: their median; dotted: guessing)").format(epochs=epochs)
+    )
     style.tidy(axes)
 
 
@@ -330,15 +355,6 @@ def layers_axes(axes: Any) -> None:
     axes.set_xlabel(_("hidden layer (1: next to the inputs)"))
     axes.xaxis.get_major_locator().set_params(integer=True)
     style.tidy(axes)
-
-
-def accuracy_axis(axes: Any, epochs: int, chance: float) -> None:
-    """What the dots of `draw_dots` are, if they are accuracies, and a line where guessing is."""
-    axes.axvline(chance, color=style.INK, linewidth=1, linestyle=":")
-    axes.set_xlim(0, 1.01)
-    axes.set_xlabel(
-        _("accuracy after epoch {epochs} (dots: seeds; bar: their median; dotted: guessing)").format(epochs=epochs)
-    )
 
 
 def legend(axes: Any, columns: int) -> None:

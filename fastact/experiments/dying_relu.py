@@ -17,13 +17,12 @@ from fastact.experiments.deep import (
     Progress,
     Spread,
     Variant,
-    accuracy_axis,
-    counted,
-    draw_dots,
+    draw_accuracies,
     draw_lines,
     elementwise,
+    fitted,
     legend,
-    network,
+    networks,
     positive,
     reached,
     share,
@@ -93,16 +92,15 @@ def dying_relu(
         Variant(names[0], "batch_norm", {"batch_norm": True}),
     ]
     digits = problem("digits")
-    parts = [digits.split(seed) for seed in range(seeds)]
-    found = []
-    for variant, seed in counted([(variant, seed) for variant in variants for seed in range(seeds)], progress):
-        settings = {"activation": variant.activation, "learning_rate": first_rate, "batch_size": 64, **variant.settings}
-        model = network(digits, [width] * depth, seed, **settings)
-        found.append(_followed(variant, seed, model, parts[seed], epochs, learning_rate))
+    settings = {"learning_rate": first_rate, "batch_size": 64}
+    found = [
+        _followed(variant, seed, model, part, epochs, learning_rate)
+        for variant, seed, model, part in networks(variants, digits, [width] * depth, seeds, progress, **settings)
+    ]
+    samples = len(digits.split(0).train_y)
     return DyingRelu(
-        depth, width, seeds, epochs, learning_rate, first_rate, 1 / digits.outputs, len(parts[0].train_y), variants,
-        found,
-    )  # fmt: skip
+        depth, width, seeds, epochs, learning_rate, first_rate, 1 / digits.outputs, samples, variants, found
+    )
 
 
 @dataclass(frozen=True)
@@ -153,12 +151,8 @@ def _followed(variant: Variant, seed: int, model: fa.MLP, part: Split, epochs: i
         if epoch == 1:
             model.optimizer.learning_rate = learning_rate
 
-    diverged = None
     look(0, model)
-    try:
-        model.fit(part.train_x, part.train_y, epochs=epochs, validation=(part.test_x, part.test_y), callback=look)
-    except FloatingPointError:
-        diverged = len(model.history.get("loss", ())) + 1
+    diverged = fitted(model, part, epochs, look)
     early = quiet[min(1, len(quiet) - 1)]
     woken = float((~quiet[-1])[early].mean()) if early.any() else math.nan
     shares = [float(each.mean()) for each in quiet]
@@ -300,8 +294,7 @@ class DyingRelu(Result):
             (each.label, [units.end for units in self.of(each.activation, each.remedy)], position, "")
             for position, each in enumerate(self.variants)
         ]
-        draw_dots(axes, rows)
-        accuracy_axis(axes, self.epochs, self.chance)
+        draw_accuracies(axes, rows, self.epochs, self.chance)
         return figure
 
 

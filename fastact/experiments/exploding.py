@@ -13,8 +13,7 @@ from fastact.experiments.deep import (
     Spread,
     Trial,
     Variant,
-    accuracy_axis,
-    draw_dots,
+    draw_accuracies,
     draw_lines,
     elementwise,
     ends,
@@ -228,6 +227,5 @@ class Exploding(Result):
             )
             for position, remedy in enumerate(self.remedies)
         ]
-        draw_dots(axes, rows)
-        accuracy_axis(axes, self.epochs, self.chance)
+        draw_accuracies(axes, rows, self.epochs, self.chance)
         return figure

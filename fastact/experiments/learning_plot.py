@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastact.errors import require
 from fastact.experiments.findings import best_first, score_word
 from fastact.experiments.records import Boundaries, Setting, Summary
 from fastact.language import listed
@@ -129,7 +128,7 @@ def draw_planes(block: Any, seen: Boundaries) -> None:
     for axes in grid.flat[len(seen.values) :]:
         axes.set_visible(False)
     for axes, (label, values) in zip(grid.flat, seen.values.items(), strict=False):
-        plane, extent = coloured(values[-1], classes), (*seen.x_range, *seen.y_range)
+        plane, extent = style.shades(classes)[values[-1]], (*seen.x_range, *seen.y_range)
         axes.imshow(plane, extent=extent, origin="lower", aspect="auto", interpolation="bilinear")
         for each in range(classes):
             look = {"color": style.COLOURS[each % len(style.COLOURS)], "marker": "os^D"[each % 4], "linestyle": ""}
@@ -138,13 +137,3 @@ def draw_planes(block: Any, seen: Boundaries) -> None:
         axes.set_title(label, fontsize=9)
         axes.set_xticks([])
         axes.set_yticks([])
-
-
-def coloured(values: Any, classes: int) -> Any:
-    """The plane as a picture: from one class's colour over white to the other's, or the classes' pale colours."""
-    rgb = require("matplotlib.colors", "demo", "a picture").to_rgb
-    pale = 0.45 * np.array([rgb(style.COLOURS[each % len(style.COLOURS)]) for each in range(classes)]) + 0.55
-    if classes > 2:
-        return pale[values]
-    share = (values / 255.0)[..., np.newaxis]
-    return 1 - np.abs(2 * share - 1) * (1 - np.where(share > 0.5, pale[1], pale[0]))

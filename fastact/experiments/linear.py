@@ -264,7 +264,7 @@ class Linear(Result):
     @style.lettering()
     def figure(self) -> Any:
         """How the networks of seed 0 part the plane: a row for each kind, a column for each problem."""
-        colours = _colours()
+        colours = require("matplotlib.colors", "demo", "a picture").ListedColormap(style.shades(2))
         figure = style.figure(4.1 * len(self.problems) + 0.6, 3.7 * len(self.kinds) + 0.8)
         figure.suptitle(self.title, fontsize=14)
         grid = figure.subplots(len(self.kinds), len(self.problems), squeeze=False)
@@ -292,9 +292,3 @@ class Linear(Result):
             row[0].set_ylabel(self.label(*kind), fontsize=11)
         figure.colorbar(image, ax=grid, shrink=0.5, label=_("probability of the second class (squares); line: 0.5"))
         return figure
-
-
-def _colours() -> Any:
-    """From the first class's colour over white to the second one's."""
-    made = require("matplotlib.colors", "demo", "a picture").LinearSegmentedColormap
-    return made.from_list("classes", [style.COLOURS[0], "#ffffff", style.COLOURS[1]])

@@ -14,8 +14,7 @@ from fastact.experiments.deep import (
     Spread,
     Trial,
     Variant,
-    accuracy_axis,
-    draw_dots,
+    draw_accuracies,
     draw_lines,
     elementwise,
     ends,
@@ -222,8 +221,7 @@ class Vanishing(Result):
             (each.label, [trial.end for trial in self.of(each.activation, each.remedy)], position, "")
             for position, each in [*enumerate(plain_ones), *enumerate(remedied, 1)]
         ]
-        draw_dots(axes, rows)
-        accuracy_axis(axes, self.epochs, self.chance)
+        draw_accuracies(axes, rows, self.epochs, self.chance)
         return figure
 
 

@@ -16,8 +16,8 @@ from fastact.language import current
 from fastact.language import translated as _
 from fastact.pages import plots
 from fastact.pages.document import Texts, all_languages, library
-from fastact.pages.panels import Line, Panel, View, lines, same
-from fastact.pictures.style import COLOURS
+from fastact.pages.panels import Line, Measure, Panel, View, over_epochs, same
+from fastact.pictures.style import COLOURS, shades
 from fastact.result import Table
 
 __all__ = ["of_xor", "panels"]
@@ -43,39 +43,29 @@ def of_xor(found: Xor, name: str) -> Iterator[Panel]:
         yield from rest
 
 
-def score(found: Comparison) -> Texts:
-    """What the score is called."""
-    return all_languages(lambda: _("test R²") if found.task == "regression" else _("test accuracy"))
-
-
 def learning(found: Comparison, name: str) -> Panel:
     """The mean over the seeds, and a band of one standard deviation."""
-    measures = {
-        "score": score(found),
+    words = {
+        "score": all_languages(partial(findings.score_word, found)),
         "loss": all_languages(lambda: _("test loss")),
         "train_loss": all_languages(lambda: _("training loss")),
     }
-    summaries = found.summaries()
-    labels = [all_languages(partial(found.label, each.setting)) for each in summaries]
-    epochs = range(1, 1 + max(len(run.score) for run in found.runs))
-    views: list[View] = []
-    legend: list[tuple[Texts, list[Any]]] = [(label, []) for label in labels]
-    for measure, words in measures.items():
+    epochs = max(len(run.score) for run in found.runs)
+    measures = []
+    for field, texts in words.items():
         series = []
-        for summary, label in zip(summaries, labels, strict=True):
-            values = np.full((len(summary.runs), len(epochs)), np.nan)
+        for summary in found.summaries():
+            values = np.full((len(summary.runs), epochs), np.nan)
             for row, run in zip(values, summary.runs, strict=True):
-                recorded = getattr(run, measure)
+                recorded = getattr(run, field)
                 row[: len(recorded)] = recorded
             mean, spread = values.mean(axis=0), values.std(axis=0, ddof=min(1, found.seeds - 1))
-            top = np.minimum(mean + spread, 1) if measure == "score" else mean + spread
+            top = np.minimum(mean + spread, 1) if field == "score" else mean + spread
+            label = all_languages(partial(found.label, summary.setting))
             series.append(Line(label, mean.tolist(), (mean - spread, top) if found.seeds > 1 else None))
-        caption = all_languages(partial(summed_up, words, found.seeds))
-        view, renderers = lines(f"{name}-{measure}", list(epochs), series, caption, words)
-        views.append(view)
-        for (_label, shown), drawn in zip(legend, renderers, strict=True):
-            shown.extend(drawn)
-    return Panel(name, all_languages(lambda: _("Learning curves")), views, list(measures.values()), legend)
+        caption = all_languages(partial(summed_up, texts, found.seeds))
+        measures.append(Measure(field, texts, caption, series))
+    return over_epochs(name, all_languages(lambda: _("Learning curves")), range(1, epochs + 1), measures)
 
 
 def summed_up(measure: Texts, seeds: int) -> str:
@@ -89,7 +79,7 @@ def summed_up(measure: Texts, seeds: int) -> str:
 def ends(found: Comparison, name: str) -> Panel:
     """A dot for each run, a bar for the mean; best settings on top."""
     models = library("bokeh.models")
-    summaries = sorted(found.summaries(), key=lambda each: -each.score)
+    summaries = findings.best_first(found)
     labels = [all_languages(partial(found.label, each.setting)) for each in summaries]
     places = {each.setting: place for place, each in enumerate(found.summaries())}
     drawn = plots.figure(
@@ -116,7 +106,9 @@ def ends(found: Comparison, name: str) -> Panel:
         seeds = [_("seed {seed}").format(seed=run.seed) for run in summaries[0].runs]
         return Table([_("hidden layers"), *seeds], [[text, *row] for text, row in zip(texts, cells, strict=True)])
 
-    view = View([drawn], [caption], all_languages(table), [(drawn.xaxis[0], score(found))])
+    view = View(
+        [drawn], [caption], all_languages(table), [(drawn.xaxis[0], all_languages(partial(findings.score_word, found)))]
+    )
     return Panel(name, all_languages(lambda: _("Every run")), [view])
 
 
@@ -129,12 +121,13 @@ def planes(found: Comparison, name: str) -> Panel:
     drawn = plots.figure(
         f"{name}-plane", 420, x_range=(left, right), y_range=(bottom, top), max_width=520, align="start"
     )
+    palette = [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in np.round(255 * shades(classes)).astype(int)]
     images = [image for values in seen.values.values() for image in values]
     source = models.ColumnDataSource({"image": images})
     shown = models.IndexFilter(indices=[len(seen.epochs) - 1])
     drawn.image(
         "image", source=source, view=models.CDSView(filter=shown), x=left, y=bottom, dw=right - left, dh=top - bottom,
-        color_mapper=models.LinearColorMapper(palette(classes), low=0, high=255 if classes == 2 else classes - 1),
+        color_mapper=models.LinearColorMapper(palette, low=0, high=255 if classes == 2 else classes - 1),
     )  # fmt: skip
     size = 6 if len(seen.points) > 50 else 13
     for each in range(classes):
@@ -157,7 +150,7 @@ def planes(found: Comparison, name: str) -> Panel:
             [label, *(f"{runs[label].score[min(epoch, len(runs[label].score)) - 1]:.4f}" for epoch in epochs)]
             for label in seen.values
         ]
-        title = _("{score} of seed 0 at these epochs").format(score=score(found)[current()])
+        title = _("{score} of seed 0 at these epochs").format(score=findings.score_word(found))
         return Table([_("hidden layers"), *map(str, epochs)], rows, title=title)
 
     frames = [(shown, "indices", [[place] for place in range(len(images))])]
@@ -166,13 +159,3 @@ def planes(found: Comparison, name: str) -> Panel:
     return Panel(
         name, all_languages(lambda: _("Decision boundary by epoch")), [view], choices, steps=seen.epochs, frames=frames
     )
-
-
-def palette(classes: int) -> list[str]:
-    """From one class's colour over white to the other's, or the pale colours of more classes."""
-    colours = np.array([[int(colour[at : at + 2], 16) for at in (1, 3, 5)] for colour in COLOURS])
-    pale = (0.5 * colours + 0.5 * 255)[np.arange(classes) % len(COLOURS)]
-    if classes == 2:
-        share = np.linspace(-1, 1, 256)[:, np.newaxis]
-        pale = 255 - np.abs(share) * (255 - np.where(share > 0, pale[1], pale[0]))
-    return [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in pale.round().astype(int)]

@@ -10,8 +10,8 @@ import numpy as np
 from fastact.diagnostics import Diagnosis
 from fastact.language import translated as _
 from fastact.pages import document, plots
-from fastact.pages.document import Texts, all_languages, library
-from fastact.pages.panels import MOST_STEPS, Line, Panel, View, decades, lines, numbers, thinned
+from fastact.pages.document import all_languages, library
+from fastact.pages.panels import MOST_STEPS, Line, Measure, Panel, View, decades, number, numbers, over_epochs, thinned
 from fastact.pictures.style import COLOURS, INK
 from fastact.result import Table
 
@@ -68,10 +68,10 @@ def layers(found: Diagnosis, name: str) -> Panel:
         rows = [
             [
                 layer,
-                f"{found.gradient_norm[at][row]:.3g}",
-                _figure(found.update_ratio[at][row], ".2f"),
-                _figure(found.saturated[at][row], ".1%"),
-                _figure(found.dead[at][row], ".1%"),
+                number(found.gradient_norm[at][row], ".3g"),
+                number(found.update_ratio[at][row], ".2f"),
+                number(found.saturated[at][row], ".1%"),
+                number(found.dead[at][row], ".1%"),
             ]
             for row, layer in enumerate(found.layers)
         ]
@@ -105,60 +105,58 @@ def layers(found: Diagnosis, name: str) -> Panel:
 
 def epochs(found: Diagnosis, name: str) -> Panel:
     """Each measure over the epochs, a line for each layer."""
-    measures: list[tuple[str, Any, Any, dict[str, Any]]] = [
-        (
+    labels = document.paired(all_languages(lambda: found.layers))
+
+    def by_layer(measure: str) -> list[Line]:
+        values = np.asarray(getattr(found, measure), float)
+        return [Line(label, values[:, at].tolist()) for at, label in enumerate(labels)]
+
+    measures = [
+        Measure(
             "gradient_norm",
             all_languages(lambda: _("gradient norm")),
             all_languages(lambda: _("Norm of the gradient")),
-            {"log": True},
+            by_layer("gradient_norm"),
+            log=True,
         ),
-        (
+        Measure(
             "update_ratio",
             all_languages(lambda: _("update / weight")),
             all_languages(
                 lambda: _("log10 of update / weight: near −3, the dotted line, in a network that learns well")
             ),
-            {"level": USUAL_UPDATE, "digits": 2},
+            by_layer("update_ratio"),
+            level=USUAL_UPDATE,
+            digits=2,
         ),
-        (
+        Measure(
             "saturated",
             all_languages(lambda: _("saturated")),
             all_languages(lambda: _("Share of outputs where the activation is nearly flat")),
-            {"limits": (-0.02, 1.02)},
+            by_layer("saturated"),
+            limits=(-0.02, 1.02),
         ),
-        (
+        Measure(
             "dead",
             all_languages(lambda: _("dead")),
             all_languages(lambda: _("Share of units that pass no gradient for any sample")),
-            {"limits": (-0.02, 1.02)},
+            by_layer("dead"),
+            limits=(-0.02, 1.02),
         ),
     ]
-    labels = document.paired(all_languages(lambda: found.layers))
-    views: list[View] = []
-    legend: list[tuple[Texts, list[Any]]] = [(label, []) for label in labels]
-    for measure, short, caption, options in measures:
-        values = np.asarray(getattr(found, measure), float)
-        series = [Line(label, values[:, at].tolist()) for at, label in enumerate(labels)]
-        view, renderers = lines(f"{name}-{measure}", list(found.epochs), series, caption, short, **options)
-        views.append(view)
-        for (_label, shown), drawn in zip(legend, renderers, strict=True):
-            shown.extend(drawn)
-    return Panel(
-        name, all_languages(lambda: _("Over the epochs")), views, [short for _name, short, *_ in measures], legend
-    )
+    return over_epochs(name, all_languages(lambda: _("Over the epochs")), found.epochs, measures)
 
 
 def loss(found: Diagnosis, name: str) -> Panel:
     """The loss that training saw, beside that of guessing."""
-    words = all_languages(lambda: _("loss"))
     caption = all_languages(
         lambda: _("Training loss; dotted: {chance:.3f}, the best constant answer").format(chance=found.chance_loss)
     )
     values = [float(each) for each in found.history["loss"]]
     line = Line(all_languages(lambda: _("training")), values)
     level = found.chance_loss if np.isfinite(found.chance_loss) else None
-    view, _drawn = lines(f"{name}-history", list(range(1, len(values) + 1)), [line], caption, words, level=level)
-    return Panel(name, all_languages(lambda: _("Loss")), [view])
+    measure = Measure("history", all_languages(lambda: _("loss")), caption, [line], level=level)
+    return over_epochs(name, all_languages(lambda: _("Loss")), range(1, len(values) + 1), [measure])
 
 
 def _positive(values: Any) -> Any:
@@ -166,7 +164,3 @@ def _positive(values: Any) -> Any:
     values = np.array(values, float)
     values[~((values > 0) & np.isfinite(values))] = np.nan
     return values
-
-
-def _figure(value: float, form: str) -> str:
-    return f"{value:{form}}" if np.isfinite(value) else "–"

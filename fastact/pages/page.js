@@ -1,5 +1,5 @@
 "use strict";
-// What all pages have: languages, tables that sort, and settings in the address. Pages add theirs to `page.listeners`.
+// What all pages have: languages, tables that sort, and settings in the address.
 
 const page = {
   /** Settings in the address, as text by name; those of the page's own kind are the page's business. */

@@ -1,7 +1,7 @@
 """What a report shows of a result besides its words and tables: panels, each with pictures and the figures in them.
 
 A panel has views, of which a choice shows one; frames, of which a slider shows one; and lines, each of which a box
-hides. `lines` makes the usual view: figures by epoch.
+hides. `over_epochs` makes the usual one: figures by epoch.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fastact.pages.document import Texts, all_languages, library
 from fastact.pictures.style import INK
 from fastact.result import Table
 
-__all__ = ["Line", "Panel", "View", "decades", "lines", "numbers", "same", "thinned"]
+__all__ = ["Line", "Measure", "Panel", "View", "decades", "number", "numbers", "over_epochs", "same", "thinned"]
 
 #: Columns of a table by epoch, and steps of a slider.
 MOST_COLUMNS, MOST_STEPS = 12, 100
@@ -96,11 +96,56 @@ class Panel:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of `lines`: its label, y, and a band around it."""
+    """A line over the epochs: its label, y, and a band around it."""
 
     label: Texts
     y: Sequence[float]
     band: tuple[Sequence[float], Sequence[float]] | None = None
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a view of `over_epochs` shows.
+
+    Attributes
+    ----------
+    name : str
+        Ends the id of the figure's element.
+    short, caption : Texts
+        Of the choice and the y axis, and of the figure.
+    lines : list of Line
+        As many as the other measures have.
+    log : bool
+        Whether the y axis is logarithmic; what is not positive is left out there.
+    level : float, optional
+        Where to draw a line across.
+    limits : tuple of float, optional
+        Of the y axis.
+    digits : int
+        Of the figures in the table.
+    """
+
+    name: str
+    short: Texts
+    caption: Texts
+    lines: list[Line]
+    log: bool = False
+    level: float | None = None
+    limits: tuple[float, float] | None = None
+    digits: int = 4
+
+
+def over_epochs(name: str, title: Texts, epochs: Sequence[int], measures: Sequence[Measure]) -> Panel:
+    """A panel with a view for each measure, and a box for each line, which hides it in all of them."""
+    views: list[View] = []
+    legend: list[tuple[Texts, list[Any]]] = [(line.label, []) for line in measures[0].lines]
+    for measure in measures:
+        view, renderers = _lines(f"{name}-{measure.name}", epochs, measure)
+        views.append(view)
+        for (_label, shown), drawn in zip(legend, renderers, strict=True):
+            shown.extend(drawn)
+    choices = [measure.short for measure in measures] if len(measures) > 1 else []
+    return Panel(name, title, views, choices, legend)
 
 
 def same(text: str) -> Texts:
@@ -126,49 +171,24 @@ def decades(values: Any) -> tuple[float, float]:
     return 10.0**low, 10.0 ** max(high, low + 1)
 
 
-def lines(
-    name: str,
-    x: Sequence[int],
-    series: Sequence[Line],
-    caption: Texts,
-    label: Texts,
-    *,
-    log: bool = False,
-    level: float | None = None,
-    limits: tuple[float, float] | None = None,
-    digits: int = 4,
-) -> tuple[View, list[list[Any]]]:
-    """A view of lines over epochs, and the renderers of each line.
+def number(value: float, form: str) -> str:
+    """For a table: a dash for what is not finite."""
+    return f"{value:{form}}" if math.isfinite(value) else "–"
 
-    Parameters
-    ----------
-    name : str
-        Id of the figure's element.
-    x : sequence of int
-        Epochs.
-    series : sequence of Line
-    caption, label : Texts
-        Of the figure, and of its y axis.
-    log : bool
-        Whether the y axis is logarithmic; what is not positive is left out there.
-    level : float, optional
-        Where to draw a line across.
-    limits : tuple of float, optional
-        Of the y axis.
-    digits : int
-        Of the figures in the table.
-    """
+
+def _lines(name: str, x: Sequence[int], measure: Measure) -> tuple[View, list[list[Any]]]:
+    """A view of a measure, and the renderers of each line."""
     models = library("bokeh.models")
-    options: dict[str, Any] = {"y_range": limits} if limits else {}
-    if log:
-        options = {"y_axis_type": "log", "y_range": decades([line.y for line in series])}
+    options: dict[str, Any] = {"y_range": measure.limits} if measure.limits else {}
+    if measure.log:
+        options = {"y_axis_type": "log", "y_range": decades([line.y for line in measure.lines])}
     drawn = plots.figure(name, **options)
     found: list[list[Any]] = []
     tops = []
     points = thinned(len(x), MOST_POINTS)
-    for line, style in zip(series, plots.styles(len(series)), strict=True):
+    for line, style in zip(measure.lines, plots.styles(len(measure.lines)), strict=True):
         y = np.array(line.y, float)
-        if log:
+        if measure.log:
             y[~(y > 0)] = np.nan
         shown = [y, *(np.asarray(side, float) for side in line.band or ())]
         columns = zip(("x", "y", "low", "high"), (np.asarray(x, float), *shown), strict=False)
@@ -183,21 +203,21 @@ def lines(
             renderers.append(drawn.scatter("x", "y", source=source, color=style["colour"], size=7))
         tops.append(top)
         found.append([*renderers, top])
-    if level is not None:
+    if measure.level is not None:
         drawn.add_layout(
-            models.Span(location=level, dimension="width", line_color=INK, line_dash=[2, 3], line_width=1.5)
+            models.Span(location=measure.level, dimension="width", line_color=INK, line_dash=[2, 3], line_width=1.5)
         )
-    form = "%.3g" if log else f"%.{digits}f"
-    drawn.add_tools(plots.hover(tops, f"<b>$name</b> &nbsp; @x{{%d}}: @y{{{form}}}", "@x", "@y"))
+    form = ".3g" if measure.log else f".{measure.digits}f"
+    drawn.add_tools(plots.hover(tops, f"<b>$name</b> &nbsp; @x{{%d}}: @y{{%{form}}}", "@x", "@y"))
     drawn.xaxis.ticker.desired_num_ticks = 6
     places = thinned(len(x), MOST_COLUMNS)
 
     def table() -> Table:
         rows = []
-        for line in series:
+        for line in measure.lines:
             values = [line.y[place] for place in places]
-            rows.append([line.label[language.current()], *(f"{v:.3g}" if log else f"{v:.{digits}f}" for v in values)])
+            rows.append([line.label[language.current()], *(number(value, form) for value in values)])
         return Table([_("epoch"), *(str(x[place]) for place in places)], rows)
 
-    axes = [(drawn.xaxis[0], all_languages(lambda: _("epoch"))), (drawn.yaxis[0], label)]
-    return View([drawn], [caption], all_languages(table), axes), found
+    axes = [(drawn.xaxis[0], all_languages(lambda: _("epoch"))), (drawn.yaxis[0], measure.short)]
+    return View([drawn], [measure.caption], all_languages(table), axes), found

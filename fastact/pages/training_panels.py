@@ -10,7 +10,7 @@ import numpy as np
 from fastact.language import translated as _
 from fastact.pages import plots
 from fastact.pages.document import all_languages, library
-from fastact.pages.panels import Line, Panel, View, lines, thinned
+from fastact.pages.panels import Line, Measure, Panel, View, over_epochs, thinned
 from fastact.pictures.style import COLOURS, INK
 from fastact.result import Table
 from fastact.tabular import ClassScores, Training
@@ -41,12 +41,12 @@ def learning(found: Training, name: str) -> Panel:
     caption = all_languages(
         lambda: _("Loss; dotted: epoch {epoch}, whose weights the model has").format(epoch=found.best_epoch)
     )
-    epochs = list(range(1, len(history["loss"]) + 1))
-    view, renderers = lines(f"{name}-loss", epochs, series, caption, all_languages(lambda: _("loss")))
+    measure = Measure("loss", all_languages(lambda: _("loss")), caption, series)
+    epochs = range(1, len(history["loss"]) + 1)
+    panel = over_epochs(name, all_languages(lambda: _("Learning curves")), epochs, [measure])
     best = models.Span(location=found.best_epoch, dimension="height", line_color=INK, line_dash=[2, 3], line_width=1.5)
-    view.figures[0].add_layout(best)
-    legend = [(line.label, drawn) for line, drawn in zip(series, renderers, strict=True)]
-    return Panel(name, all_languages(lambda: _("Learning curves")), [view], legend=legend)
+    panel.views[0].figures[0].add_layout(best)
+    return panel
 
 
 def confusion(scores: ClassScores, name: str) -> Panel:

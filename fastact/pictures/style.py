@@ -13,10 +13,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fastact import language
 from fastact.errors import MissingDependencyError, require
 
-__all__ = ["COLOURS", "DASHES", "INK", "PALE", "figure", "lettering", "line", "save", "tidy"]
+__all__ = ["COLOURS", "DASHES", "INK", "PALE", "figure", "lettering", "line", "save", "shades", "tidy"]
 
 #: Okabe and Ito's colours, without their yellow, which is faint on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -38,6 +41,19 @@ def line(position: int) -> dict[str, Any]:
         "color": COLOURS[position % len(COLOURS)],
         "linestyle": DASHES[position % len(DASHES)],
     }
+
+
+def shades(classes: int) -> NDArray[np.float64]:
+    """Pale colours (n, 3) for a plane that is parted: 256, from one class's over white to the other's; or each class's.
+
+    Their parts are from 0 to 1, as matplotlib takes them.
+    """
+    colours = np.array([[int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)] for colour in COLOURS])
+    pale = (0.45 * colours + 0.55)[np.arange(classes) % len(COLOURS)]
+    if classes != 2:
+        return pale
+    share = np.linspace(-1, 1, 256)[:, np.newaxis]
+    return 1 - np.abs(share) * (1 - np.where(share > 0, pale[1], pale[0]))
 
 
 def figure(width: float, height: float) -> Any:
