@@ -13,12 +13,20 @@ from typing import Any
 from fastact.cli.wrapping import is_japanese, pieces
 from fastact.errors import require
 
+#: Control characters, but tab and new line.
+_STEERING = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)], "\N{REPLACEMENT CHARACTER}")
+
 
 def console(stderr: bool = False) -> Any:
     """A rich console that prints text as it is, takes the brackets of a range for no markup, and breaks lines of
     Japanese between characters.
     """
     return _console()(stderr=stderr, markup=False, highlight=False, emoji=False)
+
+
+def visible(text: str) -> str:
+    """The text without codes that would steer the terminal, which a user's table may hold."""
+    return text.translate(_STEERING)
 
 
 @cache
@@ -55,10 +63,10 @@ def _console() -> Any:
 
     class Console(require("rich.console", "demo", "the fastact command").Console):  # type: ignore[misc]
         def print(self, *objects: Any, **options: Any) -> None:
-            super().print(*(Wrapped(each) if isinstance(each, str) else each for each in objects), **options)
+            super().print(*(Wrapped(visible(each)) if isinstance(each, str) else each for each in objects), **options)
 
         def render_str(self, text: str, **options: Any) -> Any:
-            return Wrapped(text, style=options.get("style", ""), justify=options.get("justify"))
+            return Wrapped(visible(text), style=options.get("style", ""), justify=options.get("justify"))
 
     return Console
 

@@ -83,6 +83,7 @@ def test_a_table(fastact: Fastact, task: str) -> None:
         (["moon"], 2, "did you mean 'moons'?"),
         (["points.csv"], 2, "--target COLUMN"),
         (["points.csv", "--target", "y"], 1, "points.csv"),
+        (["points.csv", "--target", "y", "--json", "points.csv"], 2, "--json points.csv: is another file"),
         (["digits", "--target", "y"], 2, "--target goes with a file"),
         (["--activations", "relu,tanhh"], 2, "did you mean 'tanh'?"),
         (["--activations", "softmax"], 2, "softmax acts on whole rows"),
