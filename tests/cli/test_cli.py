@@ -423,7 +423,8 @@ def test_ctrl_c_in_a_destructor_is_not_lost() -> None:
         "        signal.raise_signal(signal.SIGINT)\n"
         "def show(**options):\n"
         "    Slow()\n"
-        "    time.sleep(30)\n"
+        "    for _ in range(200):\n"
+        "        time.sleep(0.1)\n"
         "app.cli.commands['show'].callback = show\n"
         "main()\n"
     )
