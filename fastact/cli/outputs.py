@@ -7,6 +7,7 @@ hands the results on to it.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -61,12 +62,12 @@ def outputs(default: str) -> Callable[[Any], Any]:
 
 def check_distinct(files: Files, others: Sequence[Path]) -> None:
     """Raise ValueError if a result goes where another one goes, or to a file that the command reads."""
-    taken = {path.resolve() for path in others}
+    taken = {os.path.realpath(path) for path in others}
     for option, path in (("--output", files.picture), ("--json", files.record), ("--report", files.page)):
-        if path and path.resolve() in taken:
+        if path and os.path.realpath(path) in taken:
             raise ValueError(f"{option} {path}: is another file of this command; name a file of its own")
         if path:
-            taken.add(path.resolve())
+            taken.add(os.path.realpath(path))
 
 
 @contextmanager

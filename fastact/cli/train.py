@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,7 @@ def train(
     keeps the best so far and exits with 130. `fastact predict` applies it.
     """
     path = model or beside(source)
-    if path.resolve() in {each.resolve() for each in (source, *sources)}:
+    if os.path.realpath(path) in map(os.path.realpath, (source, *sources)):
         raise ValueError(f"--model {path}: is another file of this command; name a file of its own")
     activation = elementwise(activation).name
     with written(files, source, path, *sources) as show, replacing(path) as temporary:

@@ -126,7 +126,7 @@ class Target:
         """Which rows have a target that can be predicted, and their labels, or numbers as float64."""
         if self.task == "regression":
             numbers = numbers_of(series)
-            rows = np.flatnonzero(~np.isnan(numbers))
+            rows = np.flatnonzero(np.abs(numbers) <= _LARGEST)  # no nan either
             return rows, numbers[rows]
         codes, texts = texts_of(series)
         place = {text: label for label, text in enumerate(self.classes)}

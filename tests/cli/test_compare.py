@@ -86,6 +86,7 @@ def test_a_table(fastact: Fastact, task: str) -> None:
         (["points.csv", "--target", "y", "--json", "points.csv"], 2, "--json points.csv: is another file"),
         (["digits", "--target", "y"], 2, "--target goes with a file"),
         (["--activations", "relu,tanhh"], 2, "did you mean 'tanh'?"),
+        (["--activations", "GELU,ReLU"], 2, "did you mean 'gelu'?"),
         (["--activations", "softmax"], 2, "softmax acts on whole rows"),
         (["--optimisers", "adm"], 2, "did you mean 'adam'?"),
         (["--initialisers", "hee"], 2, "did you mean 'he'?"),

@@ -276,6 +276,12 @@ def test_what_cannot_be_learnt(values: Any, task: Any, told: str) -> None:
         TableProblem(frame, "yy", task)
 
 
+def test_targets_whose_squares_overflow_are_not_measured() -> None:
+    target, _notes = Target.found(tidy(pandas.DataFrame({"y": np.arange(0.5, 20)})), "y")
+    rows, values = target.values(tidy(pandas.DataFrame({"y": [1e300, 2.5, np.nan, -1e200]})).y)
+    assert (rows.tolist(), values.tolist()) == ([1], [2.5])
+
+
 def test_problem_of_a_file() -> None:
     from sklearn.datasets import load_diabetes, load_iris
 

@@ -30,13 +30,13 @@ HEAD = "import fastact as fa\n\n@fa.activation(derivative=lambda x: 1.0)\ndef mi
     ids=range(8),
 )
 def test_a_wrong_file_is_one_line(source: str, told: str, tmp_path: Path, own_registry: None) -> None:
-    file = tmp_path / "own_of_a_user.py"
+    file = tmp_path / "own_with_faults.py"
     file.write_text(source, encoding="utf-8")
-    with pytest.raises(ValueError, match=r"own_of_a_user\.py") as caught:
+    with pytest.raises(ValueError, match=r"own_with_faults\.py") as caught:
         own.load(file)
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert "own_of_a_user" not in sys.modules
+    assert "own_with_faults" not in sys.modules
 
 
 def test_an_activation_that_is_nan_diverges_without_a_warning(own_registry: None) -> None:
