@@ -92,12 +92,8 @@ def table(
     rows = list(rows)
     for position, column in enumerate(columns):
         whole = position == 0 or (position < words and max((len(row[position]) for row in rows), default=0) <= _SHORT)
-        result.add_column(
-            column,
-            justify="left" if position < words else "right",
-            style="bold" if position == 0 else None,
-            no_wrap=whole,
-        )
+        justify = "left" if position < words else "right"
+        result.add_column(column, justify=justify, style="bold" if position == 0 else None, no_wrap=whole)
     for row in rows:
         result.add_row(*row)
     return result
