@@ -100,6 +100,16 @@ def test_dialects(text: str) -> None:
     assert (frame.a.tolist(), frame.b.tolist()) == ([1, 2], ["x", "y"])
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_decimal_commas(separator: str) -> None:
+    lines = ["a;b", "1,5;x", "-2;y,z", "1e3;v"]
+    Path("t.csv").write_text("\n".join(lines).replace(";", separator))
+    frame = reading.read("t.csv")
+    assert (frame.a.tolist(), frame.b.tolist()) == ([1.5, -2, 1000], ["x", "y,z", "v"])
+    Path("t.csv").write_text("\n".join([*lines, "0.5;w"]).replace(";", separator))  # both marks: neither is decimal
+    assert reading.read("t.csv").a.tolist() == ["1,5", "-2", "1e3", "0.5"]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
