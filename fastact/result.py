@@ -6,10 +6,14 @@ A new experiment subclasses it; the command line, notebooks and reports then sho
 from __future__ import annotations
 
 import html
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Result", "Table"]
+import numpy as np
+
+__all__ = ["Result", "Table", "plain"]
 
 
 @dataclass(frozen=True)
@@ -67,3 +71,14 @@ class Result:
         tables = "".join(table._repr_html_() for table in self.tables())
         words = "".join(f"<p>{html.escape(each)}</p>" for each in self.sentences())
         return f"<h3>{html.escape(self.title)}</h3>{tables}{words}"
+
+
+def plain(value: Any) -> Any:
+    """The same in types that JSON knows; None for what is not finite."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -74,8 +74,8 @@ def show(found: Recommendation) -> None:
 
 def conclusion(found: Comparison, first: str) -> str:
     """Whether the first choice is good enough: as long as none is ahead of it by more than noise."""
-    ahead = [each for each in found.differences() if found.settings[each.other].activation == first and each.clear]
-    if ahead:
+    [setting] = [each for each in found.settings if each.activation == first]
+    if ahead := found.ahead_of(setting):
         return _(
             "Take {best} here: it is ahead of {first} by {mean:.4f}, which is more than the noise of {seeds} seeds."
         ).format(best=found.settings[ahead[0].best].activation, first=first, mean=ahead[0].mean, seeds=found.seeds)

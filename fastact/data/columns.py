@@ -281,10 +281,11 @@ class Columns:
         try:
             inputs = tuple(_input(**each) for each in values["inputs"])
             left_out = tuple((str(name), reason) for name, reason in values["left_out"])
+            unknown = {reason for _name, reason in left_out} - {*get_args(Reason)}
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"its columns are damaged ({error!r:.99})") from error
         names = [each.name for each in inputs] + [name for name, _reason in left_out]
-        if not inputs or len(set(names)) < len(names) or {why for _name, why in left_out} - {*get_args(Reason)}:
+        if not inputs or len(set(names)) < len(names) or unknown:
             raise ValueError("its columns are damaged")
         return cls(inputs, left_out)
 

@@ -60,7 +60,7 @@ def problem(name: str) -> Problem:
     return _PROBLEMS[name]()
 
 
-class Xor(Problem):
+class XorPoints(Problem):
     """The four points of XOR, to learn from and to measure on, for every seed."""
 
     name, task, features, classes = "xor", "binary", 2, ("0", "1")
@@ -179,7 +179,7 @@ def _loaded(name: str, loader: str) -> Problem:
 
 
 _PROBLEMS: dict[str, Callable[[], Problem]] = {
-    "xor": Xor,
+    "xor": XorPoints,
     "moons": lambda: Made("moons", _moons, "binary", 2, ("0", "1")),
     "circles": lambda: Made("circles", _circles, "binary", 2, ("0", "1")),
     "spirals": lambda: Made("spirals", _spirals, "binary", 2, ("0", "1")),

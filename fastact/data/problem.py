@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from fastact.language import Message
 
-__all__ = ["Problem", "Split", "Task"]
+__all__ = ["Problem", "Split", "Task", "output_layer"]
 
 Task = Literal["binary", "multi-class", "regression"]
 
@@ -65,9 +66,16 @@ class Problem:
     @property
     def outputs(self) -> int:
         """Units of a network's output layer."""
-        return len(self.classes) if self.task == "multi-class" else 1
+        return output_layer(self.task, self.classes)[0]
 
     @property
     def output(self) -> str:
         """The activation of a network's output layer."""
-        return {"binary": "sigmoid", "multi-class": "softmax", "regression": "identity"}[self.task]
+        return output_layer(self.task, self.classes)[1]
+
+
+def output_layer(task: Task, classes: Sequence[str]) -> tuple[int, str]:
+    """The units and the activation of a network's output layer."""
+    if task == "multi-class":
+        return len(classes), "softmax"
+    return 1, "sigmoid" if task == "binary" else "identity"

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastact.diagnostics.chance import FirstLoss
+from fastact.diagnostics.observations import Network, Observations, label
 from fastact.diagnostics.remedies import (
     clip,
     leaky,
@@ -22,9 +23,9 @@ from fastact.diagnostics.remedies import (
     smaller_weights,
     usual_weights,
 )
-from fastact.diagnostics.training import Network, Training, label
 from fastact.language import paragraph
 from fastact.language import translated as _
+from fastact.result import plain
 
 __all__ = ["ALARMS", "Alarm", "alarms_of"]
 
@@ -58,7 +59,7 @@ class Alarm:
     layers: tuple[int, ...] = ()
 
     @classmethod
-    def find(cls, training: Training) -> Self | None:
+    def find(cls, seen: Observations) -> Self | None:
         """The alarm, if there is reason for it."""
         raise NotImplementedError
 
@@ -103,7 +104,6 @@ class Alarm:
 
     def as_dict(self) -> dict[str, Any]:
         """All of it, in types that JSON knows; texts are in the language in use."""
-        value = float(self.value)
         return {
             "name": self.name,
             "title": self.title,
@@ -111,26 +111,26 @@ class Alarm:
             "last": self.last,
             "layer": self.layer,
             "layers": list(self.layers),
-            "value": value if np.isfinite(value) else None,
+            "value": plain(float(self.value)),
             "sentence": self.sentence,
             "remedies": self.remedies,
         }
 
     @classmethod
-    def _where(cls, training: Training, holds: NDArray[np.bool], values: NDArray[Any], worst: Any) -> Self | None:
+    def _where(cls, seen: Observations, holds: NDArray[np.bool], values: NDArray[Any], worst: Any) -> Self | None:
         """The alarm where it holds in any look and layer; `worst` is np.nanargmax or np.nanargmin."""
         if not holds.any():
             return None
-        epochs = training.epochs[holds.any(axis=1)]
+        epochs = seen.epochs[holds.any(axis=1)]
         place = np.unravel_index(worst(np.where(holds, values, np.nan)), values.shape)
         layers = tuple(np.flatnonzero(holds.any(axis=0)).tolist())
-        return cls(training.network, int(epochs[0]), int(epochs[-1]), float(values[place]), int(place[1]), layers)
+        return cls(seen.network, int(epochs[0]), int(epochs[-1]), float(values[place]), int(place[1]), layers)
 
     @classmethod
-    def _anywhere(cls, training: Training, holds: NDArray[np.bool], values: NDArray[Any], of: Any) -> Self | None:
+    def _anywhere(cls, seen: Observations, holds: NDArray[np.bool], values: NDArray[Any], of: Any) -> Self | None:
         """The alarm where it holds in any look; `of` makes one value of those."""
-        epochs = training.epochs[holds]
-        return cls(training.network, int(epochs[0]), int(epochs[-1]), float(of(values[holds]))) if holds.any() else None
+        epochs = seen.epochs[holds]
+        return cls(seen.network, int(epochs[0]), int(epochs[-1]), float(of(values[holds]))) if holds.any() else None
 
 
 class Divergence(Alarm):
@@ -139,9 +139,9 @@ class Divergence(Alarm):
     name = "divergence"
 
     @classmethod
-    def find(cls, training: Training) -> Self | None:
-        epoch = len(training.history.get("loss", ())) + 1
-        return cls(training.network, epoch, epoch, np.nan) if training.diverged else None
+    def find(cls, seen: Observations) -> Self | None:
+        epoch = len(seen.history.get("loss", ())) + 1
+        return cls(seen.network, epoch, epoch, np.nan) if seen.diverged else None
 
     @property
     def title(self) -> str:
@@ -156,7 +156,7 @@ class Divergence(Alarm):
         return [*smaller_rate(self.network), *clip(self.network), *smaller_weights(self.network)]
 
 
-class Exploding(Alarm):
+class ExplodingGradient(Alarm):
     """A layer's gradient has a norm above 100, or one that is infinite or nan.
 
     Gradients are usually clipped at a norm from 1 to 10, and Pascanu, Mikolov and Bengio (ICML 2013) found half to ten
@@ -167,9 +167,9 @@ class Exploding(Alarm):
     limit = 100.0
 
     @classmethod
-    def find(cls, training: Training) -> Self | None:
-        norms = np.nan_to_num(training.measured("gradient_norm"), nan=np.inf)
-        return cls._where(training, norms > cls.limit, norms, np.nanargmax)
+    def find(cls, seen: Observations) -> Self | None:
+        norms = np.nan_to_num(seen.measured("gradient_norm"), nan=np.inf)
+        return cls._where(seen, norms > cls.limit, norms, np.nanargmax)
 
     @property
     def title(self) -> str:
@@ -187,7 +187,7 @@ class Exploding(Alarm):
         return [*clip(self.network), *smaller_weights(self.network), *normalise(self.network)]
 
 
-class Vanishing(Alarm):
+class VanishingGradient(Alarm):
     """A layer's gradient has a norm below a thousandth of the largest one among the layers.
 
     The effect is that of Glorot and Bengio (AISTATS 2010), the limit measured here: with hidden layers of 64 sigmoid
@@ -199,11 +199,11 @@ class Vanishing(Alarm):
     limit = 1e-3
 
     @classmethod
-    def find(cls, training: Training) -> Self | None:
-        norms = training.measured("gradient_norm")
+    def find(cls, seen: Observations) -> Self | None:
+        norms = seen.measured("gradient_norm")
         with np.errstate(all="ignore"):
             ratios = norms / norms.max(axis=1, keepdims=True)  # nan where one is not finite, or all are 0
-        return cls._where(training, ratios < cls.limit, ratios, np.nanargmin)
+        return cls._where(seen, ratios < cls.limit, ratios, np.nanargmin)
 
     @property
     def title(self) -> str:
@@ -223,7 +223,7 @@ class Vanishing(Alarm):
         return [*rectifier(network), *usual_weights(network), *normalise(network), *residual(network)]
 
 
-class Dead(Alarm):
+class DeadUnits(Alarm):
     """Of a hidden layer, 40 % of the units or more have no slope for any of the samples looked at.
 
     That is the share that Stanford's CS231n warns of. Lu et al. (Dying ReLU and initialization, 2019) treat networks
@@ -234,9 +234,9 @@ class Dead(Alarm):
     limit = 0.4
 
     @classmethod
-    def find(cls, training: Training) -> Self | None:
-        dead = training.measured("dead")
-        return cls._where(training, dead >= cls.limit, dead, np.nanargmax)
+    def find(cls, seen: Observations) -> Self | None:
+        dead = seen.measured("dead")
+        return cls._where(seen, dead >= cls.limit, dead, np.nanargmax)
 
     @property
     def title(self) -> str:
@@ -266,12 +266,12 @@ class Saturation(Alarm):
     name = "saturation"
 
     @classmethod
-    def find(cls, training: Training) -> Self | None:
-        saturated = training.measured("saturated")
-        limits = np.array([*((1 + usual) / 2 for usual in training.network.usual_saturation), np.nan])
-        layers = np.array([*training.network.can_saturate, False])
-        holds = (saturated > limits) & layers & _loss_is_high(training)[:, np.newaxis]
-        return cls._where(training, holds, saturated, np.nanargmax)
+    def find(cls, seen: Observations) -> Self | None:
+        saturated = seen.measured("saturated")
+        limits = np.array([*((1 + usual) / 2 for usual in seen.network.usual_saturation), np.nan])
+        layers = np.array([*seen.network.can_saturate, False])
+        holds = (saturated > limits) & layers & _loss_is_high(seen)[:, np.newaxis]
+        return cls._where(seen, holds, saturated, np.nanargmax)
 
     @property
     def title(self) -> str:
@@ -303,9 +303,9 @@ class LargeUpdates(Alarm):
     limit = -0.8
 
     @classmethod
-    def find(cls, training: Training) -> Self | None:
-        ratios = _middle(training)
-        return cls._anywhere(training, ratios > cls.limit, ratios, np.nanmax)
+    def find(cls, seen: Observations) -> Self | None:
+        ratios = _middle(seen)
+        return cls._anywhere(seen, ratios > cls.limit, ratios, np.nanmax)
 
     @property
     def title(self) -> str:
@@ -336,14 +336,14 @@ class SmallUpdates(Alarm):
     limit = -4.0
 
     @classmethod
-    def find(cls, training: Training) -> Self | None:
-        high = _loss_is_high(training)
-        ratios = _middle(training)
+    def find(cls, seen: Observations) -> Self | None:
+        high = _loss_is_high(seen)
+        ratios = _middle(seen)
         if high.sum() < 3 or not np.median(ratios[high]) < cls.limit:
             return None
-        if any(each.find(training) for each in (Exploding, Vanishing, Dead, Saturation, FarFirstLoss)):
+        if any(each.find(seen) for each in (ExplodingGradient, VanishingGradient, DeadUnits, Saturation, FarFirstLoss)):
             return None
-        return cls._anywhere(training, high & (ratios < cls.limit), ratios, np.nanmedian)
+        return cls._anywhere(seen, high & (ratios < cls.limit), ratios, np.nanmedian)
 
     @property
     def title(self) -> str:
@@ -371,8 +371,8 @@ class FarFirstLoss(Alarm):
     name = "first loss"
 
     @classmethod
-    def find(cls, training: Training) -> Self | None:
-        first, network = training.looks[0], training.network
+    def find(cls, seen: Observations) -> Self | None:
+        first, network = seen.looks[0], seen.network
         if first.epoch > 0 or first_loss_of(network, first.loss).close:
             return None
         return cls(network, 0, 0, first.loss)
@@ -402,17 +402,17 @@ class Overfitting(Alarm):
     width = 5
 
     @classmethod
-    def find(cls, training: Training) -> Self | None:
-        history = training.history
+    def find(cls, seen: Observations) -> Self | None:
+        history = seen.history
         if len(history.get("val_loss", ())) < 2 * cls.width:
             return None
         mean = np.full(cls.width, 1 / cls.width)
         held_out, trained = (np.convolve(history[name], mean, "valid") for name in ("val_loss", "loss"))
         best = int(held_out.argmin())
-        rise = held_out[-1] / held_out[best] - 1
-        if not (rise > cls.limit and trained[-1] < trained[best]):
+        if not (held_out[-1] > (1 + cls.limit) * held_out[best] > 0 and trained[-1] < trained[best]):
             return None
-        return cls(training.network, best + cls.width, len(history["loss"]), float(rise))
+        rise = held_out[-1] / held_out[best] - 1
+        return cls(seen.network, best + cls.width, len(history["loss"]), float(rise))
 
     @property
     def title(self) -> str:
@@ -435,25 +435,26 @@ class Overfitting(Alarm):
 
 
 ALARMS: tuple[type[Alarm], ...] = (
-    Divergence, Exploding, Vanishing, Dead, Saturation, LargeUpdates, SmallUpdates, FarFirstLoss, Overfitting,
+    Divergence, ExplodingGradient, VanishingGradient, DeadUnits, Saturation, LargeUpdates, SmallUpdates, FarFirstLoss,
+    Overfitting,
 )  # fmt: skip
 
 
-def alarms_of(training: Training) -> list[Alarm]:
+def alarms_of(seen: Observations) -> list[Alarm]:
     """All alarms that there is reason for, the gravest first."""
-    return [found for found in (each.find(training) for each in ALARMS) if found is not None]
+    return [found for found in (each.find(seen) for each in ALARMS) if found is not None]
 
 
 def first_loss_of(network: Network, loss: float) -> FirstLoss:
     return FirstLoss(loss, network.chance, network.even, network.classifies)
 
 
-def _loss_is_high(training: Training) -> NDArray[np.bool]:
+def _loss_is_high(seen: Observations) -> NDArray[np.bool]:
     """Of each look, whether its loss is above half of that of chance."""
-    return ~(training.measured("loss") <= 0.5 * training.network.chance)
+    return ~(seen.measured("loss") <= 0.5 * seen.network.chance)
 
 
-def _middle(training: Training) -> NDArray[np.float64]:
+def _middle(seen: Observations) -> NDArray[np.float64]:
     """Of each look, the update ratio of the middle layer; nan where there is none."""
-    rows = (row[row < np.inf] for row in training.measured("update_ratio"))
+    rows = (row[row < np.inf] for row in seen.measured("update_ratio"))
     return np.array([np.median(row) if row.size else np.nan for row in rows])

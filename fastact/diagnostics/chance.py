@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastact as fa
-from fastact.diagnostics.measures import finite, host
+from fastact.diagnostics.measures import host
 from fastact.language import paragraph
 from fastact.language import translated as _
 from fastact.pictures import style
-from fastact.result import Result, Table
+from fastact.result import Result, Table, plain
 
 __all__ = ["CLOSE", "FirstLoss", "chance_loss", "even_loss", "first_loss"]
 
@@ -184,7 +184,7 @@ class FirstLoss(Result):
 
     def as_dict(self) -> dict[str, Any]:
         even = self.even if self.classifies else None
-        return {"loss": finite(self.loss), "chance": self.chance, "even": even, "close": self.close}
+        return {"loss": plain(self.loss), "chance": self.chance, "even": even, "close": self.close}
 
     @style.lettering()
     def figure(self) -> Any:

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastact.diagnostics.alarms import Alarm, alarms_of, first_loss_of
-from fastact.diagnostics.measures import finite
+from fastact.diagnostics.observations import Network, Observations, label
 from fastact.diagnostics.picture import draw
-from fastact.diagnostics.training import Network, Training, label
 from fastact.language import translated as _
-from fastact.result import Result, Table
+from fastact.result import Result, Table, plain
 
 __all__ = ["Diagnosis"]
 
@@ -70,22 +69,22 @@ class Diagnosis(Result):
     checks: tuple[Result, ...] = ()
 
     @classmethod
-    def of(cls, training: Training, edges: Floats) -> Self:
+    def of(cls, seen: Observations, edges: Floats) -> Self:
         """The diagnosis of a training."""
-        first = training.looks[0]
+        first = seen.looks[0]
         return cls(
-            network=training.network,
-            epochs=training.epochs.tolist(),
-            gradient_norm=training.measured("gradient_norm"),
-            saturated=training.measured("saturated"),
-            dead=training.measured("dead"),
-            update_ratio=training.measured("update_ratio"),
-            histograms=training.measured("histograms"),
+            network=seen.network,
+            epochs=seen.epochs.tolist(),
+            gradient_norm=seen.measured("gradient_norm"),
+            saturated=seen.measured("saturated"),
+            dead=seen.measured("dead"),
+            update_ratio=seen.measured("update_ratio"),
+            histograms=seen.measured("histograms"),
             edges=edges,
             first_loss=first.loss if first.epoch == 0 else np.nan,
-            chance_loss=training.network.chance,
-            history=training.history,
-            alarms=alarms_of(training),
+            chance_loss=seen.network.chance,
+            history=seen.history,
+            alarms=alarms_of(seen),
         )
 
     @property
@@ -154,28 +153,25 @@ class Diagnosis(Result):
         )
 
     def as_dict(self) -> dict[str, Any]:
-        names = (
-            "gradient_norm",
-            "saturated",
-            "dead",
-            "update_ratio",
-            "histograms",
-            "edges",
-            "first_loss",
-            "chance_loss",
-        )
-        network = asdict(self.network)
-        network["even"] = finite(self.network.even)
-        return {
-            "title": self.title,
-            "layers": self.layers,
-            "network": network,
-            "epochs": self.epochs,
-            **{name: finite(getattr(self, name)) for name in names},
-            "history": {name: finite(values) for name, values in self.history.items()},
-            "alarms": [alarm.as_dict() for alarm in self.alarms],
-            "checks": [check.as_dict() for check in self.checks],
+        measured = {
+            name: getattr(self, name)
+            for name in ("gradient_norm", "saturated", "dead", "update_ratio", "histograms", "edges")
         }
+        found: dict[str, Any] = plain(
+            {
+                "title": self.title,
+                "layers": self.layers,
+                "network": asdict(self.network),
+                "epochs": self.epochs,
+                **measured,
+                "first_loss": self.first_loss,
+                "chance_loss": self.chance_loss,
+                "history": self.history,
+                "alarms": [alarm.as_dict() for alarm in self.alarms],
+                "checks": [check.as_dict() for check in self.checks],
+            }
+        )
+        return found
 
     def figure(self) -> Any:
         """Learning curves, gradients, updates, histograms of outputs, saturated and dead units.

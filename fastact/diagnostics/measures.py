@@ -19,7 +19,6 @@ __all__ = [
     "Look",
     "can_saturate",
     "edges_for",
-    "finite",
     "host",
     "look",
     "usual_saturation",
@@ -106,14 +105,6 @@ def can_saturate(layer: Any) -> bool:
     """Whether the activation is flat at both ends; relu rests on one side, and can wake again."""
     ends = _curve(*_kind(layer), 10)[1][[0, -1], 0]
     return bool((ends <= FLAT_SLOPE * _steepest(*_kind(layer))).all())
-
-
-def finite(values: Any) -> Any:
-    """The same as a number, or nested lists of them, in which None is what is not finite; JSON knows no nan."""
-    array = np.asarray(values, np.float64)
-    found = array.astype(object)
-    found[~np.isfinite(array)] = None
-    return found.tolist()
 
 
 def host(array: Any) -> Any:

@@ -11,7 +11,7 @@ import fastact as fa
 from fastact.diagnostics.alarms import Alarm, alarms_of
 from fastact.diagnostics.diagnosis import Diagnosis
 from fastact.diagnostics.measures import Look, edges_for, host, look
-from fastact.diagnostics.training import Network, Training
+from fastact.diagnostics.observations import Network, Observations
 
 __all__ = ["Monitor"]
 
@@ -78,7 +78,7 @@ class Monitor:
     @property
     def alarms(self) -> list[Alarm]:
         """What is wrong so far, the gravest first; a callback of one's own can stop training by it."""
-        return alarms_of(self._training(None)) if self.looks else []
+        return alarms_of(self._observations(None)) if self.looks else []
 
     def diagnosis(self, error: FloatingPointError | None = None) -> Diagnosis:
         """What was seen so far; `error` is what `fit` raised, where the training diverged.
@@ -90,11 +90,11 @@ class Monitor:
         """
         if not self.looks:
             raise ValueError("the monitor has seen no epoch; give it to fit first, as callback=monitor")
-        return Diagnosis.of(self._training(error), self._edges)
+        return Diagnosis.of(self._observations(error), self._edges)
 
-    def _training(self, error: FloatingPointError | None) -> Training:
+    def _observations(self, error: FloatingPointError | None) -> Observations:
         history = {name: list(values) for name, values in self._history.items()}
-        return Training(self._network, list(self.looks), history, error is not None)
+        return Observations(self._network, list(self.looks), history, error is not None)
 
     def _mirrored(self, model: fa.MLP) -> fa.MLP:
         """The copy of the model, made equal to it."""

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 import fastact as fa
 from fastact.diagnostics.alarms import Alarm
 from fastact.diagnostics.chance import chance_loss
-from fastact.diagnostics.measures import finite, host
+from fastact.diagnostics.measures import host
 from fastact.diagnostics.monitor import Monitor
 from fastact.language import translated as _
 from fastact.pictures import style
-from fastact.result import Result, Table
+from fastact.result import Result, Table, plain
 
 __all__ = ["OneBatch", "overfit_batch"]
 
@@ -167,7 +167,7 @@ class OneBatch(Result):
 
     def as_dict(self) -> dict[str, Any]:
         return {
-            "losses": finite(self.losses),
+            "losses": plain(self.losses),
             "goal": self.goal,
             "samples": self.samples,
             "diverged": self.diverged,

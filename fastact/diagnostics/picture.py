@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastact.diagnostics.alarms import Dead
+from fastact.diagnostics.alarms import DeadUnits
 from fastact.language import listed
 from fastact.language import translated as _
 from fastact.pictures import style
@@ -39,7 +39,7 @@ def draw(diagnosis: Diagnosis) -> Any:
     histograms(axes[1, 0], diagnosis, hidden or shown)
     for place, values, title, thin in (
         (axes[1, 1], diagnosis.saturated, _("Saturated outputs (thin: usual)"), diagnosis.network.usual_saturation),
-        (axes[1, 2], diagnosis.dead, _("Dead units (thin: alarm)"), [Dead.limit]),
+        (axes[1, 2], diagnosis.dead, _("Dead units (thin: alarm)"), [DeadUnits.limit]),
     ):
         over_epochs(place, diagnosis, values, hidden, title)
         for value in set(thin):

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastact as fa
-from fastact.diagnostics.measures import finite, host
+from fastact.diagnostics.measures import host
 from fastact.language import paragraph
 from fastact.language import translated as _
 from fastact.pictures import style
-from fastact.result import Result, Table
+from fastact.result import Result, Table, plain
 
 __all__ = ["LearningRates", "learning_rate_range"]
 
@@ -129,12 +129,12 @@ class LearningRates(Result):
     @property
     def learns(self) -> bool:
         """Whether the loss falls by a tenth at least."""
-        return bool(np.nanmin(self._before) < 0.9 * self.smoothed[0])
+        return bool(self._before.min(initial=np.inf) < 0.9 * self.smoothed[0])
 
     @property
     def steepest(self) -> float:
         """The rate at which the loss falls fastest, per factor."""
-        falling = self._before[: int(np.nanargmin(self._before)) + 1]
+        falling = self._before[: int(np.argmin(self._before)) + 1]
         return float(self.rates[np.argmin(np.gradient(falling))]) if len(falling) > 1 else float(self.rates[0])
 
     @property
@@ -150,7 +150,7 @@ class LearningRates(Result):
 
     @property
     def _before(self) -> Floats:
-        """The smoothed losses before divergence."""
+        """The smoothed losses before divergence; none where the network is not finite as it is."""
         with np.errstate(invalid="ignore"):
             gone = np.flatnonzero(~(self.smoothed <= DIVERGED * self.smoothed[0]))
         return self.smoothed[: gone[0]] if gone.size else self.smoothed
@@ -180,14 +180,15 @@ class LearningRates(Result):
                     _("The network's learning rate, {current}, is too large.").format(current=f"{self.current:.2g}")
                 )
         if self.current < self.steepest / 100:
-            found.append(_("The network's {current} is low: it learns slowly.").format(current=f"{self.current:.2g}"))
+            text = _("The network's {current} is less than a hundredth of {steepest}.")
+            found.append(text.format(current=f"{self.current:.2g}", steepest=f"{self.steepest:.2g}"))
         return [paragraph(found)]
 
     def as_dict(self) -> dict[str, Any]:
         return {
-            "rates": finite(self.rates),
-            "losses": finite(self.losses),
-            "smoothed": finite(self.smoothed),
+            "rates": plain(self.rates),
+            "losses": plain(self.losses),
+            "smoothed": plain(self.smoothed),
             "current": self.current,
             "steepest": self.steepest if self.learns else None,
             "diverges": self.diverges,
@@ -207,7 +208,8 @@ class LearningRates(Result):
         axes.set_xscale("log")
         axes.set_xlabel(_("learning rate"))
         axes.set_ylabel(_("loss of the batch"))
-        axes.set_ylim(0, 1.5 * self.smoothed[0])
+        if np.isfinite(self.smoothed[0]):
+            axes.set_ylim(0, 1.5 * self.smoothed[0])
         axes.set_title(self.title, fontsize=11, loc="left")
         style.tidy(axes)
         axes.legend(frameon=False)

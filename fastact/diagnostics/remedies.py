@@ -5,7 +5,7 @@ Each function returns sentences, none where the network has the remedy already.
 
 from __future__ import annotations
 
-from fastact.diagnostics.training import Network
+from fastact.diagnostics.observations import Network
 from fastact.language import translated as _
 
 __all__ = ["clip", "leaky", "normalise", "rectifier", "residual", "smaller_rate", "smaller_weights", "usual_weights"]

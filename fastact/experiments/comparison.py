@@ -18,12 +18,22 @@ from fastact.experiments import findings, learning_plot
 from fastact.experiments.processes import check_known_elsewhere, trained
 from fastact.experiments.records import Boundaries, Run, Setting, Summary
 from fastact.experiments.statistics import Difference, differences
-from fastact.experiments.training import Plane, Task, Training, usual
+from fastact.experiments.training import Hyperparameters, Plane, PlannedRun, usual
 from fastact.language import Message, listed
 from fastact.language import translated as _
 from fastact.result import Result, Table
 
-__all__ = ["ACTIVATIONS", "Boundaries", "Comparison", "Difference", "Run", "Setting", "Summary", "Training", "compare"]
+__all__ = [
+    "ACTIVATIONS",
+    "Boundaries",
+    "Comparison",
+    "Difference",
+    "Hyperparameters",
+    "Run",
+    "Setting",
+    "Summary",
+    "compare",
+]
 
 #: One of each kind that a beginner meets in hidden layers, and identity as the baseline.
 ACTIVATIONS = ("identity", "relu", "leaky_relu", "elu", "sigmoid", "tanh", "silu", "gelu", "mish", "softplus")
@@ -114,19 +124,19 @@ def compare(
             raise ValueError(f"{name}={count!r}; at least 1 is needed")
     settings = grid(activations, depths, initialisers, optimisers)
     for setting in settings:  # whose names and numbers are checked before the long work
-        Task.of(problem, setting, training, 0, first).network()
+        PlannedRun.of(problem, setting, training, 0, first).network()
     if jobs != 1:
         check_known_elsewhere([setting.activation for setting in settings], sources)
 
     plane = plane_of(problem, first, training.epochs)
-    tasks = (
-        Task.of(problem, setting, training, seed, part, plane if seed == 0 else None)
+    planned = (
+        PlannedRun.of(problem, setting, training, seed, part, plane if seed == 0 else None)
         for seed in range(seeds)
         for part in (problem.split(seed),)
         for setting in settings
     )
     runs, frames = {}, {}
-    for run, seen in trained(tasks, seeds * len(settings), jobs, sources):
+    for run, seen in trained(planned, seeds * len(settings), jobs, sources):
         runs[run.setting, run.seed] = run
         if run.seed == 0:
             frames[run.setting] = seen
@@ -206,7 +216,7 @@ class Comparison(Result):
         What `Run.score` is.
     features, outputs : int
         Units of the first and of the last layer.
-    training : Training
+    training : Hyperparameters
         What all networks have in common.
     reach : float or None
         The score whose first epoch is reported; None for `level` to find one.
@@ -225,7 +235,7 @@ class Comparison(Result):
     score_name: str
     features: int
     outputs: int
-    training: Training
+    training: Hyperparameters
     reach: float | None
     overlap: float
     notes: tuple[Message, ...]
@@ -266,8 +276,18 @@ class Comparison(Result):
 
     def differences(self) -> list[Difference]:
         """How far each setting is behind the best one, the nearest first; rows are those of `settings`."""
-        best = self.settings.index(findings.best_first(self)[0].setting)
-        return differences(np.array([summary.ends for summary in self.summaries()]), best, self.overlap)
+        return self._against(findings.best_first(self)[0].setting)
+
+    def ahead_of(self, setting: Setting) -> list[Difference]:
+        """What is ahead of this setting by more than the noise of seeds, the best first."""
+        behind = self.settings.index(setting)
+        rivals = (self._against(summary.setting) for summary in findings.best_first(self))
+        return [each for found in rivals for each in found if each.other == behind and each.clear and each.mean > 0]
+
+    def _against(self, setting: Setting) -> list[Difference]:
+        """How far each other setting is behind this one, the nearest first."""
+        scores = np.array([summary.ends for summary in self.summaries()])
+        return differences(scores, self.settings.index(setting), self.overlap)
 
     @property
     def title(self) -> str:

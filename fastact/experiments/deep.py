@@ -23,7 +23,7 @@ from fastact.pictures import style
 
 __all__ = [
     "Progress", "Spread", "Trial", "Variant", "accuracy_axis", "counted", "draw_dots", "draw_lines", "elementwise",
-    "ends", "layers_axes", "legend", "network", "plain", "positive", "reached", "remedies", "share", "short", "silent",
+    "ends", "layers_axes", "legend", "network", "positive", "reached", "remedies", "share", "short", "silent",
     "times", "trials",
 ]  # fmt: skip
 
@@ -281,17 +281,6 @@ def times(value: float) -> str:
 def share(value: float) -> str:
     """A share in per cent: 97 %; below one, 0.4 %."""
     return f"{100 * value:.1f} %" if 0.0005 <= value < 0.0095 else f"{100 * value:.0f} %"
-
-
-def plain(value: Any) -> Any:
-    """The same in types that JSON knows; None for what is not finite."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(each) for key, each in value.items()}
-    if isinstance(value, np.ndarray | np.generic):
-        return plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 # ---- drawing

@@ -24,7 +24,6 @@ from fastact.experiments.deep import (
     elementwise,
     legend,
     network,
-    plain,
     positive,
     reached,
     share,
@@ -33,7 +32,7 @@ from fastact.experiments.deep import (
 from fastact.language import listed, paragraph
 from fastact.language import translated as _
 from fastact.pictures import style
-from fastact.result import Result, Table
+from fastact.result import Result, Table, plain
 
 __all__ = ["DyingRelu", "Units", "dying_relu"]
 
@@ -255,7 +254,8 @@ class DyingRelu(Result):
                 )
             )
         if shares := _listed(woken):
-            words.append(_("Of these units, some fire again at the end of training: {shares}.").format(shares=shares))
+            text = _("Of these units, these shares fire again at the end of training: {shares}.")
+            words.append(text.format(shares=shares))
         ends = listed(f"{each.label} {reached(self.of(each.activation, each.remedy))}" for each in self.variants)
         return [
             paragraph(words),

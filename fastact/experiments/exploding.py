@@ -20,7 +20,6 @@ from fastact.experiments.deep import (
     ends,
     layers_axes,
     legend,
-    plain,
     positive,
     remedies,
     share,
@@ -32,7 +31,7 @@ from fastact.experiments.deep import (
 from fastact.language import paragraph
 from fastact.language import translated as _
 from fastact.pictures import style
-from fastact.result import Result, Table
+from fastact.result import Result, Table, plain
 
 __all__ = ["Exploding", "exploding"]
 

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastact as fa
-from fastact.experiments.deep import Progress, Spread, counted, elementwise, plain, positive, share, short, silent
+from fastact.experiments.deep import Progress, Spread, counted, elementwise, positive, share, short, silent
 from fastact.language import listed
 from fastact.language import translated as _
 from fastact.pictures import style
-from fastact.result import Result, Table
+from fastact.result import Result, Table, plain
 
 __all__ = ["Cell", "Initialisation", "initialisation"]
 

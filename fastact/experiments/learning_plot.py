@@ -84,7 +84,7 @@ def draw_curves(axes: Any, found: Comparison, ranked: Sequence[Summary], styles:
     for summary in ranked:
         look, label = styles[summary.setting], style.literal(found.label(summary.setting))
         curves = np.array([run.score for run in summary.runs])
-        centre, spread = curves.mean(axis=0), curves.std(axis=0)
+        centre, spread = curves.mean(axis=0), curves.std(axis=0, ddof=min(1, found.seeds - 1))
         epochs = np.arange(1, len(centre) + 1)
         marker = {"marker": "o", "markersize": 4} if len(epochs) == 1 else {}
         axes.plot(epochs, centre, linewidth=1.8, label=label, **look, **marker)

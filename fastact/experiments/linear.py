@@ -19,7 +19,6 @@ from fastact.experiments.deep import (
     counted,
     elementwise,
     network,
-    plain,
     positive,
     share,
     short,
@@ -28,7 +27,7 @@ from fastact.experiments.deep import (
 from fastact.language import listed
 from fastact.language import translated as _
 from fastact.pictures import style
-from fastact.result import Result, Table
+from fastact.result import Result, Table, plain
 
 __all__ = ["Fit", "Linear", "linear"]
 
@@ -85,6 +84,8 @@ def linear(
     """
     positive(depth=depth, width=width, seeds=seeds, steps=steps)
     [name] = elementwise([activation], "activation")
+    if not problems:
+        raise ValueError("problems=[]; name at least one, such as 'xor'")
     tasks = {each: problem(each) for each in problems}
     for key, task in tasks.items():
         if task.features != 2 or task.task != "binary":

@@ -20,7 +20,7 @@ import fastact as fa
 from fastact import own
 from fastact.errors import require
 from fastact.experiments.records import Run
-from fastact.experiments.training import Task, train
+from fastact.experiments.training import PlannedRun, train
 
 __all__ = ["check_known_elsewhere", "trained"]
 
@@ -31,13 +31,13 @@ WORTH = 5.0
 
 
 def trained(
-    tasks: Iterator[Task], count: int, jobs: int | None, sources: Sequence[str | PathLike[str]]
+    planned: Iterator[PlannedRun], count: int, jobs: int | None, sources: Sequence[str | PathLike[str]]
 ) -> Iterator[Found]:
     """Train all networks, and yield what is found of each as soon as it is there.
 
     Parameters
     ----------
-    tasks : iterator of Task
+    planned : iterator of PlannedRun
         Those to come are made when their turn comes, so that few of their samples are in memory.
     count : int
         How many there are.
@@ -47,9 +47,9 @@ def trained(
         Files with activations of the user's own, which each process loads.
     """
     least = math.inf
-    for done, task in enumerate(tasks if jobs is None else (), 1):
+    for done, each in enumerate(planned if jobs is None else (), 1):
         started = perf_counter()
-        found = train(task)
+        found = train(each)
         if done > 1:
             least = min(least, perf_counter() - started)
         yield found
@@ -58,14 +58,14 @@ def trained(
             jobs = require("joblib", "demo", "compare").cpu_count()
             break
     if jobs is None or jobs == 1:
-        yield from map(train, tasks)
+        yield from map(train, planned)
     else:
-        yield from _in_processes(tasks, jobs, tuple(str(Path(each).resolve()) for each in sources))
+        yield from _in_processes(planned, jobs, tuple(str(Path(each).resolve()) for each in sources))
 
 
-def _in_processes(tasks: Iterator[Task], jobs: int, files: tuple[str, ...]) -> Iterator[Found]:
+def _in_processes(planned: Iterator[PlannedRun], jobs: int, files: tuple[str, ...]) -> Iterator[Found]:
     joblib = require("joblib", "demo", "compare with several jobs")
-    calls = (joblib.delayed(_elsewhere)(task, files) for task in tasks)
+    calls = (joblib.delayed(_elsewhere)(each, files) for each in planned)
     with joblib.parallel_config("loky", inner_max_num_threads=1):
         parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
         with _deaf_children():
@@ -87,9 +87,9 @@ def check_known_elsewhere(activations: Sequence[str], sources: Sequence[str | Pa
             )
 
 
-def _elsewhere(task: Task, files: tuple[str, ...]) -> Found:
+def _elsewhere(planned: PlannedRun, files: tuple[str, ...]) -> Found:
     _prepare(files)
-    return train(task)
+    return train(planned)
 
 
 @cache

@@ -17,7 +17,6 @@ from fastact.experiments.deep import (
     elementwise,
     layers_axes,
     legend,
-    plain,
     positive,
     reached,
     share,
@@ -28,7 +27,7 @@ from fastact.experiments.deep import (
 from fastact.language import listed
 from fastact.language import translated as _
 from fastact.pictures import style
-from fastact.result import Result, Table
+from fastact.result import Result, Table, plain
 
 __all__ = ["SoftmaxHidden", "softmax_hidden"]
 

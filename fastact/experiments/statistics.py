@@ -31,6 +31,8 @@ class Difference:
         Its 95 % confidence interval, taken alone.
     p : float
         Holm's adjusted p-value, which takes into account that the best was found by looking at all pairs.
+    p_alone : float
+        The p-value of this pair, as if no other had been looked at.
     """
 
     best: int
@@ -39,6 +41,7 @@ class Difference:
     low: float
     high: float
     p: float
+    p_alone: float
 
     @property
     def clear(self) -> bool:
@@ -48,17 +51,17 @@ class Difference:
     @property
     def clear_alone(self) -> bool:
         """Whether it would be, if no other pair had been looked at."""
-        return self.low > 0 or self.high < 0
+        return self.p_alone < LEVEL
 
 
 def differences(scores: NDArray[np.float64], best: int, overlap: float = 0.0) -> list[Difference]:
-    """Compare the best row of scores with each other one, by paired t-tests.
+    """Compare a row of scores, mostly the best, with each other one, by paired t-tests.
 
     Parameters
     ----------
     scores : ndarray (settings, seeds)
     best : int
-        A row whose mean is the highest.
+        The row to compare the others with.
     overlap : float
         Held-out samples per training sample where all seeds split the same samples; 0 where each has its own. Runs that
         share samples are not independent, so that the variance of a mean is not s**2 / n, but s**2 * (1 / n + overlap)
@@ -82,14 +85,15 @@ def differences(scores: NDArray[np.float64], best: int, overlap: float = 0.0) ->
         return []
     students = require("scipy.stats", "demo", "compare").t(seeds - 1)
     pairs = list(combinations(range(settings), 2))
-    adjusted = dict(zip(pairs, _holm([_p(scores[i] - scores[j], overlap, students) for i, j in pairs]), strict=True))
+    alone = [_p(scores[i] - scores[j], overlap, students) for i, j in pairs]
+    p_values = dict(zip(pairs, zip(_holm(alone), alone, strict=True), strict=True))
     found = []
     for other in (row for row in range(settings) if row != best):
         each = scores[best] - scores[other]
         half = float(students.ppf(1 - LEVEL / 2)) * _error(each, overlap)
         mean = float(each.mean())
-        p = adjusted[min(best, other), max(best, other)]
-        found.append(Difference(best, other, mean, mean - half, mean + half, p))
+        p, p_alone = p_values[min(best, other), max(best, other)]
+        found.append(Difference(best, other, mean, mean - half, mean + half, p, p_alone))
     return sorted(found, key=lambda difference: difference.mean)
 
 

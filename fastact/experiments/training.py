@@ -18,11 +18,11 @@ import fastact as fa
 from fastact.data.problem import Problem, Split
 from fastact.experiments.records import Run, Setting
 
-__all__ = ["Plane", "Task", "Training", "Usual", "train", "usual"]
+__all__ = ["Hyperparameters", "Plane", "PlannedRun", "Usual", "train", "usual"]
 
 
 @dataclass(frozen=True)
-class Training:
+class Hyperparameters:
     """What all networks of a comparison have in common.
 
     Attributes
@@ -50,19 +50,19 @@ class Usual(NamedTuple):
 
     depth: int
     level: float | None
-    training: Training
+    training: Hyperparameters
 
 
 USUAL = {
     # A beginner's settings. Adam moves a weight by about the learning rate per step, so that 1,000 steps move it by 1
     # at most, and many seeds do not arrive.
-    "xor": Usual(1, 1.0, Training(hidden=4, epochs=1000, batch_size=4, learning_rate=0.001)),
-    "moons": Usual(2, 0.95, Training(hidden=16, epochs=60, batch_size=32, learning_rate=0.005)),
-    "circles": Usual(2, 0.95, Training(hidden=16, epochs=60, batch_size=32, learning_rate=0.005)),
-    "spirals": Usual(2, 0.95, Training(hidden=32, epochs=150, batch_size=32, learning_rate=0.005)),
-    "digits": Usual(2, 0.95, Training(hidden=64, epochs=15, batch_size=32, learning_rate=0.002)),
-    "breast-cancer": Usual(2, 0.95, Training(hidden=16, epochs=30, batch_size=32, learning_rate=0.002)),
-    "regression": Usual(2, 0.8, Training(hidden=32, epochs=60, batch_size=32, learning_rate=0.002)),
+    "xor": Usual(1, 1.0, Hyperparameters(hidden=4, epochs=1000, batch_size=4, learning_rate=0.001)),
+    "moons": Usual(2, 0.95, Hyperparameters(hidden=16, epochs=60, batch_size=32, learning_rate=0.005)),
+    "circles": Usual(2, 0.95, Hyperparameters(hidden=16, epochs=60, batch_size=32, learning_rate=0.005)),
+    "spirals": Usual(2, 0.95, Hyperparameters(hidden=32, epochs=150, batch_size=32, learning_rate=0.005)),
+    "digits": Usual(2, 0.95, Hyperparameters(hidden=64, epochs=15, batch_size=32, learning_rate=0.002)),
+    "breast-cancer": Usual(2, 0.95, Hyperparameters(hidden=16, epochs=30, batch_size=32, learning_rate=0.002)),
+    "regression": Usual(2, 0.8, Hyperparameters(hidden=32, epochs=60, batch_size=32, learning_rate=0.002)),
 }
 
 
@@ -75,7 +75,7 @@ def usual(problem: Problem, samples: int) -> Usual:
         return USUAL[problem.name]
     batch_size = 32 if samples < 10_000 else 256
     epochs = min(max(round(3000 * batch_size / samples), 5), 100)
-    return Usual(2, None, Training(hidden=64, epochs=epochs, batch_size=batch_size, learning_rate=0.002))
+    return Usual(2, None, Hyperparameters(hidden=64, epochs=epochs, batch_size=batch_size, learning_rate=0.002))
 
 
 @dataclass(frozen=True)
@@ -97,20 +97,20 @@ class Plane:
 
 
 @dataclass(frozen=True)
-class Task:
+class PlannedRun:
     """One training: all that another process needs for it."""
 
     features: int
     outputs: int
     output: str
     setting: Setting
-    training: Training
+    training: Hyperparameters
     seed: int
     part: Split
     plane: Plane | None = None
 
     @classmethod
-    def of(cls, problem: Problem, *rest: Any) -> Task:
+    def of(cls, problem: Problem, *rest: Any) -> PlannedRun:
         """A training for a problem, of whose samples another process needs no more than one split."""
         return cls(problem.features, problem.outputs, problem.output, *rest)
 
@@ -128,13 +128,13 @@ class Task:
         )
 
 
-def train(task: Task) -> tuple[Run, list[NDArray[np.uint8]]]:
+def train(planned: PlannedRun) -> tuple[Run, list[NDArray[np.uint8]]]:
     """Train one network, and record how it does after each epoch, and what it sees on the plane.
 
     What has to be compiled is compiled when the step is recorded, before the first epoch.
     """
-    part, plane, epochs = task.part, task.plane, task.training.epochs
-    model = task.network()
+    part, plane, epochs = planned.part, planned.plane, planned.training.epochs
+    model = planned.network()
     frames: list[NDArray[np.uint8]] = [] if plane is None else [plane.seen_by(model)]
 
     def look(epoch: int, model: fa.MLP) -> None:
@@ -146,16 +146,16 @@ def train(task: Task) -> tuple[Run, list[NDArray[np.uint8]]]:
     history = {name: model.history.get(name, []) for name in ("loss", "seconds", "val_loss", "val_accuracy")}
     loss = [*takewhile(math.isfinite, history["val_loss"])]
     whole = len(loss)
-    regression = task.output == "identity"
+    regression = planned.output == "identity"
     score = [r2(value, part) for value in loss] if regression else history["val_accuracy"][:whole]
     if whole < epochs:
-        guessed_score, guessed_loss = guessing(task.output, part)
+        guessed_score, guessed_loss = guessing(planned.output, part)
         score += [guessed_score] * (epochs - whole)
         loss += [guessed_loss] * (epochs - whole)
     if plane is not None:
         frames += frames[-1:] * (len(plane.epochs) - len(frames))
     diverged = whole + 1 if whole < epochs else None
-    run = Run(task.setting, task.seed, score, loss, history["loss"][:whole], history["seconds"][:whole], diverged)
+    run = Run(planned.setting, planned.seed, score, loss, history["loss"][:whole], history["seconds"][:whole], diverged)
     return run, frames
 
 

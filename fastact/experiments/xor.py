@@ -12,7 +12,7 @@ from typing import Any
 from fastact.experiments import learning_plot
 from fastact.experiments.comparison import Comparison, compare
 from fastact.experiments.findings import BASELINE
-from fastact.experiments.training import Training
+from fastact.experiments.training import Hyperparameters
 from fastact.language import translated as _
 from fastact.result import Result, Table
 
@@ -22,7 +22,7 @@ ACTIVATIONS = ("identity", "relu", "leaky_relu", "elu", "silu", "sigmoid", "tanh
 
 #: More units, of which enough stay alive, and a rate with which the weights arrive: every activation but identity
 #: solves 50 seeds of 50.
-SOLVING = Training(hidden=16, epochs=300, batch_size=4, learning_rate=0.05)
+SOLVING = Hyperparameters(hidden=16, epochs=300, batch_size=4, learning_rate=0.05)
 
 
 def xor(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fastact._core import registry
 from fastact.language import translated as _
 
-__all__ = ["Choice", "Problem", "Task"]
+__all__ = ["Choice", "ProblemAdvice", "TaskAdvice"]
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,11 @@ class Choice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
-    """What a network is for. `words` are other names of it, as readers may write them, separated by commas."""
+class TaskAdvice:
+    """What to take for a task.
+
+    `words` are other names of the task, as readers may write them, separated by commas.
+    """
 
     name: str
     words: str = ""
@@ -60,8 +63,8 @@ class Task:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Problem:
-    """What goes wrong in hidden layers.
+class ProblemAdvice:
+    """What helps where something goes wrong in hidden layers.
 
     `functions` help, and `without` are those that do not; where there are no `functions`, the task's stay.
     """

@@ -11,7 +11,7 @@ from fastact.errors import UnknownNameError, nearest
 from fastact.language import listed
 from fastact.language import translated as _
 from fastact.recommending.answer import Recommendation
-from fastact.recommending.choice import Choice, Problem
+from fastact.recommending.choice import Choice, ProblemAdvice
 from fastact.recommending.problems import PROBLEMS
 from fastact.recommending.tasks import GUIDE, OUTPUTS, TASKS
 
@@ -51,7 +51,7 @@ def recommended(layer: str | None, task: str | None, problem: str | None) -> Rec
     )
 
 
-def _against(problem: Problem, choice: Choice, is_of_task: bool) -> Choice:
+def _against(problem: ProblemAdvice, choice: Choice, is_of_task: bool) -> Choice:
     """What to take in place of a choice for hidden layers: of a task's functions those that do not suffer from the
     problem, and then those that help against it.
     """

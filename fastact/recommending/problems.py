@@ -6,7 +6,7 @@ Texts are translated where they are shown.
 from __future__ import annotations
 
 from fastact.language import marked
-from fastact.recommending.choice import Problem
+from fastact.recommending.choice import ProblemAdvice
 
 __all__ = ["PROBLEMS"]
 
@@ -19,7 +19,7 @@ _INITIALISATION = marked('Initialise by He for the relu family, by Glorot for ta
 _BATCH_NORM = marked("Add batch normalisation: fa.MLP(batch_norm=True).")
 
 PROBLEMS = {
-    "dying relu": Problem(
+    "dying relu": ProblemAdvice(
         name=marked("dying ReLU"),
         words="dead relu, dead units, dying units, dead neurons, dying, Dying ReLU問題, 死んだユニット",
         diagnosis=marked(
@@ -40,7 +40,7 @@ PROBLEMS = {
         ),
         see=("fastact demo dying-relu", "fastact plot relu leaky_relu elu -o relu.png", "fastact show leaky_relu"),
     ),
-    "vanishing gradient": Problem(
+    "vanishing gradient": ProblemAdvice(
         name=marked("vanishing gradient"),
         words="vanishing gradients, vanishing, saturation, saturated units, 勾配消失, 勾配消失問題, 飽和",
         diagnosis=marked(
@@ -61,7 +61,7 @@ PROBLEMS = {
         ),
         see=("fastact demo vanishing", "fastact demo initialisation", "fastact plot sigmoid tanh relu -o slopes.png"),
     ),
-    "exploding gradient": Problem(
+    "exploding gradient": ProblemAdvice(
         name=marked("exploding gradient"),
         words="exploding gradients, exploding, nan, loss is nan, diverges, divergence, 勾配爆発, 勾配爆発問題, 発散",
         diagnosis=marked(
@@ -81,7 +81,7 @@ PROBLEMS = {
         ),
         see=("fastact demo exploding", "fastact demo initialisation"),
     ),
-    "slow training": Problem(
+    "slow training": ProblemAdvice(
         name=marked("slow learning"),
         words="slow, slow learning, slow convergence, 学習が遅い, 収束が遅い",
         diagnosis=marked(
@@ -103,7 +103,7 @@ PROBLEMS = {
         trade_off=marked("elu needs fewer epochs at times, but each takes longer: compare by seconds, not by epochs."),
         see=("fastact compare digits", "fastact compare xor", "fastact bench relu elu swish"),
     ),
-    "overfitting": Problem(
+    "overfitting": ProblemAdvice(
         name=marked("overfitting"),
         words="overfit, generalisation, generalization, 過学習, 過剰適合",
         diagnosis=marked(
@@ -121,7 +121,7 @@ PROBLEMS = {
         trade_off=marked("All of these slow learning down or weaken the network; too much of them underfits."),
         see=("fastact show rrelu", "fastact choose --data FILE --target COLUMN"),
     ),
-    "underfitting": Problem(
+    "underfitting": ProblemAdvice(
         name=marked("the network does not learn"),
         words="underfit, not learning, no learning, does not learn, stuck, 学習しない, 学習が進まない, 未学習",
         diagnosis=marked("The loss stays about where guessing would put it."),
@@ -139,7 +139,7 @@ PROBLEMS = {
         trade_off=marked("A larger network learns more, takes longer, and overfits sooner."),
         see=("fastact demo linear", "fastact demo vanishing", "fastact compare xor"),
     ),
-    "no activation": Problem(
+    "no activation": ProblemAdvice(
         name=marked("no activation"),
         words="linear, linear network, without activation, only straight borders, 活性化関数なし, 線形",
         diagnosis=marked(
@@ -156,7 +156,7 @@ PROBLEMS = {
         trade_off=marked("A linear model is the better choice where the relation is linear: try it first."),
         see=("fastact demo linear", "fastact compare xor", "fastact show identity"),
     ),
-    "softmax in a hidden layer": Problem(
+    "softmax in a hidden layer": ProblemAdvice(
         name=marked("softmax in a hidden layer"),
         words="softmax hidden, hidden softmax, softmax, 隠れ層のsoftmax, 隠れ層のソフトマックス",
         diagnosis=marked(
@@ -170,7 +170,7 @@ PROBLEMS = {
         trade_off=marked("Where outputs of a layer must sum to 1, as in attention, softmax is right."),
         see=("fastact demo softmax-hidden", "fastact show softmax"),
     ),
-    "cost": Problem(
+    "cost": ProblemAdvice(
         name=marked("cost of computing"),
         words="slow inference, inference, latency, expensive, computing time, 計算コスト, 推論速度, 計算時間",
         diagnosis=marked(
@@ -184,7 +184,7 @@ PROBLEMS = {
         trade_off=marked("What you save in a layer you may lose in accuracy: compare both on your data."),
         see=("fastact bench relu leaky_relu hard_silu swish gelu", "fastact show hard_silu"),
     ),
-    "not zero-centred": Problem(
+    "not zero-centred": ProblemAdvice(
         name=marked("outputs that are not zero-centred"),
         words="zero-centred, zero-centered, not zero-centered, zigzag, 平均が0でない, ゼロ中心",
         diagnosis=marked(

@@ -6,7 +6,7 @@ Texts are translated where they are shown.
 from __future__ import annotations
 
 from fastact.language import marked
-from fastact.recommending.choice import Choice, Task
+from fastact.recommending.choice import Choice, TaskAdvice
 
 __all__ = ["GUIDE", "OUTPUTS", "TASKS"]
 
@@ -62,7 +62,7 @@ def _at(where: str, choice: Choice, functions: tuple[str, ...], why: str) -> Cho
 
 
 #: What to take as long as nothing is known of the task.
-GUIDE = Task(
+GUIDE = TaskAdvice(
     name="",
     choices=(HIDDEN, BINARY, CLASSES, NUMBER),
     next=(_SEVERAL_SEEDS,),
@@ -70,7 +70,7 @@ GUIDE = Task(
     see=("fastact list", "fastact show relu", "fastact compare xor", _ON_YOUR_DATA),
 )
 #: The same for output layers alone.
-OUTPUTS = Task(
+OUTPUTS = TaskAdvice(
     name="",
     choices=(BINARY, CLASSES, NUMBER),
     next=(_FROM_LOGITS,),
@@ -79,7 +79,7 @@ OUTPUTS = Task(
 )
 
 TASKS = {
-    "binary classification": Task(
+    "binary classification": TaskAdvice(
         name=marked("binary classification"),
         words="binary, two classes, yes or no, logistic regression, 二値分類, 2値分類",
         choices=(HIDDEN, BINARY),
@@ -90,7 +90,7 @@ TASKS = {
         ),
         see=("fastact show sigmoid", "fastact compare xor", "fastact compare moons"),
     ),
-    "multi-class classification": Task(
+    "multi-class classification": TaskAdvice(
         name=marked("multi-class classification"),
         words="multi-class, multiclass, classification, several classes, 多クラス分類, 多値分類, 分類",
         choices=(HIDDEN, CLASSES),
@@ -98,7 +98,7 @@ TASKS = {
         trade_off=marked("softmax always decides for some class: it cannot say that none fits."),
         see=("fastact show softmax", "fastact compare digits", "fastact demo softmax-hidden"),
     ),
-    "multi-label classification": Task(
+    "multi-label classification": TaskAdvice(
         name=marked("multi-label classification"),
         words="multi-label, multilabel, tags, several labels, マルチラベル分類, 多ラベル分類",
         choices=(
@@ -117,7 +117,7 @@ TASKS = {
         trade_off=marked("Each label is judged by itself: the output does not know which labels occur together."),
         see=("fastact show sigmoid", "fastact show binary_cross_entropy"),
     ),
-    "regression": Task(
+    "regression": TaskAdvice(
         name=marked("regression"),
         words="real number, continuous, 回帰",
         choices=(HIDDEN, NUMBER),
@@ -129,7 +129,7 @@ TASKS = {
         trade_off=marked("Without an activation nothing keeps a prediction within sensible bounds."),
         see=("fastact show identity", "fastact show huber", "fastact compare regression"),
     ),
-    "regression 0 to 1": Task(
+    "regression 0 to 1": TaskAdvice(
         name=marked("regression from 0 to 1"),
         words="regression 0..1, proportion, share, fraction, 割合, 比率",
         choices=(
@@ -145,7 +145,7 @@ TASKS = {
         trade_off=marked("The ends of the range are reached only in the limit, with a small gradient."),
         see=("fastact show sigmoid", "fastact plot sigmoid -o sigmoid.png"),
     ),
-    "regression -1 to 1": Task(
+    "regression -1 to 1": TaskAdvice(
         name=marked("regression from -1 to 1"),
         words="regression -1..1",
         choices=(
@@ -161,7 +161,7 @@ TASKS = {
         trade_off=marked("The ends of the range are reached only in the limit, with a small gradient."),
         see=("fastact show tanh", "fastact plot tanh -o tanh.png"),
     ),
-    "positive regression": Task(
+    "positive regression": TaskAdvice(
         name=marked("regression, positive"),
         words="positive, regression positive, variance, rate, price, duration, 正の値",
         choices=(
@@ -180,7 +180,7 @@ TASKS = {
         trade_off=marked("The gradient of exponential grows with its value: one large prediction can upset training."),
         see=("fastact show softplus", "fastact show exponential"),
     ),
-    "counts": Task(
+    "counts": TaskAdvice(
         name=marked("counts"),
         words="count, poisson, poisson regression, number of events, 個数, 回数, 件数",
         choices=(
@@ -200,7 +200,7 @@ TASKS = {
         trade_off=marked("exponential turns sums into products: effects multiply each other."),
         see=("fastact show exponential", "fastact show poisson_loss"),
     ),
-    "tabular": Task(
+    "tabular": TaskAdvice(
         name=marked("a table of data"),
         words="table, tabular data, csv, structured, mlp, dense, 表形式, 表データ, テーブルデータ",
         choices=(HIDDEN, BINARY, CLASSES, NUMBER),
@@ -214,7 +214,7 @@ TASKS = {
         ),
         see=(_ON_YOUR_DATA, "fastact compare breast-cancer", "fastact compare FILE --target COLUMN"),
     ),
-    "image": Task(
+    "image": TaskAdvice(
         name=marked("images (CNN)"),
         words="images, cnn, convolution, convolutional, vision, picture, 画像, 画像認識, 画像分類",
         choices=(
@@ -234,7 +234,7 @@ TASKS = {
         ),
         see=("fastact compare digits", "fastact plot relu leaky_relu -o relu.png"),
     ),
-    "sequence": Task(
+    "sequence": TaskAdvice(
         name=marked("sequences (RNN)"),
         words="rnn, recurrent, lstm, gru, text, speech, 時系列, 系列, 音声, テキスト",
         choices=(
@@ -258,7 +258,7 @@ TASKS = {
         ),
         see=("fastact show tanh", "fastact demo vanishing", "fastact demo exploding"),
     ),
-    "transformer": Task(
+    "transformer": TaskAdvice(
         name=marked("transformers"),
         words="transformers, attention, llm, language model, bert, gpt, トランスフォーマー, 言語モデル",
         choices=(
@@ -279,7 +279,7 @@ TASKS = {
         trade_off=marked("relu is cheaper and often nearly as good; a gated unit needs a third matrix of weights."),
         see=("fastact show gelu", "fastact show swiglu", "fastact plot gelu swish relu -o gelu.png"),
     ),
-    "gan generator": Task(
+    "gan generator": TaskAdvice(
         name=marked("GAN, generator"),
         words="generator, gan g, 生成器",
         choices=(
@@ -300,7 +300,7 @@ TASKS = {
         trade_off=marked("tanh saturates: pixels that are quite black or white get little gradient."),
         see=("fastact show leaky_relu", "fastact show tanh"),
     ),
-    "gan discriminator": Task(
+    "gan discriminator": TaskAdvice(
         name=marked("GAN, discriminator"),
         words="discriminator, critic, gan d, 識別器",
         choices=(
@@ -321,7 +321,7 @@ TASKS = {
         trade_off=marked("A larger slope passes more gradient, and bends less."),
         see=("fastact show leaky_relu", "fastact show sigmoid"),
     ),
-    "mobile": Task(
+    "mobile": TaskAdvice(
         name=marked("mobile or quantised networks"),
         words="quantised, quantized, embedded, edge, mobilenet, int8, モバイル, 量子化, 組み込み",
         choices=(
@@ -342,7 +342,7 @@ TASKS = {
         ),
         see=("fastact show relu6", "fastact show hard_silu", "fastact bench relu6 hard_silu silu"),
     ),
-    "deep": Task(
+    "deep": TaskAdvice(
         name=marked("deep networks"),
         words="deep network, many layers, resnet, 深いネットワーク, 深層",
         choices=(
@@ -363,7 +363,7 @@ TASKS = {
         trade_off=marked("Newer is not always better: weigh what you gain against what it costs."),
         see=("fastact demo vanishing", "fastact demo initialisation"),
     ),
-    "deep without normalisation": Task(
+    "deep without normalisation": TaskAdvice(
         name=marked("deep networks without normalisation layers"),
         words="no normalisation, without batch normalisation, self-normalising, snn, 正規化なし",
         choices=(
@@ -383,7 +383,7 @@ TASKS = {
         ),
         see=("fastact show selu", "fastact demo initialisation"),
     ),
-    "periodic": Task(
+    "periodic": TaskAdvice(
         name=marked("values that repeat"),
         words="seasonal, audio, time series, 周期, 周期性",
         choices=(
@@ -401,7 +401,7 @@ TASKS = {
     ),
 }
 
-TASKS["gan"] = Task(
+TASKS["gan"] = TaskAdvice(
     name=marked("GAN"),
     words="gans, generative adversarial, 敵対的生成ネットワーク",
     choices=TASKS["gan generator"].choices + TASKS["gan discriminator"].choices,

@@ -180,6 +180,8 @@ def score_sentences(scores: ClassScores | NumberScores) -> list[str]:
             "The network's error (RMSE {own}) is not clearly smaller than when always answering the mean "
             "({simple}): among {rows} rows, chance may make such a difference."
         )
+        no_better = _("The network's error (RMSE {own}) is not smaller than when always answering the mean ({simple}).")
+        ahead = scores.rmse < base.rmse
         figures = {"own": _figure(scores.rmse), "simple": _figure(base.rmse)}
     else:
         assert isinstance(base, ClassScores)
@@ -188,9 +190,14 @@ def score_sentences(scores: ClassScores | NumberScores) -> list[str]:
             'The network\'s accuracy is {own}; always answering "{name}" gives {simple}. The network is not clearly '
             "better: among {rows} rows, chance may make such a difference."
         )
+        no_better = _(
+            'The network\'s accuracy is {own}; always answering "{name}" gives {simple}. The network is no better.'
+        )
+        ahead = scores.accuracy > base.accuracy
         figures = {"own": _percent(scores.accuracy), "simple": _percent(base.accuracy)}
         figures["name"] = scores.classes[scores.usual]
-    lines.append((better if scores.certain else unclear).format(rows=rows, **figures))
+    text = better if scores.certain else unclear if ahead else no_better
+    lines.append(text.format(rows=rows, **figures))
     if isinstance(scores, ClassScores):
         counts = scores.confusion.sum(axis=1)
         rare, frequent = int(counts.argmin()), int(counts.argmax())

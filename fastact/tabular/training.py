@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 import fastact as fa
 from fastact.data.columns import Columns
 from fastact.data.frames import tidy
+from fastact.data.problem import output_layer
 from fastact.data.table import TEST_SHARE, rows_to_learn
 from fastact.data.target import Wish
 from fastact.tabular.findings import Parts, Training
@@ -102,11 +103,7 @@ def train(
     first, validation = learnt.parts(_VALIDATION_SHARE, seed, rest)
     columns = Columns.fit(table, learnt.rows[first], learnt.kinds)
     goal = learnt.target.fit(learnt.values[first])
-    outputs, output = {
-        "binary": (1, "sigmoid"),
-        "multi-class": (len(goal.classes), "softmax"),
-        "regression": (1, "identity"),
-    }[goal.task]
+    outputs, output = output_layer(goal.task, goal.classes)
     network = fa.MLP(
         (len(columns.features), *hidden, outputs), activation, output, optimizer=optimizer, seed=seed,
         learning_rate=learning_rate, batch_size=batch_size or _batch_size(len(first)),

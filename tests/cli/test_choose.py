@@ -102,6 +102,14 @@ def test_the_conclusion_asks_for_more_than_noise(elu: float, advice: str) -> Non
     assert conclusion(replace(found, runs=runs), "relu").startswith(advice)
 
 
+def test_the_conclusion_looks_at_all_and_not_only_at_the_best() -> None:
+    """elu is the best, and within the noise of relu; tanh is second, and ahead of relu at every seed."""
+    found = compare("moons", ["relu", "elu", "tanh"], seeds=8, epochs=1)
+    scores = {"relu": lambda seed: 0.8, "elu": lambda seed: 0.75 + seed % 2 / 4, "tanh": lambda seed: 0.85 + seed / 1e4}
+    runs = [replace(run, score=[scores[run.setting.activation](run.seed)]) for run in found.runs]
+    assert conclusion(replace(found, runs=runs), "relu").startswith("Take tanh here: it is ahead of relu by 0.05")
+
+
 @pytest.mark.parametrize("columns", [60, 100])
 @pytest.mark.parametrize("command", [("list",), ("show", "gelu"), ("show", "softmax"), ("choose",)], ids=str)
 def test_japanese_tables_align(fastact: Fastact, command: tuple[str, ...], columns: int) -> None:

@@ -22,6 +22,7 @@ from fastact.data.frames import tidy  # noqa: E402
 from fastact.data.table import rows_to_learn  # noqa: E402
 from fastact.data.target import Target  # noqa: E402
 from fastact.tabular import ClassScores, NumberScores, TableModel, Training, scores_for, train  # noqa: E402
+from fastact.tabular.findings import score_sentences  # noqa: E402
 
 
 def table(rows: int = 300) -> Any:
@@ -111,7 +112,17 @@ def test_what_is_no_better_than_chance_is_called_so() -> None:
     assert "not clearly better" in " ".join(found.sentences())
     found = train(frame.drop(columns="y"), "a", epochs=10)
     assert not found.scores.certain
-    assert "not clearly smaller" in " ".join(found.sentences())
+    assert "is not smaller than" in " ".join(found.sentences())
+
+
+def test_a_network_that_is_worse_than_the_simplest_answer_is_not_excused_by_chance() -> None:
+    numbers, labels = NumberScores(0.0), ClassScores(("a", "b"), (0.9, 0.1))
+    numbers.add(np.full(50, 100.0), np.linspace(-1, 1, 50))
+    labels.add(np.tile([0.0, 1.0], (50, 1)), np.zeros(50, int))
+    for scores, said in ((numbers, "is not smaller than"), (labels, "The network is no better")):
+        sentence, *_rest = score_sentences(scores)
+        assert said in sentence
+        assert "chance" not in sentence
 
 
 def test_the_result_shows_itself(training: Training) -> None:

@@ -84,6 +84,16 @@ def test_no_rate_helps_where_nothing_can_be_learnt() -> None:
     assert "does not fall" in found.sentences()[0]
 
 
+def test_a_network_that_is_not_finite_learns_at_no_rate() -> None:
+    model = classifier()
+    model.layers[0].weights *= 1e38
+    found = learning_rate_range(model, X, Y)
+    assert not found.learns
+    assert found.diverges == found.rates[0]
+    assert found.tables()
+    assert found.figure()
+
+
 def test_the_range_is_checked() -> None:
     with pytest.raises(ValueError, match=r"least=1 and most=0\.1 are no range"):
         learning_rate_range(classifier(), X, Y, least=1, most=0.1)

@@ -14,8 +14,8 @@ import pytest
 import fastact as fa
 from fastact.data import named
 from fastact.experiments import compare, processes, xor
-from fastact.experiments.comparison import ACTIVATIONS, Comparison, Run, Setting, Summary, Training
-from fastact.experiments.training import Task, guessing, train
+from fastact.experiments.comparison import ACTIVATIONS, Comparison, Hyperparameters, Run, Setting, Summary
+from fastact.experiments.training import PlannedRun, guessing, train
 from fastact.mlp import training as steps
 
 pytest.importorskip("scipy", reason="SciPy is not installed (extra: demo)")
@@ -28,7 +28,7 @@ def run(activation: str, seed: int, score: list[float], diverged: int | None = N
 
 
 def comparison(*runs: Run, task: str = "binary", reach: float | None = None) -> Comparison:
-    settings = Training(hidden=4, epochs=len(runs[0].score), batch_size=4, learning_rate=0.1)
+    settings = Hyperparameters(hidden=4, epochs=len(runs[0].score), batch_size=4, learning_rate=0.1)
     return Comparison("points", task, "accuracy", 2, 1, settings, reach, 0.0, (), list(runs))
 
 
@@ -77,7 +77,7 @@ def test_scores_are_those_of_the_network(name: str) -> None:
     problem = named.problem(name)
     for each in found.runs:
         part = problem.split(each.seed)
-        model = Task.of(problem, each.setting, found.training, each.seed, part).network()
+        model = PlannedRun.of(problem, each.setting, found.training, each.seed, part).network()
         model.fit(part.train_x, part.train_y, epochs=3)
         assert each.score[-1] == pytest.approx(model.score(part.test_x, part.test_y), abs=1e-6)
         assert each.train_loss == model.history["loss"]
@@ -187,7 +187,7 @@ def test_boundaries_are_what_the_network_says() -> None:
     assert seen.epochs[-1] == 30
     assert sorted(seen.epochs) == seen.epochs
     np.testing.assert_array_equal(seen.points, part.train_x)
-    model = Task.of(named.problem("moons"), found.settings[1], found.training, 0, part).network()
+    model = PlannedRun.of(named.problem("moons"), found.settings[1], found.training, 0, part).network()
     model.fit(part.train_x, part.train_y, epochs=30)
     frames = seen.values["tanh"]
     assert frames.dtype == np.uint8

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from fastact import experiments
-from fastact.experiments.deep import Spread, plain, share, short, times
-from fastact.result import Result
+from fastact.experiments.deep import Spread, share, short, times
+from fastact.result import Result, plain
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra: demo)")
 pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra: demo)")

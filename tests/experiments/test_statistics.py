@@ -40,6 +40,7 @@ def test_paired_tests_are_those_of_scipy() -> None:
         assert each.mean == pytest.approx((x[best] - x[each.other]).mean())
         assert (each.low, each.high) == pytest.approx(tuple(test.confidence_interval(0.95)))
         assert each.p == pytest.approx(adjusted[min(best, each.other), max(best, each.other)])
+        assert each.p_alone == pytest.approx(test.pvalue)
 
 
 def test_samples_that_seeds_share_make_the_interval_wider() -> None:
@@ -57,6 +58,7 @@ def test_samples_that_seeds_share_make_the_interval_wider() -> None:
 def test_differences_without_noise() -> None:
     [found] = differences(np.array([[1.0] * 5, [0.75] * 5]), 0)
     assert found.p == 2 * 0.5**5
+    assert not found.clear_alone
     [found] = differences(np.array([[1.0] * 8, [0.75] * 8]), 0)
     assert found.clear
     [found] = differences(np.array([[0.5] * 8, [0.5] * 8]), 0)

@@ -12,7 +12,7 @@ from fastact.diagnostics.chance import chance_loss, even_loss
 from fastact.diagnostics.measures import Look, can_saturate, usual_saturation
 from fastact.language import translated as _
 
-__all__ = ["Network", "Training", "label"]
+__all__ = ["Network", "Observations", "label"]
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Network:
 
 
 @dataclass(frozen=True)
-class Training:
+class Observations:
     """What was seen of a training.
 
     Attributes
