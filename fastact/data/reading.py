@@ -45,8 +45,8 @@ _LONGEST_HEADER = 2**22
 def read(path: str | PathLike[str], progress: Progress | None = None) -> Any:
     """Read a table from a file, as a DataFrame with rows numbered from 0.
 
-    Columns hold numbers, booleans, dates or texts. What pandas reads as missing is missing, and so is a "?". Fields of a
-    text file are separated by commas, semicolons or tabs; beside the latter two, numbers may have decimal commas.
+    Columns hold numbers, booleans, dates or texts. What pandas reads as missing is missing, and so is a "?". Fields of
+    a text file are separated by commas, semicolons or tabs; beside the latter two, numbers may have decimal commas.
 
     Parameters
     ----------
@@ -173,8 +173,8 @@ def _text(file: Any, text: frozenset[str]) -> Iterator[Any]:
     short = False
     try:
         reader = pandas.read_csv(
-            lines, sep=separator, decimal=decimal, header=0, names=names, index_col=False, skipinitialspace=True, na_values=["?"],
-            dtype=dict.fromkeys(text.intersection(names), str), low_memory=False,
+            lines, sep=separator, decimal=decimal, header=0, names=names, index_col=False, skipinitialspace=True,
+            na_values=["?"], dtype=dict.fromkeys(text.intersection(names), str), low_memory=False,
             chunksize=max(1, _BLOCK // len(names)),
         )  # fmt: skip
         while True:
