@@ -30,8 +30,9 @@ def nearest(name: object, candidates: Iterable[str]) -> str:
     import difflib  # takes a millisecond, which `import fastact` is spared
 
     candidates = list(candidates)
-    close = difflib.get_close_matches(str(name), candidates, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(candidates)}"
+    lower = {each.lower(): each for each in reversed(candidates)}  # PyTorch's ReLU is near relu
+    close = difflib.get_close_matches(str(name).lower(), lower, n=1)
+    return f"; did you mean {lower[close[0]]!r}?" if close else f"; known: {', '.join(candidates)}"
 
 
 def wrong_type(argument: str, value: object, remedy: str) -> TypeError:

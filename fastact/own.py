@@ -5,10 +5,16 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
 
 import fastact as fa
+from fastact.errors import BackendError
 
 __all__ = ["load"]
 
@@ -22,7 +28,7 @@ def load(path: str | PathLike[str]) -> list[str]:
     Raises
     ------
     ValueError
-        The file is no Python, raises an error, or defines no activation.
+        The file is no Python, raises an error, or defines no activation, or one that cannot be compiled.
     OSError
         It cannot be read.
     """
@@ -34,7 +40,6 @@ def load(path: str | PathLike[str]) -> list[str]:
         return [known for known in fa.names("activation") if fa.get(known).__module__ == name]
     if loaded is not None or not name.isidentifier():
         raise ValueError(f"{text}: its name must be that of no other module; rename it to my_activations.py")
-    before = set(fa.names())
     try:
         code = compile(file.read_bytes(), str(file), "exec")
     except SyntaxError as error:
@@ -46,12 +51,43 @@ def load(path: str | PathLike[str]) -> list[str]:
         raise ValueError(f"{text}: no Python file; its name must end in .py")
     sys.modules[name] = module = importlib.util.module_from_spec(spec)
     try:
-        exec(code, module.__dict__)
-    except Exception as error:
+        return _defined(text, code, module)
+    except BaseException:
         del sys.modules[name]
+        raise
+
+
+def _defined(text: str, code: Any, module: ModuleType) -> list[str]:
+    """Run the code in the module, and compile what it defines, so that nothing fails in the middle of a training."""
+    before = set(fa.names())
+    try:
+        exec(code, module.__dict__)
+    except (Exception, SystemExit) as error:
         raise ValueError(f"{text}: {type(error).__name__}: {error}") from error
     found = [each for each in fa.names("activation") if each not in before]
     if not found:
-        del sys.modules[name]
         raise ValueError(f"{text}: defines no activation; decorate a function with @fastact.activation(derivative=...)")
+    for each in found:
+        try:
+            _compile(fa.get(each))
+        except Exception as error:
+            raise ValueError(
+                f"{text}: {each} cannot be compiled ({_reason(error)}); write its formulas for one number, with "
+                "functions of math and numpy"
+            ) from error
     return found
+
+
+def _compile(activation: Any) -> None:
+    x = np.zeros(1, np.float32)
+    with suppress(BackendError):  # nothing can be compiled here
+        activation(x)
+        if activation.differentiable:
+            activation.backward(x, x)
+
+
+def _reason(error: Exception) -> str:
+    """What the error says; of Numba's many lines, the one that tells."""
+    *around, inmost = str(error).split("Failed in nopython mode pipeline")
+    lines = inmost.splitlines()
+    return lines[1].strip().partition(': %"')[0] if around and len(lines) > 1 else str(error)

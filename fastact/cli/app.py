@@ -48,7 +48,7 @@ class Commands(click.Group):
             raise
         except OSError as error:
             raise Failure(f"{error.filename}: {error.strerror}" if error.filename else error) from error
-        except (BackendError, FloatingPointError, MissingDependencyError) as error:
+        except (BackendError, FloatingPointError, MemoryError, MissingDependencyError) as error:
             raise Failure(error) from error
         except ValueError as error:
             raise WrongInput(error) from error

@@ -87,7 +87,7 @@ def compare(
     """
     grid = {"depths": depths, "initialisers": initialisers, "optimisers": optimisers, **training}
     grid = {name: value for name, value in grid.items() if value is not None}
-    with written(files) as show:
+    with written(files, Path(data), *sources) as show:
         problem = problem_of(data, target, files.quiet)
         twice = problem.name == "xor" and not grid
         names = activations or (OF_XOR if problem.name == "xor" else comparison.ACTIVATIONS)

@@ -15,6 +15,8 @@ from fastact.errors import require
 
 #: Letters of words that are not broken to make room for figures.
 _SHORT = 8
+#: Control characters, but tab and new line.
+_STEERING = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)], "\N{REPLACEMENT CHARACTER}")
 
 
 def console(stderr: bool = False) -> Any:
@@ -22,6 +24,11 @@ def console(stderr: bool = False) -> Any:
     Japanese between characters.
     """
     return _console()(stderr=stderr, markup=False, highlight=False, emoji=False)
+
+
+def visible(text: str) -> str:
+    """The text without codes that would steer the terminal, which a user's table may hold."""
+    return text.translate(_STEERING)
 
 
 @cache
@@ -60,10 +67,12 @@ def _console() -> Any:
     class Console(require("rich.console", "demo", "the fastact command").Console):  # type: ignore[misc]
         def print(self, *objects: Any, **options: Any) -> None:
             # In a group, or else rich joins the texts to one of its own class.
-            super().print(*(group(Wrapped(each)) if isinstance(each, str) else each for each in objects), **options)
+            super().print(
+                *(group(Wrapped(visible(each))) if isinstance(each, str) else each for each in objects), **options
+            )
 
         def render_str(self, text: str, **options: Any) -> Any:
-            return Wrapped(text, style=options.get("style", ""), justify=options.get("justify"))
+            return Wrapped(visible(text), style=options.get("style", ""), justify=options.get("justify"))
 
     return Console
 
@@ -83,12 +92,8 @@ def table(
     rows = list(rows)
     for position, column in enumerate(columns):
         whole = position == 0 or (position < words and max((len(row[position]) for row in rows), default=0) <= _SHORT)
-        result.add_column(
-            column,
-            justify="left" if position < words else "right",
-            style="bold" if position == 0 else None,
-            no_wrap=whole,
-        )
+        justify = "left" if position < words else "right"
+        result.add_column(column, justify=justify, style="bold" if position == 0 else None, no_wrap=whole)
     for row in rows:
         result.add_row(*row)
     return result

@@ -67,7 +67,7 @@ def diagnose(
     """
     if activation not in fa.names("softmax"):  # which diagnose shows what is wrong with
         elementwise(activation)
-    with written(files) as show:
+    with written(files, Path(data), *sources) as show:
         problem = problem_of(data, target, files.quiet)
         with progress(epochs, "training", files.quiet) as advance:
             found = diagnosis.diagnose(problem, activation, epochs=epochs, advance=advance, **settings)

@@ -7,6 +7,7 @@ hands the results on to it.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -60,12 +61,24 @@ def outputs(default: str) -> Callable[[Any], Any]:
     return decorate
 
 
+def check_distinct(files: Files, others: Sequence[Path]) -> None:
+    """Raise ValueError if a result goes where another one goes, or to a file that the command reads."""
+    taken = {os.path.realpath(path) for path in others}
+    for option, path in (("--output", files.picture), ("--json", files.record), ("--report", files.page)):
+        if path and os.path.realpath(path) in taken:
+            raise ValueError(f"{option} {path}: is another file of this command; name a file of its own")
+        if path:
+            taken.add(os.path.realpath(path))
+
+
 @contextmanager
-def written(files: Files) -> Iterator[Callable[[Sequence[Result]], None]]:
+def written(files: Files, *others: Path) -> Iterator[Callable[[Sequence[Result]], None]]:
     """Open all files, so that a folder that cannot be written fails before the long work; yield what shows results.
 
-    It is called once, with the results; files appear when the block ends well.
+    It is called once, with the results; files appear when the block ends well. `others` are what else the command reads
+    or writes, and no result may go there.
     """
+    check_distinct(files, others)
     with ExitStack() as stack:
         drawn = stack.enter_context(replacing(files.picture))
         record = stack.enter_context(replacing(files.record)) if files.record else None

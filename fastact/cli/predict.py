@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -48,7 +49,7 @@ def predict(path: Path, source: Path, output: Path, probabilities: bool, sources
     write = _WRITERS.get(output.suffix.lower())
     if write is None:
         raise ValueError(f"--output {output}: unknown ending; predictions are written as {', '.join(_WRITERS)}")
-    if output.resolve() in (path.resolve(), source.resolve()):
+    if os.path.realpath(output) in map(os.path.realpath, (path, source, *sources)):
         raise ValueError(f"--output {output}: is another file of this command; name a file of its own")
     model = loaded(path)
     scores = scores_for(model.target)

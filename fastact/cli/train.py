@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -96,10 +97,10 @@ def train(
     keeps the best so far and exits with 130. `fastact predict` applies it.
     """
     path = model or beside(source)
-    if path.resolve() in (source.resolve(), files.picture.resolve()):
+    if os.path.realpath(path) in map(os.path.realpath, (source, *sources)):
         raise ValueError(f"--model {path}: is another file of this command; name a file of its own")
     activation = elementwise(activation).name
-    with written(files) as show, replacing(path) as temporary:
+    with written(files, source, path, *sources) as show, replacing(path) as temporary:
         with progress(reading.size(source), _("reading"), files.quiet) as advance:
             frame = reading.read(source, advance)
         with progress(settings["epochs"], _("training"), files.quiet) as advance:

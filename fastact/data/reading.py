@@ -10,6 +10,7 @@ import gzip
 import io
 import itertools
 import os
+import re
 import warnings
 import zipfile
 import zlib
@@ -33,6 +34,10 @@ Progress = Callable[[int], object]
 #: Values of a block: 16 MB of numbers.
 _BLOCK = 2**21
 
+#: Lines in which the decimal mark is looked for, and what has one.
+_LOOKED_AT = 100
+_FRACTION = re.compile(r"[+-]?\d+([.,])\d+(?:[eE][+-]?\d+)?")
+
 #: The longest first line of a text file, in characters.
 _LONGEST_HEADER = 2**22
 
@@ -40,7 +45,8 @@ _LONGEST_HEADER = 2**22
 def read(path: str | PathLike[str], progress: Progress | None = None) -> Any:
     """Read a table from a file, as a DataFrame with rows numbered from 0.
 
-    Columns hold numbers, booleans, dates or texts. What pandas reads as missing is missing, and so is a "?".
+    Columns hold numbers, booleans, dates or texts. What pandas reads as missing is missing, and so is a "?". Fields of
+    a text file are separated by commas, semicolons or tabs; beside the latter two, numbers may have decimal commas.
 
     Parameters
     ----------
@@ -161,13 +167,14 @@ def _text(file: Any, text: frozenset[str]) -> Iterator[Any]:
     pandas = require("pandas", "demo", "a table from a file")
     lines = io.TextIOWrapper(file, "utf-8-sig", newline="")
     names, separator = _header(lines)
+    decimal = "." if separator == "," else _decimal(lines, separator)
     lines.seek(0)
     unreadable = pandas.errors.ParserError, pandas.errors.ParserWarning, pandas.errors.EmptyDataError
     short = False
     try:
         reader = pandas.read_csv(
-            lines, sep=separator, header=0, names=names, index_col=False, skipinitialspace=True, na_values=["?"],
-            dtype=dict.fromkeys(text.intersection(names), str), low_memory=False,
+            lines, sep=separator, decimal=decimal, header=0, names=names, index_col=False, skipinitialspace=True,
+            na_values=["?"], dtype=dict.fromkeys(text.intersection(names), str), low_memory=False,
             chunksize=max(1, _BLOCK // len(names)),
         )  # fmt: skip
         while True:
@@ -201,6 +208,13 @@ def _header(lines: io.TextIOWrapper) -> tuple[list[str], str]:
     names = [name.strip() or f"Unnamed: {position}" for position, name in enumerate(found)]
     _check_names(names)
     return names, separator
+
+
+def _decimal(lines: io.TextIOWrapper, separator: str) -> str:
+    """The decimal mark: a comma, if that is what the numbers of the next lines have."""
+    rows = itertools.islice(csv.reader(lines, delimiter=separator, skipinitialspace=True), _LOOKED_AT)
+    marks = {found[1] for row in rows for field in row if (found := _FRACTION.fullmatch(field.strip()))}
+    return "," if marks == {","} else "."
 
 
 def _check_names(names: list[str]) -> None:

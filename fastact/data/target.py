@@ -24,6 +24,8 @@ Wish = Literal["classification", "regression"]
 LEAST_ROWS = 10
 #: Whole numbers of which no more differ are classes, unless the user says otherwise.
 _FEW = 20
+#: The largest number of a regression, whose fourth power is finite; the smallest is its inverse.
+_LARGEST = 1e75
 
 
 @dataclass(frozen=True)
@@ -111,14 +113,20 @@ class Target:
                 raise ValueError(f"the target {name!r} is {value} in row {bad[0] + 1:,}; remove such rows")
             remedy = "a regression learns numbers; choose another column, or the task classification"
             raise ValueError(f"the target {name!r} holds {value!r:.99}; {remedy}")
-        if np.nanmin(numbers) == np.nanmax(numbers):
-            raise ValueError(f"the target {name!r} is {np.nanmin(numbers):g} in all rows; there is nothing to learn")
+        low, high = np.nanmin(numbers), np.nanmax(numbers)
+        if low == high:
+            raise ValueError(f"the target {name!r} is {low:g} in all rows; there is nothing to learn")
+        if max(-low, high) > _LARGEST or max(-low, high) < 1 / _LARGEST:
+            raise ValueError(
+                f"the target {name!r} is from {low:g} to {high:g}, and squares of its errors would be infinite or 0; "
+                "give it in another unit"
+            )
 
     def values(self, series: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         """Which rows have a target that can be predicted, and their labels, or numbers as float64."""
         if self.task == "regression":
             numbers = numbers_of(series)
-            rows = np.flatnonzero(~np.isnan(numbers))
+            rows = np.flatnonzero(np.abs(numbers) <= _LARGEST)  # no nan either
             return rows, numbers[rows]
         codes, texts = texts_of(series)
         place = {text: label for label, text in enumerate(self.classes)}

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import fastact as fa
+from fastact.data import named
 from fastact.data.problem import Problem
 from fastact.diagnostics import Diagnosis, Monitor, learning_rate_range, overfit_batch
 
@@ -17,7 +18,7 @@ LOOKS = 100
 
 
 def diagnose(
-    problem: Problem,
+    problem: Problem | str,
     activation: Any = "relu",
     *,
     depth: int = 2,
@@ -38,7 +39,8 @@ def diagnose(
 
     Parameters
     ----------
-    problem : Problem
+    problem : Problem or str
+        What to learn: the name of a data set of `fastact.data.named`, or a table from a file.
     activation : str or fastact activation
         Of the hidden layers.
     depth, hidden : int
@@ -78,6 +80,8 @@ def diagnose(
     >>> diagnose(Sides(), "tanh", epochs=10).alarms
     []
     """
+    if isinstance(problem, str):
+        problem = named.problem(problem)
     split = problem.split(seed)
     model = fa.MLP(
         [problem.features, *[hidden] * depth, problem.outputs],

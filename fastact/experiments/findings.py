@@ -220,11 +220,18 @@ def diverged(found: Comparison) -> list[str]:
 
 
 def linear(found: Comparison) -> list[str]:
-    """What the network without an activation lacks, if it stays finite and is behind all others."""
+    """What the network without an activation lacks, if it stays finite, and is last, clearly behind the best."""
+    noise = {found.settings[each.other].activation for each in found.differences() if not each.clear}
     baseline = [summary for summary in found.summaries() if summary.setting.activation == BASELINE]
     others = [summary.score for summary in found.summaries() if summary.setting.activation != BASELINE]
     best = max((summary.score for summary in baseline), default=math.inf)
-    if not others or best >= min(others) or any(summary.diverged for summary in baseline):
+    if (
+        not others
+        or best >= min(others)
+        or BASELINE in noise
+        or found.seeds == 1
+        or any(summary.diverged for summary in baseline)
+    ):
         return []
     if found.task == "regression":
         lacking = _(

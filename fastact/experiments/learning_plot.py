@@ -57,7 +57,7 @@ def draw(block: Any, found: Comparison) -> None:
     upper, lower = block, None
     if found.boundaries is not None:
         upper, lower = block.subfigures(2, 1, height_ratios=[curves_height(found), planes_height(found)])
-    upper.suptitle(textwrap.fill(found.title, LETTERS - 30), fontsize=12, x=0.01, ha="left")
+    upper.suptitle(style.literal(textwrap.fill(found.title, LETTERS - 30)), fontsize=12, x=0.01, ha="left")
     left, right = upper.subplots(1, 2, gridspec_kw={"width_ratios": [2, 1]})
     ranked = best_first(found)[:LINES]
     shown = {summary.setting for summary in ranked}
@@ -81,7 +81,7 @@ def draw_curves(axes: Any, found: Comparison, ranked: Sequence[Summary], styles:
     """The mean over the seeds as a line, the standard deviation as a band around it."""
     centres, faint = [], min(0.15, 0.5 / len(ranked))
     for summary in ranked:
-        look, label = styles[summary.setting], found.label(summary.setting)
+        look, label = styles[summary.setting], style.literal(found.label(summary.setting))
         curves = np.array([run.score for run in summary.runs])
         centre, spread = curves.mean(axis=0), curves.std(axis=0, ddof=min(1, found.seeds - 1))
         epochs = np.arange(1, len(centre) + 1)
@@ -110,7 +110,8 @@ def draw_ends(axes: Any, found: Comparison, ranked: Sequence[Summary], styles: d
         heights = row + (np.linspace(-0.3, 0.3, len(ends)) if len(ends) > 1 else np.zeros(1))
         axes.plot([ends.mean()] * 2, [row - 0.38, row + 0.38], color=colour, linewidth=2.5)
         axes.plot(ends, heights, "o", color=colour, alpha=0.5, markersize=4, markeredgewidth=0)
-    axes.set_yticks(range(len(ranked)), [found.label(summary.setting) for summary in ranked], fontsize=9)
+    names = [style.literal(found.label(summary.setting)) for summary in ranked]
+    axes.set_yticks(range(len(ranked)), names, fontsize=9)
     axes.invert_yaxis()
     axes.locator_params(axis="x", nbins=5)
     axes.set_xlabel(score_word(found))
@@ -134,6 +135,6 @@ def draw_planes(block: Any, seen: Boundaries) -> None:
             look = {"color": style.COLOURS[each % len(style.COLOURS)], "marker": "os^D"[each % 4], "linestyle": ""}
             axes.plot(*seen.points[seen.labels == each].T, markersize=size, mew=0.4, mec="white", **look)
         axes.set_box_aspect(1)
-        axes.set_title(label, fontsize=9)
+        axes.set_title(style.literal(label), fontsize=9)
         axes.set_xticks([])
         axes.set_yticks([])

@@ -90,6 +90,7 @@ class Plane:
         """What the network says of each point: the second class's probability times 255, or the likeliest of many."""
         x, y = np.meshgrid(self.x, self.y)
         found = model.predict_proba(np.column_stack([x.ravel(), y.ravel()])).reshape(*x.shape, -1)
+        found = np.nan_to_num(found, nan=0.5)  # of an activation that is nan somewhere
         if found.shape[-1] == 2:
             return np.round(255 * found[..., 1]).astype(np.uint8)
         return found.argmax(axis=-1).astype(np.uint8)

@@ -6,6 +6,7 @@ as `line(i)` says; `save` writes a PNG. Nobody else sets colours.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from fastact import language
 from fastact.errors import MissingDependencyError, require
 
-__all__ = ["COLOURS", "DASHES", "INK", "PALE", "figure", "lettering", "line", "save", "shades", "tidy"]
+__all__ = ["COLOURS", "DASHES", "INK", "PALE", "figure", "lettering", "line", "literal", "save", "shades", "tidy"]
 
 #: Okabe and Ito's colours, without their yellow, which is faint on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -68,6 +69,11 @@ def lettering() -> Iterator[None]:
         yield
 
 
+def literal(text: str) -> str:
+    """A text of the user's that comes out as it is: matplotlib takes what is between two dollars for a formula."""
+    return text.replace("$", r"\$")
+
+
 def tidy(axes: Any) -> None:
     """Take away what no reader needs: the upper and right border; draw a faint grid."""
     axes.spines[["top", "right"]].set_visible(False)
@@ -76,12 +82,19 @@ def tidy(axes: Any) -> None:
 
 def save(drawn: Any, file: Path | IO[bytes]) -> None:
     """Write a Figure as PNG."""
-    with lettering():
+    with lettering(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph ")  # a user's text may hold what no font here has, such as a bell
         drawn.savefig(file, format="png", dpi=120)
 
 
 def _families() -> list[str]:
-    return [_japanese(), "DejaVu Sans"] if language.current() == "ja" else ["DejaVu Sans"]
+    """Those to write in, and then those that lend their glyphs: columns and classes are in the user's language."""
+    if language.current() == "ja":
+        return [_japanese(), "DejaVu Sans"]
+    try:
+        return ["DejaVu Sans", _japanese()]
+    except MissingDependencyError:
+        return ["DejaVu Sans"]
 
 
 @cache

@@ -24,7 +24,7 @@ _LONGEST_NAME = 16
 def draw(training: Training) -> Any:
     """Two axes in a new Figure."""
     figure = style.figure(11, 4.8)
-    figure.suptitle(training.title, fontsize=13, x=0.01, ha="left")
+    figure.suptitle(style.literal(training.title), fontsize=13, x=0.01, ha="left")
     left, right = figure.subplots(1, 2)
     _losses(left, training)
     if isinstance(training.scores, ClassScores):
@@ -63,6 +63,7 @@ def _confusion(axes: Any, scores: ClassScores) -> None:
         return
     names = [name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…" for name in scores.classes]
     turned = len("".join(names)) > 40
+    names = [style.literal(name) for name in names]
     axes.set_xticks(range(len(names)), names, rotation=40 if turned else 0, ha="right" if turned else "center")
     axes.set_yticks(range(len(names)), names)
     for (row, column), count in np.ndenumerate(counts):

@@ -413,6 +413,25 @@ def test_module_and_version() -> None:
     assert fa.__version__ in result.stdout
 
 
+def test_ctrl_c_in_a_destructor_is_not_lost() -> None:
+    code = (
+        "import signal, time\n"
+        "import fastact.cli.app as app\n"
+        "from fastact.cli import main\n"
+        "class Slow:\n"
+        "    def __del__(self):\n"
+        "        signal.raise_signal(signal.SIGINT)\n"
+        "def show(**options):\n"
+        "    Slow()\n"
+        "    for _ in range(200):\n"
+        "        time.sleep(0.1)\n"
+        "app.cli.commands['show'].callback = show\n"
+        "main()\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code, "show", "relu"], capture_output=True, text=True, timeout=25)
+    assert (found.returncode, found.stderr.split()) == (1, ["Aborted!"])
+
+
 def test_without_click_one_line_says_what_to_install() -> None:
     result = python("import sys; sys.modules['click'] = None\nfrom fastact.cli import main\nmain()", exit_code=1)
     assert 'pip install "fastact[demo]"' in one_line(result.stderr)

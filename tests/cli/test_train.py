@@ -118,6 +118,16 @@ def test_own_activations(fastact: Fastact, own_registry: None) -> None:
     fastact("predict", "iris.fastact", "iris.csv", "-o", "o.csv", *own)
 
 
+def test_texts_of_a_table_steer_neither_terminal_nor_picture(fastact: Fastact) -> None:
+    frame = flowers().assign(target=["$\\frac$", "\x1b[31m</td>", "はい"] * 50)
+    frame.rename(columns={"target": "$\\frac$"}).to_csv("t.csv", index=False)
+    output = fastact("train", "t.csv", "--target", "$\\frac$", "--epochs", 1, "--report", "r.html")
+    assert "$\\frac$" in output
+    assert "\ufffd[31m</td>" in output
+    assert "\x1b" not in output
+    assert "&lt;/td&gt;" in Path("r.html").read_text(encoding="utf-8")
+
+
 TRAIN = ["train", "t.csv", "--target"]
 
 
@@ -129,6 +139,10 @@ TRAIN = ["train", "t.csv", "--target"]
         ([*TRAIN, "target", "--task", "regression"], 2, "holds 'setosa'; a regression learns numbers"),
         (["train", "none.csv", "--target", "y"], 1, "none.csv: No such file"),
         ([*TRAIN, "target", "-m", "t.csv"], 2, "--model t.csv: is another file"),
+        ([*TRAIN, "target", "--json", "t.csv"], 2, "--json t.csv: is another file"),
+        ([*TRAIN, "target", "--report", "t.fastact"], 2, "--report t.fastact: is another file"),
+        ([*TRAIN, "target", "--json", "a", "--report", "a"], 2, "--report a: is another file"),
+        ([*TRAIN, "target", "--hidden", "99999999999"], 1, "Unable to allocate"),
         ([*TRAIN, "target", "-m", "none/m.fastact"], 1, "none/m.fastact"),
         ([*TRAIN, "target", "--activation", "rellu"], 2, "'relu'"),
         ([*TRAIN, "target", "--activation", "softmax"], 2, "softmax acts on whole rows"),

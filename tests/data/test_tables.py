@@ -100,6 +100,16 @@ def test_dialects(text: str) -> None:
     assert (frame.a.tolist(), frame.b.tolist()) == ([1, 2], ["x", "y"])
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_decimal_commas(separator: str) -> None:
+    lines = ["a;b", "1,5;x", "-2;y,z", "1e3;v"]
+    Path("t.csv").write_text("\n".join(lines).replace(";", separator))
+    frame = reading.read("t.csv")
+    assert (frame.a.tolist(), frame.b.tolist()) == ([1.5, -2, 1000], ["x", "y,z", "v"])
+    Path("t.csv").write_text("\n".join([*lines, "0.5;w"]).replace(";", separator))  # both marks: neither is decimal
+    assert reading.read("t.csv").a.tolist() == ["1,5", "-2", "1e3", "0.5"]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
@@ -259,6 +269,8 @@ def test_the_column_decides_the_task(values: Any, wish: Any, task: str, classes:
         ([1.5] * 20, None, "nothing to learn"),
         (["a", "b"] * 10, "regression", "holds 'a'; a regression learns numbers"),
         ([1.5, np.inf] * 10, None, "is inf in row 2"),
+        ([1e80, 2e300] * 10, "regression", "is from 1e+80 to 2e+300"),
+        ([-1e-200, 0.0] * 10, "regression", "give it in another unit"),
         ([1.5, 2.5, 3.5], None, "3 rows with a target 'y', and 10 are the least"),
         (["a"] * 19 + ["b"], None, "the class 'b' of the target 'y' has a single row"),
         ([f"{row}x" for row in range(20)], None, "too many to be classes"),
@@ -272,6 +284,12 @@ def test_what_cannot_be_learnt(values: Any, task: Any, told: str) -> None:
         TableProblem(frame, "y", task)
     with pytest.raises(ValueError, match="no column 'yy'; did you mean 'y'"):
         TableProblem(frame, "yy", task)
+
+
+def test_targets_whose_squares_overflow_are_not_measured() -> None:
+    target, _notes = Target.found(tidy(pandas.DataFrame({"y": np.arange(0.5, 20)})), "y")
+    rows, values = target.values(tidy(pandas.DataFrame({"y": [1e300, 2.5, np.nan, -1e200]})).y)
+    assert (rows.tolist(), values.tolist()) == ([1], [2.5])
 
 
 def test_problem_of_a_file() -> None:

@@ -36,7 +36,7 @@ HEALTHY: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("problem", "settings"), HEALTHY, ids=[name for name, _ in HEALTHY])
 def test_healthy_trainings_raise_no_alarm(problem: str, settings: dict[str, Any]) -> None:
     for seed in range(3):
-        found = diagnose(named.problem(problem), seed=seed, **settings)
+        found = diagnose(problem, seed=seed, **settings)
         assert found.alarms == []
         assert found.sentences()[0].startswith("Nothing to worry about: no alarm in")
         assert "sound" in found.sentences()[-1]

@@ -267,8 +267,12 @@ def test_sentences_say_only_what_the_seeds_show() -> None:
 
 def test_the_linear_network_is_explained_only_where_it_is_last() -> None:
     seeds = range(3)
-    last = comparison(*(run("identity", s, [0.5]) for s in seeds), *(run("relu", s, [0.9]) for s in seeds))
+    last = comparison(*(run("identity", s, [0.5 + s / 100]) for s in seeds), *(run("relu", s, [0.9]) for s in seeds))
     assert "straight borders" in last.sentences()[-1]
+    near = comparison(*(run("identity", s, [0.5 + s / 10]) for s in seeds), *(run("relu", s, [0.61]) for s in seeds))
+    assert not any("straight" in each for each in near.sentences())
+    once = comparison(run("identity", 0, [0.5]), run("relu", 0, [0.9]))
+    assert not any("straight" in each for each in once.sentences())
     first = comparison(*(run("identity", s, [0.9]) for s in seeds), *(run("relu", s, [0.5]) for s in seeds))
     assert not any("straight" in each for each in first.sentences())
     broken = comparison(*(run("identity", s, [0.5], 1) for s in seeds), *(run("relu", s, [0.9]) for s in seeds))
