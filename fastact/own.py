@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 import fastact as fa
+from fastact._core import registry
 from fastact.errors import BackendError
 
 __all__ = ["load"]
@@ -38,7 +39,7 @@ def load(path: str | PathLike[str]) -> list[str]:
     loaded = sys.modules.get(name)
     if loaded is not None and getattr(loaded, "__file__", None) == str(file):
         return [known for known in fa.names("activation") if fa.get(known).__module__ == name]
-    if loaded is not None or not name.isidentifier():
+    if loaded is not None or name in sys.stdlib_module_names or not name.isidentifier():
         raise ValueError(f"{text}: its name must be that of no other module; rename it to my_activations.py")
     try:
         code = compile(file.read_bytes(), str(file), "exec")
@@ -51,7 +52,8 @@ def load(path: str | PathLike[str]) -> list[str]:
         raise ValueError(f"{text}: no Python file; its name must end in .py")
     sys.modules[name] = module = importlib.util.module_from_spec(spec)
     try:
-        return _defined(text, code, module)
+        with registry.all_or_nothing():
+            return _defined(text, code, module)
     except BaseException:
         del sys.modules[name]
         raise

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from fastact.errors import UnknownNameError, nearest
 
-__all__ = ["add", "find_part", "get", "names"]
+__all__ = ["add", "all_or_nothing", "find_part", "get", "names"]
 
 #: In the order in which a beginner should meet them; within a kind functions come in the order of their definitions.
 KINDS = ("activation", "softmax", "reduction", "sampling", "gated unit", "loss")
@@ -25,6 +27,19 @@ def add(function: Any) -> None:
             raise ValueError(f"a function named {name!r} exists already; choose another name")
     _functions[function.name] = function
     _aliases.update(dict.fromkeys(function.aliases, function.name))
+
+
+@contextmanager
+def all_or_nothing() -> Iterator[None]:
+    """Forget what a `with` block registers if it raises an error."""
+    before = dict(_functions), dict(_aliases)
+    try:
+        yield
+    except BaseException:
+        for known, earlier in zip((_functions, _aliases), before, strict=True):
+            known.clear()
+            known.update(earlier)
+        raise
 
 
 def find_part(name: str) -> Any:

@@ -37,6 +37,17 @@ def test_a_wrong_file_is_one_line(source: str, told: str, tmp_path: Path, own_re
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "own_with_faults" not in sys.modules
+    file.write_text(HEAD + "return 2 * x", encoding="utf-8")
+    assert own.load(file) == ["mine"]
+    del sys.modules["own_with_faults"]
+
+
+def test_a_file_takes_no_module_s_name(tmp_path: Path, own_registry: None) -> None:
+    for name in ("colorsys", "numpy"):  # the first one is not imported yet
+        file = tmp_path / f"{name}.py"
+        file.write_text(HEAD + "return x", encoding="utf-8")
+        with pytest.raises(ValueError, match=r"rename it to my_activations\.py"):
+            own.load(file)
 
 
 def test_an_activation_that_is_nan_diverges_without_a_warning(own_registry: None) -> None:

@@ -71,7 +71,7 @@ LAYERS = {
     "sklearn*": ["", "errors", "mlp*"],
     "torch*": ["", "errors"],
     "recommending*": ["errors", "language", "_core.registry"],
-    "own": ["", "errors"],
+    "own": ["", "errors", "_core.registry"],
     "pictures*": ["", "errors", "language"],
     "data*": ["", "errors", "_files", "language"],
     "tabular*": [*LEARNING, "data*"],
