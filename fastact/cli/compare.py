@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from fastact.cli.console import progress
-from fastact.cli.options import elementwise, own_activations
+from fastact.cli.options import POSITIVE, elementwise, own_activations
 from fastact.cli.outputs import Files, outputs, written
 from fastact.data import named, table
 from fastact.data.problem import Problem
@@ -55,7 +55,7 @@ def counts(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
 @click.option("--hidden", type=click.IntRange(1), metavar="UNITS", help="Units in each hidden layer.")
 @click.option("--epochs", type=click.IntRange(1))
 @click.option("--batch-size", type=click.IntRange(1))
-@click.option("--learning-rate", type=click.FloatRange(0, min_open=True))
+@click.option("--learning-rate", type=POSITIVE)
 @click.option("--seeds", type=click.IntRange(1), help="Trainings of each setting.  [default: 10, for xor 50]")
 @click.option(
     "--jobs",

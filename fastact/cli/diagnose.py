@@ -10,11 +10,9 @@ import click
 import fastact as fa
 from fastact.cli.compare import problem_of
 from fastact.cli.console import progress
-from fastact.cli.options import elementwise, own_activations
+from fastact.cli.options import OPTIMIZER, POSITIVE, SEED, elementwise, own_activations
 from fastact.cli.outputs import Files, outputs, written
 from fastact.experiments import diagnosis
-
-POSITIVE = click.FloatRange(0, min_open=True)
 
 
 @click.command()
@@ -35,16 +33,11 @@ POSITIVE = click.FloatRange(0, min_open=True)
     help="How the first weights are drawn.",
 )
 @click.option("--init-scale", type=POSITIVE, default=1.0, show_default=True, help="A factor of the first weights.")
-@click.option(
-    "--optimizer",
-    type=click.Choice(["adam", "adamw", "sgd", "nesterov", "rmsprop"]),
-    default="adam",
-    show_default=True,
-)
+@click.option("--optimizer", type=OPTIMIZER, default="adam", show_default=True)
 @click.option("--batch-norm", is_flag=True, help="Normalise the preactivations by batch.")
 @click.option("--residual", is_flag=True, help="Add the input of a hidden layer to its output.")
 @click.option("--clip-norm", type=POSITIVE, help="The largest norm of the gradient.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
+@click.option("--seed", type=SEED, default=0, show_default=True)
 @outputs("fastact-diagnose.png")
 def diagnose(
     data: str,

@@ -13,6 +13,9 @@ from fastact import language as languages
 from fastact import own
 
 FILE = click.Path(dir_okay=False, path_type=Path)
+POSITIVE = click.FloatRange(0, min_open=True)
+OPTIMIZER = click.Choice(["adam", "adamw", "sgd", "nesterov", "rmsprop"])
+SEED = click.IntRange(0, 2**32 - 1)
 
 
 def language(command: Any) -> Any:

@@ -11,7 +11,7 @@ import click
 
 from fastact._files import replacing
 from fastact.cli.console import console, progress
-from fastact.cli.options import FILE, elementwise, own_activations
+from fastact.cli.options import FILE, OPTIMIZER, POSITIVE, SEED, elementwise, own_activations
 from fastact.cli.outputs import Files, outputs, written
 from fastact.data import reading
 from fastact.data.table import TEST_SHARE
@@ -57,17 +57,10 @@ def sizes(ctx: click.Context, parameter: click.Parameter, text: str) -> list[int
     show_default=True,
     help="Stop after more epochs without a lower validation loss.",
 )
-@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), default=1e-3, show_default=True)
+@click.option("--learning-rate", type=POSITIVE, default=1e-3, show_default=True)
 @click.option("--batch-size", type=click.IntRange(1), help="Unless given, from 32 for few rows to 1024 for many.")
-@click.option(
-    "--optimizer",
-    type=click.Choice(["adam", "adamw", "sgd", "nesterov", "rmsprop"]),
-    default="adam",
-    show_default=True,
-)
-@click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of the parts and weights."
-)
+@click.option("--optimizer", type=OPTIMIZER, default="adam", show_default=True)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the parts and weights.")
 @click.option(
     "--test-share",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),

@@ -15,34 +15,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-testing = pytest.importorskip("click.testing", reason="click is not installed (extra: demo)")
 pandas = pytest.importorskip("pandas", reason="pandas is not installed (extra: demo)")
 pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra: demo)")
 datasets = pytest.importorskip("sklearn.datasets", reason="scikit-learn is not installed (extra: demo)")
 
 from fastact.data.reading import read  # noqa: E402
 from fastact.tabular import TableModel  # noqa: E402
+from helpers.commands import one_line  # noqa: E402
 
 Fastact = Callable[..., str]
-
-
-@pytest.fixture
-def fastact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fastact:
-    """Run the command in an empty folder, check the exit code and that an error is one line; return the output."""
-    from fastact.cli.app import cli
-
-    monkeypatch.chdir(tmp_path)
-    runner = testing.CliRunner(env={"COLUMNS": "220"})
-
-    def run(*arguments: object, exit_code: int = 0) -> str:
-        result = runner.invoke(cli, [str(argument) for argument in arguments])
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == exit_code, result.output
-        assert exit_code == 0 or (result.output.startswith("Error: ") and result.output.count("\n") == 1)
-        return result.output
-
-    return run
 
 
 def flowers(path: str = "iris.csv") -> Any:
@@ -159,7 +140,7 @@ def test_wrong_input_is_one_line_and_writes_nothing(
 ) -> None:
     flowers("t.csv")
     before = Path("t.csv").read_bytes()
-    assert told in fastact(*arguments, exit_code=exit_code)
+    assert told in one_line(fastact(*arguments, exit_code=exit_code))
     assert [each.name for each in tmp_path.iterdir()] == ["t.csv"]
     assert Path("t.csv").read_bytes() == before
 
@@ -171,9 +152,9 @@ def test_predictions_of_wrong_tables_write_nothing(fastact: Fastact) -> None:
     frame.iloc[:0].to_csv("empty.csv", index=False)
     Path("o.csv").write_text("old", encoding="utf-8")
     for name, told in {"less": "lacks the column length", "empty": "has columns and no rows"}.items():
-        assert told in fastact("predict", "iris.fastact", f"{name}.csv", "-o", "o.csv", exit_code=2)
+        assert told in one_line(fastact("predict", "iris.fastact", f"{name}.csv", "-o", "o.csv", exit_code=2))
     Path("iris.fastact").write_bytes(Path("iris.fastact").read_bytes()[:-9])
-    assert "iris.fastact: " in fastact("predict", "iris.fastact", "iris.csv", "-o", "o.csv", exit_code=2)
+    assert "iris.fastact: " in one_line(fastact("predict", "iris.fastact", "iris.csv", "-o", "o.csv", exit_code=2))
     assert Path("o.csv").read_text(encoding="utf-8") == "old"
     assert not list(Path().glob("*.part"))
 

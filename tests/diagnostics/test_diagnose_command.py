@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-testing = pytest.importorskip("click.testing", reason="click is not installed (extra: demo)")
 pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra: demo)")
 pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra: demo)")
 
@@ -17,21 +17,9 @@ Diagnose = Callable[..., str]
 
 
 @pytest.fixture
-def diagnose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Diagnose:
+def diagnose(fastact: Callable[..., str]) -> Diagnose:
     """Run the command in an empty folder and return its output."""
-    from fastact.cli.app import cli
-
-    monkeypatch.chdir(tmp_path)
-    runner = testing.CliRunner(env={"COLUMNS": "300"})
-
-    def run(*arguments: object, exit_code: int = 0) -> str:
-        result = runner.invoke(cli, ["diagnose", *map(str, arguments)])
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == exit_code, result.output
-        return result.output
-
-    return run
+    return partial(fastact, "diagnose")
 
 
 def test_diagnose_a_named_data_set(diagnose: Diagnose) -> None:
