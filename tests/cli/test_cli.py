@@ -428,7 +428,9 @@ def test_ctrl_c_in_a_destructor_is_not_lost() -> None:
         "app.cli.commands['show'].callback = show\n"
         "main()\n"
     )
-    found = subprocess.run([sys.executable, "-c", code, "show", "relu"], capture_output=True, text=True, timeout=25)
+    found = subprocess.run(
+        [sys.executable, "-P", "-c", code, "show", "relu"], capture_output=True, text=True, timeout=25
+    )
     assert (found.returncode, found.stderr.split()) == (1, ["Aborted!"])
 
 
