@@ -5,9 +5,7 @@ Each is a function with a documented result that shows itself in a notebook:
 >>> from fastact.experiments import compare
 >>> found = compare("moons", ["relu", "tanh"], seeds=5)
 
-- comparison.py compares activations on any problem: training.py trains, processes.py does so many times side by side,
-  records.py holds what came out, statistics.py says which differences exceed the noise of seeds, findings.py says it in
-  words, and learning_plot.py draws it
+- comparison.py compares activations on any problem; comparing/ has its parts
 - diagnosis.py trains one network, and says what goes wrong
 - xor.py compares on XOR, as beginners train it and until it is solved
 - vanishing.py, exploding.py, dying_relu.py, linear.py, softmax_hidden.py and initialisation.py each show a problem of

@@ -14,11 +14,11 @@ import numpy as np
 import fastact as fa
 from fastact.data import named
 from fastact.data.problem import Problem, Split
-from fastact.experiments import findings, learning_plot
-from fastact.experiments.processes import check_known_elsewhere, trained
-from fastact.experiments.records import Boundaries, Run, Setting, Summary
-from fastact.experiments.statistics import Difference, differences
-from fastact.experiments.training import Hyperparameters, Plane, PlannedRun, usual
+from fastact.experiments.comparing import findings, picture
+from fastact.experiments.comparing.processes import check_known_elsewhere, trained
+from fastact.experiments.comparing.records import Boundaries, Run, Setting, Summary
+from fastact.experiments.comparing.statistics import Difference, differences
+from fastact.experiments.comparing.training import Hyperparameters, Plane, PlannedRun, usual
 from fastact.language import Message, listed
 from fastact.language import translated as _
 from fastact.result import Result, Table
@@ -314,4 +314,4 @@ class Comparison(Result):
         return {"title": self.title, **found, "differences": compared}
 
     def figure(self) -> Any:
-        return learning_plot.figure([self])
+        return picture.figure([self])

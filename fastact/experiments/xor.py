@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from os import PathLike
 from typing import Any
 
-from fastact.experiments import learning_plot
+from fastact.experiments.comparing import picture
+from fastact.experiments.comparing.findings import BASELINE
+from fastact.experiments.comparing.training import Hyperparameters
 from fastact.experiments.comparison import Comparison, compare
-from fastact.experiments.findings import BASELINE
-from fastact.experiments.training import Hyperparameters
 from fastact.language import translated as _
 from fastact.result import Result, Table
 
@@ -139,4 +139,4 @@ class Xor(Result):
         return {"usual": self.usual.as_dict(), "solving": self.solving.as_dict()}
 
     def figure(self) -> Any:
-        return learning_plot.figure(self.comparisons)
+        return picture.figure(self.comparisons)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastact.experiments import findings
+from fastact.experiments.comparing import findings
 from fastact.experiments.comparison import Comparison
 from fastact.experiments.xor import Xor
 from fastact.language import current

@@ -13,9 +13,10 @@ import pytest
 
 import fastact as fa
 from fastact.data import named
-from fastact.experiments import compare, processes, xor
+from fastact.experiments import compare, xor
+from fastact.experiments.comparing import processes
+from fastact.experiments.comparing.training import PlannedRun, guessing, train
 from fastact.experiments.comparison import ACTIVATIONS, Comparison, Hyperparameters, Run, Setting, Summary
-from fastact.experiments.training import PlannedRun, guessing, train
 from fastact.mlp import training as steps
 
 pytest.importorskip("scipy", reason="SciPy is not installed (extra: demo)")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastact.experiments.findings import best_first, score_word
-from fastact.experiments.records import Boundaries, Setting, Summary
+from fastact.experiments.comparing.findings import best_first, score_word
+from fastact.experiments.comparing.records import Boundaries, Setting, Summary
 from fastact.language import listed
 from fastact.language import translated as _
 from fastact.pictures import style

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 import fastact as fa
 from fastact import own
 from fastact.errors import require
-from fastact.experiments.records import Run
-from fastact.experiments.training import PlannedRun, train
+from fastact.experiments.comparing.records import Run
+from fastact.experiments.comparing.training import PlannedRun, train
 
 __all__ = ["check_known_elsewhere", "trained"]
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 import fastact as fa
 from fastact.data.problem import Problem, Split
-from fastact.experiments.records import Run, Setting
+from fastact.experiments.comparing.records import Run, Setting
 
 __all__ = ["Hyperparameters", "Plane", "PlannedRun", "Usual", "train", "usual"]
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import TYPE_CHECKING
 
-from fastact.experiments.records import Summary
+from fastact.experiments.comparing.records import Summary
 from fastact.language import listed, paragraph
 from fastact.language import translated as _
 from fastact.result import Table
