@@ -159,7 +159,8 @@ class SoftmaxHidden(Result):
         ]  # fmt: skip
         ends = listed(f"{name} {reached(self.of(name))}" for name in self.activations)
         words.append(_("Accuracy after epoch {epochs}: {ends}.").format(epochs=self.epochs, ends=ends))
-        behind = [name for name in self.activations[1:] if self.accuracy("softmax").high < self.accuracy(name).low]
+        steady = [name for name in self.activations[1:] if not any(trial.diverged for trial in self.of(name))]
+        behind = [name for name in steady if self.accuracy("softmax").high < self.accuracy(name).low]
         if behind:
             words.append(
                 _(
