@@ -1,6 +1,7 @@
 """What goes wrong in the training of a network, and what helps.
 
-- monitor.py: `Monitor`, the callback that watches any `fa.MLP`; measures.py has what it measures
+- monitor.py: `Monitor`, the callback that watches any `fa.MLP`; measures.py has what it measures, observations.py what
+  is then known
 - diagnosis.py: `Diagnosis`, what it saw, with its picture in picture.py
 - alarms.py: when to worry, with the advice of remedies.py
 - chance.py, rates.py, one_batch.py: checks before training: `first_loss`, `learning_rate_range`, `overfit_batch`

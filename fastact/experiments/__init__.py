@@ -9,7 +9,7 @@ Each is a function with a documented result that shows itself in a notebook:
 - diagnosis.py trains one network, and says what goes wrong
 - xor.py compares on XOR, as beginners train it and until it is solved
 - vanishing.py, exploding.py, dying_relu.py, linear.py, softmax_hidden.py and initialisation.py each show a problem of
-  networks with its remedies; deep.py holds what those have in common
+  networks with its remedies; deep.py, spread.py and drawing.py hold what those have in common
 
 Nothing here prints or writes a file: fastact/cli/ does. To add an experiment, write one file beside xor.py with a
 subclass of `fastact.result.Result`, and a command.

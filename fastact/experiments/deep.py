@@ -1,4 +1,4 @@
-"""What the experiments on deep networks share: networks that differ in one thing, what one training shows, and drawing.
+"""What the experiments on deep networks share: networks that differ in one thing, and what one training shows.
 
 An experiment names its networks as `Variant`s and gets a `Trial` of each and each seed from `trials`. A new remedy is
 an entry in `remedies`.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import median
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -17,15 +16,26 @@ from numpy.typing import NDArray
 
 import fastact as fa
 from fastact.data.problem import Problem, Split
+from fastact.experiments.spread import Spread, share
 from fastact.language import listed
 from fastact.language import translated as _
-from fastact.pictures import style
 
 __all__ = [
-    "Progress", "Spread", "Trial", "Variant", "counted", "draw_accuracies", "draw_lines", "elementwise", "ends",
-    "fitted", "layers_axes", "legend", "network", "networks", "positive", "reached", "remedies", "share", "short",
-    "silent", "times", "trials",
-]  # fmt: skip
+    "Progress",
+    "Trial",
+    "Variant",
+    "counted",
+    "elementwise",
+    "ends",
+    "fitted",
+    "network",
+    "networks",
+    "positive",
+    "reached",
+    "remedies",
+    "silent",
+    "trials",
+]
 
 Array = NDArray[Any]
 Job = TypeVar("Job")
@@ -251,112 +261,3 @@ def positive(**numbers: float) -> None:
     for name, number in numbers.items():
         if not number > 0:
             raise ValueError(f"{name}={number}; take a number above 0")
-
-
-# ---- figures for readers
-
-
-@dataclass(frozen=True)
-class Spread:
-    """The median over the seeds, and the least and largest value; nan without a value."""
-
-    centre: float
-    low: float
-    high: float
-    count: int
-
-    @classmethod
-    def of(cls, values: Iterable[float]) -> Spread:
-        known = [float(value) for value in values if math.isfinite(value)]
-        return cls(median(known), min(known), max(known), len(known)) if known else cls(math.nan, math.nan, math.nan, 0)
-
-    def text(self, form: Callable[[float], str]) -> str:
-        """The median, and the range in brackets where seeds differ: 0.87 (0.68\u20134.8), 93 % (83\u201395)."""
-        if not self.count:
-            return "-"
-        low, centre, high = map(form, (self.low, self.centre, self.high))
-        return centre if low == high else f"{centre} ({low.removesuffix(' %')}\u2013{high.removesuffix(' %')})"
-
-
-def short(value: float) -> str:
-    """Two digits that count: 0.23, 1.8e-12, 3,400."""
-    if not math.isfinite(value):
-        return "-"
-    if value == 0:
-        return "0"
-    if not 1e-3 <= abs(value) < 1e7:
-        mantissa, exponent = f"{value:.1e}".split("e")
-        return f"{mantissa}e{int(exponent)}"
-    rounded = float(f"{value:.2g}")
-    return f"{rounded:,.{max(0, 1 - math.floor(math.log10(abs(rounded))))}f}"
-
-
-def times(value: float) -> str:
-    """A factor, written out if it is large: 590,000,000,000."""
-    return f"{float(f'{value:.2g}'):,.0f}" if 1e7 <= value < 1e15 else short(value)
-
-
-def share(value: float) -> str:
-    """A share in per cent: 97 %; below one, 0.4 %."""
-    return f"{100 * value:.1f} %" if 0.0005 <= value < 0.0095 else f"{100 * value:.0f} %"
-
-
-# ---- drawing
-
-
-def draw_lines(axes: Any, x: Sequence[float], seeds: Sequence[Sequence[float]], position: int, label: str) -> None:
-    """The median over the seeds as the line number `position`, least to largest as a band; a seed may end early."""
-    table = np.full((len(seeds), len(x)), np.nan)
-    for row, values in zip(table, seeds, strict=True):
-        row[: len(values)] = values
-    table[~np.isfinite(table)] = np.nan
-    known = ~np.isnan(table).all(axis=0)
-    if not known.any():
-        return
-    table, at = table[:, known], np.asarray(x)[known]
-    look = style.line(position)
-    marker = {"marker": "o", "markersize": 4} if len(at) == 1 else {}
-    axes.plot(at, np.nanmedian(table, axis=0), linewidth=2, label=label, **look, **marker)
-    axes.fill_between(
-        at, np.nanmin(table, axis=0), np.nanmax(table, axis=0), color=look["color"], alpha=0.13, linewidth=0
-    )
-
-
-def draw_accuracies(
-    axes: Any, rows: Sequence[tuple[str, Sequence[float], int, str]], epochs: int, chance: float
-) -> None:
-    """A row of dots for each (label, accuracy of each seed, position of its line, remark), and their median."""
-    for height, (_label, seeds, position, remark) in enumerate(rows):
-        values = [value for value in seeds if math.isfinite(value)]
-        colour = style.line(position)["color"]
-        # Dots of equal values stand above each other.
-        lift = np.linspace(-0.2, 0.2, len(values)) if len(values) > 1 else np.zeros(len(values))
-        axes.plot(values, height + lift, "o", color=colour, alpha=0.55, markersize=5, markeredgewidth=0)
-        if len(values):
-            axes.plot([np.median(values)] * 2, [height - 0.36, height + 0.36], color=colour, linewidth=2.5)
-        if remark:
-            axes.annotate(
-                remark, (1, height), xycoords=("axes fraction", "data"), xytext=(6, 0), textcoords="offset points",
-                va="center", color=style.INK, fontsize=9, annotation_clip=False,
-            )  # fmt: skip
-    axes.set_yticks(range(len(rows)), [label for label, *_rest in rows])
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.axvline(chance, color=style.INK, linewidth=1, linestyle=":")
-    axes.set_xlim(0, 1.01)
-    axes.set_xlabel(
-        _("accuracy after epoch {epochs} (dots: seeds; bar: their median; dotted: guessing)").format(epochs=epochs)
-    )
-    style.tidy(axes)
-
-
-def layers_axes(axes: Any) -> None:
-    """Axes for the norm of the gradient of each hidden layer."""
-    axes.set_yscale("log")
-    axes.set_xlabel(_("hidden layer (1: next to the inputs)"))
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    style.tidy(axes)
-
-
-def legend(axes: Any, columns: int) -> None:
-    """Name the lines below the axes, where they hide nothing."""
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=columns, frameon=False, fontsize=9)

@@ -13,21 +13,9 @@ from numpy.typing import NDArray
 import fastact as fa
 from fastact.data.named import problem
 from fastact.data.problem import Split
-from fastact.experiments.deep import (
-    Progress,
-    Spread,
-    Variant,
-    draw_accuracies,
-    draw_lines,
-    elementwise,
-    fitted,
-    legend,
-    networks,
-    positive,
-    reached,
-    share,
-    silent,
-)  # fmt: skip
+from fastact.experiments.deep import Progress, Variant, elementwise, fitted, networks, positive, reached, silent
+from fastact.experiments.drawing import draw_accuracies, draw_lines, legend
+from fastact.experiments.spread import Spread, share
 from fastact.language import listed, paragraph
 from fastact.language import translated as _
 from fastact.pictures import style

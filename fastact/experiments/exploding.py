@@ -8,25 +8,9 @@ from typing import Any
 import numpy as np
 
 from fastact.data.named import problem
-from fastact.experiments.deep import (
-    Progress,
-    Spread,
-    Trial,
-    Variant,
-    draw_accuracies,
-    draw_lines,
-    elementwise,
-    ends,
-    layers_axes,
-    legend,
-    positive,
-    remedies,
-    share,
-    short,
-    silent,
-    times,
-    trials,
-)  # fmt: skip
+from fastact.experiments.deep import Progress, Trial, Variant, elementwise, ends, positive, remedies, silent, trials
+from fastact.experiments.drawing import draw_accuracies, draw_lines, layers_axes, legend
+from fastact.experiments.spread import Spread, share, short, times
 from fastact.language import paragraph
 from fastact.language import translated as _
 from fastact.pictures import style

@@ -8,22 +8,9 @@ from statistics import mean
 from typing import Any
 
 from fastact.data.named import problem
-from fastact.experiments.deep import (
-    Progress,
-    Spread,
-    Trial,
-    Variant,
-    draw_lines,
-    elementwise,
-    layers_axes,
-    legend,
-    positive,
-    reached,
-    share,
-    short,
-    silent,
-    trials,
-)  # fmt: skip
+from fastact.experiments.deep import Progress, Trial, Variant, elementwise, positive, reached, silent, trials
+from fastact.experiments.drawing import draw_lines, layers_axes, legend
+from fastact.experiments.spread import Spread, share, short
 from fastact.language import listed
 from fastact.language import translated as _
 from fastact.pictures import style

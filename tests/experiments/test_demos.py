@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from fastact import experiments
-from fastact.experiments.deep import Spread, share, short, times
+from fastact.experiments.spread import Spread, share, short, times
 from fastact.result import Result, plain
 from helpers.commands import pixels
 
