@@ -212,7 +212,7 @@ class DyingRelu(Result):
             ])  # fmt: skip
         columns = [_("hidden layers"), _("epoch 1"), _("at the end"), _("no gradient"), _("accuracy")]
         caption = _(
-            "Median of {seeds} seeds (least to largest). A unit fires if its weighted sum is above 0. Epoch 1, at "
+            "Seeds: {seeds}; median (least to largest). A unit fires if its weighted sum is above 0. Epoch 1, at "
             "the end: the share of units that fire for none of {samples:,} training samples. No gradient: the "
             "share whose slope is 0 for all of them at the end. Accuracy: held-out digits after epoch {epochs}; "
             "guessing gives {chance}."

@@ -146,7 +146,7 @@ class Exploding(Result):
             ])  # fmt: skip
         columns = [_("remedy"), _("first loss"), _("gradient"), _("diverged"), _("accuracy")]
         caption = _(
-            "Median of {seeds} seeds (least to largest). First loss and gradient: before the first step; the gradient "
+            "Seeds: {seeds}; median (least to largest). First loss and gradient: before the first step; the gradient "
             "is the norm by the weights of all hidden layers. Accuracy: held-out digits after epoch {epochs} of SGD "
             "with learning rate {rate:g}, of the seeds that did not diverge; guessing gives {chance}."
         ).format(seeds=self.seeds, epochs=self.epochs, rate=self.learning_rate, chance=share(self.chance))

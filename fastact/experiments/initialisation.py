@@ -182,7 +182,7 @@ class Initialisation(Result):
         columns = [_("weights"), "", *(_("layer {number}").format(number=number + 1) for number in range(self.depth))]
         caption = _(
             "Std: standard deviation of the outputs of a hidden layer. Flat: the share of them where the slope is "
-            "below a tenth of the largest. Medians of {seeds} seeds, before training. Glorot's weights have the "
+            "below a tenth of the largest. Seeds: {seeds}; medians before training. Glorot's weights have the "
             "standard deviation sqrt(1 / inputs), He's sqrt(2 / inputs)."
         ).format(seeds=self.seeds)
         tables = []

@@ -225,8 +225,8 @@ class Linear(Result):
             for kind in self.kinds
         ]
         caption = _(
-            "Accuracy on held-out points (xor: on the four points of training), median of {seeds} seeds (least to "
-            "largest), after {steps:,} steps of Adam. {width} units in each hidden layer, sigmoid in the output "
+            "Seeds: {seeds}; median (least to largest) of the accuracy on held-out points (xor: on the four points of "
+            "training), after {steps:,} steps of Adam. {width} units in each hidden layer, sigmoid in the output "
             "layer."
         ).format(seeds=self.seeds, steps=self.steps, width=self.width)
         return [Table([_("network"), *self.problems], rows, caption=caption)]

@@ -120,7 +120,7 @@ class SoftmaxHidden(Result):
         ]  # fmt: skip
         columns = [_("hidden layers"), _("|output|"), _("slope"), _("gradient, layer 1"), _("accuracy")]
         caption = _(
-            "Median of {seeds} seeds (least to largest); output and slope: means over hidden layers and seeds. "
+            "Seeds: {seeds}; median (least to largest); output and slope: means over hidden layers and seeds. "
             "Gradient: its norm by the weights of the first hidden layer. All three are measured before the first "
             "step. Accuracy: held-out digits after epoch {epochs}; guessing gives {chance}."
         ).format(seeds=self.seeds, epochs=self.epochs, chance=share(self.chance))

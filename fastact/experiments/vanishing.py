@@ -131,7 +131,7 @@ class Vanishing(Result):
             rows.append([each.label, ratio.text(short), short(_slope(found)), reached(found)])
         columns = [_("hidden layers"), _("gradient, first / last"), _("slope"), _("accuracy")]
         caption = _(
-            "Median of {seeds} seeds (least to largest). Gradient: its norm by the weights of the first hidden layer, "
+            "Seeds: {seeds}; median (least to largest). Gradient: its norm by the weights of the first hidden layer, "
             "divided by that of the last one, before the first step. Slope: mean of f'(x) in all layers. Accuracy: "
             "held-out digits after epoch {epochs}; guessing gives {chance}."
         ).format(seeds=self.seeds, epochs=self.epochs, chance=share(self.chance))

@@ -107,7 +107,7 @@ def behind(found: Comparison) -> Table:
     ]
     columns = [_("hidden layers"), _("behind"), _("95 % interval"), _("adjusted p"), _("beyond noise")]
     caption = _(
-        "Differences in {score} at the same seed. p: paired t-tests, corrected by Holm's method for all {pairs} pairs."
+        "Differences in {score} at the same seed. p: paired t-tests, corrected by Holm's method (pairs: {pairs})."
     ).format(score=score_word(found), pairs=len(found.settings) * (len(found.settings) - 1) // 2)
     if found.overlap:
         resampled = _(
