@@ -6,7 +6,7 @@ import click
 
 import fastact as fa
 from fastact.cli.compare import problem_of
-from fastact.cli.console import bulleted, console, progress, table
+from fastact.cli.console import bulleted, console, counting, table
 from fastact.cli.options import language
 from fastact.cli.outputs import tell
 from fastact.experiments.comparison import Comparison, compare
@@ -47,10 +47,8 @@ def choose(layer: str | None, task: str | None, problem: str | None, data: str |
     if not shortlist:
         raise click.UsageError("--data compares functions for hidden layers: leave out --layer output")
     show(found)
-    with progress(len(set(shortlist)) * SEEDS, "training") as advance:
-        compared = compare(
-            learnt, shortlist, seeds=SEEDS, jobs=None, progress=lambda steps, name: advance(steps, f"training {name}")
-        )
+    with counting(_("training")) as progress:
+        compared = compare(learnt, shortlist, seeds=SEEDS, jobs=None, progress=progress)
     tell([compared])
     console().print(conclusion(compared, shortlist[0]))
 

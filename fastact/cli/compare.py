@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from fastact.cli.console import progress
+from fastact.cli.console import counting, progress
 from fastact.cli.options import POSITIVE, elementwise, own_activations
 from fastact.cli.outputs import Files, outputs, written
 from fastact.data import named, table
@@ -92,14 +92,7 @@ def compare(
         twice = problem.name == "xor" and not grid
         names = activations or (OF_XOR if problem.name == "xor" else comparison.ACTIVATIONS)
         seeds = seeds or (50 if problem.name == "xor" else 10)
-        total = seeds * len(dict.fromkeys(names)) * (2 if twice else 1)
-        for several in (depths, initialisers, optimisers):
-            total *= len(dict.fromkeys(several or [0]))
-        with progress(total, _("training"), files.quiet) as advance:
-
-            def told(steps: int, name: str) -> None:
-                advance(steps, _("training {name}").format(name=name))
-
+        with counting(_("training"), files.quiet) as told:
             common: dict[str, Any] = {"seeds": seeds, "jobs": jobs, "progress": told, "sources": sources}
             found: Result = xor(names, **common) if twice else comparison.compare(problem, names, **grid, **common)
         show([found])

@@ -120,6 +120,13 @@ def progress(total: int, label: str, quiet: bool = False) -> Iterator[Callable[.
         yield advance
 
 
+@contextmanager
+def counting(label: str, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar as experiments want it: yields `progress(done, total)`."""
+    with progress(1, label, quiet) as advance:
+        yield lambda done, total: advance(1 / total)
+
+
 def bulleted(text: str) -> Any:
     """A text behind a bullet, its further lines indented."""
     result = require("rich.table", "demo", "the fastact command").Table.grid(padding=(0, 1))

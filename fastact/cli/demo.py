@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from fastact import experiments
-from fastact.cli.console import progress
+from fastact.cli.console import counting
 from fastact.cli.outputs import Files, outputs, written
 from fastact.result import Result
 
@@ -58,8 +58,8 @@ def add(name: str, experiment: Callable[..., Result], text: str) -> None:
 
     def command(seeds: int, files: Files) -> None:
         with written(files) as show:
-            with progress(1, name, files.quiet) as advance:
-                found = experiment(seeds=seeds, progress=lambda _done, total: advance(1 / total))
+            with counting(name, files.quiet) as progress:
+                found = experiment(seeds=seeds, progress=progress)
             show([found])
 
     seeded = click.option(

@@ -9,10 +9,11 @@ import click
 
 import fastact as fa
 from fastact.cli.compare import problem_of
-from fastact.cli.console import progress
+from fastact.cli.console import counting
 from fastact.cli.options import OPTIMIZER, POSITIVE, SEED, elementwise, own_activations
 from fastact.cli.outputs import Files, outputs, written
 from fastact.experiments import diagnosis
+from fastact.language import translated as _
 
 
 @click.command()
@@ -62,6 +63,6 @@ def diagnose(
         elementwise(activation)
     with written(files, Path(data), *sources) as show:
         problem = problem_of(data, target, files.quiet)
-        with progress(epochs, "training", files.quiet) as advance:
-            found = diagnosis.diagnose(problem, activation, epochs=epochs, advance=advance, **settings)
+        with counting(_("training"), files.quiet) as progress:
+            found = diagnosis.diagnose(problem, activation, epochs=epochs, progress=progress, **settings)
         show([found])

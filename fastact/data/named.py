@@ -104,7 +104,7 @@ class Real(Problem):
         self._x, self._y = bunch.data.astype(np.float32), bunch.target
         self.notes = (
             Message(
-                marked("Each seed splits the {samples:,} samples anew: 80 % to learn from, 20 % to measure on."),
+                marked("Each seed splits the {samples:,} samples anew: 80% to learn from, 20% to measure on."),
                 samples=len(self._y),
             ),
         )

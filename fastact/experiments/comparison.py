@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from os import PathLike
@@ -19,6 +19,7 @@ from fastact.experiments.comparing.processes import check_known_elsewhere, train
 from fastact.experiments.comparing.records import Boundaries, Run, Setting, Summary
 from fastact.experiments.comparing.statistics import Difference, differences
 from fastact.experiments.comparing.training import Hyperparameters, Plane, PlannedRun, usual
+from fastact.experiments.progress import Progress, silent
 from fastact.language import Message, listed
 from fastact.language import translated as _
 from fastact.result import Result, Table
@@ -55,7 +56,7 @@ def compare(
     batch_size: int | None = None,
     learning_rate: float | None = None,
     jobs: int | None = 1,
-    progress: Callable[[int, str], object] | None = None,
+    progress: Progress = silent,
     sources: Sequence[str | PathLike[str]] = (),
 ) -> Comparison:
     """Train one network for each setting and seed, and see which settings learn best.
@@ -82,7 +83,7 @@ def compare(
         Processes that train side by side, each with one thread. None: one, or as many as there are cores where
         the work turns out to take longer than processes take to start. The results are the same to the bit.
     progress : callable, optional
-        Called as progress(1, label) after each training.
+        Called as progress(done, total) after each training.
     sources : sequence of paths
         Python files with activations of one's own, loaded by `fastact.own.load`, for several jobs.
 
@@ -136,12 +137,12 @@ def compare(
         for setting in settings
     )
     runs, frames = {}, {}
-    for run, seen in trained(planned, seeds * len(settings), jobs, sources):
+    total = seeds * len(settings)
+    for run, seen in trained(planned, total, jobs, sources):
         runs[run.setting, run.seed] = run
         if run.seed == 0:
             frames[run.setting] = seen
-        if progress is not None:
-            progress(1, run.setting.activation)
+        progress(len(runs), total)
     comparison = Comparison(
         problem.name,
         problem.task,
@@ -254,10 +255,11 @@ class Comparison(Result):
 
     @property
     def level(self) -> float:
-        """The score whose first epoch is reported: the usual one of the data set, or 95 % of the best mean."""
+        """The score whose first epoch is reported: the usual one of the data set, or a little below the best mean."""
         if self.reach is not None:
             return self.reach
-        return math.floor(95 * max(summary.score for summary in self.summaries())) / 100
+        best = max(summary.score for summary in self.summaries())
+        return math.floor(100 * (best - 0.05 * abs(best))) / 100
 
     def label(self, setting: Setting) -> str:
         """A setting's name, which tells what of it differs here; its activation if nothing does."""

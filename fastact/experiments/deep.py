@@ -7,24 +7,23 @@ an entry in `remedies`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 import fastact as fa
 from fastact.data.problem import Problem, Split
+from fastact.experiments.progress import Progress, counted
 from fastact.experiments.spread import Spread, share
 from fastact.language import listed
 from fastact.language import translated as _
 
 __all__ = [
-    "Progress",
     "Trial",
     "Variant",
-    "counted",
     "elementwise",
     "ends",
     "fitted",
@@ -33,18 +32,10 @@ __all__ = [
     "positive",
     "reached",
     "remedies",
-    "silent",
     "trials",
 ]
 
 Array = NDArray[Any]
-Job = TypeVar("Job")
-#: Called after each training as progress(done, total).
-Progress = Callable[[int, int], object]
-
-
-def silent(done: int, total: int) -> None:
-    """No progress is shown."""
 
 
 @dataclass(frozen=True)
@@ -234,13 +225,6 @@ def _slope(layer: Any) -> float:
     if layer.activation.kind == "activation":
         return float(layer.activation.derivative(layer.preactivation).mean())
     return float((layer.output * (1 - layer.output)).mean())
-
-
-def counted(jobs: Sequence[Job], progress: Progress) -> Iterator[Job]:
-    """Each job; when the next one is asked for, `progress` hears of the one before."""
-    for done, job in enumerate(jobs, 1):
-        yield job
-        progress(done, len(jobs))
 
 
 def elementwise(activations: Iterable[str], argument: str = "activations") -> list[str]:

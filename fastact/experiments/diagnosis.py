@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +9,7 @@ import fastact as fa
 from fastact.data import named
 from fastact.data.problem import Problem
 from fastact.diagnostics import Diagnosis, Monitor, learning_rate_range, overfit_batch
+from fastact.experiments.progress import Progress, silent
 
 __all__ = ["LOOKS", "diagnose"]
 
@@ -33,7 +33,7 @@ def diagnose(
     residual: bool = False,
     clip_norm: float | None = None,
     seed: int = 0,
-    advance: Callable[[int], object] | None = None,
+    progress: Progress = silent,
 ) -> Diagnosis:
     """Train a network on a problem, watch it, and check it before.
 
@@ -52,8 +52,8 @@ def diagnose(
         What the first weights are multiplied by, to see what too small or too large ones do.
     seed : int
         Of the network, and of the problem's split.
-    advance : callable, optional
-        Called as advance(1) after each epoch, for a progress display.
+    progress : callable, optional
+        Called as progress(done, total) after each epoch.
 
     Returns
     -------
@@ -105,8 +105,7 @@ def diagnose(
 
     def watch(epoch: int, model: fa.MLP) -> None:
         monitor(epoch, model)
-        if advance is not None:
-            advance(1)
+        progress(epoch, epochs)
 
     error = None
     try:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 import fastact as fa
 from fastact.data.named import problem
 from fastact.data.problem import Split
-from fastact.experiments.deep import Progress, Variant, elementwise, fitted, networks, positive, reached, silent
+from fastact.experiments.deep import Variant, elementwise, fitted, networks, positive, reached
 from fastact.experiments.drawing import draw_accuracies, draw_lines, legend
+from fastact.experiments.progress import Progress, silent
 from fastact.experiments.spread import Spread, share
 from fastact.language import listed, paragraph
 from fastact.language import translated as _

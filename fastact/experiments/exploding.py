@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from fastact.data.named import problem
-from fastact.experiments.deep import Progress, Trial, Variant, elementwise, ends, positive, remedies, silent, trials
+from fastact.experiments.deep import Trial, Variant, elementwise, ends, positive, remedies, trials
 from fastact.experiments.drawing import draw_accuracies, draw_lines, layers_axes, legend
+from fastact.experiments.progress import Progress, silent
 from fastact.experiments.spread import Spread, share, short, times
 from fastact.language import paragraph
 from fastact.language import translated as _

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastact as fa
-from fastact.experiments.deep import Progress, counted, elementwise, positive, silent
+from fastact.experiments.deep import elementwise, positive
+from fastact.experiments.progress import Progress, counted, silent
 from fastact.experiments.spread import Spread, share, short
 from fastact.language import listed
 from fastact.language import translated as _

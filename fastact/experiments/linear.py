@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 import fastact as fa
 from fastact.data.named import problem
 from fastact.errors import require
-from fastact.experiments.deep import Progress, counted, elementwise, network, positive, silent
+from fastact.experiments.deep import elementwise, network, positive
+from fastact.experiments.progress import Progress, counted, silent
 from fastact.experiments.spread import Spread, share, short
 from fastact.language import listed
 from fastact.language import translated as _

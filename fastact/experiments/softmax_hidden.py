@@ -8,8 +8,9 @@ from statistics import mean
 from typing import Any
 
 from fastact.data.named import problem
-from fastact.experiments.deep import Progress, Trial, Variant, elementwise, positive, reached, silent, trials
+from fastact.experiments.deep import Trial, Variant, elementwise, positive, reached, trials
 from fastact.experiments.drawing import draw_lines, layers_axes, legend
+from fastact.experiments.progress import Progress, silent
 from fastact.experiments.spread import Spread, share, short
 from fastact.language import listed
 from fastact.language import translated as _

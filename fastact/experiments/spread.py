@@ -51,5 +51,5 @@ def times(value: float) -> str:
 
 
 def share(value: float) -> str:
-    """A share in per cent: 97 %; below one, 0.4 %."""
-    return f"{100 * value:.1f} %" if 0.0005 <= value < 0.0095 else f"{100 * value:.0f} %"
+    """A share in per cent: 97%; below one, 0.4%."""
+    return f"{100 * value:.1f}%" if 0.0005 <= value < 0.0095 else f"{100 * value:.0f}%"

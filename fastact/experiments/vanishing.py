@@ -9,8 +9,9 @@ from statistics import mean
 from typing import Any
 
 from fastact.data.named import problem
-from fastact.experiments.deep import Progress, Trial, Variant, elementwise, ends, positive, reached, silent, trials
+from fastact.experiments.deep import Trial, Variant, elementwise, ends, positive, reached, trials
 from fastact.experiments.drawing import draw_accuracies, draw_lines, layers_axes, legend
+from fastact.experiments.progress import Progress, silent
 from fastact.experiments.spread import Spread, share, short, times
 from fastact.language import translated as _
 from fastact.pictures import style
@@ -172,8 +173,9 @@ class Vanishing(Result):
 
     def _other(self) -> str | None:
         """relu, or else the activation that keeps most of the gradient; None if there is but one."""
-        names = [each.activation for each in self.variants[1:] if not each.remedy]
-        return "relu" if "relu" in names else max(names, key=lambda name: self.ratio(name).centre, default=None)
+        ratios = {each.activation: self.ratio(each.activation).centre for each in self.variants[1:] if not each.remedy}
+        known = [name for name, ratio in ratios.items() if not math.isnan(ratio)]
+        return "relu" if "relu" in ratios else max(known, key=ratios.__getitem__, default=None)
 
     def as_dict(self) -> dict[str, Any]:
         """Settings, and all trials."""

@@ -4,7 +4,7 @@ solved.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from os import PathLike
 from typing import Any
@@ -13,6 +13,7 @@ from fastact.experiments.comparing import picture
 from fastact.experiments.comparing.findings import BASELINE
 from fastact.experiments.comparing.training import Hyperparameters
 from fastact.experiments.comparison import Comparison, compare
+from fastact.experiments.progress import Progress, silent
 from fastact.language import translated as _
 from fastact.result import Result, Table
 
@@ -30,7 +31,7 @@ def xor(
     *,
     seeds: int = 50,
     jobs: int | None = 1,
-    progress: Callable[[int, str], object] | None = None,
+    progress: Progress = silent,
     sources: Sequence[str | PathLike[str]] = (),
 ) -> Xor:
     """Compare activations on XOR twice: with a beginner's settings, and with settings that solve it.
@@ -58,9 +59,10 @@ def xor(
     >>> [len(summary.perfect) for summary in found.solving.summaries()]
     [2]
     """
-    usual, solving = (
-        compare("xor", activations, seeds=seeds, jobs=jobs, progress=progress, sources=sources, **settings)
-        for settings in ({}, asdict(SOLVING))
+    common: dict[str, Any] = {"seeds": seeds, "jobs": jobs, "sources": sources}
+    usual = compare("xor", activations, progress=lambda done, total: progress(done, 2 * total), **common)
+    solving = compare(
+        "xor", activations, progress=lambda done, total: progress(total + done, 2 * total), **common, **asdict(SOLVING)
     )
     return Xor(usual, solving)
 

@@ -138,7 +138,7 @@ def _spoken_by_script() -> dict[str, str]:
         "remove": _("remove {name}"),
         "shade": _("shade where the slope of {name} is nearly zero"),
         "zones": _(
-            "Shaded: where the slope of {name} is nearly zero (below 1 % of its largest value, and below 0.01), "
+            "Shaded: where the slope of {name} is nearly zero (below 1% of its largest value, and below 0.01), "
             "so that hardly any gradient passes back: {zones}."
         ),
         "zone": _("x from {low} to {high}"),

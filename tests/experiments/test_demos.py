@@ -170,8 +170,8 @@ def test_figures_for_readers() -> None:
         "0", "0.23", "1.0", "1.3e-12", "3,400", "1.2e7", "-",
     ]  # fmt: skip
     assert times(391_234_567_890.0) == "390,000,000,000"
-    assert [share(x) for x in (0, 1e-5, 0.004, 0.97)] == ["0 %", "0 %", "0.4 %", "97 %"]
-    assert Spread.of([0.93, 0.83, 0.95]).text(share) == "93 % (83\u201395)"
+    assert [share(x) for x in (0, 1e-5, 0.004, 0.97)] == ["0%", "0%", "0.4%", "97%"]
+    assert Spread.of([0.93, 0.83, 0.95]).text(share) == "93% (83\u201395)"
     assert Spread.of([0.5]).text(short) == "0.50"
     assert Spread.of([float("nan")]).text(short) == "-"
     assert plain({1: [np.float32(0.5), float("inf")], "a": np.arange(2)}) == {"1": [0.5, None], "a": [0, 1]}

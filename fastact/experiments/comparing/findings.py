@@ -105,7 +105,7 @@ def behind(found: Comparison) -> Table:
         ]
         for each in differences
     ]
-    columns = [_("hidden layers"), _("behind"), _("95 % interval"), _("adjusted p"), _("beyond noise")]
+    columns = [_("hidden layers"), _("behind"), _("95% interval"), _("adjusted p"), _("beyond noise")]
     caption = _(
         "Differences in {score} at the same seed. p: paired t-tests, corrected by Holm's method (pairs: {pairs})."
     ).format(score=score_word(found), pairs=len(found.settings) * (len(found.settings) - 1) // 2)
@@ -162,7 +162,7 @@ def compared(found: Comparison) -> list[str]:
     if 0 < len(clear) <= NAMES:
         said += [
             _(
-                "{best} is ahead of {other} by {mean:.4f} (95 % interval {interval} over {seeds} seeds): "
+                "{best} is ahead of {other} by {mean:.4f} (95% interval {interval} over {seeds} seeds): "
                 "more than the noise of seeds."
             ).format(best=best, other=labels[each], mean=each.mean, interval=interval(each.low, each.high), seeds=seeds)
             for each in clear
