@@ -25,11 +25,11 @@ class Spread:
         return cls(median(known), min(known), max(known), len(known)) if known else cls(math.nan, math.nan, math.nan, 0)
 
     def text(self, form: Callable[[float], str]) -> str:
-        """The median, and the range in brackets where seeds differ: 0.87 (0.68\u20134.8), 93 % (83\u201395)."""
+        """The median, and the range in brackets where seeds differ: 0.87 (0.68\u20134.8), 93% (83\u201395)."""
         if not self.count:
             return "-"
         low, centre, high = map(form, (self.low, self.centre, self.high))
-        return centre if low == high else f"{centre} ({low.removesuffix(' %')}\u2013{high.removesuffix(' %')})"
+        return centre if low == high else f"{centre} ({low.removesuffix('%')}\u2013{high.removesuffix('%')})"
 
 
 def short(value: float) -> str:
