@@ -80,7 +80,7 @@ def draw(block: Any, found: Comparison) -> None:
 
 def draw_curves(axes: Any, found: Comparison, ranked: Sequence[Summary], styles: dict[Setting, dict[str, Any]]) -> None:
     """The mean over the seeds as a line, the standard deviation as a band around it."""
-    centres, faint = [], min(0.15, 0.5 / len(ranked))
+    centres, faint = [], min(0.15, 0.35 / len(ranked))
     for summary in ranked:
         look, label = styles[summary.setting], found.label(summary.setting)
         curves = np.array([run.score for run in summary.runs])

@@ -163,9 +163,9 @@ def planes(found: Comparison, name: str) -> Panel:
     frames = [(shown, "indices", [[place] for place in range(len(images))])]
     choices = [same(label) for label in seen.values]
     view = View([drawn], [caption], all_languages(table))
-    return Panel(
-        name, all_languages(lambda: _("Decision boundary by epoch")), [view], choices, steps=seen.epochs, frames=frames
-    )
+    smooth = [source] if classes == 2 else []
+    title = all_languages(lambda: _("Decision boundary by epoch"))
+    return Panel(name, title, [view], choices, steps=seen.epochs, frames=frames, smooth=smooth)
 
 
 def palette(classes: int) -> list[str]:

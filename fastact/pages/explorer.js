@@ -289,6 +289,13 @@
   });
 
   document.addEventListener("click", ({ target }) => {
+    const set = target.closest("[data-set]");
+    if (set) {
+      const kept = [...page.settings].filter(([name]) => name === "language");
+      page.settings = new Map([...kept, ...new URLSearchParams(set.dataset.set)]);
+      restore();
+      remember();
+    }
     const { remove } = target.dataset;
     if (!remove) return;
     pick(remove, false);

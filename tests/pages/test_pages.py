@@ -133,7 +133,7 @@ def test_command_writes_the_page_or_says_why_not(fastact: Callable[..., str], tm
     (tmp_path / "broken_functions.py").write_text("def f(:")
     assert "broken_functions.py, line 1" in one_line(fastact("explore", "--from", "broken_functions.py", exit_code=2))
     assert not (tmp_path / "explore.html").exists()
-    assert fastact("explore", "--language", "ja") == "wrote explore.html\n"
+    assert fastact("explore", "--language", "ja") == "保存先：explore.html\n"
     assert '<html lang="ja">' in (tmp_path / "explore.html").read_text("utf-8")
 
 
