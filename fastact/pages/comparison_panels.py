@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastact.experiments import findings
+from fastact.experiments import findings, learning_plot
 from fastact.experiments.comparison import Comparison
 from fastact.experiments.xor import Xor
 from fastact.language import current
@@ -71,7 +71,8 @@ def learning(found: Comparison, name: str) -> Panel:
             top = np.minimum(mean + spread, 1) if measure == "score" else mean + spread
             series.append(Line(label, mean.tolist(), (mean - spread, top) if found.seeds > 1 else None))
         caption = all_languages(partial(summed_up, words, found.seeds))
-        view, renderers = lines(f"{name}-{measure}", list(epochs), series, caption, words)
+        limits = learning_plot.limits(found, [line.y for line in series]) if measure == "score" else None
+        view, renderers = lines(f"{name}-{measure}", list(epochs), series, caption, words, limits=limits)
         views.append(view)
         for (_label, shown), drawn in zip(legend, renderers, strict=True):
             shown.extend(drawn)

@@ -162,7 +162,7 @@ def _spoken_by_script() -> dict[str, str]:
         ),
         "zone": _("x from {low} to {high}"),
         "and": _(" and "),
-        "no_zones": _("The slope of {name} is nowhere nearly zero for x from −10 to 10."),
+        "no_zones": _("{name} has no stretch of nearly zero slope for x from −10 to 10."),
         "no_slope": _("none"),
     }
 

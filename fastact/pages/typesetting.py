@@ -10,14 +10,14 @@ from fastact.errors import require
 __all__ = ["formula", "numbers"]
 
 EXPONENT = re.compile(r"(?<=\d)e([+-])0*(\d+)\b")
-POWER_OF = re.compile(r"(?<=\d)\^(-?\d+)\b")
+POWER_OF = re.compile(r"(?<=\d)(?:\^| ?\*\* ?)(-?\d+)\b")
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 #: A sign that is no hyphen: before a number, and behind nothing that it could subtract from.
 SIGN = re.compile(r"(?<![\w.)\]-])-(?=[\d.])")
 #: Of the layers of a network, as in 64-64-10.
 HYPHEN = re.compile(r"(?<=[\d.])-(?=[\d.])")
-#: What may not stand at the beginning of a line: a unit behind its number, and Japanese that counts with it.
-UNIT = re.compile(r"(?<=\d) (?=[%\u3041-\u30ff\u4e00-\u9fff])")
+#: What may not stand at the beginning of a line: what a number counts, in Japanese, and in (3 layers).
+UNIT = re.compile(r"(?<=\d) (?=[%\u3041-\u30ff\u4e00-\u9fff])|(?<=\(\d) (?=[a-z])")
 
 #: In formulas; applied one after another.
 SYMBOLS = (

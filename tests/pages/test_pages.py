@@ -86,6 +86,7 @@ def test_curves_break_where_they_jump_and_zones_end_there() -> None:
     hard_tanh = sweep(fa.hard_tanh)
     assert sum(np.isnan(curve.x).sum() for curve in hard_tanh.curves) == 2 * len(hard_tanh.curves)
     assert sweep(fa.leaky_relu).curves[0].zones == []
+    assert len(sweep(fa.gelu).curves[0].zones) == 1  # its slope crosses 0 in the dip, but is small only for a moment
     assert sweep(fa.step).curves[0].zones == [(-REACH, REACH)]
 
 

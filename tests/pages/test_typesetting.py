@@ -13,10 +13,11 @@ from fastact.pages.typesetting import formula, numbers
     ("plain", "written"),
     [
         ("2.6e-12 (1.8e-12–5.2e-05)", "2.6×10⁻¹² (1.8×10⁻¹²–5.2×10⁻⁵)"),  # noqa: RUF001
-        ("1e+10, 10^7", "1×10¹⁰, 10⁷"),  # noqa: RUF001
+        ("1e+10, 10^7, 1.5 ** 10 = 58", "1×10¹⁰, 10⁷, 1.5¹⁰ = 58"),  # noqa: RUF001
         ("-0.5 to -3, (-1, 1)", "−0.5 to −3, (−1, 1)"),
         ("64-64-...-64-10", "64‑64‑...‑64‑10"),  # noqa: RUF001
         ("10 % of 20 seeds", "10\u00a0% of 20 seeds"),
+        ("elu (3 layers)", "elu (3\u00a0layers)"),
         ("10 個の乱数シード", "10\u00a0個の乱数シード"),
         ("leaky-relu a-1 7e10 x - 1", "leaky-relu a-1 7e10 x - 1"),
     ],
