@@ -240,7 +240,9 @@ class Initialisation(Result):
         for axes_row, row in zip(grid, self.scales, strict=True):
             for position, (axes, name) in enumerate(zip(axes_row, self.activations, strict=True)):
                 self._draw(axes, self.cell(row, name), style.COLOURS[position % len(style.COLOURS)])
-            axes_row[0].set_ylabel(_("weights: {label}\noutput").format(label=self.label(row)), fontsize=9)
+            axes_row[0].set_ylabel(
+                _("weights: {label}\noutput").format(label=self.label(row)), fontsize=9, linespacing=1.4
+            )
         for axes, name in zip(grid[0], self.activations, strict=True):
             axes.annotate(
                 name, (0.5, 1), xycoords="axes fraction", xytext=(0, 8), textcoords="offset points", ha="center",
@@ -267,7 +269,7 @@ class Initialisation(Result):
             )
             for number, (deviation, flat) in enumerate(figures, 1)
         ]
-        axes.set_xticks(np.arange(self.depth) + 0.42, labels, fontsize=7)
+        axes.set_xticks(np.arange(self.depth) + 0.42, labels, fontsize=8, linespacing=1.3)
         axes.tick_params(axis="x", length=0)
         axes.tick_params(axis="y", labelsize=8)
         axes.locator_params(axis="y", nbins=6)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastact.experiments.comparing import findings
+from fastact.experiments.comparing import findings, picture
 from fastact.experiments.comparison import Comparison
 from fastact.experiments.xor import Xor
 from fastact.language import current
@@ -64,7 +64,8 @@ def learning(found: Comparison, name: str) -> Panel:
             label = all_languages(partial(found.label, summary.setting))
             series.append(Line(label, mean.tolist(), (mean - spread, top) if found.seeds > 1 else None))
         caption = all_languages(partial(summed_up, texts, found.seeds))
-        measures.append(Measure(field, texts, caption, series))
+        limits = picture.limits(found, [line.y for line in series]) if field == "score" else None
+        measures.append(Measure(field, texts, caption, series, limits=limits))
     return over_epochs(name, all_languages(lambda: _("Learning curves")), range(1, epochs + 1), measures)
 
 
@@ -156,6 +157,6 @@ def planes(found: Comparison, name: str) -> Panel:
     frames = [(shown, "indices", [[place] for place in range(len(images))])]
     choices = [same(label) for label in seen.values]
     view = View([drawn], [caption], all_languages(table))
-    return Panel(
-        name, all_languages(lambda: _("Decision boundary by epoch")), [view], choices, steps=seen.epochs, frames=frames
-    )
+    smooth = [source] if classes == 2 else []
+    title = all_languages(lambda: _("Decision boundary by epoch"))
+    return Panel(name, title, [view], choices, steps=seen.epochs, frames=frames, smooth=smooth)

@@ -17,6 +17,8 @@ from fastact.result import Table
 
 __all__ = ["panels"]
 
+#: Layers that are numbered on an axis.
+MOST_TICKS = 14
 #: log10 of update / weight of a network that learns well.
 USUAL_UPDATE = -3.0
 
@@ -60,7 +62,7 @@ def layers(found: Diagnosis, name: str) -> Panel:
         "left", "right", "top", "bottom", source=outputs, fill_color=COLOURS[5], line_color=COLOURS[0], line_width=0.5
     )
     for drawn, axis in ((flow, flow.xaxis[0]), (bars, bars.yaxis[0])):
-        axis.ticker = models.FixedTicker(ticks=[1 + at for at in thinned(count, 12)])
+        axis.ticker = models.FixedTicker(ticks=list(range(1, count + 1, -(-count // MOST_TICKS))))
         drawn.grid.grid_line_color = "#eeeeee"
 
     def table(at: int) -> Table:

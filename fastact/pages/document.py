@@ -17,6 +17,7 @@ import numpy as np
 from fastact import language
 from fastact.errors import require
 from fastact.language import translated as _
+from fastact.pages import typesetting
 from fastact.result import Table
 
 __all__ = [
@@ -52,12 +53,13 @@ def all_languages(make: Callable[[], T]) -> dict[str, T]:
     return found
 
 
-def spoken(texts: Texts) -> Any:
-    """Markup of a text in all languages, of which the page shows one."""
+def spoken(texts: Texts, written: Callable[[str], str] = typesetting.numbers) -> Any:
+    """Markup of a text in all languages, of which the page shows one; `written` typesets it."""
     markup = library("markupsafe").Markup
     if len(set(texts.values())) == 1:
-        return markup.escape(next(iter(texts.values())))
-    return markup("").join(markup('<span lang="{}">{}</span>').format(*each) for each in texts.items())
+        return markup.escape(written(next(iter(texts.values()))))
+    each = [markup('<span lang="{}">{}</span>').format(code, written(text)) for code, text in texts.items()]
+    return markup("").join(each)
 
 
 def words(make: Callable[[], Mapping[str, str]]) -> dict[str, Any]:

@@ -78,14 +78,16 @@
     const curves = [...state.picked].map(([name, slot]) => [name, slot, curve(name)]);
     const x = curves.length ? curves[0][2].x.filter((each) => !Number.isNaN(each)) : [];
     const places = curves.map(() => 0);
+    const narrow = window.matchMedia("(max-width: 30rem)").matches; // the tip must fit beside the finger
+    const style = narrow ? `${data.tip};font-size:11px;border-spacing:5px 0` : data.tip;
     const text = Array.from(x, (each) => {
       const rows = curves.map(([name, slot, found], which) => {
         const at = places[which] = nearest(found, each, places[which]);
-        const [label, f, slope] = [name, shown(found.f[at]), shown(found.slope[at])].map(escaped);
-        return `<tr><th style="text-align:left">${page.line(data.styles[slot]).innerHTML} ${label}</th><td>${f}</td><td>${slope}</td></tr>`;
+        const [f, slope] = [found.f[at], found.slope[at]].map((value) => escaped(shown(value, narrow ? 2 : 4)));
+        return `<tr><th style="text-align:left">${page.line(data.styles[slot]).innerHTML} ${escaped(name)}</th><td>${f}</td><td>${slope}</td></tr>`;
       });
       const head = `<tr><th style="text-align:left">x = ${unsigned(each.toFixed(2))}</th><td>f(x)</td><td>f\u2032(x)</td></tr>`;
-      return `<table class="tip" style="${data.tip}">${head}${rows.join("")}</table>`;
+      return `<table class="tip" style="${style}">${head}${rows.join("")}</table>`;
     });
     return { x, y: new Float32Array(x.length), text };
   }
@@ -103,7 +105,7 @@
     model("zones").data = { x0: pairs.map((each) => each[0]), x1: pairs.map((each) => each[1]) };
     element("shaded").hidden = !name || !catalogue.get(name).differentiable;
     const words = pairs.map(([low, high]) => page.filled(texts().zone, {
-      low: unsigned(String(low)), high: unsigned(String(high)),
+      low: unsigned(String(+low.toFixed(1))), high: unsigned(String(+high.toFixed(1))),
     }));
     element("shaded-text").textContent = page.filled(pairs.length ? texts().zones : texts().no_zones, {
       name, zones: words.join(texts().and),
@@ -289,6 +291,13 @@
   });
 
   document.addEventListener("click", ({ target }) => {
+    const set = target.closest("[data-set]");
+    if (set) {
+      const kept = [...page.settings].filter(([name]) => name === "language");
+      page.settings = new Map([...kept, ...new URLSearchParams(set.dataset.set)]);
+      restore();
+      remember();
+    }
     const { remove } = target.dataset;
     if (!remove) return;
     pick(remove, false);

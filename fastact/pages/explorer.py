@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import fastact as fa
+from fastact.language import marked
 from fastact.language import translated as _
-from fastact.pages import document, plots
-from fastact.pages.document import all_languages
+from fastact.pages import document, plots, typesetting
+from fastact.pages.document import Texts, all_languages
 from fastact.pages.sweeps import Sweep, sweep
 from fastact.result import Table
 
@@ -21,6 +23,13 @@ __all__ = ["write"]
 MOST = 8
 #: Those that are shown first.
 FIRST = ("relu", "sigmoid", "tanh")
+#: Settings that answer a beginner's questions, by what their button says.
+SETS = {
+    marked("the classics"): "f=relu,sigmoid,tanh",
+    marked("vanishing slopes: sigmoid and tanh"): "f=sigmoid,tanh&shade=sigmoid&reach=10&x=6",
+    marked("relu and its relatives"): "f=relu,leaky_relu,elu,softplus&x=-1",
+    marked("smooth ones"): "f=gelu,silu,mish,softplus&shade=gelu&x=-1",
+}
 #: From -reach to reach.
 REACHES = (2, 5, 10)
 #: The moving one of three logits, and the others.
@@ -72,6 +81,10 @@ def _page() -> str:
         families=families,
         row_functions=[_described(each) for each in row_functions],
         reaches=REACHES,
+        sets=[
+            {"label": document.spoken(all_languages(partial(_, label))), "settings": each}
+            for label, each in SETS.items()
+        ],
         logits=LOGITS,
         figures=document.sortable(all_languages(lambda: Table([_("function"), "−2", "−1", "0", "1", "2"]))),
         outputs=document.sortable(all_languages(lambda: _rows(row_functions))),
@@ -97,6 +110,7 @@ def _words() -> dict[str, str]:
         "lead": _(
             "Pick functions and compare their curves and slopes. To read values, point at a curve or move the slider."
         ),
+        "sets": _("Look at:"),
         "pick": _("Pick functions"),
         "search": _("Search by name or property"),
         "nothing": _("Nothing found."),
@@ -111,6 +125,11 @@ def _words() -> dict[str, str]:
         "curves": _("Curves"),
         "f": _("Function f(x)"),
         "slope": _("Slope f′(x), the derivative"),
+        "slope_meaning": _(
+            "The slope f′(x) says how much f(x) changes when x changes a little. While a network learns, the gradient "
+            "runs back through its layers, and each multiplies it by this slope: where the slope is near 0, the "
+            "layers closer to the input hardly learn."
+        ),
         "x": _("Read values at x ="),
         "reach": _("Show x from"),
         "readout": _("Values at x"),
@@ -143,7 +162,7 @@ def _spoken_by_script() -> dict[str, str]:
         ),
         "zone": _("x from {low} to {high}"),
         "and": _(" and "),
-        "no_zones": _("The slope of {name} is nowhere nearly zero for x from −10 to 10."),
+        "no_zones": _("{name} has no stretch of nearly zero slope for x from −10 to 10."),
         "no_slope": _("none"),
     }
 
@@ -166,9 +185,17 @@ def _described(function: Any) -> dict[str, Any]:
     return {
         "name": function.name,
         "summary": document.spoken(summary),
-        "facts": [[document.spoken(text) for text in document.paired(fact)] for fact in document.paired(facts)],
+        "facts": [
+            _fact(label, text, function.reference) for label, text in map(document.paired, document.paired(facts))
+        ],
         "search": " ".join(dict.fromkeys(plain)).lower(),
     }
+
+
+def _fact(label: Texts, text: Texts, reference: str) -> list[Any]:
+    """A row of a card; all but papers may have formulas."""
+    written = typesetting.numbers if reference in text.values() else typesetting.formula
+    return [document.spoken(label), document.spoken(text, written)]
 
 
 def _collected(activations: Sequence[Any], sweeps: Sequence[Sweep]) -> tuple[list[Any], list[dict[str, Any]]]:

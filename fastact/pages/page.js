@@ -85,10 +85,15 @@ const page = {
 
 // ---- tables
 
+/** The exponent in superscripts, as parseFloat reads it. */
+function power(whole, raised) {
+  return `e${Array.from(raised, (digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹⁻".indexOf(digit)).map((at) => (at === 10 ? "-" : at)).join("")}`;
+}
+
 /** What a cell is sorted by: its number if it begins with one, else its text in the language shown. */
 function sortKey(cell) {
-  const text = (cell.querySelector(`:scope > [lang="${page.language()}"]`) || cell).textContent.trim();
-  const number = parseFloat(text.replace("\u2212", "-").replace(/,/g, ""));
+  const text = (cell.querySelector(`[lang="${page.language()}"]`) || cell).textContent.trim();
+  const number = parseFloat(text.replace(/\u2212/g, "-").replace(/,/g, "").replace(/\u00d710([⁻⁰¹²³⁴-⁹]+)/, power));
   return Number.isNaN(number) ? text : number;
 }
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from fastact import language
 from fastact.language import translated as _
-from fastact.pages import plots
+from fastact.pages import plots, typesetting
 from fastact.pages.document import Texts, all_languages, library
 from fastact.pictures.style import INK
 from fastact.result import Table
@@ -69,6 +69,8 @@ class Panel:
         A property of a model, and its value at each step; where frames are chosen, at each step of each choice.
     by_step : list of Table, optional
         The table of the only view at each step, in any language; its words stay.
+    smooth : list of Bokeh sources
+        Those of images whose values may be mixed, as shares may and numbers of classes may not.
     group : Texts, optional
         A heading above this panel and those that follow.
     """
@@ -81,6 +83,7 @@ class Panel:
     steps: list[int] = field(default_factory=list)
     frames: list[tuple[Any, str, list[Any]]] = field(default_factory=list)
     by_step: list[Table] = field(default_factory=list)
+    smooth: list[Any] = field(default_factory=list)
     group: Texts | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -90,7 +93,9 @@ class Panel:
             "steps": self.steps,
             "legend": [[renderer.id for renderer in renderers] for _label, renderers in self.legend],
             "frames": [[model.id, name, values] for model, name, values in self.frames],
-            "cells": [[row[table.words :] for row in table.rows] for table in self.by_step],
+            "cells": [
+                [list(map(typesetting.numbers, row[table.words :])) for row in table.rows] for table in self.by_step
+            ],
         }
 
 
@@ -186,6 +191,7 @@ def _lines(name: str, x: Sequence[int], measure: Measure) -> tuple[View, list[li
     found: list[list[Any]] = []
     tops = []
     points = thinned(len(x), MOST_POINTS)
+    faint = min(0.13, 0.35 / max(1, len(measure.lines)))  # many bands on top of each other would hide the lines
     for line, style in zip(measure.lines, plots.styles(len(measure.lines)), strict=True):
         y = np.array(line.y, float)
         if measure.log:
@@ -196,7 +202,7 @@ def _lines(name: str, x: Sequence[int], measure: Measure) -> tuple[View, list[li
         renderers = []
         if line.band:
             renderers.append(
-                drawn.varea("x", "low", "high", source=source, fill_color=style["colour"], fill_alpha=0.13)
+                drawn.varea("x", "low", "high", source=source, fill_color=style["colour"], fill_alpha=faint)
             )
         top = drawn.line("x", "y", source=source, line_color=style["colour"], line_dash=style["dash"], line_width=2.2)
         if len(x) == 1:

@@ -117,5 +117,6 @@ def _data(shown: Sequence[Panel]) -> dict[str, Any]:
         "panels": [panel.as_dict() for panel in shown],
         "axes": [[axis.id, texts] for view in views for axis, texts in view.axes],
         "names": [[renderer.id, texts] for texts, renderers in legends for renderer in renderers],
+        "smooth": [source.id for panel in shown for source in panel.smooth],
         "styles": plots.styles(max((len(panel.legend) for panel in shown), default=0)),
     }

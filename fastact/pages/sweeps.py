@@ -21,6 +21,8 @@ GRID = np.concatenate([np.linspace(-10, -5, 50, endpoint=False), np.linspace(-5,
 
 #: The slope vanishes where it is below this share of the largest, or of 1 if that is larger.
 VANISHING = 0.01
+#: Narrower zones, as at the bottom of gelu's dip, hold back little.
+NARROWEST = 0.2
 
 #: From a step of the grid down to neighbouring float32 numbers, except close to 0.
 HALVINGS = 30
@@ -190,4 +192,4 @@ def _zones(x: Array, slope: Array) -> list[tuple[float, float]]:
     small = (size < VANISHING * min(1.0, size.max())) | (size == 0)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], small, [False]]).astype(int)))
     pairs = zip(edges[::2], edges[1::2] - 1, strict=True)
-    return [(round(float(x[a]), 3), round(float(x[b]), 3)) for a, b in pairs if x[b] > x[a]]
+    return [(round(float(x[a]), 3), round(float(x[b]), 3)) for a, b in pairs if x[b] - x[a] >= NARROWEST]

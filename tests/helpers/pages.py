@@ -23,8 +23,8 @@ class Hostile(Result):
         return {"en": "A title", "ja": "題名"}[language.current()]
 
     def tables(self) -> list[Table]:
-        rows = [["b", "-2.5"], ["a", "1,000"], ["c", "30"]]
-        return [Table([HOSTILE, "figures"], rows, title="Three rows", caption=HOSTILE)]
+        rows = [["b", "-2.5", "2e-12"], ["a", "1,000", "1e+10"], ["c", "30", "3e-02"]]
+        return [Table([HOSTILE, "figures", "powers"], rows, title="Three rows", caption=HOSTILE)]
 
     def sentences(self) -> list[str]:
         return [HOSTILE]

@@ -10,12 +10,14 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import numpy as np
 import pytest
 
 import fastact as fa
 from fastact import language
+from fastact.pages import explorer
 
 api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (extra: ci)")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -44,6 +46,13 @@ TOOLTIP = """() => {
 }"""
 #: The numbers of a data source, by its name.
 COLUMN = "([name, column]) => Array.from(Bokeh.documents[0].get_model_by_name(name).data[column])"
+#: Change the settings in the address, and wait until the page has followed.
+RENEW = """(settings) => new Promise((done) => {
+    history.replaceState(null, "", "#renewed");
+    scrollTo(0, 0);
+    addEventListener("hashchange", done, { once: true });
+    location.hash = settings;
+})"""
 
 #: Where the figures to check by hand are.
 TEXTBOOK = [-2.0, -1.0, 0.0, 1.0, 2.0]
@@ -51,44 +60,56 @@ TEXTBOOK = [-2.0, -1.0, 0.0, 1.0, 2.0]
 Open = Callable[..., Any]
 
 
+class Tabs:
+    """Pages in a browser, each opened once unless a test wants it fresh, and what went wrong in them."""
+
+    def __init__(self, browser: Any) -> None:
+        self.browser = browser
+        self.pages: dict[Path, Any] = {}
+        self.troubles: list[str] = []
+
+    def open(self, path: Path, settings: str = "", *, fresh: bool = False) -> Any:
+        """The page with these settings, in English unless they say otherwise."""
+        if "language=" not in settings:
+            settings = f"{settings}&language=en" if settings else "#language=en"
+        if fresh or path not in self.pages:
+            page = self.new(path)
+            page.goto(path.as_uri() + settings)
+            page.wait_for_selector("html[data-ready]")
+            return page if fresh else self.pages.setdefault(path, page)
+        page = self.pages[path]
+        page.evaluate(RENEW, settings)
+        return page
+
+    def new(self, path: Path) -> Any:
+        page = self.browser.new_page(viewport={"width": 1280, "height": 800})
+        page.set_default_timeout(10_000)
+        page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        page.on("console", lambda told: self.troubles.append(told.text) if told.type in ("error", "warning") else None)
+        page.route(
+            "**/*", lambda each: each.continue_() if each.request.url.startswith(path.as_uri()) else refuse(each)
+        )
+
+        def refuse(route: Any) -> None:
+            self.troubles.append(route.request.url)
+            route.abort()
+
+        return page
+
+
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
+def tabs() -> Iterator[Tabs]:
     with api.sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield chromium
+        yield Tabs(chromium)
         chromium.close()
 
 
 @pytest.fixture
-def open_page(browser: Any) -> Iterator[Open]:
+def open_page(tabs: Tabs) -> Iterator[Open]:
     """Open a file; in the end there must have been no message on the console and no request but for that file."""
-    troubles: list[str] = []
-    contexts = []
-
-    def heard(message: Any) -> None:
-        if message.type in ("error", "warning"):
-            troubles.append(message.text)
-
-    def refuse(route: Any) -> None:
-        troubles.append(route.request.url)
-        route.abort()
-
-    def open_page(path: Path, settings: str = "", width: int = 1280) -> Any:
-        context = browser.new_context(viewport={"width": width, "height": 800})
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("console", heard)
-        address = path.as_uri()
-        page.route("**/*", lambda route: route.continue_() if route.request.url.startswith(address) else refuse(route))
-        page.goto(address + settings)
-        page.wait_for_selector("html[data-ready]")
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
+    yield tabs.open
+    troubles, tabs.troubles = tabs.troubles, []
     assert troubles == []
 
 
@@ -161,7 +182,7 @@ def test_keyboard_reads_values(explorer_page: Path, open_page: Open) -> None:
 
 
 def test_keyboard_alone_picks_and_removes(explorer_page: Path, open_page: Open) -> None:
-    page = open_page(explorer_page, "#f=relu")
+    page = open_page(explorer_page, "#f=relu", fresh=True)
     focused = "document.activeElement.id || document.activeElement.value"
     reached = []
     for _ in range(6):
@@ -184,7 +205,7 @@ def test_keyboard_alone_picks_and_removes(explorer_page: Path, open_page: Open) 
 
 def test_settings_come_back(explorer_page: Path, open_page: Open) -> None:
     """From the address, on loading, and when a reader edits it; moving about adds no step to the history."""
-    page = open_page(explorer_page, "#f=elu,tanh&elu.alpha=2&x=-1.5&reach=10&shade=tanh&language=ja")
+    page = open_page(explorer_page, "#f=elu,tanh&elu.alpha=2&x=-1.5&reach=10&shade=tanh&language=ja", fresh=True)
     assert page.evaluate("document.documentElement.lang") == "ja"
     assert list(cells(page, "readout")) == ["elu", "tanh"]
     assert number(cells(page, "readout")["elu"][0]) == pytest.approx(fa.elu(-1.5, alpha=2.0, backend="numpy"), abs=0.2)
@@ -202,6 +223,17 @@ def test_settings_come_back(explorer_page: Path, open_page: Open) -> None:
     page.evaluate("location.hash = '#f=sigmoid,nonsense&x=many'")
     page.wait_for_function("() => document.querySelectorAll('#readout tbody tr').length === 1")
     assert list(cells(page, "readout")) == ["sigmoid"]
+
+
+def test_ready_made_sets_replace_what_is_shown(explorer_page: Path, open_page: Open) -> None:
+    """But for the language."""
+    page = open_page(explorer_page, "#f=elu&elu.alpha=2&language=ja")
+    page.get_by_role("button", name="sigmoid と tanh").click()
+    assert list(cells(page, "readout")) == ["sigmoid", "tanh"]
+    assert page.locator("#shaded").inner_text().lstrip().startswith("網掛けは、sigmoid")
+    kept = {"language": "ja", "f": "sigmoid,tanh", "x": "6", "reach": "10", "shade": "sigmoid"}
+    assert settings_of(page) == kept
+    assert {name for sets in explorer.SETS.values() for name in parse_qs(sets)["f"][0].split(",")} <= set(fa.names())
 
 
 def test_zones_are_shaded_where_the_slope_vanishes(explorer_page: Path, open_page: Open) -> None:
@@ -241,6 +273,8 @@ def test_tables_sort_by_numbers_and_by_words(report_page: Path, open_page: Open)
     heads.nth(0).click()
     assert order() == ["a", "b", "c"]
     assert table.locator("[aria-sort]").count() == 1
+    heads.nth(2).click()
+    assert order() == ["b", "c", "a"]  # 2e-12, 3e-02, 1e+10
 
 
 def test_languages_switch(report_page: Path, open_page: Open) -> None:
@@ -264,15 +298,29 @@ def test_boundaries_step_by_epoch_and_activation(report_page: Path, open_page: O
         }
     }"""
     assert page.evaluate(shown) == [len(epochs) - 1]
+    image = """() => {
+        for (const model of Bokeh.documents[0]._all_models.values()) {
+            const found = model.type === "ColumnDataSource" && model.data.image?.at(-1);
+            if (found) return [found.shape[0], found[0], found.at(-1)];
+        }
+    }"""
+    plane = list(comparison.boundaries.values.values())[-1][-1]
+    page.wait_for_function(f"() => ({image})()[0] > {len(plane)}")
+    corners = page.evaluate(image)[1:]
+    assert corners == pytest.approx([plane[0, 0], plane[-1, -1]], abs=3)
     panel.locator("[data-move='-1']").click()
     assert page.evaluate(shown) == [len(epochs) - 2]
     panel.locator("input[type=radio]").nth(1).check()
     assert page.evaluate(shown) == [2 * len(epochs) - 2]
-    assert settings_of(page) == {"result-1-planes.epoch": str(epochs[-2]), "result-1-planes.view": "1"}
+    assert settings_of(page) == {
+        "language": "en",
+        "result-1-planes.epoch": str(epochs[-2]),
+        "result-1-planes.view": "1",
+    }
     panel.locator("[data-play]").click()
     page.wait_for_function(f"() => ({shown})()[0] === {2 * len(epochs) - 1}")
     assert panel.locator("[data-play]").get_attribute("aria-pressed") == "false"
-    assert settings_of(page) == {"result-1-planes.view": "1"}
+    assert settings_of(page) == {"language": "en", "result-1-planes.view": "1"}
     page.reload()
     page.wait_for_selector("html[data-ready]")
     assert page.evaluate(shown) == [2 * len(epochs) - 1]
@@ -290,7 +338,7 @@ def test_lines_can_be_hidden_and_views_chosen(report_page: Path, open_page: Open
     relu, tanh = page.evaluate(hidden)
     assert all(relu)
     assert not any(tanh)
-    assert settings_of(page) == {"result-1-curves.hidden": "1", "result-1-curves.view": "1"}
+    assert settings_of(page) == {"language": "en", "result-1-curves.hidden": "1", "result-1-curves.view": "1"}
 
 
 def test_diagnosis_shows_each_epoch(report_page: Path, open_page: Open, diagnosis: Any) -> None:
@@ -313,15 +361,19 @@ def test_diagnosis_shows_each_epoch(report_page: Path, open_page: Open, diagnosi
 # ---- both
 
 
-@pytest.mark.parametrize("code", language.LANGUAGES)
 @pytest.mark.parametrize("name", ["explorer_page", "report_page"])
-def test_accessible_and_fit_for_a_phone(name: str, code: str, request: pytest.FixtureRequest, open_page: Open) -> None:
-    """axe-core finds nothing serious, and a page 360 pixels wide does not scroll sideways."""
+def test_accessible_and_fit_for_a_phone(name: str, request: pytest.FixtureRequest, open_page: Open) -> None:
+    """axe-core finds nothing serious, and a page 360 pixels wide does not scroll sideways, in any language."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-    page = open_page(request.getfixturevalue(name), f"#language={code}")
+    page = open_page(request.getfixturevalue(name), fresh=True)
     page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
-    found = axe.Axe().run(page).response["violations"]
-    assert {each["id"] for each in found if each["impact"] in ("serious", "critical")} == set()
+    checked = axe.Axe()
+    for code in language.LANGUAGES:
+        page.locator(f"[data-language={code}]").click()
+        found = checked.run(page).response["violations"]
+        assert {each["id"] for each in found if each["impact"] in ("serious", "critical")} == set(), code
     page.set_viewport_size({"width": 360, "height": 740})
     page.wait_for_function("() => Bokeh.documents[0].roots().every((each) => each.inner_width < 360)")
-    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    for code in language.LANGUAGES:
+        page.locator(f"[data-language={code}]").click()
+        assert page.evaluate("document.documentElement.scrollWidth") == 360, code

@@ -17,7 +17,7 @@ from fastact.pictures import style
 if TYPE_CHECKING:
     from fastact.experiments.comparison import Comparison
 
-__all__ = ["figure"]
+__all__ = ["figure", "limits"]
 
 #: The width in inches, and in letters of the legend.
 WIDTH, LETTERS = 12.0, 150
@@ -79,7 +79,7 @@ def draw(block: Any, found: Comparison) -> None:
 
 def draw_curves(axes: Any, found: Comparison, ranked: Sequence[Summary], styles: dict[Setting, dict[str, Any]]) -> None:
     """The mean over the seeds as a line, the standard deviation as a band around it."""
-    centres, faint = [], min(0.15, 0.5 / len(ranked))
+    centres, faint = [], min(0.15, 0.35 / len(ranked))
     for summary in ranked:
         look, label = styles[summary.setting], style.literal(found.label(summary.setting))
         curves = np.array([run.score for run in summary.runs])
@@ -90,10 +90,7 @@ def draw_curves(axes: Any, found: Comparison, ranked: Sequence[Summary], styles:
         band = centre - spread, np.minimum(centre + spread, 1)
         axes.fill_between(epochs, *band, color=look["color"], alpha=faint, linewidth=0)
         centres.append(centre)
-    # The first epochs, near guessing, would press the rest into a thin strip.
-    lowest = min(float(np.percentile(centres, 10)), *(float(centre[-1]) for centre in centres))
-    bottom = max(lowest - max(0.1 * (1 - lowest), 0.01), 0.0 if found.score_name == "accuracy" else -1.0)
-    axes.set_ylim(bottom, 1 + 0.02 * (1 - bottom))
+    axes.set_ylim(*limits(found, centres))
     axes.set_xlabel(_("epoch"))
     axes.set_ylabel(score_word(found))
     parts = [_("mean and standard deviation of {seeds} seeds").format(seeds=found.seeds)] if found.seeds > 1 else []
@@ -101,6 +98,13 @@ def draw_curves(axes: Any, found: Comparison, ranked: Sequence[Summary], styles:
         parts.append(_("the best {shown} of {all} settings").format(shown=len(ranked), all=len(found.settings)))
     axes.set_title(listed(parts), fontsize=10, loc="left")
     style.tidy(axes)
+
+
+def limits(found: Comparison, means: Sequence[Any]) -> tuple[float, float]:
+    """Which scores to show: the first epochs, near guessing, would press the rest into a thin strip."""
+    lowest = min(float(np.percentile(means, 10)), *(float(mean[-1]) for mean in means))
+    bottom = max(lowest - max(0.1 * (1 - lowest), 0.01), 0.0 if found.score_name == "accuracy" else -1.0)
+    return bottom, 1 + 0.02 * (1 - bottom)
 
 
 def draw_ends(axes: Any, found: Comparison, ranked: Sequence[Summary], styles: dict[Setting, dict[str, Any]]) -> None:
