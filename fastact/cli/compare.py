@@ -55,7 +55,11 @@ def counts(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
 @click.option("--hidden", type=click.IntRange(1), metavar="UNITS", help="Units in each hidden layer.")
 @click.option("--epochs", type=click.IntRange(1))
 @click.option("--batch-size", type=click.IntRange(1))
-@click.option("--learning-rate", type=POSITIVE)
+@click.option(
+    "--learning-rate",
+    type=POSITIVE,
+    help="Unless given, that of the data set, and ten times as much for sgd and nesterov.",
+)
 @click.option("--seeds", type=click.IntRange(1), help="Trainings of each setting.  [default: 10, for xor 50]")
 @click.option(
     "--jobs",

@@ -78,7 +78,7 @@ def compare(
     hidden : int, optional
         Units in each hidden layer.
     epochs, batch_size, learning_rate : optional
-        Each data set has its own usual ones. The optimisers sgd and nesterov get ten times the learning rate.
+        Each data set has its own usual ones; of the learning rate, sgd and nesterov get ten times as much.
     jobs : int, optional
         Processes that train side by side, each with one thread. None: one, or as many as there are cores where
         the work turns out to take longer than processes take to start. The results are the same to the bit.
@@ -113,7 +113,8 @@ def compare(
     wishes: dict[str, Any] = {
         "hidden": hidden, "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate,
     }  # fmt: skip
-    training = replace(standard.training, **{name: value for name, value in wishes.items() if value is not None})
+    wishes = {name: value for name, value in wishes.items() if value is not None}
+    training = replace(standard.training, **wishes, asked_for=learning_rate is not None)
     depths = [standard.depth] if depths is None else depths
     for name, count in (
         ("seeds", seeds),

@@ -5,13 +5,12 @@ solved.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
 from fastact.experiments.comparing import picture
 from fastact.experiments.comparing.findings import BASELINE
-from fastact.experiments.comparing.training import Hyperparameters
 from fastact.experiments.comparison import Comparison, compare
 from fastact.experiments.progress import Progress, silent
 from fastact.language import translated as _
@@ -23,7 +22,7 @@ ACTIVATIONS = ("identity", "relu", "leaky_relu", "elu", "silu", "sigmoid", "tanh
 
 #: More units, of which enough stay alive, and a rate with which the weights arrive: every activation but identity
 #: solves 50 seeds of 50.
-SOLVING = Hyperparameters(hidden=16, epochs=300, batch_size=4, learning_rate=0.05)
+SOLVING: dict[str, Any] = {"hidden": 16, "epochs": 300, "batch_size": 4, "learning_rate": 0.05}
 
 
 def xor(
@@ -62,7 +61,7 @@ def xor(
     common: dict[str, Any] = {"seeds": seeds, "jobs": jobs, "sources": sources}
     usual = compare("xor", activations, progress=lambda done, total: progress(done, 2 * total), **common)
     solving = compare(
-        "xor", activations, progress=lambda done, total: progress(total + done, 2 * total), **common, **asdict(SOLVING)
+        "xor", activations, progress=lambda done, total: progress(total + done, 2 * total), **common, **SOLVING
     )
     return Xor(usual, solving)
 

@@ -85,6 +85,13 @@ def test_scores_are_those_of_the_network(name: str) -> None:
         assert len(each.score) == len(each.loss) == len(each.seconds) == 3
 
 
+def test_a_learning_rate_that_is_asked_for_is_taken() -> None:
+    training = compare("moons", ["tanh"], seeds=1, epochs=1).training
+    assert training.rate("nesterov") == training.rate("sgd") == 10 * training.rate("adam")
+    asked = compare("moons", ["tanh"], seeds=1, epochs=1, learning_rate=0.03).training
+    assert asked.rate("sgd") == asked.rate("adam") == 0.03
+
+
 def test_a_diverged_run_counts_as_guessing() -> None:
     found = compare("circles", ["relu", "tanh"], seeds=2, epochs=4, learning_rate=1e30)
     broken = [each for each in found.runs if each.setting.activation == "relu"]

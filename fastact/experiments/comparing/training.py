@@ -31,18 +31,20 @@ class Hyperparameters:
         Units in each hidden layer.
     epochs, batch_size : int
     learning_rate : float
-        sgd and nesterov take ten times this: they move a weight by the rate times its slope, and Adam and its kin by
-        about the rate.
+    asked_for : bool
+        Whether the user asked for this learning rate. If not, sgd and nesterov take ten times as much: they move a
+        weight by the rate times its slope, and Adam and its kin by about the rate.
     """
 
     hidden: int
     epochs: int
     batch_size: int
     learning_rate: float
+    asked_for: bool = False
 
     def rate(self, optimizer: str) -> float:
         """The learning rate of an optimizer."""
-        return self.learning_rate * (10 if optimizer in ("sgd", "nesterov") else 1)
+        return self.learning_rate * (10 if optimizer in ("sgd", "nesterov") and not self.asked_for else 1)
 
 
 class Usual(NamedTuple):
