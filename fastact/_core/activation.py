@@ -188,14 +188,14 @@ class Activation(Operation, Function):
         )
         return gradients if len(gradients) > 1 else gradients[0]
 
-    def curve(self, x: Any) -> dict[str, Any]:
-        """The rows "f(x)" and, unless it was defined without a derivative, "f'(x)", for a picture of it.
+    def curves(self, x: Any) -> dict[str, tuple[Any, Any]]:
+        """Make the lines "f(x)" and "f'(x)" of a picture, each as x and y, with a nan where it jumps.
 
-        Nothing is compiled where NumPy can run the formula.
+        An activation without a derivative has the first alone. Nothing is compiled where NumPy can run the formula.
         """
         from fastact._core import facts
 
-        return facts.curve(self, np.asarray(x))
+        return facts.curves(self, np.asarray(x))
 
     def __reduce__(self) -> Any:
         """A user's is found where its module has it, as functions are; fastact's own, or one without such a place, by

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastact.language import translated as _
 
-__all__ = ["curve", "facts", "samples", "summary"]
+__all__ = ["curves", "facts", "samples", "summary"]
 
 #: Kinds that take one array, and where a few values of them are shown.
 SAMPLES = {"activation": (-2.0, -1.0, 0.0, 1.0, 2.0), "softmax": (2.0, 1.0, 0.1)}
@@ -57,15 +57,27 @@ def samples(function: Any) -> dict[str, np.ndarray]:
     if function.kind not in SAMPLES:
         return {}
     x = np.array(SAMPLES[function.kind])
-    return {"x": x, **(curve(function, x) if function.kind == "activation" else {"f(x)": _uncompiled(function, x)})}
+    return {"x": x, **(_values(function, x) if function.kind == "activation" else {"f(x)": _uncompiled(function, x)})}
 
 
-def curve(activation: Any, x: np.ndarray) -> dict[str, np.ndarray]:
-    """f(x) and, where it was defined with one, f'(x)."""
+def curves(activation: Any, x: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """x and f(x), and x and f'(x) where it was defined with one; each has a nan where it jumps."""
+    return {label: _broken_at_jumps(x, y) for label, y in _values(activation, x).items()}
+
+
+def _values(activation: Any, x: np.ndarray) -> dict[str, np.ndarray]:
     values = {"f(x)": _uncompiled(activation, x)}
     if activation.differentiable:
         values["f'(x)"] = _uncompiled(activation.derivative, x)
     return values
+
+
+def _broken_at_jumps(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Put a gap where y jumps: it has no values in between. A step is a jump if its neighbours are far smaller."""
+    steps = np.abs(np.diff(y))
+    around = np.maximum(np.r_[0, steps[:-1]], np.r_[steps[1:], 0])
+    jumps = np.flatnonzero((steps > 0.02) & (steps > 4 * around)) + 1
+    return np.insert(x, jumps, np.nan), np.insert(y, jumps, np.nan)
 
 
 def _uncompiled(f: Any, x: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fastact._core.facts import curve
+from fastact._core.facts import curves
 from fastact.language import translated as _
 
 __all__ = ["card"]
@@ -61,8 +61,8 @@ def _table(pairs: list[tuple[str, str]]) -> str:
 def _picture(activation: Any) -> str:
     """f and f' for x from -5 to 5."""
     x = np.linspace(-REACH, REACH, 241)
-    drawn = curve(activation, x)
-    low, high = _limits(list(drawn.values()))
+    drawn = curves(activation, x)
+    low, high = _limits([y for _x, y in drawn.values()])
     across, down = ACROSS / (2 * REACH), DOWN / (high - low)
     title = _("The curve of {name} and its slope").format(name=activation.name)
     if len(drawn) == 1:
@@ -71,8 +71,8 @@ def _picture(activation: Any) -> str:
     marks += "".join(_mark_down(TOP + (high - at) * down, at) for at in _ticks(low, high))
     legend = "".join(_legend(LEFT + 90 * position, label) for position, label in enumerate(drawn))
     paths = "".join(
-        f'<path d="{_path((x + REACH) * across, (high - y) * down, y)}" fill="none" {LINES[label]}/>'
-        for label, y in drawn.items()
+        f'<path d="{_path((x + REACH) * across, (high - y) * down)}" fill="none" {LINES[label]}/>'
+        for label, (x, y) in drawn.items()
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{WIDTH}" height="{HEIGHT}" '
@@ -117,14 +117,11 @@ def _legend(at: float, label: str) -> str:
     return f'{line}<text x="{at + 36}" y="18">{escape(label)}</text>'
 
 
-def _path(across: np.ndarray, down: np.ndarray, y: np.ndarray) -> str:
-    """The points, with a gap where the curve jumps or has no value."""
-    steps = np.abs(np.diff(y, prepend=y[0], append=y[-1]))
-    around = np.maximum(np.roll(steps, 1), np.roll(steps, -1))
-    jumps = (steps > 0.02) & (steps > 4 * around)
+def _path(across: np.ndarray, down: np.ndarray) -> str:
+    """The points, with a gap where one has no value."""
+    known = np.isfinite(across) & np.isfinite(down)
     commands = []
-    for point, finite in enumerate(np.isfinite(y)):
-        if finite:
-            begins = point == 0 or jumps[point] or not np.isfinite(y[point - 1])
-            commands.append(f"{'M' if begins else 'L'}{across[point]:.1f} {down[point]:.1f}")
+    for point in np.flatnonzero(known):
+        begins = point == 0 or not known[point - 1]
+        commands.append(f"{'M' if begins else 'L'}{across[point]:.1f} {down[point]:.1f}")
     return "".join(commands)

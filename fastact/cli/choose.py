@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 import fastact as fa
-from fastact.cli.compare import problem_of
 from fastact.cli.console import bulleted, console, counting, table
 from fastact.cli.options import language
 from fastact.cli.outputs import tell
+from fastact.cli.problems import problem_of
 from fastact.experiments.comparison import Comparison, compare
 from fastact.language import translated as _
 from fastact.recommending.answer import Recommendation

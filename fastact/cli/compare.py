@@ -7,12 +7,10 @@ from typing import Any
 
 import click
 
-from fastact.cli.console import counting, progress
+from fastact.cli.console import counting
 from fastact.cli.options import POSITIVE, elementwise, own_activations
 from fastact.cli.outputs import Files, outputs, written
-from fastact.data import named, table
-from fastact.data.problem import Problem
-from fastact.errors import nearest
+from fastact.cli.problems import problem_of
 from fastact.experiments import comparison, xor
 from fastact.experiments.xor import ACTIVATIONS as OF_XOR
 from fastact.language import translated as _
@@ -100,18 +98,3 @@ def compare(
             common: dict[str, Any] = {"seeds": seeds, "jobs": jobs, "progress": told, "sources": sources}
             found: Result = xor(names, **common) if twice else comparison.compare(problem, names, **grid, **common)
         show([found])
-
-
-def problem_of(data: str, target: str | None, quiet: bool) -> Problem:
-    """The named data set, or the one in a file."""
-    if data in named.NAMES:
-        if target is not None:
-            raise ValueError(f"--target goes with a file; {data} knows what to predict")
-        return named.problem(data)
-    path = Path(data)
-    if target is None:
-        if path.suffix or path.exists():
-            raise ValueError(f"{data!r} is a file: name the column to predict by --target COLUMN")
-        raise ValueError(f"DATA {data!r} is no data set and no file{nearest(data, named.NAMES)}")
-    with progress(path.stat().st_size, _("reading"), quiet) as advance:
-        return table.problem(path, target, progress=advance)

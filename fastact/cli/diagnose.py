@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 import fastact as fa
-from fastact.cli.compare import problem_of
 from fastact.cli.console import counting
 from fastact.cli.options import OPTIMIZER, POSITIVE, SEED, elementwise, own_activations
 from fastact.cli.outputs import Files, outputs, written
+from fastact.cli.problems import problem_of
 from fastact.experiments import diagnosis
 from fastact.language import translated as _
 

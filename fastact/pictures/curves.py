@@ -35,8 +35,8 @@ def curves(names: Sequence[str]) -> Any:
 def draw(left: Any, right: Any, activation: Any) -> None:
     """Draw one activation on its two axes."""
     x = np.linspace(-REACH, REACH, 1001)
-    for axes, y, mark, line in zip((left, right), activation.curve(x).values(), ("", "'"), (0, 1), strict=True):
-        axes.plot(*broken_at_jumps(x, y), linewidth=2, **style.line(line))
+    for axes, curve, mark, line in zip((left, right), activation.curves(x).values(), ("", "'"), (0, 1), strict=True):
+        axes.plot(*curve, linewidth=2, **style.line(line))
         axes.set_title(f"{activation.name}{mark}", fontsize=11, loc="left")
     left.set_ylim(*limits(left.get_ylim(), at_least=(-1.2, 1.2)))
     right.set_ylim(*limits(right.get_ylim(), at_least=(-0.2, 1.2)))
@@ -52,11 +52,3 @@ def draw(left: Any, right: Any, activation: Any) -> None:
 def limits(shown: tuple[float, float], at_least: tuple[float, float]) -> tuple[float, float]:
     """Limits around the curve, never so narrow that a small wiggle looks large."""
     return min(shown[0], at_least[0]), max(shown[1], at_least[1])
-
-
-def broken_at_jumps(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Put a gap where the curve jumps: it has no values in between."""
-    steps = np.abs(np.diff(y))
-    around = np.maximum(np.r_[0, steps[:-1]], np.r_[steps[1:], 0])
-    jumps = np.flatnonzero((steps > 0.02) & (steps > 4 * around)) + 1
-    return np.insert(x, jumps, np.nan), np.insert(y, jumps, np.nan)
