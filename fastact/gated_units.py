@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastact._core import dispatch, registry
+from fastact._core import containers, dispatch, registry
 from fastact._core.activation import Activation
 from fastact._core.documentation import of_gated_unit, of_gradients
 from fastact._core.function import Function, Metadata
@@ -140,6 +140,9 @@ class Glu(Function):
     def __call__(
         self, x: ArrayLike, axis: int = -1, *, out: np.ndarray | None = None, backend: str | None = None
     ) -> Any:
+        adapter = containers.adapter(x, out)
+        if adapter is not None:
+            return adapter.call(self, "__call__", (x,), {"axis": axis, "out": out, "backend": backend})
         return dispatch.choose(self.family, backend, x).of_halves(self.unit, x, axis, out)
 
     def backward(
@@ -162,6 +165,9 @@ class Glu(Function):
         out : ndarray, optional
             Where to write, of x's shape; it may be x.
         """
+        adapter = containers.adapter(grad_output, x, out)
+        if adapter is not None:
+            return adapter.call(self, "backward", (grad_output, x), {"axis": axis, "out": out, "backend": backend})
         chosen = dispatch.choose(self.family, backend, grad_output, x, out)
         return chosen.backward_of_halves(self.unit.backward, grad_output, x, axis, out)
 

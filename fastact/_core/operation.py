@@ -12,7 +12,7 @@ import numba
 import numpy as np
 
 from fastact._compile.loops import compile_loop
-from fastact._core import dispatch, slabs
+from fastact._core import containers, dispatch, slabs
 from fastact._core.function import Function
 from fastact._core.named import Named
 from fastact._native.arithmetic import standard_arithmetic
@@ -247,6 +247,9 @@ enable_vectorcall(Operation)
 def _dispatched(operation: Operation, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     """A call that `QuickCall` does not send to the loop itself, with anything its users may write."""
     keywords = dict(keywords)
+    adapter = containers.adapter(*arguments, *keywords.values(), elementwise=True)
+    if adapter is not None:
+        return adapter.call(operation, "__call__", arguments, keywords)
     if not operation.variants.keys().isdisjoint(keywords):
         return operation.selected(keywords)(*arguments, **keywords)  # perhaps one for the loop itself
     backend = keywords.pop("backend", None)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastact._core import dispatch, registry
+from fastact._core import containers, dispatch, registry
 from fastact._core.arguments import class_loss_arguments
 from fastact._core.function import Function, Metadata
 
@@ -100,7 +100,8 @@ class CrossEntropy(Function):
         reduction: str = "mean",
         backend: str | None = None,
     ) -> Any:
-        return self._losses(logits, targets, axis, weight, ignore_index, reduction, label_smoothing, backend)[0]
+        options = weight, ignore_index, reduction, label_smoothing
+        return self._losses("__call__", logits, targets, axis, *options, backend)
 
     def value_and_grad(
         self,
@@ -117,19 +118,24 @@ class CrossEntropy(Function):
     ) -> tuple[Any, np.ndarray]:
         """The loss, and its gradient with respect to the logits; of their sum, where reduction="none"."""
         options = weight, ignore_index, reduction, label_smoothing
-        found = self._losses(logits, targets, axis, *options, backend, gradient=True, out=out)
-        assert found[1] is not None
+        found: tuple[Any, np.ndarray] = self._losses("value_and_grad", logits, targets, axis, *options, backend, out)
         return found
 
     def _losses(
-        self, logits: ArrayLike, targets: ArrayLike, axis: int, weight: ArrayLike | None, ignore_index: int,
-        reduction: str, label_smoothing: float, backend: str | None, gradient: bool = False,
-        out: np.ndarray | None = None,
-    ) -> tuple[Any, Any]:  # fmt: skip
+        self, method: str, logits: ArrayLike, targets: ArrayLike, axis: int, weight: ArrayLike | None,
+        ignore_index: int, reduction: str, label_smoothing: float, backend: str | None, out: np.ndarray | None = None,
+    ) -> Any:  # fmt: skip
+        gradient = method == "value_and_grad"
+        adapter = containers.adapter(logits, targets, weight, out)
+        if adapter is not None:
+            given = {"axis": axis, "weight": weight, "ignore_index": ignore_index, "label_smoothing": label_smoothing}
+            given |= {"reduction": reduction, "backend": backend, **({"out": out} if gradient else {})}
+            return adapter.call(self, method, (logits, targets), given)
         chosen = dispatch.choose(self.family, backend, logits, targets)
         logits, targets, weight, out = chosen.seen(logits, targets, weight, out)
         options = weight, ignore_index, reduction, label_smoothing, gradient, out
-        return chosen.cross_entropy(class_loss_arguments(self.name, logits, targets, axis, *options))
+        found = chosen.cross_entropy(class_loss_arguments(self.name, logits, targets, axis, *options))
+        return found if gradient else found[0]
 
 
 class NllLoss(Function):
@@ -182,6 +188,10 @@ class NllLoss(Function):
         reduction: str = "mean",
         backend: str | None = None,
     ) -> Any:
+        adapter = containers.adapter(log_probabilities, targets, weight)
+        if adapter is not None:
+            given = {"axis": axis, "weight": weight, "ignore_index": ignore_index, "reduction": reduction}
+            return adapter.call(self, "__call__", (log_probabilities, targets), {**given, "backend": backend})
         chosen = dispatch.choose(self.family, backend, log_probabilities, targets)
         x, targets, weight = chosen.seen(log_probabilities, targets, weight)
         options = weight, ignore_index, reduction

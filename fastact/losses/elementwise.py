@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastact import _scalar as m
-from fastact._core import dispatch, registry
+from fastact._core import containers, dispatch, registry
 from fastact._core.arguments import elementwise_loss_arguments
 from fastact._core.function import Function, Metadata
 from fastact._core.operation import Formula, Operation, Part, jitted
@@ -42,6 +42,10 @@ class ElementwiseLoss(Function):
     def __call__(
         self, x: ArrayLike, target: ArrayLike, *, reduction: str = "mean", backend: str | None = None, **parameters: Any
     ) -> Any:
+        adapter = containers.adapter(x, target, *parameters.values())
+        if adapter is not None:
+            given = {"reduction": reduction, "backend": backend, **parameters}
+            return adapter.call(self, "__call__", (x, target), given)
         chosen = dispatch.choose(self.family, backend, x, target)
         operands = chosen.seen(x, target, *self._given(parameters))
         record = elementwise_loss_arguments(self, operands, reduction)
@@ -61,6 +65,10 @@ class ElementwiseLoss(Function):
 
         `out` is where to write the gradient, of the result's shape and dtype; it may be x.
         """
+        adapter = containers.adapter(x, target, out, *parameters.values())
+        if adapter is not None:
+            given = {"reduction": reduction, "out": out, "backend": backend, **parameters}
+            return adapter.call(self, "value_and_grad", (x, target), given)
         chosen = dispatch.choose(self.family, backend, x, target)
         *operands, out = chosen.seen(x, target, *self._given(parameters), out)
         record = elementwise_loss_arguments(self, operands, reduction, True, out)

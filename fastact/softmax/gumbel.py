@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fastact._core import registry
+from fastact._core import containers, registry
 from fastact._core.arguments import positive
 from fastact._core.arrays import Axis, as_array, as_dtype, float_dtype, rounded, wide_dtype
 from fastact._core.devices import on_gpu
@@ -100,6 +100,11 @@ class GumbelSoftmax(Function):
         return_soft: bool = False,
         backend: str | None = None,
     ) -> Any:
+        adapter = containers.adapter(x, where, out, lengths)
+        if adapter is not None:
+            options = {"rng": rng, "tau": tau, "hard": hard, "axis": axis, "where": where, "out": out}
+            options |= {"lengths": lengths, "dtype": dtype, "return_soft": return_soft, "backend": backend}
+            return adapter.call(self, "__call__", (x,), options)
         noisy, dtype = _with_noise(self.name, x, rng, dtype)
         arguments: dict[str, Any] = {
             "axis": axis,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fastact._core import dispatch, registry
+from fastact._core import containers, dispatch, registry
 from fastact._core.arguments import softmax_arguments
 from fastact._core.arrays import Axis, as_array, as_numbers, float_dtype, rounded
 from fastact._core.devices import on_gpu
@@ -98,6 +98,17 @@ class LogSumExp(OverAxes):
             if result is not None:
                 result = rounded(result, x.dtype)  # type: ignore[union-attr]
                 return result if keepdims else result.squeeze(axis)[()]
+        adapter = containers.adapter(x, b, out, where, lengths, temperature)
+        if adapter is not None:
+            options: dict[str, Any] = {
+                "axis": axis,
+                "b": b,
+                "keepdims": keepdims,
+                "return_sign": return_sign,
+                "out": out,
+            }
+            options |= {"where": where, "lengths": lengths, "temperature": temperature, "dtype": dtype}
+            return adapter.call(self, "__call__", (x,), {**options, "backend": backend})
         if on_gpu(x) and (b is not None or return_sign):
             raise BackendError("logsumexp takes no b or return_sign with x on the GPU; copy x to the host")
         if b is not None:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fastact._core import dispatch
+from fastact._core import containers, dispatch
 from fastact._core.arguments import softmax_arguments
 from fastact._core.arrays import Axis
 from fastact._core.function import Function
@@ -60,6 +60,13 @@ class OverAxes(Function):
         backend: str | None,
         keepdims: bool = True,
     ) -> Any:
+        adapter = containers.adapter(*operands, out, where, lengths, temperature)
+        if adapter is not None:
+            options = {"axis": axis, "out": out, "where": where, "lengths": lengths, "temperature": temperature}
+            options |= {"dtype": dtype, "backend": backend}
+            if self.reduces and len(operands) == 1:
+                options["keepdims"] = keepdims
+            return adapter.call(self, "__call__" if len(operands) == 1 else "backward", operands, options)
         chosen = dispatch.choose(self.family, backend, *operands)
         *seen, out, where, lengths, temperature = chosen.seen(*operands, out, where, lengths, temperature)
         return chosen.over_axes(softmax_arguments(self, seen, axis, out, where, lengths, temperature, dtype, keepdims))

@@ -1,0 +1,85 @@
+"""Containers of arrays that are not NumPy's own, such as data frames and lazy arrays: which adapter takes a call.
+
+A public function asks `adapter` before it chooses a backend, and hands a call that has one over as it was written. The
+adapter calls the function again with plain arrays, and gives the result the container's form. To add a library, write
+its module below fastact/containers, with an object `adapter`, and a line in `ADAPTERS`.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from typing import Any
+
+import numpy as np
+
+from fastact._core.devices import on_gpu
+
+__all__ = ["ADAPTERS", "Adapter", "adapter"]
+
+#: The library of a type -> the module whose `adapter` takes calls with it; loaded by the first such call.
+ADAPTERS = {
+    "dask": "fastact.dask.calls",
+}
+
+#: Types that no adapter is looked for, by far the most frequent ones.
+_PLAIN = frozenset({np.ndarray, type(None), float, int, bool, str})
+
+
+class Adapter:
+    """What adapts calls to the containers of one library.
+
+    Attributes
+    ----------
+    elementwise : bool
+        Whether calls of single elements need it too: not where the library makes them of ufuncs by itself.
+    """
+
+    elementwise = False
+
+    def call(self, function: Any, method: str, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """getattr(function, method)(*operands, **options), where some of these are containers of the library.
+
+        `method` is "__call__", "backward" or "value_and_grad"; options that the user left out may be missing or None.
+        """
+        raise NotImplementedError
+
+
+def adapter(*arguments: Any, elementwise: bool = False) -> Adapter | None:
+    """The adapter that takes a call with these arguments, of which None, numbers and ndarrays are none's.
+
+    Raises
+    ------
+    TypeError
+        If containers of several libraries are mixed.
+    """
+    found = None
+    for each in arguments:
+        if type(each) in _PLAIN:
+            continue
+        library = _library(type(each))
+        if library is None or library == found or on_gpu(each):
+            continue
+        if found is not None:
+            raise TypeError(f"arguments of {found} and of {library} are mixed; convert them to one of both")
+        found = library
+    if found is None:
+        return None
+    chosen = _adapter(found)
+    return chosen if chosen.elementwise or not elementwise else None
+
+
+@functools.cache
+def _library(kind: Any) -> str | None:
+    """The library of this type, or of the type that it is derived from, if there is an adapter for it."""
+    for base in kind.__mro__:
+        name = "numpy.ma" if base is np.ma.MaskedArray else base.__module__.partition(".")[0]
+        if name in ADAPTERS:
+            return name
+    return None
+
+
+@functools.cache
+def _adapter(library: str) -> Adapter:
+    found: Adapter = importlib.import_module(ADAPTERS[library]).adapter
+    return found
