@@ -57,7 +57,8 @@ def adapter(*arguments: Any, elementwise: bool = False) -> Adapter | None:
     for each in arguments:
         if type(each) in _PLAIN:
             continue
-        library = _library(type(each))
+        kind: Any = type(each)
+        library = _library(kind)
         if library is None or library == found or on_gpu(each):
             continue
         if found is not None:
@@ -70,7 +71,7 @@ def adapter(*arguments: Any, elementwise: bool = False) -> Adapter | None:
 
 
 @functools.cache
-def _library(kind: Any) -> str | None:
+def _library(kind: type) -> str | None:
     """The library of this type, or of the type that it is derived from, if there is an adapter for it."""
     for base in kind.__mro__:
         name = "numpy.ma" if base is np.ma.MaskedArray else base.__module__.partition(".")[0]
