@@ -1,17 +1,21 @@
-"""The formulas of activations as expressions, and what follows from them.
+"""The formulas of activations as expressions, their derivatives, and a check of any gradient.
 
-formula.py reads a formula with the help of values.py and vocabulary.py; functions.py has what SymPy lacks. All of it,
-and SymPy, is loaded by the first question.
+formula.py reads a formula with the help of values.py and vocabulary.py. derivatives.py differentiates it, recognition.py
+and choices.py make of that what floats compute well, source.py writes it as a function, and report.py shows it. All
+of it, and SymPy, is loaded by the first question.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastact._core import registry
 from fastact.errors import require
 
-__all__ = ["expression"]
+if TYPE_CHECKING:
+    from fastact.derivation.derivatives import Derived
+
+__all__ = ["derive", "expression"]
 
 
 def expression(activation: Any) -> Any:
@@ -51,3 +55,20 @@ def expression(activation: Any) -> Any:
     from fastact.derivation import formula
 
     return formula.read(registry.get(activation) if isinstance(activation, str) else activation)
+
+
+def derive(activation: Any, by: str = "x") -> Derived:
+    """The derivative of an activation by x or one of its parameters, from its formula.
+
+    Raises
+    ------
+    FormulaError
+        The formula has no derivative that can be derived; the message says why.
+    MissingDependencyError
+        SymPy or mpmath is not installed.
+    """
+    for module in "sympy", "mpmath":
+        require(module, "derive", "deriving a derivative")
+    from fastact.derivation import derivatives
+
+    return derivatives.derive(activation, by)

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 import sympy
-from sympy import Abs, Piecewise, Rational, erf, erfc, exp, log, pi, sqrt, tanh
+from sympy import Abs, Piecewise, Rational, erf, exp, log, pi, sqrt, tanh
 
-from fastact.derivation.functions import expm1, log1p, sigmoid, softplus
+from fastact.derivation.functions import expm1, log1p, ndtr, sigmoid, softplus
 from fastact.derivation.values import Condition, Value, truth_of, unwrapped
 from fastact.errors import FormulaError
 
@@ -59,10 +59,6 @@ def _fall(x: Any, alpha: Any, inner: Any) -> Any:
     return Piecewise((alpha * expm1(inner), x < 0), (x, True))
 
 
-def _normal(x: Any) -> Any:
-    return erfc(-x / sqrt(2)) / 2
-
-
 def _gelu_tanh(x: Any) -> Any:
     return x * sigmoid(2 * sqrt(2 / pi) * (x + Rational("0.044715") * x**3))
 
@@ -104,7 +100,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "asinh": sympy.asinh, "acosh": sympy.acosh, "atanh": sympy.atanh,
     "arcsinh": sympy.asinh, "arccosh": sympy.acosh, "arctanh": sympy.atanh,
     # the normal distribution
-    "erf": erf, "erfc": erfc, "ndtr": _normal,
+    "erf": erf, "erfc": lambda x: 2 * ndtr(-sqrt(2) * x), "ndtr": ndtr,
     # sigmoids
     "sigmoid": sigmoid, "expit": sigmoid, "log_expit": lambda x: -softplus(-x), "log_sigmoid": lambda x: -softplus(-x),
     "softsign": lambda x: x / (1 + Abs(x)), "tanhshrink": lambda x: x - tanh(x),
@@ -114,7 +110,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "squareplus": lambda x, b: (x + sqrt(x**2 + b)) / 2,
     # gated functions
     "silu": lambda x: x * sigmoid(x), "swish": lambda x, beta: x * sigmoid(beta * x),
-    "quick_gelu": lambda x: x * sigmoid(Rational("1.702") * x), "gelu": lambda x: x * _normal(x),
+    "quick_gelu": lambda x: x * sigmoid(Rational("1.702") * x), "gelu": lambda x: x * ndtr(x),
     "gelu_tanh": _gelu_tanh, "mish": lambda x: x * tanh(softplus(x)), "serf": lambda x: x * erf(softplus(x)),
     "telu": lambda x: x * tanh(exp(x)), "snake": _snake,
 }  # fmt: skip

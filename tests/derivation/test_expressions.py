@@ -28,8 +28,9 @@ def computed(activation: Any, *parameters: float) -> list[float]:
     found = expression(activation)
     arguments = [sympy.Symbol(name, real=True) for name in ("x", *activation.parameters)]
     assert found.free_symbols <= set(arguments)
-    function = sympy.lambdify(arguments, found, "mpmath")
-    return [float(function(*map(mpmath.mpf, (x, *parameters)))) for x in X]
+    function = sympy.lambdify(arguments, sympy.expand_func(found), "mpmath")
+    with mpmath.workprec(300):
+        return [float(function(*map(mpmath.mpf, (x, *parameters)))) for x in X]
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
