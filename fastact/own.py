@@ -15,7 +15,7 @@ import numpy as np
 
 import fastact as fa
 from fastact._core import registry
-from fastact.errors import BackendError
+from fastact.errors import BackendError, told
 
 __all__ = ["load"]
 
@@ -74,7 +74,7 @@ def _defined(text: str, code: Any, module: ModuleType) -> list[str]:
             _compile(fa.get(each))
         except Exception as error:
             raise ValueError(
-                f"{text}: {each} cannot be compiled ({_reason(error)}); write its formulas for one number, with "
+                f"{text}: {each} cannot be compiled ({told(error)}); write its formulas for one number, with "
                 "functions of math and numpy"
             ) from error
     return found
@@ -86,10 +86,3 @@ def _compile(activation: Any) -> None:
         activation(x)
         if activation.differentiable:
             activation.backward(x, x)
-
-
-def _reason(error: Exception) -> str:
-    """What the error says; of Numba's many lines, the one that tells."""
-    *around, inmost = str(error).split("Failed in nopython mode pipeline")
-    lines = inmost.splitlines()
-    return lines[1].strip().partition(': %"')[0] if around and len(lines) > 1 else str(error)

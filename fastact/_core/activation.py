@@ -138,7 +138,7 @@ class Activation(Operation, Function):
         return Derivation(self, dict(self._derived))
 
     @property
-    def derivative_formula(self) -> str:  # type: ignore[override]
+    def derivative_formula(self) -> str:
         """The derivative in plain text: as it was given, or as it was derived."""
         text = self.metadata.derivative_formula
         if text and text != _unknown(self.name):
