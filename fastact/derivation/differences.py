@@ -73,16 +73,21 @@ def kinks(function: Callable[[Floats], Floats], grid: Floats) -> Floats:
     """Where the slope of a function jumps, or the function itself, between the numbers of a grid; to 8 digits.
 
     Each cell is halved: where a function is smooth its slope then changes half as much, at a kink as much as before.
-    What is left of a cell is a point where it jumps, or where the lines from both sides meet.
+    What is left of a cell is a point where the lines from both sides meet, or where the function jumps.
     """
 
+    def step(x: Floats) -> Floats:
+        return np.asarray(2.0**-22 * np.maximum(1.0, np.abs(x)))
+
     def slope(x: Floats) -> Floats:
-        h = 2.0**-22 * np.maximum(1.0, np.abs(x))
-        return np.asarray((function(x + h) - function(x - h)) / (2 * h))
+        return np.asarray((function(x + step(x)) - function(x - step(x))) / (2 * step(x)))
 
     low, high = grid[:-1], grid[1:]
     with np.errstate(all="ignore"):
         at_low, at_high = slope(low), slope(high)
+        rise, steepest = np.abs(function(high) - function(low)), np.maximum(np.abs(at_low), np.abs(at_high))
+        jumping = rise > 3 * (high - low) * steepest + 1e-3
+        jumps = _jumps(function, low[jumping], high[jumping])
         first = np.abs(at_high - at_low)
         alive = first > 1e-3 * (1 + np.minimum(np.abs(at_low), np.abs(at_high)))
         for halving in range(1, 17):
@@ -92,14 +97,13 @@ def kinks(function: Callable[[Floats], Floats], grid: Floats) -> Floats:
             lower = np.abs(at_middle - at_low) > np.abs(at_high - at_middle)
             low, at_low = np.where(lower, low, middle), np.where(lower, at_low, at_middle)
             high, at_high = np.where(lower, middle, high), np.where(lower, at_middle, at_high)
-            alive = np.abs(at_high - at_low) > first * 0.75 ** max(halving - 3, 0)
-        low, high, at_low, at_high = (each[alive] for each in (low, high, at_low, at_high))
-        found = _jumps(function, low, high)
-        rise, width = function(high) - function(low), high - low
-        met = low + (rise - at_high * width) / (at_low - at_high)
-        continuous = np.abs(rise) <= 2 * width * np.maximum(np.abs(at_low), np.abs(at_high))
-        found = np.where(continuous & (met >= low) & (met <= high), met, found)
-    return np.unique([float(f"{each:.8g}") for each in found])
+            alive = np.abs(at_high - at_low) > first * 0.75**halving
+        low, high = low[alive], high[alive]
+        low, high = low - 8 * step(low), high + 8 * step(high)  # where slopes do not see the kink
+        at_low, at_high = slope(low), slope(high)
+        met = low + (function(high) - function(low) - at_high * (high - low)) / (at_low - at_high)
+        found = np.where((met >= low) & (met <= high), met, _jumps(function, low, high))
+    return np.unique([float(f"{each:.8g}") for each in (*found, *jumps)])
 
 
 def _jumps(function: Callable[[Floats], Floats], low: Floats, high: Floats) -> Floats:
