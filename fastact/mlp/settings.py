@@ -170,5 +170,5 @@ def _activation(f: Any) -> Any:
             f"activation {function.name!r} is a {function.kind}; a layer takes an activation, or softmax or a relative"
         )
     if not function.differentiable:
-        raise TypeError(f"activation {function.name} was defined without a derivative; see fa.activation")
+        function.part("derivative")  # a TypeError that says why
     return function
