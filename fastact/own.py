@@ -104,7 +104,7 @@ def _defined(text: str, code: Any, module: ModuleType) -> list[str]:
         raise ValueError(f"{text}: {type(error).__name__}: {error}") from error
     found = [each for each in fa.names("activation") if each not in before]
     if not found:
-        raise ValueError(f"{text}: defines no activation; decorate a function with @fastact.activation(derivative=...)")
+        raise ValueError(f"{text}: defines no activation; decorate a function with @fastact.activation")
     for each in found:
         try:
             _compile(fa.get(each))

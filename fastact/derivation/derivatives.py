@@ -97,7 +97,7 @@ class _Choice:
     def __init__(self, exact: Any, names: list[str], parameters: list[float]) -> None:
         self._names, self._parameters = names, parameters
         self._function = Precise(exact, names)
-        self._samples = {dtype: sample(dtype, 12) for dtype in DTYPES}
+        self._samples = {dtype: sample(dtype, 8) for dtype in DTYPES}
         self._exact = {dtype: Exact.of(self._function, x, parameters) for dtype, x in self._samples.items()}
 
     def of(self, expression: Any) -> Any:

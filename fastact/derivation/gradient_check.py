@@ -90,8 +90,9 @@ class Part:
             return ""
         at, wrong = self.worst, self.wrong
         low, high = float(self.low.flat[at]), float(self.high.flat[at])
+        one = np.isclose(low, high, rtol=1e-4, atol=1e-6)
         right = (
-            f"{(low + high) / 2:.6g}" if np.isclose(low, high, rtol=1e-4, atol=1e-6) else f"{low:.6g} ... {high:.6g}"
+            f"{(low + high) / 2:.6g}" if one else _("from {low} to {high}").format(low=f"{low:.6g}", high=f"{high:.6g}")
         )
         return _(
             "{part}: wrong at {count} of {all} places, {range}. At {place} it is {found}, and the values of the "

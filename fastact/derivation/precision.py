@@ -13,6 +13,7 @@ __all__ = ["Precise"]
 _LAST = 5300
 #: Beyond it an exponential would need more memory than there is; it stands for infinity.
 _FAR = mpmath.ldexp(1, 1100)
+_HUGE = 2.0**70
 
 
 def _bounded(x: Any) -> Any:
@@ -35,12 +36,19 @@ def _of_bounded(name: str) -> Any:
     return lambda x: function(_bounded(x))
 
 
+def _exp(x: Any) -> Any:
+    """e**x; beyond what any sum has use for, a power of two near it, which takes a thousandth of the time."""
+    if abs(x) < _HUGE:
+        return mpmath.exp(x)
+    return mpmath.ldexp(1, int(_bounded(x) / mpmath.ln2))
+
+
 def _sigmoid(x: Any) -> Any:
-    return 1 / (1 + mpmath.exp(-_bounded(x)))
+    return 1 / (1 + _exp(-x))
 
 
 def _softplus(x: Any) -> Any:
-    return mpmath.log1p(mpmath.exp(_bounded(x)))
+    return mpmath.log1p(_exp(x))
 
 
 def _square(x: Any) -> Any:
@@ -49,7 +57,8 @@ def _square(x: Any) -> Any:
 
 #: Functions of expressions that mpmath does not have, or not for all numbers.
 _FUNCTIONS = {
-    **{name: _of_bounded(name) for name in ("exp", "expm1", "sinh", "cosh", "tanh")},
+    **{name: _of_bounded(name) for name in ("expm1", "sinh", "cosh", "tanh")},
+    "exp": _exp,
     "erf": _erf,
     "erfc": _erfc,
     "log1p": mpmath.log1p,
@@ -58,8 +67,8 @@ _FUNCTIONS = {
     "ndtr": lambda x: _erfc(-x / mpmath.sqrt(2)) / 2,
     "sigmoid_slope": lambda x: _sigmoid(x) * _sigmoid(-x),
     "tanh_slope": lambda x: mpmath.sech(_bounded(x)) ** 2,
-    "erf_slope": lambda x: 2 / mpmath.sqrt(mpmath.pi) * mpmath.exp(-_square(x)),
-    "normal_density": lambda x: mpmath.exp(-_square(x) / 2) / mpmath.sqrt(2 * mpmath.pi),
+    "erf_slope": lambda x: 2 / mpmath.sqrt(mpmath.pi) * _exp(-_square(x)),
+    "normal_density": lambda x: _exp(-_square(x) / 2) / mpmath.sqrt(2 * mpmath.pi),
 }
 
 
