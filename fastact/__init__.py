@@ -48,6 +48,7 @@ from fastact.softmax import (
 from fastact.softmax import (
     softmax as softmax,
 )
+from fastact.verification import verify
 
 __version__ = "0.1.0"
 
@@ -56,6 +57,6 @@ __all__ = [
     "activation", "backends", "bilinear", "binary_cross_entropy", "cache_info", "cross_entropy", "entmax15", "explain",
     "geglu", "geglu_tanh", "get", "get_num_threads", "glu", "gumbel_softmax", "hardmax", "huber", "log_softmax",
     "logsumexp", "mae", "mse", "names", "nll_loss", "poisson_loss", "quantile_loss", "recommend", "reglu",
-    "set_num_threads", "softmax", "softmin", "sparsemax", "swiglu", "ufuncs", "use_backend", "warmup",
+    "set_num_threads", "softmax", "softmin", "sparsemax", "swiglu", "ufuncs", "use_backend", "verify", "warmup",
     *names("activation"),
 ]  # fmt: skip
