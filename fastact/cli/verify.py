@@ -11,6 +11,7 @@ import fastact as fa
 from fastact.cli.console import counting
 from fastact.cli.options import own_activations
 from fastact.cli.outputs import Files, outputs, written
+from fastact.errors import BackendError, MissingDependencyError
 from fastact.language import translated as _
 from fastact.verification.formats import FORMATS
 from fastact.verification.libraries import LIBRARIES
@@ -70,8 +71,8 @@ def verify(
     \b
         fastact verify torch:gelu
         fastact verify "torch:gelu?approximate=tanh" --max-ulp 4
-        fastact verify my_kernels.py:my_silu --against silu --all
-        fastact verify scipy:expit --derivative my_kernels.py:slope
+        fastact verify FILE.py:my_silu --against silu --all
+        fastact verify scipy:expit --derivative FILE.py:slope
         fastact verify "numexpr:1 / (1 + exp(-x))" --against sigmoid
         fastact verify model.onnx --against mish --json errors.json
 
@@ -86,7 +87,9 @@ def verify(
                     exhaustive=exhaustive, samples=samples, max_ulp=max_ulp, max_ulp_derivative=max_ulp_derivative,
                     library=library, device=device, threads=threads, progress=progress,
                 )  # fmt: skip
-            except TypeError as error:
+            except OSError as error:  # 1 is for functions that fail
+                raise ValueError(f"{error.filename}: {error.strerror}" if error.filename else error) from error
+            except (TypeError, MemoryError, BackendError, MissingDependencyError) as error:
                 raise ValueError(error) from error
         show([found])
     if not found.passed:

@@ -6,7 +6,7 @@ neighbours are neighbours. An ULP of a subnormal result is the smallest subnorma
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fastact.errors import UnknownNameError, nearest
 
-__all__ = ["FORMATS", "Format", "Patterns", "numbers"]
+__all__ = ["FORMATS", "Format", "Patterns", "has", "numbers"]
 
 Patterns = NDArray[np.uint64]
 
@@ -161,10 +161,6 @@ def numbers(names: Any) -> list[Format]:
     return [FORMATS[name] for name in dict.fromkeys(names)]
 
 
-def has_bfloat16() -> bool:
-    """Whether ml_dtypes is installed."""
-    try:
-        importlib.import_module("ml_dtypes")
-    except ImportError:
-        return False
-    return True
+def has(module: str) -> bool:
+    """Whether an optional module is installed."""
+    return importlib.util.find_spec(module) is not None

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastact.verification.formats import FORMATS, Format, Patterns
+from fastact.verification.formats import FORMATS, Format, Patterns, has
 from fastact.verification.inputs import BLOCK
 from fastact.verification.intervals import Interval, intervals
 from fastact.verification.libraries import Call
@@ -152,10 +152,13 @@ class Tally:
         self.first, self.last = np.zeros(size, np.uint64), np.zeros(size, np.uint64)
         self.counts = Counts()
         self.found: dict[str, int] = {}
-        self.suspects: list[tuple[float, int]] = []
+        self.suspects: list[tuple[float, int, float]] = []
         self.dtype = ""
 
-    def add(self, patterns: Patterns, error: Floats, limit: float, counts: Counts, found: dict[str, int]) -> None:
+    def add(
+        self, patterns: Patterns, result: NDArray[Any], error: Floats, limit: float, counts: Counts,
+        found: dict[str, int],
+    ) -> None:  # fmt: skip
         """A block's; the patterns are sorted."""
         bins = (patterns >> np.uint64(self.shift)).astype(np.int64)
         starts = np.flatnonzero(np.diff(bins, prepend=-1)) if bins[0] != bins[-1] else np.zeros(1, np.int64)
@@ -174,13 +177,13 @@ class Tally:
         for name, pattern in found.items():
             self.found[name] = min(pattern, self.found.get(name, pattern))
         worst = [int(error.argmax())] if not wrong.size else wrong[np.argsort(-error[wrong])[:SUSPECTS]].tolist()
-        self.suspects += [(float(error[i]), int(patterns[i])) for i in worst]
+        self.suspects += [(float(error[i]), int(patterns[i]), float(result[i])) for i in worst]
         if len(self.suspects) > 4096:
             self.suspects = self.worst_of()
 
-    def worst_of(self) -> list[tuple[float, int]]:
-        """The worst of the suspects; of equals, those with the smallest patterns."""
-        return sorted(self.suspects, key=lambda pair: (-pair[0], pair[1]))[:RECHECKED]
+    def worst_of(self) -> list[tuple[float, int, float]]:
+        """Error, input and result of the worst suspects; of equals, those with the smallest patterns."""
+        return sorted(self.suspects, key=lambda each: (-each[0], each[1]))[:RECHECKED]
 
 
 class Meter:
@@ -238,7 +241,7 @@ class Meter:
             error = self.errors(patterns, result, exact, low)
             counts, found = self._counted(patterns, x, result, exact, error)
         with self.lock:
-            self.tally.add(patterns, error, self.limit, counts, found)
+            self.tally.add(patterns, result, error, self.limit, counts, found)
             self.tally.dtype = result.dtype.name
 
     def _counted(
@@ -320,40 +323,31 @@ def summarised(meter: Meter, exhaustive: bool) -> Measurement:
     tally, kind = meter.tally, meter.kind
     found = Measurement(kind, meter.part, meter.limit, exhaustive, tally.counts, dtype=tally.dtype, first=tally.found)
     suspects = tally.worst_of()
-    found.ulp, found.worst = suspects[0]
-    if meter.reference.checked and kind.bits < 64:
-        _check(meter, found, np.unique(np.array([each for _, each in suspects], np.uint64)))
-    x = kind.of([found.worst])
-    found.result = float(evaluated(meter.call, x, meter.name, meter.few_shapes)[0])
-    found.exact = float(meter.exactly(x)[0][0])
+    found.ulp, found.worst, found.result = suspects[0]
+    if meter.reference.checked and kind.bits < 64 and has("mpmath"):
+        _check(meter, found, {pattern: result for _, pattern, result in suspects})
+    found.exact = float(meter.exactly(kind.of([found.worst]))[0][0])
     found.where = intervals(tally.first, tally.last, tally.inputs, tally.wrong, kind)
     found.curve = _curve(tally, kind)
     return found
 
 
-def _check(meter: Meter, found: Measurement, suspects: Patterns) -> None:
+def _check(meter: Meter, found: Measurement, suspects: dict[int, float]) -> None:
     """Let mpmath judge the worst results, and the reference there and at some other inputs."""
-    try:
-        import mpmath  # noqa: F401
-    except ImportError:
-        return
     tally, kind = meter.tally, meter.kind
     filled = np.flatnonzero(tally.inputs)
     others = filled[np.linspace(0, filled.size - 1, CHECKED).astype(int)].astype(np.uint64) << np.uint64(tally.shift)
-    patterns = np.unique(np.concatenate([suspects, others]))
-    patterns = patterns[(patterns & np.uint64(kind.sign - 1)) < kind.infinity]
+    others = others[(others & np.uint64(kind.sign - 1)) < kind.infinity]
+    worst = np.array(sorted(suspects), np.uint64)
+    patterns = np.concatenate([worst, others])
     x = kind.of(patterns)
     high, low = meter.reference.exactly(meter.part, x.astype(np.float64), kind)
-    near, _ = meter.exactly(x)
-    off = FORMATS["float64"].errors(near, high, low)
-    found.checked, found.off = int(x.size), float(off.max())
-    worst = np.isin(patterns, suspects)
-    with np.errstate(all="ignore"):
-        error = meter.errors(
-            patterns[worst], evaluated(meter.call, x[worst], meter.name, meter.few_shapes), high[worst], None
-        )
+    found.checked = int(x.size)
+    found.off = float(FORMATS["float64"].errors(meter.exactly(x)[0], high, low).max())
+    results = np.array([suspects[each] for each in worst.tolist()])
+    error = meter.errors(worst, results, high[: worst.size], None)
     place = int(error.argmax())
-    found.ulp, found.worst = float(error[place]), int(patterns[worst][place])
+    found.ulp, found.worst, found.result = float(error[place]), int(worst[place]), float(results[place])
 
 
 def _curve(tally: Tally, kind: Format) -> tuple[Floats, Floats]:

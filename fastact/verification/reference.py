@@ -21,7 +21,7 @@ PARTS = ("forward", "derivative")
 Floats = NDArray[np.float64]
 
 #: Names that libraries have for functions of fastact, besides fastact's own aliases.
-NAMES = {"exp": "exponential", "log_expit": "log_sigmoid", "celu": "celu", "gelu_new": "gelu_tanh"}
+NAMES = {"exp": "exponential", "log_expit": "log_sigmoid", "gelu_new": "gelu_tanh"}
 #: Names that libraries have for parameters of fastact.
 PARAMETERS = {
     "negative_slope": "alpha", "min_val": "min", "max_val": "max", "a_min": "min", "a_max": "max", "slope": "alpha",

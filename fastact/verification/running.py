@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fastact.errors import UnknownNameError
 from fastact.verification import inputs
 from fastact.verification.behaviour import Behaviour, behaviour
-from fastact.verification.formats import Format, numbers
+from fastact.verification.formats import Format, has, numbers
 from fastact.verification.libraries import Call
 from fastact.verification.measuring import Measurement, Meter, evaluated, measure
 from fastact.verification.reference import PARTS, Reference, named
@@ -60,7 +60,7 @@ def verified(
         offered = {kind.name: target.offers(kind) for kind in kinds}
         known = [kind for kind in kinds if not offered[kind.name]]
         if not known:
-            why = "; ".join(f"{name}: {reason}" for name, reason in offered.items())
+            why = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in _grouped(offered).items())
             raise ValueError(f"{target.name}: takes none of these dtypes ({why})")
         missing = {kind.name: offered[kind.name] for kind in kinds if offered[kind.name]}
         points = inputs.kinks(reference)
@@ -76,6 +76,14 @@ def verified(
 
 def _target(function: Any, parameters: Mapping[str, Any], library: str | None, device: str | None) -> Target:
     return (of_text if isinstance(function, str) else of_callable)(function, parameters, library, device)
+
+
+def _grouped(reasons: Mapping[str, str]) -> dict[str, list[str]]:
+    """Each reason once, with the dtypes that have it."""
+    found: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        found.setdefault(reason, []).append(name)
+    return found
 
 
 def _check(kinds: Sequence[Format], limits: Mapping[str, float], samples: int, threads: int | None) -> None:
@@ -195,7 +203,8 @@ class Work:
         for pattern, each, right, found, wrong in zip(patterns, wide, exact, result.astype(float), error, strict=True):
             sign = meter.part == "forward" and each == 0 and odd and right == found == 0
             ok = bool(wrong <= meter.limit) and not (sign and np.signbit(right) != np.signbit(found))
-            rows.append(SpecialValue(kind, meter.part, int(pattern), float(each), float(right), float(found), ok))
+            graded = "ok" if ok else "differs" if meter.part == "derivative" and np.isnan(each) else "wrong"
+            rows.append(SpecialValue(kind, meter.part, int(pattern), float(each), float(right), float(found), graded))
         return rows
 
     def _odd(self, kind: Format) -> bool:
@@ -210,9 +219,7 @@ class Work:
 def _no_exact_results(reference: Reference) -> str:
     if not reference.checked:
         return f"{reference.name} is your own: there is nothing more exact than float64 to compare with"
-    try:
-        import mpmath  # noqa: F401
-    except ImportError:
+    if not has("mpmath"):
         return 'mpmath is not installed, which makes the exact results; pip install "fastact[verify]"'
     return ""
 

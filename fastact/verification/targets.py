@@ -17,7 +17,7 @@ import numpy as np
 
 import fastact as fa
 from fastact.errors import UnknownNameError, nearest, require
-from fastact.verification.formats import FORMATS, Format, has_bfloat16
+from fastact.verification.formats import FORMATS, Format, has
 from fastact.verification.libraries import LIBRARIES, Call, Fastact, Library, library_of
 from fastact.verification.onnx_files import OnnxModel
 
@@ -71,8 +71,8 @@ class Target:
             If it does not give an element for each one.
         """
         if kind.name not in self.dtypes:
-            return f"it takes {', '.join(self.dtypes)}"
-        if kind.name == "bfloat16" and not has_bfloat16():
+            return f"it takes {', '.join(self.dtypes)} only"
+        if kind.name == "bfloat16" and not has("ml_dtypes"):
             return "ml_dtypes is not installed"
         x = np.linspace(-2, 2, TRIED).astype(kind.dtype)
         try:
@@ -97,7 +97,7 @@ def shortened(error: BaseException) -> str:
 
 
 def of_text(text: str, settings: Mapping[str, Any], library: str | None = None, device: str | None = None) -> Target:
-    """The target that a text such as "torch:gelu?approximate=tanh", "my_kernels.py:gelu" or "model.onnx" names."""
+    """The target that a text such as "torch:gelu?approximate=tanh", "FILE.py:gelu" or "model.onnx" names."""
     if text.lower().endswith(".onnx"):
         return _of_onnx(text)
     text, question, query = text.partition("?") if not text.startswith("numexpr:") else (text, "", "")
@@ -167,26 +167,31 @@ def _of_library(source: str, name: str, settings: Mapping[str, Any], device: str
         if settings:
             raise ValueError(f"numexpr:{name} takes no keyword arguments; write their values into the expression")
         return _wrapped(library, library.expression(name), name, {}, f"numexpr:{name}")  # type: ignore[attr-defined]
-    known: dict[str, Any] = {}
-    for module in library.modules:
-        if isinstance(library, Fastact):
-            known = {each: fa.get(each) for each in fa.names()}
-            known |= {alias: each for each in known.values() for alias in each.aliases}
-            break
-        found = require(module, library.extra, f"the target {source}:{name}")
-        for each in dir(found):
-            known.setdefault(each, None)
-            if each == name and known[each] is None:
-                known[each] = getattr(found, each)
-    if not callable(known.get(name)):
-        public = [each for each in known if not each.startswith("_")]
-        shown = nearest(name, public)
+    function, known = _found(library, source, name)
+    if not callable(function):
+        shown = nearest(name, known)
         raise UnknownNameError(
             f"{source} has no function {name!r} in {' or '.join(library.modules)}"
             + (shown if "known:" not in shown else "")
         )
-    target = _wrapped(library, known[name], name, settings, f"{source}:{name}")
+    if isinstance(function, type):
+        raise ValueError(f"{source}:{name}: is a class; name a function, or an object in a FILE.py")
+    target = _wrapped(library, function, name, settings, f"{source}:{name}")
     return replace(target, settings={**DEFAULTS.get((source, name), {}), **target.settings})
+
+
+def _found(library: Library, source: str, name: str) -> tuple[Any, list[str]]:
+    """What the first module of the library has under this name, or None; and the names of all functions."""
+    if isinstance(library, Fastact):
+        known = {alias: fa.get(each) for each in fa.names() for alias in (each, *fa.get(each).aliases)}
+        return known.get(name), list(known)
+    names: list[str] = []
+    for each in library.modules:
+        module = require(each, library.extra, f"the target {source}:{name}")
+        if callable(found := getattr(module, name, None)):
+            return found, []
+        names += [public for public in dir(module) if public[0] != "_" and callable(getattr(module, public, None))]
+    return None, names
 
 
 def _of_onnx(text: str) -> Target:

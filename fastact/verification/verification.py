@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastact.language import listed, marked
 from fastact.language import translated as _
@@ -15,12 +16,12 @@ from fastact.verification.behaviour import Behaviour
 from fastact.verification.formats import FORMATS, Format
 from fastact.verification.intervals import Interval
 from fastact.verification.measuring import Measurement
+from fastact.verification.picture import draw
 from fastact.verification.reference import Reference
+from fastact.verification.wording import PARTS, error, percent, ulp
 
-__all__ = ["SpecialValue", "Verification", "ulp"]
+__all__ = ["SpecialValue", "Verification"]
 
-#: What readers call the parts.
-PARTS = {"forward": marked("forward"), "derivative": marked("derivative")}
 #: Count of `Counts` -> what a sentence says of it.
 FLAGS = {
     "nan": marked("Results are NaN where a number is right, or the other way round: {counts}; such as at x = {x}."),
@@ -34,13 +35,19 @@ FLAGS = {
         "{counts}; such as at x = {x}."
     ),
 }
-#: Intervals that a sentence names.
-NAMED = 3
+#: What readers read of special values.
+VERDICTS = {"ok": marked("ok"), "differs": marked("differs"), "wrong": marked("WRONG")}
+#: Intervals that a sentence names, and columns of a curve in a record.
+NAMED, RECORDED = 3, 1024
 
 
 @dataclass(frozen=True)
 class SpecialValue:
-    """What a function makes of an infinity, NaN, a zero, a least or largest number, or a kink."""
+    """What a function makes of an infinity, NaN, a zero, a least or largest number, or a kink.
+
+    `verdict` is "ok", "wrong", or "differs": the derivative at NaN that is a number, which harms nobody, as the
+    function itself is NaN there.
+    """
 
     kind: Format
     part: str
@@ -48,7 +55,7 @@ class SpecialValue:
     x: float
     exact: float
     found: float
-    ok: bool
+    verdict: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,36 +96,36 @@ class Verification(Result):
 
         A zero of the wrong sign fails at x = 0 only, where the exact function passes 0 with a slope.
         """
-        return not self.failed and all(each.ok for each in self.specials) and self._behaves
+        return not self.failed and not any(each.verdict == "wrong" for each in self.specials) and not self._misbehaves()
 
     @property
     def failed(self) -> list[Measurement]:
         """The parts with errors above the limit."""
         return [each for each in self.measurements if not each.passed]
 
-    @property
-    def _behaves(self) -> bool:
-        return not any(each.changes_input or self._wrong_place(each) for each in self.behaviours.values())
-
-    def _wrong_place(self, found: Behaviour) -> bool:
-        return any(place.ulp > self.limits["forward"] for place in found.places)
+    def _misbehaves(self) -> list[str]:
+        """What makes a function fail besides wrong results at single places."""
+        found = []
+        if any(each.changes_input for each in self.behaviours.values()):
+            found.append(_("it changes its input"))
+        if any(place.ulp > self.limits["forward"] for each in self.behaviours.values() for place in each.places):
+            found.append(_("errors are above the limit at some places of an array only"))
+        return found
 
     @property
     def title(self) -> str:
         return _("{target} against {reference}").format(target=self.target, reference=self.reference)
 
     def tables(self) -> list[Table]:
-        return [self._errors(), *self._places(), self._special_values()]
+        return [self._errors(), self._worst(), *self._places(), self._special_values()]
 
     def _errors(self) -> Table:
         columns = [
-            _("dtype"), _("part"), _("inputs"), _("largest ULP"), _("at x"), _("bits of x"), _("mean ULP"),
-            _("over 0.5"), _("over the limit"), _("verdict"),
+            _("dtype"), _("part"), _("largest ULP"), _("mean ULP"), _("over 0.5"), _("over the limit"), _("verdict"),
         ]  # fmt: skip
         rows = [
             [
-                each.kind.name, _(PARTS[each.part]), _("all") if each.exhaustive else f"{each.counts.inputs:,}",
-                ulp(each.ulp), each.kind.text(each.at), each.kind.hexadecimal(each.worst), f"{each.mean:.3f}",
+                each.kind.name, _(PARTS[each.part]), ulp(each.ulp), ulp(each.mean),
                 percent(each.counts.rounded, each.counts.inputs), percent(each.counts.wrong, each.counts.inputs),
                 _("passed") if each.passed else _("FAILED"),
             ]
@@ -126,32 +133,42 @@ class Verification(Result):
         ]  # fmt: skip
         caption = _(
             "ULP: units in the last place of the exact result; half of one is rounding's own. Limits: {forward} ULP, "
-            "derivative {derivative}. Only finite numbers count here; infinities and NaN are in the table of special "
-            "values."
-        ).format(forward=f"{self.limits['forward']:g}", derivative=f"{self.limits['derivative']:g}")
+            "derivative {derivative}. Only finite inputs count here: {inputs}."
+        ).format(
+            forward=f"{self.limits['forward']:g}",
+            derivative=f"{self.limits['derivative']:g}",
+            inputs=listed(dict.fromkeys(map(_inputs, self.measurements))),
+        )
         return Table(columns, rows, words=2, title=self.title, caption=caption)
+
+    def _worst(self) -> Table:
+        rows = [
+            [each.kind.name, _(PARTS[each.part]), each.kind.text(each.at), each.kind.hexadecimal(each.worst)]
+            for each in self.measurements
+        ]
+        return Table([_("dtype"), _("part"), _("x"), _("bits of x")], rows, words=2, title=_("The worst inputs"))
 
     def _places(self) -> list[Table]:
         rows = [
             [
-                each.kind.name, _(PARTS[each.part]), each.kind.text(where.low), each.kind.text(where.high),
-                f"{where.wrong:,}", percent(where.wrong, where.inputs),
+                each.kind.name, _(PARTS[each.part]), f"{where.low:.9g}", f"{where.high:.9g}",
+                percent(where.wrong, where.inputs),
             ]
             for each in self.failed
             for where in each.where
         ]  # fmt: skip
-        columns = [_("dtype"), _("part"), _("from x"), _("to x"), _("wrong results"), _("share wrong there")]
+        columns = [_("dtype"), _("part"), _("from x"), _("to x"), _("share wrong there")]
         return [Table(columns, rows, words=2, title=_("Where results are wrong"))] if rows else []
 
     def _special_values(self) -> Table:
         shown = self._shown()
         rows = [
             [
-                each.kind.name, _(PARTS[each.part]), each.kind.text(each.x), each.kind.text(each.exact),
-                each.kind.text(each.found), _("ok") if each.ok else _("WRONG"),
+                each.kind.name, _(PARTS[each.part]), f"{each.x:.6g}", f"{each.exact:.6g}", f"{each.found:.6g}",
+                _(VERDICTS[each.verdict]),
             ]
             for each in self.specials
-            if each.kind.name == shown or not each.ok
+            if each.kind.name == shown or each.verdict == "wrong"
         ]  # fmt: skip
         columns = [_("dtype"), _("part"), _("input"), _("exact"), _("found"), _("verdict")]
         caption = _("All of {dtype}; of the other dtypes, those that are wrong.").format(dtype=shown)
@@ -175,9 +192,9 @@ class Verification(Result):
             text = _("{target} fails as {reference}: {what}.")
             kinds = list(dict.fromkeys(each.kind.name for each in self.failed))
             what = [_("errors above the limit in {dtypes}").format(dtypes=listed(kinds))] if kinds else []
-            wrong = sum(not each.ok for each in self.specials)
-            what += [_("{count} special values are wrong").format(count=wrong)] if wrong else []
-            what += [] if self._behaves else [_("it does what a function should not")]
+            wrong = sum(each.verdict == "wrong" for each in self.specials)
+            what += [_("special values that are wrong: {count}").format(count=wrong)] if wrong else []
+            what += self._misbehaves()
             return text.format(**values, what=listed(what))
         largest = {
             part: ulp(max((each.ulp for each in self.measurements if each.part == part), default=0)) for part in PARTS
@@ -192,11 +209,13 @@ class Verification(Result):
         return text.format(**values, **largest)
 
     def _failure(self, found: Measurement) -> str:
-        text = _("{where}: {share} of the results are more than {limit} ULP off, {most} at x = {x} ({bits}).").format(
+        text = _(
+            "{where}: {share} of the results are more than {limit} ULP off. The worst: {worst} at x = {x} ({bits})."
+        ).format(
             where=_where(found),
             share=percent(found.counts.wrong, found.counts.inputs),
             limit=f"{found.limit:g}",
-            most=_("a NaN or infinity") if np.isinf(found.ulp) else _("at most {ulp}").format(ulp=ulp(found.ulp)),
+            worst=error(found.ulp),
             x=found.kind.text(found.at),
             bits=found.kind.hexadecimal(found.worst),
         )
@@ -208,7 +227,7 @@ class Verification(Result):
         """A sentence for each input that is wrong in some format and part."""
         wrong: dict[tuple[str, str], list[SpecialValue]] = {}
         for each in self.specials:
-            if not each.ok:
+            if each.verdict != "ok":
                 name = each.kind.text(each.x) if np.isinf(each.x) or np.isnan(each.x) or each.x == 0 else ""
                 wrong.setdefault((each.part, name), []).append(each)
         return [
@@ -263,24 +282,31 @@ class Verification(Result):
         assert worst is not None
         text = _(
             "The same number gives other bits in short arrays than in long ones: the vectorised body and its tail "
-            "differ ({dtypes}). The worst is {ulp} ULP off, {dtype} x = {x} in an array of length {length}."
+            "differ ({dtypes}). The worst there: {worst} at {dtype} x = {x} in an array of length {length}."
         )
         if not worst.length:
             text = _(
                 "The same number gives other bits at another place in memory, or in an array that is not contiguous "
-                "({dtypes}). The worst is {ulp} ULP off, {dtype} x = {x}."
+                "({dtypes}). The worst there: {worst} at {dtype} x = {x}."
             )
         x = FORMATS[dtype].text(worst.x)
-        return [text.format(dtypes=listed(found), ulp=ulp(worst.ulp), dtype=dtype, x=x, length=worst.length)]
+        return [text.format(dtypes=listed(found), worst=error(worst.ulp), dtype=dtype, x=x, length=worst.length)]
 
     def _unverified(self) -> list[str]:
         found = [
-            _("Not verified: {what}, because {reason}.").format(what=what, reason=reason)
-            for what, reason in self.missing.items()
+            _("Not verified: {what}, because {reason}.").format(what=listed(what), reason=reason)
+            for reason, what in self._missing().items()
         ]
         if self.without_derivative:
             text = _("Not verified: the derivative, because {reason}.")
             found.append(text.format(reason=self.without_derivative))
+        return found
+
+    def _missing(self) -> dict[str, list[str]]:
+        """Each reason, and what was not verified for it."""
+        found: dict[str, list[str]] = {}
+        for what, reason in self.missing.items():
+            found.setdefault(reason, []).append(what)
         return found
 
     def _checked(self) -> list[str]:
@@ -311,7 +337,7 @@ class Verification(Result):
                     {
                         "dtype": each.kind.name, "part": each.part, "x": repr(each.x),
                         "bits": each.kind.hexadecimal(each.pattern), "exact": repr(each.exact),
-                        "found": repr(each.found), "ok": each.ok,
+                        "found": repr(each.found), "verdict": each.verdict,
                     }
                     for each in self.specials
                 ],
@@ -328,13 +354,11 @@ class Verification(Result):
 
     def figure(self) -> Any:
         """The largest error around each x, for each dtype."""
-        from fastact.verification.picture import draw
-
         return draw(self)
 
 
 def _recorded(found: Measurement) -> dict[str, Any]:
-    x, errors = found.curve
+    x, errors = thinned(*found.curve)
     return {
         "dtype": found.kind.name,
         "part": found.part,
@@ -357,6 +381,12 @@ def _recorded(found: Measurement) -> dict[str, Any]:
     }
 
 
+def thinned(x: NDArray[np.float64], errors: NDArray[np.float64]) -> tuple[Any, Any]:
+    """The curve by fewer columns, each with its first x and its largest error."""
+    starts = np.unique(np.linspace(0, x.size - 1, min(x.size, RECORDED)).astype(int))
+    return x[starts], np.maximum.reduceat(errors, starts)
+
+
 def _place_recorded(place: dict[str, Any]) -> dict[str, Any]:
     return {**place, "ulp": number(place["ulp"])}
 
@@ -368,6 +398,13 @@ def number(error: float) -> float | str:
 
 def _where(found: Measurement) -> str:
     return f"{found.kind.name}, {_(PARTS[found.part])}"
+
+
+def _inputs(found: Measurement) -> str:
+    """At how many numbers it was measured."""
+    if found.exhaustive:
+        return _("every {dtype} number").format(dtype=found.kind.name)
+    return _("{count} of {dtype}").format(count=f"{found.counts.inputs:,}", dtype=found.kind.name)
 
 
 def _counted(found: Measurement, name: str) -> str:
@@ -393,20 +430,3 @@ def _interval(kind: Format, where: Interval) -> str:
     if where.wrong == where.inputs:
         return _("all from x = {low} to {high}").format(**values)
     return _("{share} of those from x = {low} to {high}").format(**values)
-
-
-def ulp(error: float) -> str:
-    """An error for readers."""
-    if np.isinf(error):
-        return _("NaN or inf")
-    return f"{error:.3f}" if error < 1000 else f"{error:.2g}"
-
-
-def percent(part: int, whole: int) -> str:
-    """A share for readers, that is 0 or 100 % only where it is exactly."""
-    if part in (0, whole):
-        return "0 %" if not part else "100 %"
-    share = 100 * part / whole
-    if share < 0.01:
-        return f"{share:.1g} %" if share >= 1e-4 else f"{share:.0e} %"
-    return f"{min(share, 99.99):.2f} %"
