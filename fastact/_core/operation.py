@@ -249,7 +249,9 @@ def _dispatched(operation: Operation, arguments: tuple[Any, ...], keywords: dict
     keywords = dict(keywords)
     adapter = containers.adapter(*arguments, *keywords.values(), elementwise=True)
     if adapter is not None:
-        return adapter.call(operation, "__call__", arguments, keywords)
+        adapted = adapter.call(operation, "__call__", arguments, keywords)
+        if adapted is not NotImplemented:
+            return adapted
     if not operation.variants.keys().isdisjoint(keywords):
         return operation.selected(keywords)(*arguments, **keywords)  # perhaps one for the loop itself
     backend = keywords.pop("backend", None)
