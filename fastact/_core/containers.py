@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,12 @@ class Adapter:
         be missing or None. NotImplemented leaves a call of single elements to the library and the ufunc.
         """
         raise NotImplementedError
+
+    def refusal(self, function: Any, arguments: Iterable[Any]) -> TypeError:
+        """The error for a call with objects of the library of which none is a container."""
+        kinds: list[Any] = [type(each) for each in arguments]
+        kind = next(each for each in kinds if _library(each) is not None)
+        return TypeError(f"{function.name} does not take a {kind.__module__.partition('.')[0]}.{kind.__name__}")
 
 
 def adapter(*arguments: Any, elementwise: bool = False) -> Adapter | None:

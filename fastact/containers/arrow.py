@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ class _Arrow(Frames):
         if not isinstance(like, pa.ChunkedArray):
             return column
         ends = np.cumsum([0, *(len(chunk) for chunk in like.chunks)])
-        chunks = [column[a:b] for a, b in zip(ends, ends[1:], strict=False) if a < len(column)]
+        chunks = [column[a:b] for a, b in itertools.pairwise(ends) if a < len(column)]
         return pa.chunked_array(chunks, column.type)
 
 

@@ -65,17 +65,19 @@ class Frames(Adapter):
         """
         raise NotImplementedError
 
-    def by_itself(self, function: Any, arguments: Sequence[Any]) -> bool:
-        """Whether the library calls a function of single elements by itself, as a ufunc."""
+    def by_itself(self, function: Any, containers: Sequence[Any]) -> bool:
+        """Whether the library calls a function of single elements of these by itself, as a ufunc."""
         return False
 
     def call(self, function: Any, method: str, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        name = function.name
-        for each in (*operands, *options.values()):
-            if self.holds(each):
-                self.check(name, each)
+        name, values = function.name, (*operands, *options.values())
+        held = [each for each in values if self.holds(each)]
+        if not held:
+            raise self.refusal(function, values)
+        for each in held:
+            self.check(name, each)
         if is_elementwise(function):
-            if method == "__call__" and self.by_itself(function, (*operands, *options.values())):
+            if method == "__call__" and self.by_itself(function, held):
                 return NotImplemented
             if method == "parameter_backward":
                 return self._parameter_gradients(function, operands, options)
@@ -186,7 +188,7 @@ def column_stack(columns: Sequence[Any], rows: int) -> Any:
         return np.empty((rows, 0))
     values = np.empty((rows, len(columns)), np.result_type(*(each.dtype for each in columns)), order="F")
     masked = any(isinstance(each, np.ma.MaskedArray) for each in columns)
-    mask = np.zeros(values.shape, np.bool_, order="F") if masked else np.ma.nomask
+    mask: Any = np.zeros(values.shape, np.bool_, order="F") if masked else np.ma.nomask
     for i, column in enumerate(columns):
         values[:, i] = np.ma.getdata(column)
         if isinstance(column, np.ma.MaskedArray):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fastact._core.arrays import float_dtype, normalize_axes, normalize_axis
 from fastact._core.containers import Adapter
-from fastact.containers.roles import roles
+from fastact.containers.roles import is_elementwise, roles
 
 __all__ = ["adapter"]
 
@@ -21,17 +21,21 @@ Mask = Any
 
 class _Masked(Adapter):
     def call(self, function: Any, method: str, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        if is_elementwise(function):
+            return NotImplemented
         if isinstance(options.get("out"), np.ma.MaskedArray):
             raise TypeError("out is a masked array; leave it out, and assign the result")
         if function.kind == "loss":
             losses = _class_losses if function.family == "class loss" else _elementwise_losses
             return losses(function, method, operands, options)
+        if function.kind == "activation":  # rrelu
+            return _elements(function, operands, options)
         return (_halves if function.kind == "gated unit" else _over_axes)(function, method, operands, options)
 
 
 def _mask(*arguments: Any) -> Mask:
     """Where one of the arguments is masked, in the shape to which those broadcast; nomask if none is."""
-    found = np.ma.nomask
+    found: Mask = np.ma.nomask
     for each in arguments:
         if isinstance(each, np.ma.MaskedArray):
             mask = np.ma.getmask(each)
@@ -57,7 +61,7 @@ def _results(found: Any, masks: list[Mask]) -> Any:
 
 
 def _of(values: Any, mask: Mask) -> Any:
-    return np.ma.MaskedArray(values, np.ma.nomask if mask is np.ma.nomask else mask) if np.ndim(values) else values
+    return np.ma.MaskedArray(values, mask if mask is np.ma.nomask else mask.copy()) if np.ndim(values) else values
 
 
 def _over_axes(function: Any, method: str, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -91,6 +95,12 @@ def _over_axes(function: Any, method: str, operands: tuple[Any, ...], options: d
     if mask is not np.ma.nomask:
         masks["rows"] = mask.all(axis=axes if shape else None, keepdims=bool(options.get("keepdims")))
     return _results(found, [masks[role] for role in what.results])
+
+
+def _elements(function: Any, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """A function of single elements that is no ufunc."""
+    found = function(*map(_data, operands), **options)
+    return _results(found, [_mask(*operands)] * (len(found) if isinstance(found, tuple) else 1))
 
 
 def _halves(function: Any, method: str, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -155,7 +165,7 @@ def _class_losses(function: Any, method: str, operands: tuple[Any, ...], options
     """Losses of the rows that have a target and a class; masked logits are classes that do not count, as -inf are."""
     _refuse_out(options)
     logits, targets = operands
-    if np.ma.getmask(options.get("weight")) is not np.ma.nomask:
+    if np.ma.is_masked(options.get("weight")):
         raise TypeError("weight is a masked array; fill it, as by weight.filled(0)")
     options = {**options, "weight": _data(options.get("weight"))}
     shape, axis = np.shape(logits), normalize_axis(options.get("axis", -1), np.ndim(logits))
@@ -164,7 +174,7 @@ def _class_losses(function: Any, method: str, operands: tuple[Any, ...], options
         return getattr(function, method)(_data(logits), _data(targets), **options)  # an error that says why
     x, y = np.moveaxis(np.asarray(_data(logits)), axis, -1), _data(targets)
     mask = np.moveaxis(np.ma.getmaskarray(logits), axis, -1)
-    missing = np.ma.getmaskarray(targets)
+    missing: Mask = np.ma.getmaskarray(targets)
     if dense:
         y, missing = np.moveaxis(y, axis, -1), np.moveaxis(missing, axis, -1).any(axis=-1)
     counts = ~(missing | mask.all(axis=-1))

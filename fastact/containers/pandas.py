@@ -51,15 +51,17 @@ class _Pandas(Frames):
 
     def values(self, function: str, container: Any) -> Any:
         if not isinstance(container, pd.DataFrame):
-            return _numbers(container)
+            return _numbers(function, container)
         dtypes = set(container.dtypes)
         if len(dtypes) == 1 and isinstance(next(iter(dtypes)), np.dtype):
             return container.to_numpy()
-        return column_stack([_numbers(container.iloc[:, i]) for i in range(container.shape[1])], len(container))
+        return column_stack(
+            [_numbers(function, container.iloc[:, i]) for i in range(container.shape[1])], len(container)
+        )
 
     def made(self, values: Any, labels: tuple[Any, ...], like: Any, renamed: bool) -> Any:
         if len(labels) == 2:
-            kinds = [dtype for dtype in like.dtypes][: len(labels[1])]
+            kinds = list(like.dtypes)[: len(labels[1])]
             if all(isinstance(dtype, np.dtype) for dtype in kinds) and not np.ma.is_masked(values):
                 made = pd.DataFrame(np.ma.getdata(values), labels[0], labels[1], copy=False)
             else:
@@ -79,27 +81,26 @@ class _Pandas(Frames):
             return pd.Index(column, name=None if renamed else like.name)
         return column
 
-    def by_itself(self, function: Any, arguments: Sequence[Any]) -> bool:
-        frames = [each for each in arguments if isinstance(each, pd.DataFrame)]
+    def by_itself(self, function: Any, containers: Sequence[Any]) -> bool:
+        frames = [each for each in containers if isinstance(each, pd.DataFrame)]
         nullable = any(not isinstance(dtype, np.dtype) for each in frames for dtype in each.dtypes)
         if nullable and (function.outputs > 1 or function.inputs + len(function.parameters) > 1):
             return False
-        dtypes = [each.dtype for each in arguments if self.holds(each) and not isinstance(each, pd.DataFrame)]
+        dtypes = [each.dtype for each in containers if not isinstance(each, pd.DataFrame)]
         return function.outputs == 1 or not any(isinstance(dtype, pd.ArrowDtype) for dtype in dtypes)
 
 
 def _check_dtype(function: str, what: str, dtype: Any) -> None:
-    if isinstance(dtype, pd.SparseDtype):
-        raise TypeError(f"{what} is sparse; {function} takes dense columns: convert it by .sparse.to_dense()")
-    known = isinstance(dtype, np.dtype | pd.ArrowDtype) or hasattr(dtype, "numpy_dtype")
-    numeric = known and is_numeric_dtype(dtype) and getattr(dtype, "kind", "f") in "biuf"
+    numeric = is_numeric_dtype(dtype) and getattr(dtype, "kind", "f") in "biuf"
     check_numbers(function, what, numeric, dtype, 'convert it, as by astype("float64"), or leave it out')
 
 
-def _numbers(column: Any) -> Any:
+def _numbers(function: str, column: Any) -> Any:
     """The numbers of a Series, an Index or an array, masked where they are missing."""
     if isinstance(column.dtype, np.dtype):
         return column.to_numpy()
+    if isinstance(column.dtype, pd.SparseDtype):
+        raise TypeError(f"{function} does not take sparse columns like this; convert them by x.sparse.to_dense()")
     missing = np.asarray(column.isna())
     dtype = column.dtype.numpy_dtype
     values = column.to_numpy(dtype=dtype, na_value=dtype.type(0)) if missing.any() else column.to_numpy(dtype=dtype)

@@ -9,8 +9,12 @@ import numpy as np
 import polars as pl
 
 from fastact.containers.frames import Frames, check_numbers, column_stack
+from fastact.containers.roles import is_elementwise
 
 __all__ = ["adapter"]
+
+#: The dtypes of Series to which polars applies ufuncs by itself.
+FLOATS = pl.Float32, pl.Float64
 
 
 class _Polars(Frames):
@@ -24,7 +28,7 @@ class _Polars(Frames):
                 f"{function.name} does not take a LazyFrame; call it in x.map_batches, or collect the frame first"
             )
         if any(isinstance(each, pl.Expr) for each in arguments):
-            if hasattr(function, "outputs") and function.outputs == 1 and method == "__call__":
+            if method == "__call__" and is_elementwise(function) and function.outputs == 1:
                 return NotImplemented
             raise TypeError(
                 f"{function.name} of an expression is not lazy by itself; pass the function to x.map_batches"
@@ -53,8 +57,9 @@ class _Polars(Frames):
             return pl.DataFrame([_series(name, values[:, i]) for i, name in enumerate(labels[1])])
         return _series("" if renamed or isinstance(like, pl.DataFrame) else like.name, values)
 
-    def by_itself(self, function: Any, arguments: Sequence[Any]) -> bool:
-        return function.outputs == 1 and not any(isinstance(each, pl.DataFrame) for each in arguments)
+    def by_itself(self, function: Any, containers: Sequence[Any]) -> bool:
+        series = all(isinstance(each, pl.Series) and each.dtype in FLOATS for each in containers)
+        return function.outputs == 1 and series
 
 
 def _numbers(series: Any) -> Any:
@@ -66,7 +71,10 @@ def _numbers(series: Any) -> Any:
 
 
 def _series(name: str, values: Any) -> Any:
-    made = pl.Series(name, np.ascontiguousarray(np.ma.getdata(values)))
+    numbers = np.ascontiguousarray(np.ma.getdata(values))
+    if numbers.dtype == np.float16 and not hasattr(pl, "Float16"):
+        numbers = numbers.astype(np.float32)
+    made = pl.Series(name, numbers)
     mask = np.ma.getmaskarray(values)
     return made.scatter(np.flatnonzero(mask), None) if mask.any() else made
 

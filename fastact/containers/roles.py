@@ -39,23 +39,25 @@ def roles(function: Any, method: str, operands: Sequence[Any], options: dict[str
     forward = method == "__call__"
     if is_elementwise(function):
         names = (*function.input_names, *function.parameters, "where")
-        everything: tuple[Role, ...] = ("whole",) * len(operands)
-        return Roles(everything, dict.fromkeys(names, "whole"), ("whole",) * function.outputs)
+        return Roles(_whole(len(operands)), dict.fromkeys(names, "whole"), _whole(function.outputs))
     if function.kind == "loss":
-        losses: Role = "number"
-        if function.family == "class loss":
-            if options.get("reduction") == "none":
-                losses = "rows"
+        by_class = function.family == "class loss"
+        single: Role = "rows" if by_class else "whole"
+        losses: Role = single if options.get("reduction") == "none" else "number"
+        results: tuple[Role, ...] = (losses,) if forward else (losses, "whole")
+        if by_class:
             targets: Role = "whole" if np.ndim(operands[1]) == np.ndim(operands[0]) else "rows"
-            return Roles(("whole", targets), {"weight": "classes"}, (losses, "whole")[: 2 - forward])
-        if options.get("reduction") == "none":
-            losses = "whole"
-        parameters = dict.fromkeys(function.parameters, "whole")
-        return Roles(("whole", "whole"), parameters, (losses, "whole")[: 2 - forward])  # type: ignore[arg-type]
+            return Roles(("whole", targets), {"weight": "classes"}, results)
+        return Roles(_whole(2), dict.fromkeys(function.parameters, "whole"), results)
     if function.kind == "gated unit":  # glu
         return Roles(("whole",), {}, ("half",)) if forward else Roles(("half", "whole"), {}, ("whole",))
     if function.kind == "reduction":
         pair: tuple[Role, ...] = ("rows", "rows") if options.get("return_sign") else ("rows",)
         return Roles(("whole",), _OVER_AXES, pair) if forward else Roles(("rows", "whole"), _OVER_AXES, ("whole",))
-    both: tuple[Role, ...] = ("whole", "whole") if options.get("return_soft") else ("whole",)
-    return Roles(("whole",) * len(operands), _OVER_AXES, both)
+    two = options.get("return_soft") or options.get("return_slopes")
+    return Roles(_whole(len(operands)), _OVER_AXES, _whole(2 if two else 1))
+
+
+def _whole(count: int) -> tuple[Role, ...]:
+    one: tuple[Role, ...] = ("whole",)
+    return one * count

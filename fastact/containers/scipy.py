@@ -1,4 +1,4 @@
-"""SciPy's sparse arrays and matrices: elementwise functions that are 0 at 0 keep them sparse; all others are refused."""
+"""SciPy's sparse arrays and matrices: elementwise functions that are 0 at 0 keep them sparse, others are refused."""
 
 from __future__ import annotations
 
@@ -28,11 +28,13 @@ class _SciPy(Adapter):
         for key in ("out", "where"):
             if options.get(key) is not None:
                 raise TypeError(f"{key} is not taken with sparse arrays; assign the result")
-        arguments = {**dict(enumerate(operands)), **options}
+        arguments: dict[Any, Any] = {**dict(enumerate(operands)), **options}
         matrices = {key: each for key, each in arguments.items() if sparse.issparse(each)}
         for each in arguments.values():
             if not sparse.issparse(each) and np.ndim(each):
                 raise TypeError(f"{name} of a sparse and a dense array would be dense; pass x.toarray()")
+        if not matrices:
+            raise self.refusal(function, arguments.values())
         first = next(iter(matrices.values()))
         if any(each.shape != first.shape for each in matrices.values()):
             shapes = ", ".join(str(each.shape) for each in matrices.values())
@@ -56,8 +58,8 @@ class _SciPy(Adapter):
         value = max((at_zero if isinstance(at_zero, tuple) else (at_zero,)), key=lambda each: bool(each[0] != 0))[0]
         if value != 0:
             raise TypeError(
-                f"{function.name} of 0 is {value}, so that the result would not be sparse; pass x.toarray(), or call it "
-                "on x.data"
+                f"{function.name} of 0 is {value}, so that the result would not be sparse; pass x.toarray(), or call "
+                "it on x.data"
             )
 
 

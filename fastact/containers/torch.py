@@ -24,8 +24,8 @@ class _Torch(Tensors):
             return torch.from_numpy(array.view(np.uint16)).view(torch.bfloat16)
         return torch.from_numpy(array)
 
-    def target(self, out: Any) -> Any:
-        return _memory("out", out) if isinstance(out, torch.Tensor) else super().target(out)
+    def target(self, function: str, out: Any) -> Any:
+        return _memory(function, out) if isinstance(out, torch.Tensor) else super().target(function, out)
 
 
 def _memory(function: str, tensor: Any) -> Any:

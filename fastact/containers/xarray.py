@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from typing import Any
+from collections.abc import Hashable
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -95,70 +95,51 @@ def _parameter_gradients(function: Any, operands: tuple[Any, ...], options: dict
     return tuple(gradients) if len(gradients) > 1 else gradients[0]
 
 
+class _Arguments(NamedTuple):
+    """The arguments of a call, by position or name: all of them, those with dimensions, and what they are."""
+
+    every: dict[Any, Any]
+    named: dict[Any, xr.DataArray]
+    role_of: dict[Any, Role]
+
+    def call(self, function: Any, method: str, placed: dict[Any, Any]) -> tuple[Any, ...] | Any:
+        """The call, with these arguments in the place of those given."""
+        every = {**self.every, **placed}
+        positions = sorted(key for key in every if isinstance(key, int))
+        options = {key: value for key, value in every.items() if not isinstance(key, int)}
+        return getattr(function, method)(*(every[i] for i in positions), **options)
+
+
 def _over_dimensions(function: Any, method: str, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
     if options.get("out") is not None:
         raise TypeError("out is not taken with containers of xarray; assign the result")
     what = roles(function, method, operands, options)
-    role_of: dict[Any, Role] = {**what.options, **dict(enumerate(what.operands))}
-    arguments: dict[Any, Any] = {**dict(enumerate(operands)), **options}
-    named = {key: each for key, each in arguments.items() if isinstance(each, xr.DataArray)}
-    places = [key for key in named if role_of.get(key) == "whole" and isinstance(key, int)]
-    if not places:  # x is not labelled: all goes by position
-        plain = {key: each.data if key in named else each for key, each in arguments.items()}
-        return getattr(function, method)(
-            *(plain[i] for i in range(len(operands))), **{key: plain[key] for key in options}
-        )
-    like = named[places[-1] if method == "backward" else places[0]]
-    dims: Dims = like.dims
+    every: dict[Any, Any] = {**dict(enumerate(operands)), **options}
+    named = {key: each for key, each in every.items() if isinstance(each, xr.DataArray)}
+    arguments = _Arguments(every, named, {**what.options, **dict(enumerate(what.operands))})
+    whole = [key for key in named if isinstance(key, int) and arguments.role_of[key] == "whole"]
+    if not whole:  # x has no dimensions: all goes by position
+        return arguments.call(function, method, {key: each.data for key, each in named.items()})
+    like = named[whole[-1] if method == "backward" else whole[0]]
+    axis = _numbers(options["axis"], like) if "axis" in options else ()
+    core: Dims = tuple(like.dims[i] for i in (axis if isinstance(axis, tuple) else (axis,)))
+    _check_labels(function.name, arguments, like, core)
+    full = _new_dims(arguments, like) + like.dims
+    rows = tuple(dim for dim in full if dim not in core)
+    placed = _placed(function, arguments, like, full, core)
     if "axis" in options:
-        options = {**options, "axis": _numbers(options["axis"], like)}
-    axes = (
-        () if "axis" not in options else options["axis"] if isinstance(options["axis"], tuple) else (options["axis"],)
-    )
-    core = [dims[i] for i in axes]
-    extra: Dims = tuple(
-        dict.fromkeys(
-            d for key, each in named.items() if role_of.get(key) == "whole" for d in each.dims if d not in dims
-        )
-    )
-    _align(function.name, like, named, role_of, core)
-    if extra:
-        bare = [str(key) for key, each in arguments.items() if role_of.get(key) and key not in named and np.ndim(each)]
-        if bare:
-            raise TypeError(f"beside the dimensions {extra} that x has not, pass DataArrays only")
-    full = extra + dims
-    sizes = {d: n for each in named.values() for d, n in zip(each.dims, each.shape, strict=True)}
-    sizes.update(zip(dims, like.shape, strict=True))
-    if core:
-        options["axis"] = tuple(i + len(extra) for i in axes)
-        if not isinstance(arguments["axis"], tuple | list) and arguments["axis"] is not None:
-            options["axis"] = options["axis"][0]
-    rows = tuple(d for d in full if d not in core)
-    half = {d: n // 2 if d in core else n for d, n in sizes.items()}
-    placed = {}
-    for key, each in named.items():
-        role = role_of.get(key, "whole")
-        wanted = rows if role == "rows" else tuple(core) if role == "classes" else full
-        unknown = [d for d in each.dims if d not in wanted]
-        if unknown:
-            raise ValueError(f"{_name(key, function)} has the dimension {unknown[0]!r}, where {wanted} are known")
-        stretch = isinstance(key, int) and (extra or each.ndim < len(wanted)) and function.kind != "loss"
-        placed[key] = _placed(each, wanted, half if role == "half" else sizes, bool(stretch or role == "rows"))
-    found = getattr(function, method)(
-        *(placed.get(i, each) for i, each in enumerate(operands)),
-        **{key: placed.get(key, each) for key, each in options.items()},
-    )
+        new = len(full) - like.ndim
+        placed["axis"] = tuple(i + new for i in axis) if isinstance(axis, tuple) else axis + new
+    found = arguments.call(function, method, placed)
+    kept = core if options.get("keepdims") else ()
+    dims: dict[Role, Dims] = {"whole": full, "half": full, "rows": full if kept else rows, "number": ()}
+    same_name = len({each.name for each in operands if isinstance(each, xr.DataArray)}) == 1
     several = found if isinstance(found, tuple) else (found,)
-    keep = tuple(core) if options.get("keepdims") else ()
-    made = tuple(
-        _made(each, role, full, rows, keep, core, like, named) for each, role in zip(several, what.results, strict=True)
-    )
-    return made if isinstance(found, tuple) else made[0]
-
-
-def _name(key: Any, function: Any) -> str:
-    """What an argument is called in messages."""
-    return f"argument {key + 1} of {function.name}" if isinstance(key, int) else str(key)
+    made = []
+    for value, role in zip(several, what.results, strict=True):
+        coords = _coords(arguments, like, dims[role], kept, core if role == "half" else ())
+        made.append(xr.DataArray(value, coords, dims[role], like.name if same_name else None, _attrs(like)))
+    return tuple(made) if isinstance(found, tuple) else made[0]
 
 
 def _numbers(axis: Any, like: Any) -> Any:
@@ -175,60 +156,66 @@ def _numbers(axis: Any, like: Any) -> Any:
     raise UnknownNameError(f"axis={axis!r} is no dimension of x, which has {', '.join(names)}{nearest(axis, names)}")
 
 
-def _align(name: str, like: Any, named: dict[Any, Any], role_of: dict[Any, Role], core: Sequence[Hashable]) -> None:
-    """Raise ValueError where two arguments have other labels along the same dimension."""
-    half = like.isel({d: slice(like.sizes[d] // 2) for d in core}) if "half" in role_of.values() else None
-    for key, each in named.items():
-        whole = half if half is not None and role_of.get(key) == "half" else like
-        for other in (whole, *named.values()) if whole is like else (whole,):
-            try:
-                xr.align(other, each, join="exact", copy=False, exclude=core if other is not whole else ())
-            except ValueError:
-                dim = next(
-                    (
-                        d
-                        for d in each.dims
-                        if d in other.dims and (other.sizes[d] != each.sizes[d] or not _same_index(other, each, d))
-                    ),
-                    "",
+def _check_labels(name: str, arguments: _Arguments, like: Any, core: Dims) -> None:
+    """Raise ValueError where two arguments have other labels, or another size, along the same dimension."""
+    half = like.isel({dim: slice(like.sizes[dim] // 2) for dim in core})
+    seen: dict[Hashable, Any] = {}
+    for key, each in arguments.named.items():
+        halved = arguments.role_of.get(key) == "half"
+        for dim in each.dims:
+            other = half if halved else like if dim in like.dims else seen.setdefault(dim, each)
+            labelled = dim in other.indexes and dim in each.indexes
+            if other.sizes[dim] != each.sizes[dim]:
+                raise ValueError(
+                    f"{name}: the dimension {dim!r} has the sizes {other.sizes[dim]} and {each.sizes[dim]}"
                 )
+            if labelled and not other.indexes[dim].equals(each.indexes[dim]):
                 raise ValueError(
                     f"{name}: arguments have other labels, or another order of them, along the dimension {dim!r}; make "
-                    "them equal, as by xarray.align(..., join='inner')"
-                ) from None
+                    "them equal, as by xarray.align(a, b)"
+                )
 
 
-def _same_index(a: Any, b: Any, dim: Hashable) -> bool:
-    """Whether two arrays have the same labels along a dimension, if both have some."""
-    both = dim in a.indexes and dim in b.indexes
-    return not both or bool(a.indexes[dim].equals(b.indexes[dim]))
+def _new_dims(arguments: _Arguments, like: Any) -> Dims:
+    """The dimensions that other arguments have and x has not: those of the result begin with them."""
+    whole = (each for key, each in arguments.named.items() if arguments.role_of.get(key) == "whole")
+    new: Dims = tuple(dict.fromkeys(dim for each in whole for dim in each.dims if dim not in like.dims))
+    for key, each in arguments.every.items():
+        if new and key in arguments.role_of and key not in arguments.named and np.ndim(each):
+            raise TypeError(f"x has no dimension {new[0]!r}; beside new dimensions pass DataArrays, and no bare arrays")
+    return new
 
 
-def _placed(array: Any, dims: Dims, sizes: Any, stretched: bool) -> Any:
-    """The data with the axes in the order of `dims`, of size 1 or stretched where it has none."""
-    variable = array.variable.transpose(*(d for d in dims if d in array.dims))
-    missing = {d: sizes[d] if stretched else 1 for d in dims if d not in array.dims}
-    shape = {d: missing.get(d, variable.sizes.get(d)) for d in dims}
-    return variable.set_dims(shape).transpose(*dims).data
+def _placed(function: Any, arguments: _Arguments, like: Any, full: Dims, core: Dims) -> dict[Any, Any]:
+    """What the arguments hold, with axes in the order of the dimensions."""
+    sizes = {dim: each.sizes[dim] for each in arguments.named.values() for dim in each.dims} | dict(like.sizes)
+    placed = {}
+    for key, each in arguments.named.items():
+        role = arguments.role_of.get(key, "whole")
+        dims = core if role == "classes" else tuple(d for d in full if role != "rows" or d not in core)
+        unknown = [dim for dim in each.dims if dim not in dims]
+        if unknown:
+            what = f"argument {key + 1}" if isinstance(key, int) else key
+            known = ", ".join(map(str, dims))
+            raise ValueError(f"{function.name}: {what} has the dimension {unknown[0]!r}; it may have {known}")
+        # Losses of elements and options broadcast by themselves.
+        stretched = isinstance(key, int) and (function.kind != "loss" or function.family == "class loss")
+        shape = {dim: each.sizes.get(dim, sizes[dim] if stretched else 1) for dim in dims}
+        placed[key] = each.variable.set_dims(shape).transpose(*dims).data
+    return placed
 
 
-def _made(
-    value: Any, role: Role, full: Dims, rows: Dims, keep: Dims, core: Sequence[Hashable], like: Any, named: Any
-) -> Any:
-    """A result as a DataArray, with the coordinates that belong to its dimensions."""
-    dims = {"number": (), "rows": full if keep else rows}.get(role, full)
-    coords: dict[Any, Any] = {}
-    for each in (like, *named.values()):
-        for name, coordinate in each.coords.items():
-            if set(coordinate.dims) <= set(dims) - set(keep):
-                coords.setdefault(name, coordinate)
-    if role == "half":
-        coords = {
-            name: c.isel({d: slice(c.sizes[d] // 2) for d in core if d in c.dims}) if name in like.coords else c
-            for name, c in coords.items()
-        }
-    names = {each.name for each in named.values()}
-    return xr.DataArray(value, coords, dims, name=like.name if len(names) == 1 else None, attrs=_attrs(like))
+def _coords(arguments: _Arguments, like: Any, dims: Dims, kept: Dims, halved: Dims) -> Any:
+    """The coordinates of a result with these dimensions, of which some have no labels, and some are cut in halves."""
+    found = xr.Dataset()
+    for each in (like, *arguments.named.values()):
+        left_out = [
+            name for name, c in each.coords.items() if name in found.coords or not set(c.dims) <= set(dims) - set(kept)
+        ]
+        coords = each.coords.to_dataset().drop_vars(left_out)
+        cut = {dim: slice(like.sizes[dim] // 2) for dim in halved if dim in coords.dims}
+        found = found.assign_coords(coords.isel(cut).coords)
+    return found.coords
 
 
 adapter = _Xarray()
