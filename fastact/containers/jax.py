@@ -17,8 +17,8 @@ class _Jax(Tensors):
     def array(self, function: str, value: Any) -> Any:
         if isinstance(value, jax.core.Tracer):
             raise TypeError(
-                f"{function} got an array that JAX traces, as in jax.jit or jax.grad; call it outside, or by "
-                "jax.pure_callback"
+                f"{function} got an array that JAX traces, as in jax.jit or jax.grad; call it outside, "
+                "or by jax.pure_callback"
             )
         return np.asarray(value) if isinstance(value, jax.Array) else value
 

@@ -33,7 +33,7 @@ def _memory(function: str, tensor: Any) -> Any:
         if torch.is_grad_enabled():
             raise TypeError(
                 f"{function} got a tensor that requires grad, which would lose its history; call "
-                f"fastact.torch.apply({function!r}, ...), which PyTorch differentiates, or pass x.detach()"
+                f"fastact.torch, whose functions PyTorch differentiates, or pass x.detach()"
             )
         tensor = tensor.detach()
     try:

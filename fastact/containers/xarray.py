@@ -24,7 +24,7 @@ class _Xarray(Adapter):
 
     def call(self, function: Any, method: str, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
         if is_elementwise(function) and method == "__call__":
-            return NotImplemented
+            return NotImplemented if function.outputs == 1 else _with_several_results(function, operands, options)
         values = (*operands, *options.values())
         if any(isinstance(each, xr.Dataset) for each in values):
             return _by_variable(function, method, operands, options)
@@ -41,6 +41,16 @@ class _Xarray(Adapter):
         if method == "parameter_backward":
             return _parameter_gradients(function, operands, options)
         return _over_dimensions(function, method, operands, options)
+
+
+def _with_several_results(function: Any, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """As xarray calls ufuncs, but for fastact's own function: dask's arrays take no ufuncs with several results."""
+    settings = xr.get_options()
+    return xr.apply_ufunc(
+        function, *operands, output_core_dims=((),) * function.outputs, dask="allowed", kwargs=options,
+        join=settings["arithmetic_join"], dataset_join=settings["arithmetic_join"], dataset_fill_value=np.nan,
+        keep_attrs=settings["keep_attrs"] is not False,
+    )  # fmt: skip
 
 
 def _labelled(value: Any) -> Any:
