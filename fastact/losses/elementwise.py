@@ -47,7 +47,7 @@ class ElementwiseLoss(Function):
             given = {"reduction": reduction, "backend": backend, **parameters}
             return adapter.call(self, "__call__", (x, target), given)
         chosen = dispatch.choose(self.family, backend, x, target)
-        operands = chosen.seen(x, target, *self._given(parameters))
+        operands = chosen.seen(x, target, *self.given(parameters))
         record = elementwise_loss_arguments(self, operands, reduction)
         return chosen.elementwise_loss(self._value, record)[0]
 
@@ -70,7 +70,7 @@ class ElementwiseLoss(Function):
             given = {"reduction": reduction, "out": out, "backend": backend, **parameters}
             return adapter.call(self, "value_and_grad", (x, target), given)
         chosen = dispatch.choose(self.family, backend, x, target)
-        *operands, out = chosen.seen(x, target, *self._given(parameters), out)
+        *operands, out = chosen.seen(x, target, *self.given(parameters), out)
         record = elementwise_loss_arguments(self, operands, reduction, True, out)
         return chosen.elementwise_loss(self._both, record)
 
@@ -80,7 +80,7 @@ class ElementwiseLoss(Function):
     def _part(self, name: str) -> Operation | None:
         return {"value": self._value, "value_and_grad": self._both}.get(name)
 
-    def _given(self, parameters: dict[str, Any]) -> list[Any]:
+    def given(self, parameters: dict[str, Any]) -> list[Any]:
         """The values of all parameters; TypeError for an unknown one."""
         if not parameters:
             return [*self.parameters.values()]
