@@ -176,7 +176,8 @@ def _class_losses(function: Any, method: str, operands: tuple[Any, ...], options
     mask = np.moveaxis(np.ma.getmaskarray(logits), axis, -1)
     missing: Mask = np.ma.getmaskarray(targets)
     if dense:
-        y, missing = np.moveaxis(y, axis, -1), np.moveaxis(missing, axis, -1).any(axis=-1)
+        y, missing = np.moveaxis(_data(targets, 0), axis, -1), np.moveaxis(missing, axis, -1)
+        missing = (missing & ~mask).any(axis=-1)
     counts = ~(missing | mask.all(axis=-1))
     x, y, mask = x[counts], np.asarray(y)[counts], mask[counts]
     if mask.any():

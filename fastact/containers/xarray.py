@@ -176,9 +176,7 @@ def _check_labels(name: str, arguments: _Arguments, like: Any, core: Dims) -> No
             other = half if halved else like if dim in like.dims else seen.setdefault(dim, each)
             labelled = dim in other.indexes and dim in each.indexes
             if other.sizes[dim] != each.sizes[dim]:
-                raise ValueError(
-                    f"{name}: the dimension {dim!r} has the sizes {other.sizes[dim]} and {each.sizes[dim]}"
-                )
+                raise ValueError(f"{name}: sizes {other.sizes[dim]} and {each.sizes[dim]} along the dimension {dim!r}")
             if labelled and not other.indexes[dim].equals(each.indexes[dim]):
                 raise ValueError(
                     f"{name}: arguments have other labels, or another order of them, along the dimension {dim!r}; make "

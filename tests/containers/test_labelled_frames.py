@@ -41,24 +41,23 @@ def test_labels_of_results() -> None:
     several = FRAME.set_axis(pd.MultiIndex.from_product([["u", "v"], ["s", "t"]]), axis=1)
     pd.testing.assert_index_equal(fa.softmax(several).columns, several.columns)
     assert fa.softmax(FRAME.iloc[:0]).shape == (0, 4)
-    np.testing.assert_array_equal(
-        fa.softmax(FRAME, lengths=pd.Series([1, 2, 3], FRAME.index)), fa.softmax(A, lengths=[1, 2, 3])
-    )
+    lengths = pd.Series([1, 2, 3], FRAME.index)
+    np.testing.assert_array_equal(fa.softmax(FRAME, lengths=lengths), fa.softmax(A, lengths=[1, 2, 3]))
     np.testing.assert_array_equal(fa.softmax(FRAME, where=FRAME > 0), fa.softmax(A, where=A > 0))
 
 
 def test_kinds_of_columns_side_by_side() -> None:
+    pytest.importorskip("pyarrow")
     frame = pd.DataFrame({"numpy": A[:, 0], "nullable": pd.array([1, None, 3], dtype="Int64")})
-    if "pyarrow" in pd.options.mode.__dir__() or pytest.importorskip("pyarrow"):
-        frame["arrow"] = pd.array(A[:, 1], dtype="float[pyarrow]")
+    frame["arrow"] = pd.array(A[:, 1], dtype="float[pyarrow]")
     found = fa.softmax(frame)
     assert [str(each) for each in found.dtypes] == ["float64", "Float64", "double[pyarrow]"]
     assert found.isna().to_numpy().tolist() == [[False] * 3, [False, True, False], [False] * 3]
     np.testing.assert_allclose(found.fillna(0.0).astype(float).sum(axis=1), 1)
     assert str(fa.relu(frame[["nullable"]]).dtypes.iloc[0]) == "Int64"
-    pd.testing.assert_frame_equal(
-        fa.leaky_relu(frame[["numpy"]], 0.1), frame[["numpy"]].map(lambda x: fa.leaky_relu(x, 0.1))
-    )
+    with_parameter = fa.leaky_relu(frame, 0.1)
+    assert with_parameter.isna().equals(frame.isna())
+    np.testing.assert_array_equal(with_parameter["numpy"], fa.leaky_relu(frame["numpy"].astype(float), 0.1))
 
 
 def test_missing_targets() -> None:
@@ -81,7 +80,7 @@ def test_nan_of_numpy_is_a_number() -> None:
         (ValueError, "known: index, rows", lambda: fa.softmax(FRAME["a"], axis="columns")),
         (np.exceptions.AxisError, "axis 2 is out of bounds", lambda: fa.softmax(FRAME, axis=2)),
         (ValueError, "target and x have other labels", lambda: fa.mse(FRAME, FRAME.iloc[::-1])),
-        (ValueError, "targets and x have other labels", lambda: fa.cross_entropy(FRAME, CLASSES.reset_index(drop=True))),
+        (ValueError, "targets and x have", lambda: fa.cross_entropy(FRAME, CLASSES.reset_index(drop=True))),
         (ValueError, "weight and x", lambda: fa.cross_entropy(FRAME, CLASSES, weight=pd.Series([1.0, 1, 1, 1]))),
         (ValueError, "grad_output and x", lambda: fa.glu.backward(FRAME[["c", "d"]], FRAME)),
         (ValueError, "target has 2 labels along axis 0", lambda: fa.mse(FRAME, FRAME.iloc[:2])),
@@ -136,5 +135,5 @@ def test_arrow() -> None:
     batch = pa.record_batch({"a": [1.0, None], "b": [1.0, 2.0]})
     assert fa.softmax(batch).to_pydict() == {"a": [0.5, None], "b": [0.5, 1.0]}
     for wrong in (pa.array(["a"]), pa.array([[1.0]]), pa.scalar(1.0)):
-        with pytest.raises(TypeError, match="StringArray|ListArray|DoubleScalar"):
+        with pytest.raises(TypeError, match=r"StringArray|ListArray|DoubleScalar"):
             fa.softmax(wrong)

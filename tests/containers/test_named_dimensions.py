@@ -71,9 +71,8 @@ def test_halves() -> None:
 def test_other_containers_of_xarray() -> None:
     data = xr.Dataset({"one": X, "two": X[0]}, attrs={"from": "here"})
     found = fa.softmax(data, axis="class")
-    xr.testing.assert_identical(
-        found, xr.Dataset({name: fa.softmax(data[name], axis="class") for name in data}, attrs=data.attrs)
-    )
+    single = {name: fa.softmax(data[name], axis="class") for name in data}
+    xr.testing.assert_identical(found, xr.Dataset(single, attrs=data.attrs))
     loss, gradient = fa.mse.value_and_grad(data, data * 2)
     assert set(loss.data_vars) == set(gradient.data_vars) == {"one", "two"}
     xr.testing.assert_identical(fa.softmax(X.variable, axis="class"), fa.softmax(X, axis="class").variable)
@@ -86,19 +85,22 @@ def test_other_containers_of_xarray() -> None:
         assert fa.softmax(X, axis="class").attrs == {}
 
 
+SWEPT, OF_CLASSES = xr.DataArray([1.0, 2.0], dims="t"), xr.DataArray([1] * 4, dims="class")
+
+
 @pytest.mark.parametrize(
     ("error", "match", "call"),
     [
         (ValueError, "has batch, row, class; did you mean 'class'", lambda: fa.softmax(X, axis="clas")),
         (np.exceptions.AxisError, "axis 3", lambda: fa.softmax(X, axis=3)),
         (ValueError, "along the dimension 'batch'", lambda: fa.mse(X, X.isel(batch=[1, 0]))),
-        (ValueError, "the sizes 3 and 2 along the dimension 'row'", lambda: fa.mse(X, X.isel(row=[0, 1]))),
-        (ValueError, "along the dimension 'class'", lambda: fa.glu.backward(X.isel({"class": [2, 3]}), X, axis="class")),
-        (ValueError, "has the dimension 'class'", lambda: fa.softmax(X, axis="class", lengths=xr.DataArray([1] * 4, dims="class"))),
+        (ValueError, "sizes 3 and 2 along the dimension 'row'", lambda: fa.mse(X, X.isel(row=[0, 1]))),
+        (ValueError, "the dimension 'class'", lambda: fa.glu.backward(X.isel({"class": [2, 3]}), X, axis="class")),
+        (ValueError, "has the dimension 'class'", lambda: fa.softmax(X, axis="class", lengths=OF_CLASSES)),
         (TypeError, "pass names", lambda: fa.softmax(xr.Dataset({"x": X}))),
         (ValueError, "the variables", lambda: fa.mse(xr.Dataset({"x": X}), xr.Dataset({"y": X}))),
         (TypeError, "out is not taken", lambda: fa.softmax(X, axis="class", out=A)),
-        (TypeError, "no bare arrays", lambda: fa.softmax(X, axis="class", temperature=xr.DataArray([1.0, 2.0], dims="t"), where=A > 0)),
+        (TypeError, "no bare arrays", lambda: fa.softmax(X, axis="class", temperature=SWEPT, where=A > 0)),
         (TypeError, "DataArrayGroupBy", lambda: fa.softmax(X.groupby("batch"), axis="class")),
     ],
 )  # fmt: skip

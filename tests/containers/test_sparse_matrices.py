@@ -9,14 +9,17 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from helpers.catalogue import ACTIVATIONS
 
 sparse: Any = pytest.importorskip("scipy.sparse")
 
 DENSE = np.array([[0, -1.0, 2.0, 0], [0, 0, 3.0, 0], [-2.0, 0, 0, 0.5]])
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
+#: f(0) is 0 for some, and not for others.
+NAMES = ["gelu", "silu", "relu", "tanh", "softsign", "sigmoid", "softplus", "exponential"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_zero_decides(name: str) -> None:
     f, x = fa.get(name), sparse.csr_array(DENSE)
     if f(0.0) == 0:
@@ -44,9 +47,8 @@ def test_places() -> None:
     assert fa.relu(twice).toarray().tolist() == [[0, 0], [0, 0]]
     x, grad = sparse.csr_array(DENSE), sparse.csc_array(DENSE[:, ::-1])
     np.testing.assert_array_equal(fa.gelu.backward(grad, x).toarray(), fa.gelu.backward(DENSE[:, ::-1], DENSE))
-    for found, wanted in zip(
-        fa.swiglu.backward(grad, x, x), fa.swiglu.backward(DENSE[:, ::-1], DENSE, DENSE), strict=True
-    ):
+    pairs = zip(fa.swiglu.backward(grad, x, x), fa.swiglu.backward(DENSE[:, ::-1], DENSE, DENSE), strict=True)
+    for found, wanted in pairs:
         np.testing.assert_array_equal(found.toarray(), wanted)
     assert fa.gelu(sparse.csr_array((3, 0))).shape == (3, 0)
 

@@ -11,7 +11,7 @@ from helpers.containers import CONTAINERS, FAMILIES, Container, outcome, table
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("container", CONTAINERS, ids=lambda each: each.name)
 def test_outcome(container: Container, family: str) -> None:
-    """Kind, numbers, labels, missing values and laziness are kept, unless the call is refused: for sparse arrays only."""
+    """Kind, numbers, labels, missing values and laziness are kept, unless a call with sparse arrays is refused."""
     pytest.importorskip(container.library)
     found = outcome(container, family)
     if found.refused:

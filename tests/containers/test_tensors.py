@@ -1,4 +1,4 @@
-"""Tensors in host memory share it with the call, and results are tensors; what has a history or no numbers is refused."""
+"""Tensors in host memory share it with the call, and results are tensors; what has a history is refused."""
 
 from __future__ import annotations
 
@@ -68,6 +68,9 @@ def test_jax() -> None:
 
 
 def test_others() -> None:
+    bare: Any
+    exporter: Any = Exporter(A)
+
     class Bare:
         """Exports its memory, and has no namespace."""
 
@@ -77,10 +80,11 @@ def test_others() -> None:
         def __dlpack_device__(self) -> Any:
             return A.__dlpack_device__()
 
-    assert type(fa.softmax(Bare())) is np.ndarray
-    assert isinstance(fa.logsumexp(Exporter(A), axis=0), Exporter)
+    bare = Bare()
+    assert type(fa.softmax(bare)) is np.ndarray
+    assert isinstance(fa.logsumexp(exporter, axis=0), Exporter)
     with pytest.raises(TypeError, match="cannot be written to"):
-        fa.softmax(A, out=Exporter(A))
+        fa.softmax(A, out=exporter)
 
     class Elsewhere(Bare):
         def __dlpack__(self, **keywords: Any) -> Any:
