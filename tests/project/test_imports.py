@@ -73,7 +73,7 @@ LAYERS = {
     "mlp*": ["", "errors", "_files", "math", "_core.operation"],
     "sklearn*": ["", "errors", "mlp*", "dask*"],
     "containers*": ["", "errors", "_core.arrays", "_core.containers", "_core.devices"],
-    "dask*": ["", "errors", "_files", "_core.arrays", "_core.containers", "_native.arithmetic", "containers*", "mlp*"],
+    "dask*": ["", "errors", "_files", "_core.arguments", "_core.arrays", "_core.containers", "_core.dispatch", "_core.operation", "_native.arithmetic", "containers*", "mlp*"],
     "onnx*": ["", "errors", "_files", "mlp*", "derivation*"],
     "derivation*": [*LEARNING, "_scalar*", "_core.registry"],
     "verification*": [*LEARNING, "own"],
