@@ -82,7 +82,9 @@ def aligned(name: str, operand: Any, like: Any) -> Any:
         if size == 1 or (all(unknown) and len(wanted) == len(chunks[axis])):
             continue
         if any(unknown):
-            raise ValueError(f"{name if unknown[0] else 'x'} {UNKNOWN.format(axis=axis if unknown[0] else first + axis)}")
+            raise ValueError(
+                f"{name if unknown[0] else 'x'} {UNKNOWN.format(axis=axis if unknown[0] else first + axis)}"
+            )
         chunks[axis] = wanted
     known = {axis: sizes for axis, sizes in enumerate(chunks) if sizes is not array.chunks[axis]}
     return array.rechunk(known) if known else array

@@ -29,8 +29,8 @@ class _Dask(Adapter):
         for value in (*operands, *options.values()):
             if type(value).__module__.partition(".")[0] == "dask" and not is_lazy(value):
                 raise TypeError(
-                    f"{function.name} takes dask arrays and data frames, but no {type(value).__name__}; make an array, as "
-                    "by dask.array.from_delayed"
+                    f"{function.name} takes dask arrays and data frames, but no {type(value).__name__}; make an "
+                    "array, as by dask.array.from_delayed"
                 )
         return _lazy(function, method, operands, options)
 

@@ -130,10 +130,13 @@ def _checked(
     x = operands[0] if is_lazy(operands[0]) else np.asarray(operands[0])
     targets = operands[1] if is_lazy(operands[1]) else np.asarray(operands[1])
     x = as_lazy(x, targets) if x.ndim == targets.ndim else as_lazy(x)
-    options = ignore_index, reduction, label_smoothing, False, None, function.name == "cross_entropy"
-    shown = fake(x), fake(targets), axis, fake(weight)
-    record = class_loss_arguments(function.name, *shown, *options)
-    axis, known = record.axis, {"dense": record.dense, "classes": record.classes, "ignore": record.ignore_index}
+    probabilities = function.name == "cross_entropy"
+    record = class_loss_arguments(
+        function.name, fake(x), fake(targets), axis, fake(weight), ignore_index, reduction, label_smoothing,
+        probabilities=probabilities,
+    )  # fmt: skip
+    axis = record.axis
+    known: dict[str, Any] = {"dense": record.dense, "classes": record.classes, "ignore": record.ignore_index}
     known["smoothing"] = record.label_smoothing
     if not record.dense:
         if not is_lazy(targets):
@@ -163,9 +166,7 @@ def _count(call: Call) -> Any:
     if call.known["dense"] and not is_unknown(size):
         return float(size)
     axes = tuple(range(call.x.ndim))
-    parts = call.blocks(
-        _count_of_block, call.targets, call.whole_weight, sizes=dict.fromkeys(axes, 1), **call.known
-    )
+    parts = call.blocks(_count_of_block, call.targets, call.whole_weight, sizes=dict.fromkeys(axes, 1), **call.known)
     return tree(parts, total, axes)[(0,) * call.x.ndim]
 
 
@@ -327,7 +328,7 @@ def _sums_of_block(
 def _combined(parts: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     sums = statistics.combined(parts[:SUMS], axis, keepdims)
     (axes,) = axis
-    tops, weighed, far = parts[0], *parts[SUMS:]
+    tops, (weighed, far) = parts[0], parts[SUMS:]
     far = far + np.where(weighed == 0, 0, weighed * np.where(tops == sums[0], 0, sums[0] - tops))
     return np.concatenate([sums, np.stack([each.sum(axis=axes - 1, keepdims=True) for each in (weighed, far)])])
 

@@ -169,8 +169,8 @@ def with_several_results(operation: Any, arguments: tuple[Any, ...], keywords: d
     operands = operation.bind(arguments, keywords)
     if keywords:
         raise TypeError(f"{operation.name} of dask arrays takes no {next(iter(keywords))}; apply it to the results")
-    dtype = operation.result_dtype(tuple(each if isinstance(each, int | float) else _element(each) for each in operands))
     arrays = _together(*operands)
+    dtype = operation.result_dtype(tuple(_element(each) if is_lazy(each) else each for each in arrays))
     place = next(number for number, each in enumerate(arrays) if is_lazy(each))
     count, others = operation.outputs, (*arrays[:place], *arrays[place + 1 :])
     options = {"operation": operation, "place": place, "backend": backend}

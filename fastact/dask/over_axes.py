@@ -7,7 +7,6 @@ reads x again, for which nothing is held in memory; a function of single passes 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import reduce
 from typing import Any, NamedTuple
@@ -16,8 +15,8 @@ import dask.array as da
 import numpy as np
 
 import fastact as fa
-from fastact._core.arguments import positive, softmax_arguments
-from fastact._core.arrays import float_dtype, reduced, wide_dtype
+from fastact._core.arguments import softmax_arguments
+from fastact._core.arrays import float_dtype, wide_dtype
 from fastact._native.arithmetic import standard_arithmetic
 from fastact.dask import statistics
 from fastact.dask.blocks import (
@@ -121,8 +120,8 @@ def over_axes(
         axes = [each for each in call.axes if call.x.numblocks[each] > 1]
         named = ", ".join(map(str, axes))
         raise ValueError(
-            f"{function.name} needs whole rows, but x has several chunks along axis {named}; rechunk x along axis {named}, "
-            f"as by x.rechunk({dict.fromkeys(axes, -1)})"
+            f"{function.name} needs whole rows, but x has several chunks along axis {named}; rechunk x along axis "
+            f"{named}, as by x.rechunk({dict.fromkeys(axes, -1)})"
         )
     if not reduces:
         return result
@@ -156,10 +155,10 @@ def _checked(
     x = as_lazy(operands[-1], *operands[:-1], where)
     natural = [float_dtype(function.name, each.dtype) for each in (x, *filter(is_lazy, operands[:-1]))]
     shown = [fake(each, x, np.result_type(*natural)) for each in (*operands[:-1], x)]
-    options = [fake(each, x) for each in (where, lengths, temperature)]
+    seen = fake(lengths, x)
     if is_lazy(lengths) and lengths.dtype.kind in "iu":  # 1 may be longer than an axis is
-        options[1] = np.broadcast_to(np.zeros((), lengths.dtype), options[1].shape)
-    record = softmax_arguments(function, shown, axis, None, *options, dtype)
+        seen = np.broadcast_to(np.zeros((), lengths.dtype), seen.shape)
+    record = softmax_arguments(function, shown, axis, None, fake(where, x), seen, fake(temperature, x), dtype)
     wide = wide_dtype(*natural, record.dtype)
     axes = record.axes
     if is_lazy(lengths) or lengths is not None:
@@ -291,10 +290,9 @@ def _log_softmax(
 def _softmax_backward(call: Call) -> Any:
     """Two sums of a row, and then what is made of its elements and them."""
     grad, y, mask, temperature = call.again()
-    options = {"axes": call.axes, "computation": call.function.computation}
-    parts = call.blocks(
-        _sums_of_gradients, *reversed(call.operands), call.mask(), dtype=np.float64, stacked=2, sizes=call.row, **options
-    )
+    options = {"sizes": call.row, "axes": call.axes, "computation": call.function.computation}
+    operands = *reversed(call.operands), call.mask()
+    parts = call.blocks(_sums_of_gradients, *operands, dtype=np.float64, stacked=2, **options)
     sums = tree(parts, total, [axis + 1 for axis in call.axes])
     options = {"sign": call.function.sign, "computation": call.function.computation, "to": call.dtype}
     return call.blocks(_gradients, y, grad, mask, temperature, sums, **options)
@@ -345,9 +343,7 @@ def _logsumexp_backward(call: Call) -> Any:
 
 
 @standard_arithmetic()
-def _logsumexp_gradients(
-    x: Any, grad: Any, where: Any, temperature: Any, sums: Any, *, to: Any, **options: Any
-) -> Any:
+def _logsumexp_gradients(x: Any, grad: Any, where: Any, temperature: Any, sums: Any, *, to: Any, **options: Any) -> Any:
     y = softmax_of_block(x, where, temperature, sums, to=np.dtype(np.float64), **options)
     result = converted(grad, np.float64) * y / temperature
     return converted(result if where is None else np.where(where, result, 0), to)
@@ -390,9 +386,7 @@ def _first_of_all(parts: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
 
 
 @standard_arithmetic()
-def _one_hot(
-    x: Any, where: Any, temperature: Any, places: Any, first: Any, *, sign: int, wide: Any, to: Any
-) -> Any:
+def _one_hot(x: Any, where: Any, temperature: Any, places: Any, first: Any, *, sign: int, wide: Any, to: Any) -> Any:
     top, place = first
     result = np.where(top > -np.inf, places == place, np.nan)
     result = np.broadcast_to(result, x.shape)
@@ -402,8 +396,8 @@ def _one_hot(
 def _hardmax_backward(call: Call) -> Any:
     """Of each element by itself."""
     grad, y = call.operands
-    return call.blocks(_block, y, grad, None, call.mask(), None, call.temperature, function=call.function, axes=call.axes,
-                       to=call.dtype, backend=call.backend)  # fmt: skip
+    options = {"function": call.function, "axes": call.axes, "to": call.dtype, "backend": call.backend}
+    return call.blocks(_block, y, grad, None, call.mask(), None, call.temperature, **options)
 
 
 #: (operation, number of operands) -> the result where x is cut along the axes
