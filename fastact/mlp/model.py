@@ -475,6 +475,45 @@ class MLP:
         model._unpack(header, arrays)
         return model
 
+    @classmethod
+    def from_onnx(cls, source: Any, *, output: Any = None, output_name: str | None = None, **settings: Any) -> Self:
+        """The network of an ONNX file, wherever it was trained; it predicts as the file does, and can be trained on.
+
+        Read are chains of Gemm or MatMul with Add, activations, BatchNormalization in inference and residual sums, of
+        operator sets from 7 on. Activations are recognised by their values, whatever operators an exporter wrote them
+        in; so are one's own, once they are defined. Labels and other outputs of classifiers are left out, scalings of
+        the inputs go into the weights.
+
+        Parameters
+        ----------
+        source : path, bytes or onnx.ModelProto
+        output : str, fastact activation or mapping, optional
+            The activation of the output layer, for a file that ends with preactivations (logits): "softmax" or
+            "sigmoid" make it a classifier.
+        output_name : str, optional
+            The output to take, of a file with several results.
+        **settings
+            Other arguments of the constructor, such as loss, optimizer, learning_rate, dropout or device. dtype is the
+            file's unless given, and float32 for half precision.
+
+        Raises
+        ------
+        ValueError
+            The file is no ONNX model, is damaged, or holds something else than such a chain: the message names the
+            node.
+        MissingDependencyError
+            onnx is not installed.
+
+        Examples
+        --------
+        >>> import fastact as fa
+        >>> net = fa.MLP.from_onnx("net.onnx", learning_rate=1e-4)  # doctest: +SKIP
+        """
+        require("onnx", "onnx", "MLP.from_onnx")
+        from fastact.onnx import reading
+
+        return reading.read(cls, source, output, output_name, settings)
+
     def _settings(self) -> dict[str, Any]:
         """The constructor's arguments but the device, as JSON can hold them."""
         hidden, optimizer = [layer.plan for layer in self.layers[:-1]], self.optimizer

@@ -144,9 +144,9 @@ def _number(value: Any) -> Any:
 _CLASSES = [_class_of(operator) for operator in OPERATORS]
 
 
-def evaluator(model: Any, **keywords: Any) -> ReferenceEvaluator:
-    """onnx's evaluator, with fastact's functions."""
-    return ReferenceEvaluator(model, new_ops=_CLASSES, **keywords)
+def evaluator(model: Any, *more: type[OpRun]) -> ReferenceEvaluator:
+    """onnx's evaluator, with fastact's functions and more operators."""
+    return ReferenceEvaluator(model, new_ops=[*_CLASSES, *more])
 
 
 class Prepared(BackendRep):

@@ -109,8 +109,8 @@ def _entmax15(x: Symbol, axis: int) -> Any:
     mean = _sums(ranked, axis) / rank
     spread = _sums(ranked * ranked, axis) - rank * mean * mean
     thresholds = mean - np.sqrt(np.maximum((1.0 - spread) / rank, 0.0))
-    count = _reduce("ReduceSum", (thresholds <= ranked).cast(np.int64), axis)
-    threshold = thresholds.node("GatherElements", count.node("Sub", x.index(1)), axis=axis)
+    # Each entry inside raises the threshold, so that the last one's is the largest of theirs.
+    threshold = _reduce("ReduceMax", np.where(thresholds <= ranked, thresholds, -2.0), axis)
     excess = np.maximum(x - threshold, 0.0)
     return excess * excess
 
@@ -171,6 +171,6 @@ def _activation(function: Any, x: Symbol, parameters: Mapping[str, Any]) -> Symb
 
 def _no_form(function: Any, reason: str) -> TypeError:
     return TypeError(
-        f"{function.name} has no form in ONNX: {reason:.300}; write its formula for arrays, with functions of numpy and "
-        "fastact.math"
+        f"{function.name} has no form in ONNX: {reason:.300}; write its formula for arrays, with functions of numpy "
+        "and fastact.math"
     )

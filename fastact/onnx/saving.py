@@ -40,9 +40,8 @@ def save(
     if not isinstance(input_name, str) or not input_name:
         raise TypeError(f"input_name={input_name!r:.99}; give a name, such as 'X'")
     estimator = model
-    if hasattr(model, "transform") and isinstance(getattr(model, "activation", None), str | fa.Function):
-        if not hasattr(model, "coefs_"):  # an ActivationTransformer
-            model, parameters = model._function, model.parameters
+    if type(model).__name__ == "ActivationTransformer":
+        model, parameters = model._function, model.parameters
     if isinstance(model, fa.Function):
         if labels:
             raise TypeError(f"labels={labels!r}: {model.name} is a function, which gives none; leave it out")
@@ -62,8 +61,8 @@ def _network_of(model: Any) -> tuple[Any, Any]:
         return model, None
     if not type(model).__module__.startswith("fastact.sklearn"):
         raise TypeError(
-            f"model={model!r:.99} is a {type(model).__name__}; give a fastact.MLP, an estimator of fastact.sklearn or a "
-            "fastact function"
+            f"model={model!r:.99} is a {type(model).__name__}; give a fastact.MLP, an estimator of fastact.sklearn or "
+            "a fastact function"
         )
     classes = getattr(model, "classes_", None)
     if classes is not None and not model._multilabel and len(classes) == 1:

@@ -147,18 +147,21 @@ def _clip(x: Any, a_min: Any = None, a_max: Any = None, /) -> Any:
     return x if a_max is None else np.minimum(x, a_max)
 
 
+#: NumPy's ufunc -> the operator that does the same.
+_OPERATORS = {
+    "absolute": "Abs", "add": "Add", "arccos": "Acos", "arccosh": "Acosh", "arcsin": "Asin", "arcsinh": "Asinh",
+    "arctan": "Atan", "arctanh": "Atanh", "bitwise_and": "And", "bitwise_or": "Or", "bitwise_xor": "Xor",
+    "ceil": "Ceil", "cos": "Cos", "cosh": "Cosh", "divide": "Div", "equal": "Equal", "exp": "Exp", "expit": "Sigmoid",
+    "fabs": "Abs", "floor": "Floor", "fmax": "Max", "fmin": "Min", "greater": "Greater",
+    "greater_equal": "GreaterOrEqual", "invert": "Not", "less": "Less", "less_equal": "LessOrEqual", "log": "Log",
+    "logical_and": "And", "logical_not": "Not", "logical_or": "Or", "logical_xor": "Xor", "maximum": "Max",
+    "minimum": "Min", "multiply": "Mul", "negative": "Neg", "reciprocal": "Reciprocal", "rint": "Round", "sign": "Sign",
+    "sin": "Sin", "sinh": "Sinh", "sqrt": "Sqrt", "subtract": "Sub", "tan": "Tan", "tanh": "Tanh",
+}  # fmt: skip
+
 #: NumPy's ufuncs by name, and those that stand in formulas of fastact or come from SciPy.
 _UFUNCS: dict[str, Callable[..., Symbol]] = {
-    **{name: _operator(operator) for name, operator in {
-        "add": "Add", "subtract": "Sub", "multiply": "Mul", "divide": "Div", "negative": "Neg", "absolute": "Abs", "fabs": "Abs", "sign": "Sign", "reciprocal": "Reciprocal",
-        "sqrt": "Sqrt", "exp": "Exp", "log": "Log", "sin": "Sin", "cos": "Cos", "tan": "Tan", "sinh": "Sinh",
-        "cosh": "Cosh", "tanh": "Tanh", "arcsin": "Asin", "arccos": "Acos", "arctan": "Atan", "arcsinh": "Asinh",
-        "arccosh": "Acosh", "arctanh": "Atanh", "floor": "Floor", "ceil": "Ceil", "rint": "Round",
-        "maximum": "Max", "minimum": "Min", "fmax": "Max", "fmin": "Min",
-        "greater": "Greater", "greater_equal": "GreaterOrEqual", "less": "Less", "less_equal": "LessOrEqual",
-        "equal": "Equal", "logical_and": "And", "logical_or": "Or", "logical_not": "Not", "logical_xor": "Xor",
-        "bitwise_and": "And", "bitwise_or": "Or", "bitwise_xor": "Xor", "invert": "Not", "expit": "Sigmoid",
-    }.items()},
+    **{name: _operator(operator) for name, operator in _OPERATORS.items()},
     "power": _power,
     "float_power": _power,
     "positive": lambda x: x,
