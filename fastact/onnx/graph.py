@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,17 @@ class Graph:
         )
         element = helper.tensor_dtype_to_string(helper.np_dtype_to_tensor_dtype(self.dtype))
         return f"tensor({element.removeprefix('TensorProto.').lower()})" in types
+
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """Take back what was added, if an error ends the block."""
+        nodes, constants = len(self._nodes), dict(self._constants)
+        try:
+            yield
+        except BaseException:
+            del self._nodes[nodes:]
+            self._constants = constants
+            raise
 
     def node(self, operator: str, *inputs: str, outputs: int = 1, **attributes: Any) -> Any:
         """Add a node, and return the name of its output; of several, a tuple."""

@@ -14,6 +14,7 @@ import numpy as np
 from onnx import numpy_helper
 
 import fastact as fa
+from fastact.onnx.expressions import traceable
 from fastact.onnx.tracing import Symbol, Untraceable, erf, softplus
 
 __all__ = ["apply"]
@@ -152,24 +153,32 @@ def apply(function: Any, x: Symbol, parameters: Mapping[str, Any]) -> Symbol:
 
 
 def _activation(function: Any, x: Symbol, parameters: Mapping[str, Any]) -> Symbol:
-    builtin = fa.get(function.name) is function and function.__module__.startswith("fastact.")
+    builtin = function.__module__.startswith("fastact.")
     if builtin and function.name in STANDARD and not any(np.ndim(value) for value in parameters.values()):
         operator, attributes_of = STANDARD[function.name]
         if x.graph.supports(operator) and (x.graph.dtype != np.float64 or operator in DOUBLE):
             return x.node(operator, **attributes_of(**parameters))
-    formula = WRITTEN.get(function.name, getattr(function, "plain", None)) if builtin else function.plain
+    if builtin:
+        return _traced(WRITTEN.get(function.name) or function.plain, x, parameters)
     try:
-        result = formula(x, *parameters.values())
-    except Untraceable as error:
-        raise _no_form(function, str(error)) from error
+        return _traced(function.plain, x, parameters)
     except Exception as error:  # whatever a formula of single numbers raises for a tensor
-        raise _no_form(function, f"{type(error).__name__}: {error}") from error
-    if not isinstance(result, Symbol):  # a constant
-        raise _no_form(function, "its result does not depend on x")
-    return result
+        try:
+            return _traced(traceable(function), x, parameters)
+        except Exception:  # no expression either
+            raise _no_form(function, error) from error
 
 
-def _no_form(function: Any, reason: str) -> TypeError:
+def _traced(formula: Callable[..., Any], x: Symbol, parameters: Mapping[str, Any]) -> Symbol:
+    with x.graph.all_or_nothing():
+        result = formula(x, *parameters.values())
+        if not isinstance(result, Symbol):
+            raise Untraceable("its result does not depend on x")
+        return result
+
+
+def _no_form(function: Any, error: Exception) -> TypeError:
+    reason = str(error) if isinstance(error, Untraceable) else f"{type(error).__name__}: {error}"
     return TypeError(
         f"{function.name} has no form in ONNX: {reason:.300}; write its formula for arrays, with functions of numpy "
         "and fastact.math"

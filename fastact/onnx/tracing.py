@@ -67,10 +67,10 @@ class Symbol(NDArrayOperatorsMixin):
         return write(*arguments, **keywords)
 
     def __bool__(self) -> bool:
-        raise Untraceable("it branches on numbers; write where(condition, a, b) from fastact.math instead of `if`")
+        raise Untraceable("it branches on numbers")
 
     def __float__(self) -> float:
-        raise Untraceable("it computes with functions of `math`; write those of numpy or fastact.math")
+        raise Untraceable("it computes with functions of `math`")
 
     __index__ = __int__ = __float__  # type: ignore[assignment]
 
