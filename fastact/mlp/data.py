@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import numbers
-import sys
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -192,9 +191,13 @@ def as_number(value: Any, name: str) -> float:
     """`value` as a finite float."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {value!r:.99}")
-    if not abs(value) <= sys.float_info.max:
-        raise ValueError(f"{name} must be finite, got {value}")
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an int beyond all floats
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{name} must be finite, got {number}")
+    return number
 
 
 def as_flag(value: Any, name: str) -> bool:

@@ -1,7 +1,8 @@
 """ONNX both ways: networks and functions as ONNX files, networks out of them, and an `onnx.backend`.
 
-graph.py, tracing.py and nodes.py write functions, saving.py networks; reading.py makes networks of files, with the help
-of cuts.py and identification.py; backend.py runs files. All need the extra "onnx" and are loaded by the first call.
+nodes.py writes functions, with graph.py, tracing.py and expressions.py, and saving.py networks of them. reading.py
+makes networks of files, with files.py, pieces.py, identification.py and chain.py. backend.py runs files. All need the
+extra "onnx" and are loaded by the first call.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def save(
     path: str | PathLike[str],
     *,
     opset: int = 20,
-    dtype: DTypeLike = None,
+    dtype: DTypeLike | None = None,
     labels: bool | None = None,
     input_name: str = "X",
     parameters: Mapping[str, Any] | None = None,

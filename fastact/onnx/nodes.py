@@ -74,13 +74,13 @@ WRITTEN: dict[str, Callable[..., Any]] = {
 }
 
 
-def _reduce(operator: str, x: Symbol, axis: int) -> Symbol:
+def _reduce(operator: str, x: Any, axis: int) -> Any:
     if x.graph.opset < 18 and operator != "ReduceSum":  # which took its axes as an input before others did
         return x.node(operator, axes=[axis], keepdims=1)
     return x.node(operator, x.index([axis]), keepdims=1)
 
 
-def _ranked(x: Symbol, axis: int) -> tuple[Symbol, Symbol]:
+def _ranked(x: Symbol, axis: int) -> tuple[Any, Any]:
     """The entries along an axis, largest first, and their ranks from 1."""
     ranked, _ = x.node("TopK", _length(x, axis), outputs=2, axis=axis)
     one = numpy_helper.from_array(np.ones(1, x.graph.dtype))
@@ -91,11 +91,11 @@ def _length(x: Symbol, axis: int) -> Symbol:
     return x.node("Shape").node("Gather", x.index([axis]), axis=0)
 
 
-def _sums(x: Symbol, axis: int) -> Symbol:
+def _sums(x: Any, axis: int) -> Any:
     return x.node("CumSum", x.index(axis))
 
 
-def _sparsemax(x: Symbol, axis: int) -> Any:
+def _sparsemax(x: Any, axis: int) -> Any:
     x = x - _reduce("ReduceMax", x, axis)
     ranked, rank = _ranked(x, axis)
     inside = ranked * rank > _sums(ranked, axis) - 1.0
@@ -104,7 +104,7 @@ def _sparsemax(x: Symbol, axis: int) -> Any:
     return np.maximum(x - threshold, 0.0)
 
 
-def _entmax15(x: Symbol, axis: int) -> Any:
+def _entmax15(x: Any, axis: int) -> Any:
     x = np.maximum((x - _reduce("ReduceMax", x, axis)) * 0.5, -2.0)  # the threshold is at least -1
     ranked, rank = _ranked(x, axis)
     mean = _sums(ranked, axis) / rank

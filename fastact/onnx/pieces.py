@@ -110,8 +110,8 @@ def _piece(file: File, nodes: list[Any], start: str, end: str, width: int | None
     if len(nodes) == 1 and node.op_type == "BatchNormalization":
         if attributes.get("training_mode"):
             raise unsupported(node, "it is in training mode; export the network for inference, after model.eval()")
-        arrays = [np.asarray(_constant(file, node, name), np.float64) for name in node.input[1:5]]
-        return Normalised(*arrays, attributes.get("epsilon", 1e-5), node)
+        gamma, beta, mean, variance = (np.asarray(_constant(file, node, name), np.float64) for name in node.input[1:5])
+        return Normalised(gamma, beta, mean, variance, attributes.get("epsilon", 1e-5), node)
     if any(each.op_type in _PRODUCTS or each.op_type == "BatchNormalization" for each in nodes):
         return _sum(file, nodes, start, width)
     if len(nodes) == 1 and node.op_type == "Scaler":
@@ -191,7 +191,7 @@ def _joined(file: File, parts: list[_Part], width: int | None) -> list[Any]:
     """The parts as the fewest scalings and functions."""
     best: list[list[Any] | None] = [[]]  # of the first parts, by their number
     for end in range(1, len(parts) + 1):
-        options = []
+        options: list[list[Any]] = []
         for begin in range(end):
             before, piece = best[begin], None
             if before is not None and (not options or len(before) + 1 < min(map(len, options))):

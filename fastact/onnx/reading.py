@@ -38,7 +38,7 @@ def read(cls: Any, source: Any, output: Any, output_name: str | None, settings: 
 
 
 def _network(cls: Any, file: File, output: Any, output_name: str | None, settings: dict[str, Any]) -> Any:
-    end = _result(file, output_name)
+    end, outputs = _result(file, output_name)
     start = _start(file, end)
     shape = file.shape(start)
     width = None if not shape[1:] or None in shape[1:] else int(np.prod(shape[1:]))  # type: ignore[arg-type]
@@ -60,7 +60,8 @@ def _network(cls: Any, file: File, output: Any, output_name: str | None, setting
     )
     for layer, read_layer in zip(model.layers, layers, strict=True):
         _fill(layer, read_layer)
-    _check(file, model, last, start, end)
+    for each in outputs:
+        _check(file, model, last, start, each)
     return model
 
 
@@ -69,21 +70,22 @@ def _flags(values: list[bool]) -> Any:
     return values[0] if len(set(values)) == 1 else values or False
 
 
-def _result(file: File, output_name: str | None) -> str:
-    """The tensor that the network computes: before labels and what else classifiers add."""
-    if output_name is not None:
-        if output_name not in file.outputs:
-            raise ValueError(f"has no output {output_name!r:.99}; it has {', '.join(file.outputs)}")
-        return _before_labels(file, output_name)
-    found = dict.fromkeys(_before_labels(file, each) for each in file.outputs)
-    for each in list(found):  # leave out those on the way to another
-        if any(each != other and file.leading_to(file.nodes, other, each) for other in found):
-            del found[each]
-    if len(found) != 1:
+def _result(file: File, output_name: str | None) -> tuple[str, list[str]]:
+    """The tensor that the network computes, before labels and what else classifiers add, and outputs that hand it on."""
+    if output_name is not None and output_name not in file.outputs:
+        raise ValueError(f"has no output {output_name!r:.99}; it has {', '.join(file.outputs)}")
+    outputs = file.outputs if output_name is None else [output_name]
+    found = {each: _before_labels(file, each) for each in outputs}
+    ends = dict.fromkeys(found.values())
+    for each in list(ends):  # leave out those on the way to another
+        if any(each != other and file.leading_to(file.nodes, other, each) for other in ends):
+            del ends[each]
+    if len(ends) != 1:
         raise ValueError(
-            f"has {len(found)} results, in the outputs {', '.join(file.outputs)}; say which with output_name"
+            f"has {len(ends)} results, in the outputs {', '.join(file.outputs)}; say which with output_name"
         )
-    return next(iter(found))
+    (end,) = ends
+    return end, [each for each in outputs if file.same(each) == end] or [end]
 
 
 def _before_labels(file: File, name: str) -> str:
@@ -137,16 +139,17 @@ def _fill(layer: Any, found: Layer) -> None:
         arrays[name][...] = moved(np.asarray(value, arrays[name].dtype), layer._xp)
 
 
-def _check(file: File, model: Any, last: Any, start: str, end: str) -> None:
+def _check(file: File, model: Any, last: Any, start: str, output: str) -> None:
     """Raise ValueError unless the network gives what the file does, of random samples."""
     x = np.random.default_rng(0).normal(size=(16, model.layer_sizes[0])).astype(file.dtype(start))
     try:
-        wanted = file.run_all(start, x, end).reshape(len(x), -1)
+        wanted = file.run_all(start, x, output)
     except Exception as error:  # whatever the evaluator cannot do
         raise ValueError(f"it cannot be run to compare the network with it: {error!s:.200}") from error
     model.forward(x)
     found = _applied(last, moved(model.layers[-1].preactivation, np))
-    if wanted.shape != found.shape or not _alike(found, wanted):
+    rows = wanted.ndim > 0 and len(wanted) == len(x) and wanted.size == found.size
+    if not rows or not _alike(found, wanted.reshape(found.shape)):
         raise ValueError(
             "the network that was read from it predicts otherwise, so it has a form that is not understood; "
             "export a chain of dense layers and activations"

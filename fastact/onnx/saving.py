@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 import fastact as fa
-from fastact.mlp.data import as_integer
+from fastact.mlp.data import as_integer, as_number
 from fastact.mlp.namespaces import moved
 from fastact.mlp.normalisation import EPSILON
 from fastact.onnx import nodes
@@ -28,7 +28,7 @@ def save(
     path: str | PathLike[str],
     *,
     opset: int = 20,
-    dtype: DTypeLike = None,
+    dtype: DTypeLike | None = None,
     labels: bool | None = None,
     input_name: str = "X",
     parameters: Mapping[str, Any] | None = None,
@@ -70,7 +70,7 @@ def _network_of(model: Any) -> tuple[Any, Any]:
     return model._current(), None if classes is None or model._multilabel else classes
 
 
-def _dtype(dtype: DTypeLike, default: Any) -> np.dtype[Any]:
+def _dtype(dtype: DTypeLike | None, default: Any) -> np.dtype[Any]:
     found = np.dtype(default if dtype is None else dtype)
     if found.name not in ("float16", "bfloat16", "float32", "float64"):
         raise TypeError(f"dtype={dtype!r:.99}; take float32, float64, float16 or bfloat16")
@@ -78,20 +78,30 @@ def _dtype(dtype: DTypeLike, default: Any) -> np.dtype[Any]:
 
 
 def _function(
-    function: Any, opset: int, dtype: DTypeLike, input_name: str, parameters: Mapping[str, Any], shape: Any
+    function: Any, opset: int, dtype: DTypeLike | None, input_name: str, parameters: Mapping[str, Any], shape: Any
 ) -> Any:
     """The model of one function."""
     unknown = parameters.keys() - (function.parameters.keys() | ({"axis"} if function.kind == "softmax" else set()))
     if unknown:
         raise TypeError(f"parameters: {function.name} has no parameter {sorted(unknown)[0]!r:.99}")
+    values = {name: _value(function, name, value) for name, value in parameters.items()}
     graph = Graph(_dtype(dtype, np.float32), opset)
     dimensions = [SAMPLES, "features"] if shape is None else list(shape)
-    result = nodes.apply(function, Symbol(graph, graph.input(input_name, dimensions)), parameters)
+    result = nodes.apply(function, Symbol(graph, graph.input(input_name, dimensions)), values)
     graph.output(result.name, "Y", dimensions)
     return graph.model(function.name, function.formula)
 
 
-def _network(network: Any, classes: Any, labels: bool, opset: int, dtype: DTypeLike, input_name: str) -> Any:
+def _value(function: Any, name: str, value: Any) -> Any:
+    """A parameter: a number, or of a softmax the axis."""
+    if name == "axis":
+        if isinstance(value, bool) or not isinstance(value, int | np.integer):
+            raise TypeError(f"{function.name}'s axis={value!r:.99}; give one axis, as an int")
+        return int(value)
+    return as_number(value, f"{function.name}'s {name}")
+
+
+def _network(network: Any, classes: Any, labels: bool, opset: int, dtype: DTypeLike | None, input_name: str) -> Any:
     """The model of a network: one pass, without what only training needs."""
     graph = Graph(_dtype(dtype, network.dtype), opset)
     _check_finite(network)

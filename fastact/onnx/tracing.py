@@ -72,7 +72,7 @@ class Symbol(NDArrayOperatorsMixin):
     def __float__(self) -> float:
         raise Untraceable("it computes with functions of `math`")
 
-    __index__ = __int__ = __float__  # type: ignore[assignment]
+    __index__ = __int__ = __float__
 
     def __repr__(self) -> str:
         return f"<tensor {self.name}>"
@@ -93,33 +93,33 @@ def _operator(name: str) -> Callable[..., Symbol]:
     return lambda first, *others: first.node(name, *others)
 
 
-def softplus(x: Symbol) -> Symbol:
+def softplus(x: Any) -> Any:
     """log(1 + e**x). No common runtime has the operator in double precision."""
     if x.graph.dtype != np.float64:
         return x.node("Softplus")
     return np.maximum(x, 0.0) + np.log(1.0 + np.exp(-np.abs(x)))
 
 
-def erf(x: Symbol) -> Symbol:
+def erf(x: Any) -> Any:
     """The error function, of float64 too in single precision, which is all that common runtimes have."""
     if x.graph.dtype != np.float64:
         return x.node("Erf")
     return x.cast(np.float32).node("Erf").cast()
 
 
-def _power(base: Symbol, exponent: Symbol) -> Symbol:
+def _power(base: Any, exponent: Any) -> Any:
     if isinstance(exponent, _Constant) and exponent.is_(2):
         return base * base
     return base.node("Pow", exponent)
 
 
-def _logaddexp(a: Symbol, b: Symbol) -> Symbol:
+def _logaddexp(a: Any, b: Any) -> Any:
     if isinstance(a, _Constant) and a.is_(0):
         return softplus(b)
     return a + softplus(b - a)
 
 
-def _hypot(a: Symbol, b: Symbol) -> Symbol:
+def _hypot(a: Any, b: Any) -> Any:
     """Without an overflow of squares."""
     a, b = abs(a), abs(b)
     longer = np.maximum(a, b)

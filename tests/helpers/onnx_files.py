@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from os import PathLike
 from typing import Any
 
@@ -21,17 +20,20 @@ def run(source: str | PathLike[str] | bytes, x: Any) -> list[Any]:
     return list(session.run(None, {session.get_inputs()[0].name: x}))
 
 
-def networks(activation: Any, **settings: Any) -> Iterator[tuple[fa.MLP, Any]]:
-    """A small classifier in each dtype, none of whose arrays are as they were drawn, and samples."""
-    for dtype in (np.float32, np.float64):
-        rng = np.random.default_rng(0)
-        model = fa.MLP((6, 6, 6, 3), activation, "softmax", dtype=dtype, seed=1, **settings)
-        for layer in model.layers:
-            for name, array in {**layer.parameters, **layer.statistics}.items():
-                if name in ("gamma", "variance"):
-                    array[...] = rng.uniform(0.5, 1.5, array.shape)
-                elif name in ("bias", "beta", "mean"):
-                    array[...] = rng.normal(0, 0.3, array.shape)
-                elif name.startswith("activation"):
-                    array += rng.uniform(0, 0.1, array.shape)
-        yield model, rng.normal(size=(40, 6)).astype(dtype)
+def network(activation: Any, dtype: Any = np.float32, **settings: Any) -> tuple[fa.MLP, Any]:
+    """A small classifier, none of whose arrays are as they were drawn, and samples."""
+    rng = np.random.default_rng(0)
+    model = fa.MLP((6, 6, 6, 3), activation, "softmax", dtype=dtype, seed=1, **settings)
+    for layer in model.layers:
+        for name, array in {**layer.parameters, **layer.statistics}.items():
+            if name in ("gamma", "variance"):
+                array[...] = rng.uniform(0.5, 1.5, array.shape)
+            elif name in ("bias", "beta", "mean"):
+                array[...] = rng.normal(0, 0.3, array.shape)
+            elif name.startswith("activation"):
+                array += rng.uniform(0, 0.1, array.shape)
+    return model, rng.normal(size=(40, 6)).astype(dtype)
+
+
+#: For the normal suite in single precision.
+DTYPES = pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.slow)])
