@@ -71,7 +71,7 @@ def _flags(values: list[bool]) -> Any:
 
 
 def _result(file: File, output_name: str | None) -> tuple[str, list[str]]:
-    """The tensor that the network computes, before labels and what else classifiers add, and outputs that hand it on."""
+    """The tensor that the network computes, before labels and the like, and the outputs that hand it on."""
     if output_name is not None and output_name not in file.outputs:
         raise ValueError(f"has no output {output_name!r:.99}; it has {', '.join(file.outputs)}")
     outputs = file.outputs if output_name is None else [output_name]
@@ -148,7 +148,8 @@ def _check(file: File, model: Any, last: Any, start: str, output: str) -> None:
         raise ValueError(f"it cannot be run to compare the network with it: {error!s:.200}") from error
     model.forward(x)
     found = _applied(last, moved(model.layers[-1].preactivation, np))
-    rows = wanted.ndim > 0 and len(wanted) == len(x) and wanted.size == found.size
+    column = wanted.shape == (wanted.size, 1)  # as skl2onnx gives several outputs
+    rows = wanted.size == found.size and (column or wanted.shape[:1] == x.shape[:1])
     if not rows or not _alike(found, wanted.reshape(found.shape)):
         raise ValueError(
             "the network that was read from it predicts otherwise, so it has a form that is not understood; "
