@@ -17,8 +17,8 @@ from fastact.errors import UnknownNameError, nearest
 from fastact.mlp.namespaces import namespace_of
 
 __all__ = [
-    "as_choice", "as_flag", "as_floats", "as_integer", "as_rate", "as_rows", "as_table", "as_weights", "class_weights",
-    "held_out", "worth_learning",
+    "as_choice", "as_flag", "as_floats", "as_integer", "as_number", "as_rate", "as_rows", "as_table", "as_weights",
+    "class_weights", "held_out", "worth_learning",
 ]  # fmt: skip
 
 #: Bytes of a memmap that are checked at a time.
@@ -185,6 +185,19 @@ def as_rate(value: Any, name: str, below: float, zero: bool = False) -> float:
     if not (0 < rate < below or (zero and rate == 0)):
         raise ValueError(f"{name} must be {'at least' if zero else 'above'} 0 and below {below}, got {rate}")
     return rate
+
+
+def as_number(value: Any, name: str) -> float:
+    """`value` as a finite float."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number, got {value!r:.99}")
+    try:
+        number = float(value)
+    except OverflowError:  # an int beyond all floats
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{name} must be finite, got {number}")
+    return number
 
 
 def as_flag(value: Any, name: str) -> bool:

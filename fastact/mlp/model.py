@@ -57,9 +57,10 @@ class MLP:
     ----------
     layer_sizes : sequence of int
         Units per layer from the inputs to the outputs, for example (64, 128, 64, 10).
-    activation : str, fastact activation, or a list of them
-        For all hidden layers, or one per hidden layer. One's own `@fa.activation` object works as well.
-    output : str or fastact activation
+    activation : str, fastact activation, mapping, or a list of them
+        For all hidden layers, or one per hidden layer. One's own `@fa.activation` object works as well. A mapping has
+        parameters: {"name": "leaky_relu", "alpha": 0.2}.
+    output : str, fastact activation or mapping
         Of the last layer: "softmax" for classes, "sigmoid" for two classes or for labels that do not exclude each
         other, "identity" for real numbers.
     loss : {"auto", "mse", "mae", "huber", "quantile", "poisson", "bce", "cross_entropy"} or mapping
@@ -87,16 +88,16 @@ class MLP:
         Where the model is kept and computed. "cuda" is the current GPU; it needs CuPy, which the extra "cupy" brings
         for CUDA 13 (for CUDA 12 install cupy-cuda12x). Equal seeds give equal initial weights and shuffling on both.
         Data may be on either side whatever the device: it is copied once, and predictions return to its side.
-    batch_norm : bool
-        Normalise the preactivations of hidden layers by the batch, and for predictions by running averages, of which
-        each batch replaces a tenth.
-    residual : bool
-        Add the input of a hidden layer to its output, where their sizes agree.
+    batch_norm : bool or list of bool
+        Normalise the preactivations of hidden layers, of all or as the list says of each, by the batch, and for
+        predictions by running averages, of which each batch replaces a tenth.
+    residual : bool or list of bool
+        Add the input of a hidden layer to its output, where their sizes agree; for all or one per hidden layer.
     dropout : float or list of float
         The share of a hidden layer's outputs that training drops, for all or one per hidden layer.
-    trainable : bool
+    trainable : bool or list of bool
         Train the parameters of hidden activations too, such as leaky_relu's alpha (PReLU) or swish's beta, one per
-        unit, from their defaults on.
+        unit, from those given or their defaults on; for all or one per hidden layer.
     l2 : float
         Adds l2 / 2 * sum(weights**2) to the loss in training; biases are free.
     l2_shared : bool
@@ -150,10 +151,10 @@ class MLP:
         dtype: DTypeLike = np.float32,
         device: str = "cpu",
         *,
-        batch_norm: bool = False,
-        residual: bool = False,
+        batch_norm: bool | Sequence[bool] = False,
+        residual: bool | Sequence[bool] = False,
         dropout: float | Sequence[float] = 0.0,
-        trainable: bool = False,
+        trainable: bool | Sequence[bool] = False,
         l2: float = 0.0,
         l2_shared: bool = False,
         weight_decay: float | None = None,
@@ -172,7 +173,8 @@ class MLP:
         self.seed = settings.seed
         self.dtype = settings.dtype
         self.l2, self.l2_shared = settings.l2, settings.l2_shared
-        self._batch_norm, self._residual, self._trainable = bool(batch_norm), bool(residual), bool(trainable)
+        flags = {"batch_norm": batch_norm, "residual": residual, "trainable": trainable}
+        self._flags = {name: np.asarray(flag).tolist() for name, flag in flags.items()}  # of each layer, or of all
         self.device = as_choice(device, "device", DEVICES)
         self._xp = namespace_for(self.device)
 
@@ -190,8 +192,10 @@ class MLP:
             end, last = start + plan.size, first + plan.statistics_size
             part = slice(start, end)
             layer = Dense(plan, number, self.parameters[part], self.gradients[part], self.statistics[first:last])
-            initialise = INITIALISERS[suited_to(plan.activation, self.dtype) if self.init == "auto" else self.init]
-            layer.weights = initialise(self._rng, plan.shape, plan.activation)
+            initialise = INITIALISERS[
+                suited_to(plan.activation, plan.given, self.dtype) if self.init == "auto" else self.init
+            ]
+            layer.weights = initialise(self._rng, plan.shape, plan.activation, plan.given)
             if plan.residual and self.init == "auto":
                 layer.weights /= math.sqrt(sum(each.residual for each in settings.plans))
             self.layers.append(layer)
@@ -471,13 +475,52 @@ class MLP:
         model._unpack(header, arrays)
         return model
 
+    @classmethod
+    def from_onnx(cls, source: Any, *, output: Any = None, output_name: str | None = None, **settings: Any) -> Self:
+        """The network of an ONNX file, wherever it was trained; it predicts as the file does, and can be trained on.
+
+        Read are chains of Gemm or MatMul with Add, activations, BatchNormalization in inference and residual sums, of
+        operator sets from 7 on. Activations are recognised by their values, whatever operators an exporter wrote them
+        in; so are one's own, once they are defined. Labels and other outputs of classifiers are left out, scalings of
+        the inputs go into the weights.
+
+        Parameters
+        ----------
+        source : path, bytes or onnx.ModelProto
+        output : str, fastact activation or mapping, optional
+            The activation of the output layer, for a file that ends with preactivations (logits): "softmax" or
+            "sigmoid" make it a classifier.
+        output_name : str, optional
+            The output to take, of a file with several results.
+        **settings
+            Other arguments of the constructor, such as loss, optimizer, learning_rate, dropout or device. dtype is the
+            file's unless given, and float32 for half precision.
+
+        Raises
+        ------
+        ValueError
+            The file is no ONNX model, is damaged, or holds something else than such a chain: the message names the
+            node.
+        MissingDependencyError
+            onnx is not installed.
+
+        Examples
+        --------
+        >>> import fastact as fa
+        >>> net = fa.MLP.from_onnx("net.onnx", learning_rate=1e-4)  # doctest: +SKIP
+        """
+        require("onnx", "onnx", "MLP.from_onnx")
+        from fastact.onnx import reading
+
+        return reading.read(cls, source, output, output_name, settings)
+
     def _settings(self) -> dict[str, Any]:
         """The constructor's arguments but the device, as JSON can hold them."""
         hidden, optimizer = [layer.plan for layer in self.layers[:-1]], self.optimizer
         return {
             "layer_sizes": list(self.layer_sizes),
-            "activation": [layer.activation.name for layer in self.layers[:-1]],
-            "output": self.layers[-1].activation.name,
+            "activation": [layer.setting for layer in self.layers[:-1]],
+            "output": self.layers[-1].setting,
             "loss": self.loss.setting,
             "optimizer": optimizer.setting,
             "learning_rate": optimizer.learning_rate,
@@ -486,10 +529,10 @@ class MLP:
             "batch_size": self.batch_size,
             "seed": self.seed,
             "dtype": self.dtype.name,
-            "batch_norm": self._batch_norm,
-            "residual": self._residual,
+            "batch_norm": self._flags["batch_norm"],
+            "residual": self._flags["residual"],
             "dropout": [plan.dropout for plan in hidden],
-            "trainable": self._trainable,
+            "trainable": self._flags["trainable"],
             "l2": self.l2,
             "l2_shared": self.l2_shared,
             "weight_decay": optimizer.weight_decay,
