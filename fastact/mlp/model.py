@@ -80,7 +80,7 @@ class MLP:
         by sqrt(n), so that the sum of all stays bounded (Hayou et al., Stable ResNet, AISTATS 2021). He and orthogonal
         weights are scaled to the layer's activation: by 1 / sqrt(E[f(z)**2]), for a standard normal z.
     batch_size : int, optional
-        32 unless given, or all samples where there are fewer.
+        32 unless given, or all samples where there are fewer. For dask's collections see `fit`.
     seed : int, optional
         Decides weights, shuffling and dropout: equal seeds and data give equal bits.
     dtype : {float32, float64}
@@ -237,7 +237,8 @@ class MLP:
         ----------
         X : array_like (samples, inputs), or iterable of batches
             A memmap is read and converted batch by batch. Without y, X is iterated over once for each epoch and gives
-            batches (X, y) or (X, y, sample_weight): a list, a generator, a data loader.
+            batches (X, y) or (X, y, sample_weight): a list, a generator, a data loader. Arrays and dataframes of dask
+            stay where they are; see Notes.
         y : array_like
             cross_entropy: labels from 0, or a distribution per row; bce: labels 0 and 1; others: numbers.
         sample_weight : array_like (samples,), optional
@@ -276,6 +277,29 @@ class MLP:
         -----
         After any error, or Ctrl-C, the model is at the end of its last whole epoch: weights, optimiser, history and
         random state, so that another `fit` goes on as if the broken epoch had never begun.
+
+        **dask.** X, y and sample_weight may be arrays, dataframes or series of dask, also larger than memory. Steps
+        are then computed by the cluster of the current `distributed.Client`, or without one by dask's scheduler for
+        this process (threads, unless dask's configuration says otherwise), on the CPU. Each step sends the parameters
+        out once, computes the gradients of some rows of several blocks as tasks that any worker may take, and adds
+        them in the order of the blocks. What it computes follows from data, chunks, settings and seed: the bits are
+        the same for any number of workers of one kind of machine, and a worker that is lost costs its tasks only.
+
+        - A batch has `batch_size` samples at most: an equal share of each block in a group of about batch_size / 256
+          blocks, so that a block gives 256 rows on the average. Unless batch_size is given, groups have 8 blocks (or
+          all there are), and a batch 256 rows for each. A group of n samples makes ceil(n / batch_size) steps, and an
+          epoch goes through all groups.
+        - Shuffling orders the blocks anew for each epoch, and the rows within each block; rows do not change blocks.
+        - A group of blocks is in the workers' memory while it trains, the next one too. Every epoch reads all blocks
+          again unless they are in memory: call X.persist() and y.persist() first where they fit. Before training,
+          targets and weights are read once to check them.
+        - Many rows per step pay: a step takes some 20 ms of the scheduler's time, whatever it computes.
+        - batch_norm normalises each block's share by its own mean and variance ("ghost" batches; Hoffer et al.,
+          NeurIPS 2017); running averages are of the whole batch. dropout depends on the step, and the row's place in
+          it. validation may be of dask too; a share is held out of each block.
+        - optimizer="lbfgs" and device="cuda" are refused.
+
+        Raises ConnectionError where the cluster is gone, and RuntimeError where workers die of a task.
         """
         epochs = as_integer(epochs, "epochs", 1)
         source, evaluation = self._given(X, y, sample_weight, class_weight, validation, shuffle, batches)

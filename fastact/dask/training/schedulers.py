@@ -33,8 +33,8 @@ class Scheduler:
 
     def __init__(self, *collections: Any) -> None:
         get: Any = get_scheduler(collections=[each for each in collections if hasattr(each, "__dask_scheduler__")])
-        client = getattr(get, "__self__", None)
-        self._client = client if hasattr(client, "scheduler_info") else None
+        client: Any = getattr(get, "__self__", None)
+        self._client: Any = client if hasattr(client, "scheduler_info") else None
         self._options = {"scheduler": get if self._client is None else self._client}
         self._token = uuid4().hex
         self._tasks = 0

@@ -188,6 +188,7 @@ def source_of(
 def watched(
     model: Any, scheduler: Scheduler, network: Network, validation: Any, encode: Encode
 ) -> Callable[[], History]:
+    """What evaluates a pair of samples and targets, of dask's or not."""
     if not isinstance(validation, list | tuple) or len(validation) not in (2, 3):
         raise TypeError(
             "validation must be a pair (X, y), with weights (X, y, sample_weight), or a share such as 0.1; "
@@ -241,9 +242,10 @@ def _survey(
 
 
 def _class_weights(value: Any, surveys: list[Survey]) -> NDArray[np.float64]:
-    if any(each.counts is None for each in surveys if each.rows):
+    found = [each.counts for each in surveys if each.counts is not None]
+    if len(found) < sum(each.rows > 0 for each in surveys):
         raise ValueError(f"class_weight={value!r:.99} goes with one label per sample; use sample_weight")
-    counts = np.sum([each.counts for each in surveys if each.rows], axis=0)
+    counts = np.sum(found, axis=0)
     weights = class_weights(value, counts)
     if not (weights * counts).any():
         raise ValueError(

@@ -146,8 +146,9 @@ def surveyed(network: Network, view: View, y: Any, weights: Any) -> Survey:
     if weights is not None:
         weighs = bool(_weights(network, view, weights, target.samples).any())
     held = len(_parted(network, view, target)[1])
-    single = target.labels is not None and target.labels.ndim == 1
-    counts = np.bincount(target.labels, minlength=max(network.units, 2)) if single and target.certain else None
+    counts = None
+    if target.labels is not None and target.certain:
+        counts = np.bincount(target.labels, minlength=max(network.units, 2))
     table = target.table if target.labels is None else None
     first = None if table is None else table[0]
     constant = table is not None and bool((table == first).all())
@@ -196,8 +197,9 @@ def _parted(network: Network, view: View, target: Target) -> tuple[NDArray[np.in
     """
     rng = np.random.default_rng((network.key, view.number))
     order, labels = rng.permutation(target.samples), target.labels
-    single = labels is not None and labels.ndim == 1
-    groups = [order[labels[order] == label] for label in np.unique(labels)] if single else [order]
+    groups = [order]
+    if labels is not None and labels.ndim == 1:
+        groups = [order[labels[order] == label] for label in np.unique(labels)]
     parts = [np.split(group, [int(view.fraction * len(group) + rng.random())]) for group in groups]
     held, rest = (np.sort(np.concatenate([part[side] for part in parts])) for side in (0, 1))
     return rest, held
