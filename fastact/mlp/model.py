@@ -341,7 +341,8 @@ class MLP:
         if is_lazy(X) or is_lazy(y):
             from fastact.dask.training import source_of as lazy_source_of
 
-            return lazy_source_of(self, X, y, *options)
+            blocks, watched = lazy_source_of(self, X, y, *options)
+            return blocks, None if watched is None else watched.evaluation
         source, held_out = source_of(self, X, y, *options)
         return source, None if held_out is None else partial(self.evaluation, *held_out)
 
@@ -438,9 +439,9 @@ class MLP:
     def score(self, X: ArrayLike, y: ArrayLike) -> float:
         """The share of right samples, or R^2."""
         if is_lazy(X) or is_lazy(y):
-            from fastact.dask.training import score
+            from fastact.dask.training import watched
 
-            return score(self, X, y)
+            return watched(self, X, y).score()
         x, target = self.checked(X, y)
         if self.loss.classifies:
             return self.evaluation(x, target)["val_accuracy"][0]

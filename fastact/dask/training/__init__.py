@@ -6,10 +6,13 @@ workers there are, nor on which of them are lost. `tasks.py` has what workers ru
 `trainer.py` the step, `schedulers.py` who runs the tasks and what can befall them.
 """
 
-from fastact.dask.training.blocks import aligned
+from fastact.dask.training.blocks import Table, aligned, as_array
 from fastact.dask.training.predictions import by_block, predicted
 from fastact.dask.training.schedulers import Scheduler
-from fastact.dask.training.scores import mean, r2_score, score
-from fastact.dask.training.source import source_of
+from fastact.dask.training.scores import Fit, accuracy, hits_of, mean, r2_score
+from fastact.dask.training.source import source_of, watched
 
-__all__ = ["Scheduler", "aligned", "by_block", "mean", "predicted", "r2_score", "score", "source_of"]
+__all__ = [
+    "Fit", "Scheduler", "Table", "accuracy", "aligned", "as_array", "by_block", "hits_of", "mean", "predicted",
+    "r2_score", "source_of", "watched",
+]  # fmt: skip

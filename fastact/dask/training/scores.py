@@ -9,11 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastact.dask.training.schedulers import Scheduler
-from fastact.dask.training.source import blocks_of, watched
-from fastact.dask.training.tasks import Network, Rows, State, View, opened, same
+from fastact.dask.training.tasks import Rows, State
 
-__all__ = ["Fit", "mean", "r2_score", "score"]
+__all__ = ["Fit", "accuracy", "fitted", "hits", "hits_of", "mean", "r2_score"]
 
 
 class Fit(NamedTuple):
@@ -70,28 +68,28 @@ def mean(values: Sequence[tuple[float, float]]) -> float:
     return total
 
 
-def score(model: Any, X: Any, y: Any) -> float:
-    """The share of right samples, or R^2."""
-    scheduler, network = Scheduler(X, y), Network(model)
-    if model.loss.classifies:
-        return float(watched(model, scheduler, network, (X, y), None)()["val_accuracy"][0])
-    state = scheduler.task("parameters", same, State.of(model, network))
-    tasks = []
-    for block in blocks_of(model, X, y, None, ""):
-        rows = scheduler.task("rows of block", _opened, network, block.number, block.X, block.y)
-        tasks.append(scheduler.task("score of block", _fit, state, rows))
-    fits = [each for each in scheduler.compute(tasks) if each is not None]
-    if not fits:
-        raise ValueError("X is empty in all its blocks; give at least one sample")
-    return r2_score(fits)
+def hits(state: State, rows: Rows) -> tuple[float, float]:
+    """The sums of the weights of a block's right rows, and of all."""
+    weights = rows.target.weights
+    return hits_of(state.predict(rows.x), rows.target.labels, None if weights is None else weights[:, 0])
 
 
-def _opened(network: Network, number: int, X: Any, y: Any) -> Rows | None:
-    return opened(network, View(number), X, y, None) if len(X) or len(y) else None
+def hits_of(predicted: NDArray[Any], labels: Any, weights: NDArray[Any] | None) -> tuple[float, float]:
+    """Those of predictions; a row of several labels is right where all are."""
+    right = predicted == np.reshape(labels, predicted.shape)
+    right = right.all(axis=1) if right.ndim == 2 else right
+    each = np.ones(len(right)) if weights is None else weights.astype(np.float64)
+    return float((right * each).sum()), float(each.sum())
 
 
-def _fit(state: State, rows: Rows | None) -> Fit | None:
-    if rows is None:
-        return None
-    assert rows.target.table is not None
-    return Fit.of(rows.target.table, state.predict(rows.x))
+def accuracy(found: Sequence[tuple[float, float]]) -> float:
+    """The share of right rows, by their weights, of what `hits` gave for all blocks."""
+    weight = math.fsum(weight for _, weight in found)
+    return math.fsum(right for right, _ in found) / weight if weight else math.nan
+
+
+def fitted(state: State, rows: Rows) -> Fit:
+    """How well a block's numbers are met."""
+    table, weights = rows.target.table, rows.target.weights
+    assert table is not None
+    return Fit.of(table, state.predict(rows.x), None if weights is None else weights[:, 0])

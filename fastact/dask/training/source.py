@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import numbers
 import warnings
 from collections.abc import Callable, Iterator
@@ -13,13 +12,14 @@ from numpy.typing import NDArray
 
 from fastact.dask.training.blocks import Block, aligned
 from fastact.dask.training.schedulers import Scheduler
+from fastact.dask.training.scores import accuracy, fitted, hits, mean, r2_score
 from fastact.dask.training.tasks import Network, State, Survey, View, evaluated, opened, same, surveyed
 from fastact.mlp.data import as_flag, as_rate, class_weights, worth_learning
 from fastact.mlp.namespaces import is_lazy
 from fastact.mlp.sources import Remote, checked
 from fastact.mlp.training import History
 
-__all__ = ["Group", "Source", "Watched", "blocks_of", "source_of", "watched"]
+__all__ = ["Group", "Source", "Watched", "source_of", "watched"]
 
 #: The least rows that a step takes from a block, on the average: with fewer, sending parameters and gradients takes
 #: longer than computing with them. 256 rows take four times as long, at 50 GFLOP/s and 1 GB/s, whatever the network.
@@ -87,6 +87,15 @@ class Source(Remote):
                 stacklevel=3,
             )
 
+    @property
+    def watched(self) -> Watched:
+        """The same rows, to look at."""
+        return Watched(self.model, self.scheduler, self._pieces, self._view)
+
+    @property
+    def blocks(self) -> int:
+        return len(self._pieces)
+
     def trainer(self, callback: Callable[[int, Any], object] | None) -> Any:
         from fastact.dask.training.trainer import ClusterTrainer
 
@@ -119,27 +128,37 @@ class Source(Remote):
 
 
 class Watched:
-    """Blocks that training does not see; a call gives loss and accuracy of them, as `MLP.evaluation` does."""
+    """Blocks that are looked at without training."""
 
     def __init__(self, model: Any, scheduler: Scheduler, pieces: list[Piece], view: dict[str, Any]) -> None:
         self._model, self._scheduler, self._network = model, scheduler, Network(model)
         self._pieces, self._view = pieces, view
         self.rows = sum(piece.rows for piece in pieces)
 
-    def __call__(self) -> History:
-        scheduler = self._scheduler
-        state = scheduler.task("parameters", same, State.of(self._model, self._network))
-        tasks = []
+    def evaluation(self) -> History:
+        """Loss and, for classes, accuracy, as `MLP.evaluation` gives them."""
+        found = self.each("loss of validation", evaluated, self._state())
+        accuracy = sum(each.right for each in found) / self.rows
+        scores = {"val_accuracy": [accuracy]} if self._model.loss.classifies else {}
+        return {"val_loss": [mean([(each.loss, each.weight) for each in found])], **scores}
+
+    def score(self) -> float:
+        """The share of right samples, by their weights, or R^2."""
+        if self._model.loss.classifies:
+            return accuracy(self.each("score of block", hits, self._state()))
+        return r2_score(self.each("score of block", fitted, self._state()))
+
+    def each(self, name: str, function: Callable[..., Any], *arguments: Any) -> list[Any]:
+        """What a function gives for these arguments and the rows of each block."""
+        scheduler, tasks = self._scheduler, []
         for block, _ in self._pieces:
             view = View(block.number, **self._view)
-            rows = scheduler.task("rows of validation", opened, self._network, view, *block[1:])
-            tasks.append(scheduler.task("loss of validation", evaluated, state, rows))
-        found = scheduler.compute(tasks)
-        weight, loss = math.fsum(each.weight for each in found), 0.0
-        for each in found:
-            loss += each.loss * each.weight / weight if weight else 0.0
-        right = sum(each.right for each in found)
-        return {"val_loss": [loss], **({"val_accuracy": [right / self.rows]} if self._model.loss.classifies else {})}
+            rows = scheduler.task("rows of block", opened, self._network, view, *block[1:])
+            tasks.append(scheduler.task(name, function, *arguments, rows))
+        return scheduler.compute(tasks)
+
+    def _state(self) -> Any:
+        return self._scheduler.task("parameters", same, State.of(self._model, self._network))
 
 
 def source_of(
@@ -152,8 +171,8 @@ def source_of(
     shuffle: bool,
     batches: int | None,
     encode: Encode = None,
-) -> tuple[Source, Callable[[], History] | None]:
-    """Where batches come from, and what evaluates the data that are held out; the arguments are those of `MLP.fit`.
+) -> tuple[Source, Watched | Here | None]:
+    """Where batches come from, and the data that are held out; the arguments are those of `MLP.fit`.
 
     `encode` turns the targets of a block into those of the network.
     """
@@ -166,7 +185,7 @@ def source_of(
     share = as_rate(validation, "validation", 1) if isinstance(validation, numbers.Real) else 0.0
     scheduler = Scheduler(X, y, sample_weight)
     network = Network(model)
-    blocks = blocks_of(model, X, y, sample_weight, "")
+    blocks = _blocks(model, X, y, sample_weight, "")
     view: dict[str, Any] = {"encode": encode, "fraction": share}
     surveys = _survey(scheduler, network, blocks, view, "")
     if class_weight is not None:
@@ -182,31 +201,47 @@ def source_of(
                 "hold out; give more samples, or validation=(X, y)"
             )
         return source, Watched(model, scheduler, held, {**view, "held": True})
-    return source, None if validation is None else watched(model, scheduler, network, validation, encode)
+    return source, None if validation is None else _pair(model, validation, encode)
 
 
-def watched(
-    model: Any, scheduler: Scheduler, network: Network, validation: Any, encode: Encode
-) -> Callable[[], History]:
-    """What evaluates a pair of samples and targets, of dask's or not."""
+class Here:
+    """Data in arrays that are looked at in this process."""
+
+    def __init__(self, model: Any, *data: Any) -> None:
+        self._model, self._data = model, checked(model, *data, prefix="validation ")
+
+    def evaluation(self) -> History:
+        return dict(self._model.evaluation(*self._data))
+
+
+def _pair(model: Any, validation: Any, encode: Encode = None) -> Watched | Here:
+    """The data of a pair (X, y), or of (X, y, sample_weight), of dask's or not."""
     if not isinstance(validation, list | tuple) or len(validation) not in (2, 3):
         raise TypeError(
             "validation must be a pair (X, y), with weights (X, y, sample_weight), or a share such as 0.1; "
             f"got {type(validation).__name__}"
         )
     if not any(map(is_lazy, validation)):
-        X, y, *weights = validation
-        x, target = checked(model, X, y if encode is None else encode(np.asarray(y)), *weights, prefix="validation ")
-        return lambda: dict(model.evaluation(x, target))
-    X, y, *weights = validation
-    blocks = blocks_of(model, X, y, weights[0] if weights else None, "validation ")
-    view: dict[str, Any] = {"prefix": "validation ", "encode": encode}
-    surveys = _survey(scheduler, network, blocks, view, "validation ")
+        return Here(model, *validation)
+    return watched(model, *validation, encode=encode, prefix="validation ")
+
+
+def watched(
+    model: Any, X: Any, y: Any, sample_weight: Any = None, *, class_weight: Any = None, encode: Encode = None,
+    prefix: str = "",
+) -> Watched:  # fmt: skip
+    """Collections to look at."""
+    scheduler = Scheduler(X, y, sample_weight)
+    blocks = _blocks(model, X, y, sample_weight, prefix)
+    view: dict[str, Any] = {"prefix": prefix, "encode": encode}
+    surveys = _survey(scheduler, Network(model), blocks, view, prefix)
+    if class_weight is not None:
+        view["of_classes"] = _class_weights(class_weight, surveys)
     pieces = [Piece(block, each.rows) for block, each in zip(blocks, surveys, strict=True) if each.rows]
     return Watched(model, scheduler, pieces, view)
 
 
-def blocks_of(model: Any, X: Any, y: Any, sample_weight: Any, prefix: str) -> list[Block]:
+def _blocks(model: Any, X: Any, y: Any, sample_weight: Any, prefix: str) -> list[Block]:
     """The blocks, checked as far as that goes without computing them."""
     table, blocks = aligned(X, y, sample_weight, prefix)
     table.check_numbers()
