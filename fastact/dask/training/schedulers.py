@@ -66,13 +66,14 @@ class Scheduler:
         RuntimeError
             Each worker that took a certain task died of it.
         """
-        with self._named():
-            if self._client is None:
-                return list(dask.compute(*tasks, **self._options))
-            with dask.config.set(LARGE):
-                futures = self._client.compute(list(tasks))
+        if self._client is None:
+            return list(dask.compute(*tasks, **self._options))
+        with self._named(), dask.config.set(LARGE):
+            futures = self._client.compute(list(tasks))
             self._wait(futures)
-            return list(self._client.gather(futures))
+            if not any(each.status == "error" for each in futures):
+                return list(self._client.gather(futures))
+        return self._failed(futures)
 
     def _wait(self, futures: list[Any]) -> None:
         """Wait for futures; raise ConnectionError where there is nobody to work for them."""
@@ -91,36 +92,44 @@ class Scheduler:
                 elif time.monotonic() - since > most:
                     raise ConnectionError(f"there was no worker for {most:g} seconds") from None
 
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        """Say of errors of the cluster, in one line, what happened and what to do."""
+    def _failed(self, futures: list[Any]) -> list[Any]:
+        """Raise what a task raised."""
         try:
-            yield
+            return list(self._client.gather(futures))
         except MemoryError as error:
             raise MemoryError(
                 f"a worker is out of memory ({error}); give smaller chunks or batch_size, or fewer threads per worker"
             ) from error
         except Exception as error:
-            if self._client is None:
+            if type(error).__name__ != "KilledWorker":
                 raise
-            text = " ".join(str(error).split())[:200] or type(error).__name__
-            if type(error).__name__ == "KilledWorker":
-                raise RuntimeError(
-                    f"workers died one after another of the same task ({text}); give workers more memory, or take "
-                    "smaller chunks or a smaller batch_size"
-                ) from error
-            if self._gone(error):
-                raise ConnectionError(
-                    f"the dask cluster is gone ({text}); start another with a Client, and call again: training goes on "
-                    "after the last whole epoch"
-                ) from error
-            raise
+            raise RuntimeError(
+                f"workers died one after another of the same task ({_line(error)}); give workers more memory, or take "
+                "smaller chunks or a smaller batch_size"
+            ) from error
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Say in one line that the cluster is gone, and what to do."""
+        try:
+            yield
+        except Exception as error:
+            if self._client is None or not self._gone(error):
+                raise
+            raise ConnectionError(
+                f"the dask cluster is gone ({_line(error)}); start another with a Client, and call again: training "
+                "goes on after the last whole epoch"
+            ) from error
 
     def _gone(self, error: Exception) -> bool:
-        """Whether an error is the cluster's, and not the task's."""
+        """Whether an error is the cluster's."""
         from concurrent.futures import CancelledError
 
         from distributed.comm.core import CommClosedError
 
         own = isinstance(error, CancelledError | CommClosedError | ConnectionError | TimeoutError)
         return own or self._client.status in ("closed", "closing")
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

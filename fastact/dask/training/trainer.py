@@ -46,6 +46,7 @@ class ClusterTrainer:
                     right += share.right
                     if self._callback is not None:
                         self._callback(optimizer.steps, model)
+                del group  # from the workers' memory, before another one is opened
         seconds += time.perf_counter()
         loss /= samples
         changed = model.parameters, model.statistics, optimizer.state
