@@ -18,7 +18,7 @@ from fastact.mlp.namespaces import moved, namespace_of
 from fastact.mlp.normalisation import BatchNorm, Normalised
 from fastact.mlp.operations import PLUS, TIMES
 
-__all__ = ["Dense", "Kept", "Plan", "backward", "forward"]
+__all__ = ["Dense", "Kept", "Plan", "backward", "forward", "stacked"]
 
 
 def _penalty(weights, gradient, strength, share):  # type: ignore[no-untyped-def]
@@ -229,6 +229,19 @@ class Dense:
         weights, gradient = self._flat
         values, _ = run.loop(_PENALTY, weights, gradient, strength, share, out=(None, gradient))
         run.add_loss(values, 1.0)
+
+
+def stacked(
+    plans: Sequence[Plan], parameters: NDArray[Any], gradients: NDArray[Any], statistics: NDArray[Any]
+) -> list[Dense]:
+    """The layers of these plans, which share three flat vectors; what they do not draw gets its first values there."""
+    layers: list[Dense] = []
+    start = first = 0
+    for number, plan in enumerate(plans):
+        end, last = start + plan.size, first + plan.statistics_size
+        layers.append(Dense(plan, number, parameters[start:end], gradients[start:end], statistics[first:last]))
+        start, first = end, last
+    return layers
 
 
 def _views(plan: Plan, flat: NDArray[Any]) -> dict[str, NDArray[Any]]:

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import copy
+from functools import partial
 from os import PathLike
 from typing import Any, Self
 
@@ -28,13 +29,13 @@ from fastact.mlp.data import (
 )
 from fastact.mlp.eager import Eager
 from fastact.mlp.initialisers import INITIALISERS, suited_to
-from fastact.mlp.layers import Dense, Kept, forward
-from fastact.mlp.namespaces import DEVICES, moved, namespace_for, namespace_of
+from fastact.mlp.layers import Kept, forward, stacked
+from fastact.mlp.namespaces import DEVICES, is_lazy, moved, namespace_for, namespace_of
 from fastact.mlp.objectives import Target, r2_score
 from fastact.mlp.settings import settled
 from fastact.mlp.sources import checked, source_of
 from fastact.mlp.stopping import Course
-from fastact.mlp.training import gradients
+from fastact.mlp.training import History, gradients
 
 __all__ = ["MLP"]
 
@@ -80,7 +81,7 @@ class MLP:
         by sqrt(n), so that the sum of all stays bounded (Hayou et al., Stable ResNet, AISTATS 2021). He and orthogonal
         weights are scaled to the layer's activation: by 1 / sqrt(E[f(z)**2]), for a standard normal z.
     batch_size : int, optional
-        32 unless given, or all samples where there are fewer.
+        32 unless given, or all samples where there are fewer. For dask's collections see `fit`.
     seed : int, optional
         Decides weights, shuffling and dropout: equal seeds and data give equal bits.
     dtype : {float32, float64}
@@ -185,21 +186,15 @@ class MLP:
         self.epochs, self.samples = 0, 0  # that were trained with, in whole epochs
         self._rng = np.random.default_rng(self.seed)
         self.key = int(np.random.SeedSequence(self.seed, spawn_key=(1,)).generate_state(1, np.uint64)[0])
-        self.layers: list[Dense] = []
         self._course: Course | None = None
-        start = first = 0
-        for number, plan in enumerate(settings.plans):
-            end, last = start + plan.size, first + plan.statistics_size
-            part = slice(start, end)
-            layer = Dense(plan, number, self.parameters[part], self.gradients[part], self.statistics[first:last])
+        self.layers = stacked(settings.plans, self.parameters, self.gradients, self.statistics)
+        for layer, plan in zip(self.layers, settings.plans, strict=True):
             initialise = INITIALISERS[
                 suited_to(plan.activation, plan.given, self.dtype) if self.init == "auto" else self.init
             ]
             layer.weights = initialise(self._rng, plan.shape, plan.activation, plan.given)
             if plan.residual and self.init == "auto":
                 layer.weights /= math.sqrt(sum(each.residual for each in settings.plans))
-            self.layers.append(layer)
-            start, first = end, last
         self.optimizer = settings.optimizer
         self.optimizer.bind(self.parameters, self.gradients, [layer.flat_weights for layer in self.layers])
 
@@ -246,7 +241,8 @@ class MLP:
         ----------
         X : array_like (samples, inputs), or iterable of batches
             A memmap is read and converted batch by batch. Without y, X is iterated over once for each epoch and gives
-            batches (X, y) or (X, y, sample_weight): a list, a generator, a data loader.
+            batches (X, y) or (X, y, sample_weight): a list, a generator, a data loader. Arrays and dataframes of dask
+            stay where they are; see Notes.
         y : array_like
             cross_entropy: labels from 0, or a distribution per row; bce: labels 0 and 1; others: numbers.
         sample_weight : array_like (samples,), optional
@@ -285,12 +281,35 @@ class MLP:
         -----
         After any error, or Ctrl-C, the model is at the end of its last whole epoch: weights, optimiser, history and
         random state, so that another `fit` goes on as if the broken epoch had never begun.
+
+        **dask.** X, y and sample_weight may be arrays, dataframes or series of dask, also larger than memory. Steps
+        are then computed by the cluster of the current `distributed.Client`, or without one by dask's scheduler for
+        this process (threads, unless dask's configuration says otherwise), on the CPU. Each step sends the parameters
+        out once, computes the gradients of some rows of several blocks as tasks that any worker may take, and adds
+        them in the order of the blocks. What it computes follows from data, chunks, settings and seed: the bits are
+        the same for any number of workers of one kind of machine, and a worker that is lost costs its tasks only.
+
+        - A batch has `batch_size` samples at most: an equal share of each block in a group of about batch_size / 256
+          blocks, so that a block gives 256 rows on the average. Unless batch_size is given, groups have 8 blocks (or
+          all there are), and a batch 256 rows for each. A group of n samples makes ceil(n / batch_size) steps, and an
+          epoch goes through all groups.
+        - Shuffling orders the blocks anew for each epoch, and the rows within each block; rows do not change blocks.
+        - A group of blocks is in the workers' memory while it trains, the next one too. Every epoch reads all blocks
+          again unless they are in memory: call X.persist() and y.persist() first where they fit. Before training,
+          targets and weights are read once to check them.
+        - Many rows per step pay: a step takes some 20 ms of the scheduler's time, whatever it computes.
+        - batch_norm normalises each block's share by its own mean and variance ("ghost" batches; Hoffer et al.,
+          NeurIPS 2017); running averages are of the whole batch. dropout depends on the step, and the row's place in
+          it. validation may be of dask too; a share is held out of each block.
+        - optimizer="lbfgs" and device="cuda" are refused.
+
+        Raises ConnectionError where the cluster is gone, and RuntimeError where workers die of a task.
         """
         epochs = as_integer(epochs, "epochs", 1)
-        source, held_out = source_of(self, X, y, sample_weight, class_weight, validation, shuffle, batches)
+        source, evaluation = self._given(X, y, sample_weight, class_weight, validation, shuffle, batches)
         source.check()
         looks = fitting.Looks(
-            held_out,
+            evaluation,
             None if patience is None else as_integer(patience, "patience", 0),
             as_rate(tolerance, "tolerance", math.inf, zero=True),
             callback,
@@ -317,9 +336,19 @@ class MLP:
         shuffle: bool = True,
     ) -> Self:
         """Train for one pass over the data as `fit` does, whatever it is: one sample or one class will do."""
-        source, _ = source_of(self, X, y, sample_weight, class_weight, None, shuffle, None)
+        source, _ = self._given(X, y, sample_weight, class_weight, None, shuffle, None)
         fitting.fit(self, source, 1, fitting.Looks(), Course())
         return self
+
+    def _given(self, X: Any, y: Any, *options: Any) -> tuple[Any, Callable[[], History] | None]:
+        """Where batches come from, and what evaluates the data that are held out; the arguments are those of `fit`."""
+        if is_lazy(X) or is_lazy(y):
+            from fastact.dask.training import source_of as lazy_source_of
+
+            blocks, watched = lazy_source_of(self, X, y, *options)
+            return blocks, None if watched is None else watched.evaluation
+        source, held_out = source_of(self, X, y, *options)
+        return source, None if held_out is None else partial(self.evaluation, *held_out)
 
     def checked(self, *data: Any, prefix: str = "") -> tuple[NDArray[Any], Target]:
         """X, y and perhaps sample_weight as training takes them, on the device; errors put `prefix` before names."""
@@ -387,28 +416,48 @@ class MLP:
     # ---- prediction
 
     def forward(self, X: ArrayLike) -> NDArray[Any]:
-        """The output layer's activations (samples, outputs); `layers` keep what led to them."""
+        """The output layer's activations (samples, outputs); `layers` keep what led to them, unless X is dask's."""
+        if is_lazy(X):
+            return self._lazily("forward", X)
         return moved(self._forward(X, True).output, namespace_of(X))
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Labels or numbers: (samples,) for classes and for one unit, else (samples, outputs)."""
+        """Labels or numbers: (samples,) for classes and for one unit, else (samples, outputs).
+
+        For a collection of dask's it is one of the same kind, computed block by block when it is asked for, by the
+        weights of now.
+        """
+        if is_lazy(X):
+            return self._lazily("predict", X)
         return moved(self.loss.predict(self._forward(X, not self.loss.fused)), namespace_of(X))
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Probabilities (samples, classes); two columns for one sigmoid unit, and one for each of several."""
         if not self.loss.classifies:
             raise TypeError(f"predict_proba needs a classifying loss, this model has {self.loss.name}; use predict")
+        if is_lazy(X):
+            return self._lazily("predict_proba", X)
         output = self.forward(X)
         return namespace_of(output).hstack([1 - output, output]) if output.shape[1] == 1 else output
 
     def score(self, X: ArrayLike, y: ArrayLike) -> float:
         """The share of right samples, or R^2."""
+        if is_lazy(X) or is_lazy(y):
+            from fastact.dask.training import watched
+
+            return watched(self, X, y).score()
         x, target = self.checked(X, y)
         if self.loss.classifies:
             return self.evaluation(x, target)["val_accuracy"][0]
         predicted = self.loss.predict(self._forward(x, not self.loss.fused))
         assert target.table is not None
         return r2_score(predicted.reshape(target.table.shape), target.table)
+
+    def _lazily(self, method: str, X: Any) -> Any:
+        """What a method gives for a collection of dask's."""
+        from fastact.dask.training import predicted
+
+        return predicted(self, method, X)
 
     def _forward(self, X: ArrayLike, output: bool) -> Kept:
         """Send samples through the network, and return what the last layer gave."""
