@@ -71,7 +71,8 @@ def save(
     Examples
     --------
     >>> import fastact as fa
-    >>> fa.onnx.save(fa.MLP((4, 8, 3), "gelu", "softmax", seed=0), "net.onnx")  # doctest: +SKIP
+    >>> from fastact.onnx import save
+    >>> save(fa.MLP((4, 8, 3), "gelu", "softmax", seed=0), "net.onnx")  # doctest: +SKIP
     """
     require("onnx", "onnx", "fastact.onnx.save")
     from fastact.onnx import saving

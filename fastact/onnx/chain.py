@@ -15,8 +15,6 @@ from fastact.onnx.pieces import Normalised, Product, Scaled, Sum
 
 __all__ = ["Chain", "Layer"]
 
-_IDENTITY: dict[str, float] = {}
-
 
 @dataclass
 class Layer:

@@ -479,7 +479,7 @@ QUICK = ["GELU", "Softshrink"]
     [
         (False, 17),
         (True, 20),
-        pytest.param(False, 11, marks=pytest.mark.slow),
+        pytest.param(False, 12, marks=pytest.mark.slow),
         pytest.param(True, 18, marks=pytest.mark.slow),
     ],
 )

@@ -257,8 +257,9 @@ MODULES = [info.name for info in pkgutil.walk_packages([str(PACKAGE)], "fastact.
 
 @pytest.mark.parametrize("name", [each for each in MODULES if not each.endswith(("__main__", "_avx2", "_avx512"))])
 def test_all_lists_what_is_there(name: str) -> None:
-    if name.startswith("fastact.torch"):
-        pytest.importorskip("torch")
+    for library in ("torch", "onnx"):
+        if name.startswith(f"fastact.{library}"):
+            pytest.importorskip(library)
     module = importlib.import_module(name)
     names = getattr(module, "__all__", [])
     assert len(set(names)) == len(names)
