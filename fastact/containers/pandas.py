@@ -82,10 +82,12 @@ class _Pandas(Frames):
         return column
 
     def by_itself(self, function: Any, containers: Sequence[Any]) -> bool:
+        one_operand = function.inputs + len(function.parameters) == 1
+        if function.outputs == 1 and one_operand:
+            return True
         frames = [each for each in containers if isinstance(each, pd.DataFrame)]
-        nullable = any(not isinstance(dtype, np.dtype) for each in frames for dtype in each.dtypes)
-        if nullable and (function.outputs > 1 or function.inputs + len(function.parameters) > 1):
-            return False
+        if any(not isinstance(dtype, np.dtype) for each in frames for dtype in each.dtypes):
+            return False  # pandas would make arrays of objects of them
         dtypes = [each.dtype for each in containers if not isinstance(each, pd.DataFrame)]
         return function.outputs == 1 or not any(isinstance(dtype, pd.ArrowDtype) for dtype in dtypes)
 

@@ -58,7 +58,7 @@ class Softmax(OverAxes):
     numpy.exceptions.AxisError
         `axis` is out of bounds.
     TypeError
-        `x` is complex, longdouble, object or masked; `where` is not boolean, `lengths` not integer; `out` is not an
+        `x` is complex, longdouble or object; `where` is not boolean, `lengths` not integer; `out` is not an
         array of the result's dtype.
     ValueError
         An axis is repeated; `where`, `lengths` or `temperature` does not fit `x`; a length is negative or larger than

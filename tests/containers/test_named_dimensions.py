@@ -91,7 +91,7 @@ SWEPT, OF_CLASSES = xr.DataArray([1.0, 2.0], dims="t"), xr.DataArray([1] * 4, di
 @pytest.mark.parametrize(
     ("error", "match", "call"),
     [
-        (ValueError, "has batch, row, class; did you mean 'class'", lambda: fa.softmax(X, axis="clas")),
+        (ValueError, "has batch, row, class; did you mean 'class'", lambda: fa.softmax(X, axis="Class")),
         (np.exceptions.AxisError, "axis 3", lambda: fa.softmax(X, axis=3)),
         (ValueError, "along the dimension 'batch'", lambda: fa.mse(X, X.isel(batch=[1, 0]))),
         (ValueError, "sizes 3 and 2 along the dimension 'row'", lambda: fa.mse(X, X.isel(row=[0, 1]))),
