@@ -162,6 +162,11 @@ def squareplus(x: Dual, b: Any) -> Dual:
     return (x + root) / 2 if x >= 0 else dual(b) / (root - x) / 2
 
 
+def softsign(x: Dual) -> Dual:
+    size = 1 + abs(x.value)
+    return chained(x.value / size, 1 / size**2, x)
+
+
 def tanhshrink(x: Dual) -> Dual:
     return chained(x.value - mp().tanh(x.value), mp().tanh(x.value) ** 2, x)
 
@@ -206,7 +211,7 @@ DEFINITIONS: Mapping[str, Callable[..., Dual]] = {
     "tanhshrink": tanhshrink,
     "exponential": exp,
     "erf": erf,
-    "softsign": lambda x: x / (1 + x) if x >= 0 else x / (1 - x),
+    "softsign": softsign,
     "ndtr": normal,
     "elu": lambda x, a: x if x > 0 else expm1(x) * a,
     "celu": lambda x, a: x if x > 0 else expm1(x / a) * a,
