@@ -10,7 +10,9 @@ import importlib
 from collections.abc import Iterable
 from types import ModuleType
 
-__all__ = ["BackendError", "MissingDependencyError", "UnknownNameError", "nearest", "require", "wrong_type"]
+__all__ = [
+    "BackendError", "FormulaError", "MissingDependencyError", "UnknownNameError", "nearest", "require", "wrong_type",
+]  # fmt: skip
 
 
 class UnknownNameError(ValueError):
@@ -19,6 +21,10 @@ class UnknownNameError(ValueError):
 
 class BackendError(RuntimeError):
     """A backend that was asked for by name cannot do what was asked."""
+
+
+class FormulaError(TypeError):
+    """A formula does something that has no mathematical expression."""
 
 
 class MissingDependencyError(ImportError):

@@ -28,7 +28,7 @@ def of_activation(f: Any, summary: str) -> str:
     return f"""{summary}
 
 {f.name}(x) = {f.formula}
-{f.name}'(x) = {f.derivative_formula}
+{f.name}'(x) = {f.metadata.derivative_formula}
 
 Parameters
 ----------

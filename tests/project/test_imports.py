@@ -48,7 +48,8 @@ LAYERS = {
         "backends",
         "backends.cpu.instruction_sets",
     ],  # what those for host arrays have in common
-    "_core*": ["errors", "language", "_native*", "_scalar.primitives", "_compile*", "backends"],
+    # The derivation of derivatives that were not given is loaded when it is asked for.
+    "_core*": ["errors", "language", "_native*", "_scalar.primitives", "_compile*", "backends", "derivation*"],
     "backends.numpy*": BELOW_A_BACKEND,
     "backends.cpu*": BELOW_A_BACKEND,
     "backends.cuda*": BELOW_A_BACKEND,
@@ -74,7 +75,7 @@ LAYERS = {
     "containers*": ["", "errors", "_core.arrays", "_core.containers", "_core.devices"],
     "dask*": ["", "errors", "_files", "_core.arrays", "_core.containers", "_native.arithmetic", "containers*", "mlp*"],
     "onnx*": ["", "errors", "_files", "mlp*", "derivation*"],
-    "derivation*": ["errors", "language", "result", "_scalar*", "_core.registry"],
+    "derivation*": [*LEARNING, "_scalar*", "_core.registry"],
     "verification*": [*LEARNING, "own"],
     "_numba*": ["", "errors", "_core*", "_compile*", "_scalar*", "backends"],
     "torch*": ["", "errors"],
