@@ -7,7 +7,7 @@ pieces, the piece that it takes at a kink gives the slope there. To add an activ
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fastact.errors import require
 
-__all__ = ["DEFINITIONS", "exact"]
+__all__ = ["DEFINITIONS", "exact", "rounded"]
 
 #: Binary digits of the results, many more than float64 has; terms that cancel get more.
 PRECISION = 200
@@ -245,16 +245,24 @@ def extra(name: str, x: float) -> int:
 def exact(
     name: str, part: str, x: NDArray[np.float64], parameters: Sequence[float]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The exact results at finite x: as float64, and the rest in ULP of that; the rest itself may be below all floats.
+    """The exact results at finite x: as float64, and the rest in ULP of that.
 
     For a name in DEFINITIONS, and a part "forward" or "derivative".
     """
     context, function, forward = mp(), DEFINITIONS[name], part == "forward"
-    high, low = np.empty(x.size), np.empty(x.size)
-    for place, each in enumerate(x.tolist()):
+
+    def result(each: float) -> Any:
         with context.extraprec(extra(name, each)):
             found = function(Dual(context.mpf(each), context.one), *parameters)
-            result = found.value if forward else found.slope
-            high[place] = rounded = float(result)
-            low[place] = float((result - rounded) / math.ulp(rounded)) if math.isfinite(rounded) else 0.0
-    return high, low
+            return found.value if forward else found.slope
+
+    return rounded(map(result, x.tolist()))
+
+
+def rounded(results: Iterable[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Numbers of mpmath as float64, and the rest in ULP of that; the rest itself may be below all floats."""
+    found = list(results)
+    high = [float(each) for each in found]
+    pairs = zip(found, high, strict=True)
+    low = [float((each - h) / math.ulp(h)) if math.isfinite(h) else 0.0 for each, h in pairs]
+    return np.array(high), np.array(low)

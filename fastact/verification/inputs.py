@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fastact.verification.formats import FORMATS, Format, Patterns
 from fastact.verification.reference import Reference
 
-__all__ = ["Blocks", "kinks", "sample", "specials"]
+__all__ = ["Blocks", "kinks", "sample", "specials", "thinned"]
 
 #: Numbers in a call: so few that NumPy's temporaries stay in the cache, and that no library starts threads.
 BLOCK = 1 << 15
@@ -90,6 +90,13 @@ def sample(kind: Format, count: int, reference: Reference, seed: int = 0) -> Pat
     near = (marks[:, np.newaxis] + np.arange(-AROUND, AROUND + 1)).ravel() if kind.bits == 32 else around(marks)
     near = near[np.abs(near) < kind.infinity]
     return distinct(np.concatenate([*found, at(near, kind), [np.uint64(kind.sign)]]))
+
+
+def thinned(patterns: Patterns, kind: Format) -> Patterns:
+    """Fewer of them, for formulas that mpmath takes long for: 0.1 ms, and 10 ms beyond 2**60."""
+    huge = np.abs(kind.of(patterns).astype(np.float64)) > 2.0**60
+    place = np.arange(patterns.size)
+    return patterns[np.where(huge, place % 64 == 0, place % 4 == 0)]
 
 
 def distinct(patterns: Patterns) -> Patterns:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastact.verification.formats import FORMATS, Format, Patterns, has
+from fastact.verification.formats import FORMATS, Format, Patterns
 from fastact.verification.inputs import BLOCK
 from fastact.verification.intervals import Bins, Interval, intervals
 from fastact.verification.libraries import Call
@@ -322,7 +322,7 @@ def summarised(meter: Meter, exhaustive: bool) -> Measurement:
     found = Measurement(kind, meter.part, meter.limit, exhaustive, tally.counts, dtype=tally.dtype, first=tally.found)
     suspects = tally.worst_of()
     found.ulp, found.worst, found.result = suspects[0]
-    if meter.reference.checked and kind.bits < 64 and has("mpmath"):
+    if meter.reference.checked and kind.bits < 64:
         _check(meter, found, {pattern: result for _, pattern, result in suspects})
     found.exact = float(meter.exactly(kind.of([found.worst]))[0][0])
     found.where = intervals(tally.bins, kind)

@@ -76,7 +76,7 @@ LAYERS = {
     "dask*": ["", "errors", "_files", "_core.arrays", "_core.containers", "_native.arithmetic", "containers*", "mlp*"],
     "onnx*": ["", "errors", "_files", "mlp*", "derivation*"],
     "derivation*": [*LEARNING, "_scalar*", "_core.registry"],
-    "verification*": [*LEARNING, "own"],
+    "verification*": [*LEARNING, "derivation*"],
     "_numba*": ["", "errors", "_core*", "_compile*", "_scalar*", "backends"],
     "torch*": ["", "errors"],
     "recommending*": ["errors", "language", "_core.registry"],

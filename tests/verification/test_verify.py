@@ -202,10 +202,11 @@ def test_parameters_reach_both() -> None:
 
 
 def test_own_activations(own_activation: Any) -> None:
-    """As a target and as what is compared with; there is nothing more exact than its float64."""
-    verification = found(own_activation)
+    """As a target and as what is compared with; the exact results are those of its formula."""
+    verification = found(own_activation, dtypes=["float32", "float64"])
     assert verification.passed
-    assert "nothing more exact" in verification.missing["float64"]
+    assert measured(verification, "float64", "derivative").ulp == 0
+    assert measured(verification, "float32").checked
     verification = found(lambda x: 5 * x, own_activation.name, dtypes=["float32"])
     assert not verification.passed
     assert found(lambda x: 3 * x, own_activation.name, dtypes=["float32"]).passed
