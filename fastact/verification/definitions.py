@@ -7,7 +7,7 @@ pieces, the piece that it takes at a kink gives the slope there. To add an activ
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fastact.errors import require
 
-__all__ = ["DEFINITIONS", "exact"]
+__all__ = ["DEFINITIONS", "exact", "rounded"]
 
 #: Binary digits of the results, many more than float64 has; terms that cancel get more.
 PRECISION = 200
@@ -162,6 +162,11 @@ def squareplus(x: Dual, b: Any) -> Dual:
     return (x + root) / 2 if x >= 0 else dual(b) / (root - x) / 2
 
 
+def softsign(x: Dual) -> Dual:
+    size = 1 + abs(x.value)
+    return chained(x.value / size, 1 / size**2, x)
+
+
 def tanhshrink(x: Dual) -> Dual:
     return chained(x.value - mp().tanh(x.value), mp().tanh(x.value) ** 2, x)
 
@@ -206,7 +211,7 @@ DEFINITIONS: Mapping[str, Callable[..., Dual]] = {
     "tanhshrink": tanhshrink,
     "exponential": exp,
     "erf": erf,
-    "softsign": lambda x: x / (1 + x) if x >= 0 else x / (1 - x),
+    "softsign": softsign,
     "ndtr": normal,
     "elu": lambda x, a: x if x > 0 else expm1(x) * a,
     "celu": lambda x, a: x if x > 0 else expm1(x / a) * a,
@@ -240,16 +245,24 @@ def extra(name: str, x: float) -> int:
 def exact(
     name: str, part: str, x: NDArray[np.float64], parameters: Sequence[float]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The exact results at finite x: as float64, and the rest in ULP of that; the rest itself may be below all floats.
+    """The exact results at finite x: as float64, and the rest in ULP of that.
 
     For a name in DEFINITIONS, and a part "forward" or "derivative".
     """
     context, function, forward = mp(), DEFINITIONS[name], part == "forward"
-    high, low = np.empty(x.size), np.empty(x.size)
-    for place, each in enumerate(x.tolist()):
+
+    def result(each: float) -> Any:
         with context.extraprec(extra(name, each)):
             found = function(Dual(context.mpf(each), context.one), *parameters)
-            result = found.value if forward else found.slope
-            high[place] = rounded = float(result)
-            low[place] = float((result - rounded) / math.ulp(rounded)) if math.isfinite(rounded) else 0.0
-    return high, low
+            return found.value if forward else found.slope
+
+    return rounded(map(result, x.tolist()))
+
+
+def rounded(results: Iterable[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Numbers of mpmath as float64, and the rest in ULP of that; the rest itself may be below all floats."""
+    found = list(results)
+    high = [float(each) for each in found]
+    pairs = zip(found, high, strict=True)
+    low = [float((each - h) / math.ulp(h)) if math.isfinite(h) else 0.0 for each, h in pairs]
+    return np.array(high), np.array(low)

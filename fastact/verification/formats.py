@@ -59,6 +59,11 @@ class Format:
         return ((1 << (self.bits - 1 - self.mantissa)) - 1) << self.mantissa
 
     @property
+    def bin(self) -> int:
+        """So many bits of a pattern tell neighbours apart that are counted together."""
+        return {16: 5, 32: 15, 64: 50}[self.bits]
+
+    @property
     def sign(self) -> int:
         """The bit of the sign, which is the pattern of -0.0."""
         return 1 << (self.bits - 1)

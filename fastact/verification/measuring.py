@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastact.verification.formats import FORMATS, Format, Patterns, has
+from fastact.verification.formats import FORMATS, Format, Patterns
 from fastact.verification.inputs import BLOCK
-from fastact.verification.intervals import Interval, intervals
+from fastact.verification.intervals import Bins, Interval, intervals
 from fastact.verification.libraries import Call
 from fastact.verification.reference import Reference
 
@@ -126,7 +126,7 @@ def evaluated(call: Call, x: NDArray[Any], name: str, few_shapes: bool = False) 
     ValueError
         If it raises an error, or does not give an element for each one.
     """
-    given = np.resize(x, BLOCK) if few_shapes and x.size < BLOCK else x.copy()
+    given = np.resize(x, -(-x.size // BLOCK) * BLOCK) if few_shapes else x.copy()
     try:
         with np.errstate(all="ignore"):
             result = call(given)
@@ -142,14 +142,13 @@ def evaluated(call: Call, x: NDArray[Any], name: str, few_shapes: bool = False) 
 
 
 class Tally:
-    """Gathers what blocks report, by bins of neighbouring patterns."""
+    """Gathers what blocks report, by bins of neighbouring patterns, none of which is in two blocks."""
 
     def __init__(self, kind: Format) -> None:
-        self.shift = {16: 5, 32: 15, 64: 50}[kind.bits]
-        size = 1 << (kind.bits - self.shift)
-        self.inputs, self.wrong = np.zeros(size, np.int64), np.zeros(size, np.int64)
+        self.kind = kind
+        size = 1 << (kind.bits - kind.bin)
+        self.bins = Bins.empty(size)
         self.worst = np.full(size, -1.0)
-        self.first, self.last = np.zeros(size, np.uint64), np.zeros(size, np.uint64)
         self.counts = Counts()
         self.found: dict[str, int] = {}
         self.suspects: list[tuple[float, int, float]] = []
@@ -160,19 +159,18 @@ class Tally:
         found: dict[str, int],
     ) -> None:  # fmt: skip
         """A block's; the patterns are sorted."""
-        bins = (patterns >> np.uint64(self.shift)).astype(np.int64)
+        bins = (patterns >> np.uint64(self.kind.bin)).astype(np.int64)
         starts = np.flatnonzero(np.diff(bins, prepend=-1)) if bins[0] != bins[-1] else np.zeros(1, np.int64)
-        place = bins[starts]
-        self.inputs[place] += np.diff(starts, append=bins.size)
-        self.worst[place] = np.maximum(self.worst[place], np.maximum.reduceat(error, starts))
+        ends, place = np.append(starts[1:], bins.size), bins[starts]
+        self.bins.inputs[place] = ends - starts
+        self.worst[place] = np.maximum.reduceat(error, starts)
         wrong = np.flatnonzero(error > limit)
         if wrong.size:
             at, begin, many = np.unique(bins[wrong], return_index=True, return_counts=True)
-            fresh = self.wrong[at] == 0
-            first, last = patterns[wrong[begin]], patterns[wrong[begin + many - 1]]
-            self.first[at] = np.where(fresh, first, np.minimum(self.first[at], first))
-            self.last[at] = np.where(fresh, last, np.maximum(self.last[at], last))
-            self.wrong[at] += many
+            first, last, having = wrong[begin], wrong[begin + many - 1], np.searchsorted(place, at)
+            self.bins.wrong[at] = many
+            self.bins.before[at], self.bins.after[at] = first - starts[having], ends[having] - 1 - last
+            self.bins.first[at], self.bins.last[at] = patterns[first], patterns[last]
         self.counts.add(counts)
         for name, pattern in found.items():
             self.found[name] = min(pattern, self.found.get(name, pattern))
@@ -324,10 +322,10 @@ def summarised(meter: Meter, exhaustive: bool) -> Measurement:
     found = Measurement(kind, meter.part, meter.limit, exhaustive, tally.counts, dtype=tally.dtype, first=tally.found)
     suspects = tally.worst_of()
     found.ulp, found.worst, found.result = suspects[0]
-    if meter.reference.checked and kind.bits < 64 and has("mpmath"):
+    if meter.reference.checked and kind.bits < 64:
         _check(meter, found, {pattern: result for _, pattern, result in suspects})
     found.exact = float(meter.exactly(kind.of([found.worst]))[0][0])
-    found.where = intervals(tally.first, tally.last, tally.inputs, tally.wrong, kind)
+    found.where = intervals(tally.bins, kind)
     found.curve = _curve(tally, kind)
     return found
 
@@ -335,8 +333,8 @@ def summarised(meter: Meter, exhaustive: bool) -> Measurement:
 def _check(meter: Meter, found: Measurement, suspects: dict[int, float]) -> None:
     """Let mpmath judge the worst results, and the reference there and at some other inputs."""
     tally, kind = meter.tally, meter.kind
-    filled = np.flatnonzero(tally.inputs)
-    others = filled[np.linspace(0, filled.size - 1, CHECKED).astype(int)].astype(np.uint64) << np.uint64(tally.shift)
+    filled = np.flatnonzero(tally.bins.inputs)
+    others = filled[np.linspace(0, filled.size - 1, CHECKED).astype(int)].astype(np.uint64) << np.uint64(kind.bin)
     others = others[(others & np.uint64(kind.sign - 1)) < kind.infinity]
     worst = np.array(sorted(suspects), np.uint64)
     patterns = np.concatenate([worst, others])
@@ -353,7 +351,7 @@ def _check(meter: Meter, found: Measurement, suspects: dict[int, float]) -> None
 def _curve(tally: Tally, kind: Format) -> tuple[Floats, Floats]:
     """An input of each bin, in the order of values, and the largest error there."""
     filled = np.flatnonzero(tally.worst >= 0)
-    middle = (filled.astype(np.uint64) << np.uint64(tally.shift)) + np.uint64(1 << (tally.shift - 1))
+    middle = (filled.astype(np.uint64) << np.uint64(kind.bin)) + np.uint64(1 << (kind.bin - 1))
     x = kind.of(middle).astype(np.float64)
     order = np.argsort(x)
     return x[order], tally.worst[filled][order]

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastact as fa
-from fastact.errors import UnknownNameError, nearest
+from fastact.errors import FormulaError, UnknownNameError, nearest
 from fastact.verification import definitions
-from fastact.verification.formats import FORMATS, Format
+from fastact.verification.formats import FORMATS, Format, has
 
 __all__ = ["PARTS", "Reference", "named"]
 
@@ -98,10 +98,32 @@ class Reference:
     def differentiable(self) -> bool:
         return bool(self.function.differentiable)
 
-    @property
+    @cached_property
     def checked(self) -> bool:
-        """Whether mpmath can compute it: not where a user defined it."""
+        """Whether mpmath can compute it: not where a user's formula has no expression."""
+        return has("mpmath") and (self.defined or self._formulas is not None)
+
+    @property
+    def defined(self) -> bool:
+        """Whether it is fastact's own."""
         return self.name in definitions.DEFINITIONS
+
+    @cached_property
+    def _formulas(self) -> Mapping[str, Any] | None:
+        """Of a user's own activation, each part as a function of mpmath numbers."""
+        if not has("sympy"):
+            return None
+        from fastact import derivation
+        from fastact.derivation.precision import Precise
+
+        names = ["x", *self.function.parameters]
+        parts = {"forward": self.function}
+        if self.differentiable:
+            parts["derivative"] = self.function.derivative
+        try:
+            return {part: Precise(derivation.expression(each), names) for part, each in parts.items()}
+        except FormulaError:
+            return None
 
     @cached_property
     def monotone(self) -> bool:
@@ -134,4 +156,12 @@ class Reference:
 
     def exactly(self, part: str, x: Floats, kind: Format) -> tuple[Floats, Floats]:
         """Compute results by mpmath at finite x: as float64, and the rest in ULP of that."""
-        return definitions.exact(self.name, part, x, self.parameters(kind))
+        parameters = self.parameters(kind)
+        if self.defined:
+            return definitions.exact(self.name, part, x, parameters)
+        assert self._formulas is not None
+        formula = self._formulas[part]
+        high, low = definitions.rounded(formula(each, *parameters) for each in x.tolist())
+        unknown = np.isnan(high)  # where the expression has no value
+        high[unknown] = self.compute(part, x[unknown], kind)
+        return high, low

@@ -314,13 +314,14 @@ class Verification(Result):
         if not count:
             return [] if self.reference.checked else [self._unchecked()]
         text = _(
-            "The reference is fastact's float64. mpmath checked it at {count} inputs, the worst among them: it is "
+            "The reference is {name} in float64. mpmath checked it at {count} inputs, the worst among them: it is "
             "{off} ULP of float64 off at most."
         )
-        return [text.format(count=count, off=ulp(max(each.off for each in self.measurements)))]
+        off = ulp(max(each.off for each in self.measurements))
+        return [text.format(name=self.reference.name, count=count, off=off)]
 
     def _unchecked(self) -> str:
-        text = _("The reference is the formula of {name} in float64; nothing more exact checked it.")
+        text = _("The reference is {name} in float64; nothing more exact checked it.")
         return text.format(name=self.reference.name)
 
     def as_dict(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 #: Function -> the words in which the fault is told; all of them fail.
-FAULTS = {}
+FAULTS: dict[Any, tuple[str, ...]] = {}
 
 
 def fault(*words: str) -> Any:
@@ -35,7 +35,7 @@ def loses_the_sign_of_zero(x: Any) -> Any:
     return np.tanh(x) + x.dtype.type(0)
 
 
-@fault("Wrong are that at x = 0.3333", "It is not monotone")
+@fault("Wrong are that at x = 0.33325", "It is not monotone")
 def one_wrong(x: Any) -> Any:
     y = np.tanh(x)
     y[x == np.float16(1 / 3)] *= x.dtype.type(1.01)

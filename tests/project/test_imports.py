@@ -88,7 +88,7 @@ LAYERS = {
     ],
     "onnx*": ["", "errors", "_files", "mlp*", "derivation*"],
     "derivation*": [*LEARNING, "_scalar*", "_core.registry"],
-    "verification*": [*LEARNING, "own"],
+    "verification*": [*LEARNING, "derivation*"],
     "_numba*": ["", "errors", "_core*", "_compile*", "_scalar*", "backends"],
     "torch*": ["", "errors"],
     "recommending*": ["errors", "language", "_core.registry"],

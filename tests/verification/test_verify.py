@@ -13,8 +13,9 @@ import pytest
 import fastact as fa
 from fastact.verification import definitions
 from fastact.verification.formats import FORMATS
-from fastact.verification.inputs import kinks, sample
+from fastact.verification.inputs import Blocks, kinks, sample
 from fastact.verification.intervals import intervals
+from fastact.verification.measuring import Counts, Tally
 from fastact.verification.reference import Reference, named
 from helpers import kernels
 from helpers.reference import REFERENCES
@@ -29,6 +30,7 @@ FEW = 20_000
 
 
 def found(function: Any, against: str | None = None, **options: Any) -> Any:
+    """A verification of few numbers."""
     return fa.verify(function, against, **{"samples": FEW, **options})
 
 
@@ -41,7 +43,7 @@ def measured(verification: Any, dtype: str, part: str = "forward") -> Any:
 def test_definitions(name: str, part: str) -> None:
     """They agree with what the tests have written independently, at kinks too, for all parameters."""
     points = [*kinks(Reference(name)), 1e-300, -1e-300, 1e300, -1e300]
-    x = np.concatenate([stratified(np.float64, 30, seed=3), points, [-1.0, 1.0, -3.0, 3.0, 6.0]])
+    x = np.concatenate([stratified(np.float64, 12, seed=3), points, [-1.0, 1.0, -3.0, 3.0, 6.0]])
     for parameters in ((), *REFERENCES[name].parameters):
         subject = Subject(name, part, parameters)
         high, low = definitions.exact(name, part, x, [float(p) for p in subject.parameters(np.float64)])
@@ -89,7 +91,7 @@ def documented() -> Any:
 
 
 def test_numpy_passes() -> None:
-    verification = found("numpy:tanh")
+    verification = found("numpy:tanh", dtypes=["float16", "float32"])
     assert verification.passed
     assert "NumPy does not differentiate" in verification.without_derivative
 
@@ -123,7 +125,7 @@ def test_torch() -> None:
         assert whole.share > 0.99
         assert re.search(r"Wrong are (all|99\.\d+ %) (of those )?from x = -1\d", " ".join(verification.sentences()))
         assert measured(verification, "float32", "derivative").counts.wrong
-    assert found("torch:relu").passed
+    assert found("torch:relu", dtypes=["float16", "float32"]).passed
 
 
 def test_jax() -> None:
@@ -132,7 +134,7 @@ def test_jax() -> None:
     verification = found("jax:relu", dtypes=["float32", "float64"])
     counts = measured(verification, "float32").counts
     assert counts.flushed == counts.subnormal > 0
-    assert found("jax:gelu", dtypes=["float16"]).reference.name == "gelu_tanh"
+    assert found("jax:gelu?approximate=True", dtypes=["float16"]).reference.name == "gelu_tanh"
 
 
 def test_onnx(tmp_path: Any) -> None:
@@ -150,7 +152,7 @@ def test_onnx(tmp_path: Any) -> None:
         return str(path)
 
     for shape in (["n"], [2, "n"], [3, 1000]):
-        assert found(saved("Relu", shape)).passed
+        assert found(saved("Relu", shape), samples=2000).passed
     assert found(saved("Gelu", ["n"])).reference.name == "gelu"
     with pytest.raises(ValueError, match=r"has 2 inputs \(x, z\)"):
         found(saved("Add", ["n"], inputs=2))
@@ -173,7 +175,7 @@ def test_onnx(tmp_path: Any) -> None:
         ("nowhere:f", "no library or module 'nowhere'"),
         ("helpers.kernels:flushe", "did you mean 'flushes'"),
         ("numpy:nan", "has no function 'nan'"),
-        ("helpers.kernels:flushes", "say by against= what it should compute"),
+        ("helpers.kernels:flushes", "name what it should compute by against="),
     ],
 )
 def test_wrong_targets(function: Any, message: str) -> None:
@@ -200,11 +202,14 @@ def test_parameters_reach_both() -> None:
 
 
 def test_own_activations(own_activation: Any) -> None:
-    """As a target and as what is compared with; there is nothing more exact than its float64."""
-    verification = found(own_activation)
+    """As a target and as what is compared with; the exact results are those of its formula."""
+    verification = found(own_activation, dtypes=["float32", "float64"])
     assert verification.passed
-    assert "nothing more exact" in verification.missing["float64"]
-    assert found("fastact:softsign", own_activation.name, dtypes=["float32"]).passed
+    assert measured(verification, "float64", "derivative").ulp == 0
+    assert measured(verification, "float32").checked
+    verification = found(lambda x: 5 * x, own_activation.name, dtypes=["float32"])
+    assert not verification.passed
+    assert found(lambda x: 3 * x, own_activation.name, dtypes=["float32"]).passed
 
 
 @pytest.fixture
@@ -212,18 +217,14 @@ def own_activation() -> Any:
     from fastact._core import registry
     from fastact.math import like
 
-    def slope(x: Any) -> Any:
-        d = like(1.0, x) + abs(x)
-        return like(1.0, x) / (d * d)
-
     before = set(fa.names())
     try:
 
-        @fa.activation(derivative=slope)
-        def my_softsign(x: Any) -> Any:
-            return x / (like(1.0, x) + abs(x))
+        @fa.activation(derivative=lambda x, by: like(2.0, x) * by, by=1.5)
+        def verified_twice(x: Any, by: Any) -> Any:
+            return like(2.0, x) * by * x
 
-        yield my_softsign
+        yield verified_twice
     finally:
         for name in set(fa.names()) - before:
             registry._functions.pop(name)
@@ -264,7 +265,7 @@ def test_samples_hold_every_exponent_and_the_landmarks() -> None:
     x = kind.of(sample(kind, FEW, named("hard_silu"))).astype(float)
     assert {0.0, 3.0, -3.0, kind.smallest, float(np.nextafter(np.float32(3), np.float32(4)))} <= set(x.tolist())
     exponents = set(np.frexp(x[x != 0])[1].tolist())
-    assert exponents == set(range(-148, 129))
+    assert exponents >= set(range(-125, 129))
     assert kinks(named("hard_silu")) == [-3.0, 0.0, 3.0]
 
 
@@ -274,12 +275,12 @@ def test_intervals_are_where_results_are_wrong() -> None:
     x = kind.of(patterns).astype(float)
     with np.errstate(invalid="ignore"):
         bad = ((x >= -8) & (x <= -2)) | ((x >= 1) & (x < 2) & (patterns % 4 == 0))
-    bins = patterns.reshape(-1, 32)
-    many = bad.reshape(bins.shape).sum(1)
-    first = np.where(bad.reshape(bins.shape), bins, 1 << 20).min(1)
-    last = np.where(bad.reshape(bins.shape), bins, 0).max(1)
-    left, right = intervals(first, last, np.full(many.size, 32), many, kind)
+    tally = Tally(kind)
+    whole = Blocks(kind, patterns)
+    for block in whole:
+        tally.add(block, x[block], np.where(bad[block], 9.0, 0.0), 1.0, Counts(), {})
+    left, right = intervals(tally.bins, kind)
     assert (left.low, left.high, left.share) == (-8, -2, 1)
     assert right.low == 1
     assert 1.9 < right.high < 2
-    assert right.share == 0.25
+    assert right.share == pytest.approx(0.25, abs=0.01)
