@@ -190,7 +190,7 @@ def apply(
     need = "loop", dtype.name, "arrays" if arrays or dtype.kind in "iu" else "numbers"
     counts = operation.inputs, len(operation.parameters), operation.outputs, dtype.itemsize
     status = emitter.call(
-        "elementwise", ir.IntType(32), emitter.address("run_loop"), emitter.symbol(need),
+        "elementwise", ir.IntType(32), emitter.address("run_loop"), emitter.symbol(operation, need),
         emitter.pack(descriptors), *map(emitter.int, counts),
     )  # fmt: skip
     emitter.check(status)

@@ -41,28 +41,28 @@ class Emitter:
     def __init__(self, context: Any, builder: Any, function: Any) -> None:
         self.context, self.builder, self.function = context, builder, function
         self._new: list[tuple[Any, Any]] = []  # what to let go where an error is raised
-        self.depend(None)
+        self.depend(function, None)
 
     # What the code depends on.
 
-    def depend(self, need: linking.Need | None) -> None:
+    def depend(self, function: Any, need: linking.Need | None) -> None:
         """Keep beside the machine code what it depends on; keep it out of Numba's cache where that is unknown."""
         environment = getattr(self.context, "environment", None)
-        stamp = stamp_of(self.function)
+        stamp = stamp_of(function)
         if stamp is None:
-            name, module = f"numba.dynamic.globals.fastact.{id(self.function):x}", self.builder.module
+            name, module = f"numba.dynamic.globals.fastact.{id(function):x}", self.builder.module
             if name not in module.globals:
                 gv = cgutils.add_global_variable(module, BYTES, name)
                 gv.linkage, gv.initializer = "common", cgutils.get_null_value(BYTES)
         elif environment is not None:
-            dependency = Dependency(*place_of(self.function), stamp, need)
+            dependency = Dependency(*place_of(function), stamp, need)
             if dependency not in environment.consts:
                 environment.consts.append(dependency)
 
-    def symbol(self, need: linking.Need) -> Any:
-        """The address of what is needed, wherever this process has it."""
-        self.depend(need)
-        return self.context.get_c_value(self.builder, ir.IntType(8), linking.provide(self.function, need))
+    def symbol(self, function: Any, need: linking.Need) -> Any:
+        """The address of what is needed of a function, wherever this process has it."""
+        self.depend(function, need)
+        return self.context.get_c_value(self.builder, ir.IntType(8), linking.provide(function, need))
 
     # Values.
 

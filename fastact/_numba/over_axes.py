@@ -155,7 +155,7 @@ class _Call:
         elif self.owner.family == "sparse":
             hidden = MASKED[computation, inputs].operands[-1]
             status = emitter.call(
-                "over_rows", ir.IntType(32), emitter.symbol(("rows", computation, inputs, self.dtype.name)),
+                "over_rows", ir.IntType(32), emitter.symbol(self.function, ("rows", computation, inputs, self.dtype.name)),
                 emitter.size(scratch_size(0)), emitter.int(is_double), reduced,
                 *map(emitter.pointer, (grad, x, out, mask)), divisor, ir.Constant(divisor.type, float(hidden or 0)),
             )  # fmt: skip
