@@ -89,7 +89,7 @@ def _of_numbers(context: Any, operation: Operation, kinds: dict[str, Any], dtype
 
 def _formula(context: Any, operation: Operation, item: Any) -> tuple[Any, Any]:
     """The type of the jitted formula on this target, and the signature of its call."""
-    kind = context.resolve_value_type(operation.jitted)
+    kind = context.resolve_value_type(operation.scalar if is_cuda(context) else operation.jitted)
     call = kind.get_call_type(context, (item,) * (operation.inputs + len(operation.parameters)), {})
     if isinstance(call.return_type, types.Optional):
         raise refuse(operation, "returns None for some x; let its formula return a number on every path")

@@ -14,6 +14,7 @@ from numba.np.arrayobj import _empty_nd_impl, make_array
 
 from fastact._numba import linking
 from fastact._numba.named import place_of, stamp_of
+from fastact._numba.planning import is_cuda
 from fastact._numba.stamps import Dependency
 
 __all__ = [
@@ -47,17 +48,21 @@ class Emitter:
 
     def depend(self, function: Any, need: linking.Need | None) -> None:
         """Keep beside the machine code what it depends on; keep it out of Numba's cache where that is unknown."""
-        environment = getattr(self.context, "environment", None)
-        stamp = stamp_of(function)
+        if is_cuda(self.context):
+            return
+        environment, stamp = self.context.environment, stamp_of(function)
         if stamp is None:
             name, module = f"numba.dynamic.globals.fastact.{id(function):x}", self.builder.module
             if name not in module.globals:
                 gv = cgutils.add_global_variable(module, BYTES, name)
                 gv.linkage, gv.initializer = "common", cgutils.get_null_value(BYTES)
-        elif environment is not None:
+        else:
             dependency = Dependency(*place_of(function), stamp, need)
             if dependency not in environment.consts:
                 environment.consts.append(dependency)
+            # Of the body of a `prange`, Numba would let the environment go, and keep none without a module's name.
+            self.context.active_code_library.fastact_environment = environment
+            environment.globals.setdefault("__name__", __package__)
 
     def symbol(self, function: Any, need: linking.Need) -> Any:
         """The address of what is needed of a function, wherever this process has it."""

@@ -29,7 +29,7 @@ def plan(context: Any, function: Any, arguments: dict[str, Any]) -> Plan:
         if is_given(arguments.get(name)):
             raise refuse(function, f"takes no {name}= in compiled code; {remedy}")
     owner = function.function if isinstance(function, Method) else function
-    if is_cuda(context) and not isinstance(function, Operation):
+    if is_cuda(context) and not isinstance(function, Operation) and owner.name != "rrelu":
         raise refuse(function, "has no device code; call an elementwise function of numbers")
     if isinstance(function, Operation):
         from fastact._numba.elementwise import plan as planned
