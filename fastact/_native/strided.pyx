@@ -13,6 +13,8 @@ from libc.string cimport memcpy, memset
 from fastact._native.pool cimport default_workers, parallel_for
 
 include "arithmetic.pxi"
+include "atomics.pxi"
+include "numba_results.pxi"
 
 cdef enum:
     MOST_AXES = 64
@@ -734,5 +736,6 @@ def entries():
     """Return the addresses of the functions, by name."""
     return {
         "elementwise": <size_t>&elementwise, "over_axes": <size_t>&over_axes, "over_rows": <size_t>&over_rows,
+        "new_memory": <size_t>&numba_results_new,
         "weighted_softmax": <size_t>&weighted_softmax,
     }

@@ -10,7 +10,7 @@ from llvmlite import ir
 from numba import from_dtype
 from numba.core import cgutils, types
 from numba.core.imputils import impl_ret_borrowed, impl_ret_new_ref
-from numba.np.arrayobj import _empty_nd_impl, make_array
+from numba.np.arrayobj import make_array, populate_array
 
 from fastact._numba import linking
 from fastact._numba.named import place_of, stamp_of
@@ -23,6 +23,9 @@ __all__ = [
 
 BYTES, INT, SIZE = ir.IntType(8).as_pointer(), ir.IntType(32), ir.IntType(64)
 DOUBLE = ir.DoubleType()
+
+#: Bytes from which a result has memory of fastact's own; see _native/numba_results.pxi.
+LARGE = 1 << 20
 
 #: `Array` of _native/strided.pyx.
 ARRAY = ir.LiteralStructType([BYTES, SIZE, SIZE.as_pointer(), SIZE.as_pointer()])
@@ -146,7 +149,33 @@ class Emitter:
 
     def empty(self, kind: Any, shape: Sequence[Any]) -> Any:
         """A new array, whose owner the caller is unless an error is raised."""
-        value = _empty_nd_impl(self.context, self.builder, kind, shape)._getvalue()
+        context, builder = self.context, self.builder
+        item = context.get_abi_sizeof(context.get_data_type(kind.dtype))
+        strides, size, overflow = [], self.size(item), ir.Constant(cgutils.bool_t, 0)
+        for length in shape if kind.layout == "F" else reversed(shape):
+            strides.append(size)
+            product = builder.smul_with_overflow(size, length)
+            size = builder.extract_value(product, 0)
+            overflow = builder.or_(overflow, builder.extract_value(product, 1))
+        strides = strides if kind.layout == "F" else strides[::-1]
+        self.raise_if(overflow, ValueError, "the result is too large")
+        memory = cgutils.alloca_once_value(builder, BYTES(None))
+        with builder.if_else(builder.icmp_unsigned("<", size, self.size(LARGE))) as (small, large):
+            with small:
+                builder.store(context.nrt.meminfo_alloc_aligned_unchecked(builder, size, 64), memory)
+            with large:
+                interface = ir.FunctionType(BYTES, [])
+                api = builder.call(cgutils.get_or_insert_function(builder.module, interface, "NRT_get_api"), [])
+                builder.store(self.call("new_memory", BYTES, api, size), memory)
+        owner = builder.load(memory)
+        self.raise_if(cgutils.is_null(builder, owner), MemoryError, "no memory for the result")
+        array = make_array(kind)(context, builder)
+        populate_array(
+            array, data=builder.bitcast(context.nrt.meminfo_data(builder, owner), array.data.type),
+            shape=cgutils.pack_array(builder, shape, ty=SIZE), strides=cgutils.pack_array(builder, strides, ty=SIZE),
+            itemsize=self.size(item), meminfo=owner,
+        )  # fmt: skip
+        value = array._getvalue()
         self._new.append((kind, value))
         return value
 
