@@ -132,7 +132,8 @@ class ClassLosses(Backend):
         with standard_arithmetic():
             values = np.where(counts, picked * (-1 if record.weight is None else -record.weight[place]), 0)
             if record.reduction != "none":
-                values = values.sum(dtype=np.float64) / (count if record.reduction == "mean" else 1)
+                total = self.kernels.total(np.ascontiguousarray(values))
+                values = np.float64(total) / (count if record.reduction == "mean" else 1)
         return rounded(values, record.dtype)[()]
 
     def _labels(self, record: ClassLossArguments) -> tuple[NDArray[np.intp], float]:
