@@ -86,7 +86,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 def test_a_step_of_all_samples_is_that_of_arrays(name: str, weighted: bool) -> None:
     weights = np.random.default_rng(2).uniform(0, 2, N) if weighted else None
     lazy = None if weights is None else da.from_array(weights, chunks=400)
-    options = {"shuffle": False, "class_weight": "balanced" if weighted else None}
+    options: Any = {"shuffle": False, "class_weight": "balanced" if weighted else None}
     settings = {"batch_size": N, **SETTINGS[name]}
     expected = classifier(**settings).fit(X, LABELS, epochs=4, sample_weight=weights, **options)
     with dask.config.set(SYNC):
@@ -207,7 +207,7 @@ def test_validation_and_patience(validation: str) -> None:
 def test_a_share_is_held_out_of_every_block() -> None:
     with dask.config.set(SYNC):
         lazy, held = source.source_of(classifier(), LAZY, LAZY_LABELS, None, None, 0.2, True, None)
-        assert held is not None
+        assert isinstance(held, source.Watched)
         rows = [held.rows, lazy.rows]
         labels = np.concatenate(held.each("labels of block", _labels))
     assert sum(rows) == N
@@ -266,7 +266,8 @@ def _block(read: list[int], number: int) -> Any:
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_bits_are_the_same_for_any_number_of_workers(workers: int) -> None:
-    settings, options = {"dropout": 0.2, "batch_norm": True, "l2": 0.01}, {"validation": 0.2}
+    settings = {"dropout": 0.2, "batch_norm": True, "l2": 0.01}
+    options: Any = {"validation": 0.2}
     with dask.config.set(SYNC):
         expected = fitted(settings=settings, **options)
     with cluster(workers):
