@@ -289,15 +289,16 @@ class MLP:
         them in the order of the blocks. What it computes follows from data, chunks, settings and seed: the bits are
         the same for any number of workers of one kind of machine, and a worker that is lost costs its tasks only.
 
-        - A batch has `batch_size` samples at most: an equal share of each block in a group of about batch_size / 256
-          blocks, so that a block gives 256 rows on the average. Unless batch_size is given, groups have 8 blocks (or
-          all there are), and a batch 256 rows for each. A group of n samples makes ceil(n / batch_size) steps, and an
-          epoch goes through all groups.
+        - A batch has `batch_size` samples at most: an equal share of each block in a group of batch_size / 256 blocks,
+          so that a block gives 256 rows on the average; but of no more than 8 blocks, or what
+          dask.config.set({"fastact.blocks-per-step": 8}) says, which bounds how many workers have something to do.
+          Unless batch_size is given, groups are as large as they may be, and a batch has 256 rows for each block. A
+          group of n samples makes ceil(n / batch_size) steps, and an epoch goes through all groups.
         - Shuffling orders the blocks anew for each epoch, and the rows within each block; rows do not change blocks.
         - A group of blocks is in the workers' memory while it trains, the next one too. Every epoch reads all blocks
           again unless they are in memory: call X.persist() and y.persist() first where they fit. Before training,
           targets and weights are read once to check them.
-        - Many rows per step pay: a step takes some 20 ms of the scheduler's time, whatever it computes.
+        - Large batches and few blocks pay: a step takes the scheduler 1 to 2 ms for each block, whatever it computes.
         - batch_norm normalises each block's share by its own mean and variance ("ghost" batches; Hoffer et al.,
           NeurIPS 2017); running averages are of the whole batch. dropout depends on the step, and the row's place in
           it. validation may be of dask too; a share is held out of each block.

@@ -16,6 +16,8 @@ import fastact as fa
 dask: Any = pytest.importorskip("dask")
 da: Any = pytest.importorskip("dask.array")
 
+from dask.sizeof import sizeof  # noqa: E402
+
 from fastact.dask.training import schedulers, source, tasks  # noqa: E402
 
 #: Rows, columns and classes of the data.
@@ -84,7 +86,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 def test_a_step_of_all_samples_is_that_of_arrays(name: str, weighted: bool) -> None:
     weights = np.random.default_rng(2).uniform(0, 2, N) if weighted else None
     lazy = None if weights is None else da.from_array(weights, chunks=400)
-    options = {"shuffle": False, "class_weight": "balanced" if weighted else None}
+    options: Any = {"shuffle": False, "class_weight": "balanced" if weighted else None}
     settings = {"batch_size": N, **SETTINGS[name]}
     expected = classifier(**settings).fit(X, LABELS, epochs=4, sample_weight=weights, **options)
     with dask.config.set(SYNC):
@@ -153,7 +155,18 @@ def test_default_batches_take_eight_blocks() -> None:
         lazy, _ = source.source_of(model, LAZY.rechunk({0: 55}), LAZY_LABELS, None, None, None, True, None)
         assert lazy.batch == 8 * source.LEAST
         sizes = [len(group.rows) for group in lazy.groups()]
+        with dask.config.set({"fastact.blocks-per-step": 10}):
+            lazy, _ = source.source_of(model, LAZY.rechunk({0: 55}), LAZY_LABELS, None, None, None, True, None)
+        assert [len(group.rows) for group in lazy.groups()] == [10, 10]
     assert sizes == [7, 7, 6]
+
+
+def test_dask_is_told_how_large_the_rows_are() -> None:
+    """By default it would take them for nothing, move blocks at will, and keep all in memory."""
+    state = tasks.State.of(classifier())
+    rows = tasks.opened(state.network, tasks.View(0), X, LABELS, None)
+    assert sizeof(rows) >= X.nbytes
+    assert sizeof(state) >= state.parameters.nbytes
 
 
 def test_statistics_of_the_whole_batch() -> None:
@@ -194,7 +207,7 @@ def test_validation_and_patience(validation: str) -> None:
 def test_a_share_is_held_out_of_every_block() -> None:
     with dask.config.set(SYNC):
         lazy, held = source.source_of(classifier(), LAZY, LAZY_LABELS, None, None, 0.2, True, None)
-        assert held is not None
+        assert isinstance(held, source.Watched)
         rows = [held.rows, lazy.rows]
         labels = np.concatenate(held.each("labels of block", _labels))
     assert sum(rows) == N
@@ -226,9 +239,9 @@ def test_partial_fit_and_callbacks() -> None:
     assert steps == list(range(1, stopped.optimizer.steps + 1))
 
 
-def test_sums_of_many_gradients_are_made_by_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gradients_may_be_added_in_several_stages(monkeypatch: pytest.MonkeyPatch) -> None:
     many = LAZY.rechunk({0: 50})
-    with dask.config.set(SYNC):
+    with dask.config.set({**SYNC, "fastact.blocks-per-step": 22}):
         few = fitted(many, settings={"batch_size": N}, epochs=2)
         monkeypatch.setattr("fastact.dask.training.trainer.FAN", 3)
         other = fitted(many, settings={"batch_size": N}, epochs=2)
@@ -253,7 +266,8 @@ def _block(read: list[int], number: int) -> Any:
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_bits_are_the_same_for_any_number_of_workers(workers: int) -> None:
-    settings, options = {"dropout": 0.2, "batch_norm": True, "l2": 0.01}, {"validation": 0.2}
+    settings = {"dropout": 0.2, "batch_norm": True, "l2": 0.01}
+    options: Any = {"validation": 0.2}
     with dask.config.set(SYNC):
         expected = fitted(settings=settings, **options)
     with cluster(workers):
@@ -289,9 +303,11 @@ def test_tasks_are_named_and_bound_to_no_worker() -> None:
         scheduler = client.cluster.scheduler
 
         def look(step: int, model: Any) -> None:
-            found.extend((each.group.prefix.name, each.worker_restrictions) for each in scheduler.tasks.values())
+            now = [(each.group.prefix.name, each.worker_restrictions) for each in [*scheduler.tasks.values()]]
+            assert sum(name == "rows-of-block" for name, _ in now) <= 6  # three groups, of which one is let go
+            found.extend(now)
 
-        fitted(batch_callback=look)
+        fitted(LAZY.rechunk({0: 55}), batch_callback=look)
         names = set(scheduler.task_prefixes)
     assert not any(restrictions for _, restrictions in found)
     assert {"gradient-of-step", "parameters-of-step", "rows-of-block", "survey-of-block"} <= names

@@ -38,6 +38,7 @@ class Scheduler:
         self._options = {"scheduler": get if self._client is None else self._client}
         self._token = uuid4().hex
         self._tasks = 0
+        self._functions: dict[Any, Any] = {}
 
     @property
     def ahead(self) -> bool:
@@ -48,7 +49,9 @@ class Scheduler:
         """A task; the dashboard shows it, with others of the same name, as `name`."""
         self._tasks += 1
         key = f"{name.replace(' ', '-')}-{self._token}-{self._tasks}"
-        return delayed(function, pure=False, traverse=False)(*arguments, dask_key_name=key)
+        if function not in self._functions:
+            self._functions[function] = delayed(function, pure=False, traverse=False)
+        return self._functions[function](*arguments, dask_key_name=key)
 
     def start(self, tasks: Sequence[Any], priority: int = 0) -> list[Any]:
         """Compute tasks, and keep the results where they are; on a cluster, without waiting for them."""

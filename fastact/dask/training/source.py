@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import dask
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +15,7 @@ from fastact.dask.training.blocks import Block, aligned
 from fastact.dask.training.schedulers import Scheduler
 from fastact.dask.training.scores import accuracy, fitted, hits, mean, r2_score
 from fastact.dask.training.tasks import Network, State, Survey, View, evaluated, opened, same, surveyed
-from fastact.mlp.data import as_flag, as_rate, class_weights, worth_learning
+from fastact.mlp.data import as_flag, as_integer, as_rate, class_weights, worth_learning
 from fastact.mlp.namespaces import is_lazy
 from fastact.mlp.sources import Remote, checked
 from fastact.mlp.training import History
@@ -25,7 +26,7 @@ __all__ = ["Group", "Source", "Watched", "source_of", "watched"]
 #: longer than computing with them. 256 rows take four times as long, at 50 GFLOP/s and 1 GB/s, whatever the network.
 LEAST = 256
 
-#: How many blocks a step takes its batch from, where batch_size is not given.
+#: How many blocks a step takes its batch from at most, unless dask's configuration says: "fastact.blocks-per-step".
 BLOCKS = 8
 
 Encode = Callable[[NDArray[Any]], NDArray[Any]] | None
@@ -56,8 +57,8 @@ class Group:
 class Source(Remote):
     """Blocks of samples to train with.
 
-    An epoch takes the blocks in an order that the model's random state decides, in groups of about
-    batch_size / `LEAST`. A group of n rows makes ceil(n / batch_size) steps. The rows of each block are shuffled by the
+    An epoch takes the blocks in an order that the model's random state decides, in groups of batch_size / `LEAST`, but
+    no more than `most`. A group of n rows makes ceil(n / batch_size) steps. The rows of each block are shuffled by the
     model's key, the number of updates before and the block's number, and cut into as many equal shares.
     """
 
@@ -68,12 +69,13 @@ class Source(Remote):
         self._pieces, self._view, self._shuffle = pieces, view, shuffle
         self.rows = sum(piece.rows for piece in pieces)
         self.surveys: list[Survey] = []
+        self.most = as_integer(dask.config.get("fastact.blocks-per-step", BLOCKS), "fastact.blocks-per-step", 1)
 
     @property
     def batch(self) -> int:
         """The most samples of a step."""
         size = self.model.batch_size
-        return LEAST * min(BLOCKS, len(self._pieces)) if size is None else size
+        return LEAST * min(self.most, len(self._pieces)) if size is None else size
 
     def check(self) -> None:
         counts = [each.counts for each in self.surveys if each.counts is not None]
@@ -107,7 +109,7 @@ class Source(Remote):
         if self._shuffle:
             pieces = [pieces[number] for number in self.model.permutation(len(pieces))]
             shuffle = self.model.key, self.model.optimizer.steps
-        wanted = max(1, self.batch // LEAST)
+        wanted = min(max(1, self.batch // LEAST), self.most)
         parts = np.array_split(np.arange(len(pieces)), -(-len(pieces) // wanted))
         following = None
         for number, part in enumerate(parts):

@@ -50,6 +50,10 @@ class State:
     def __init__(self, network: Network, parameters: NDArray[Any], statistics: NDArray[Any]) -> None:
         self.network, self.parameters, self.statistics = network, parameters, statistics
 
+    def __sizeof__(self) -> int:
+        """Bytes, by which dask decides what to move where."""
+        return int(self.parameters.nbytes + self.statistics.nbytes)
+
     @classmethod
     def of(cls, model: Any, network: Network | None = None) -> State:
         """A copy of the model's, which goes on changing."""
@@ -133,6 +137,10 @@ class Rows:
 
     def __init__(self, x: NDArray[Any], target: Target) -> None:
         self.x, self.target = x, target
+
+    def __sizeof__(self) -> int:
+        """Bytes, by which dask decides what to move where, and what to keep on disk."""
+        return int(self.x.nbytes + sum(each.nbytes for each in self.target if each is not None))
 
     def part(self, start: int, stop: int) -> tuple[NDArray[Any], Target]:
         return self.x[start:stop], self.target.rows(slice(start, stop))

@@ -63,7 +63,7 @@ def test_dataframes(method: str) -> None:
 def test_the_weights_are_those_of_the_call() -> None:
     network = model()
     expected = network.predict_proba(X)
-    lazy = network.predict_proba(da.from_array(X, chunks=40))
+    lazy: Any = network.predict_proba(da.from_array(X, chunks=40))
     network.fit(X, LABELS, epochs=1)
     with dask.config.set(SYNC):
         np.testing.assert_array_equal(lazy.compute(), expected)

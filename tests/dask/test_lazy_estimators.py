@@ -103,9 +103,9 @@ def test_regressor(loss: str) -> None:
     y = np.exp(X[:, 0] / 2)
     weights = np.random.default_rng(3).uniform(0, 1, 600)
     lazy, lazy_weights = da.from_array(y, chunks=250), da.from_array(weights, chunks=100)
-    model = MLPRegressor(loss, (8,), max_iter=40, batch_size=100, random_state=0, learning_rate_init=0.02)
+    model: Any = MLPRegressor(loss, (8,), max_iter=40, batch_size=100, random_state=0, learning_rate_init=0.02)
     model.fit(LAZY, lazy, lazy_weights, X_val=LAZY, y_val=lazy, sample_weight_val=lazy_weights)
-    here = MLPRegressor(loss, (8,), max_iter=40, batch_size=100, random_state=0, learning_rate_init=0.02)
+    here: Any = MLPRegressor(loss, (8,), max_iter=40, batch_size=100, random_state=0, learning_rate_init=0.02)
     here.fit(X, y, weights, X_val=X, y_val=y, sample_weight_val=weights)
     assert model.score(LAZY, lazy) > 0.9
     assert model.score(LAZY, lazy, lazy_weights) == pytest.approx(model.score(X, y, weights), rel=1e-5)

@@ -4,7 +4,7 @@ The same data, network and batches go through `MLP.fit` on arrays in memory, and
 thread per worker, all on this machine. An epoch is trained first and not counted; then the median over epochs is taken.
 `latency` is the time of a step whose gradients cost nothing: a network of one unit.
 
-    env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE python benchmarks/distributed.py [small large latency] [--workers 1 2]
+    env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE python -P benchmarks/cluster.py [small large latency] [--workers 1 2]
 """
 
 from __future__ import annotations
