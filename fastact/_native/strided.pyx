@@ -6,7 +6,7 @@ _compile/row_loops.py, with the bits that the public functions give. Each return
 given as pointers, so that this file is compiled once, whatever the instruction set.
 """
 
-from libc.math cimport INFINITY
+from libc.math cimport INFINITY, NAN
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
@@ -30,6 +30,9 @@ cdef enum Status:
     NO_MEMORY = 2
     NO_BROADCAST = 3    # an operand does not broadcast to the shape
     WRONG_OUT = 4       # the shape of `out` is not the result's
+    WRONG_TARGETS = 5   # the shape of the targets does not go with x's
+    NO_CLASSES = 6
+    NO_CLASS = 7        # a target is none
 
 cdef struct Array:      # as Numba has it
     char* data
@@ -732,10 +735,14 @@ cdef int over_rows(
     return status
 
 
+include "class_losses.pxi"
+
+
 def entries():
     """Return the addresses of the functions, by name."""
     return {
         "elementwise": <size_t>&elementwise, "over_axes": <size_t>&over_axes, "over_rows": <size_t>&over_rows,
+        "cross_entropy": <size_t>&cross_entropy, "nll_loss": <size_t>&nll_loss,
         "new_memory": <size_t>&numba_results_new,
         "weighted_softmax": <size_t>&weighted_softmax,
     }

@@ -175,8 +175,7 @@ def apply(
     for name, kind in kinds.items():
         value = values.get(name)
         if is_array(kind):
-            if kind.dtype != item:
-                kind, value = emitter.converted(kind, value, dtype)
+            kind, value = emitter.of_dtype(kind, value, dtype)
             shapes.append(emitter.shape(kind, value))
             descriptors.append(emitter.descriptor(kind, value))
         else:

@@ -11,15 +11,14 @@ from numba import from_dtype
 from numba.core import cgutils, types
 from numba.core.imputils import impl_ret_borrowed, impl_ret_new_ref
 from numba.np.arrayobj import make_array, populate_array
+from numba.np.numpy_support import as_dtype
 
 from fastact._numba import linking
 from fastact._numba.named import place_of, stamp_of
-from fastact._numba.planning import is_cuda
+from fastact._numba.planning import array_of, is_cuda
 from fastact._numba.stamps import Dependency
 
-__all__ = [
-    "BYTES", "INT", "Emitter", "SIZE",
-]  # fmt: skip
+__all__ = ["ARRAY", "BYTES", "DOUBLE", "INT", "SIZE", "Emitter"]
 
 BYTES, INT, SIZE = ir.IntType(8).as_pointer(), ir.IntType(32), ir.IntType(64)
 DOUBLE = ir.DoubleType()
@@ -186,10 +185,41 @@ class Emitter:
         def convert(array):  # type: ignore[no-untyped-def]
             return array.astype(wanted)
 
-        result = kind.copy(dtype=wanted, readonly=False, layout="C" if kind.layout == "A" else kind.layout)
+        result = array_of(dtype, kind.ndim, [kind])
         value = self.context.compile_internal(self.builder, convert, result(kind), [value])
         self._new.append((result, value))
         return result, value
+
+    def of_dtype(self, kind: Any, value: Any, dtype: np.dtype[Any]) -> tuple[Any, Any]:
+        """The array itself, or a new one of this dtype."""
+        return (kind, value) if kind.dtype == from_dtype(dtype) else self.converted(kind, value, dtype)
+
+    def packed(self, kind: Any, value: Any) -> tuple[Any, Any]:
+        """The array itself, or a new one without gaps."""
+        return (kind, value) if kind.layout == "C" else self.converted(kind, value, as_dtype(kind.dtype))
+
+    # Arguments.
+
+    def integer(self, kind: Any, value: Any) -> Any:
+        """An int, given or left out."""
+        return self.size(kind.value) if isinstance(kind, types.Omitted) else self.cast(value, kind, types.intp)
+
+    def axis(self, kind: Any, value: Any, ndim: int) -> Any:
+        """An axis, counted from 0."""
+        builder, axis = self.builder, self.integer(kind, value)
+        negative = builder.icmp_signed("<", axis, self.size(0))
+        axis = builder.select(negative, builder.add(axis, self.size(ndim)), axis)
+        outside = builder.icmp_unsigned(">=", axis, self.size(ndim))
+        self.raise_if(outside, np.exceptions.AxisError, f"axis is out of bounds for {ndim} dimensions")
+        return axis
+
+    def without(self, shape: Sequence[Any], axis: Any) -> list[Any]:
+        """The shape without an axis."""
+        builder = self.builder
+        return [
+            builder.select(builder.icmp_signed("<", self.size(i), axis), shape[i], shape[i + 1])
+            for i in range(len(shape) - 1)
+        ]
 
     def drop(self, keep: Sequence[Any] = ()) -> None:
         """Let new arrays go but for those that are results."""
@@ -225,3 +255,9 @@ class Emitter:
         with self.builder.if_then(condition, likely=False):
             self.drop()
             self.context.call_conv.return_user_exc(self.builder, kind, (f"fastact.{self.function.name}: {text}",))
+
+    def raise_with(self, kind: type[Exception], text: str, number: Any) -> None:
+        """Raise an exception with a number that is known when it is raised."""
+        self.drop()
+        arguments = f"fastact.{self.function.name}: {text}", number
+        self.context.call_conv.return_dynamic_user_exc(self.builder, kind, arguments, (types.intp,))

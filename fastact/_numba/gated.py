@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numba.core import cgutils, types
 
 from fastact._numba import elementwise
@@ -39,7 +38,7 @@ def plan(context: Any, function: Any, arguments: dict[str, Any]) -> Plan:
 
     def build(context: Any, builder: Any, values: dict[str, Any]) -> Any:
         emitter = Emitter(context, builder, function)
-        place = _place(emitter, axis, values["axis"], x.ndim)
+        place = emitter.axis(axis, values["axis"], x.ndim)
         halves = dict(zip(("value", "gate"), _halves(emitter, x, values["x"], place, "x"), strict=True))
         shape = emitter.shape(half, halves["value"])
         given = is_given(out)
@@ -63,17 +62,6 @@ def plan(context: Any, function: Any, arguments: dict[str, Any]) -> Plan:
         return emitter.returned(result, value, not given)
 
     return Plan(result, build)
-
-
-def _place(emitter: Emitter, kind: Any, value: Any, ndim: int) -> Any:
-    """The axis, counted from 0."""
-    builder = emitter.builder
-    axis = emitter.size(kind.value) if isinstance(kind, types.Omitted) else emitter.cast(value, kind, types.intp)
-    negative = builder.icmp_signed("<", axis, emitter.size(0))
-    axis = builder.select(negative, builder.add(axis, emitter.size(ndim)), axis)
-    outside = builder.icmp_unsigned(">=", axis, emitter.size(ndim))
-    emitter.raise_if(outside, np.exceptions.AxisError, f"axis is out of bounds for {ndim} dimensions")
-    return axis
 
 
 def _halves(emitter: Emitter, kind: Any, value: Any, place: Any, name: str) -> list[Any]:

@@ -86,9 +86,7 @@ class _Call:
         operands = {}
         for name in (self.grad, self.x) if self.backward else (self.x,):
             kind, value = self.kinds[name], values[name]
-            if is_array(kind) and kind.dtype != item:
-                kind, value = emitter.converted(kind, value, self.dtype)
-            operands[name] = kind, value
+            operands[name] = emitter.of_dtype(kind, value, self.dtype) if is_array(kind) else (kind, value)
         kind, value = operands[self.x]
         if is_array(kind) and kind.ndim:
             shape, x = emitter.shape(kind, value), emitter.descriptor(kind, value)
@@ -188,15 +186,8 @@ def mark_axes(emitter: Emitter, kind: Any, value: Any, axes: list[int] | None, n
     builder.store(ir.Constant(place.type.pointee, [int(axes is None)] * ndim), place)
     place = builder.bitcast(place, BYTES)
     for i in axes or []:
-        if isinstance(kind, types.Omitted):
-            axis = emitter.size(kind.value)
-        elif isinstance(kind, types.BaseTuple):
-            axis = emitter.cast(builder.extract_value(value, i), kind[i], types.intp)
-        else:
-            axis = emitter.cast(value, kind, types.intp)
-        axis = builder.select(builder.icmp_signed("<", axis, emitter.size(0)), builder.add(axis, emitter.size(ndim)), axis)
-        inside = builder.icmp_unsigned("<", axis, emitter.size(ndim))
-        emitter.raise_if(builder.not_(inside), np.exceptions.AxisError, f"axis is out of bounds for {ndim} dimensions")
+        own = (kind[i], builder.extract_value(value, i)) if isinstance(kind, types.BaseTuple) else (kind, value)
+        axis = emitter.axis(*own, ndim)
         mark = builder.gep(place, [axis])
         emitter.raise_if(builder.trunc(builder.load(mark), ir.IntType(1)), ValueError, "axis is repeated")
         builder.store(ir.Constant(BYTE, 1), mark)
