@@ -39,18 +39,20 @@ def is_chunked(array: Any, axes: Sequence[int]) -> bool:
     return any(array.numblocks[axis] > 1 for axis in axes)
 
 
-def fake(operand: Any, like: Any = None, dtype: Any = None) -> Any:
+def fake(operand: Any, like: Sequence[float] = (), dtype: Any = None) -> Any:
     """An array that has the operand's shape and dtype but no memory, for checks; an operand in memory itself.
 
-    Axes of unknown size have size 1, and so have those of operands that are aligned with such an axis of `like`.
+    Axes of unknown size have size 1, and so have those that belong to an axis of unknown size in the shape `like`.
     """
+    unknown = [back for back, size in enumerate(reversed(like), 1) if is_unknown(size) and back <= np.ndim(operand)]
     if not is_lazy(operand):
-        return operand
+        if not unknown:
+            return operand
+        array = np.asarray(operand)
+        return array[tuple(slice(1 if array.ndim - axis in unknown else None) for axis in range(array.ndim))]
     shape = [1 if is_unknown(size) else size for size in operand.shape]
-    if like is not None:
-        for back in range(1, min(operand.ndim, like.ndim) + 1):
-            if is_unknown(like.shape[-back]):
-                shape[-back] = 1
+    for back in unknown:
+        shape[-back] = 1
     return np.broadcast_to(np.ones((), operand.dtype if dtype is None else dtype), shape)
 
 

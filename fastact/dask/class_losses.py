@@ -132,8 +132,8 @@ def _checked(
     x = as_lazy(x, targets) if x.ndim == targets.ndim else as_lazy(x)
     probabilities = function.name == "cross_entropy"
     record = class_loss_arguments(
-        function.name, fake(x), fake(targets), axis, fake(weight), ignore_index, reduction, label_smoothing,
-        probabilities=probabilities,
+        function.name, fake(x), fake(targets, _without(x.shape, axis, x.ndim - targets.ndim)), axis, fake(weight),
+        ignore_index, reduction, label_smoothing, probabilities=probabilities,
     )  # fmt: skip
     axis = record.axis
     known: dict[str, Any] = {"dense": record.dense, "classes": record.classes, "ignore": record.ignore_index}
@@ -146,6 +146,12 @@ def _checked(
         weight = as_lazy(weight)[(*[None] * axis, slice(None), *[None] * (x.ndim - 1 - axis))]
     targets, dtype = aligned("targets", targets, x), record.dtype
     return Call(function, x, targets, weight, axis, dtype, wide_dtype(dtype), known, backend)
+
+
+def _without(shape: tuple[float, ...], axis: Any, fewer: int) -> tuple[float, ...]:
+    """The shape without an axis, if targets have one axis fewer and this one is there."""
+    there = fewer == 1 and isinstance(axis, int) and -len(shape) <= axis < len(shape)
+    return tuple(size for each, size in enumerate(shape) if not there or each != axis % len(shape))
 
 
 def check_classes(targets: Any, classes: int, ignore: int, where: str = "") -> None:

@@ -75,7 +75,9 @@ class Call(NamedTuple):
         """`where` and `lengths` as one dask array; None where all elements count."""
         parts = [] if self.where is None else [self.where]
         if self.lengths is not None:
-            parts.append(positions(self.x, self.axes[0]) < self.lengths)
+            size = self.x.shape[self.axes[0]]
+            lengths = self.lengths.map_blocks(_checked_lengths, size=size, dtype=self.lengths.dtype)
+            parts.append(positions(self.x, self.axes[0]) < lengths)
         return aligned("where", reduce(np.logical_and, parts), self.x) if parts else None
 
     def again(self, *more: Any) -> list[Any]:
@@ -154,11 +156,12 @@ def _checked(
     """The call; what is wrong is found by the checks of calls in memory, made of arrays without memory."""
     x = as_lazy(operands[-1], *operands[:-1], where)
     natural = [float_dtype(function.name, each.dtype) for each in (x, *filter(is_lazy, operands[:-1]))]
-    shown = [fake(each, x, np.result_type(*natural)) for each in (*operands[:-1], x)]
-    seen = fake(lengths, x)
+    shape = x.shape
+    shown = [fake(each, shape, np.result_type(*natural)) for each in (*operands[:-1], x)]
+    seen = fake(lengths, shape if any(map(is_unknown, shape)) else ())
     if is_lazy(lengths) and lengths.dtype.kind in "iu":  # 1 may be longer than an axis is
         seen = np.broadcast_to(np.zeros((), lengths.dtype), seen.shape)
-    record = softmax_arguments(function, shown, axis, None, fake(where, x), seen, fake(temperature, x), dtype)
+    record = softmax_arguments(function, shown, axis, None, fake(where, shape), seen, fake(temperature, shape), dtype)
     wide = wide_dtype(*natural, record.dtype)
     axes = record.axes
     if is_lazy(lengths) or lengths is not None:
@@ -181,6 +184,14 @@ def _checked(
             grad = grad[tuple(None if each in axes else slice(None) for each in range(x.ndim))]
         first.append(aligned("grad_output", grad, x))
     return Call(function, (*first, x), axes, where, lengths, temperature, record.dtype, wide, backend)
+
+
+def _checked_lengths(lengths: Any, *, size: int) -> Any:
+    """Lengths of a block; ValueError unless all are those of an axis. On a device they are not looked at."""
+    if isinstance(lengths, np.ndarray) and ((lengths < 0) | (lengths > size)).any():
+        wrong = lengths[(lengths < 0) | (lengths > size)][0]
+        raise ValueError(f"lengths has {wrong} in a chunk; the axis has from 0 to {size}")
+    return lengths
 
 
 # --- no axis is cut ---------------------------------------------------------------------------------------------------
@@ -332,7 +343,7 @@ def _gradients(
     else:
         weight = _weight(y, computation)
         result = np.where(weight == 0, 0, weight * (grad - total_of_row / weights))
-    result = result / (sign * temperature)
+    result = result / (sign * statistics.checked(temperature))
     return converted(result if where is None else np.where(where, result, 0), to)
 
 
@@ -345,7 +356,7 @@ def _logsumexp_backward(call: Call) -> Any:
 @standard_arithmetic()
 def _logsumexp_gradients(x: Any, grad: Any, where: Any, temperature: Any, sums: Any, *, to: Any, **options: Any) -> Any:
     y = softmax_of_block(x, where, temperature, sums, to=np.dtype(np.float64), **options)
-    result = converted(grad, np.float64) * y / temperature
+    result = converted(grad, np.float64) * y / statistics.checked(temperature)
     return converted(result if where is None else np.where(where, result, 0), to)
 
 

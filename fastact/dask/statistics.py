@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 import fastact as fa
+from fastact._core.arguments import positive
 from fastact._native.arithmetic import standard_arithmetic
 from fastact.dask.blocks import converted
 
 __all__ = [
-    "SIGNED", "SUMS", "combined", "combined_signed", "largest", "log_of_sum", "pairwise", "scaling", "scores",
-    "signed_logarithm", "sums_of_block",
+    "SIGNED", "SUMS", "checked", "combined", "combined_signed", "largest", "log_of_sum", "pairwise", "scaling",
+    "scores", "signed_logarithm", "sums_of_block",
 ]  # fmt: skip
 
 #: How many numbers a row has; with weights also whether the maximum has positive ones, and negative ones.
@@ -29,7 +30,14 @@ def scores(x: Any, temperature: Any, sign: int, wide: np.dtype[Any]) -> Any:
     x = converted(x, wide)
     if type(temperature) is float:
         return x if sign * temperature == 1 else x / wide.type(sign * temperature)
-    return x / converted(sign * temperature, wide)
+    return x / converted(sign * checked(temperature), wide)
+
+
+def checked(temperature: Any) -> Any:
+    """Temperatures of a block; ValueError unless all are positive. On a device they are not looked at."""
+    if isinstance(temperature, np.ndarray):
+        positive("temperature", temperature)
+    return temperature
 
 
 def largest(values: Any, axes: tuple[int, ...]) -> Any:
