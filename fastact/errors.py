@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from types import ModuleType
 
 __all__ = [
-    "BackendError", "FormulaError", "MissingDependencyError", "UnknownNameError", "nearest", "require", "wrong_type",
+    "BackendError", "FormulaError", "MissingDependencyError", "UnknownNameError", "nearest", "require", "told",
+    "wrong_type",
 ]  # fmt: skip
 
 
@@ -59,3 +60,10 @@ def require(module: str, extra: str, purpose: str) -> ModuleType:
             f"{purpose} needs {package}, which cannot be imported ({error}); "
             f'install it with: pip install "fastact[{extra}]"'
         ) from error
+
+
+def told(error: Exception) -> str:
+    """What an error says, in one line; of Numba's many lines, the one that tells."""
+    *around, inmost = str(error).split("Failed in nopython mode pipeline")
+    lines = inmost.splitlines()
+    return lines[1].strip().partition(': %"')[0] if around and len(lines) > 1 else str(error).partition("\n")[0]

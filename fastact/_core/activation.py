@@ -8,14 +8,13 @@ activations; to add one, write a paragraph there.
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from fastact._core import containers, registry
+from fastact._core import containers, pickles, registry
 from fastact._core.documentation import of_activation
 from fastact._core.function import Function, Metadata
 from fastact._core.operation import FLOATS, INTEGERS_AND_FLOATS, Formula, Operation, Part, jitted
@@ -67,6 +66,11 @@ class Activation(Operation, Function):
         self._derived: dict[str, Any] = {}
         self._refused: dict[str, FormulaError] = {}
         self._parts: dict[str, Operation] = {}
+        #: What pickles write of it, where a file's text goes with it.
+        self.sent: Any = None
+        #: What tells it from others of its name, and whether it came from another process.
+        self.identity: str | None = None
+        self.came = False
         defaults = {"formula": f"{name}(x)", "derivative_formula": _unknown(name), "kinks": "smooth"}
         self.metadata = Metadata.of(text, **defaults)
         self.__doc__ = of_activation(self, inspect.getdoc(formula) or "")
@@ -138,7 +142,7 @@ class Activation(Operation, Function):
         return Derivation(self, dict(self._derived))
 
     @property
-    def derivative_formula(self) -> str:  # type: ignore[override]
+    def derivative_formula(self) -> str:
         """The derivative in plain text: as it was given, or as it was derived."""
         text = self.metadata.derivative_formula
         if text and text != _unknown(self.name):
@@ -252,16 +256,22 @@ class Activation(Operation, Function):
 
         return facts.curves(self, np.asarray(x))
 
+    def definition(self) -> dict[str, Any]:
+        """What it was defined by, and what was derived since: what `defined` takes."""
+        return {
+            "formula": self.plain, "slopes": dict(self._slopes), "parameters": dict(self.parameters),
+            "dtypes": self.dtypes, "text": self.metadata,
+        }  # fmt: skip
+
+    @classmethod
+    def defined(cls, definition: dict[str, Any]) -> Activation:
+        """The activation of this definition, registered."""
+        formula, slopes, parameters = (definition[name] for name in ("formula", "slopes", "parameters"))
+        return cls(formula, slopes, parameters, dtypes=definition["dtypes"], text=definition["text"])
+
     def __reduce__(self) -> Any:
-        """A user's is found where its module has it, as functions are; fastact's own, or one without such a place, by
-        name.
-        """
-        found = sys.modules.get(self.__module__)
-        for name in self.__qualname__.split("."):
-            found = getattr(found, name, None)
-        if found is not self or self.__module__ in _MAIN or self.__module__.startswith("fastact."):
-            return Function.__reduce__(self)
-        return self.__qualname__
+        """A user's arrives in other processes too; see pickles.py."""
+        return pickles.reduced(self)
 
 
 # In forms without a star where `numba.vectorize` may meet them.
@@ -311,9 +321,6 @@ def _with_bias(activation: Formula, parameters: int) -> Formula:
 
     return (with_bias, with_bias_one, with_bias_more)[min(parameters, 2)]
 
-
-#: Modules that another process has under the same name, with other contents.
-_MAIN = "__main__", "__mp_main__"
 
 #: Kind of part -> its array operands, its twin, and what makes it of that.
 _PARTS = {

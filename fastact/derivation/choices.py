@@ -31,13 +31,11 @@ def unfolded(expression: Any, of_piece: Callable[[Any, Any], Any]) -> Any:
         if comparison is None:
             count += 1
             return of_piece(rest, And(*facts))
-        found = []
-        for fact in (comparison, Not(comparison)):
-            if And(*facts, fact).simplify() != sympy.false:
-                found.append((fact, split(_assumed(rest, fact), (*facts, fact))))
-        if len(found) == 1 or found[0][1] == found[1][1]:
-            return found[0][1]
-        return Piecewise((found[0][1], comparison), (found[1][1], True), evaluate=False)
+        possible = [each for each in (comparison, Not(comparison)) if And(*facts, each).simplify() != sympy.false]
+        pieces = [split(_assumed(rest, fact), (*facts, fact)) for fact in possible]
+        if len(set(pieces)) == 1:
+            return pieces[0]
+        return Piecewise((pieces[0], comparison), (pieces[1], True), evaluate=False)
 
     return split(expression, ())
 
@@ -54,7 +52,13 @@ def _first(expression: Any) -> Any:
 
 
 def _assumed(expression: Any, fact: Any) -> Any:
-    known = {}
+    """The expression where the fact holds, so that choices, signs and magnitudes that it decides are gone."""
+    known: dict[Any, Any] = {}
     for true, false in ((fact, Not(fact)), (fact.reversed, Not(fact).reversed)):
         known |= {true: sympy.true, false: sympy.false}
+    if fact.rhs == 0 and fact.rel_op in (">", ">=", "<", "<="):
+        sign = 1 if fact.rel_op.startswith(">") else -1
+        known[sympy.Abs(fact.lhs)] = sign * fact.lhs
+        if not fact.rel_op.endswith("="):
+            known[sympy.sign(fact.lhs)] = sympy.Integer(sign)
     return expression.xreplace(known)

@@ -1,8 +1,8 @@
 """Functions that SymPy does not have, each with its derivative: sigmoid, softplus, expm1, log1p, ndtr, and slopes.
 
 They are kept as they are, because what they stand for loses digits: e**x - 1 near 0, log(1 + e**x) where e**x is tiny,
-1 - tanh(x)**2 and 1 + erf(x) where they are tiny. `sympy.expand_func` writes them out. The slopes, which formulas have no need of, come
-from recognition.py.
+1 - tanh(x)**2 and 1 + erf(x) where they are tiny. `sympy.expand_func` writes them out. The
+slopes, which formulas do not need, come from recognition.py.
 """
 
 from __future__ import annotations

@@ -88,22 +88,17 @@ class Precise:
         before, precision = None, max(first, 2 * self._bits)
         while True:
             with mpmath.workprec(precision):
-                found = self._once(numbers)
+                found = self.once(*numbers)
                 if not mpmath.isfinite(found) or precision >= _LAST:
                     return found
                 if before is not None and abs(found - before) <= mpmath.ldexp(abs(found), -self._bits):
                     return found
             before, precision = found, precision * 4
 
-    def _once(self, numbers: Any) -> Any:
+    def once(self, *numbers: Any) -> Any:
+        """The value as the precision in use gives it."""
         try:
             found = self._function(*map(mpmath.mpf, numbers))
         except (ZeroDivisionError, ValueError, OverflowError):
             return mpmath.nan
-        return (
-            found
-            if isinstance(found, mpmath.mpf)
-            else mpmath.mpf(found)
-            if not isinstance(found, mpmath.mpc)
-            else mpmath.nan
-        )
+        return mpmath.nan if isinstance(found, mpmath.mpc) else mpmath.mpf(found)

@@ -57,13 +57,10 @@ def _hyperbolic(total: Any) -> Any:
     terms = [each.as_coeff_Mul() for each in total.args]
     for i, (c, first) in enumerate(terms):
         for d, second in terms[i + 1 :]:
-            if (
-                isinstance(first, exp)
-                and isinstance(second, exp)
-                and first.args[0] == -second.args[0]
-                and abs(c) == abs(d)
-            ):
-                u = first.args[0]
+            if not (isinstance(first, exp) and isinstance(second, exp) and abs(c) == abs(d)):
+                continue
+            u = first.args[0]
+            if second.args[0] == -u:
                 pair = 2 * c * (sympy.cosh(u) if c == d else sympy.sinh(u))
                 return total - c * first - d * second + pair
     return None

@@ -78,7 +78,7 @@ class Derivation(Result):
         """The errors of each derivative in each dtype, (by, name of the dtype) -> errors; measured once, by mpmath."""
         return {(by, dtype.__name__): self._measured(by, dtype) for by in self.derived for dtype in DTYPES}
 
-    def _measured(self, by: str, dtype: type[np.floating[Any]]) -> Accuracy:
+    def _measured(self, by: str, dtype: Any) -> Accuracy:
         f, parameters = self.activation, self.activation.parameters
         function = f.derivative if by == "x" else f.parameter_derivative(by)
         x = sample(dtype)
@@ -116,7 +116,8 @@ class Derivation(Result):
         ]
         texts.append(
             _(
-                "Each of them equals differences of the formula, in many digits. At a kink it is the slope of the branch that the formula takes there."
+                "Each of them equals differences of the formula, in many digits. At a kink it is the slope of the "
+                "branch that the formula takes there."
             )
         )
         return texts

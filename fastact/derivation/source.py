@@ -46,10 +46,6 @@ _FROM_MATH = (
     "erf", "erf_slope_times", "exp", "expm1", "like", "ndtr", "normal_density_times", "sigmoid",
     "sigmoid_slope_times", "softplus", "tanh", "tanh_slope_times", "where",
 )  # fmt: skip
-_COMPARISONS = {
-    "StrictGreaterThan": ">", "GreaterThan": ">=", "StrictLessThan": "<", "LessThan": "<=", "Equality": "==",
-    "Unequality": "!=",
-}  # fmt: skip
 
 
 def source_of(expression: Any, name: str, arguments: list[str], settled: bool = False) -> str:
@@ -114,7 +110,7 @@ class _Writer:
         if e in (sympy.true, sympy.false):
             raise FormulaError(f"a condition is always {e}")
         if e.is_Relational:
-            return f"{self._factor(e.lhs)} {_COMPARISONS[type(e).__name__]} {self._factor(e.rhs)}"
+            return f"{self._factor(e.lhs)} {e.rel_op} {self._factor(e.rhs)}"
         if isinstance(e, sympy.And | sympy.Or):
             sign = " & " if isinstance(e, sympy.And) else " | "
             return sign.join(f"({self._write(each)})" for each in e.args)
@@ -206,9 +202,8 @@ class _Writer:
         texts = [self._factor(each) for each in above if not _is_divisor(each)]
         if number != 1 or not (texts or small):
             reciprocal = 1 / number
-            if (
-                reciprocal.is_Integer and abs(reciprocal) > 1 and (texts or small) and reciprocal % 2
-            ):  # x / 3 is rounded once
+            odd = reciprocal.is_Integer and abs(reciprocal) > 1 and reciprocal % 2
+            if odd and (texts or small):  # x / 3 is rounded once
                 below.insert(0, reciprocal)
             else:
                 texts.insert(0, self._number(number))

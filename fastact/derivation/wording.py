@@ -14,11 +14,23 @@ __all__ = ["worded"]
 
 class _Words(StrPrinter):
     def _print_Piecewise(self, e: Any) -> str:
-        *pieces, (last, condition) = e.args
-        text = self._print(last) if condition == sympy.true else "nan"
-        for piece, condition in reversed(pieces if condition == sympy.true else e.args):
-            text = f"{self._print(piece)} if {self._print(condition)} else {text}"
-        return text if not getattr(self, "_inside", False) else f"({text})"
+        return f"({self._chain(e)})"
+
+    def _chain(self, e: Any) -> str:
+        if not isinstance(e, sympy.Piecewise):
+            return str(self._print(e))
+        pieces, last = e.args, sympy.nan
+        if pieces[-1].cond == sympy.true:
+            *pieces, (last, _) = pieces
+        choices = "".join(f"{self._print(piece)} if {self._print(condition)} else " for piece, condition in pieces)
+        return choices + self._chain(last)
+
+    def _print_Relational(self, e: Any) -> str:
+        return f"{self._print(e.lhs)} {e.rel_op} {self._print(e.rhs)}"
+
+    def doprint(self, expr: Any) -> str:
+        """The text, without parentheses around the whole."""
+        return self._chain(expr)
 
     def _print_ExpBase(self, e: Any) -> str:
         return f"e**{self._power(e.args[0])}"

@@ -633,11 +633,17 @@ class MLP:
         others = {name: value for name, value in attributes.items() if name not in _MADE_ANEW}
         header, arrays = self._pack()
         header["settings"]["schedule"] = self.optimizer.schedule  # a function, perhaps
-        return _duplicate, (type(self), header, arrays, self.device), (others, slots) if slots else others
+        activations = [layer.activation for layer in self.layers]
+        return _duplicate, (type(self), header, arrays, self.device, activations), (others, slots) if slots else others
 
 
-def _duplicate(cls: type[MLP], header: dict[str, Any], arrays: dict[str, NDArray[Any]], device: str) -> MLP:
-    """Make a copy without calling the constructor of a subclass."""
+def _duplicate(
+    cls: type[MLP], header: dict[str, Any], arrays: dict[str, NDArray[Any]], device: str, activations: list[Any]
+) -> MLP:
+    """Make a copy without calling the constructor of a subclass.
+
+    The header names the activations; a user's own are made known to this process by their unpickling.
+    """
     model = cls.__new__(cls)
     MLP.__init__(model, **header["settings"], device=device)
     model._unpack(header, arrays)

@@ -180,7 +180,7 @@ def _activation(f: Any) -> tuple[Any, dict[str, float]]:
             f"activation {function.name!r} is a {function.kind}; a layer takes an activation, or softmax or a relative"
         )
     if not function.differentiable:
-        raise TypeError(f"activation {function.name} was defined without a derivative; see fa.activation")
+        function.part("derivative")  # a TypeError that says why
     if given and not isinstance(function, fa.Activation):
         raise TypeError(f"activation {function.name} takes no parameters here; give its name alone")
     for name, value in given.items():
