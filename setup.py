@@ -71,7 +71,7 @@ def compile_translations() -> None:
 
 
 # Those that take longest first, so that no core waits for them.
-EXTENSIONS = {**SOFTMAX_FLAGS, "ufunc": [], "step": [], "pool": []}
+EXTENSIONS = {**SOFTMAX_FLAGS, "ufunc": [], "step": [], "strided": [], "pool": []}
 if __name__ == "__main__":  # not in the processes that Cython starts
     compile_translations()
     setup(

@@ -49,6 +49,7 @@ from fastact.softmax import (
 from fastact.softmax import (
     softmax as softmax,
 )
+from fastact.verification import verify
 
 __version__ = "0.1.0"
 
@@ -58,6 +59,6 @@ __all__ = [
     "entmax15", "explain", "geglu", "geglu_tanh", "get", "get_num_threads", "glu", "gumbel_softmax", "hardmax",
     "huber", "log_softmax", "logsumexp", "mae", "mse", "names", "nll_loss", "poisson_loss", "quantile_loss",
     "recommend", "reglu", "set_num_threads", "softmax", "softmin", "sparsemax", "swiglu", "ufuncs", "use_backend",
-    "warmup",
+    "verify", "warmup",
     *names("activation"),
 ]  # fmt: skip

@@ -32,7 +32,7 @@ import numpy as np
 from fastact._compile.fingerprint import fingerprint
 from fastact._files import open_regular, replacing
 
-__all__ = ["CacheInfo", "cache_info", "keep", "key", "load", "read", "store", "write"]
+__all__ = ["CacheInfo", "cache_info", "keep", "key", "load", "read", "stamp", "store", "write"]
 
 VARIABLE = "FASTACT_CACHE"
 HEADER = b"fastact kernel 1\n"
@@ -42,7 +42,7 @@ MOST_ENVIRONMENTS = 8
 MOST_KERNELS = 2000
 
 _PACKAGE = Path(__file__).parents[1]
-_FOLDERS = ("_compile", "_core", "_native", "_scalar", "activations", "backends", "losses", "softmax")
+_FOLDERS = ("_compile", "_core", "_native", "_numba", "_scalar", "activations", "backends", "losses", "softmax")
 _SOURCES = ("*.py", *(f"{folder}/**/*.py" for folder in _FOLDERS))
 _ENVIRONMENT_NAME = re.compile(r"fastact-[0-9a-f]{32}")
 
@@ -203,6 +203,17 @@ def key(formula: Callable[..., Any] | None, layout: tuple[Any, ...]) -> str | No
         if name.isupper() and not _IRRELEVANT_OPTIONS.search(name)
     }
     return hashlib.sha256(repr((options, text, layout)).encode()).hexdigest()
+
+
+def stamp(formula: Callable[..., Any] | None, definition: Any) -> str | None:
+    """What machine code depends on that contains a formula, or what else the definition tells; None where that is
+    unknown.
+    """
+    text = fingerprint(formula) if formula is not None else ""
+    try:
+        return None if text is None else hashlib.sha256(repr((_environment(), text, definition)).encode()).hexdigest()
+    except (OSError, _Off):
+        return None
 
 
 def load(name: str | None) -> int | None:

@@ -17,14 +17,14 @@ from fastact._native.arithmetic import standard_arithmetic
 from fastact._scalar.primitives import JIT_OPTIONS
 from fastact._scalar.rows import ROWS, scratch_size
 
-__all__ = ["row_loop"]
+__all__ = ["row_address", "row_loop"]
 
 _compiled: list[Any] = []  # keeps the machine code alive
 
 
 @functools.cache
-def row_loop(kind: str, inputs: int, dtype: np.dtype[Any]) -> Callable[..., None]:
-    """A function of plain arrays of rows: so many inputs of one shape, and the result."""
+def row_address(kind: str, inputs: int, dtype: np.dtype[Any]) -> int:
+    """The C function: pointers to the inputs, the result and scratch, then the sizes of scratch and of the rows."""
     row = ROWS[kind, inputs]
     name = cache.key(row, ("rows", inputs, dtype.str))
     address = cache.load(name)
@@ -32,6 +32,13 @@ def row_loop(kind: str, inputs: int, dtype: np.dtype[Any]) -> Callable[..., None
         function = _compile(row, inputs, dtype)
         cache.store(name, function)
         address = int(function.address)
+    return address
+
+
+@functools.cache
+def row_loop(kind: str, inputs: int, dtype: np.dtype[Any]) -> Callable[..., None]:
+    """A function of plain arrays of rows: so many inputs of one shape, and the result."""
+    address = row_address(kind, inputs, dtype)
     call = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * (inputs + 2), *[ctypes.c_ssize_t] * 4)(address)
 
     def rows(*arrays: np.ndarray) -> None:

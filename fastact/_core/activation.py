@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fastact._core import pickles, registry
+from fastact._core import containers, pickles, registry
 from fastact._core.documentation import of_activation
 from fastact._core.function import Function, Metadata
 from fastact._core.operation import FLOATS, INTEGERS_AND_FLOATS, Formula, Operation, Part, jitted
@@ -231,6 +231,9 @@ class Activation(Operation, Function):
             raise TypeError(f"{self.name} has no parameters, so there is nothing to be had from parameter_backward")
         for name in self.parameters:
             self._need_derivative(name)
+        adapter = containers.adapter(grad_output, x, *parameters, *keywords.values(), elementwise=True)
+        if adapter is not None:
+            return adapter.call(self, "parameter_backward", (grad_output, x, *parameters), keywords)
         products = [self._made(f"{name}_backward") for name in self.parameters]
         backend = keywords.pop("backend", None)
         operands = products[0].bind((grad_output, x, *parameters), keywords)

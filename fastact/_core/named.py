@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -20,6 +21,11 @@ class Named:
     @property
     def __name__(self) -> str:
         return self.name
+
+    @property
+    def _numba_type_(self) -> Any:
+        """Its type in users' compiled code: Numba asks for it, and only then what knows it is loaded."""
+        return importlib.import_module("fastact._numba").type_of(self)
 
     def selected(self, keywords: dict[str, Any]) -> Any:
         """What `keywords` select among the variants; those that do so are taken out of them.

@@ -359,9 +359,12 @@ cdef void parallel_for(task_t task, void* context, Py_ssize_t n, Py_ssize_t grai
 cdef bint open_region() noexcept nogil:
     """Take the region; return False if this call must do without, because another thread has it or Python ends.
 
-    A thread that asks for the GIL while Python ends would end too.
+    A thread that asks for the GIL while Python ends would end too. A thread that Python does not know, one of Numba's
+    in a `prange`, does without as well: its fellows keep the cores busy, and the thread that waits for it has the GIL.
     """
-    return not is_finalizing() and compare_exchange(&occupied, 0, 1)
+    return (
+        not is_finalizing() and PyGILState_GetThisThreadState() != NULL and compare_exchange(&occupied, 0, 1)
+    )
 
 
 cdef int within_cores(int workers) noexcept nogil:

@@ -21,7 +21,7 @@ from libc.stdlib cimport calloc
 from libc.string cimport memcpy, memset
 cimport numpy as cnp
 
-from fastact._native.pool cimport default_workers, done_alone, numba_for, parallel_for, worthwhile
+from fastact._native.pool cimport default_workers, done_alone, errors_raised, numba_for, parallel_for, worthwhile
 
 import sys
 from time import perf_counter_ns
@@ -464,6 +464,47 @@ cdef void run_loop(Loop* loop, Call* call, char** pointers, Py_ssize_t n, const 
     else:
         parallel_for(run_elements, call, n, min(grain, (n + 1) // 2), default_workers())
     leave_standard(&callers)
+
+
+cdef int run_for_compiled(
+    void* loop, char** pointers, Py_ssize_t n, const cnp.npy_intp* strides, Py_ssize_t period, const bint* repeats
+) noexcept nogil:
+    """Run a loop for compiled code; 1 if a Python error is set. `repeats` says which operands repeat after `period`."""
+    cdef Call call
+    cdef long before = errors_raised()
+    call.period = period
+    memset(call.repeats, 0, sizeof(call.repeats))
+    if period:
+        memcpy(call.repeats, repeats, (<Loop*>loop).operands * sizeof(bint))
+        start_loop(<Loop*>loop, &call, pointers, n, strides)
+    else:
+        run_loop(<Loop*>loop, &call, pointers, n, strides)
+    return 1 if errors_raised() != before and is_error_set() else 0
+
+
+cdef bint is_error_set() noexcept with gil:
+    """Say whether this thread is to raise a Python error."""
+    return PyErr_Occurred() != NULL
+
+
+def entry():
+    """Return the address of `run_for_compiled`."""
+    return <size_t>&run_for_compiled
+
+
+def ready_loop(ufunc, dtype, bint array_parameters):
+    """Return the address of a ufunc's loop for arrays of this dtype, and compile its kernel, so that no call has to."""
+    cdef UFunc* made = <UFunc*><PyObject*>ufunc
+    cdef Loop* loop
+    cdef int i
+    for i in range(made.ntypes):
+        if made.types[i * made.nargs] == dtype.num:
+            loop = <Loop*>made.data[i]
+            if load_pointer(&loop.kernels[array_parameters].address) == NULL:
+                find_kernel(loop, array_parameters)
+                raise_pending()
+            return <size_t>loop
+    raise TypeError(f"{ufunc.__name__} has no loop for {dtype}")
 
 
 cdef list immortal = []  # what the ufuncs' C structures point to

@@ -25,8 +25,9 @@ __all__ = [
 ]  # fmt: skip
 
 #: Options of every scalar function. NumPy's division: the default's ZeroDivisionError branch alone stops
-#: vectorisation. No fastmath: results must not depend on the compiler.
-JIT_OPTIONS: Any = {"error_model": "numpy", "forceinline": True}
+#: vectorisation. No fastmath: results must not depend on the compiler. Both are said, or else a user's function that
+#: calls a formula first would pass its own options on.
+JIT_OPTIONS: Any = {"error_model": "numpy", "fastmath": False, "forceinline": True}
 
 #: Options of functions that compiled code alone may call: a call from Python would crash. Having no entry points for
 #: Python and C saves a process 0.02 to 0.2 s at its first call.

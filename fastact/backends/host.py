@@ -39,12 +39,12 @@ class Elementwise(Backend):
         """`elementwise`, or a faster way to the same."""
         return self.elementwise(operation, operands, keywords)
 
-    def of_halves(self, operation: Any, x: Any, axis: int, out: Any) -> Any:
+    def of_halves(self, operation: Any, x: Any, axis: int | str, out: Any) -> Any:
         if out is not None:
             _check_array(out)
         return self.apply(operation, halves(x, axis), {} if out is None else {"out": out})
 
-    def backward_of_halves(self, operation: Any, grad_output: Any, x: Any, axis: int, out: Any) -> Any:
+    def backward_of_halves(self, operation: Any, grad_output: Any, x: Any, axis: int | str, out: Any) -> Any:
         value, gate = halves(x, axis)
         if np.shape(grad_output) != value.shape:
             raise ValueError(f"grad_output has shape {np.shape(grad_output)}, glu(x) {value.shape}; they must be equal")
@@ -132,7 +132,8 @@ class ClassLosses(Backend):
         with standard_arithmetic():
             values = np.where(counts, picked * (-1 if record.weight is None else -record.weight[place]), 0)
             if record.reduction != "none":
-                values = values.sum(dtype=np.float64) / (count if record.reduction == "mean" else 1)
+                total = self.kernels.total(np.ascontiguousarray(values))
+                values = np.float64(total) / (count if record.reduction == "mean" else 1)
         return rounded(values, record.dtype)[()]
 
     def _labels(self, record: ClassLossArguments) -> tuple[NDArray[np.intp], float]:

@@ -251,36 +251,42 @@ cdef void run_losses(LossJob* job, int workers) noexcept nogil:
 LOSS_COLUMN_LIMIT = COLUMN_LIMIT
 
 
-def total(cnp.ndarray values not None):
-    """Return the sum of a contiguous float32 or float64 array, computed in float64."""
+cdef double sum_of(void* values, Py_ssize_t n, bint is_double) noexcept nogil:
+    """The sum of n numbers, computed in float64."""
     cdef vd[2] sum
     cdef vd each, zero = vd_splat(0)
-    cdef Py_ssize_t n = cnp.PyArray_SIZE(values), width = vd_lanes, i, j
-    cdef bint is_double = cnp.PyArray_TYPE(values) == cnp.NPY_FLOAT64
-    cdef float* narrow = <float*>cnp.PyArray_DATA(values)
-    cdef vd* wide = <vd*>cnp.PyArray_DATA(values)
+    cdef Py_ssize_t width = vd_lanes, i, j
+    cdef float* narrow = <float*>values
+    cdef vd* wide = <vd*>values
     cdef volatile double result  # or else C compilers would subtract after `leave_standard`
     cdef Mode callers
     sum[0] = sum[1] = each = zero
     enter_standard(&callers)
-    with nogil:
-        for i in range(n // width):
-            if is_double:
-                add[vd](sum, wide[i])
-            else:
-                for j in range(width):
-                    (<double*>&each)[j] = narrow[i * width + j]
-                sum[0] = sum[0] + each
-        i = n // width * width
+    for i in range(n // width):
         if is_double:
-            add[vd](sum, load_part[vd](wide + n // width, n % width, zero))
+            add[vd](sum, wide[i])
         else:
-            for j in range(i, n):
-                (<double*>sum)[0] += narrow[j]
-        across_sum[vd](sum)
+            for j in range(width):
+                (<double*>&each)[j] = narrow[i * width + j]
+            sum[0] = sum[0] + each
+    i = n // width * width
+    if is_double:
+        add[vd](sum, load_part[vd](wide + n // width, n % width, zero))
+    else:
+        for j in range(i, n):
+            (<double*>sum)[0] += narrow[j]
+    across_sum[vd](sum)
     result = first[vd](sum[0]) - first[vd](sum[1])
     leave_standard(&callers)
     return result
+
+
+def total(cnp.ndarray values not None):
+    """Return the sum of a contiguous float32 or float64 array, computed in float64."""
+    cdef double sum
+    with nogil:
+        sum = sum_of(cnp.PyArray_DATA(values), cnp.PyArray_SIZE(values), cnp.PyArray_TYPE(values) == cnp.NPY_FLOAT64)
+    return sum
 
 
 def count_targets(cnp.ndarray targets not None, Py_ssize_t n, Py_ssize_t ignore, cnp.ndarray weight):
@@ -307,6 +313,22 @@ def count_targets(cnp.ndarray targets not None, Py_ssize_t n, Py_ssize_t ignore,
                 sum = next
     leave_standard(&callers)
     return None if wrong else sum if weights != NULL else count
+
+
+cdef void write_losses(
+    bint is_double, void* x, Py_ssize_t outer, Py_ssize_t n, Py_ssize_t inner, Py_ssize_t* target, Py_ssize_t ignore,
+    double hit, double* weight, void* dense, bint dense_rows, double scale, void* values, void* out
+) noexcept nogil:
+    """`cross_entropy` for compiled code; target, weight, dense and out may be NULL."""
+    cdef LossJob job
+    cdef Mode callers
+    job.is_double, job.x, job.outer, job.n, job.inner = is_double, x, outer, n, inner
+    job.target, job.ignore, job.hit, job.weight, job.scale = target, ignore, hit, weight, scale
+    job.dense, job.dense_rows = dense, dense_rows
+    job.value, job.gradient, job.out = values, out != NULL, out
+    enter_standard(&callers)
+    run_losses(&job, 1 if outer * n * inner < SERIAL_BELOW else default_workers())
+    leave_standard(&callers)
 
 
 def cross_entropy(
@@ -343,3 +365,11 @@ def cross_entropy(
 def losses_function():
     """Return the address of `void run_losses(LossJob *job, int workers)`."""
     return <size_t>&run_losses
+
+
+def entries():
+    """Return the addresses of what compiled code calls: `compute`, `takes`, `write_losses` and `sum_of`, by name."""
+    return {
+        "compute": <size_t>&compute, "takes": <size_t>&takes_shape,
+        "write_losses": <size_t>&write_losses, "sum_of": <size_t>&sum_of,
+    }

@@ -172,9 +172,14 @@ cdef void run_job(Job* job, int workers) noexcept nogil:
     free(memory)
 
 
+cdef bint takes_shape(int kind, bint backward, bint is_double, Py_ssize_t n, Py_ssize_t inner) noexcept nogil:
+    """`takes` for compiled code."""
+    return n <= LONGEST_STRIP or choose(kind, backward, vd_lanes if is_double else vf_lanes, n, inner, False) != STRIPS
+
+
 cpdef bint takes(int kind, bint backward, bint is_double, Py_ssize_t n, Py_ssize_t inner) noexcept:
     """Say whether there is a route for this shape. Only columns that are both long and many have none."""
-    return n <= LONGEST_STRIP or choose(kind, backward, vd_lanes if is_double else vf_lanes, n, inner, False) != STRIPS
+    return takes_shape(kind, backward, is_double, n, inner)
 
 
 def run(int kind, cnp.ndarray grad, cnp.ndarray x not None, cnp.ndarray out, int axis, cnp.ndarray mask=None,
@@ -260,6 +265,34 @@ def run(int kind, cnp.ndarray grad, cnp.ndarray x not None, cnp.ndarray out, int
     if job.failed:
         raise MemoryError(f"no memory for the scratch of a softmax over {job.n} numbers")
     return out
+
+
+cdef int compute(
+    int kind, int stored, void* grad, void* x, void* out, Py_ssize_t outer, Py_ssize_t n, Py_ssize_t inner, char* mask,
+    double divisor
+) noexcept nogil:
+    """`run` for compiled code: of arrays of shape (outer, n, inner) without gaps, of one `Format`; 1 if memory fails.
+
+    grad and mask may be NULL. The shape is one that `takes` takes, and not empty.
+    """
+    cdef Job job
+    cdef Mode callers
+    job.kind, job.backward, job.is_double = kind, grad != NULL, stored == DOUBLE
+    job.outer, job.n, job.inner = outer, n, inner
+    job.stored = job.out_stored = SAME if job.is_double else stored
+    job.item = 8 if job.is_double else 4 if stored == SAME else 2
+    job.x.base, job.x.step, job.x.block = <char*>x, job.item, n * inner * job.item
+    job.g = job.x
+    job.g.base = <char*>grad
+    job.out = out
+    job.mask, job.lengths, job.divisors, job.causal, job.divisor = mask, NULL, NULL, 0, divisor
+    job.mask_at.ndim = 1
+    job.mask_at.size[0], job.mask_at.stride[0] = outer, n * inner
+    job.options = mask != NULL or divisor != 1
+    enter_standard(&callers)
+    run_job(&job, 1 if outer * n * inner < SERIAL_BELOW else default_workers())
+    leave_standard(&callers)
+    return job.failed
 
 
 def common(int kind, grad, x, axis, out):
