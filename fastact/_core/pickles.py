@@ -22,14 +22,15 @@ _MAIN = "__main__", "__mp_main__"
 
 def reduced(activation: Any) -> Any:
     """What pickles write of an activation."""
-    if activation.__module__.startswith("fastact."):
+    module = activation.__module__ or "__main__"  # what exec defined has none
+    if module.startswith("fastact."):
         return registry.get, (activation.name,)
     if activation.sent is not None:
         return activation.sent
-    found: Any = sys.modules.get(activation.__module__)
+    found: Any = sys.modules.get(module)
     for name in activation.__qualname__.split("."):
         found = getattr(found, name, None)
-    if found is activation and activation.__module__ not in _MAIN:
+    if found is activation and module not in _MAIN:
         return activation.__qualname__
     if activation.identity is None:
         activation.identity = uuid4().hex
