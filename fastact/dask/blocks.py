@@ -196,7 +196,8 @@ def positions(x: Any, axis: int) -> Any:
     """
     if is_unknown(x.shape[axis]):
         raise ValueError(f"x {UNKNOWN.format(axis=axis)}")
-    places = da.arange(x.shape[axis], chunks=(x.chunks[axis],), dtype=np.int64)
+    device = {} if isinstance(x._meta, np.ndarray) else {"like": x._meta}
+    places = da.arange(x.shape[axis], chunks=(x.chunks[axis],), dtype=np.int64, **device)
     return places.reshape(tuple(-1 if each == axis else 1 for each in range(x.ndim))) if x.ndim > 1 else places
 
 

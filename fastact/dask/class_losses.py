@@ -351,8 +351,7 @@ def _gradients(
     x: Any, targets: Any, weight: Any, places: Any, sums: Any, count: Any, *, axis: int, wide: Any, backend: Any,
     to: Any, **known: Any,
 ) -> Any:  # fmt: skip
-    double = np.dtype(np.float64)
-    y = softmax_of_block(x, None, 1.0, sums[:SUMS], axes=(axis,), sign=1, wide=wide, to=double, backend=backend)
+    y = softmax_of_block(x, None, 1.0, sums[:SUMS], sign=1, wide=wide, to=np.dtype(np.float64))
     grad = sums[SUMS] * y - _weights(targets, weight, places, **known)
     if count is not None:
         grad *= _factor(count)

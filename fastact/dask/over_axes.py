@@ -7,8 +7,8 @@ reads x again, for which nothing is held in memory; a function of single passes 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from functools import reduce
 from typing import Any, NamedTuple
 
 import dask.array as da
@@ -78,7 +78,7 @@ class Call(NamedTuple):
             size = self.x.shape[self.axes[0]]
             lengths = self.lengths.map_blocks(_checked_lengths, size=size, dtype=self.lengths.dtype)
             parts.append(positions(self.x, self.axes[0]) < lengths)
-        return aligned("where", reduce(np.logical_and, parts), self.x) if parts else None
+        return aligned("where", functools.reduce(np.logical_and, parts), self.x) if parts else None
 
     def again(self, *more: Any) -> list[Any]:
         """Operands, mask and temperature for a second pass, and `more` that is aligned with them."""
@@ -260,42 +260,59 @@ def _second_pass(compute: Callable[..., Any]) -> Callable[[Call], Any]:
     """A function of a row's elements and its sums."""
 
     def lazy(call: Call) -> Any:
-        x, *others = call.again()
-        options = {"axes": call.axes, "sign": call.function.sign, "wide": call.wide, "backend": call.backend}
-        return call.blocks(compute, x, *others, _sums(call), to=call.dtype, **options)
+        options = {"sign": call.function.sign, "wide": call.wide, "to": call.dtype}
+        return call.blocks(compute, *call.again(), _sums(call), **options)
 
     return lazy
 
 
-@standard_arithmetic()
-def softmax_of_block(
-    x: Any, where: Any, temperature: Any, sums: Any, *, axes: tuple[int, ...], sign: int, wide: Any, to: Any,
-    backend: str | None,
-) -> Any:  # fmt: skip
-    """softmax of a block of rows, from the block's own softmax and its share in the sums of whole rows."""
-    z = statistics.scores(x, temperature, sign, wide)
-    y = fa.softmax(z, axes, where, backend=backend)
-    if where is not None:
-        z = np.where(where, z, z.dtype.type(-np.inf))
-    own, (top, lead, others) = converted(statistics.largest(z, axes), np.float64), sums
-    peak = converted(statistics.largest(y, axes), np.float64)
-    share = statistics.scaling(own, top) / (peak * (lead + others))
-    # Rows of nothing but -inf are what they are in the block; NaN and +inf make them NaN.
-    share = np.where(np.isfinite(top), share, np.where(np.isneginf(top), 1, np.nan))
-    result = np.multiply(y, share, out=y, casting="same_kind") if to.itemsize < 8 and y.dtype != to else y * share
-    result = np.where(np.isneginf(own) & np.isfinite(top), 0, result) if np.isneginf(own).any() else result
-    if where is not None:
-        np.copyto(result, 0, where=~where)
-    return converted(result, to)
+#: Elements that are computed at a time, so that what lies between float64 input and output stays in the cache.
+PIECE = 2**15
 
 
-@standard_arithmetic()
-def _log_softmax(
-    x: Any, where: Any, temperature: Any, sums: Any, *, axes: Any, sign: int, wide: Any, to: Any, backend: str | None
-) -> Any:
+def in_pieces(compute: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of single elements of a block, of operands that broadcast to the first one, and of sums of rows."""
+
+    @functools.wraps(compute)
+    def whole(x: Any, *others: Any, to: Any, **options: Any) -> Any:
+        with standard_arithmetic():
+            if x.size <= PIECE:
+                return converted(compute(x, *others, **options), to)
+            axis = int(np.argmax(x.shape))
+            step = max(1, PIECE * x.shape[axis] // x.size)
+            result = np.empty_like(x, dtype=to)
+            for start in range(0, x.shape[axis], step):
+                part: Any = (slice(None),) * axis + (slice(start, start + step),)
+                parts = [_part(each, part, x.ndim) for each in others]
+                result[part] = compute(x[part], *parts, **options)
+            return result
+
+    return whole
+
+
+def _part(operand: Any, part: tuple[slice, ...], ndim: int) -> Any:
+    """The part of an operand that belongs to this part of a block; the operand itself where it has one for all."""
+    if getattr(operand, "ndim", 0) < ndim:
+        return operand
+    place = (slice(None),) * (operand.ndim - ndim) + part
+    return operand if operand.shape[len(place) - 1] == 1 else operand[place]
+
+
+@in_pieces
+def softmax_of_block(x: Any, where: Any, temperature: Any, sums: Any, *, sign: int, wide: Any) -> Any:
+    """softmax of a block of rows, from the sums of whole rows."""
+    top, lead, others = sums
+    y = statistics.scaling(statistics.scores(x, temperature, sign, wide), top)
+    y /= lead + others
+    y += top - top  # NaN for rows that have no softmax
+    return y if where is None else np.where(where, y, 0)
+
+
+@in_pieces
+def _log_softmax(x: Any, where: Any, temperature: Any, sums: Any, *, sign: int, wide: Any) -> Any:
     z = converted(statistics.scores(x, temperature, sign, wide), np.float64)
     y = (z - sums[0]) - statistics.log_of_sum(sums)
-    return converted(y if where is None else np.where(where, y, -np.inf), to)
+    return y if where is None else np.where(where, y, -np.inf)
 
 
 def _softmax_backward(call: Call) -> Any:
@@ -330,10 +347,8 @@ def _sums_of_gradients(y: Any, grad: Any, where: Any, *, axes: tuple[int, ...], 
     return np.stack([statistics.pairwise(each, axes) for each in kept])
 
 
-@standard_arithmetic()
-def _gradients(
-    y: Any, grad: Any, where: Any, temperature: Any, sums: Any, *, sign: int, computation: str, to: Any
-) -> Any:
+@in_pieces
+def _gradients(y: Any, grad: Any, where: Any, temperature: Any, sums: Any, *, sign: int, computation: str) -> Any:
     y, grad = converted(y, np.float64), converted(grad, np.float64)
     total_of_row, weights = sums
     if computation == "softmax":
@@ -344,17 +359,17 @@ def _gradients(
         weight = _weight(y, computation)
         result = np.where(weight == 0, 0, weight * (grad - total_of_row / weights))
     result = result / (sign * statistics.checked(temperature))
-    return converted(result if where is None else np.where(where, result, 0), to)
+    return result if where is None else np.where(where, result, 0)
 
 
 def _logsumexp_backward(call: Call) -> Any:
     grad, x, mask, temperature = call.again()
-    options = {"axes": call.axes, "sign": call.function.sign, "wide": call.wide, "backend": call.backend}
-    return call.blocks(_logsumexp_gradients, x, grad, mask, temperature, _sums(call), to=call.dtype, **options)
+    options = {"sign": call.function.sign, "wide": call.wide, "to": call.dtype}
+    return call.blocks(_logsumexp_gradients, x, mask, temperature, _sums(call), grad, **options)
 
 
 @standard_arithmetic()
-def _logsumexp_gradients(x: Any, grad: Any, where: Any, temperature: Any, sums: Any, *, to: Any, **options: Any) -> Any:
+def _logsumexp_gradients(x: Any, where: Any, temperature: Any, sums: Any, grad: Any, *, to: Any, **options: Any) -> Any:
     y = softmax_of_block(x, where, temperature, sums, to=np.dtype(np.float64), **options)
     result = converted(grad, np.float64) * y / statistics.checked(temperature)
     return converted(result if where is None else np.where(where, result, 0), to)

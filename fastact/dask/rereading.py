@@ -22,13 +22,16 @@ _SEED = "fastact: second pass"
 
 
 def read_again(*operands: Any) -> list[Any]:
-    """The operands, of which dask arrays are computed from tasks of their own; what a cluster holds stays there."""
+    """The operands, of which dask arrays are computed from tasks of their own; what a cluster holds is not."""
     return [_again(each) if is_lazy(each) else each for each in operands]
 
 
 def _again(array: Any) -> Any:
     graph = array.__dask_graph__()
-    held = {name for name, layer in graph.layers.items() if _is_held(layer)}
+    held, above = set(), [name for name, layer in graph.layers.items() if _is_held(layer)]
+    while above:  # with all that it was made of
+        held.add(name := above.pop())
+        above += graph.dependencies[name] - held
     known = set().union(*(layer.get_output_keys() for name, layer in graph.layers.items() if name not in held))
     names = {name: name if name in held else clone_key(name, _SEED) for name in graph.layers}
     layers = {names[name]: layer if name in held else _renamed(layer, known) for name, layer in graph.layers.items()}
@@ -39,7 +42,9 @@ def _again(array: Any) -> Any:
 
 
 def _is_held(layer: Any) -> bool:
-    """Whether the layer is what a cluster has computed already."""
+    """Whether the layer is what a cluster has computed already, or how its workers exchange blocks, once for each."""
+    if type(layer).__module__.startswith("distributed"):
+        return True
     return isinstance(layer, MaterializedLayer) and any(isinstance(value, TaskRef) for value in layer.values())
 
 

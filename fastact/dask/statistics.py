@@ -66,12 +66,19 @@ def pairwise(values: Any, axes: tuple[int, ...]) -> Any:
     return values
 
 
-def scaling(top: Any, whole: Any) -> Any:
-    """exp(top - whole) for maxima of parts and of wholes: the difference is taken exactly, or 700 would cost 8 bits."""
-    gap = top - whole
-    part = gap - top
-    rest = (top - (gap - part)) - (whole + part)
-    return fa.exponential(gap) * (1 + np.where(np.isfinite(rest), rest, 0))
+def scaling(values: Any, top: Any) -> Any:
+    """exp(values - top), the difference taken exactly, or at 700 it would cost 8 bits; in float64.
+
+    Differences of float32 are exact enough in float64.
+    """
+    gap = values - top
+    if values.dtype != np.float64:
+        return fa.exponential(gap)
+    part = gap - values
+    rest = (values - (gap - part)) - (top + part)
+    result = fa.exponential(gap)
+    result += result * np.where(np.isfinite(rest), rest, 0)
+    return result
 
 
 @standard_arithmetic()
