@@ -67,7 +67,7 @@ def bent_identity(x):  # type: ignore[no-untyped-def]
     return (np.sqrt(x * x + 1) - 1) / 2 + x
 
 
-FORMULAS = {
+FORMULAS: dict[Any, Any] = {
     written_out_silu: {"beta": 1.0}, gelu_as_in_papers: {}, mish_with_overflow: {}, elish: {}, rational: {},
     bent_identity: {},
 }  # fmt: skip
