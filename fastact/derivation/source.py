@@ -74,6 +74,11 @@ def source_of(expression: Any, name: str, arguments: list[str], settled: bool = 
     FormulaError
         If a function of the expression is not known here.
     """
+    shadowed = {*_FROM_MATH, "np", "abs"} & {*arguments}
+    if shadowed:
+        raise FormulaError(
+            f"a parameter is named {shadowed.pop()}, as a function that a derivative may call; rename it"
+        )
     writer = _Writer(arguments)
     result = writer.text(expression)
     x = arguments[0]
