@@ -6,9 +6,9 @@ file's text with it, and one of a script or a notebook its formulas; there it is
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
-from uuid import uuid4
 
 from fastact._compile.fingerprint import fingerprint
 from fastact._core import registry
@@ -33,7 +33,7 @@ def reduced(activation: Any) -> Any:
     if found is activation and module not in _MAIN:
         return activation.__qualname__
     if activation.identity is None:
-        activation.identity = uuid4().hex
+        activation.identity = os.urandom(16).hex()
     return arrived, (activation.name, activation.identity, _meaning(activation), _packed(activation))
 
 

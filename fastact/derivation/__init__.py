@@ -58,7 +58,7 @@ def check_gradient(function: Any, x: Any = None, **parameters: float) -> Gradien
     ... def half_square(x):
     ...     return x * x
     >>> fa.check_gradient(half_square).sentences()[0]
-    'derivative: wrong at 154 of 155 places, ... It is 0.5 times what it should be.'
+    'derivative: wrong at 152 of 155 places, ... It is 0.5 times what it should be.'
     """
     from fastact.derivation import gradient_check
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from threading import RLock
 from typing import Any
 
-import mpmath
 import numpy as np
 import sympy
 
 from fastact.derivation import formula
 from fastact.derivation.accuracy import DTYPES, Exact, errors, sample
 from fastact.derivation.choices import unfolded
+from fastact.derivation.differences import slopes_in_many_digits
 from fastact.derivation.precision import Precise
 from fastact.derivation.recognition import recognised
 from fastact.derivation.source import source_of
@@ -160,25 +160,18 @@ def _candidates(piece: Any) -> Iterator[Any]:
 
 
 def _check(activation: Any, expression: Any, derivative: Any, names: list[str], by: str) -> None:
-    """Compare the derivative with differences of the formula, in many digits."""
-    value, slope = Precise(expression, names, bits=220), Precise(derivative, names)
-    where = names.index(by)
-    step = mpmath.ldexp(1, -60)
-    for scale in (1.0, 1.31):
-        parameters = [number * scale for number in activation.parameters.values()]
-        for x in _CHECKED:
-            numbers = [x, *parameters]
-            with mpmath.workprec(250):
-                below, above = (
-                    value(*numbers[:where], mpmath.mpf(numbers[where]) + shift, *numbers[where + 1 :])
-                    for shift in (-step, step)
-                )
-                difference, found = (above - below) / (2 * step), slope(*numbers)
-            if abs(difference - found) > 1e-12 * max(abs(difference), 1):
-                raise FormulaError(
-                    f"the derivative that was derived for {activation.name} by {by} fails its check at x={x}: it is "
-                    f"{float(found)}, and differences give {float(difference)}"
-                )
+    """Compare the derivative with differences of the formula, in many digits; at a kink it may be anything between."""
+    value, slope = Precise(expression, names).once, Precise(derivative, names)
+    defaults = activation.parameters.values()
+    points = [[x, *(scale * number for number in defaults)] for scale in (1.0, 1.31) for x in _CHECKED]
+    for point, left, right in zip(points, *slopes_in_many_digits(value, points, names.index(by)), strict=True):
+        found = float(slope(*point))
+        low, high = min(left, right), max(left, right)
+        if not low - 1e-9 * max(1, -low) <= found <= high + 1e-9 * max(1, high) and np.isfinite(low + high):
+            raise FormulaError(
+                f"the derivative that was derived for {activation.name} by {by} fails its check at x={point[0]}: it is "
+                f"{found}, and differences give {low}"
+            )
 
 
 def _defined(source: str, name: str) -> Callable[..., Any]:

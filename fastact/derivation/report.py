@@ -114,6 +114,14 @@ class Derivation(Result):
             else _("d{name}/d{parameter} = {formula}").format(name=name, parameter=by, formula=text)
             for by, text in self.formulas.items()
         ]
+        for (by, dtype), found in self.accuracy.items():
+            if lost := int(np.isinf(found.ulp).sum()):
+                texts.append(
+                    _(
+                        "By {name} in {dtype} it is NaN or infinite at {count} of {all} numbers where it should be "
+                        "finite, such as x = {x}; give a derivative of your own if inputs come there."
+                    ).format(name=by, dtype=dtype, count=lost, all=len(found.x), x=f"{found.at:.6g}")
+                )
         texts.append(
             _(
                 "Each of them equals differences of the formula, in many digits. At a kink it is the slope of the "

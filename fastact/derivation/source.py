@@ -20,13 +20,27 @@ __all__ = ["source_of"]
 
 #: Function of an expression -> the call, where {u} is its argument and {x} what has the dtype.
 _CALLS = {
-    **{name: f"{name}({{u}})" for name in ("exp", "expm1", "tanh", "sigmoid", "erf", "ndtr")},
     **{
-        name: f"np.{name}({{u}})"
-        for name in ("log", "log1p", "sin", "cos", "tan", "sinh", "cosh", "asinh", "acosh", "atanh", "floor")
+        name: f"{name}({{u}})"
+        for name in (
+            "exp",
+            "expm1",
+            "tanh",
+            "sigmoid",
+            "erf",
+            "ndtr",
+            "log",
+            "log1p",
+            "sin",
+            "cos",
+            "tan",
+            "sinh",
+            "cosh",
+            "floor",
+        )
     },
-    **{name: f"np.arc{name[1:]}({{u}})" for name in ("asin", "acos", "atan", "asinh", "acosh", "atanh")},
-    "ceiling": "np.ceil({u})",
+    **{name: f"arc{name[1:]}({{u}})" for name in ("asin", "acos", "atan", "asinh", "acosh", "atanh")},
+    "ceiling": "-floor(-({u}))",
     "Abs": "abs({u})",
     "softplus": "softplus({u}, like(1.0, {x}))",
     "sign": "where({u} > like(0.0, {x}), like(1.0, {x}), where({u} < like(0.0, {x}), like(-1.0, {x}), {u}))",
@@ -42,9 +56,11 @@ _SLOPES = {
 _BOUNDED = ("sigmoid", "tanh", "erf", "ndtr", "sin", "cos", "atan", "sign", *(each.__name__ for each in SLOPES))
 #: Functions whose values fall to 0.
 _FALLING = ("exp", "sigmoid", "ndtr", "softplus", *(each.__name__ for each in SLOPES))
+#: All names of fastact.math that come out.
 _FROM_MATH = (
-    "erf", "erf_slope_times", "exp", "expm1", "like", "ndtr", "normal_density_times", "sigmoid",
-    "sigmoid_slope_times", "softplus", "tanh", "tanh_slope_times", "where",
+    "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "cos", "cosh", "erf", "erf_slope_times", "exp",
+    "expm1", "floor", "hypot", "like", "log", "log1p", "ndtr", "normal_density_times", "sigmoid",
+    "sigmoid_slope_times", "sin", "sinh", "softplus", "sqrt", "tan", "tanh", "tanh_slope_times", "where",
 )  # fmt: skip
 
 
@@ -58,6 +74,11 @@ def source_of(expression: Any, name: str, arguments: list[str], settled: bool = 
     FormulaError
         If a function of the expression is not known here.
     """
+    shadowed = {*_FROM_MATH, "np", "abs"} & {*arguments}
+    if shadowed:
+        raise FormulaError(
+            f"a parameter is named {shadowed.pop()}, as a function that a derivative may call; rename it"
+        )
     writer = _Writer(arguments)
     result = writer.text(expression)
     x = arguments[0]
@@ -241,8 +262,8 @@ class _Writer:
         """The square root; that of u**2 + c without the overflow of the square."""
         constant, square = base.as_coeff_Add()
         if constant.is_positive and square.is_Pow and square.exp == 2:
-            return f"np.hypot({self._write(square.base)}, {self._number(sympy.sqrt(constant))})"
-        return f"np.sqrt({self._write(base)})"
+            return f"hypot({self._write(square.base)}, {self._number(sympy.sqrt(constant))})"
+        return f"sqrt({self._write(base)})"
 
     def _whole_power(self, name: str, exponent: int) -> str:
         if exponent == 1:

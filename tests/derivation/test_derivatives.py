@@ -67,7 +67,7 @@ def bent_identity(x):  # type: ignore[no-untyped-def]
     return (np.sqrt(x * x + 1) - 1) / 2 + x
 
 
-FORMULAS = {
+FORMULAS: dict[Any, Any] = {
     written_out_silu: {"beta": 1.0}, gelu_as_in_papers: {}, mish_with_overflow: {}, elish: {}, rational: {},
     bent_identity: {},
 }  # fmt: skip
@@ -184,6 +184,34 @@ def test_a_branch_not_taken_leaks_nothing() -> None:
     x = np.array([-1e4, -200.0, -1.0, 1.0, 200.0, 1e4], np.float32)
     expected = [0, 0, 0, 1 / math.cosh(1) ** 2, 0, 0]
     np.testing.assert_allclose(masked.derivative(x), expected, atol=1e-7)
+
+
+def test_a_kink_where_the_derivative_is_checked_does_no_harm() -> None:
+    @fa.activation
+    def clipped(x):  # type: ignore[no-untyped-def]
+        return np.clip(x, -0.61, 0.43)
+
+    assert clipped.derivative([-1.0, -0.61, 0.0, 0.43, 1.0]).tolist() == [0, 0, 1, 0, 0]
+
+
+def test_what_overflows_is_said() -> None:
+    @fa.activation
+    def sinc(x):  # type: ignore[no-untyped-def]
+        return where(x == like(0, x), like(1, x), np.sin(x) / x)
+
+    assert "it is NaN or infinite at" in " ".join(sinc.derivation.sentences())
+    assert "NaN" not in " ".join(own().derivation.sentences())
+
+
+def test_parameters_named_as_functions_are_refused() -> None:
+    @fa.activation(exp=1.0)
+    def shadowing(x, exp):  # type: ignore[no-untyped-def]
+        return exp * x
+
+    with pytest.raises(
+        TypeError, match="a parameter is named exp, as a function that a derivative may call; rename it"
+    ):
+        shadowing.derivative  # noqa: B018
 
 
 def test_a_network_learns_with_it() -> None:

@@ -77,6 +77,23 @@ def test_training_and_gradient(f: Any) -> None:
     assert model.history["loss"][-1] < 0.7 * model.history["loss"][0]
 
 
+def test_export_and_verification(f: Any, tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    from fastact import onnx
+
+    x = np.linspace(-6, 6, 49, dtype=np.float32).reshape(7, 7)
+    onnx.save(f, tmp_path / "f.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "f.onnx")
+    [y] = session.run(None, {session.get_inputs()[0].name: x})
+    np.testing.assert_allclose(y, f(x), rtol=1e-5, atol=1e-6)
+
+    verified = fa.verify(f, f.name, dtypes=["float32"], samples=2000, max_ulp=4, max_ulp_derivative=1e8)
+    assert verified.passed, verified.sentences()
+    wrong = fa.verify(f, f.name, dtypes=["float32"], samples=2000, derivative=lambda x: f(x), max_ulp=64)
+    assert not wrong.passed
+
+
 def used(f: Any, model: Any, x: Any) -> Any:
     """What another process makes of an activation and a network of it."""
     by_beta = f.parameter_derivative("beta")
