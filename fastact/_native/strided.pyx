@@ -544,7 +544,7 @@ cdef int weighted_softmax(
             if place == grad.ndim or grad.shape[place] != (1 if reduced[axis] else x.shape[axis]):
                 free(memory)
                 return NO_BROADCAST
-            result.strides[axis] = weight.strides[place] if x.shape[axis] != 1 else 0
+            result.strides[axis] = weight.strides[place] if grad.shape[place] != 1 else 0
             place += 1
     if place != grad.ndim:
         free(memory)

@@ -60,7 +60,7 @@ class Emitter:
                 gv.linkage, gv.initializer = "common", cgutils.get_null_value(BYTES)
         else:
             dependency = Dependency(*place_of(function), stamp, need)
-            if dependency not in environment.consts:
+            if not any(type(each) is Dependency and each == dependency for each in environment.consts):
                 environment.consts.append(dependency)
             # Of the body of a `prange`, Numba would let the environment go, and keep none without a module's name.
             self.context.active_code_library.fastact_environment = environment

@@ -14,7 +14,7 @@ from fastact._core.operation import Operation
 __all__ = ["METHODS", "Method", "find", "method", "place_of", "signature_of", "stamp_of"]
 
 #: Methods of functions that are no operations of their own.
-METHODS = "backward", "value_and_grad"
+METHODS = "backward", "parameter_derivative", "value_and_grad"
 
 _stamps: WeakKeyDictionary[Any, str | None] = WeakKeyDictionary()
 

@@ -12,6 +12,7 @@ from numba.np.numpy_support import as_dtype
 
 from fastact._core.operation import Operation
 from fastact._numba.named import Method
+from fastact.errors import UnknownNameError
 
 __all__ = ["Plan", "array_of", "is_array", "is_cuda", "is_given", "literal", "plan", "refuse"]
 
@@ -29,12 +30,14 @@ def plan(context: Any, function: Any, arguments: dict[str, Any]) -> Plan:
         if is_given(arguments.get(name)):
             raise refuse(function, f"takes no {name}= in compiled code; {remedy}")
     owner = function.function if isinstance(function, Method) else function
-    if is_cuda(context) and not isinstance(function, Operation) and owner.name != "rrelu":
-        raise refuse(function, "has no device code; call an elementwise function of numbers")
+    if isinstance(function, Method) and function.method == "parameter_derivative":
+        return _part(function, arguments)
     if isinstance(function, Operation):
         from fastact._numba.elementwise import plan as planned
     elif owner.name == "rrelu":
         from fastact._numba.elementwise import plan_rrelu as planned
+    elif is_cuda(context):
+        raise refuse(function, "has no device code; call an elementwise function of numbers")
     elif owner.name == "glu":
         from fastact._numba.gated import plan as planned
     elif owner.kind in ("softmax", "reduction"):
@@ -46,6 +49,17 @@ def plan(context: Any, function: Any, arguments: dict[str, Any]) -> Plan:
     else:
         raise refuse(function, "cannot be called in compiled code; call it outside")
     return planned(context, function, arguments)
+
+
+def _part(function: Method, arguments: dict[str, Any]) -> Plan:
+    """The part of an activation that is the derivative by a parameter."""
+    from fastact._numba.types import type_of
+
+    try:
+        found = function.function.parameter_derivative(literal(function, "name", arguments["name"]))
+    except (TypeError, UnknownNameError) as error:
+        raise errors.TypingError(str(error)) from None
+    return Plan(type_of(found), lambda context, builder, values: context.get_dummy_value())
 
 
 _UNSUPPORTED = {
