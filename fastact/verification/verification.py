@@ -170,7 +170,7 @@ class Verification(Result):
             for each in self.specials
             if each.kind.name == shown or each.verdict == "wrong"
         ]  # fmt: skip
-        columns = [_("dtype"), _("part"), _("input"), _("exact"), _("found"), _("verdict")]
+        columns = [_("dtype"), _("part"), _("input"), _("exact value"), _("found"), _("verdict")]
         caption = _("All of {dtype}; of the other dtypes, those that are wrong.").format(dtype=shown)
         return Table(columns, rows, words=2, title=_("Special values"), caption=caption)
 
