@@ -143,21 +143,22 @@ def test_estimators(tmp_path: Path) -> None:
     np.testing.assert_allclose(run(path, x.astype(np.float32))[0], fa.elu(x, 2.0), 1e-6, 1e-6)
 
 
-@fa.activation(derivative=lambda x, k: like(1, x), k=2.0)
-def onnx_gate(x: Any, k: Any) -> Any:
+def gate(x: Any, k: Any) -> Any:
     return where(x > like(0, x), x * sigmoid(k * x), like(0.1, x) * np.tanh(x))
 
 
-@fa.activation(derivative=lambda x: like(1, x))
-def onnx_branch(x: Any) -> Any:
+def branch(x: Any) -> Any:
     if x > 0:
         return x
     return 0.3 * math.expm1(x)
 
 
+@pytest.mark.usefixtures("own_registry")
 def test_own_activations(tmp_path: Path) -> None:
     """One written for arrays is traced; one that branches, and calls math, is written by way of its expression."""
     pytest.importorskip("sympy")
+    onnx_gate = fa.activation(gate, derivative=lambda x, k: like(1, x), k=2.0)
+    onnx_branch = fa.activation(branch, derivative=lambda x: like(1, x))
     x = np.linspace(-5, 5, 60, dtype=np.float32).reshape(12, 5)
     for function in (onnx_gate, onnx_branch):
         save(function, tmp_path / "own.onnx")
