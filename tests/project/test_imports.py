@@ -76,7 +76,7 @@ LAYERS = {
     "onnx*": ["", "errors", "_files", "mlp*", "derivation*"],
     "derivation*": ["errors", "language", "result", "_scalar*", "_core.registry"],
     "verification*": [*LEARNING, "own"],
-    "_numba*": ["", "errors", "_core*", "_compile*", "_scalar*", "backends"],
+    "_numba*": ["errors", "_core*", "_compile*", "_native*", "_scalar*", "backends.cpu.instruction_sets"],
     "torch*": ["", "errors"],
     "recommending*": ["errors", "language", "_core.registry"],
     "own": ["", "errors", "_core.registry"],
