@@ -22,6 +22,7 @@ from fastact._core.registry import get, names
 from fastact._core.threads import get_num_threads, set_num_threads
 from fastact._core.warmup import warmup
 from fastact.activations import *
+from fastact.derivation import check_gradient
 from fastact.errors import BackendError, MissingDependencyError, UnknownNameError
 from fastact.gated_units import bilinear, geglu, geglu_tanh, glu, reglu, swiglu
 from fastact.losses import (
@@ -48,14 +49,16 @@ from fastact.softmax import (
 from fastact.softmax import (
     softmax as softmax,
 )
+from fastact.verification import verify
 
 __version__ = "0.1.0"
 
 __all__ = [
     "MLP", "Activation", "BackendError", "Function", "Metadata", "MissingDependencyError", "UnknownNameError",
-    "activation", "backends", "bilinear", "binary_cross_entropy", "cache_info", "cross_entropy", "entmax15", "explain",
-    "geglu", "geglu_tanh", "get", "get_num_threads", "glu", "gumbel_softmax", "hardmax", "huber", "log_softmax",
-    "logsumexp", "mae", "mse", "names", "nll_loss", "poisson_loss", "quantile_loss", "recommend", "reglu",
-    "set_num_threads", "softmax", "softmin", "sparsemax", "swiglu", "ufuncs", "use_backend", "warmup",
+    "activation", "backends", "bilinear", "binary_cross_entropy", "cache_info", "check_gradient", "cross_entropy",
+    "entmax15", "explain", "geglu", "geglu_tanh", "get", "get_num_threads", "glu", "gumbel_softmax", "hardmax",
+    "huber", "log_softmax", "logsumexp", "mae", "mse", "names", "nll_loss", "poisson_loss", "quantile_loss",
+    "recommend", "reglu", "set_num_threads", "softmax", "softmin", "sparsemax", "swiglu", "ufuncs", "use_backend",
+    "verify", "warmup",
     *names("activation"),
 ]  # fmt: skip

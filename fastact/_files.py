@@ -5,13 +5,15 @@ The cache, the model files and the command line use it. It imports nothing of fa
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import secrets
+import shutil
 import stat
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from math import prod
 from os import PathLike
@@ -20,7 +22,7 @@ from typing import IO, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-__all__ = ["NpyHeader", "npy_header", "open_regular", "replacing"]
+__all__ = ["NpyHeader", "npy_header", "open_regular", "replacing", "replacing_folder"]
 
 #: Without O_NONBLOCK, opening a FIFO waits for somebody to write to it. Windows has none of these but O_BINARY.
 _READ = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
@@ -73,6 +75,51 @@ def replacing(path: str | PathLike[str], *, private: bool = False) -> Iterator[P
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: str | PathLike[str], replaceable: Callable[[Path], bool]) -> Iterator[Path]:
+    """The same for a folder: give a temporary, empty one beside `path`.
+
+    Parameters
+    ----------
+    path : path-like
+        Links are followed.
+    replaceable : callable
+        Says of a path that is there whether it may be replaced; what else is there is refused.
+    """
+    target = Path(os.path.realpath(path))
+    if os.path.lexists(target) and not replaceable(target):
+        raise ValueError(f"{path}: is there already, and is no such data, so it is not replaced; name another path")
+    temporary = target.with_name(f".fastact-{secrets.token_hex(8)}.part")
+    try:
+        os.mkdir(temporary)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot write here ({error.strerror})", str(path)) from error
+    try:
+        yield temporary
+        if os.path.lexists(target):
+            _exchange(temporary, target)
+        else:
+            os.rename(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _exchange(new: Path, old: Path) -> None:
+    """Let two folders change places: at once where the system can do that, else one after the other."""
+    here, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
+    call = getattr(ctypes.CDLL(None), "renameat2", None) if sys.platform.startswith("linux") else None
+    if call is not None and call(here, os.fsencode(new), here, os.fsencode(old), exchange) == 0:
+        return
+    aside = new.with_suffix(".old")
+    os.rename(old, aside)
+    try:
+        os.rename(new, old)
+    except OSError:
+        os.rename(aside, old)
+        raise
+    os.rename(aside, new)
 
 
 def _flush(path: Path) -> None:

@@ -10,7 +10,10 @@ import importlib
 from collections.abc import Iterable
 from types import ModuleType
 
-__all__ = ["BackendError", "MissingDependencyError", "UnknownNameError", "nearest", "require", "wrong_type"]
+__all__ = [
+    "BackendError", "FormulaError", "MissingDependencyError", "UnknownNameError", "nearest", "require", "told",
+    "wrong_type",
+]  # fmt: skip
 
 
 class UnknownNameError(ValueError):
@@ -19,6 +22,10 @@ class UnknownNameError(ValueError):
 
 class BackendError(RuntimeError):
     """A backend that was asked for by name cannot do what was asked."""
+
+
+class FormulaError(TypeError):
+    """A formula does something that has no mathematical expression."""
 
 
 class MissingDependencyError(ImportError):
@@ -53,3 +60,10 @@ def require(module: str, extra: str, purpose: str) -> ModuleType:
             f"{purpose} needs {package}, which cannot be imported ({error}); "
             f'install it with: pip install "fastact[{extra}]"'
         ) from error
+
+
+def told(error: Exception) -> str:
+    """What an error says, in one line; of Numba's many lines, the one that tells."""
+    *around, inmost = str(error).split("Failed in nopython mode pipeline")
+    lines = inmost.splitlines()
+    return lines[1].strip().partition(': %"')[0] if around and len(lines) > 1 else str(error).partition("\n")[0]

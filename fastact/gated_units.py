@@ -88,9 +88,9 @@ class Glu(Function):
     Parameters
     ----------
     x : array_like
-        Its length along `axis` is even. Dtypes as for `swiglu`.
-    axis : int, default -1
-        The axis that is halved.
+        Its length along `axis` is even. Dtypes and containers as for `swiglu`.
+    axis : int or str, default -1
+        The axis that is halved; containers have names of dimensions too.
     out : ndarray, optional
         Where to write; half as long as x along `axis`.
     backend : str, optional
@@ -138,7 +138,7 @@ class Glu(Function):
         self.unit = _UnitOfGlu("glu_unit", sigmoid, "What glu computes of its halves.", "glu", self.reference)
 
     def __call__(
-        self, x: ArrayLike, axis: int = -1, *, out: np.ndarray | None = None, backend: str | None = None
+        self, x: ArrayLike, axis: int | str = -1, *, out: np.ndarray | None = None, backend: str | None = None
     ) -> Any:
         adapter = containers.adapter(x, out)
         if adapter is not None:
@@ -149,7 +149,7 @@ class Glu(Function):
         self,
         grad_output: ArrayLike,
         x: ArrayLike,
-        axis: int = -1,
+        axis: int | str = -1,
         *,
         out: np.ndarray | None = None,
         backend: str | None = None,

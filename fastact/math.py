@@ -4,6 +4,43 @@ Each works on scalars in compiled code (CPU and CUDA, float32 and float64, witho
 and on arrays in plain NumPy, where it is the readable definition.
 """
 
-from fastact._scalar import exp, expm1, gelu, like, mish, sigmoid, silu, tanh, where
+from fastact._scalar import (
+    arccos,
+    arccosh,
+    arcsin,
+    arcsinh,
+    arctan,
+    arctanh,
+    cos,
+    cosh,
+    erf,
+    erf_slope_times,
+    exp,
+    expm1,
+    floor,
+    gelu,
+    hypot,
+    like,
+    log,
+    log1p,
+    mish,
+    ndtr,
+    normal_density_times,
+    sigmoid,
+    sigmoid_slope_times,
+    silu,
+    sin,
+    sinh,
+    softplus,
+    sqrt,
+    tan,
+    tanh,
+    tanh_slope_times,
+    where,
+)
 
-__all__ = ["exp", "expm1", "gelu", "like", "mish", "sigmoid", "silu", "tanh", "where"]
+__all__ = [
+    "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "cos", "cosh", "erf", "erf_slope_times", "exp",
+    "expm1", "floor", "gelu", "hypot", "like", "log", "log1p", "mish", "ndtr", "normal_density_times", "sigmoid",
+    "sigmoid_slope_times", "silu", "sin", "sinh", "softplus", "sqrt", "tan", "tanh", "tanh_slope_times", "where",
+]  # fmt: skip

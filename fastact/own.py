@@ -15,7 +15,7 @@ import numpy as np
 
 import fastact as fa
 from fastact._core import registry
-from fastact.errors import BackendError
+from fastact.errors import BackendError, told
 
 __all__ = ["load"]
 
@@ -23,8 +23,8 @@ __all__ = ["load"]
 def load(path: str | PathLike[str]) -> list[str]:
     """Run a Python file that defines activations with `@fa.activation`, and return their names.
 
-    A file that was loaded before is not run again. Its module is importable under the file's name in this process, so
-    that its activations can be pickled.
+    A file that was loaded before is not run again. Its module is importable under the file's name in this process. Its
+    activations can be pickled: the text of the file goes with them, and is run where they arrive.
 
     Raises
     ------
@@ -41,8 +41,40 @@ def load(path: str | PathLike[str]) -> list[str]:
         return [known for known in fa.names("activation") if fa.get(known).__module__ == name]
     if loaded is not None or name in sys.stdlib_module_names or not name.isidentifier():
         raise ValueError(f"{text}: its name must be that of no other module; rename it to my_activations.py")
+    return _run(text, file, file.read_bytes())
+
+
+def arrived(path: str, source: bytes, name: str) -> Any:
+    """The activation of this name, of a file that another process loaded from this path and sent; it is run here.
+
+    Raises
+    ------
+    ValueError
+        Another file is loaded here under this path or as the module of its name, or it cannot be run here.
+    """
+    file = Path(path)
+    module = sys.modules.get(file.stem)
+    if module is None:
+        _run(path, file, source)
+    elif _source_of(module, file) != source:
+        raise ValueError(
+            f"{path} came from another process, and here module {file.stem} is another one; start the processes anew"
+        )
+    return fa.get(name)
+
+
+def _source_of(module: ModuleType, file: Path) -> bytes | None:
+    """The source that was run as this module, if it is that of the file."""
+    if getattr(module, "__file__", None) != str(file):
+        return None
+    return getattr(module, "__source__", None) or file.read_bytes()
+
+
+def _run(text: str, file: Path, source: bytes) -> list[str]:
+    """Run a file's source as the module of its name, and return the activations that it defines."""
+    name = file.stem
     try:
-        code = compile(file.read_bytes(), str(file), "exec")
+        code = compile(source, str(file), "exec")
     except SyntaxError as error:
         raise ValueError(f"{text}, line {error.lineno}: {error.msg}") from error
     except ValueError as error:  # null bytes
@@ -51,12 +83,16 @@ def load(path: str | PathLike[str]) -> list[str]:
     if spec is None:
         raise ValueError(f"{text}: no Python file; its name must end in .py")
     sys.modules[name] = module = importlib.util.module_from_spec(spec)
+    module.__source__ = source  # type: ignore[attr-defined]
     try:
         with registry.all_or_nothing():
-            return _defined(text, code, module)
+            found = _defined(text, code, module)
     except BaseException:
         del sys.modules[name]
         raise
+    for each in found:
+        fa.get(each).sent = arrived, (str(file), source, each)
+    return found
 
 
 def _defined(text: str, code: Any, module: ModuleType) -> list[str]:
@@ -68,13 +104,13 @@ def _defined(text: str, code: Any, module: ModuleType) -> list[str]:
         raise ValueError(f"{text}: {type(error).__name__}: {error}") from error
     found = [each for each in fa.names("activation") if each not in before]
     if not found:
-        raise ValueError(f"{text}: defines no activation; decorate a function with @fastact.activation(derivative=...)")
+        raise ValueError(f"{text}: defines no activation; decorate a function with @fastact.activation")
     for each in found:
         try:
             _compile(fa.get(each))
         except Exception as error:
             raise ValueError(
-                f"{text}: {each} cannot be compiled ({_reason(error)}); write its formulas for one number, with "
+                f"{text}: {each} cannot be compiled ({told(error)}); write its formulas for one number, with "
                 "functions of math and numpy"
             ) from error
     return found
@@ -86,10 +122,3 @@ def _compile(activation: Any) -> None:
         activation(x)
         if activation.differentiable:
             activation.backward(x, x)
-
-
-def _reason(error: Exception) -> str:
-    """What the error says; of Numba's many lines, the one that tells."""
-    *around, inmost = str(error).split("Failed in nopython mode pipeline")
-    lines = inmost.splitlines()
-    return lines[1].strip().partition(': %"')[0] if around and len(lines) > 1 else str(error)

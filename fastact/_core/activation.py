@@ -8,20 +8,19 @@ activations; to add one, write a paragraph there.
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from fastact._core import registry
+from fastact._core import containers, pickles, registry
 from fastact._core.documentation import of_activation
 from fastact._core.function import Function, Metadata
 from fastact._core.operation import FLOATS, INTEGERS_AND_FLOATS, Formula, Operation, Part, jitted
 from fastact._native.arithmetic import standard_arithmetic
 from fastact._scalar.primitives import like
-from fastact.errors import UnknownNameError, nearest
+from fastact.errors import FormulaError, MissingDependencyError, UnknownNameError, nearest
 
 __all__ = ["Activation", "activation", "public"]
 
@@ -34,7 +33,8 @@ class Activation(Operation, Function):
     Attributes
     ----------
     derivative : callable
-        f'(x), taken at the input x, so that it is accurate where f saturates.
+        f'(x), taken at the input x, so that it is accurate where f saturates. Where none was given it is derived from
+        the formula, when it is first asked for.
     backward : callable
         backward(grad_output, x) = grad_output * f'(x), in one pass.
     parameter_backward : callable
@@ -60,10 +60,18 @@ class Activation(Operation, Function):
         name = formula.__name__
         super().__init__(name, formula, ("x",), parameters, dtypes)
         self.__module__, self.__qualname__ = formula.__module__, formula.__qualname__
-        #: The formulas of those parts that were defined by one; `_made` makes each other part of its twin.
+        #: The formulas of those parts that were defined by one, or derived; `_made` makes each other part of its twin.
         self._slopes = dict(slopes)
+        #: "x" or a parameter -> what was derived, and why nothing could be.
+        self._derived: dict[str, Any] = {}
+        self._refused: dict[str, FormulaError] = {}
         self._parts: dict[str, Operation] = {}
-        defaults = {"formula": f"{name}(x)", "derivative_formula": f"{name}'(x)", "kinks": "smooth"}
+        #: What pickles write of it, where a file's text goes with it.
+        self.sent: Any = None
+        #: What tells it from others of its name, and whether it came from another process.
+        self.identity: str | None = None
+        self.came = False
+        defaults = {"formula": f"{name}(x)", "derivative_formula": _unknown(name), "kinks": "smooth"}
         self.metadata = Metadata.of(text, **defaults)
         self.__doc__ = of_activation(self, inspect.getdoc(formula) or "")
         registry.add(self)
@@ -76,10 +84,8 @@ class Activation(Operation, Function):
             return self.with_bias
         if kind not in ("derivative", "backward"):
             return None
-        if prefix:
-            self._need_parameter_derivative(prefix)
-        else:
-            self._need_derivative()
+        self._need_parameter(prefix)
+        self._need_derivative(prefix)
         return self._made(name)
 
     def _made(self, part: str) -> Operation:
@@ -100,33 +106,80 @@ class Activation(Operation, Function):
         return self._parts[part]
 
     def operations(self) -> list[Operation]:
-        """All that can be computed: the function itself, and both parts of each slope that it was defined with."""
+        """What is computed: the function itself, and both parts of each slope that was given, or derived by now."""
         prefixes = dict.fromkeys(part.removesuffix("derivative").removesuffix("backward") for part in self._slopes)
         return [self, *(self._made(prefix + kind) for prefix in prefixes for kind in ("derivative", "backward"))]
 
     @property
     def differentiable(self) -> bool:
-        return not {"derivative", "backward"}.isdisjoint(self._slopes)
+        """Whether it was defined with a derivative, or one can be derived, which is then done."""
+        try:
+            self._need_derivative()
+        except TypeError:
+            return False
+        return True
 
-    def _need_derivative(self) -> None:
-        if not self.differentiable:
-            raise TypeError(
-                f"{self.name} was defined without a derivative; define it as @activation(derivative=...) "
-                "with a scalar function of the same arguments"
-            )
+    @property
+    def derivation(self) -> Any:
+        """What was derived of the formula: formulas, source and accuracy; None if all derivatives were given.
 
-    def _need_parameter_derivative(self, name: str) -> None:
-        if name not in self.parameters:
+        Examples
+        --------
+        >>> import fastact as fa
+        >>> from fastact.math import tanh
+        >>> @fa.activation
+        ... def tanh_cubed(x):
+        ...     return tanh(x) * tanh(x) * tanh(x)
+        >>> tanh_cubed.derivation.formulas["x"]
+        '3*(1 - tanh(x)**2)*tanh(x)**2'
+        >>> tanh_cubed.derivation.max_ulp["float32"] < 8
+        True
+        """
+        if not self.differentiable or not self._derived:
+            return None
+        from fastact.derivation.report import Derivation
+
+        return Derivation(self, dict(self._derived))
+
+    @property
+    def derivative_formula(self) -> str:
+        """The derivative in plain text: as it was given, or as it was derived."""
+        text = self.metadata.derivative_formula
+        if text and text != _unknown(self.name):
+            return text
+        return self.derivation.formulas.get("x", text) if self.derivation else text
+
+    def _need_parameter(self, name: str) -> None:
+        if name and name not in self.parameters:
             raise UnknownNameError(f"{self.name} has no parameter {name!r}{nearest(name, list(self.parameters))}")
-        if f"{name}_derivative" not in self._slopes:
-            raise TypeError(
-                f"{self.name} was defined without a derivative with respect to {name}; define it as "
-                f"@activation(parameter_derivatives={{{name!r}: ...}}) with a scalar function of the same arguments"
-            )
+
+    def _need_derivative(self, parameter: str = "") -> None:
+        """Derive the derivative, by x or a parameter, if it was not given; TypeError if that cannot be done."""
+        by, part = (parameter, f"{parameter}_derivative") if parameter else ("x", "derivative")
+        if part in self._slopes or (not parameter and "backward" in self._slopes):
+            return
+        error: Exception | None = self._refused.get(by)
+        if error is None:
+            from fastact import derivation
+
+            try:
+                self._derived[by] = derivation.derive(self, by)
+                self._slopes[part] = self._derived[by].function
+                return
+            except MissingDependencyError as missing:
+                error = missing
+            except FormulaError as refused:
+                error = self._refused[by] = refused
+        kind = f"a derivative with respect to {parameter}" if parameter else "a derivative"
+        remedy = f"parameter_derivatives={{{parameter!r}: ...}}" if parameter else "derivative=..."
+        raise TypeError(
+            f"{self.name} was defined without {kind}, and none can be derived: {error}; or define it as "
+            f"@activation({remedy}) with a scalar function of the same arguments"
+        ) from error
 
     @cached_property
     def derivative(self) -> Operation:
-        """f'(x, *parameters), from the input."""
+        """f'(x, *parameters), from the input; where none was given, at a kink the slope of the branch taken there."""
         self._need_derivative()
         return self._made("derivative")
 
@@ -146,7 +199,10 @@ class Activation(Operation, Function):
 
     def parameter_derivative(self, name: str) -> Operation:
         """The derivative of f(x, *parameters) with respect to the parameter of this name: callable like f."""
-        self._need_parameter_derivative(name)
+        if not name:
+            raise UnknownNameError(f"{self.name} has no parameter ''{nearest(name, list(self.parameters))}")
+        self._need_parameter(name)
+        self._need_derivative(name)
         return self._made(f"{name}_derivative")
 
     def parameter_backward(self, grad_output: Any, x: Any, *parameters: Any, **keywords: Any) -> Any:
@@ -169,12 +225,15 @@ class Activation(Operation, Function):
         Raises
         ------
         TypeError
-            If the activation has no parameters, or was defined without their derivatives.
+            If the activation has no parameters, or was defined without their derivatives and none can be derived.
         """
         if not self.parameters:
             raise TypeError(f"{self.name} has no parameters, so there is nothing to be had from parameter_backward")
         for name in self.parameters:
-            self._need_parameter_derivative(name)
+            self._need_derivative(name)
+        adapter = containers.adapter(grad_output, x, *parameters, *keywords.values(), elementwise=True)
+        if adapter is not None:
+            return adapter.call(self, "parameter_backward", (grad_output, x, *parameters), keywords)
         products = [self._made(f"{name}_backward") for name in self.parameters]
         backend = keywords.pop("backend", None)
         operands = products[0].bind((grad_output, x, *parameters), keywords)
@@ -197,16 +256,22 @@ class Activation(Operation, Function):
 
         return facts.curves(self, np.asarray(x))
 
+    def definition(self) -> dict[str, Any]:
+        """What it was defined by, and what was derived since: what `defined` takes."""
+        return {
+            "formula": self.plain, "slopes": dict(self._slopes), "parameters": dict(self.parameters),
+            "dtypes": self.dtypes, "text": self.metadata,
+        }  # fmt: skip
+
+    @classmethod
+    def defined(cls, definition: dict[str, Any]) -> Activation:
+        """The activation of this definition, registered."""
+        formula, slopes, parameters = (definition[name] for name in ("formula", "slopes", "parameters"))
+        return cls(formula, slopes, parameters, dtypes=definition["dtypes"], text=definition["text"])
+
     def __reduce__(self) -> Any:
-        """A user's is found where its module has it, as functions are; fastact's own, or one without such a place, by
-        name.
-        """
-        found = sys.modules.get(self.__module__)
-        for name in self.__qualname__.split("."):
-            found = getattr(found, name, None)
-        if found is not self or self.__module__ in _MAIN or self.__module__.startswith("fastact."):
-            return Function.__reduce__(self)
-        return self.__qualname__
+        """A user's arrives in other processes too; see pickles.py."""
+        return pickles.reduced(self)
 
 
 # In forms without a star where `numba.vectorize` may meet them.
@@ -257,15 +322,17 @@ def _with_bias(activation: Formula, parameters: int) -> Formula:
     return (with_bias, with_bias_one, with_bias_more)[min(parameters, 2)]
 
 
-#: Modules that another process has under the same name, with other contents.
-_MAIN = "__main__", "__mp_main__"
-
 #: Kind of part -> its array operands, its twin, and what makes it of that.
 _PARTS = {
     "derivative": (("x",), "backward", _derivative_of),
     "backward": (("grad_output", "x"), "derivative", _backward_of),
     "bias": (("x", "bias"), "", _with_bias),
 }
+
+
+def _unknown(name: str) -> str:
+    """The derivative's formula where none was given."""
+    return f"{name}'(x)"
 
 
 def _sum_to(array: Any, shape: tuple[int, ...]) -> Any:
@@ -298,12 +365,13 @@ def activation(
         Scalar code that Numba can compile. Write constants as `like(0.5, x)` and choices as `where(x > 0, a, b)` from
         `fastact.math`: the loop then vectorises and stays in the dtype of x, and the `numpy` backend can run it too.
     derivative : function of the same arguments, optional
-        Needed for `.derivative` and `.backward`.
+        Unless it is given, `.derivative` and `.backward` are derived from the formula when they are first asked for,
+        by SymPy, the extra "derive"; `.derivation` shows the result, and how exact it is.
     backward : function of (grad_output, x, *parameters), optional
         grad_output times the derivative, for a derivative that may underflow where the product does not; it stands for
         `derivative` too, which then is backward(1, x, *parameters). Give one of the two.
     parameter_derivatives : mapping of parameter names to functions of the same arguments, optional
-        Needed for `.parameter_backward`.
+        Those that are not given are derived in the same way.
     keeps_integers : bool
         Whether integers give integers; the formula must then hold for integers.
     text : mapping, optional

@@ -296,7 +296,7 @@ def class_loss_arguments(
     name: str,
     x: Any,
     targets: Any,
-    axis: int,
+    axis: Any,
     weight: Any,
     ignore_index: int,
     reduction: str,

@@ -24,7 +24,8 @@ __all__ = [
     "normalize_axes", "normalize_axis", "overlaps", "reduced", "rounded", "wide_dtype",
 ]  # fmt: skip
 
-Axis = int | Sequence[int] | None
+#: Names are of dimensions, which containers have.
+Axis = int | str | Sequence[int] | Sequence[str] | None
 Shape = tuple[int, ...]
 
 DOUBLE = np.dtype(np.float64)
@@ -39,12 +40,13 @@ def normalize_axes(axis: Axis, ndim: int) -> tuple[int, ...]:
     if type(axis) is int and -ndim <= axis < ndim:
         return (axis % ndim,)
     try:
-        return tuple(sorted(normalize_axis_tuple(range(ndim) if axis is None else axis, ndim)))
+        given: Any = range(ndim) if axis is None else axis
+        return tuple(sorted(normalize_axis_tuple(given, ndim)))
     except TypeError:
         raise wrong_type("axis", axis, "pass an int, a tuple of ints, or None for all axes") from None
 
 
-def normalize_axis(axis: int, ndim: int) -> int:
+def normalize_axis(axis: Any, ndim: int) -> int:
     """The axis counted from 0; TypeError for what is no single axis, and else NumPy's AxisError."""
     if type(axis) is int and -ndim <= axis < ndim:
         return axis % ndim
@@ -54,7 +56,7 @@ def normalize_axis(axis: int, ndim: int) -> int:
         raise wrong_type("axis", axis, "pass an int") from None
 
 
-def halved(shape: Shape, axis: int) -> tuple[int, int]:
+def halved(shape: Shape, axis: int | str) -> tuple[int, int]:
     """The axis counted from 0, and half the length of `shape` along it."""
     axis = normalize_axis(axis, len(shape))
     if shape[axis] % 2:
@@ -62,7 +64,7 @@ def halved(shape: Shape, axis: int) -> tuple[int, int]:
     return axis, shape[axis] // 2
 
 
-def halves(x: Any, axis: int) -> tuple[NDArray[Any], NDArray[Any]]:
+def halves(x: Any, axis: int | str) -> tuple[NDArray[Any], NDArray[Any]]:
     """Views of the first and the second half of an array in host memory."""
     array = np.asanyarray(x)
     axis, half = halved(array.shape, axis)

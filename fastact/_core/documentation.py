@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["of_activation", "of_gated_unit", "of_gradients"]
+__all__ = ["CONTAINERS", "of_activation", "of_gated_unit", "of_gradients"]
 
 _BACKEND = """backend : str, optional
     "serial", "threads", "parallel", "cuda", "numpy" or "auto"; see `fastact.backends`.
+"""
+
+#: What every family says of containers.
+CONTAINERS = """Containers of pandas, xarray, dask, polars, Arrow and PyTorch, and masked arrays, are taken and kept:
+see docs/containers.md.
 """
 
 _RAISES = """Raises
@@ -28,7 +33,7 @@ def of_activation(f: Any, summary: str) -> str:
     return f"""{summary}
 
 {f.name}(x) = {f.formula}
-{f.name}'(x) = {f.derivative_formula}
+{f.name}'(x) = {f.metadata.derivative_formula}
 
 Parameters
 ----------
@@ -46,6 +51,7 @@ ndarray or scalar
 {_RAISES}
 Notes
 -----
+{CONTAINERS}
 Derivative at kinks: {f.kinks}. NaN gives NaN. Largest error in float32: {f.max_ulp} ULP.
 
 References
@@ -76,6 +82,7 @@ ndarray or scalar
 {_RAISES}
 Notes
 -----
+{CONTAINERS}
 Gradients: {unit.name}.backward(grad_output, value, gate, out=(grad_value, grad_gate)). NaN gives NaN, and so does an
 infinite value times a gate of 0. Largest error in float32 and float64, where no product leaves the range of normal
 numbers: {unit.max_ulp} ULP, and {unit.max_ulp_backward} ULP of the gradients.

@@ -115,10 +115,10 @@ class _Telling(Backend):
         formula = "" if operation.name == self.function else f" of {operation.name}"
         self._tell(name, f"{loop} loop{formula}, {threads} thread{'s' * (threads > 1)}", why)
 
-    def of_halves(self, operation: Any, x: Any, axis: int, out: Any) -> Any:
+    def of_halves(self, operation: Any, x: Any, axis: int | str, out: Any) -> Any:
         return self.elementwise(operation, () if on_gpu(x) else halves(x, axis), {})
 
-    def backward_of_halves(self, operation: Any, grad_output: Any, x: Any, axis: int, out: Any) -> Any:
+    def backward_of_halves(self, operation: Any, grad_output: Any, x: Any, axis: int | str, out: Any) -> Any:
         return self.elementwise(operation, () if on_gpu(x) else (grad_output, *halves(x, axis)), {})
 
     def elementwise_loss(self, operation: Any, record: Any) -> Any:

@@ -247,9 +247,12 @@ enable_vectorcall(Operation)
 def _dispatched(operation: Operation, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     """A call that `QuickCall` does not send to the loop itself, with anything its users may write."""
     keywords = dict(keywords)
-    adapter = containers.adapter(*arguments, *keywords.values(), elementwise=True)
+    one = operation.outputs == 1  # libraries whose arrays take ufuncs may take none with several results
+    adapter = containers.adapter(*arguments, *keywords.values(), elementwise=one)
     if adapter is not None:
-        return adapter.call(operation, "__call__", arguments, keywords)
+        adapted = adapter.call(operation, "__call__", arguments, keywords)
+        if adapted is not NotImplemented:
+            return adapted
     if not operation.variants.keys().isdisjoint(keywords):
         return operation.selected(keywords)(*arguments, **keywords)  # perhaps one for the loop itself
     backend = keywords.pop("backend", None)

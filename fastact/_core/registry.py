@@ -11,7 +11,7 @@ from typing import Any
 
 from fastact.errors import UnknownNameError, nearest
 
-__all__ = ["add", "all_or_nothing", "find_part", "get", "names"]
+__all__ = ["add", "all_or_nothing", "find", "find_part", "forget", "get", "names"]
 
 #: In the order in which a beginner should meet them; within a kind functions come in the order of their definitions.
 KINDS = ("activation", "softmax", "reduction", "sampling", "gated unit", "loss")
@@ -27,6 +27,18 @@ def add(function: Any) -> None:
             raise ValueError(f"a function named {name!r} exists already; choose another name")
     _functions[function.name] = function
     _aliases.update(dict.fromkeys(function.aliases, function.name))
+
+
+def find(name: str) -> Any:
+    """The function of this name or alias; None if there is none."""
+    return _functions.get(_aliases.get(name, name))
+
+
+def forget(function: Any) -> None:
+    """Take a function out."""
+    del _functions[function.name]
+    for alias in function.aliases:
+        del _aliases[alias]
 
 
 @contextmanager

@@ -20,6 +20,22 @@ from fastact._scalar.algebraic import (
     star_relu,
     star_relu_slope_times,
 )
+from fastact._scalar.elementary import (
+    arccos,
+    arccosh,
+    arcsin,
+    arcsinh,
+    arctan,
+    arctanh,
+    cos,
+    cosh,
+    hypot,
+    log,
+    log1p,
+    sin,
+    sinh,
+    tan,
+)
 from fastact._scalar.error import erf, erf_slope_times, serf, serf_slope_times
 from fastact._scalar.exponential import (
     celu,
@@ -61,18 +77,19 @@ from fastact._scalar.gates import (
     telu_slope_times,
 )
 from fastact._scalar.normal import gelu, gelu_slope_times, ndtr, normal_density_times
-from fastact._scalar.primitives import like, where
+from fastact._scalar.primitives import floor, like, sqrt, where
 from fastact._scalar.sine import snake, snake_slope, snake_slope_by_alpha
 
 __all__ = [
-    "celu", "celu_slope_by_alpha", "celu_slope_times", "elu", "elu_slope_by_alpha", "elu_slope_times", "erf",
-    "erf_slope_times", "exp", "exp_times", "expm1", "gelu", "gelu_slope_times", "gelu_tanh", "gelu_tanh_slope_times",
-    "hard_sigmoid", "hard_silu", "hard_silu_slope", "inside_hard_sigmoid", "like", "log_sigmoid",
+    "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "celu", "celu_slope_by_alpha", "celu_slope_times",
+    "cos", "cosh", "elu", "elu_slope_by_alpha", "elu_slope_times", "erf", "erf_slope_times", "exp", "exp_times",
+    "expm1", "floor", "gelu", "gelu_slope_times", "gelu_tanh", "gelu_tanh_slope_times", "hard_sigmoid", "hard_silu",
+    "hard_silu_slope", "hypot", "inside_hard_sigmoid", "like", "log", "log1p", "log_sigmoid",
     "log_sigmoid_slope_times", "mish", "mish_slope_times", "ndtr", "normal_density_times", "quick_gelu",
     "quick_gelu_slope_times", "selu", "selu_slope_times", "serf", "serf_slope_times", "sigmoid", "sigmoid_slope_times",
-    "silu", "silu_slope_times", "snake", "snake_slope", "snake_slope_by_alpha", "softplus",
-    "softplus_slope_by_beta", "softplus_slope_times", "softsign", "softsign_slope_times", "sparse_plus", "squareplus",
-    "squareplus_slope_by_b", "squareplus_slope_times", "star_relu", "star_relu_slope_times", "swish",
-    "swish_slope_by_beta", "swish_slope_times", "tanh", "tanh_slope_times", "tanhshrink", "tanhshrink_slope_times",
-    "telu", "telu_slope_times", "where",
+    "silu", "silu_slope_times", "sin", "sinh", "snake", "snake_slope", "snake_slope_by_alpha", "softplus",
+    "softplus_slope_by_beta", "softplus_slope_times", "softsign", "softsign_slope_times", "sparse_plus", "sqrt",
+    "squareplus", "squareplus_slope_by_b", "squareplus_slope_times", "star_relu", "star_relu_slope_times", "swish",
+    "swish_slope_by_beta", "swish_slope_times", "tan", "tanh", "tanh_slope_times", "tanhshrink",
+    "tanhshrink_slope_times", "telu", "telu_slope_times", "where",
 ]  # fmt: skip

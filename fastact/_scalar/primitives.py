@@ -151,6 +151,7 @@ def _intrinsic(name: str) -> Callable[..., Any]:
 @primitive(1, 0, _intrinsic("llvm.floor"))
 def floor(x: Any) -> Any:
     """The largest integer that is not above x. (llvm.rint is not known to CUDA's compiler.)"""
+    return np.floor(x)
 
 
 @primitive(1, 0, _intrinsic("llvm.sqrt"))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastact._core import registry
+from fastact._core import containers, registry
 from fastact._core.arrays import as_float
 from fastact._core.devices import on_gpu
 from fastact._core.function import Function, Metadata
@@ -107,6 +107,10 @@ class RRelu(Function):
         lower, upper = _checked(lower, upper)
         if generator is None and not return_slopes:
             return leaky_relu(x, (lower + upper) / 2, out=out, backend=backend)
+        adapter = containers.adapter(x, out)
+        if adapter is not None:
+            options = {"lower": lower, "upper": upper, "generator": generator, "out": out}
+            return adapter.call(self, "__call__", (x,), {**options, "return_slopes": return_slopes, "backend": backend})
         slopes = _slopes(x, lower, upper, generator)
         y = leaky_relu(x, slopes, out=out, backend=backend)
         return (y, slopes) if return_slopes else y

@@ -79,11 +79,11 @@ class Backend:
         """operation(*operands, **keywords); keywords are those of `numpy.ufunc`, and operands complete."""
         raise NotImplementedError
 
-    def of_halves(self, operation: Any, x: Any, axis: int, out: Any) -> Any:
+    def of_halves(self, operation: Any, x: Any, axis: int | str, out: Any) -> Any:
         """operation(value, gate), the halves of x along an axis."""
         raise NotImplementedError
 
-    def backward_of_halves(self, operation: Any, grad_output: Any, x: Any, axis: int, out: Any) -> Any:
+    def backward_of_halves(self, operation: Any, grad_output: Any, x: Any, axis: int | str, out: Any) -> Any:
         """The two results of operation(grad_output, value, gate) as the halves of one array."""
         raise NotImplementedError
 

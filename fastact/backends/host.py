@@ -39,12 +39,12 @@ class Elementwise(Backend):
         """`elementwise`, or a faster way to the same."""
         return self.elementwise(operation, operands, keywords)
 
-    def of_halves(self, operation: Any, x: Any, axis: int, out: Any) -> Any:
+    def of_halves(self, operation: Any, x: Any, axis: int | str, out: Any) -> Any:
         if out is not None:
             _check_array(out)
         return self.apply(operation, halves(x, axis), {} if out is None else {"out": out})
 
-    def backward_of_halves(self, operation: Any, grad_output: Any, x: Any, axis: int, out: Any) -> Any:
+    def backward_of_halves(self, operation: Any, grad_output: Any, x: Any, axis: int | str, out: Any) -> Any:
         value, gate = halves(x, axis)
         if np.shape(grad_output) != value.shape:
             raise ValueError(f"grad_output has shape {np.shape(grad_output)}, glu(x) {value.shape}; they must be equal")

@@ -21,6 +21,7 @@ from fastact.cli.explore import explore
 from fastact.cli.info import info
 from fastact.cli.predict import predict
 from fastact.cli.train import train
+from fastact.cli.verify import verify
 from fastact.cli.warmup import warmup
 from fastact.errors import BackendError, MissingDependencyError
 
@@ -61,6 +62,6 @@ def cli() -> None:
 
 
 for command in (
-    info, list_, show, plot, explore, choose, compare, demo, diagnose, train, predict, apply, bench, warmup,
+    info, list_, show, plot, explore, choose, compare, demo, diagnose, train, predict, apply, bench, verify, warmup,
 ):  # fmt: skip
     cli.add_command(command)

@@ -1,11 +1,11 @@
-"""The command `apply`: an activation over a .npy file of any size.
+"""The command `apply`: an activation over an array or a table of any size.
 
-stream.py reads and writes the file.
+stream.py reads and writes .npy files, and fastact.dask zarr arrays and parquet files.
 """
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,23 +16,32 @@ import fastact as fa
 from fastact._files import replacing
 from fastact.cli import stream
 from fastact.cli.console import console, progress
-from fastact.cli.options import FILE, check_differentiable
-from fastact.errors import UnknownNameError, nearest
+from fastact.cli.options import check_differentiable
+from fastact.errors import UnknownNameError, nearest, require
 from fastact.language import translated as _
+
+PATH = click.Path(path_type=Path)
 
 
 @click.command()
 @click.argument("name")
-@click.argument("source", metavar="IN.npy", type=FILE)
-@click.argument("target", metavar="OUT.npy", type=FILE)
+@click.argument("source", metavar="IN", type=PATH)
+@click.argument("target", metavar="OUT", type=PATH)
 @click.option("--param", "parameters", multiple=True, metavar="KEY=VALUE", help="Such as alpha=0.2.")
 @click.option("--derivative", is_flag=True, help="Apply f' instead of f.")
 @click.option("--axis", type=int, help="For softmax and its like: the axis that sums to 1.  [default: -1]")
+@click.option(
+    "--columns",
+    multiple=True,
+    metavar="NAME,...",
+    help="Of a table: the columns that f is applied to; may be repeated.  [default: all that hold numbers]",
+)
 @click.option("--backend", help="Compute with this backend, e.g. parallel, cuda, numpy.")
 @click.option(
     "--chunk",
     type=click.IntRange(1),
-    help="Elements held in memory at a time.  [default: 2**20; for cuda, whose copies overlap in it, 2**27]",
+    help="Elements held in memory at a time; of zarr in each thread.  [default: 2**20, of zarr 2**22 or a chunk; for "
+    "cuda, whose copies overlap in it, 2**27]",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
 def apply(
@@ -42,14 +51,16 @@ def apply(
     parameters: tuple[str, ...],
     derivative: bool,
     axis: int | None,
+    columns: tuple[str, ...],
     backend: str | None,
     chunk: int | None,
     quiet: bool,
 ) -> None:
-    """Apply the activation NAME to the array in IN.npy and write the result to OUT.npy.
+    """Apply the activation NAME to the array or table IN and write the result to OUT.
 
-    Memory stays constant however large the file is. OUT.npy appears, or is replaced, only when all is done;
-    it may be the same file as IN.npy.
+    IN and OUT are .npy files; folders with a zarr array, whose chunks may cut --axis; or .parquet files or folders of
+    them, where softmax goes over the columns of a row. Memory stays constant however large IN is: of parquet a row
+    group is held. OUT appears, or is replaced, only when all is done; it may be the same as IN.
     """
     activation = fa.get(name)
     if activation.kind not in ("activation", "softmax"):
@@ -63,19 +74,73 @@ def apply(
         check_differentiable(activation)
     function = activation.derivative if derivative else activation
     function = partial(function, **keywords(activation, parameters))
-    if not elementwise:
-        axis = -1 if axis is None else axis
-        function = partial(function, axis=stream.AXIS_OF_BLOCK)
-    if chunk is None:
-        chunk = 2**27 if backend == "cuda" else 2**20
-    with (
-        fa.use_backend(backend) if backend else nullcontext(),
-        replacing(target) as temporary,
-        progress(stream.size(source), activation.name, quiet) as advance,
-    ):
-        stream.apply(function, source, temporary, axis=axis, chunk=chunk, advance=advance)
+    if backend:
+        with fa.use_backend(backend):  # it works here, or this says why not
+            function = partial(function, backend=backend)
+    if chunk is None and backend == "cuda":
+        chunk = 2**27
+    apply_to = {"npy": _to_npy, "zarr": _to_zarr, "parquet": _to_parquet}[kind(source, target)]
+    if columns and apply_to is not _to_parquet:
+        raise ValueError(f"--columns goes with a table, and {source} is an array")
+    apply_to(activation, function, source, target, axis, columns, chunk, quiet)
     if not quiet:
         console().print(_("wrote {path}").format(path=target))
+
+
+def kind(source: Path, target: Path) -> str:
+    """What both are: "npy", "zarr" or "parquet"."""
+    found = "npy"
+    if source.is_dir() or source.suffix.lower() in (".zarr", ".parquet"):
+        marks = ("zarr.json", ".zarray", ".zgroup")
+        zarr = source.suffix.lower() == ".zarr" or any((source / mark).exists() for mark in marks)
+        found = "zarr" if zarr else "parquet"
+        if found == "parquet" and source.is_dir() and not any(source.rglob("*.parquet")):
+            raise ValueError(f"{source}: is a folder, but no zarr array, and it has no parquet files")
+    other = target.suffix.lower().removeprefix(".")
+    if other != found and other in ("npy", "zarr", "parquet"):
+        raise ValueError(f"{target}: {source} is {found}, and so is what is written; name it {target.stem}.{found}")
+    return found
+
+
+def _to_npy(
+    activation: Any, function: Callable[..., Any], source: Path, target: Path, axis: int | None, columns: Any,
+    chunk: int | None, quiet: bool,
+) -> None:  # fmt: skip
+    if activation.kind != "activation":
+        axis = -1 if axis is None else axis
+        function = partial(function, axis=stream.AXIS_OF_BLOCK)
+    with replacing(target) as temporary, progress(stream.size(source), activation.name, quiet) as advance:
+        stream.apply(function, source, temporary, axis=axis, chunk=chunk or 2**20, advance=advance)
+
+
+def _to_zarr(
+    activation: Any, function: Callable[..., Any], source: Path, target: Path, axis: int | None, columns: Any,
+    chunk: int | None, quiet: bool,
+) -> None:  # fmt: skip
+    require("dask.array", "dask", "fastact apply on zarr arrays")
+    from fastact.dask import zarr_arrays
+
+    if activation.kind != "activation":
+        axis = -1 if axis is None else axis
+    total = zarr_arrays.size(source)
+    with zarr_arrays.replacing(source, target) as temporary, progress(total, activation.name, quiet) as advance:
+        zarr_arrays.apply(function, source, temporary, axis=axis, chunk=chunk, advance=advance)
+
+
+def _to_parquet(
+    activation: Any, function: Callable[..., Any], source: Path, target: Path, axis: int | None, columns: Any,
+    chunk: int | None, quiet: bool,
+) -> None:  # fmt: skip
+    require("dask", "dask", "fastact apply on parquet files")
+    from fastact.dask import parquet_files
+
+    if axis is not None:
+        raise ValueError(f"--axis does not go with a table: {activation.name} goes over the columns of a row")
+    named = [name for each in columns for name in each.split(",")]
+    options: dict[str, Any] = {"columns": named, "rowwise": activation.kind != "activation", "chunk": chunk}
+    total = parquet_files.size(source)
+    with parquet_files.replacing(source, target) as temporary, progress(total, activation.name, quiet) as advance:
+        parquet_files.apply(function, source, temporary, advance=advance, **options)
 
 
 def keywords(activation: Any, parameters: tuple[str, ...]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import click
 import fastact as fa
 from fastact._files import replacing
 from fastact.cli.console import console, table
-from fastact.cli.options import elementwise, language, picture
+from fastact.cli.options import elementwise, language, own_activations, picture
 from fastact.experiments.comparison import ACTIVATIONS
 from fastact.language import marked
 from fastact.language import translated as _
@@ -44,8 +44,9 @@ def list_(kind: str | None) -> None:
 
 @click.command()
 @click.argument("name")
+@own_activations
 @language
-def show(name: str) -> None:
+def show(name: str, sources: tuple[Path, ...]) -> None:
     """All that a learner needs to know of one function."""
     function = fa.get(name)
     terminal = console()
@@ -56,9 +57,10 @@ def show(name: str) -> None:
 
 @click.command()
 @click.argument("names", nargs=-1)
+@own_activations
 @picture(required=True, help="Where to write the picture.")
 @language
-def plot(names: tuple[str, ...], output: Path) -> None:
+def plot(names: tuple[str, ...], output: Path, sources: tuple[Path, ...]) -> None:
     """Draw the curves f and f' of NAMES (the usual hidden-layer activations if none is named)."""
     known = [elementwise(name).name for name in names] or list(ACTIVATIONS)
     with replacing(output) as temporary:

@@ -81,6 +81,9 @@ def elementwise(name: str) -> Any:
 
 
 def check_differentiable(function: Any) -> None:
-    """Raise ValueError if a function was defined without a derivative, which the command needs."""
-    if not function.differentiable:
-        raise ValueError(f"{function.name} was defined without a derivative; define it as @activation(derivative=...)")
+    """Raise ValueError if a function has no derivative, which the command needs, and none can be derived."""
+    try:
+        if not function.differentiable:
+            function.part("derivative")
+    except TypeError as error:  # which says why
+        raise ValueError(str(error)) from None

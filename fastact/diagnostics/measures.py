@@ -123,10 +123,8 @@ def _activity(layer: Any, edges: Floats) -> tuple[float, float, Floats]:
 
 
 def _operands(layer: Any) -> list[Any]:
-    """The activation's parameters, where the layer trains some."""
-    trained = {name.removeprefix("activation_"): host(each) for name, each in layer.parameters.items()}
-    values = {name: trained.get(name, default) for name, default in layer.activation.parameters.items()}
-    return list(values.values()) if trained.keys() & values.keys() else []
+    """The activation's parameters: none, where all are its defaults."""
+    return [host(each) for each in layer.operands]
 
 
 def _slope(activation: Any, z: Any, output: Any, operands: Any = ()) -> Any:

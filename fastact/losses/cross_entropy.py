@@ -27,10 +27,12 @@ class CrossEntropy(Function):
     ----------
     logits : array_like
         Classes lie along `axis`. float16, bfloat16 (of ml_dtypes), float32 and float64 are kept; half types are
-        computed in float32, and other real dtypes converted as by `numpy.exp`.
+        computed in float32, and other real dtypes converted as by `numpy.exp`. Containers are kept too, as
+        docs/containers.md says.
     targets : array_like
         Classes: integers from 0, of the shape of logits without `axis`. Or probabilities: floats of logits' shape.
-    axis : int, default -1
+    axis : int or str, default -1
+        A name is of a dimension, which containers have.
     weight : array_like, optional
         The weight of each class.
     ignore_index : int, default -100
@@ -92,7 +94,7 @@ class CrossEntropy(Function):
         self,
         logits: ArrayLike,
         targets: ArrayLike,
-        axis: int = -1,
+        axis: int | str = -1,
         *,
         weight: ArrayLike | None = None,
         ignore_index: int = -100,
@@ -107,7 +109,7 @@ class CrossEntropy(Function):
         self,
         logits: ArrayLike,
         targets: ArrayLike,
-        axis: int = -1,
+        axis: int | str = -1,
         *,
         weight: ArrayLike | None = None,
         ignore_index: int = -100,
@@ -115,14 +117,14 @@ class CrossEntropy(Function):
         reduction: str = "mean",
         out: np.ndarray | None = None,
         backend: str | None = None,
-    ) -> tuple[Any, np.ndarray]:
+    ) -> tuple[Any, Any]:
         """The loss, and its gradient with respect to the logits; of their sum, where reduction="none"."""
         options = weight, ignore_index, reduction, label_smoothing
-        found: tuple[Any, np.ndarray] = self._losses("value_and_grad", logits, targets, axis, *options, backend, out)
+        found: tuple[Any, Any] = self._losses("value_and_grad", logits, targets, axis, *options, backend, out)
         return found
 
     def _losses(
-        self, method: str, logits: ArrayLike, targets: ArrayLike, axis: int, weight: ArrayLike | None,
+        self, method: str, logits: ArrayLike, targets: ArrayLike, axis: int | str, weight: ArrayLike | None,
         ignore_index: int, reduction: str, label_smoothing: float, backend: str | None, out: np.ndarray | None = None,
     ) -> Any:  # fmt: skip
         gradient = method == "value_and_grad"
@@ -181,7 +183,7 @@ class NllLoss(Function):
         self,
         log_probabilities: ArrayLike,
         targets: ArrayLike,
-        axis: int = -1,
+        axis: int | str = -1,
         *,
         weight: ArrayLike | None = None,
         ignore_index: int = -100,

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from fastact import _scalar as m
 from fastact._core import containers, dispatch, registry
 from fastact._core.arguments import elementwise_loss_arguments
+from fastact._core.documentation import CONTAINERS
 from fastact._core.function import Function, Metadata
 from fastact._core.operation import Formula, Operation, Part, jitted
 from fastact._scalar import like, where
@@ -47,7 +48,7 @@ class ElementwiseLoss(Function):
             given = {"reduction": reduction, "backend": backend, **parameters}
             return adapter.call(self, "__call__", (x, target), given)
         chosen = dispatch.choose(self.family, backend, x, target)
-        operands = chosen.seen(x, target, *self._given(parameters))
+        operands = chosen.seen(x, target, *self.given(parameters))
         record = elementwise_loss_arguments(self, operands, reduction)
         return chosen.elementwise_loss(self._value, record)[0]
 
@@ -60,7 +61,7 @@ class ElementwiseLoss(Function):
         out: np.ndarray | None = None,
         backend: str | None = None,
         **parameters: Any,
-    ) -> tuple[Any, np.ndarray]:
+    ) -> tuple[Any, Any]:
         """The loss, and its gradient with respect to x; of the losses' sum, where reduction="none".
 
         `out` is where to write the gradient, of the result's shape and dtype; it may be x.
@@ -70,7 +71,7 @@ class ElementwiseLoss(Function):
             given = {"reduction": reduction, "out": out, "backend": backend, **parameters}
             return adapter.call(self, "value_and_grad", (x, target), given)
         chosen = dispatch.choose(self.family, backend, x, target)
-        *operands, out = chosen.seen(x, target, *self._given(parameters), out)
+        *operands, out = chosen.seen(x, target, *self.given(parameters), out)
         record = elementwise_loss_arguments(self, operands, reduction, True, out)
         return chosen.elementwise_loss(self._both, record)
 
@@ -80,7 +81,7 @@ class ElementwiseLoss(Function):
     def _part(self, name: str) -> Operation | None:
         return {"value": self._value, "value_and_grad": self._both}.get(name)
 
-    def _given(self, parameters: dict[str, Any]) -> list[Any]:
+    def given(self, parameters: dict[str, Any]) -> list[Any]:
         """The values of all parameters; TypeError for an unknown one."""
         if not parameters:
             return [*self.parameters.values()]
@@ -160,7 +161,7 @@ def _poisson_loss_slope(x: Any, target: Any, weight: Any) -> Any:
     return weight * (m.exp(x) - target)
 
 
-_COMMON = """reduction : {{"mean", "sum", "none"}}
+_COMMON = f"""reduction : {{{{"mean", "sum", "none"}}}}
     The mean is over all elements, whatever they weigh.
 backend : str, optional
     "serial", "threads", "parallel", "cuda", "numpy" or "auto"; see `fastact.backends`.
@@ -168,7 +169,7 @@ backend : str, optional
 Returns
 -------
 scalar or ndarray
-    In the dtype of {x}, or of floating-point targets where that is wider; a Python number leaves the other's dtype
+    In the dtype of {{x}}, or of floating-point targets where that is wider; a Python number leaves the other's dtype
     alone. Half types are computed in float32. Arrays on a GPU give arrays there.
 
 Raises
@@ -180,7 +181,8 @@ ValueError
 
 Notes
 -----
-`value_and_grad(...)` takes the same arguments and `out`, and returns the loss and its gradient with respect to {x}.
+{CONTAINERS}
+`value_and_grad(...)` takes the same arguments and `out`, and returns the loss and its gradient with respect to {{x}}.
 Sums are accumulated in float64; the mean of nothing is NaN.
 """
 

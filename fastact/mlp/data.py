@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastact.errors import UnknownNameError, nearest
-from fastact.mlp.namespaces import namespace_of
+from fastact.mlp.namespaces import is_lazy, namespace_of
 
 __all__ = [
-    "as_choice", "as_flag", "as_floats", "as_integer", "as_rate", "as_rows", "as_table", "as_weights", "class_weights",
-    "held_out", "worth_learning",
+    "as_choice", "as_flag", "as_floats", "as_integer", "as_number", "as_rate", "as_rows", "as_table", "as_weights",
+    "class_weights", "held_out", "worth_learning",
 ]  # fmt: skip
 
 #: Bytes of a memmap that are checked at a time.
@@ -30,6 +30,8 @@ def as_floats(values: ArrayLike, name: str, dtype: DTypeLike) -> NDArray[Any]:
 
     Arrays on the GPU are checked there and stay there.
     """
+    if is_lazy(values):
+        raise TypeError(f"{name} is a {type(values).__name__} of dask, and must be an array here; compute() it")
     xp = namespace_of(values)
     array = xp.asarray(values)
     _check_kind(array, name)
@@ -110,24 +112,27 @@ def _check_shape(table: NDArray[Any], name: str, columns: int) -> None:
         raise ValueError(f"{name} is empty (shape {table.shape}); give at least one sample")
 
 
-def as_weights(values: ArrayLike, name: str, samples: int, dtype: DTypeLike) -> NDArray[Any]:
-    """`values` as a float for each sample, none negative and not all 0."""
+def as_weights(values: ArrayLike, name: str, samples: int, dtype: DTypeLike, part: bool = False) -> NDArray[Any]:
+    """`values` as a float for each sample, none negative, and not all 0 unless they are but a part."""
     weights = as_floats(values, name, dtype)
     if weights.shape != (samples,):
         raise ValueError(f"{name} has shape {weights.shape}; give one weight for each of the {samples} samples")
     if (weights < 0).any():
         worst = int(weights.argmin())
         raise ValueError(f"{name}[{worst}] is {float(weights[worst]):g}; weights must be at least 0")
-    if not weights.any():
+    if not (part or weights.any()):
         raise ValueError(f"{name} is 0 for all samples; give at least one a positive weight")
     return weights
 
 
-def class_weights(value: Any, labels: NDArray[np.intp], classes: int) -> NDArray[np.float64]:
-    """What each class weighs: by a mapping, or for "balanced" samples / (classes that occur * samples of the class)."""
+def class_weights(value: Any, counts: NDArray[np.intp]) -> NDArray[np.float64]:
+    """What each class weighs, given how many samples it has.
+
+    A mapping says so; "balanced" is samples / (classes that occur * samples of the class).
+    """
+    classes = len(counts)
     if isinstance(value, str) and value == "balanced":
-        counts = np.bincount(labels, minlength=classes)
-        return len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+        return counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
     if not isinstance(value, Mapping):
         raise TypeError(f'class_weight must be "balanced" or a mapping from labels to weights, got {value!r:.99}')
     weights = np.ones(classes)
@@ -185,6 +190,19 @@ def as_rate(value: Any, name: str, below: float, zero: bool = False) -> float:
     if not (0 < rate < below or (zero and rate == 0)):
         raise ValueError(f"{name} must be {'at least' if zero else 'above'} 0 and below {below}, got {rate}")
     return rate
+
+
+def as_number(value: Any, name: str) -> float:
+    """`value` as a finite float."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number, got {value!r:.99}")
+    try:
+        number = float(value)
+    except OverflowError:  # an int beyond all floats
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{name} must be finite, got {number}")
+    return number
 
 
 def as_flag(value: Any, name: str) -> bool:

@@ -10,13 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any
 
-from numpy.typing import NDArray
-
 from fastact.mlp.lbfgs import WholeTrainer
-from fastact.mlp.objectives import Target
 from fastact.mlp.recorder import Unrecordable
 from fastact.mlp.schedules import LEAST_RATE, Adaptive
-from fastact.mlp.sources import Arrays, Batches
+from fastact.mlp.sources import Arrays, Batches, Remote
 from fastact.mlp.stopping import Course
 from fastact.mlp.training import EagerTrainer, History, RecordedTrainer
 
@@ -33,7 +30,7 @@ _FEW_STEPS = 2
 class Looks:
     """Those who look at the model between epochs, or between batches; None where nobody does."""
 
-    held_out: tuple[NDArray[Any], Target] | None = None
+    validation: Callable[[], History] | None = None  # gives loss and score of data that training does not see
     patience: int | None = None
     tolerance: float = 0.0
     callback: Callable[[int, Any], object] | None = None
@@ -45,11 +42,11 @@ class Looks:
     @property
     def each_epoch(self) -> bool:
         """Whether somebody looks after every epoch, so that they cannot be computed many at a time."""
-        wishes = self.held_out, self.patience, self.callback, self.checkpoint, self.progress
+        wishes = self.validation, self.patience, self.callback, self.checkpoint, self.progress
         return any(each is not None for each in wishes)
 
 
-def fit(model: Any, source: Arrays | Batches, epochs: int, looks: Looks, course: Course) -> None:
+def fit(model: Any, source: Arrays | Batches | Remote, epochs: int, looks: Looks, course: Course) -> None:
     """Train until `course` has `epochs` epochs, or ends before."""
     trainer = _trainer(model, source, looks, epochs - course.epochs)
     most = 1 if looks.each_epoch or not model.optimizer.schedule.ahead else trainer.most
@@ -58,8 +55,8 @@ def fit(model: Any, source: Arrays | Batches, epochs: int, looks: Looks, course:
         try:
             wanted = min(epochs - course.epochs, most)
             found = trainer.run(wanted)
-            if looks.held_out is not None:
-                found.update(model.evaluation(*looks.held_out))
+            if looks.validation is not None:
+                found.update(looks.validation())
             for name, values in found.items():
                 model.history.setdefault(name, []).extend(values)
             _observe(model, looks, course, found)
@@ -80,11 +77,11 @@ def fit(model: Any, source: Arrays | Batches, epochs: int, looks: Looks, course:
         model.parameters[...], model.statistics[...] = course.best
 
 
-def _trainer(
-    model: Any, source: Arrays | Batches, looks: Looks, epochs: int
-) -> RecordedTrainer | EagerTrainer | WholeTrainer:
+def _trainer(model: Any, source: Arrays | Batches | Remote, looks: Looks, epochs: int) -> Any:
     """Choose who runs the epochs; raise ValueError for what that one cannot do."""
     if not model.optimizer.whole:
+        if isinstance(source, Remote):
+            return source.trainer(looks.batch_callback)
         few = epochs * source.batches <= _FEW_STEPS
         if isinstance(source, Arrays) and looks.batch_callback is None and not few:
             with suppress(Unrecordable):
@@ -94,8 +91,7 @@ def _trainer(
         raise ValueError("optimizer='lbfgs' takes all samples at once; give arrays X and y, or take 'adam'")
     for field in fields(looks):
         if field.name not in ("tolerance", "checkpoint_every", "progress") and getattr(looks, field.name) is not None:
-            name = "validation" if field.name == "held_out" else field.name
-            raise ValueError(f"optimizer='lbfgs' shows no epochs, so that fit takes no {name}; take 'adam'")
+            raise ValueError(f"optimizer='lbfgs' shows no epochs, so that fit takes no {field.name}; take 'adam'")
     return WholeTrainer(model, source)
 
 

@@ -6,7 +6,8 @@ Another kind of layer would stand beside `Dense`, with the same attributes and m
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from numpy.typing import ArrayLike, NDArray
@@ -17,7 +18,7 @@ from fastact.mlp.namespaces import moved, namespace_of
 from fastact.mlp.normalisation import BatchNorm, Normalised
 from fastact.mlp.operations import PLUS, TIMES
 
-__all__ = ["Dense", "Kept", "Plan", "backward", "forward"]
+__all__ = ["Dense", "Kept", "Plan", "backward", "forward", "stacked"]
 
 
 def _penalty(weights, gradient, strength, share):  # type: ignore[no-untyped-def]
@@ -37,6 +38,7 @@ class Plan(NamedTuple):
     residual: bool = False
     dropout: float = 0.0
     trained: tuple[str, ...] = ()  # parameters of the activation
+    given: Mapping[str, float] = MappingProxyType({})  # parameters of the activation other than its defaults
 
     @property
     def arrays(self) -> dict[str, tuple[int, ...]]:
@@ -51,6 +53,11 @@ class Plan(NamedTuple):
         return 2 * self.shape[1] if self.batch_norm else 0
 
     @property
+    def values(self) -> dict[str, float]:
+        """The parameters of the activation, as training starts with them."""
+        return {**self.activation.parameters, **self.given}
+
+    @property
     def size(self) -> int:
         return sum(map(math.prod, self.arrays.values()))
 
@@ -59,7 +66,8 @@ class Plan(NamedTuple):
         """What the layer does after the product, in words."""
         return ", ".join([
             *(["batch_norm"] if self.batch_norm else []),
-            self.activation.name + "".join(f" (trains {name})" for name in self.trained),
+            self.activation.name + "".join(f" ({name} {value:g})" for name, value in self.given.items())
+            + "".join(f" (trains {name})" for name in self.trained),
             *(["residual"] if self.residual else []),
             *([f"dropout {self.dropout:g}"] if self.dropout else []),
         ])  # fmt: skip
@@ -110,7 +118,7 @@ class Dense:
         self._flat = self.weights.reshape(-1), self.weights_gradient.reshape(-1)
         self._trained = [self.parameters[f"activation_{name}"] for name in plan.trained]
         for name, values in zip(plan.trained, self._trained, strict=True):
-            values[...] = plan.activation.parameters[name]
+            values[...] = plan.values[name]
         self.normalisation = BatchNorm(self.parameters, self.gradients, statistics) if plan.batch_norm else None
         # An elementwise backward pass takes the preactivation; one that mixes a row, as softmax does, the output.
         self._elementwise = plan.activation.kind == "activation"
@@ -132,6 +140,11 @@ class Dense:
     @bias.setter
     def bias(self, value: ArrayLike) -> None:
         self.bias[...] = moved(value, self._xp)
+
+    @property
+    def setting(self) -> Any:
+        """The activation as the model's settings have it: its name, or a mapping with its parameters besides."""
+        return {"name": self.activation.name, **self.plan.given} if self.plan.given else self.activation.name
 
     @property
     def flat_weights(self) -> NDArray[Any]:
@@ -157,7 +170,7 @@ class Dense:
             z, normalised = self.normalisation.forward(run, z, training)
         if not output:
             return Kept(x, normalised, z, None, None, None)
-        activation = result = run.loop(self.activation, z, *self._operands)
+        activation = result = run.loop(self.activation, z, *self.operands)
         if self.plan.residual:
             result = run.loop(PLUS, result, x)
         if self.plan.dropout and training:
@@ -166,12 +179,14 @@ class Dense:
         return Kept(x, normalised, z, activation, mask, result)
 
     @property
-    def _operands(self) -> list[Any]:
-        """The parameters of the activation: none, unless some are trained."""
-        if not self._trained:
-            return []
-        values = {**self.activation.parameters, **dict(zip(self.plan.trained, self._trained, strict=True))}
-        return list(values.values())
+    def operands(self) -> list[Any]:
+        """The parameters of the activation: none, where all are its defaults."""
+        return list(self.activation_parameters.values()) if self._trained or self.plan.given else []
+
+    @property
+    def activation_parameters(self) -> dict[str, Any]:
+        """The parameters of the activation: numbers, and an array with one for each unit of those that are trained."""
+        return {**self.plan.values, **dict(zip(self.plan.trained, self._trained, strict=True))}
 
     def learn(self, run: Any, kept: Kept) -> None:
         """Let a batch change the statistics for predictions."""
@@ -193,7 +208,7 @@ class Dense:
         """Turn the gradient by the activation into that by the preactivation, and those by what it trains."""
         if not self._elementwise:
             return run.loop(self.activation.backward, grad, kept.activation)
-        operands = kept.preactivation, *self._operands
+        operands = kept.preactivation, *self.operands
         for name in self.plan.trained:
             slopes = run.loop(self.activation.part(f"{name}_backward"), grad, *operands)
             run.column_sums(slopes, self.gradients[f"activation_{name}"])
@@ -214,6 +229,19 @@ class Dense:
         weights, gradient = self._flat
         values, _ = run.loop(_PENALTY, weights, gradient, strength, share, out=(None, gradient))
         run.add_loss(values, 1.0)
+
+
+def stacked(
+    plans: Sequence[Plan], parameters: NDArray[Any], gradients: NDArray[Any], statistics: NDArray[Any]
+) -> list[Dense]:
+    """The layers of these plans, which share three flat vectors; what they do not draw gets its first values there."""
+    layers: list[Dense] = []
+    start = first = 0
+    for number, plan in enumerate(plans):
+        end, last = start + plan.size, first + plan.statistics_size
+        layers.append(Dense(plan, number, parameters[start:end], gradients[start:end], statistics[first:last]))
+        start, first = end, last
+    return layers
 
 
 def _views(plan: Plan, flat: NDArray[Any]) -> dict[str, NDArray[Any]]:

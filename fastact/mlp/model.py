@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import copy
+from functools import partial
 from os import PathLike
 from typing import Any, Self
 
@@ -28,13 +29,13 @@ from fastact.mlp.data import (
 )
 from fastact.mlp.eager import Eager
 from fastact.mlp.initialisers import INITIALISERS, suited_to
-from fastact.mlp.layers import Dense, Kept, forward
-from fastact.mlp.namespaces import DEVICES, moved, namespace_for, namespace_of
+from fastact.mlp.layers import Kept, forward, stacked
+from fastact.mlp.namespaces import DEVICES, is_lazy, moved, namespace_for, namespace_of
 from fastact.mlp.objectives import Target, r2_score
 from fastact.mlp.settings import settled
 from fastact.mlp.sources import checked, source_of
 from fastact.mlp.stopping import Course
-from fastact.mlp.training import gradients
+from fastact.mlp.training import History, gradients
 
 __all__ = ["MLP"]
 
@@ -57,9 +58,10 @@ class MLP:
     ----------
     layer_sizes : sequence of int
         Units per layer from the inputs to the outputs, for example (64, 128, 64, 10).
-    activation : str, fastact activation, or a list of them
-        For all hidden layers, or one per hidden layer. One's own `@fa.activation` object works as well.
-    output : str or fastact activation
+    activation : str, fastact activation, mapping, or a list of them
+        For all hidden layers, or one per hidden layer. One's own `@fa.activation` object works as well. A mapping has
+        parameters: {"name": "leaky_relu", "alpha": 0.2}.
+    output : str, fastact activation or mapping
         Of the last layer: "softmax" for classes, "sigmoid" for two classes or for labels that do not exclude each
         other, "identity" for real numbers.
     loss : {"auto", "mse", "mae", "huber", "quantile", "poisson", "bce", "cross_entropy"} or mapping
@@ -79,7 +81,7 @@ class MLP:
         by sqrt(n), so that the sum of all stays bounded (Hayou et al., Stable ResNet, AISTATS 2021). He and orthogonal
         weights are scaled to the layer's activation: by 1 / sqrt(E[f(z)**2]), for a standard normal z.
     batch_size : int, optional
-        32 unless given, or all samples where there are fewer.
+        32 unless given, or all samples where there are fewer. For dask's collections see `fit`.
     seed : int, optional
         Decides weights, shuffling and dropout: equal seeds and data give equal bits.
     dtype : {float32, float64}
@@ -87,16 +89,16 @@ class MLP:
         Where the model is kept and computed. "cuda" is the current GPU; it needs CuPy, which the extra "cupy" brings
         for CUDA 13 (for CUDA 12 install cupy-cuda12x). Equal seeds give equal initial weights and shuffling on both.
         Data may be on either side whatever the device: it is copied once, and predictions return to its side.
-    batch_norm : bool
-        Normalise the preactivations of hidden layers by the batch, and for predictions by running averages, of which
-        each batch replaces a tenth.
-    residual : bool
-        Add the input of a hidden layer to its output, where their sizes agree.
+    batch_norm : bool or list of bool
+        Normalise the preactivations of hidden layers, of all or as the list says of each, by the batch, and for
+        predictions by running averages, of which each batch replaces a tenth.
+    residual : bool or list of bool
+        Add the input of a hidden layer to its output, where their sizes agree; for all or one per hidden layer.
     dropout : float or list of float
         The share of a hidden layer's outputs that training drops, for all or one per hidden layer.
-    trainable : bool
+    trainable : bool or list of bool
         Train the parameters of hidden activations too, such as leaky_relu's alpha (PReLU) or swish's beta, one per
-        unit, from their defaults on.
+        unit, from those given or their defaults on; for all or one per hidden layer.
     l2 : float
         Adds l2 / 2 * sum(weights**2) to the loss in training; biases are free.
     l2_shared : bool
@@ -150,10 +152,10 @@ class MLP:
         dtype: DTypeLike = np.float32,
         device: str = "cpu",
         *,
-        batch_norm: bool = False,
-        residual: bool = False,
+        batch_norm: bool | Sequence[bool] = False,
+        residual: bool | Sequence[bool] = False,
         dropout: float | Sequence[float] = 0.0,
-        trainable: bool = False,
+        trainable: bool | Sequence[bool] = False,
         l2: float = 0.0,
         l2_shared: bool = False,
         weight_decay: float | None = None,
@@ -172,7 +174,8 @@ class MLP:
         self.seed = settings.seed
         self.dtype = settings.dtype
         self.l2, self.l2_shared = settings.l2, settings.l2_shared
-        self._batch_norm, self._residual, self._trainable = bool(batch_norm), bool(residual), bool(trainable)
+        flags = {"batch_norm": batch_norm, "residual": residual, "trainable": trainable}
+        self._flags = {name: np.asarray(flag).tolist() for name, flag in flags.items()}  # of each layer, or of all
         self.device = as_choice(device, "device", DEVICES)
         self._xp = namespace_for(self.device)
 
@@ -183,19 +186,15 @@ class MLP:
         self.epochs, self.samples = 0, 0  # that were trained with, in whole epochs
         self._rng = np.random.default_rng(self.seed)
         self.key = int(np.random.SeedSequence(self.seed, spawn_key=(1,)).generate_state(1, np.uint64)[0])
-        self.layers: list[Dense] = []
         self._course: Course | None = None
-        start = first = 0
-        for number, plan in enumerate(settings.plans):
-            end, last = start + plan.size, first + plan.statistics_size
-            part = slice(start, end)
-            layer = Dense(plan, number, self.parameters[part], self.gradients[part], self.statistics[first:last])
-            initialise = INITIALISERS[suited_to(plan.activation, self.dtype) if self.init == "auto" else self.init]
-            layer.weights = initialise(self._rng, plan.shape, plan.activation)
+        self.layers = stacked(settings.plans, self.parameters, self.gradients, self.statistics)
+        for layer, plan in zip(self.layers, settings.plans, strict=True):
+            initialise = INITIALISERS[
+                suited_to(plan.activation, plan.given, self.dtype) if self.init == "auto" else self.init
+            ]
+            layer.weights = initialise(self._rng, plan.shape, plan.activation, plan.given)
             if plan.residual and self.init == "auto":
                 layer.weights /= math.sqrt(sum(each.residual for each in settings.plans))
-            self.layers.append(layer)
-            start, first = end, last
         self.optimizer = settings.optimizer
         self.optimizer.bind(self.parameters, self.gradients, [layer.flat_weights for layer in self.layers])
 
@@ -242,7 +241,8 @@ class MLP:
         ----------
         X : array_like (samples, inputs), or iterable of batches
             A memmap is read and converted batch by batch. Without y, X is iterated over once for each epoch and gives
-            batches (X, y) or (X, y, sample_weight): a list, a generator, a data loader.
+            batches (X, y) or (X, y, sample_weight): a list, a generator, a data loader. Arrays and dataframes of dask
+            stay where they are; see Notes.
         y : array_like
             cross_entropy: labels from 0, or a distribution per row; bce: labels 0 and 1; others: numbers.
         sample_weight : array_like (samples,), optional
@@ -281,12 +281,36 @@ class MLP:
         -----
         After any error, or Ctrl-C, the model is at the end of its last whole epoch: weights, optimiser, history and
         random state, so that another `fit` goes on as if the broken epoch had never begun.
+
+        **dask.** X, y and sample_weight may be arrays, dataframes or series of dask, also larger than memory. Steps
+        are then computed by the cluster of the current `distributed.Client`, or without one by dask's scheduler for
+        this process (threads, unless dask's configuration says otherwise), on the CPU. Each step sends the parameters
+        out once, computes the gradients of some rows of several blocks as tasks that any worker may take, and adds
+        them in the order of the blocks. What it computes follows from data, chunks, settings and seed: the bits are
+        the same for any number of workers of one kind of machine, and a worker that is lost costs its tasks only.
+
+        - A batch has `batch_size` samples at most: an equal share of each block in a group of batch_size / 256 blocks,
+          so that a block gives 256 rows on the average; but of no more than 8 blocks, or what
+          dask.config.set({"fastact.blocks-per-step": 8}) says, which bounds how many workers have something to do.
+          Unless batch_size is given, groups are as large as they may be, and a batch has 256 rows for each block. A
+          group of n samples makes ceil(n / batch_size) steps, and an epoch goes through all groups.
+        - Shuffling orders the blocks anew for each epoch, and the rows within each block; rows do not change blocks.
+        - A group of blocks is in the workers' memory while it trains, the next one too. Every epoch reads all blocks
+          again unless they are in memory: call X.persist() and y.persist() first where they fit. Before training,
+          targets and weights are read once to check them.
+        - Large batches and few blocks pay: a step takes the scheduler 1 to 2 ms for each block, whatever it computes.
+        - batch_norm normalises each block's share by its own mean and variance ("ghost" batches; Hoffer et al.,
+          NeurIPS 2017); running averages are of the whole batch. dropout depends on the step, and the row's place in
+          it. validation may be of dask too; a share is held out of each block.
+        - optimizer="lbfgs" and device="cuda" are refused.
+
+        Raises ConnectionError where the cluster is gone, and RuntimeError where workers die of a task.
         """
         epochs = as_integer(epochs, "epochs", 1)
-        source, held_out = source_of(self, X, y, sample_weight, class_weight, validation, shuffle, batches)
+        source, evaluation = self._given(X, y, sample_weight, class_weight, validation, shuffle, batches)
         source.check()
         looks = fitting.Looks(
-            held_out,
+            evaluation,
             None if patience is None else as_integer(patience, "patience", 0),
             as_rate(tolerance, "tolerance", math.inf, zero=True),
             callback,
@@ -313,9 +337,19 @@ class MLP:
         shuffle: bool = True,
     ) -> Self:
         """Train for one pass over the data as `fit` does, whatever it is: one sample or one class will do."""
-        source, _ = source_of(self, X, y, sample_weight, class_weight, None, shuffle, None)
+        source, _ = self._given(X, y, sample_weight, class_weight, None, shuffle, None)
         fitting.fit(self, source, 1, fitting.Looks(), Course())
         return self
+
+    def _given(self, X: Any, y: Any, *options: Any) -> tuple[Any, Callable[[], History] | None]:
+        """Where batches come from, and what evaluates the data that are held out; the arguments are those of `fit`."""
+        if is_lazy(X) or is_lazy(y):
+            from fastact.dask.training import source_of as lazy_source_of
+
+            blocks, watched = lazy_source_of(self, X, y, *options)
+            return blocks, None if watched is None else watched.evaluation
+        source, held_out = source_of(self, X, y, *options)
+        return source, None if held_out is None else partial(self.evaluation, *held_out)
 
     def checked(self, *data: Any, prefix: str = "") -> tuple[NDArray[Any], Target]:
         """X, y and perhaps sample_weight as training takes them, on the device; errors put `prefix` before names."""
@@ -383,28 +417,48 @@ class MLP:
     # ---- prediction
 
     def forward(self, X: ArrayLike) -> NDArray[Any]:
-        """The output layer's activations (samples, outputs); `layers` keep what led to them."""
+        """The output layer's activations (samples, outputs); `layers` keep what led to them, unless X is dask's."""
+        if is_lazy(X):
+            return self._lazily("forward", X)
         return moved(self._forward(X, True).output, namespace_of(X))
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Labels or numbers: (samples,) for classes and for one unit, else (samples, outputs)."""
+        """Labels or numbers: (samples,) for classes and for one unit, else (samples, outputs).
+
+        For a collection of dask's it is one of the same kind, computed block by block when it is asked for, by the
+        weights of now.
+        """
+        if is_lazy(X):
+            return self._lazily("predict", X)
         return moved(self.loss.predict(self._forward(X, not self.loss.fused)), namespace_of(X))
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Probabilities (samples, classes); two columns for one sigmoid unit, and one for each of several."""
         if not self.loss.classifies:
             raise TypeError(f"predict_proba needs a classifying loss, this model has {self.loss.name}; use predict")
+        if is_lazy(X):
+            return self._lazily("predict_proba", X)
         output = self.forward(X)
         return namespace_of(output).hstack([1 - output, output]) if output.shape[1] == 1 else output
 
     def score(self, X: ArrayLike, y: ArrayLike) -> float:
         """The share of right samples, or R^2."""
+        if is_lazy(X) or is_lazy(y):
+            from fastact.dask.training import watched
+
+            return watched(self, X, y).score()
         x, target = self.checked(X, y)
         if self.loss.classifies:
             return self.evaluation(x, target)["val_accuracy"][0]
         predicted = self.loss.predict(self._forward(x, not self.loss.fused))
         assert target.table is not None
         return r2_score(predicted.reshape(target.table.shape), target.table)
+
+    def _lazily(self, method: str, X: Any) -> Any:
+        """What a method gives for a collection of dask's."""
+        from fastact.dask.training import predicted
+
+        return predicted(self, method, X)
 
     def _forward(self, X: ArrayLike, output: bool) -> Kept:
         """Send samples through the network, and return what the last layer gave."""
@@ -471,13 +525,52 @@ class MLP:
         model._unpack(header, arrays)
         return model
 
+    @classmethod
+    def from_onnx(cls, source: Any, *, output: Any = None, output_name: str | None = None, **settings: Any) -> Self:
+        """The network of an ONNX file, wherever it was trained; it predicts as the file does, and can be trained on.
+
+        Read are chains of Gemm or MatMul with Add, activations, BatchNormalization in inference and residual sums, of
+        operator sets from 7 on. Activations are recognised by their values, whatever operators an exporter wrote them
+        in; so are one's own, once they are defined. Labels and other outputs of classifiers are left out, scalings of
+        the inputs go into the weights.
+
+        Parameters
+        ----------
+        source : path, bytes or onnx.ModelProto
+        output : str, fastact activation or mapping, optional
+            The activation of the output layer, for a file that ends with preactivations (logits): "softmax" or
+            "sigmoid" make it a classifier.
+        output_name : str, optional
+            The output to take, of a file with several results.
+        **settings
+            Other arguments of the constructor, such as loss, optimizer, learning_rate, dropout or device. dtype is the
+            file's unless given, and float32 for half precision.
+
+        Raises
+        ------
+        ValueError
+            The file is no ONNX model, is damaged, or holds something else than such a chain: the message names the
+            node.
+        MissingDependencyError
+            onnx is not installed.
+
+        Examples
+        --------
+        >>> import fastact as fa
+        >>> net = fa.MLP.from_onnx("net.onnx", learning_rate=1e-4)  # doctest: +SKIP
+        """
+        require("onnx", "onnx", "MLP.from_onnx")
+        from fastact.onnx import reading
+
+        return reading.read(cls, source, output, output_name, settings)
+
     def _settings(self) -> dict[str, Any]:
         """The constructor's arguments but the device, as JSON can hold them."""
         hidden, optimizer = [layer.plan for layer in self.layers[:-1]], self.optimizer
         return {
             "layer_sizes": list(self.layer_sizes),
-            "activation": [layer.activation.name for layer in self.layers[:-1]],
-            "output": self.layers[-1].activation.name,
+            "activation": [layer.setting for layer in self.layers[:-1]],
+            "output": self.layers[-1].setting,
             "loss": self.loss.setting,
             "optimizer": optimizer.setting,
             "learning_rate": optimizer.learning_rate,
@@ -486,10 +579,10 @@ class MLP:
             "batch_size": self.batch_size,
             "seed": self.seed,
             "dtype": self.dtype.name,
-            "batch_norm": self._batch_norm,
-            "residual": self._residual,
+            "batch_norm": self._flags["batch_norm"],
+            "residual": self._flags["residual"],
             "dropout": [plan.dropout for plan in hidden],
-            "trainable": self._trainable,
+            "trainable": self._flags["trainable"],
             "l2": self.l2,
             "l2_shared": self.l2_shared,
             "weight_decay": optimizer.weight_decay,
@@ -540,11 +633,17 @@ class MLP:
         others = {name: value for name, value in attributes.items() if name not in _MADE_ANEW}
         header, arrays = self._pack()
         header["settings"]["schedule"] = self.optimizer.schedule  # a function, perhaps
-        return _duplicate, (type(self), header, arrays, self.device), (others, slots) if slots else others
+        activations = [layer.activation for layer in self.layers]
+        return _duplicate, (type(self), header, arrays, self.device, activations), (others, slots) if slots else others
 
 
-def _duplicate(cls: type[MLP], header: dict[str, Any], arrays: dict[str, NDArray[Any]], device: str) -> MLP:
-    """Make a copy without calling the constructor of a subclass."""
+def _duplicate(
+    cls: type[MLP], header: dict[str, Any], arrays: dict[str, NDArray[Any]], device: str, activations: list[Any]
+) -> MLP:
+    """Make a copy without calling the constructor of a subclass.
+
+    The header names the activations; a user's own are made known to this process by their unpickling.
+    """
     model = cls.__new__(cls)
     MLP.__init__(model, **header["settings"], device=device)
     model._unpack(header, arrays)

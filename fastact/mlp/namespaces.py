@@ -13,7 +13,7 @@ import numpy as np
 import fastact as fa
 from fastact.errors import BackendError, require
 
-__all__ = ["DEVICES", "moved", "namespace_for", "namespace_of"]
+__all__ = ["DEVICES", "is_lazy", "moved", "namespace_for", "namespace_of"]
 
 DEVICES = ("cpu", "cuda")
 
@@ -33,6 +33,11 @@ def namespace_of(values: Any) -> Any:
     """Return cupy for its arrays, numpy for everything else."""
     cupy = sys.modules.get("cupy")
     return cupy if cupy is not None and isinstance(values, cupy.ndarray) else np
+
+
+def is_lazy(values: Any) -> bool:
+    """Whether it is a collection of dask's, which is on neither side before it is computed."""
+    return "dask" in sys.modules and type(values).__module__.partition(".")[0] in ("dask", "dask_expr")
 
 
 def moved(values: Any, xp: Any) -> Any:

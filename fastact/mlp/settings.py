@@ -6,7 +6,7 @@ A new setting of `MLP` is an argument of `settled`, a field of `Settings` and an
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 import fastact as fa
-from fastact.errors import UnknownNameError
+from fastact.errors import UnknownNameError, nearest
 from fastact.mlp.choices import chosen
-from fastact.mlp.data import as_choice, as_flag, as_integer, as_rate
+from fastact.mlp.data import as_choice, as_flag, as_integer, as_number, as_rate
 from fastact.mlp.initialisers import INITIALISERS
 from fastact.mlp.layers import Plan
 from fastact.mlp.objectives import Loss, loss_for
@@ -32,7 +32,7 @@ _LIMIT = float, int, type(None)
 JSON_TYPES: dict[str, tuple[type, ...]] = {
     "layer_sizes": (list,),
     "activation": (list,),
-    "output": (str,),
+    "output": (str, dict),
     "loss": (str, dict),
     "optimizer": (str, dict),
     "learning_rate": _NUMBER,
@@ -41,10 +41,10 @@ JSON_TYPES: dict[str, tuple[type, ...]] = {
     "batch_size": (int, type(None)),
     "seed": (int, type(None)),
     "dtype": (str,),
-    "batch_norm": (bool,),
-    "residual": (bool,),
+    "batch_norm": (bool, list),
+    "residual": (bool, list),
     "dropout": (list,),
-    "trainable": (bool,),
+    "trainable": (bool, list),
     "l2": _NUMBER,
     "l2_shared": (bool,),
     "weight_decay": _NUMBER,
@@ -91,10 +91,10 @@ def settled(
     batch_size: int | None,
     seed: int | None,
     dtype: DTypeLike,
-    batch_norm: bool,
-    residual: bool,
+    batch_norm: bool | Sequence[bool],
+    residual: bool | Sequence[bool],
     dropout: float | Sequence[float],
-    trainable: bool,
+    trainable: bool | Sequence[bool],
     l2: float,
     l2_shared: bool,
     weight_decay: float | None,
@@ -109,19 +109,24 @@ def settled(
     if len(sizes) < 2:
         raise ValueError(f"layer_sizes must name at least inputs and outputs, got {sizes}; try (2, 4, 1)")
     hidden = len(sizes) - 2
-    functions = [_activation(f) for f in [*_for_each(activation, "activation", hidden), output]]
+    functions = [_activation(f) for f in _for_each(activation, "activation", hidden)]
+    last, given = _activation(output)
     rates = [as_rate(rate, "dropout", 1, zero=True) for rate in _for_each(dropout, "dropout", hidden)]
     sizes = [as_integer(size, f"layer_sizes[{i}]", 1) for i, size in enumerate(sizes)]
-    for name, flag in (("batch_norm", batch_norm), ("residual", residual), ("trainable", trainable)):
-        as_flag(flag, name)
+    flags = [
+        [as_flag(flag, name) for flag in _for_each(value, name, hidden)]
+        for name, value in (("batch_norm", batch_norm), ("residual", residual), ("trainable", trainable))
+    ]
     plans = [
-        Plan(shape, f, batch_norm, residual and shape[0] == shape[1], rate, _trained(f) if trainable else ())
-        for shape, f, rate in zip(pairwise(sizes), functions, rates, strict=False)  # all but the output
+        Plan(shape, f, normalised, added and shape[0] == shape[1], rate, _trained(f) if trained else (), given)
+        for shape, (f, given), rate, normalised, added, trained in zip(
+            pairwise(sizes[:-1]), functions, rates, *flags, strict=True
+        )
     ]
     settings = Settings(
         tuple(sizes),
-        [*plans, Plan((sizes[-2], sizes[-1]), functions[-1])],
-        loss_for(functions[-1].name, sizes[-1], loss),
+        [*plans, Plan((sizes[-2], sizes[-1]), last, given=given)],
+        loss_for(last.name, sizes[-1], loss),
         chosen(optimizer, "optimizer", OPTIMISERS),
         as_choice(init, "init", ["auto", *INITIALISERS]),
         None if batch_size is None else as_integer(batch_size, "batch_size", 1),
@@ -134,8 +139,10 @@ def settled(
     settings.optimizer.set(learning_rate, momentum, schedule, weight_decay, clip_norm, clip_value)
     if settings.optimizer.whole:
         scheduled = settings.optimizer.schedule.name != "constant"
-        given = {"batch_norm": batch_norm, "dropout": any(rates), "weight_decay": weight_decay, "schedule": scheduled}
-        for name, value in {**given, "clip_norm": clip_norm, "clip_value": clip_value}.items():
+        settled_by = {
+            "batch_norm": any(flags[0]), "dropout": any(rates), "weight_decay": weight_decay, "schedule": scheduled,
+        }  # fmt: skip
+        for name, value in {**settled_by, "clip_norm": clip_norm, "clip_value": clip_value}.items():
             if value:
                 raise ValueError(f"optimizer={settings.optimizer.name!r} takes no {name}; take 'adam'")
     if settings.dtype not in (np.float32, np.float64):
@@ -161,7 +168,10 @@ def _trained(activation: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _activation(f: Any) -> Any:
+def _activation(f: Any) -> tuple[Any, dict[str, float]]:
+    """The function of a name, an object, or a mapping with "name" and parameters; those other than its defaults."""
+    given = dict(f) if isinstance(f, Mapping) else {}
+    f = given.pop("name", None) if isinstance(f, Mapping) else f
     function = fa.get(f) if isinstance(f, str) else f
     if not isinstance(function, fa.Function):
         raise TypeError(f"activation {f!r} is neither a name nor a fastact function; see fa.activation")
@@ -170,5 +180,13 @@ def _activation(f: Any) -> Any:
             f"activation {function.name!r} is a {function.kind}; a layer takes an activation, or softmax or a relative"
         )
     if not function.differentiable:
-        raise TypeError(f"activation {function.name} was defined without a derivative; see fa.activation")
-    return function
+        function.part("derivative")  # a TypeError that says why
+    if given and not isinstance(function, fa.Activation):
+        raise TypeError(f"activation {function.name} takes no parameters here; give its name alone")
+    for name, value in given.items():
+        if name not in function.parameters:
+            raise TypeError(
+                f"activation {function.name} has no parameter {name!r:.99}{nearest(str(name), [*function.parameters])}"
+            )
+        given[name] = as_number(value, f"{function.name}'s {name}")
+    return function, {name: given[name] for name in function.parameters if name in given}

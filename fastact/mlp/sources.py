@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import numbers
 import warnings
-from collections.abc import Iterable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from fastact.mlp.data import (
 from fastact.mlp.namespaces import moved, namespace_of
 from fastact.mlp.objectives import Target
 
-__all__ = ["Arrays", "Batches", "checked", "source_of"]
+__all__ = ["Arrays", "Batches", "Remote", "checked", "source_of"]
 
 Batch = tuple[NDArray[Any], Target]
 
@@ -129,6 +130,21 @@ class Batches:
             )
 
 
+class Remote(ABC):
+    """Samples that are elsewhere, where the gradients of a step are computed too."""
+
+    batches = math.inf  # of an epoch: unknown, as epochs differ
+    rows: int
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raise ValueError where there is nothing to learn."""
+
+    @abstractmethod
+    def trainer(self, callback: Callable[[int, Any], object] | None) -> Any:
+        """What trains with them, see training.py; calls `callback` with step and model after each step."""
+
+
 def source_of(
     model: Any,
     X: Any,
@@ -188,7 +204,8 @@ def checked(
         if not target.certain:
             raise ValueError(f"class_weight={class_weight!r:.99} goes with one label per sample; use sample_weight")
         labels = moved(target.labels, np)
-        of_classes = class_weights(class_weight, labels, max(units, 2))[labels].astype(dtype)
+        counts = np.bincount(labels, minlength=max(units, 2))
+        of_classes = class_weights(class_weight, counts)[labels].astype(dtype)
         weights = of_classes if weights is None else moved(weights, np) * of_classes
         if not weights.any():
             raise ValueError(

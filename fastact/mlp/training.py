@@ -20,9 +20,9 @@ from fastact.mlp.namespaces import moved, namespace_of
 from fastact.mlp.objectives import Target
 from fastact.mlp.recorder import Recorder, Unrecordable
 from fastact.mlp.schedules import Progress
-from fastact.mlp.sources import Arrays, Batches
+from fastact.mlp.sources import Arrays, Batches, Remote
 
-__all__ = ["EagerTrainer", "History", "RecordedTrainer", "diverged", "gradients", "step"]
+__all__ = ["EagerTrainer", "History", "RecordedTrainer", "diverged", "gradients", "standing", "step"]
 
 History = dict[str, list[float]]
 
@@ -88,7 +88,7 @@ class RecordedTrainer:
         if self._recorded != self._settings():
             self._record()
         model, source, recorder, optimizer = self._model, self._source, self._recorder, self._model.optimizer
-        optimizer.progress = _progress(model, source)
+        optimizer.progress = standing(model, source)
         random_state, steps = model.random_state, optimizer.steps
         try:
             chosen = np.ascontiguousarray(source.order(), np.intp) if self._ordered else source.chosen
@@ -128,7 +128,7 @@ class EagerTrainer:
         """After an error or Ctrl-C the model may be anything."""
         model, optimizer, source = self._model, self._model.optimizer, self._source
         xp = namespace_of(model.parameters)
-        optimizer.progress = _progress(model, source)
+        optimizer.progress = standing(model, source)
         seconds, samples, losses, right = -time.perf_counter(), 0, [], []
         with np.errstate(all="ignore"):  # divergence is looked for once, below
             for x, target in source.epoch():
@@ -169,7 +169,8 @@ def diverged(model: Any, loss: float, ended: int = 0) -> FloatingPointError:
     )
 
 
-def _progress(model: Any, source: Arrays | Batches) -> Progress:
+def standing(model: Any, source: Arrays | Batches | Remote) -> Progress:
+    """Where training stands, for the learning-rate schedule."""
     return Progress(model.optimizer.steps, model.epochs, model.samples, source.batches, source.rows)
 
 

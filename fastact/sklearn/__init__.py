@@ -4,6 +4,9 @@
 
 They take scikit-learn's parameters, and more by keyword: any activation, one for each layer, dropout, class weights,
 given validation data, more losses and optimisers, a GPU. `ActivationTransformer` is an activation as a pipeline's step.
+
+Arrays and dataframes of dask train where they are, as `fastact.MLP.fit` says, with any solver but lbfgs; batch_size
+"auto" is that of `fit` there. What is predicted or transformed of them stays lazy.
 """
 
 from fastact.errors import require

@@ -23,11 +23,35 @@ PIECE = 2**26
 
 
 class Data(NamedTuple):
-    """Samples, what the network should give for them, and what they weigh."""
+    """Samples, what the network should give for them, and what they weigh.
+
+    Data of dask's have the same methods, see _lazy.py.
+    """
 
     X: Any
     y: NDArray[Any]
     weights: NDArray[Any] | None
+
+    @property
+    def samples(self) -> int:
+        return len(self.y)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(self.X.dtype)
+
+    def train(self, network: Any, epochs: int, callback: Callable[[int, Any], bool]) -> None:
+        """Train a network with these data."""
+        network.train(*self, epochs, callback)
+
+    def offset(self, estimator: Any) -> float:
+        """What scikit-learn's loss is more than the network's."""
+        return float(estimator._offset(self))
+
+    def evaluation(self, estimator: Any, network: Any) -> tuple[float, float]:
+        """The network's loss and the estimator's score."""
+        predicted = in_pieces(network.predict, self.X)
+        return network.loss_of(*self), estimator._goodness(self.y, predicted, self.weights)
 
     def rows(self, rows: NDArray[np.intp]) -> Data:
         """Those of some samples."""

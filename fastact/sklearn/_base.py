@@ -17,8 +17,10 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from fastact.mlp.namespaces import is_lazy
 from fastact.sklearn._arrays import Data, as_given, checked_samples, checked_targets, checked_weights, in_pieces
 from fastact.sklearn._callbacks import CallbackSupportMixin, Hooks, NoHooks
+from fastact.sklearn._lazy import LazyData, lazily
 from fastact.sklearn._network import OUTPUTS, Network
 from fastact.sklearn._parameters import as_sizes, check_parameters, is_integer
 from fastact.sklearn._training import train_by_batches, train_by_lbfgs
@@ -89,7 +91,7 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         going_on = hasattr(self, "coefs_") and (incremental or self.warm_start)
         if incremental and self.early_stopping and X_val is None:
             raise ValueError("partial_fit does not support early_stopping=True without X_val and y_val")
-        data = self._data(X, y, sample_weight, going_on, incremental)
+        data: Any = self._data(X, y, sample_weight, going_on, incremental)
         self._random_state = check_random_state(self.random_state)
         if not going_on:
             self._start(data)
@@ -99,15 +101,24 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         if self.solver == "lbfgs":
             train_by_lbfgs(self, network, data, hooks)
         else:
-            if self.early_stopping and held_out is None:
+            automatic = isinstance(data, LazyData) and self.batch_size == "auto"
+            if isinstance(held_out, LazyData):
+                held_out = held_out.watching(network)
+            wanted = self.early_stopping and held_out is None
+            if isinstance(data, LazyData):
+                data, held = data.training(network, self.shuffle, self.validation_fraction if wanted else None)
+                held_out = held_out or held
+            elif wanted:
                 data, held_out = self._split(data)
-            network.batch_size = self._batch_size(len(data.y))
+            network.batch_size = None if automatic else self._batch_size(data.samples)
             train_by_batches(self, network, data, held_out, hooks, once=incremental)
         hooks.fit_ends()
         return self
 
-    def _data(self, X: Any, y: Any, sample_weight: Any, going_on: bool, incremental: bool) -> Data:
+    def _data(self, X: Any, y: Any, sample_weight: Any, going_on: bool, incremental: bool) -> Any:
         """Check samples, targets and weights."""
+        if is_lazy(X) or is_lazy(y):
+            return LazyData(self, X, y, sample_weight, going_on, incremental)
         samples = checked_samples(self, X, reset=not going_on)
         targets = checked_targets(self, y, samples, numeric=is_regressor(self))
         weights = self._weights(targets, checked_weights(sample_weight, samples))
@@ -116,7 +127,7 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         told = incremental and hasattr(self, "classes_")  # by the first call of partial_fit
         return Data(samples, self._encoded(targets, learn=not (going_on or told)), weights)
 
-    def _start(self, data: Data) -> None:
+    def _start(self, data: Any) -> None:
         """Set the attributes that training changes to their first values."""
         self.n_outputs_, self.out_activation_ = self._output(data.y)
         self.n_layers_ = len(as_sizes(self.hidden_layer_sizes)) + 2
@@ -127,12 +138,12 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         self.validation_scores_: list[float] | None = None
         self.validation_loss_curve_: list[float] | None = None
 
-    def _prepare(self, data: Data, going_on: bool, incremental: bool) -> Network:
+    def _prepare(self, data: Any, going_on: bool, incremental: bool) -> Network:
         """The network to train: the one there is for `partial_fit`, else a new one, drawn or with the old weights."""
         if going_on and incremental and hasattr(self, "_network"):
             network = self._current()
         else:
-            network = self._built(data.X.dtype)
+            network = self._built(data.dtype, orders=isinstance(data, LazyData))
             if going_on:
                 self._take_over(network)
             elif self.init == "scikit-learn":
@@ -141,9 +152,9 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         network.draws, network.shuffles = self._random_state, self.shuffle
         return network
 
-    def _built(self, dtype: Any) -> Network:
-        """A network of the estimator's parameters, with its first weights."""
-        seeded = self.init != "scikit-learn" or np.any(np.asarray(self.dropout) != 0)
+    def _built(self, dtype: Any, orders: bool = False) -> Network:
+        """A network of the estimator's parameters, with its first weights; `orders` where its seed orders samples."""
+        seeded = orders or self.init != "scikit-learn" or np.any(np.asarray(self.dropout) != 0)
         return Network(
             (self.n_features_in_, *as_sizes(self.hidden_layer_sizes), self.n_outputs_),
             activation=self.activation,
@@ -286,6 +297,8 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
             raise ValueError(f"layer={layer!r} is not there; the network has {hidden} hidden layers, counted from 0")
         if layer % hidden != hidden - 1 and self._has_container:
             raise ValueError(f"set_output knows the names of the last hidden layer, not of layer={layer}; unset it")
+        if is_lazy(X):
+            return lazily(self, "transform", X, layer=layer)
         samples = checked_samples(self, X, reset=False)
         return as_given(in_pieces(lambda x: network.hidden(x, layer), samples), X)
 

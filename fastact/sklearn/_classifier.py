@@ -12,10 +12,12 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
+from fastact.mlp.namespaces import is_lazy
 from fastact.sklearn._arrays import as_given, on_host
 from fastact.sklearn._base import BaseMLP, can_go_on, store
 from fastact.sklearn._callbacks import with_callbacks
 from fastact.sklearn._documentation import documented
+from fastact.sklearn._lazy import lazily, lazy_score
 
 __all__ = ["MLPClassifier"]
 
@@ -153,6 +155,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
         """
+        if is_lazy(X):
+            return lazily(self, "predict", X)
         codes = on_host(self._predicted("predict", X))
         if self._multilabel:
             return as_given(codes, X)
@@ -169,6 +173,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         probability : ndarray of shape (n_samples, n_classes)
         """
+        if is_lazy(X):
+            return lazily(self, "predict_proba", X)
         return as_given(self._columns(self._predicted("predict_proba", X)), X)
 
     def predict_log_proba(self, X: Any) -> Any:
@@ -182,11 +188,26 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         log_probability : ndarray of shape (n_samples, n_classes)
         """
+        if is_lazy(X):
+            return lazily(self, "predict_log_proba", X)
         return as_given(self._columns(self._predicted("log_proba", X)), X)
 
     def _columns(self, of_classes: Any) -> Any:
         """Leave out the class that there is not: the network has two where the data have one."""
         return of_classes[:, : len(self.classes_)]
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the share of right samples, by their weights.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+        sample_weight : array-like of shape (n_samples,), optional
+        """
+        if is_lazy(X) or is_lazy(y):
+            return lazy_score(self, X, y, sample_weight)
+        return float(super().score(X, y, sample_weight))
 
     # ---- for the base class
 
@@ -203,7 +224,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 raise ValueError("classes must be passed on the first call to partial_fit.")
         elif known is None:
             self.classes_ = unique_labels(classes)
-            self._multilabel = type_of_target(on_host(y)) == "multilabel-indicator"
+            columns = getattr(y, "shape", ())[1:]
+            self._multilabel = (
+                columns not in ((), (1,)) if is_lazy(y) else type_of_target(on_host(y)) == "multilabel-indicator"
+            )
         elif not np.array_equal(known, unique_labels(classes)):
             raise ValueError(f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {known!r}")
 

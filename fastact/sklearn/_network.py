@@ -54,11 +54,15 @@ class Network(MLP):
     def train(self, X: Any, y: NDArray[Any], weights: Any, epochs: int, callback: Callable[[int, Any], bool]) -> None:
         """Train, whatever the data are: `MLP.fit` refuses those from which there is nothing to learn."""
         source: Any
-        self._order = np.arange(len(y))
         if hasattr(X, "toarray"):
             source = Batches(self, SparseBatches(self, X, y, weights), None)
         else:
             source = Arrays(self, *self.checked(X, y, weights), shuffle=True)
+        self.train_by(source, len(y), epochs, callback)
+
+    def train_by(self, source: Any, count: int, epochs: int, callback: Callable[[int, Any], bool]) -> None:
+        """Train by a source, which orders so many samples, or blocks of them, by `permutation`."""
+        self._order = np.arange(count)
         try:
             fitting.fit(self, source, epochs, fitting.Looks(callback=callback), Course())
         finally:

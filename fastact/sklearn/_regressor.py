@@ -12,10 +12,12 @@ from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 
+from fastact.mlp.namespaces import is_lazy
 from fastact.sklearn._arrays import Data, as_given, on_host
 from fastact.sklearn._base import BaseMLP, can_go_on, store
 from fastact.sklearn._callbacks import with_callbacks
 from fastact.sklearn._documentation import documented
+from fastact.sklearn._lazy import lazily, lazy_score
 
 __all__ = ["MLPRegressor"]
 
@@ -151,7 +153,22 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
+        if is_lazy(X):
+            return lazily(self, "predict", X)
         return as_given(self._predicted("predict", X), X)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R^2, averaged over the outputs.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), optional
+        """
+        if is_lazy(X) or is_lazy(y):
+            return lazy_score(self, X, y, sample_weight)
+        return float(super().score(X, y, sample_weight))
 
     # ---- for the base class
 

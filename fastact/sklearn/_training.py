@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 
 from fastact.mlp.schedules import LEAST_RATE
-from fastact.sklearn._arrays import Data, in_pieces
+from fastact.sklearn._arrays import Data
 from fastact.sklearn._callbacks import NoHooks
 from fastact.sklearn._network import Network
 
@@ -23,15 +23,13 @@ NOT_FINITE = (
 )
 
 
-def train_by_batches(
-    estimator: Any, network: Network, data: Data, held_out: Data | None, hooks: NoHooks, once: bool
-) -> None:
+def train_by_batches(estimator: Any, network: Network, data: Any, held_out: Any, hooks: NoHooks, once: bool) -> None:
     """Train for at most `max_iter` epochs, or for one."""
     epochs = 1 if once else estimator.max_iter
     monitor = Monitor(estimator, network, data, held_out, hooks, epochs)
     hooks.epoch_begins()
     try:
-        network.train(*data, epochs, monitor)
+        data.train(network, epochs, monitor)
     except KeyboardInterrupt:
         warnings.warn("Training interrupted by user.", stacklevel=4)
     except FloatingPointError as error:
@@ -54,11 +52,9 @@ class Monitor:
     The counts stand in the estimator, because `warm_start` and `partial_fit` go on with them.
     """
 
-    def __init__(
-        self, estimator: Any, network: Network, data: Data, held_out: Data | None, hooks: NoHooks, epochs: int
-    ) -> None:
+    def __init__(self, estimator: Any, network: Network, data: Any, held_out: Any, hooks: NoHooks, epochs: int) -> None:
         self._estimator, self._network, self._held_out, self._hooks = estimator, network, held_out, hooks
-        self._epochs, self._samples, self._offset = epochs, len(data.y), estimator._offset(data)
+        self._epochs, self._samples, self._offset = epochs, data.samples, data.offset(estimator)
         self.stopped = False  # by a callback
         estimator.n_iter_, estimator.converged_ = 0, False
         if held_out is not None and estimator.validation_scores_ is None:
@@ -101,12 +97,11 @@ class Monitor:
         estimator.loss_curve_.append(loss)
         self._say(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}")
 
-    def _validate(self, held_out: Data) -> bool:
+    def _validate(self, held_out: Any) -> bool:
         """Record loss and score of the validation data; return whether the score improved."""
         estimator, network = self._estimator, self._network
-        loss = network.loss_of(*held_out) + estimator._offset(held_out)
-        predicted = in_pieces(network.predict, held_out.X)
-        score = estimator._goodness(held_out.y, predicted, held_out.weights)
+        loss, score = held_out.evaluation(estimator, network)
+        loss += held_out.offset(estimator)
         estimator.validation_loss_curve_.append(loss)
         estimator.validation_scores_.append(score)
         self._say(f"Validation score: {score:f}")

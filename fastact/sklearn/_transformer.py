@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 
 import fastact as fa
+from fastact.mlp.namespaces import is_lazy
 from fastact.sklearn._arrays import as_given, checked_samples
+from fastact.sklearn._lazy import check_lazy, lazily
 
 __all__ = ["ActivationTransformer"]
 
@@ -57,8 +60,8 @@ class ActivationTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimato
         X : array-like of shape (n_samples, n_features)
         y : ignored
         """
-        checked = checked_samples(self, X, reset=True, sparse=False)
-        self._function(np.empty((0, 1), checked.dtype), **(self.parameters or {}))
+        dtype = (check_lazy if is_lazy(X) else partial(checked_samples, sparse=False))(self, X, reset=True).dtype
+        self._function(np.empty((0, 1), dtype), **(self.parameters or {}))
         return self
 
     def transform(self, X: Any) -> Any:
@@ -72,6 +75,8 @@ class ActivationTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimato
         -------
         X_new : ndarray of shape (n_samples, n_features)
         """
+        if is_lazy(X):
+            return lazily(self, "transform", X)
         checked = checked_samples(self, X, reset=False, sparse=False)
         return as_given(self._function(checked, **(self.parameters or {})), X)
 

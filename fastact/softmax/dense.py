@@ -27,9 +27,10 @@ class Softmax(OverAxes):
     x : array_like
         float16, bfloat16, float32 and float64 keep their dtype (the half types are computed in float32 and rounded
         once); bool and integers become the float that ``np.exp`` would give. Any memory layout and byte order. An array
-        on a GPU gives such an array, and a mask is on the GPU then too.
-    axis : int, tuple of int or None, default -1
-        The elements that sum to 1; None takes all of `x`.
+        on a GPU gives such an array, and a mask is on the GPU then too. Containers, such as those of pandas, xarray and
+        dask, are kept as well: see docs/containers.md.
+    axis : int, str, tuple of them or None, default -1
+        The elements that sum to 1; None takes all of `x`. Names are of dimensions, which containers have.
     where : array_like of bool or "causal", optional
         The elements that count; it broadcasts against `x`. The others are not read, and their result is 0. "causal"
         is the mask ``np.tri(n, m)`` of the last two axes (queries, keys): query i attends to the keys 0 to i.
@@ -57,7 +58,7 @@ class Softmax(OverAxes):
     numpy.exceptions.AxisError
         `axis` is out of bounds.
     TypeError
-        `x` is complex, longdouble, object or masked; `where` is not boolean, `lengths` not integer; `out` is not an
+        `x` is complex, longdouble or object; `where` is not boolean, `lengths` not integer; `out` is not an
         array of the result's dtype.
     ValueError
         An axis is repeated; `where`, `lengths` or `temperature` does not fit `x`; a length is negative or larger than

@@ -26,7 +26,7 @@ class LogSumExp(OverAxes):
     ----------
     x : array_like
         As for :class:`~fastact.softmax.dense.Softmax`.
-    axis : int, tuple of int or None, default None
+    axis : int, str, tuple of them or None, default None
         The axes to sum over; None takes all of `x`, as SciPy and NumPy's reductions do.
     b : array_like, optional
         Weights, which broadcast against `x`, and `x` against them; they may be negative. An element of weight 0 is not

@@ -98,7 +98,9 @@ def test_parts_unpickle_where_they_were_not_used_before(python: Any) -> None:
 def test_own_activation_unpickles_where_its_module_was_not_imported(
     python: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also if it is an attribute of a class there. One that its module does not have under its name goes by name."""
+    """Also if it is an attribute of a class there. One that its module does not have under its name takes its
+    formulas with it.
+    """
     definition = "@fa.activation(derivative=lambda x: 2 * x)\ndef {}(x): return x * x\n"
     (tmp_path / "shapes_of_users.py").write_text(
         f"import fastact as fa\n{definition.format('square')}class Shapes:\n    "
@@ -116,18 +118,23 @@ def test_own_activation_unpickles_where_its_module_was_not_imported(
         python(code, PYTHONPATH=f"{tmp_path}{os.pathsep}{Path(fa.__file__).parents[1]}")
         == "['square', 'square_backward', 'parabola']\n"
     )
-    assert b"shapes_of_users" not in pickle.dumps(module.kept)
+    assert python(f"import pickle; print(pickle.loads({pickle.dumps(module.kept)!r})(3.0))") == "9.0\n"
 
 
-def test_own_activation_of_a_script_goes_by_name(python: Any) -> None:
+def test_own_activation_of_a_script_takes_its_formulas_with_it(python: Any) -> None:
     """Another process has another script."""
     code = "\n".join([
         "import pickle, fastact as fa",
-        "@fa.activation",
-        "def square(x): return x * x",
-        "print(b'main' in pickle.dumps(square), pickle.loads(pickle.dumps(square)) is square)",
+        "by = 3.0",
+        "@fa.activation(derivative=lambda x: by)",
+        "def tripled(x): return by * x",
+        "assert pickle.loads(pickle.dumps(tripled)) is tripled",
+        "print([pickle.dumps(each) for each in (tripled, tripled.backward)])",
     ])  # fmt: skip
-    assert python(code) == "False True\n"
+    sent = python(code).strip()
+    arrive = f"import pickle, fastact as fa; f, part = map(pickle.loads, {sent})"
+    assert python(f"{arrive}; print(f is fa.get('tripled'), f(2.0), "
+                  "part(5.0, 2.0), part is f.backward)") == "True 6.0 15.0 True\n"  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -179,13 +186,15 @@ def test_own_activation_in_own_compiled_code() -> None:
 
 def test_own_activation_without_derivative() -> None:
     @fa.activation
-    def positive(x):  # type: ignore[no-untyped-def]
-        return where(x > like(0, x), like(1, x), like(0, x))
+    def next_one(x):  # type: ignore[no-untyped-def]
+        return np.nextafter(x, x)
 
-    assert positive([-1.0, 0.0, 2.0]).tolist() == [0, 0, 1]
+    assert next_one([-1.0, 0.0, 2.0]).tolist() == [-1, 0, 2]
+    assert not next_one.differentiable
+    assert next_one.derivation is None
     for part in PARTS[1:]:
-        with pytest.raises(TypeError, match="positive was defined without a derivative"):
-            getattr(positive, part)
+        with pytest.raises(TypeError, match=r"next_one was defined without a derivative, and none .* numpy.nextafter"):
+            getattr(next_one, part)
 
 
 def test_own_activation_that_keeps_integers() -> None:

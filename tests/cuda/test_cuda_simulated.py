@@ -326,6 +326,20 @@ def test_simulated_cross_entropy(shape: tuple[int, ...], axis: int, options: Any
 
 
 @pytest.mark.usefixtures("simulator")
+@pytest.mark.parametrize("n", [3, 80])
+def test_simulated_impossible_classes(n: int) -> None:
+    """A logit of -inf makes the loss infinite where its class has a weight, and counts for nothing where it has none."""
+    x, even, zero = np.zeros((6, n), np.float32), np.full((6, n), 1 / n, np.float32), np.zeros(6, int)
+    x[::3, :2] = -np.inf
+    weight = (np.arange(n) > 1).astype(np.float64)
+    for targets, options in ((even, {}), (zero + 2, {"label_smoothing": 0.1}), (zero, {"weight": weight})):
+        wanted = fa.cross_entropy(x, targets, reduction="none", **options)
+        given = {name: Simulated(each) if isinstance(each, np.ndarray) else each for name, each in options.items()}
+        found = fa.cross_entropy(Simulated(x), Simulated(targets), reduction="none", **given).array
+        np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+@pytest.mark.usefixtures("simulator")
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 @pytest.mark.parametrize("weight", [None, [0.5, 2, 0, 1, 1.5]], ids=str)
 def test_simulated_nll_loss(weight: Any, reduction: str) -> None:

@@ -503,10 +503,16 @@ def test_functions_of_users(own_registry: None) -> None:
     def without_slope(x):  # type: ignore[no-untyped-def]
         return x * x
 
+    @fa.activation
+    def underivable(x):  # type: ignore[no-untyped-def]
+        return np.nextafter(x, x)
+
     x = away_from_kinks("cpu", 3)
     assert torch.equal(ft.without_slope(x.detach()), (x * x).detach())
-    with pytest.raises(TypeError, match="without_slope was defined without a derivative"):
-        ft.without_slope(x).sum().backward()
+    ft.without_slope(x).sum().backward()
+    assert torch.equal(x.grad, 2 * x.detach())
+    with pytest.raises(TypeError, match="underivable was defined without a derivative"):
+        ft.underivable(x).sum().backward()
 
 
 def test_wrong_use() -> None:

@@ -240,6 +240,26 @@ def test_specials(isa: str) -> None:
         assert fa.cross_entropy(x, share, reduction="none")[2] == pytest.approx(np.log(n - 1), rel=1e-6)
 
 
+@pytest.mark.parametrize("backend", ["cython", "numpy"])
+def test_impossible_classes(isa: str, backend: str) -> None:
+    """A logit of -inf makes the loss infinite where its class has a weight, and counts for nothing where it has none."""
+    for n in (3, 80):
+        x = np.zeros((40, n), np.float32)
+        x[::3, :2] = -np.inf
+        impossible = np.arange(40) % 3 == 0
+        for axis, logits in ((1, x), (0, np.ascontiguousarray(x.T))):
+            even = np.full(logits.shape, 1 / n, np.float32)
+            value = fa.cross_entropy(logits, even, axis, reduction="none", backend=backend)
+            np.testing.assert_array_equal(value == np.inf, impossible)
+            assert np.isfinite(value[~impossible]).all()
+            smoothed = {"label_smoothing": 0.1, "reduction": "none", "backend": backend}
+            value = fa.cross_entropy(logits, np.full(40, 2), axis, **smoothed)
+            np.testing.assert_array_equal(value == np.inf, impossible)
+            weight = np.arange(n) > 1
+            value = fa.cross_entropy(logits, np.zeros(40, int), axis, weight=weight, reduction="none", backend=backend)
+            np.testing.assert_array_equal(value, 0)
+
+
 @pytest.mark.parametrize("order", ["C", "F", "reversed", "swapped", "read-only"])
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_layouts_and_out(axis: int, order: str) -> None:

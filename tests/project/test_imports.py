@@ -48,7 +48,8 @@ LAYERS = {
         "backends",
         "backends.cpu.instruction_sets",
     ],  # what those for host arrays have in common
-    "_core*": ["errors", "language", "_native*", "_scalar.primitives", "_compile*", "backends"],
+    # The derivation of derivatives that were not given is loaded when it is asked for.
+    "_core*": ["errors", "language", "_native*", "_scalar.primitives", "_compile*", "backends", "derivation*"],
     "backends.numpy*": BELOW_A_BACKEND,
     "backends.cpu*": BELOW_A_BACKEND,
     "backends.cuda*": BELOW_A_BACKEND,
@@ -72,10 +73,22 @@ LAYERS = {
     "mlp*": ["", "errors", "_files", "math", "_core.operation"],
     "sklearn*": ["", "errors", "mlp*", "dask*"],
     "containers*": ["", "errors", "_core.arrays", "_core.containers", "_core.devices"],
-    "dask*": ["", "errors", "_files", "_core.arrays", "_core.containers", "_native.arithmetic", "containers*", "mlp*"],
+    "dask*": [
+        "",
+        "errors",
+        "_files",
+        "_core.arguments",
+        "_core.arrays",
+        "_core.containers",
+        "_core.dispatch",
+        "_core.operation",
+        "_native.arithmetic",
+        "containers*",
+        "mlp*",
+    ],
     "onnx*": ["", "errors", "_files", "mlp*", "derivation*"],
-    "derivation*": ["errors", "language", "result", "_scalar*", "_core.registry"],
-    "verification*": [*LEARNING, "own"],
+    "derivation*": [*LEARNING, "_scalar*", "_core.registry"],
+    "verification*": [*LEARNING, "derivation*"],
     "_numba*": ["errors", "_core*", "_compile*", "_native*", "_scalar*", "backends.cpu.instruction_sets"],
     "torch*": ["", "errors"],
     "recommending*": ["errors", "language", "_core.registry"],
@@ -244,8 +257,9 @@ MODULES = [info.name for info in pkgutil.walk_packages([str(PACKAGE)], "fastact.
 
 @pytest.mark.parametrize("name", [each for each in MODULES if not each.endswith(("__main__", "_avx2", "_avx512"))])
 def test_all_lists_what_is_there(name: str) -> None:
-    if name.startswith("fastact.torch"):
-        pytest.importorskip("torch")
+    for library in ("torch", "onnx"):
+        if name.startswith(f"fastact.{library}"):
+            pytest.importorskip(library)
     module = importlib.import_module(name)
     names = getattr(module, "__all__", [])
     assert len(set(names)) == len(names)

@@ -15,7 +15,7 @@ README = ROOT / "README.md"
 @pytest.mark.usefixtures("own_registry")
 def test_python_of_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> None:
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     scope: dict[str, Any] = {"fa": fa}
     for block in blocks:
         exec(compile(block, str(README), "exec"), scope)

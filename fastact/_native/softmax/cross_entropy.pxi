@@ -31,6 +31,13 @@ cdef inline void column_dense(vec* x, vec* q, Py_ssize_t n, vec m, vec* sum, vec
     for i in range(n):
         add[vec](sum, q[i])
         add[vec](distance, where_differs[vec](q[i], zero, q[i] * (m - x[i])))
+    distance[1] = where_equal[vec](distance[1], distance[1], distance[1])  # an infinite sum has no error, but NaN
+
+
+cdef inline vec distance_of(vec* distance) noexcept nogil:
+    """The sum of the distances, infinite where a class with a weight has the logit -inf."""
+    cdef vec sum = settled[vec](distance)
+    return where_equal[vec](sum, sum, sum) + where_differs[vec](sum, sum, distance[0])
 
 
 cdef inline void column_finish(vec* e, vec* q, vec* out, Py_ssize_t n, vec factor, vec scale) noexcept nogil:
@@ -51,11 +58,11 @@ cdef inline void finish(vec m, vec* total, vec count, vec x, vec q, vec weight, 
     The classes beside the target are summed without it: 1 - softmax would lose the digits of a small rest.
     """
     cdef vec shift = base_shift[vec](m), low = base_low[vec](m - shift), bias = base_bias[vec](m - shift)
-    cdef vec one = splat[vec](&m, 1), others = total[0] - total[1], unit = scaled_unit[vec](m)
+    cdef vec zero = splat[vec](&m, 0), one = splat[vec](&m, 1), others = total[0] - total[1], unit = scaled_unit[vec](m)
     cdef vec rest = log1p[vec](others / unit + (count - one)), sum = others + count * unit
     cdef vec e = exp_above[vec](x - shift, low, bias)
     others = others + (where_equal[vec](x, m, (count - one) * unit) + where_differs[vec](x, m, count * unit - e))
-    loss[0] = weight * ((m - x) + rest) + (distance + dense_sum * rest)
+    loss[0] = where_differs[vec](weight, zero, weight * ((m - x) + rest)) + (distance + dense_sum * rest)
     factor[0] = scale * ((weight + dense_sum) / sum)
     gradient[0] = scale * ((dense_sum * e - weight * others) / sum - q)
 
@@ -104,7 +111,7 @@ cdef void loss_rows(vec* tag, LossJob* job, Py_ssize_t start, Py_ssize_t stop) n
         across_sum[vec](count)
         finish[vec](
             m, total, count[0], at_y, splat[vec](tag, lane_of[vec](q, y)) if q != NULL else zero,
-            splat[vec](tag, target_weight(job, i)), sum[0] - sum[1], distance[0] - distance[1], scale,
+            splat[vec](tag, target_weight(job, i)), settled[vec](sum), distance_of[vec](distance), scale,
             &loss, &factor, &gradient)
         store_part[vec](at[vec](<vec*>job.value, i), 1, loss)
         if job.gradient:
@@ -144,7 +151,7 @@ cdef void loss_tile(vec* x, vec* q, LossJob* job, Py_ssize_t row, Py_ssize_t cou
         column_dense[vec](x, q, job.n, m, sum, distance)
     set_base[vec](m, base)
     column_exp_others[vec](SAME, x, x, job.n, m, base, total, &maxima, no_fetch())
-    finish[vec](m, total, maxima, at_y, q_y, weight, sum[0] - sum[1], distance[0] - distance[1], scale,
+    finish[vec](m, total, maxima, at_y, q_y, weight, settled[vec](sum), distance_of[vec](distance), scale,
                 &loss, &factor, &gradient)
     store_part[vec](at[vec](<vec*>job.value, row), count, where_equal[vec](keep, one, loss))
     if not job.gradient:

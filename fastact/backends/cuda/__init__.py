@@ -48,10 +48,10 @@ class Cuda(Backend):
     def elementwise(self, operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         return _calls().elementwise.elementwise(operation, operands, keywords)
 
-    def of_halves(self, operation: Any, x: Any, axis: int, out: Any) -> Any:
+    def of_halves(self, operation: Any, x: Any, axis: int | str, out: Any) -> Any:
         return _calls().elementwise.of_halves(operation, x, axis, out)
 
-    def backward_of_halves(self, operation: Any, grad_output: Any, x: Any, axis: int, out: Any) -> Any:
+    def backward_of_halves(self, operation: Any, grad_output: Any, x: Any, axis: int | str, out: Any) -> Any:
         return _calls().elementwise.backward_of_halves(operation, grad_output, x, axis, out)
 
     def elementwise_loss(self, operation: Any, record: ElementwiseLossArguments) -> tuple[Any, Any]:

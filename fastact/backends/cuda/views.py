@@ -53,7 +53,7 @@ class View(DeviceArray):
         pointer, facts = self.pointer + first * self.dtype.itemsize, (self.read_only, self.stream, self.device)
         return View(self.array, pointer, self.dtype, shape, strides, *facts)
 
-    def halves(self, axis: int) -> tuple[View, View]:
+    def halves(self, axis: int | str) -> tuple[View, View]:
         """The first and the second half along an axis; raises ValueError for an odd length."""
         axis, half = halved(self.shape, axis)
         shape = *self.shape[:axis], half, *self.shape[axis + 1 :]

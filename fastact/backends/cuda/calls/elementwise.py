@@ -78,12 +78,12 @@ def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, A
     return tuple(finished) if operation.outputs > 1 else finished[0]
 
 
-def of_halves(operation: Any, x: Any, axis: int, out: Any) -> Any:
+def of_halves(operation: Any, x: Any, axis: int | str, out: Any) -> Any:
     """Apply an operation to the two halves of a device array."""
     return elementwise(operation, view_of(x).halves(axis), {} if out is None else {"out": out})
 
 
-def backward_of_halves(operation: Any, grad_output: Any, x: Any, axis: int, out: Any) -> Any:
+def backward_of_halves(operation: Any, grad_output: Any, x: Any, axis: int | str, out: Any) -> Any:
     """Apply an operation to a gradient and the halves of x; its two results are the halves of one array."""
     views = views_of([grad_output, x, *([] if out is None else [out])])
     library = common_library("glu.backward", views)

@@ -114,13 +114,15 @@ def loss_kernel(layout: Layout, traits: RowTraits, targets: TargetTraits) -> Ker
                     distance, distance_low = add(distance, distance_low, share * (m - v))
             spread, spread_low = total_of(spread, spread_low)
             distance, distance_low = total_of(distance, distance_low)
-            spread, distance = spread + spread_low, distance + distance_low
+            spread = spread + spread_low
+            if distance < dtype(np.inf):  # the logit -inf of a class with a weight leaves no error to add
+                distance = distance + distance_low
         others = total + low
         loss, rest = dtype(0), dtype(0)
         if stop > 0:
             rest = log1p(others + (ties - dtype(1)))
             loss = distance + spread * rest
-            if not dense:
+            if weight != dtype(0):
                 loss = weight * ((m - at_y) + rest) + loss
         if wrong:
             loss = dtype(np.nan)

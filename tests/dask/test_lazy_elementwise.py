@@ -46,7 +46,9 @@ def test_processes(python: Callable[..., str]) -> None:
         "import numpy as np, fastact as fa, dask.array as da, dask",
         "x = np.linspace(-3, 3, 8, dtype=np.float32)",
         "lazy = [fa.gelu(da.from_array(x, chunks=4)), fa.leaky_relu.backward(da.from_array(x, chunks=4), x, 0.1)]",
+        "lazy += [fa.softmax(da.from_array(x, chunks=4)), fa.cross_entropy(da.from_array(x, chunks=4), 3)]",
         "found = dask.compute(*lazy, scheduler='processes', num_workers=2)",
         "print(np.array_equal(found[0], fa.gelu(x)), np.array_equal(found[1], fa.leaky_relu.backward(x, x, 0.1)))",
+        "print(np.allclose(found[2], fa.softmax(x), 1e-6), np.isclose(found[3], fa.cross_entropy(x, 3), 1e-6))",
     ])  # fmt: skip
-    assert python(code) == "True True\n"
+    assert python(code) == "True True\nTrue True\n"

@@ -1,0 +1,24 @@
+"""Arrays in files and graphs of other libraries, which NumPy would read or compute whole without a word."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastact._core.containers import ADAPTERS, Adapter
+
+__all__ = ["adapter"]
+
+
+class _Stored(Adapter):
+    elementwise = True
+
+    def call(self, function: Any, method: str, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        named = ((type(each).__module__.partition(".")[0], type(each)) for each in (*operands, *options.values()))
+        library, kind = next(each for each in named if ADAPTERS.get(each[0]) == __name__)
+        raise TypeError(
+            f"{function.name} would read the whole {library}.{kind.__name__} into memory; pass x[...] if it fits, or "
+            "keep it lazy by dask.array.from_array(x)"
+        )
+
+
+adapter = _Stored()

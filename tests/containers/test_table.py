@@ -1,0 +1,27 @@
+"""The table in docs/containers.md says what every kind of container gives today; tools/containers.py writes it."""
+
+from __future__ import annotations
+
+import pytest
+
+from helpers import ROOT
+from helpers.containers import CONTAINERS, FAMILIES, Container, outcome, table
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("container", CONTAINERS, ids=lambda each: each.name)
+def test_outcome(container: Container, family: str) -> None:
+    """Kind, numbers, labels, missing values and laziness are kept, unless a call with sparse arrays is refused."""
+    pytest.importorskip(container.library)
+    found = outcome(container, family)
+    if found.refused:
+        assert container.library in ("scipy.sparse", "sparse")
+    else:
+        assert found == (False, True, True, True, True, container.lazy)
+
+
+def test_document() -> None:
+    for each in CONTAINERS:
+        pytest.importorskip(each.library)
+    text = (ROOT / "docs" / "containers.md").read_text(encoding="utf-8")
+    assert table() in text, "python tools/containers.py writes it anew"
