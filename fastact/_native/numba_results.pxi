@@ -1,4 +1,4 @@
-# The memory of large results in users' compiled code: the last two blocks that were freed are kept for the next results.
+# The memory of large results in users' compiled code: the last two blocks that were freed are kept for the next ones.
 #
 # Numba takes memory from the C library, which gives large blocks back to the system at once; each page must then be
 # filled with zeros again (softmax(gelu(x)) of 8 MB: 28 ms instead of 1.5). Two blocks serve a result and what it was

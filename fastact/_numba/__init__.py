@@ -1,8 +1,9 @@
 """Public functions by name inside users' compiled code: `@njit`, `@vectorize`, `@guvectorize`, `@cuda.jit`.
 
-A function is a value of a type of its own there (types.py), which Numba asks it for. Calls are planned (a file for each
-kind of function) and become calls of the C functions that the public functions end in, or, for scalars, the formula
-itself (emitting.py). What cached machine code depends on is in stamps.py.
+A function is there a value of a type of its own (types.py). Numba asks the function for it, `_numba_type_`: nothing is
+registered before, and a process that uses Numba alone never imports fastact. Calls are planned, by a file for each kind
+of function. They become calls of the C functions that the public functions end in or, for numbers, the formula itself
+(emitting.py). What cached machine code depends on is in stamps.py.
 """
 
 from __future__ import annotations
@@ -20,5 +21,5 @@ def type_of(function: Any) -> Any:
 
 
 def register() -> None:
-    """Teach Numba the types of public functions, as the first use of one does."""
+    """Load the types now, as the first use of a function would, for who installed an entry point that names this."""
     from fastact._numba import types  # noqa: F401

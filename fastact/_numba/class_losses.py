@@ -13,7 +13,7 @@ from fastact._core.arrays import float_dtype
 from fastact._numba.emitting import ARRAY, BYTES, DOUBLE, INT, SIZE, Emitter
 from fastact._numba.losses import REDUCTIONS, reduction_of
 from fastact._numba.named import Method
-from fastact._numba.planning import Plan, dtype_of, is_array, is_given, refuse
+from fastact._numba.planning import Plan, check_computed, dtype_of, is_array, is_given, refuse
 
 __all__ = ["plan"]
 
@@ -47,7 +47,8 @@ class _Call:
         self.gradient = isinstance(function, Method)
         self.name = next(iter(arguments))
         self.x, self.targets = arguments[self.name], arguments["targets"]
-        self.weight, self.out = arguments["weight"], arguments.get("out")
+        self.weight: Any = arguments["weight"]
+        self.out: Any = arguments.get("out")
         self.reduction = reduction_of(function, arguments["reduction"])
         if not (is_array(self.x) and self.x.ndim and is_array(self.targets)):
             raise refuse(function, f"takes arrays as {self.name} and targets, not {self.x} and {self.targets}")
@@ -60,8 +61,7 @@ class _Call:
             dtype = float_dtype(self.function.name, dtype_of(self.function, self.name, self.x), self.name)
         except TypeError as error:
             raise errors.TypingError(str(error)) from None
-        if dtype.itemsize == 2:
-            raise refuse(self.function, "would return float16, which Numba does not have on the CPU; convert x to float32")
+        check_computed(self.function, dtype)
         return dtype
 
     def _check(self) -> None:
@@ -80,7 +80,7 @@ class _Call:
 
     def plan(self) -> Plan:
         item, ndim = from_dtype(self.dtype), self.x.ndim
-        self.grad_kind = types.Array(item, ndim, "C")
+        self.grad_kind: Any = types.Array(item, ndim, "C")
         if is_given(self.out):
             right = is_array(self.out) and self.out.dtype == item and self.out.ndim == ndim and self.out.mutable
             if not right:
@@ -97,13 +97,13 @@ class _Call:
         shape = emitter.shape(kind, x)
         axis = emitter.axis(self.kinds["axis"], values["axis"], len(shape))
         fields: dict[str, Any] = {
-            "x": emitter.descriptor(kind, x), "is_double": emitter.int(size == 8), "axis": axis,
+            "x": emitter.descriptor(kind, x), "is_double": emitter.i32(size == 8), "axis": axis,
             "ignore": emitter.integer(self.kinds["ignore_index"], values["ignore_index"]),
-            "reduction": emitter.int(REDUCTIONS.index(self.reduction)),
+            "reduction": emitter.i32(REDUCTIONS.index(self.reduction)),
         }  # fmt: skip
         kind, targets = self._targets(emitter, values["targets"])
         fields["targets"] = emitter.descriptor(kind, targets)
-        fields["targets_kind"] = emitter.int(KINDS.get(kind.dtype.name, 0))
+        fields["targets_kind"] = emitter.i32(KINDS.get(kind.dtype.name, 0))
         smoothing = self._smoothing(emitter, values)
         fields["smoothing"] = smoothing
         if is_given(self.weight):
@@ -146,7 +146,9 @@ class _Call:
         if "label_smoothing" not in values:
             return ir.Constant(DOUBLE, 0)
         builder, value = emitter.builder, emitter.as_double(values["label_smoothing"], self.kinds["label_smoothing"])
-        low, high = (builder.fcmp_ordered(sign, value, ir.Constant(DOUBLE, end)) for sign, end in ((">=", 0), ("<=", 1)))
+        low, high = (
+            builder.fcmp_ordered(sign, value, ir.Constant(DOUBLE, end)) for sign, end in ((">=", 0), ("<=", 1))
+        )
         emitter.raise_if(builder.not_(builder.and_(low, high)), ValueError, "label_smoothing must be from 0 to 1")
         return value
 
@@ -174,8 +176,8 @@ class _Call:
         name = "cross_entropy" if self.name == "logits" else "nll_loss"
         status = emitter.call(name, INT, *functions, emitter.address("sum_of"), builder.bitcast(call, BYTES))
         for number, text in ERRORS.items():
-            emitter.raise_if(builder.icmp_signed("==", status, emitter.int(number)), ValueError, text)
-        with builder.if_then(builder.icmp_signed("==", status, emitter.int(NO_CLASS)), likely=False):
+            emitter.raise_if(builder.icmp_signed("==", status, emitter.i32(number)), ValueError, text)
+        with builder.if_then(builder.icmp_signed("==", status, emitter.i32(NO_CLASS)), likely=False):
             emitter.raise_with(
                 ValueError, "a target is no class, from 0 to their number less 1, and not ignore_index:",
                 self._field(emitter, call, "wrong"),

@@ -13,9 +13,20 @@ from numba.core import cgutils, errors, types
 
 from fastact._core.operation import Operation
 from fastact._numba.emitting import Emitter
-from fastact._numba.planning import Plan, array_of, dtype_of, is_array, is_cuda, is_given, literal, refuse
+from fastact._numba.planning import (
+    Plan,
+    array_of,
+    check_computed,
+    dtype_of,
+    is_array,
+    is_cuda,
+    is_given,
+    items_of,
+    literal,
+    refuse,
+)
 
-__all__ = ["apply", "call_formula", "plan", "plan_rrelu", "result_dtype"]
+__all__ = ["apply", "call_formula", "plan", "result_dtype"]
 
 HALF = np.dtype(np.float16)
 
@@ -29,8 +40,13 @@ def plan(context: Any, operation: Operation, arguments: dict[str, Any]) -> Plan:
             chosen = choices[value]
             arguments = {k: types.Omitted(None) if k == keyword else kind for k, kind in arguments.items()}
             if chosen is not operation:
-                return plan(context, chosen, {**arguments, keyword: types.Omitted("none")} if keyword in
-                            chosen.variants else {k: v for k, v in arguments.items() if k != keyword})
+                return plan(
+                    context,
+                    chosen,
+                    {**arguments, keyword: types.Omitted("none")}
+                    if keyword in chosen.variants
+                    else {k: v for k, v in arguments.items() if k != keyword},
+                )
     names = [*operation.input_names, *operation.parameters]
     kinds = {name: arguments[name] for name in names}
     dtype = result_dtype(operation, kinds)
@@ -70,8 +86,8 @@ def result_dtype(operation: Operation, kinds: dict[str, Any]) -> np.dtype[Any]:
 def _of_numbers(context: Any, operation: Operation, kinds: dict[str, Any], dtype: np.dtype[Any], out: Any) -> Plan:
     if is_given(out):
         raise refuse(operation, "takes out= with arrays; of numbers it returns the result")
-    if dtype == HALF and not is_cuda(context):
-        raise refuse(operation, "would return float16, which Numba does not have on the CPU; convert x to float32")
+    if not is_cuda(context):
+        check_computed(operation, dtype)
     item = types.float32 if dtype == HALF else from_dtype(dtype)
     _formula(context, operation, item)
     each = from_dtype(dtype)
@@ -115,14 +131,13 @@ def call_formula(emitter: Emitter, operation: Operation, item: Any, numbers: lis
 
 
 def _of_arrays(operation: Operation, kinds: dict[str, Any], dtype: np.dtype[Any], out: Any) -> Plan:
-    if dtype == HALF:
-        raise refuse(operation, "would return float16, which Numba does not have on the CPU; convert x to float32")
+    check_computed(operation, dtype)
     arrays = [kind for kind in kinds.values() if is_array(kind)]
     result = array_of(dtype, max(each.ndim for each in arrays), arrays)
     given = is_given(out)
     if given:
         result = _checked_out(operation, out, result)
-    every = [result] * operation.outputs if not isinstance(result, types.BaseTuple) else list(result.types)
+    every = items_of(result) if isinstance(result, types.BaseTuple) else [result] * operation.outputs
     scalar = not given and every[0].ndim == 0
     kind = from_dtype(dtype) if scalar else every[0]
     returned = kind if operation.outputs == 1 else types.Tuple([kind if scalar else each for each in every])
@@ -149,14 +164,12 @@ def _of_arrays(operation: Operation, kinds: dict[str, Any], dtype: np.dtype[Any]
 
 def _checked_out(operation: Operation, out: Any, result: Any) -> Any:
     """The type of `out`, if results can be written there."""
-    every = [out] if operation.outputs == 1 else list(out) if isinstance(out, types.BaseTuple) else []
+    every = [out] if operation.outputs == 1 else items_of(out)
     if len(every) != operation.outputs:
         raise refuse(operation, f"takes as out= a tuple of {operation.outputs} arrays")
     for each in every:
         if not is_array(each) or each.dtype != result.dtype or each.ndim < result.ndim or not each.mutable:
-            raise refuse(
-                operation, f"takes as out= a writeable {result.dtype} array of the result's shape, not {each}"
-            )
+            raise refuse(operation, f"takes as out= a writeable {result.dtype} array of the result's shape, not {each}")
     return out
 
 
@@ -190,34 +203,7 @@ def apply(
     counts = operation.inputs, len(operation.parameters), operation.outputs, dtype.itemsize
     status = emitter.call(
         "elementwise", ir.IntType(32), emitter.address("run_loop"), emitter.symbol(operation, need),
-        emitter.pack(descriptors), *map(emitter.int, counts),
+        emitter.pack(descriptors), *map(emitter.i32, counts),
     )  # fmt: skip
     emitter.check(status)
     return given
-
-
-# --- rrelu ------------------------------------------------------------------------------------------------------------
-
-
-def plan_rrelu(context: Any, function: Any, arguments: dict[str, Any]) -> Plan:
-    """leaky_relu with the mean slope."""
-    from fastact._core import registry
-
-    if function.name != "rrelu":
-        raise refuse(function, "cannot be called in compiled code; call leaky_relu's, with the slopes")
-    leaky_relu = registry.get("leaky_relu")
-    found = plan(context, leaky_relu, {"x": arguments["x"], "alpha": types.float64, "out": arguments["out"]})
-
-    def build(context: Any, builder: Any, values: dict[str, Any]) -> Any:
-        emitter = Emitter(context, builder, function)
-        lower, upper = (emitter.as_double(values[name], arguments[name]) for name in ("lower", "upper"))
-        total = builder.fadd(lower, upper)
-        wrong = builder.fcmp_unordered(">", builder.fsub(lower, upper), ir.Constant(total.type, 0))
-        if not is_cuda(context.typing_context):
-            emitter.raise_if(wrong, ValueError, "lower is larger than upper, or one of them is not finite")
-        alpha = builder.fmul(total, ir.Constant(total.type, 0.5))
-        return found.build(context, builder, {"x": values["x"], "alpha": alpha, "out": values.get("out")})
-
-    return Plan(found.result, build)
-
-

@@ -76,7 +76,7 @@ class Emitter:
     def size(self, value: int) -> Any:
         return ir.Constant(SIZE, value)
 
-    def int(self, value: int) -> Any:
+    def i32(self, value: int) -> Any:
         return ir.Constant(INT, int(value))
 
     def stored(self, value: Any) -> Any:
@@ -244,9 +244,9 @@ class Emitter:
 
     def check(self, status: Any) -> None:
         """Raise what a `Status` says."""
-        with self.builder.if_then(self.builder.icmp_signed("!=", status, self.int(0)), likely=False):
+        with self.builder.if_then(self.builder.icmp_signed("!=", status, self.i32(0)), likely=False):
             for number, (kind, text) in ERRORS.items():
-                self.raise_if(self.builder.icmp_signed("==", status, self.int(number)), kind, text)
+                self.raise_if(self.builder.icmp_signed("==", status, self.i32(number)), kind, text)
             self.drop()
             self.context.call_conv.return_exc(self.builder)
             self.builder.position_at_end(self.builder.append_basic_block("unreachable"))

@@ -52,7 +52,9 @@ def plan(context: Any, function: Any, arguments: dict[str, Any]) -> Plan:
         value = values["out"] if given else emitter.empty(result, shape)
         if backward:
             for wanted, length in zip(shape, emitter.shape(result, value), strict=True):
-                emitter.raise_if(builder.icmp_signed("!=", wanted, length), ValueError, "out does not have the shape of x")
+                emitter.raise_if(
+                    builder.icmp_signed("!=", wanted, length), ValueError, "out does not have the shape of x"
+                )
             targets, target = _halves(emitter, result, value, place, "out"), result.copy(layout="A")
         else:
             targets, target = [value], result

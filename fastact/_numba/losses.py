@@ -14,7 +14,7 @@ from fastact._core.arrays import loss_dtype
 from fastact._numba import elementwise
 from fastact._numba.emitting import BYTES, DOUBLE, Emitter
 from fastact._numba.named import Method
-from fastact._numba.planning import Plan, array_of, dtype_of, is_array, is_given, literal, refuse
+from fastact._numba.planning import Plan, array_of, check_computed, dtype_of, is_array, is_given, literal, refuse
 
 __all__ = ["plan", "reduction_of"]
 
@@ -45,7 +45,7 @@ class _Call:
         for name, default in loss.parameters.items():
             if isinstance(self.kinds[name], types.NoneType):
                 self.kinds[name] = types.Omitted(default)
-        self.out = arguments.get("out")
+        self.out: Any = arguments.get("out")
         self.dtype = self._dtype(function)
         self.arrays = [kind for kind in self.kinds.values() if is_array(kind)]
 
@@ -63,8 +63,7 @@ class _Call:
             dtype = loss_dtype(function.name, *found)
         except TypeError as error:
             raise errors.TypingError(str(error)) from None
-        if dtype.itemsize == 2:
-            raise refuse(function, "would return float16, which Numba does not have on the CPU; convert x to float32")
+        check_computed(function, dtype)
         return dtype
 
     def plan(self) -> Plan:
@@ -129,7 +128,7 @@ class _Call:
             value = losses
             if self.reduction != "none":
                 data = builder.bitcast(emitter.struct(self.array, losses).data, BYTES)
-                value = emitter.call("sum_of", DOUBLE, data, count, emitter.int(self.dtype.itemsize == 8))
+                value = emitter.call("sum_of", DOUBLE, data, count, emitter.i32(self.dtype.itemsize == 8))
                 if self.reduction == "mean":
                     value = builder.fdiv(value, builder.sitofp(count, DOUBLE))
                     value = builder.select(nothing, ir.Constant(DOUBLE, math.nan), value)

@@ -1,4 +1,4 @@
-"""The softmax family: the kernels of the cython backend, and for sparsemax and entmax15 the loops of _scalar/rows.py."""
+"""The softmax family: the cython backend's kernels, and for sparsemax and entmax15 the loops of _scalar/rows.py."""
 
 from __future__ import annotations
 
@@ -14,7 +14,17 @@ from fastact._core.masking import MASKED
 from fastact._numba import linking
 from fastact._numba.emitting import BYTES, Emitter
 from fastact._numba.named import Method
-from fastact._numba.planning import Plan, array_of, dtype_of, is_array, is_given, literal, refuse
+from fastact._numba.planning import (
+    Plan,
+    array_of,
+    check_computed,
+    dtype_of,
+    is_array,
+    is_given,
+    items_of,
+    literal,
+    refuse,
+)
 from fastact._scalar.rows import scratch_size
 
 __all__ = ["mark_axes", "plan"]
@@ -35,7 +45,7 @@ class _Call:
         self.owner = function.function if isinstance(function, Method) else function
         first, second = list(arguments)[:2]
         self.backward = isinstance(function, Method)
-        self.grad, self.x = (first, second) if self.backward else (None, first)
+        self.grad, self.x = (first, second) if self.backward else ("", first)
         self.ndim = arguments[self.x].ndim if is_array(arguments[self.x]) else 0
         self.reduces = self.owner.reduces and not self.backward
         self.dtype = self._dtype()
@@ -48,21 +58,21 @@ class _Call:
                 "np.tri(n, m) > 0, and of a list np.array makes one"
             )  # fmt: skip
         if not isinstance(types.unliteral(temperature), types.Omitted | types.Float | types.Integer):
-            raise refuse(function, f"takes a number as temperature= in compiled code, not {temperature}; divide x by it")
+            raise refuse(
+                function, f"takes a number as temperature= in compiled code, not {temperature}; divide x by it"
+            )
 
     def _dtype(self) -> np.dtype[Any]:
         """The dtype of the result, as the public function finds it."""
         names = [self.grad, self.x] if self.backward else [self.x]
         dtypes = [dtype_of(self.function, name, self.kinds[name]) for name in names]
-        if self.backward and is_array(self.kinds[self.x]) and not is_array(self.kinds[self.grad]):
-            if not self.owner.reduces:
-                raise refuse(self.function, f"takes {self.grad} as an array of {self.x}'s shape")
+        if is_array(self.kinds[self.x]) and not self.owner.reduces and not is_array(self.kinds[names[0]]):
+            raise refuse(self.function, f"takes {self.grad} as an array of {self.x}'s shape")
         try:
             dtype = np.result_type(*(float_dtype(self.owner.name, each) for each in dtypes))
         except TypeError as error:
             raise errors.TypingError(str(error)) from None
-        if dtype.itemsize == 2:
-            raise refuse(self.function, "would return float16, which Numba does not have on the CPU; convert x to float32")
+        check_computed(self.function, dtype)
         return dtype
 
     def plan(self) -> Plan:
@@ -132,9 +142,7 @@ class _Call:
         emitter.raise_if(builder.not_(right), ValueError, "temperature must be positive")
         return divisor if self.owner.sign == 1 else builder.fneg(divisor)
 
-    def _run(
-        self, emitter: Emitter, operands: Any, x: Any, out: Any, reduced: Any, mask: Any, divisor: Any
-    ) -> None:
+    def _run(self, emitter: Emitter, operands: Any, x: Any, out: Any, reduced: Any, mask: Any, divisor: Any) -> None:
         inputs, computation = len(operands), self.owner.computation
         grad = None
         if self.backward:
@@ -147,20 +155,21 @@ class _Call:
         is_double = self.dtype.itemsize == 8
         if self.owner.reduces and self.backward:
             status = emitter.call(
-                "weighted_softmax", ir.IntType(32), *self._kernel(emitter), emitter.int(DOUBLE if is_double else 0),
+                "weighted_softmax", ir.IntType(32), *self._kernel(emitter), emitter.i32(DOUBLE if is_double else 0),
                 reduced, emitter.pointer(grad), *map(emitter.pointer, (x, out, mask)), divisor,
             )  # fmt: skip
         elif self.owner.family == "sparse":
             hidden = MASKED[computation, inputs].operands[-1]
             status = emitter.call(
-                "over_rows", ir.IntType(32), emitter.symbol(self.function, ("rows", computation, inputs, self.dtype.name)),
-                emitter.size(scratch_size(0)), emitter.int(is_double), reduced,
+                "over_rows", ir.IntType(32),
+                emitter.symbol(self.function, ("rows", computation, inputs, self.dtype.name)),
+                emitter.size(scratch_size(0)), emitter.i32(is_double), reduced,
                 *map(emitter.pointer, (grad, x, out, mask)), divisor, ir.Constant(divisor.type, float(hidden or 0)),
             )  # fmt: skip
         else:
             status = emitter.call(
-                "over_axes", ir.IntType(32), *self._kernel(emitter), emitter.int(linking.KERNELS[computation]),
-                emitter.int(DOUBLE if is_double else 0), reduced, *map(emitter.pointer, (grad, x, out, mask)), divisor,
+                "over_axes", ir.IntType(32), *self._kernel(emitter), emitter.i32(linking.KERNELS[computation]),
+                emitter.i32(DOUBLE if is_double else 0), reduced, *map(emitter.pointer, (grad, x, out, mask)), divisor,
             )  # fmt: skip
         emitter.check(status)
 
@@ -174,8 +183,9 @@ def _axes(function: Any, kind: Any, ndim: int) -> list[int] | None:
         return None
     if isinstance(kind, types.Omitted) or isinstance(types.unliteral(kind), types.Integer):
         return [0]
-    if isinstance(kind, types.BaseTuple) and all(isinstance(types.unliteral(each), types.Integer) for each in kind):
-        return list(range(len(kind)))
+    items = items_of(kind)
+    if items and all(isinstance(types.unliteral(each), types.Integer) for each in items):
+        return list(range(len(items)))
     raise refuse(function, f"takes as axis= an int, a tuple of ints or None, not {kind}")
 
 
@@ -186,8 +196,10 @@ def mark_axes(emitter: Emitter, kind: Any, value: Any, axes: list[int] | None, n
     builder.store(ir.Constant(place.type.pointee, [int(axes is None)] * ndim), place)
     place = builder.bitcast(place, BYTES)
     for i in axes or []:
-        own = (kind[i], builder.extract_value(value, i)) if isinstance(kind, types.BaseTuple) else (kind, value)
-        axis = emitter.axis(*own, ndim)
+        items = items_of(kind)
+        axis = (
+            emitter.axis(items[i], builder.extract_value(value, i), ndim) if items else emitter.axis(kind, value, ndim)
+        )
         mark = builder.gep(place, [axis])
         emitter.raise_if(builder.trunc(builder.load(mark), ir.IntType(1)), ValueError, "axis is repeated")
         builder.store(ir.Constant(BYTE, 1), mark)
@@ -199,7 +211,9 @@ def _kept(emitter: Emitter, shape: list[Any], reduced: Any, ndim: int, keepdims:
     builder = emitter.builder
     if ndim == len(shape) and not keepdims:
         return shape
-    marks = [builder.trunc(builder.load(builder.gep(reduced, [emitter.size(i)])), ir.IntType(1)) for i in range(len(shape))]
+    marks = [
+        builder.trunc(builder.load(builder.gep(reduced, [emitter.size(i)])), ir.IntType(1)) for i in range(len(shape))
+    ]
     if keepdims:
         return [builder.select(mark, emitter.size(1), length) for mark, length in zip(marks, shape, strict=True)]
     place = cgutils.alloca_once(builder, ir.ArrayType(shape[0].type, len(shape)))
@@ -208,4 +222,3 @@ def _kept(emitter: Emitter, shape: list[Any], reduced: Any, ndim: int, keepdims:
         builder.store(length, cgutils.gep_inbounds(builder, place, 0, count))
         count = builder.add(count, builder.zext(builder.not_(mark), count.type))
     return [builder.load(cgutils.gep_inbounds(builder, place, 0, i)) for i in range(ndim)]
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -14,7 +15,10 @@ from fastact._core.operation import Operation
 from fastact._numba.named import Method
 from fastact.errors import UnknownNameError
 
-__all__ = ["Plan", "array_of", "is_array", "is_cuda", "is_given", "literal", "plan", "refuse"]
+__all__ = [
+    "Plan", "array_of", "check_computed", "dtype_of", "is_array", "is_cuda", "is_given",
+    "items_of", "literal", "plan", "refuse",
+]  # fmt: skip
 
 
 class Plan(NamedTuple):
@@ -32,23 +36,26 @@ def plan(context: Any, function: Any, arguments: dict[str, Any]) -> Plan:
     owner = function.function if isinstance(function, Method) else function
     if isinstance(function, Method) and function.method == "parameter_derivative":
         return _part(function, arguments)
+    planner: Any = importlib.import_module(f"fastact._numba.{_planner(context, function, owner)}")
+    found: Plan = planner.plan(context, function, arguments)
+    return found
+
+
+def _planner(context: Any, function: Any, owner: Any) -> str:
+    """The module that plans calls of such functions."""
     if isinstance(function, Operation):
-        from fastact._numba.elementwise import plan as planned
-    elif owner.name == "rrelu":
-        from fastact._numba.elementwise import plan_rrelu as planned
-    elif is_cuda(context):
+        return "elementwise"
+    if owner.name == "rrelu":
+        return "randomised"
+    if is_cuda(context):
         raise refuse(function, "has no device code; call an elementwise function of numbers")
-    elif owner.name == "glu":
-        from fastact._numba.gated import plan as planned
-    elif owner.kind in ("softmax", "reduction"):
-        from fastact._numba.over_axes import plan as planned
-    elif owner.family == "elementwise":
-        from fastact._numba.losses import plan as planned
-    elif owner.family == "class loss":
-        from fastact._numba.class_losses import plan as planned
-    else:
-        raise refuse(function, "cannot be called in compiled code; call it outside")
-    return planned(context, function, arguments)
+    if owner.name == "glu":
+        return "gated"
+    if owner.kind in ("softmax", "reduction"):
+        return "over_axes"
+    if owner.kind == "loss":
+        return "losses" if owner.family == "elementwise" else "class_losses"
+    raise refuse(function, "cannot be called in compiled code; call it outside")
 
 
 def _part(function: Method, arguments: dict[str, Any]) -> Plan:
@@ -99,6 +106,11 @@ def is_array(kind: Any) -> bool:
     return isinstance(kind, types.Array)
 
 
+def items_of(kind: Any) -> list[Any]:
+    """The types of a tuple's items; of anything else none."""
+    return list(kind) if isinstance(kind, types.BaseTuple) else []  # type: ignore[call-overload]
+
+
 def is_cuda(context: Any) -> bool:
     return type(context).__module__.startswith("numba.cuda")
 
@@ -106,11 +118,17 @@ def is_cuda(context: Any) -> bool:
 def dtype_of(function: Any, name: str, kind: Any) -> np.dtype[Any]:
     """The dtype of a number or an array."""
     item = kind.dtype if isinstance(kind, types.Array) else types.unliteral(kind)
-    if isinstance(item, types.Number | types.Boolean) and not isinstance(item, types.Complex):
-        if not (isinstance(kind, types.Array) and not kind.aligned):
-            return as_dtype(item)
+    real = isinstance(item, types.Number | types.Boolean) and not isinstance(item, types.Complex)
+    if real and (not isinstance(kind, types.Array) or kind.aligned):
+        return as_dtype(item)
     hint = " (np.asarray makes one of it)" if isinstance(kind, types.Sequence | types.BaseTuple) else ""
     raise refuse(function, f"takes a real number or an aligned array of such as {name}, not {kind}{hint}")
+
+
+def check_computed(function: Any, dtype: np.dtype[Any]) -> None:
+    """Raise TypingError for results that Numba cannot hold on the CPU."""
+    if dtype.itemsize == 2 and dtype.kind == "f":
+        raise refuse(function, "would return float16, which Numba does not have on the CPU; convert x to float32")
 
 
 def array_of(dtype: np.dtype[Any], ndim: int, arrays: Any = ()) -> Any:

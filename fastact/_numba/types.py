@@ -22,7 +22,7 @@ _tokens = itertools.count()
 _types: dict[tuple[str, str], tuple[Any, FunctionType]] = {}
 
 
-class FunctionType(types.Callable, types.Opaque):  # type: ignore[misc]
+class FunctionType(types.Callable, types.Opaque):
     """The type of one function. Functions of other formulas have other types, in other processes too."""
 
     def __init__(self, owner: str, part: str, stamp: str) -> None:
@@ -98,10 +98,10 @@ def _unbox(kind: Any, value: Any, c: Any) -> Any:
 
 
 @infer_getattr
-class _Attributes(AttributeTemplate):  # type: ignore[misc]
+class _Attributes(AttributeTemplate):
     key = FunctionType
 
-    def generic_resolve(self, kind: Any, name: str) -> Any:
+    def generic_resolve(self, kind: Any, name: str) -> Any:  # type: ignore[override]
         try:
             found = getattr(kind.function, name, None)
         except TypeError as error:  # it was defined without

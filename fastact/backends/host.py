@@ -133,7 +133,7 @@ class ClassLosses(Backend):
             values = np.where(counts, picked * (-1 if record.weight is None else -record.weight[place]), 0)
             if record.reduction != "none":
                 total = self.kernels.total(np.ascontiguousarray(values))
-                values = np.float64(total) / (count if record.reduction == "mean" else 1)
+                values = np.asarray(np.float64(total) / (count if record.reduction == "mean" else 1))
         return rounded(values, record.dtype)[()]
 
     def _labels(self, record: ClassLossArguments) -> tuple[NDArray[np.intp], float]:

@@ -89,7 +89,7 @@ LAYERS = {
     "onnx*": ["", "errors", "_files", "mlp*", "derivation*"],
     "derivation*": [*LEARNING, "_scalar*", "_core.registry"],
     "verification*": [*LEARNING, "derivation*"],
-    "_numba*": ["", "errors", "_core*", "_compile*", "_native*", "_scalar*", "backends", "backends.cpu.instruction_sets"],
+    "_numba*": ["errors", "_core*", "_compile*", "_native*", "_scalar*", "backends.cpu.instruction_sets"],
     "torch*": ["", "errors"],
     "recommending*": ["errors", "language", "_core.registry"],
     "own": ["", "errors", "_core.registry"],

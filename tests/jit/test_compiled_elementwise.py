@@ -1,4 +1,4 @@
-"""Elementwise functions by name inside users' compiled code: the bits of the public functions, for numbers and arrays."""
+"""Elementwise functions by name inside users' compiled code: the public functions' bits, for numbers and arrays."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def calls(names: list[str]) -> Iterator[tuple[dict[str, Any], Any]]:
 
 
 def check(names: list[str], dtype: type, numbers: bool) -> None:
-    x = X.astype(dtype)
+    x: np.ndarray = X.astype(dtype)
     for operations, call in calls(names):
         columns = [x, x[::-1], x + 1][: next(iter(operations.values())).inputs]
         for arguments in zip(*columns, strict=True) if numbers else [columns]:
@@ -110,9 +110,9 @@ def test_dtypes_are_those_of_the_public_functions() -> None:
         wanted = fa.leaky_relu(x), fa.leaky_relu(x, 0.5), fa.relu(x), fa.gelu.backward(2.0, x)
         assert same(call(x, 0.5), wanted), dtype
     assert same(call(3, 0.5), (fa.leaky_relu(3), fa.leaky_relu(3, 0.5), fa.relu(3), fa.gelu.backward(2.0, 3)))
-    slopes, x = np.array([0.1, 0.2]), -np.ones((3, 2), np.float32)
-    wanted = fa.leaky_relu(x), fa.leaky_relu(x, slopes), fa.relu(x), fa.gelu.backward(2.0, x)
-    assert same(call(x, slopes), wanted)
+    slopes, y = np.array([0.1, 0.2]), -np.ones((3, 2), np.float32)
+    wanted = fa.leaky_relu(y), fa.leaky_relu(y, slopes), fa.relu(y), fa.gelu.backward(2.0, y)
+    assert same(call(y, slopes), wanted)
 
 
 def test_ways_to_name_a_function() -> None:
@@ -146,6 +146,7 @@ def test_out() -> None:
         call(x, y, (np.empty(4), np.empty(5)))
 
 
+@pytest.mark.usefixtures("own_registry")
 def test_functions_of_a_users_own() -> None:
     @fa.activation(derivative=lambda x, k: k / (like(1.0, x) + x), k=2.0)
     def quotient_of_the_users(x, k):  # type: ignore[no-untyped-def]
@@ -157,7 +158,9 @@ def test_functions_of_a_users_own() -> None:
 
     x = np.linspace(-0.9, 1, 50, dtype=np.float32)
     found = call(np.float32(0.7)), call(np.float32(-1))  # the formula is compiled here first
-    assert same(found[0], (quotient_of_the_users(np.float32(0.7)), quotient_of_the_users.derivative(np.float32(0.7), 3.0)))
+    assert same(
+        found[0], (quotient_of_the_users(np.float32(0.7)), quotient_of_the_users.derivative(np.float32(0.7), 3.0))
+    )
     assert found[1][0] == -np.inf
     assert same(call(x), (quotient_of_the_users(x), quotient_of_the_users.derivative(x, 3.0)))
     exact = np.float32(2) * x / (np.float32(1) + x)
@@ -218,7 +221,7 @@ def test_nothing_leaks() -> None:
     ("call", "message"),
     [
         (lambda x: fa.gelu(x, backend="serial"), r"fastact.gelu takes no backend= .* leave it out"),
-        (lambda x: fa.gelu(x, wher=x), "takes no argument 'wher'"),
+        (lambda x: fa.gelu(x, where=x), "takes no argument 'where'"),
         (lambda x: fa.gelu(x, x, x), "too many positional arguments"),
         (lambda x: fa.gelu(), "missing a required argument: 'x'"),
         (lambda x: fa.gelu((1.0, 2.0)), r"takes a real number or an aligned array .* \(np.asarray makes one of it\)"),
@@ -226,7 +229,7 @@ def test_nothing_leaks() -> None:
         (lambda x: fa.gelu(x, approximate="tan"), "got approximate='tan'; it must be one of 'none', 'tanh'"),
         (lambda x: fa.gelu(x, out=1.0), "takes as out= a writeable"),
         (lambda x: fa.gelu(1.0, out=x), "takes out= with arrays"),
-        (lambda x: fa.gumbel_softmax(x, None), "cannot be called in compiled code; call it outside"),
+        (lambda x: fa.gumbel_softmax(x, x), "cannot be called in compiled code; call it outside"),
         (lambda x: fa.rrelu(x, return_slopes=True), "draw the slopes"),
         (lambda x: fa.gelu.backwards(x), "Unknown attribute 'backwards' of type fastact.gelu"),
         (lambda x: fa.leaky_relu.parameter_derivative("beta"), "leaky_relu has no parameter 'beta'"),
