@@ -64,4 +64,5 @@ def cli() -> None:
 for command in (
     info, list_, show, plot, explore, choose, compare, demo, diagnose, train, predict, apply, bench, verify, warmup,
 ):  # fmt: skip
+    command.help = (command.help or "").replace("\\b\n", "\b\n")  # after which click keeps lines; docstrings are raw
     cli.add_command(command)

@@ -149,7 +149,15 @@ class _Choice:
 def _candidates(piece: Any) -> Iterator[Any]:
     """Equal ways to write an expression, the cheap ones first."""
     seen = set()
-    for rewritten in (lambda e: e, sympy.together, sympy.factor, sympy.simplify, sympy.expand, sympy.apart):
+    for rewritten in (
+        lambda e: e,
+        sympy.powsimp,
+        sympy.together,
+        sympy.factor,
+        sympy.simplify,
+        sympy.expand,
+        sympy.apart,
+    ):
         try:
             found = recognised(rewritten(piece))
         except (NotImplementedError, sympy.PolynomialError, ValueError, TypeError, AttributeError):

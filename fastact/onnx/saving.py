@@ -84,19 +84,32 @@ def _function(
     unknown = parameters.keys() - (function.parameters.keys() | ({"axis"} if function.kind == "softmax" else set()))
     if unknown:
         raise TypeError(f"parameters: {function.name} has no parameter {sorted(unknown)[0]!r:.99}")
-    values = {name: _value(function, name, value) for name, value in parameters.items()}
+    dimensions = [SAMPLES, "features"] if shape is None else _dimensions(shape)
+    values = {name: _value(function, name, value, len(dimensions)) for name, value in parameters.items()}
     graph = Graph(_dtype(dtype, np.float32), opset)
-    dimensions = [SAMPLES, "features"] if shape is None else list(shape)
     result = nodes.apply(function, Symbol(graph, graph.input(input_name, dimensions)), values)
     graph.output(result.name, "Y", dimensions)
     return graph.model(function.name, function.formula)
 
 
-def _value(function: Any, name: str, value: Any) -> Any:
+def _dimensions(shape: Any) -> list[int | str]:
+    """The shape of the input as ONNX keeps it."""
+    if isinstance(shape, str) or not isinstance(shape, Sequence):
+        raise TypeError(f"shape={shape!r:.99}; give a sequence of numbers, and of names where any number will do")
+    for each in shape:
+        number = isinstance(each, int | np.integer) and not isinstance(each, bool) and each >= 0
+        if not number and not (isinstance(each, str) and each):
+            raise ValueError(f"shape={shape!r:.99} has {each!r:.99}; a dimension is a number from 0 on, or a name")
+    return [each if isinstance(each, str) else int(each) for each in shape]
+
+
+def _value(function: Any, name: str, value: Any, dimensions: int) -> Any:
     """A parameter: a number, or of a softmax the axis."""
     if name == "axis":
         if isinstance(value, bool) or not isinstance(value, int | np.integer):
             raise TypeError(f"{function.name}'s axis={value!r:.99}; give one axis, as an int")
+        if not -dimensions <= value < dimensions:
+            raise ValueError(f"{function.name}'s axis={value}; shape= has {dimensions} dimensions, take one of them")
         return int(value)
     return as_number(value, f"{function.name}'s {name}")
 

@@ -21,7 +21,7 @@ def verify(
     *,
     parameters: Mapping[str, Any] | None = None,
     derivative: str | Callable[..., Any] | None = None,
-    dtypes: Iterable[str] = ("float16", "bfloat16", "float32", "float64"),
+    dtypes: str | Iterable[str] = ("float16", "bfloat16", "float32", "float64"),
     exhaustive: bool = False,
     samples: int = 1 << 21,
     max_ulp: float = 2.0,
@@ -50,7 +50,7 @@ def verify(
     derivative : str or callable, optional
         What computes the derivative; unless given, PyTorch's or JAX's autograd or fastact's own derivative. Of other
         libraries' functions, the derivative is not verified.
-    dtypes : iterable of str
+    dtypes : str or iterable of str
         Those of "float16", "bfloat16", "float32", "float64" to verify, where the function takes them. Of the first two
         all numbers are, of the others a sample.
     exhaustive : bool
@@ -72,7 +72,7 @@ def verify(
     Returns
     -------
     Verification
-        With `passed`, tables, sentences, `as_dict()` and `figure()`.
+        With `passed`, tables, sentences, `as_dict()` and `figure()`. It is true if the function passes, false if not.
 
     Raises
     ------
@@ -96,7 +96,8 @@ def verify(
     from fastact.verification import running
 
     return running.verified(
-        function, against, parameters=parameters or {}, derivative=derivative, dtypes=tuple(dtypes),
-        exhaustive=exhaustive, samples=samples, max_ulp=max_ulp, max_ulp_derivative=max_ulp_derivative,
-        library=library, device=device, threads=threads, progress=progress,
+        function, against, parameters=parameters or {}, derivative=derivative,
+        dtypes=(dtypes,) if isinstance(dtypes, str) else tuple(dtypes), exhaustive=exhaustive, samples=samples,
+        max_ulp=max_ulp, max_ulp_derivative=max_ulp_derivative, library=library, device=device, threads=threads,
+        progress=progress,
     )  # fmt: skip

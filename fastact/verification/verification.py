@@ -98,6 +98,9 @@ class Verification(Result):
         """
         return not self.failed and not any(each.verdict == "wrong" for each in self.specials) and not self._misbehaves()
 
+    def __bool__(self) -> bool:
+        return self.passed
+
     @property
     def failed(self) -> list[Measurement]:
         """The parts with errors above the limit."""

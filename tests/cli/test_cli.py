@@ -21,6 +21,8 @@ from helpers.commands import one_line, pixels
 pytest.importorskip("click", reason="click is not installed (extra: demo)")
 pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra: demo)")
 
+from fastact.cli.app import cli
+
 Fastact = Callable[..., str]
 
 
@@ -411,6 +413,15 @@ def test_module_and_version() -> None:
     command = [sys.executable, "-P", "-m", "fastact", "--version"]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert fa.__version__ in result.stdout
+
+
+@pytest.mark.parametrize("command", sorted(cli.commands))
+def test_help_keeps_the_lines_of_lists_and_examples(command: str, fastact: Fastact) -> None:
+    shown = fastact(command, "--help")
+    assert "\\b" not in shown
+    assert "\b" not in shown
+    written = (cli.commands[command].callback.__doc__ or "").partition("\\b\n")[2].partition("\n\n")[0]
+    assert {line.strip() for line in written.splitlines()} <= {line.strip() for line in shown.splitlines()}
 
 
 def test_ctrl_c_in_a_destructor_is_not_lost() -> None:

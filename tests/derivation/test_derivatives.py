@@ -194,6 +194,15 @@ def test_a_kink_where_the_derivative_is_checked_does_no_harm() -> None:
     assert clipped.derivative([-1.0, -0.61, 0.0, 0.43, 1.0]).tolist() == [0, 0, 1, 0, 0]
 
 
+def test_a_power_of_the_magnitude_has_a_slope_at_zero() -> None:
+    @fa.activation(p=1.5)
+    def power(x, p):  # type: ignore[no-untyped-def]
+        return np.abs(x) ** p
+
+    assert np.array_equal(power.derivative([-4.0, -0.0, 0.0, 4.0]), [-3, 0, 0, 3])
+    assert max(power.derivation.max_ulp.values()) < 3
+
+
 def test_what_overflows_is_said() -> None:
     @fa.activation
     def sinc(x):  # type: ignore[no-untyped-def]

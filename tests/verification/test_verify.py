@@ -101,6 +101,7 @@ def test_faults_are_found(function: Callable[..., Any]) -> None:
     dtypes = ["float16"] if function is kernels.one_wrong else ["float32"]
     verification = found(function, "tanh", dtypes=dtypes)
     assert not verification.passed
+    assert not verification
     told = " ".join(verification.sentences())
     for words in kernels.FAULTS[function]:
         assert words in told
@@ -126,6 +127,7 @@ def test_torch() -> None:
         assert re.search(r"Wrong are (all|99\.\d+ %) (of those )?from x = -1\d", " ".join(verification.sentences()))
         assert measured(verification, "float32", "derivative").counts.wrong
     assert found("torch:relu", dtypes=["float16", "float32"]).passed
+    assert found("torch:relu", dtypes="float16")
 
 
 def test_jax() -> None:
