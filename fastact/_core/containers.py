@@ -67,7 +67,8 @@ class Adapter:
         """The error for a call with objects of the library of which none is a container."""
         kinds: list[Any] = [type(each) for each in arguments]
         kind = next(each for each in kinds if _library(each) is not None)
-        return TypeError(f"{function.name} does not take a {kind.__module__.partition('.')[0]}.{kind.__name__}")
+        what = f"{kind.__module__.partition('.')[0]}.{kind.__name__}"
+        return TypeError(f"{function.name} does not take a {what}; pass an array")
 
 
 def adapter(*arguments: Any, elementwise: bool = False) -> Adapter | None:

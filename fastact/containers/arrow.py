@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from fastact.containers.frames import Frames, check_numbers, column_stack
+from fastact.containers.schemas import pandas_metadata, with_dtypes
 
 __all__ = ["adapter"]
 
@@ -26,6 +27,7 @@ class _Arrow(Frames):
     def check(self, function: str, value: Any) -> None:
         named = {f"the {type(value).__name__}": value.type} if isinstance(value, COLUMNS) else {}
         if not named:
+            _check_index(function, value.schema)
             named = {f"column {field.name!r}": field.type for field in value.schema}
         for what, kind in named.items():
             numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
@@ -44,13 +46,26 @@ class _Arrow(Frames):
     def made(self, values: Any, labels: tuple[Any, ...], like: Any, renamed: bool) -> Any:
         if len(labels) == 2:
             columns = [_array(values[:, i]) for i in range(len(labels[1]))]
-            return type(like).from_arrays(columns, names=list(labels[1]))
+            schema = pa.schema(list(like.schema)[: len(columns)], like.schema.metadata)
+            schema = with_dtypes(schema, {i: np.dtype(each.type.to_pandas_dtype()) for i, each in enumerate(columns)})
+            return type(like).from_arrays(columns, schema=schema)
         column = _array(values)
         if not isinstance(like, pa.ChunkedArray):
             return column
         ends = np.cumsum([0, *(len(chunk) for chunk in like.chunks)])
         chunks = [column[a:b] for a, b in itertools.pairwise(ends) if a < len(column)]
         return pa.chunked_array(chunks, column.type)
+
+
+def _check_index(function: str, schema: Any) -> None:
+    """Raise TypeError if a column is the index of a pandas data frame, which is no number to compute with."""
+    index = pandas_metadata(schema).get("index_columns", [])
+    for name in schema.names:
+        if name in index:
+            raise TypeError(
+                f"column {name!r} is the index of a pandas data frame, which {function} would count as numbers; pass "
+                f"x.to_pandas(), or leave it out by x.drop_columns([{name!r}])"
+            )
 
 
 def _numbers(column: Any) -> Any:

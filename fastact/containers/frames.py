@@ -12,7 +12,7 @@ import numpy as np
 
 from fastact._core.arrays import normalize_axes
 from fastact._core.containers import Adapter
-from fastact.containers.roles import Role, is_elementwise, roles
+from fastact.containers.roles import Role, is_elementwise, operand_names, roles
 from fastact.errors import UnknownNameError, nearest
 
 __all__ = ["Frames", "check_numbers", "column_stack"]
@@ -74,8 +74,10 @@ class Frames(Adapter):
         held = [each for each in values if self.holds(each)]
         if not held:
             raise self.refusal(function, values)
-        for each in held:
-            self.check(name, each)
+        given = dict(zip(operand_names(function, method), operands, strict=False))
+        for key, each in {**given, **options}.items():
+            if self.holds(each):
+                self._check_argument(name, key, each)
         if is_elementwise(function):
             if method == "__call__" and self.by_itself(function, held):
                 return NotImplemented
@@ -86,7 +88,6 @@ class Frames(Adapter):
         arrays = [self._array(name, each) for each in operands]
         plain = {key: self._array(name, value) for key, value in options.items()}
         what = roles(function, method, arrays, options)
-        given = dict(zip(_names(function, method), operands, strict=False))
         role_of: dict[str, Role] = {**what.options, **dict(zip(given, what.operands, strict=False))}
         arguments = {**options, **given}
         like = next((arguments[key] for key in _places(arguments, role_of) if self.holds(arguments[key])), None)
@@ -107,6 +108,14 @@ class Frames(Adapter):
             for each, role in zip(several, what.results, strict=True)
         ]
         return tuple(made) if isinstance(found, tuple) else made[0]
+
+    def _check_argument(self, function: str, argument: str, value: Any) -> None:
+        try:
+            self.check(function, value)
+        except TypeError as error:
+            if argument in ("x", "logits"):
+                raise
+            raise TypeError(f"{argument}: {error}") from None
 
     def _array(self, function: str, value: Any) -> Any:
         return self.values(function, value) if self.holds(value) else value
@@ -153,17 +162,6 @@ class Frames(Adapter):
         if np.ndim(value) != len(labels):  # a loss of rows of one row
             return value
         return self.made(value, labels, like, renamed)
-
-
-def _names(function: Any, method: str) -> tuple[str, ...]:
-    """The names of the operands of a call."""
-    if is_elementwise(function):
-        return (*function.input_names, *function.parameters)
-    if method == "backward":
-        return "grad_output", "x"
-    if function.family == "class loss":
-        return "logits", "targets"
-    return "x", "target"
 
 
 def _places(arguments: dict[str, Any], role_of: dict[str, Role]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from pandas.api.extensions import ExtensionArray
-from pandas.api.types import is_numeric_dtype
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from fastact.containers.frames import Frames, check_numbers, column_stack
 
@@ -82,6 +82,9 @@ class _Pandas(Frames):
         return column
 
     def by_itself(self, function: Any, containers: Sequence[Any]) -> bool:
+        kinds = [each.dtypes if isinstance(each, pd.DataFrame) else [each.dtype] for each in containers]
+        if any(isinstance(dtype, pd.ArrowDtype) and dtype.kind == "b" for each in kinds for dtype in each):
+            return False  # pandas would make arrays of objects of them
         one_operand = function.inputs + len(function.parameters) == 1
         if function.outputs == 1 and one_operand:
             return True
@@ -93,7 +96,7 @@ class _Pandas(Frames):
 
 
 def _check_dtype(function: str, what: str, dtype: Any) -> None:
-    numeric = is_numeric_dtype(dtype) and getattr(dtype, "kind", "f") in "biuf"
+    numeric = (is_numeric_dtype(dtype) or is_bool_dtype(dtype)) and getattr(dtype, "kind", "f") in "biuf"
     check_numbers(function, what, numeric, dtype, 'convert it, as by astype("float64"), or leave it out')
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-__all__ = ["Role", "Roles", "is_elementwise", "roles"]
+__all__ = ["Role", "Roles", "is_elementwise", "operand_names", "roles"]
 
 #: "whole": of x's shape, or broadcasts to it; "rows": without the axes of the call; "classes": along its axis alone;
 #: "half": halved along its axis; "number": of no axes.
@@ -32,6 +32,17 @@ _OVER_AXES: dict[str, Role] = {"where": "whole", "temperature": "whole", "b": "w
 def is_elementwise(function: Any) -> bool:
     """Whether it is called like a ufunc: an activation, a gated unit of two arrays, or a part of them."""
     return hasattr(function, "input_names")
+
+
+def operand_names(function: Any, method: str) -> tuple[str, ...]:
+    """The names of the operands of a call."""
+    if is_elementwise(function):
+        return (*function.input_names, *function.parameters)
+    if method == "backward":
+        return "grad_output", "x"
+    if function.family == "class loss":
+        return "logits", "targets"
+    return "x", "target"
 
 
 def roles(function: Any, method: str, operands: Sequence[Any], options: dict[str, Any]) -> Roles:

@@ -10,7 +10,7 @@ import xarray as xr
 
 from fastact._core.arrays import normalize_axis
 from fastact._core.containers import Adapter
-from fastact.containers.roles import Role, is_elementwise, roles
+from fastact.containers.roles import Role, is_elementwise, operand_names, roles
 from fastact.errors import UnknownNameError, nearest
 
 __all__ = ["adapter"]
@@ -67,6 +67,13 @@ def _by_variable(function: Any, method: str, operands: tuple[Any, ...], options:
     axes = options.get("axis")
     if any(isinstance(each, int) for each in (axes if isinstance(axes, tuple | list) else (axes,))):
         raise TypeError(f"axis={axes!r}, but variables of a Dataset have dimensions of their own; pass names")
+    for name, each in first.data_vars.items():
+        for axis in axes if isinstance(axes, tuple | list) else (axes,):
+            if axis is not None and axis not in each.dims:
+                raise UnknownNameError(
+                    f"axis={axis!r} is no dimension of the variable {name!r}, which has "
+                    f"{', '.join(map(str, each.dims)) or 'none'}; leave it out, as by x.drop_vars({name!r})"
+                )
 
     def variable(value: Any, name: Hashable) -> Any:
         return value[name] if isinstance(value, xr.Dataset) else value
@@ -136,7 +143,7 @@ def _over_dimensions(function: Any, method: str, operands: tuple[Any, ...], opti
     _check_labels(function.name, arguments, like, core)
     full = _new_dims(arguments, like) + like.dims
     rows = tuple(dim for dim in full if dim not in core)
-    placed = _placed(function, arguments, like, full, core)
+    placed = _placed(function, method, arguments, like, full, core)
     if "axis" in options:
         new = len(full) - like.ndim
         placed["axis"] = tuple(i + new for i in axis) if isinstance(axis, tuple) else axis + new
@@ -148,7 +155,9 @@ def _over_dimensions(function: Any, method: str, operands: tuple[Any, ...], opti
     made = []
     for value, role in zip(several, what.results, strict=True):
         coords = _coords(arguments, like, dims[role], kept, core if role == "half" else ())
-        made.append(xr.DataArray(value, coords, dims[role], like.name if same_name else None, _attrs(like)))
+        array = xr.DataArray(value, coords, dims[role], attrs=_attrs(like))
+        array.name = like.name if same_name else None  # and not that of a dask array
+        made.append(array)
     return tuple(made) if isinstance(found, tuple) else made[0]
 
 
@@ -194,7 +203,7 @@ def _new_dims(arguments: _Arguments, like: Any) -> Dims:
     return new
 
 
-def _placed(function: Any, arguments: _Arguments, like: Any, full: Dims, core: Dims) -> dict[Any, Any]:
+def _placed(function: Any, method: str, arguments: _Arguments, like: Any, full: Dims, core: Dims) -> dict[Any, Any]:
     """What the arguments hold, with axes in the order of the dimensions."""
     sizes = {dim: each.sizes[dim] for each in arguments.named.values() for dim in each.dims} | dict(like.sizes)
     placed = {}
@@ -203,7 +212,7 @@ def _placed(function: Any, arguments: _Arguments, like: Any, full: Dims, core: D
         dims = core if role == "classes" else tuple(d for d in full if role != "rows" or d not in core)
         unknown = [dim for dim in each.dims if dim not in dims]
         if unknown:
-            what = f"argument {key + 1}" if isinstance(key, int) else key
+            what = operand_names(function, method)[key] if isinstance(key, int) else key
             known = ", ".join(map(str, dims))
             raise ValueError(f"{function.name}: {what} has the dimension {unknown[0]!r}; it may have {known}")
         # Losses of elements and options broadcast by themselves.

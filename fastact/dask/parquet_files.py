@@ -5,7 +5,6 @@ Row groups, nulls, other columns and what the schema says besides stay as they a
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -17,6 +16,7 @@ import numpy as np
 
 import fastact as fa
 from fastact import _files
+from fastact.containers.schemas import pandas_metadata, with_dtypes
 from fastact.errors import UnknownNameError, nearest, require
 
 __all__ = ["apply", "is_parquet", "replacing", "size"]
@@ -121,7 +121,7 @@ def _apply(*arguments: Any) -> None:
         places = _places(schema, columns, source)
         dtypes = [_dtype(schema.field(place), source) for place in places]
         results = _result_dtypes(function, dtypes, rowwise, source)
-        new = _schema(schema, places, results)
+        new = with_dtypes(schema, dict(zip(places, results, strict=True)))
         with parquet.ParquetWriter(target, new, **_settings(metadata)) as writer:
             for group in range(metadata.num_row_groups):
                 table = file.read_row_group(group)
@@ -148,7 +148,7 @@ def _places(schema: Any, columns: Sequence[str], path: Path) -> list[int]:
         place for place, kind in enumerate(schema.types) if types.is_integer(kind) or types.is_floating(kind)
     ]  # fmt: skip
     if not columns:
-        index = _pandas(schema).get("index_columns", [])
+        index = pandas_metadata(schema).get("index_columns", [])
         found = [place for place in numeric if names[place] not in index]
         if not found:
             raise ValueError(f"{path} has no numeric column; its columns: {', '.join(names) or 'none'}")
@@ -232,28 +232,3 @@ def _settings(metadata: Any) -> dict[str, Any]:
         "compression": {path: "NONE" if codec == "UNCOMPRESSED" else codec for path, codec in codecs.items()},
         "use_dictionary": [each.path_in_schema for each in columns if each.has_dictionary_page],
     }
-
-
-def _schema(schema: Any, places: list[int], results: list[np.dtype[Any]]) -> Any:
-    """The schema of the result: other types of some columns, and what pandas is told of them."""
-    arrow: Any = require("pyarrow", "parquet", "fastact apply on parquet files")
-    pandas = _pandas(schema)
-    for place, dtype in zip(places, results, strict=True):
-        kind = arrow.from_numpy_dtype(dtype)
-        for column in pandas.get("columns", []) if kind != schema.field(place).type else []:
-            if column.get("field_name", column["name"]) == schema.names[place]:
-                nullable = column["numpy_type"][:1].isupper()  # pandas' own types
-                column |= {"pandas_type": str(dtype), "numpy_type": str(dtype).capitalize() if nullable else str(dtype)}
-        schema = schema.set(place, schema.field(place).with_type(kind))
-    if pandas:
-        schema = schema.with_metadata({**schema.metadata, b"pandas": json.dumps(pandas).encode()})
-    return schema
-
-
-def _pandas(schema: Any) -> dict[str, Any]:
-    """What the schema tells pandas, if anything."""
-    try:
-        found = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}

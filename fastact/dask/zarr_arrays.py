@@ -97,7 +97,12 @@ def _opened(path: Path) -> Any:
     """The array, to read; ValueError if it is none, or if its numbers are not what they stand for."""
     zarr = require("zarr", "dask", "fastact apply on zarr arrays")
     if not _is_array(path):
-        group = zarr.open_group(path, mode="r")
+        try:
+            group = zarr.open_group(path, mode="r")
+        except (KeyError, TypeError, ValueError, OSError):
+            if not path.exists():
+                raise
+            raise ValueError(f"{path}: holds no zarr array that can be read; name the folder of one") from None
         names = ", ".join(sorted(name for name, _ in group.arrays())) or "it has none"
         raise ValueError(f"{path}: is a group of zarr arrays; name one of them, such as {path}/NAME: {names}")
     try:

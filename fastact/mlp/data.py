@@ -49,9 +49,10 @@ def _check_kind(array: Any, name: str) -> None:
     if text is not None:
         column, value = text
         raise TypeError(f"{name} has dtype {array.dtype}: column {column} holds {value!r:.50}; encode or drop it")
+    variable = name.rpartition(" ")[2]  # as in "block 3 of y"
     raise TypeError(
-        f"{name} has dtype {array.dtype}, not real numbers; convert it with {name}.astype(float), "
-        f"or labels with np.unique({name}, return_inverse=True)[1]"
+        f"{name} has dtype {array.dtype}, not real numbers; convert it with {variable}.astype(float), "
+        f"or labels with np.unique({variable}, return_inverse=True)[1]"
     )
 
 

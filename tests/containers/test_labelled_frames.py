@@ -60,6 +60,15 @@ def test_kinds_of_columns_side_by_side() -> None:
     np.testing.assert_array_equal(with_parameter["numpy"], fa.leaky_relu(frame["numpy"].astype(float), 0.1))
 
 
+def test_truth_values_of_arrow() -> None:
+    pytest.importorskip("pyarrow")
+    frame = FRAME.astype("float[pyarrow]")
+    np.testing.assert_array_equal(fa.softmax(frame, where=frame > 0), fa.softmax(A, where=A > 0))
+    truth = pd.Series([True, None], dtype="bool[pyarrow]")
+    for found in (fa.gelu(truth), fa.leaky_relu(truth, 0.1), fa.softmax(truth)):
+        assert found.isna().tolist() == [False, True]
+
+
 def test_missing_targets() -> None:
     y = pd.Series([0, None, 1], index=FRAME.index, dtype="Int64")
     assert fa.cross_entropy(FRAME, y) == fa.cross_entropy(A[[0, 2]], np.array([0, 1]))
@@ -92,7 +101,8 @@ def test_nan_of_numpy_is_a_number() -> None:
         (TypeError, "sparse", lambda: fa.softmax(pd.Series(pd.arrays.SparseArray([0.0, 1.0])))),
         (TypeError, "out is not taken", lambda: fa.softmax(FRAME, out=A)),
         (TypeError, "keepdims=True", lambda: fa.logsumexp(FRAME, axis=1, keepdims=True)),
-        (TypeError, "DataFrameGroupBy", lambda: fa.softmax(FRAME.groupby("a"))),
+        (TypeError, "targets: the Series has", lambda: fa.cross_entropy(FRAME, CLASSES.map({0: "a", 1: "b", 2: "c"}))),
+        (TypeError, "DataFrameGroupBy; pass an array", lambda: fa.softmax(FRAME.groupby("a"))),
         (ValueError, "cannot be halved", lambda: fa.glu(FRAME, axis="index")),
     ],
 )  # fmt: skip
@@ -137,3 +147,23 @@ def test_arrow() -> None:
     for wrong in (pa.array(["a"]), pa.array([[1.0]]), pa.scalar(1.0)):
         with pytest.raises(TypeError, match=r"StringArray|ListArray|DoubleScalar"):
             fa.softmax(wrong)
+
+
+def test_tables_know_what_pandas_had() -> None:
+    pa: Any = pytest.importorskip("pyarrow")
+    frame = pd.DataFrame({"a": [1, 2], "b": [3.0, 4.0]}, pd.RangeIndex(7, 9, name="k"))
+    table = pa.Table.from_pandas(frame)
+    for call in (fa.softmax, fa.gelu, fa.glu):
+        pd.testing.assert_frame_equal(call(table).to_pandas(), call(frame))
+    field = pa.field("a", pa.int8(), metadata={"unit": "m"})
+    found = fa.softmax(pa.table([pa.array([1], pa.int8())], schema=pa.schema([field], {"from": "here"}))).schema
+    assert found.metadata == {b"from": b"here"}
+    assert found.field("a") == field.with_type(pa.float16())
+    for kind, wanted in (("Int8", "float16"), ("Int64", "Float64"), ("int64[pyarrow]", "double[pyarrow]")):
+        table = pa.Table.from_pandas(pd.DataFrame({"a": pd.array([1, 0], kind)}))
+        assert str(fa.gelu(table).to_pandas().dtypes["a"]) == wanted
+    indexed = pa.Table.from_pandas(frame.set_axis([1.5, 2.5]).rename_axis("k"))
+    for call in (fa.softmax, fa.gelu):
+        with pytest.raises(TypeError, match=r"'k' is the index.*x\.drop_columns\(\['k'\]\)"):
+            call(indexed)
+    assert fa.softmax(indexed.drop_columns(["k"])).column_names == ["a", "b"]

@@ -68,6 +68,12 @@ def test_halves() -> None:
     np.testing.assert_array_equal(fa.glu.backward(found, X, axis="class"), fa.glu.backward(fa.glu(A), A))
 
 
+def test_names_of_lazy_results() -> None:
+    pytest.importorskip("dask.array")
+    assert fa.cross_entropy(X.chunk(), Y, axis="class").name is None
+    assert fa.softmax(X.chunk(), axis="class").name == "logits"
+
+
 def test_other_containers_of_xarray() -> None:
     data = xr.Dataset({"one": X, "two": X[0]}, attrs={"from": "here"})
     found = fa.softmax(data, axis="class")
@@ -85,6 +91,7 @@ def test_other_containers_of_xarray() -> None:
         assert fa.softmax(X, axis="class").attrs == {}
 
 
+DATA = xr.Dataset({"one": X, "two": X[0]})
 SWEPT, OF_CLASSES = xr.DataArray([1.0, 2.0], dims="t"), xr.DataArray([1] * 4, dims="class")
 
 
@@ -97,6 +104,8 @@ SWEPT, OF_CLASSES = xr.DataArray([1.0, 2.0], dims="t"), xr.DataArray([1] * 4, di
         (ValueError, "sizes 3 and 2 along the dimension 'row'", lambda: fa.mse(X, X.isel(row=[0, 1]))),
         (ValueError, "the dimension 'class'", lambda: fa.glu.backward(X.isel({"class": [2, 3]}), X, axis="class")),
         (ValueError, "has the dimension 'class'", lambda: fa.softmax(X, axis="class", lengths=OF_CLASSES)),
+        (ValueError, "targets has the dimension 'class'", lambda: fa.cross_entropy(X, OF_CLASSES)),
+        (ValueError, "variable 'two', which has row, class;", lambda: fa.softmax(DATA, axis=("class", "batch"))),
         (TypeError, "pass names", lambda: fa.softmax(xr.Dataset({"x": X}))),
         (ValueError, "the variables", lambda: fa.mse(xr.Dataset({"x": X}), xr.Dataset({"y": X}))),
         (TypeError, "out is not taken", lambda: fa.softmax(X, axis="class", out=A)),

@@ -73,6 +73,13 @@ def test_softmax_over_the_columns_of_a_row(fastact: Fastact) -> None:
         assert found["name"] == list("vwxyz")
 
 
+@pytest.mark.parametrize(("kind", "wanted"), [("Int8", "float16"), ("int64[pyarrow]", "double[pyarrow]")])
+def test_pandas_reads_what_is_written(fastact: Fastact, kind: str, wanted: str) -> None:
+    pd.DataFrame({"a": pd.array([1, 0], kind)}).to_parquet("in.parquet")
+    fastact("apply", "gelu", "in.parquet", "out.parquet")
+    assert str(pd.read_parquet("out.parquet").dtypes["a"]) == wanted
+
+
 def test_options_and_in_place(fastact: Fastact) -> None:
     written("in.parquet")
     options = ["--columns", "b", "--derivative", "--param", "alpha=0.5", "--backend", "numpy"]

@@ -95,6 +95,7 @@ WRONG: dict[str, tuple[list[Any], int, str]] = {
     "a group": (["gelu", "group.zarr", "out.zarr"], 2, "such as group.zarr/NAME: x, y"),
     "nothing": (["gelu", "empty", "out.zarr"], 2, "no zarr array, and it has no parquet files"),
     "damaged": (["gelu", "damaged.zarr", "out.zarr"], 2, "damaged.zarr"),
+    "no zarr": (["gelu", "hollow.zarr", "out.zarr"], 2, "hollow.zarr: holds no zarr array"),
     "complex": (["gelu", "complex.zarr", "out.zarr"], 2, "complex.zarr holds complex64"),
     "packed": (["gelu", "packed.zarr", "out.zarr"], 2, "packed numbers (attribute scale_factor)"),
     "part of a chunk": (["gelu", "good.zarr", "out.zarr", "--chunk", 10], 2, "a chunk of good.zarr has 105 elements"),
@@ -120,7 +121,7 @@ def folder(fastact: Fastact, tmp_path: Path) -> Path:
     group = zarr.open_group("group.zarr", mode="w")
     for name in "xy":
         group.create_array(name, shape=(3,), dtype="f4")
-    for name in ("empty", "precious", "damaged.zarr"):
+    for name in ("empty", "precious", "damaged.zarr", "hollow.zarr"):
         (tmp_path / name).mkdir()
     (tmp_path / "precious" / "file").write_text("precious")
     (tmp_path / "damaged.zarr" / ".zarray").write_text('{"zarr_format": 2')

@@ -408,6 +408,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "nan in X": ({"X": with_value(X, (310, 2), np.nan, (300, 6))}, r"block 1 of X\[10, 2\] is nan"),
     "nan in y": ({"y": with_value(LABELS, 5, np.nan, 300)}, r"block 0 of y\[5\] is nan"),
     "unknown label": ({"y": LAZY_LABELS + 1}, "of y.* is 3; 3 output units take the labels 0 to 2"),
+    "text": ({"y": LAZY_LABELS.astype(str)}, r"block \d of y has.*; convert it with y\.astype.*unique\(y,"),
     "no y": ({"y": None}, "y is missing"),
     "X of numpy": ({"X": X}, "X a ndarray; give X as a dask array too"),
     "y too short": ({"y": LAZY_LABELS[:-1]}, "X has 1100 samples and y 1099"),
