@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["register", "type_of"]
+__all__ = ["type_of"]
 
 
 def type_of(function: Any) -> Any:
@@ -18,8 +18,3 @@ def type_of(function: Any) -> Any:
     from fastact._numba import types
 
     return types.type_of(function)
-
-
-def register() -> None:
-    """Load the types now, as the first use of a function would, for who installed an entry point that names this."""
-    from fastact._numba import types  # noqa: F401
