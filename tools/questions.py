@@ -131,8 +131,8 @@ SECTIONS = {
             "fastact compare moons --from MINE.py --activations relu,my_swish",
             SENTENCES,
             (
-                "Yes: write it under `@fastact.activation` in a file of your own. Its derivative is derived, unless you "
-                "give one. With `--from` commands know it by its name.",
+                "Yes: write it under `@fastact.activation` in a file of your own. Its derivative is derived, unless "
+                "you give one. With `--from` commands know it by its name.",
                 "はい。自分のファイルで `@fastact.activation` を付けて定義します。導関数は、与えなければ数式から"
                 "導かれます。`--from` で読み込めば、コマンドで名前を使えます。",
             ),

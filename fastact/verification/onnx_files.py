@@ -29,8 +29,8 @@ class OnnxModel:
     """
 
     def __init__(self, path: Path) -> None:
-        runtime = require("onnxruntime", "bench", "verifying an ONNX file")
         content = path.read_bytes()
+        runtime = require("onnxruntime", "bench", "verifying an ONNX file")
         options = runtime.SessionOptions()
         options.intra_op_num_threads, options.log_severity_level = 1, 4
         try:

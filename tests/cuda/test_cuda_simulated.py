@@ -328,7 +328,7 @@ def test_simulated_cross_entropy(shape: tuple[int, ...], axis: int, options: Any
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.parametrize("n", [3, 80])
 def test_simulated_impossible_classes(n: int) -> None:
-    """A logit of -inf makes the loss infinite where its class has a weight, and counts for nothing where it has none."""
+    """A logit of -inf makes the loss infinite where its class has a weight, and has no effect where it has none."""
     x, even, zero = np.zeros((6, n), np.float32), np.full((6, n), 1 / n, np.float32), np.zeros(6, int)
     x[::3, :2] = -np.inf
     weight = (np.arange(n) > 1).astype(np.float64)

@@ -26,6 +26,8 @@ class Container(NamedTuple):
     ----------
     name : str
         As the table has it.
+    needs : str
+        The libraries, between blanks.
     make : (numbers, missing) -> container
         Of two axes, or of one; `missing` is None where nothing is.
     numbers : container -> ndarray
@@ -38,13 +40,17 @@ class Container(NamedTuple):
     """
 
     name: str
-    library: str
+    needs: str
     make: Callable[[Any, Any], Any]
     numbers: Callable[[Any], Any] = np.asarray
     missing: Callable[[Any], Any] | None = None
     labels: Callable[[Any], Any] | None = None
     lazy: bool = False
     ndim: int = 2
+
+    @property
+    def libraries(self) -> list[str]:
+        return self.needs.split()
 
 
 def _module(name: str) -> Any:
@@ -84,6 +90,10 @@ def _data_array(numbers: Any, missing: Any) -> Any:
 
 def _labels_of_xarray(container: Any) -> Any:
     return {name: list(each.values) for name, each in container.coords.items()}
+
+
+def _dask_array(numbers: Any, missing: Any) -> Any:
+    return _module("dask.array").from_array(numbers, chunks=(1, -1))
 
 
 def _chunked_array(numbers: Any, missing: Any) -> Any:
@@ -177,11 +187,11 @@ CONTAINERS = (
     Container("`numpy.ma.MaskedArray`", "numpy", lambda x, m: np.ma.array(x, mask=m), _masked, np.ma.getmaskarray),
     Container("pandas `DataFrame`", "pandas", _frame("float32"), _filled, None, _labels_of_pandas),
     Container("pandas `DataFrame`, nullable", "pandas", _frame("Float32"), _filled, _na, _labels_of_pandas),
-    Container("pandas `DataFrame`, Arrow", "pandas", _frame("float[pyarrow]"), _filled, _na, _labels_of_pandas),
+    Container("pandas `DataFrame`, Arrow", "pandas pyarrow", _frame("float[pyarrow]"), _filled, _na, _labels_of_pandas),
     Container("pandas `Series`, nullable", "pandas", _series, _filled, _na, _labels_of_pandas, ndim=1),
     Container("xarray `DataArray`", "xarray", _data_array, labels=_labels_of_xarray),
-    Container("xarray `DataArray` of dask", "dask", _chunked_array, labels=_labels_of_xarray, lazy=True),
-    Container("dask `Array`", "dask", lambda x, m: _module("dask.array").from_array(x, chunks=(1, -1)), lazy=True),
+    Container("xarray `DataArray` of dask", "xarray dask.array", _chunked_array, labels=_labels_of_xarray, lazy=True),
+    Container("dask `Array`", "dask.array", _dask_array, lazy=True),
     Container("polars `DataFrame`", "polars", _polars_frame, _to_numpy, _polars_missing, lambda x: x.columns),
     Container("polars `Series`", "polars", _polars_series, _to_numpy, _polars_missing, ndim=1),
     Container("pyarrow `Table`", "pyarrow", _arrow_table, _arrow_numbers, _arrow_missing, lambda x: x.column_names),

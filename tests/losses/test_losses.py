@@ -242,7 +242,7 @@ def test_specials(isa: str) -> None:
 
 @pytest.mark.parametrize("backend", ["cython", "numpy"])
 def test_impossible_classes(isa: str, backend: str) -> None:
-    """A logit of -inf makes the loss infinite where its class has a weight, and counts for nothing where it has none."""
+    """A logit of -inf makes the loss infinite where its class has a weight, and has no effect where it has none."""
     for n in (3, 80):
         x = np.zeros((40, n), np.float32)
         x[::3, :2] = -np.inf
@@ -252,7 +252,7 @@ def test_impossible_classes(isa: str, backend: str) -> None:
             value = fa.cross_entropy(logits, even, axis, reduction="none", backend=backend)
             np.testing.assert_array_equal(value == np.inf, impossible)
             assert np.isfinite(value[~impossible]).all()
-            smoothed = {"label_smoothing": 0.1, "reduction": "none", "backend": backend}
+            smoothed: dict[str, Any] = {"label_smoothing": 0.1, "reduction": "none", "backend": backend}
             value = fa.cross_entropy(logits, np.full(40, 2), axis, **smoothed)
             np.testing.assert_array_equal(value == np.inf, impossible)
             weight = np.arange(n) > 1

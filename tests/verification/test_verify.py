@@ -205,6 +205,7 @@ def test_parameters_reach_both() -> None:
 
 def test_own_activations(own_activation: Any) -> None:
     """As a target and as what is compared with; the exact results are those of its formula."""
+    pytest.importorskip("sympy")
     verification = found(own_activation, dtypes=["float32", "float64"])
     assert verification.passed
     assert measured(verification, "float64", "derivative").ulp == 0

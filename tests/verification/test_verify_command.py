@@ -36,6 +36,7 @@ def test_fails(fastact: Callable[..., str]) -> None:  # noqa: F811
 
 
 def test_own_activations(fastact: Callable[..., str]) -> None:  # noqa: F811
+    pytest.importorskip("sympy")
     text = "import fastact as fa\n\n\n@fa.activation(beta=1.0)\ndef verified_line(x, beta):\n    return beta * x\n"
     Path("verified_own.py").write_text(text)
     output = fastact("verify", "fastact:verified_line", "--from", "verified_own.py", "--param", "beta=3", *QUICK)
