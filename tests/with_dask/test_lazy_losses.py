@@ -114,8 +114,9 @@ def test_losses_of_elements(name: str, dtype: Any) -> None:
     loss: Any = fa.get(name)
     random, first = np.random.default_rng(3), next(iter(loss.parameters))
     x, target, weight = random.normal(size=SHAPE).astype(dtype), random.random((4, 8)).astype(dtype), random.random(8)
+    several: list[dict[str, Any]] = [NO_OPTIONS, {"weight": weight}, {first: 0.25}]
     for chunks in CHUNKS[:2]:
-        for reduction, options in zip(REDUCTIONS, (NO_OPTIONS, {"weight": weight}, {first: 0.25}), strict=True):
+        for reduction, options in zip(REDUCTIONS, several, strict=True):
             wanted = loss.value_and_grad(x, target, reduction=reduction, **options)
             with no_computing():
                 value = loss(cut(x, chunks), target, reduction=reduction, **options)
