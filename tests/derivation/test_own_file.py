@@ -6,6 +6,7 @@ import multiprocessing
 import pickle
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 import fastact as fa
 from fastact import own
+from helpers.arrivals import used
 from helpers.commands import pixels
 
 pytest.importorskip("sympy")
@@ -94,18 +96,12 @@ def test_export_and_verification(f: Any, tmp_path: Path) -> None:
     assert not wrong.passed
 
 
-def used(f: Any, model: Any, x: Any) -> Any:
-    """What another process makes of an activation and a network of it."""
-    by_beta = f.parameter_derivative("beta")
-    return fa.get(f.name) is f, f(x), f.backward(x, x), by_beta(x), model.predict(x[:, np.newaxis])
-
-
 def test_another_process_knows_it(f: Any) -> None:
     x = np.linspace(-3, 3, 5)
     model = fa.MLP([1, 3, 1], activation=f, seed=0)
     assert pickle.loads(pickle.dumps(f)) is f
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        known, *results = pool.apply(used, (f, model, x))
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        known, *results = pool.submit(used, f, model, x).result()
     assert known
     for result, expected in zip(results, used(f, model, x)[1:], strict=True):
         np.testing.assert_array_equal(result, expected)
