@@ -63,7 +63,7 @@ def main() -> None:
         print(f"  in memory     {'{:12,.0f} samples/s {:8.1f} ms a step'.format(*rate(task, X, y))}", flush=True)
         rows = -(-task.samples // arguments.blocks)
         for workers in arguments.workers:
-            options: Any = {"threads_per_worker": 1, "dashboard_address": None, "silence_logs": logging.ERROR}
+            options: Any = {"threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": logging.ERROR}
             with LocalCluster(n_workers=workers, **options) as cluster, Client(cluster):
                 lazy, labels = (da.from_array(each, chunks=(rows, *each.shape[1:])).persist() for each in (X, y))
                 found = rate(task, lazy, labels)

@@ -124,7 +124,7 @@ def test_dask_s_workers_know_it(f: Any) -> None:
         return by * np.tanh(x) * x
 
     with (
-        distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
         distributed.Client(cluster) as client,
     ):
         for each in f, of_a_notebook:

@@ -42,7 +42,7 @@ def test_local(source: str) -> None:
 def test_on_a_cluster() -> None:
     """What workers hold or exchange is taken as it is."""
     distributed: Any = pytest.importorskip("distributed")
-    options = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    options = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": ":0"}
     with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster):
         x = da.from_array(VALUES, chunks=(7, 20))
         for each in (x, x.persist(), x.persist() + 0, x.rechunk((11, 9), method="p2p") + 0):

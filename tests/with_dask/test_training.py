@@ -57,7 +57,7 @@ def assert_same(a: fa.MLP, b: fa.MLP) -> None:
 def cluster(workers: int, processes: bool = False) -> Iterator[Any]:
     """A client of so many workers with one thread each."""
     distributed = pytest.importorskip("distributed")
-    options = {"threads_per_worker": 1, "dashboard_address": None, "silence_logs": logging.CRITICAL}
+    options = {"threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": logging.CRITICAL}
     with (
         distributed.LocalCluster(n_workers=workers, processes=processes, **options) as local,
         distributed.Client(local) as client,
