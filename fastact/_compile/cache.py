@@ -206,8 +206,9 @@ def key(formula: Callable[..., Any] | None, layout: tuple[Any, ...]) -> str | No
 
 
 def stamp(formula: Callable[..., Any] | None, definition: Any) -> str | None:
-    """What machine code depends on that contains a formula, or what else the definition tells; None where that is
-    unknown.
+    """Return a text that changes whenever machine code made of this formula and definition must be made anew.
+
+    None if that cannot be told.
     """
     text = fingerprint(formula) if formula is not None else ""
     try:

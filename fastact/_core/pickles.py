@@ -49,7 +49,7 @@ def _packed(activation: Any) -> bytes | None:
 
 
 def _meaning(activation: Any) -> str | None:
-    """A text that only equal formulas share; None where that cannot be told."""
+    """Return a text that only equal formulas share; None if that cannot be told."""
     return fingerprint(activation.jitted)
 
 
