@@ -66,10 +66,11 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Run the examples of the README and of the docstrings."""
-    session.install(".[test]")
-    session.run("pytest", "-q", "tests/project/test_readme.py")
-    session.run("pytest", "-q", "--doctest-modules", "--doctest-ignore-import-errors", "--pyargs", "fastact")
+    """Build the pages of docs/ in both languages, in build/docs; what is not translated is an error."""
+    session.install(".[docs]")
+    session.run("python", "tools/documents.py", "--check")
+    for language, folder in (("en", "build/docs"), ("ja", "build/docs/ja")):
+        session.run("sphinx-build", "-nWq", "--keep-going", "-j", "2", "-D", f"language={language}", "docs", folder)
 
 
 @nox.session

@@ -1,4 +1,4 @@
-"""Writes the table of docs/containers.md: which containers which functions take, by making every call.
+"""Writes the table of docs/guides/containers.md: which containers which functions take, by making every call.
 
 python tools/containers.py
 """
@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from helpers.containers import table  # noqa: E402
 
-DOCUMENT = ROOT / "docs" / "containers.md"
+DOCUMENT = ROOT / "docs" / "guides" / "containers.md"
 BEGIN, END = "<!-- table: by tools/containers.py -->", "<!-- end of the table -->"
 
 if __name__ == "__main__":

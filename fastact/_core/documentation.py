@@ -12,7 +12,7 @@ _BACKEND = """backend : str, optional
 
 #: What every family says of containers.
 CONTAINERS = """Containers of pandas, xarray, dask, polars, Arrow and PyTorch, and masked arrays, are taken and kept:
-see docs/containers.md.
+see docs/guides/containers.md.
 """
 
 _RAISES = """Raises

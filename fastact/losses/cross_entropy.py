@@ -28,7 +28,7 @@ class CrossEntropy(Function):
     logits : array_like
         Classes lie along `axis`. float16, bfloat16 (of ml_dtypes), float32 and float64 are kept; half types are
         computed in float32, and other real dtypes converted as by `numpy.exp`. Containers are kept too, as
-        docs/containers.md says.
+        docs/guides/containers.md says.
     targets : array_like
         Classes: integers from 0, of the shape of logits without `axis`. Or probabilities: floats of logits' shape.
     axis : int or str, default -1

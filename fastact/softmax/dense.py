@@ -28,7 +28,7 @@ class Softmax(OverAxes):
         float16, bfloat16, float32 and float64 keep their dtype (the half types are computed in float32 and rounded
         once); bool and integers become the float that ``np.exp`` would give. Any memory layout and byte order. An array
         on a GPU gives such an array, and a mask is on the GPU then too. Containers, such as those of pandas, xarray and
-        dask, are kept as well: see docs/containers.md.
+        dask, are kept as well: see docs/guides/containers.md.
     axis : int, str, tuple of them or None, default -1
         The elements that sum to 1; None takes all of `x`. Names are of dimensions, which containers have.
     where : array_like of bool or "causal", optional

@@ -1,4 +1,4 @@
-"""The table in docs/containers.md says what every kind of container gives today; tools/containers.py writes it."""
+"""docs/guides/containers.md says what every kind of container gives today; tools/containers.py writes its table."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ def test_outcome(container: Container, family: str) -> None:
 def test_document() -> None:
     for library in {library for each in CONTAINERS for library in each.libraries}:
         pytest.importorskip(library)
-    text = (ROOT / "docs" / "containers.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "guides" / "containers.md").read_text(encoding="utf-8")
     assert table() in text, "python tools/containers.py writes it anew"

@@ -1,4 +1,4 @@
-"""The examples of docs/own.md run, one after the other, and say what it says that they do."""
+"""The examples of docs/guides/own.md run, one after the other, and say what it says that they do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from helpers import ROOT
 def test_examples(own_registry: None, capsys: pytest.CaptureFixture[str]) -> None:
     for library in "sympy", "mpmath":
         pytest.importorskip(library)
-    text = (ROOT / "docs" / "own.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "guides" / "own.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.S)
     assert len(blocks) == text.count("```python") == 3
     names: dict[str, Any] = {"__name__": "example"}

@@ -1,4 +1,4 @@
-"""Containers of other libraries, and calls of every family with them: what the table in docs/containers.md is made of.
+"""Containers of other libraries, and calls of every family with them: the table of docs/guides/containers.md.
 
 A container is a line of `CONTAINERS`, a family one of `FAMILIES`; `table` makes all the calls, and says what came out.
 """

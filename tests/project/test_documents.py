@@ -13,7 +13,7 @@ import pytest
 from helpers import ROOT
 
 EXAMPLE = re.compile(r"```python\n(.*?)```", re.S)
-PAGES = [path for path in sorted((ROOT / "docs").glob("*.md")) if EXAMPLE.search(path.read_text(encoding="utf-8"))]
+PAGES = [path for path in sorted((ROOT / "docs").rglob("*.md")) if EXAMPLE.search(path.read_text(encoding="utf-8"))]
 
 
 def libraries(examples: list[str]) -> set[str]:

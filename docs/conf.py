@@ -1,0 +1,53 @@
+"""Sphinx's settings: `nox -s docs` builds the pages in English and in Japanese.
+
+Pages are written in MyST Markdown, and translated in locale/. Modules in extensions/ write those that the registry
+knows: to document a function, document it where it is defined.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import fastact
+from fastact.language import LANGUAGES
+
+sys.path.insert(0, str(Path(__file__).parent / "extensions"))
+
+project = "fastact"
+author = "The fastact developers"
+copyright = f"2026, {author}"
+version = release = fastact.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "catalogue",
+    "mathml",
+]
+exclude_patterns = ["extensions", "locale", "templates"]
+templates_path = ["templates"]
+nitpicky = True
+
+myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+# locale/ has a catalogue for each page that is translated; `python tools/documents.py` keeps them.
+language = "en"
+locale_dirs = ["locale"]
+gettext_compact = False
+gettext_location = False
+# The Japanese form of a picture NAME.png is NAME.ja.png.
+figure_language_filename = "{root}.{language}{ext}"
+
+html_theme = "pydata_sphinx_theme"
+html_title = "fastact"
+html_show_sourcelink = False
+html_context = {"languages": LANGUAGES}
+html_theme_options = {
+    "navbar_end": ["languages", "theme-switcher"],
+    "header_links_before_dropdown": 6,
+}
