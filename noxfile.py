@@ -74,6 +74,15 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def pictures(session: nox.Session) -> None:
+    """Draw the pictures of README and docs/, those of docs/speed.json too; or only the subjects named after `--`."""
+    session.install(".[docs]")
+    session.run("python", "tools/pictures.py", *session.posargs)
+    if not session.posargs:
+        session.run("python", "benchmarks/grid.py", "--report")
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Time the usual activations beside NumPy's copy; names and options of `fastact bench` after `--`."""
     session.install(".[demo]")

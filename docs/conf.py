@@ -27,6 +27,7 @@ extensions = [
     "sphinx_design",
     "catalogue",
     "mathml",
+    "measured",
 ]
 exclude_patterns = ["extensions", "locale", "templates"]
 templates_path = ["templates"]

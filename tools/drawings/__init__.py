@@ -1,0 +1,37 @@
+"""The pictures of the README and of docs/, a file by subject; tools/pictures.py draws them.
+
+They are seen on phones: `figure` is so narrow that its letters stay legible there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastact import language
+from fastact.experiments.drawing import draw_accuracies
+from fastact.pictures import style
+
+__all__ = ["accuracies", "figure", "worded"]
+
+#: Inches: 648 pixels, which a phone shows at about 60 % of their size.
+WIDTH = 5.4
+
+
+def figure(height: float) -> Any:
+    """An empty Figure of this height in inches."""
+    return style.figure(WIDTH, height)
+
+
+def worded(*, en: str, ja: str) -> str:
+    """The text in the language in use."""
+    return {"en": en, "ja": ja}[language.current()]
+
+
+def accuracies(rows: Sequence[tuple[str, Sequence[float]]], epochs: int, chance: float) -> Any:
+    """A Figure with the accuracy of each seed as a dot, a row for each label, and their medians as bars."""
+    drawn = figure(0.9 + 0.36 * len(rows))
+    axes = drawn.subplots()
+    draw_accuracies(axes, [(label, seeds, at, "") for at, (label, seeds) in enumerate(rows)], epochs, chance)
+    axes.set_xlabel(worded(en=f"accuracy after epoch {epochs}", ja=f"{epochs} エポック後の正解率"))
+    return drawn

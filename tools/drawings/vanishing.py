@@ -1,0 +1,98 @@
+"""Vanishing gradients: the slopes that are multiplied, the gradient layer by layer, and the remedies."""
+
+from __future__ import annotations
+
+from functools import cache
+from statistics import mean
+from typing import Any
+
+import numpy as np
+
+import fastact as fa
+from drawings import accuracies, figure, worded
+from fastact.experiments import vanishing
+from fastact.experiments.deep import remedies
+from fastact.experiments.drawing import draw_lines, layers_axes, legend
+from fastact.experiments.spread import share, short
+from fastact.experiments.vanishing import Vanishing
+from fastact.pictures import style
+
+SHOWN = ("sigmoid", "tanh", "relu")
+REMEDIES = ("", "batch_norm", "residual", "large_init")
+
+
+@cache
+def found() -> Vanishing:
+    return vanishing()
+
+
+def slopes() -> Any:
+    """f' of sigmoid, tanh and relu."""
+    drawn = figure(3.0)
+    axes = drawn.subplots()
+    x = np.linspace(-5, 5, 1001)
+    for position, name in enumerate(SHOWN):
+        axes.plot(x, fa.get(name).derivative(x), linewidth=2, label=name, **style.line(position))
+    axes.axhline(0.25, color=style.INK, linewidth=0.8, linestyle=":")
+    axes.annotate("0.25", (-5, 0.25), xytext=(0, 3), textcoords="offset points")
+    axes.set_xlabel("x")
+    axes.set_ylabel(worded(en="slope f'(x)", ja="傾き f'(x)"))
+    style.tidy(axes)
+    legend(axes, 3)
+    return drawn
+
+
+def layers() -> Any:
+    """The norm of the gradient in each hidden layer, by activation."""
+    drawn = figure(4.0)
+    axes = drawn.subplots()
+    for position, name in enumerate((*SHOWN, "gelu")):
+        norms = [trial.norms for trial in found().of(name)]
+        draw_lines(axes, range(1, found().depth + 1), norms, position, name)
+    layers_axes(axes)
+    axes.set_ylabel(worded(en="norm of the gradient", ja="勾配のノルム"))
+    legend(axes, 4)
+    return drawn
+
+
+def remedied() -> Any:
+    """The norm of the gradient in each hidden layer of sigmoid, by remedy."""
+    drawn = figure(4.0)
+    axes = drawn.subplots()
+    for position, remedy in enumerate(REMEDIES):
+        norms = [trial.norms for trial in found().of("sigmoid", remedy)]
+        draw_lines(axes, range(1, found().depth + 1), norms, position, remedies()[remedy])
+    layers_axes(axes)
+    axes.set_ylabel(worded(en="norm of the gradient", ja="勾配のノルム"))
+    legend(axes, 2)
+    return drawn
+
+
+def reached() -> Any:
+    """The accuracy after training of each activation, and of sigmoid with each remedy."""
+    rows = [
+        (each.label.replace(" + ", " +\n"), [trial.end for trial in found().of(each.activation, each.remedy)])
+        for each in found().variants
+    ]
+    return accuracies(rows, found().epochs, found().chance)
+
+
+def figures() -> dict[str, str]:
+    said = {}
+    for name in SHOWN:
+        trials = found().of(name)
+        said[f"slope of {name}"] = short(mean(mean(trial.slopes) for trial in trials))
+        said[f"ratio of {name}"] = short(found().ratio(name).centre)
+        said[f"accuracy of {name}"] = share(float(np.median([trial.end for trial in trials])))
+    for remedy in REMEDIES:
+        ends = [trial.end for trial in found().of("sigmoid", remedy)]
+        said[f"accuracy with {remedy or 'no remedy'}"] = share(float(np.median(ends)))
+    return said
+
+
+PICTURES = {
+    "vanishing-slopes": slopes,
+    "vanishing-layers": layers,
+    "vanishing-remedies": remedied,
+    "vanishing-accuracy": reached,
+}
