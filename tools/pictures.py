@@ -4,7 +4,8 @@ A subject is a file of drawings/. All are drawn unless some are named. docs/pict
 NAME.ja.png, and SUBJECT.json with the figures that pages quote by the role `measured`. `--check` writes nothing; it
 fails where a figure is not the one on file.
 
-To add a picture, add its function to `PICTURES` of a file of drawings/, or add a file there.
+To add a picture, add its function to `PICTURES` of a file of drawings/. A file there also has `figures`, which returns
+what pages quote, by name, as they show it.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import io
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from types import ModuleType
+from typing import Any
 
 from PIL import Image
 
@@ -32,18 +34,7 @@ FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
 LARGEST = 100_000
 
 
-class Subject(Protocol):
-    """What a file of drawings/ has."""
-
-    #: By name, functions that draw a new Figure in the language in use.
-    PICTURES: dict[str, Callable[[], Any]]
-
-    def figures(self) -> dict[str, str]:
-        """By name, what pages quote, as they show it; empty where they quote nothing."""
-        ...
-
-
-def subjects() -> dict[str, Subject]:
+def subjects() -> dict[str, ModuleType]:
     """The files of drawings/ by name."""
     names = sorted(path.stem for path in (Path(__file__).parent / "drawings").glob("[!_]*.py"))
     return {name: importlib.import_module(f"drawings.{name}") for name in names}
@@ -63,7 +54,7 @@ def save(drawn: Any, path: Path) -> None:
         raise ValueError(f"{path} has {size:,} bytes; draw less, or smaller")
 
 
-def write(name: str, subject: Subject) -> None:
+def write(name: str, subject: ModuleType) -> None:
     """Draw the pictures of a subject in every language, and note its figures."""
     start = time.perf_counter()
     quoted = subject.figures()
@@ -81,7 +72,7 @@ def write(name: str, subject: Subject) -> None:
     (FOLDER / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
 
 
-def changed(name: str, subject: Subject) -> Iterable[str]:
+def changed(name: str, subject: ModuleType) -> Iterable[str]:
     """The figures of a subject that are not those on file, a line each."""
     noted = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))["figures"]
     found = subject.figures()

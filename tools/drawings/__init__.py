@@ -1,6 +1,7 @@
 """The pictures of the README and of docs/, a file by subject; tools/pictures.py draws them.
 
-They are seen on phones: `figure` is so narrow that its letters stay legible there.
+`PICTURES` of a file has, by name, functions that draw a new Figure in the language in use. They are seen on phones:
+`figure` is so narrow that its letters stay legible there.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from fastact.pictures import style
 
 __all__ = ["accuracies", "figure", "worded"]
 
-#: Inches: 648 pixels, which a phone shows at about 60 % of their size.
+#: Inches: 972 pixels, of which a phone shows about every third.
 WIDTH = 5.4
 
 

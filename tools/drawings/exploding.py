@@ -57,8 +57,6 @@ def figures() -> dict[str, str]:
     said = {
         "power": times(found().scale ** found().depth),
         "factor": times(median(one.norm / other.norm for one, other in zip(large, usual, strict=True))),
-        "usual norm": short(median(trial.norm for trial in usual)),
-        "large norm": times(median(trial.norm for trial in large)),
         "usual first loss": short(median(trial.first_loss for trial in usual)),
         "large first loss": times(median(trial.first_loss for trial in large)),
         "seeds": str(found().seeds),
