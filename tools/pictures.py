@@ -90,7 +90,7 @@ def main() -> None:
     if unknown := set(options.subjects) - known.keys():
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     FOLDER.mkdir(exist_ok=True)
-    wrong = []
+    wrong: list[str] = []
     for name in options.subjects or known:
         if options.check:
             wrong += changed(name, known[name])

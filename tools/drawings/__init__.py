@@ -11,9 +11,10 @@ from typing import Any
 
 from fastact import language
 from fastact.experiments.drawing import draw_accuracies
+from fastact.experiments.spread import short
 from fastact.pictures import style
 
-__all__ = ["accuracies", "figure", "worded"]
+__all__ = ["accuracies", "figure", "worded", "written"]
 
 #: Inches: 972 pixels, of which a phone shows about every third.
 WIDTH = 5.4
@@ -36,3 +37,9 @@ def accuracies(rows: Sequence[tuple[str, Sequence[float]]], epochs: int, chance:
     draw_accuracies(axes, [(label, seeds, at, "") for at, (label, seeds) in enumerate(rows)], epochs, chance)
     axes.set_xlabel(worded(en=f"accuracy after epoch {epochs}", ja=f"{epochs} エポック後の正解率"))
     return drawn
+
+
+def written(value: float) -> str:
+    """Two digits that count, as a text shows them: 0.23, and 1e-12 with a raised power."""
+    digits, _e, power = short(value).partition("e")
+    return f"{digits} \u00d7 10{power.translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}" if power else digits

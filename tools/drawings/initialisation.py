@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from drawings import figure, worded
+from drawings import figure, worded, written
 from fastact.experiments import initialisation
 from fastact.experiments.initialisation import Initialisation
 from fastact.experiments.spread import share, short
@@ -52,7 +52,7 @@ def figures() -> dict[str, str]:
     for cell in found().cells:
         spreads = cell.spreads("deviations")
         for number, spread in ((1, spreads[0]), (found().depth, spreads[-1])):
-            said[f"{cell.activation} {cell.row} layer {number}"] = short(spread.centre)
+            said[f"{cell.activation} {cell.row} layer {number}"] = written(spread.centre)
         said[f"{cell.activation} {cell.row} flat"] = share(cell.spreads("flat")[-1].centre)
     return said
 

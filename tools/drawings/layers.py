@@ -8,12 +8,12 @@ from statistics import median
 from typing import Any
 
 import fastact as fa
-from drawings import accuracies, figure, worded
+from drawings import accuracies, figure, worded, written
 from fastact.data.named import problem
 from fastact.experiments import softmax_hidden
 from fastact.experiments.drawing import draw_lines, layers_axes, legend
 from fastact.experiments.softmax_hidden import SoftmaxHidden
-from fastact.experiments.spread import Spread, share, short
+from fastact.experiments.spread import Spread, share
 
 MIXES = (("relu", "relu"), ("tanh", "tanh"), ("relu", "tanh"), ("tanh", "relu"), ("elu", "gelu"))
 SEEDS, EPOCHS = 10, 30
@@ -73,11 +73,11 @@ def figures() -> dict[str, str]:
         "largest median": f"{100 * max(medians):.1f}%",
         "spread": f"{100 * spread:.1f}",
         "width": str(found().width),
-        "each": short(1 / found().width),
+        "each": written(1 / found().width),
     }
     for name in found().activations:
         ends = Spread.of(trial.end for trial in found().of(name))
-        said[f"gradient {name}"] = short(found().gradient(name).centre)
+        said[f"gradient {name}"] = written(found().gradient(name).centre)
         said |= {
             f"accuracy {name}": share(ends.centre),
             f"worst {name}": share(ends.low),

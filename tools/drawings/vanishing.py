@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 import fastact as fa
-from drawings import accuracies, figure, worded
+from drawings import accuracies, figure, worded, written
 from fastact.experiments import vanishing
 from fastact.experiments.deep import remedies
 from fastact.experiments.drawing import draw_lines, layers_axes, legend
-from fastact.experiments.spread import share, short
+from fastact.experiments.spread import share
 from fastact.experiments.vanishing import Vanishing
 from fastact.pictures import style
 
@@ -81,8 +81,8 @@ def figures() -> dict[str, str]:
     said = {}
     for name in SHOWN:
         trials = found().of(name)
-        said[f"slope of {name}"] = short(mean(mean(trial.slopes) for trial in trials))
-        said[f"ratio of {name}"] = short(found().ratio(name).centre)
+        said[f"slope of {name}"] = written(mean(mean(trial.slopes) for trial in trials))
+        said[f"ratio of {name}"] = written(found().ratio(name).centre)
         said[f"accuracy of {name}"] = share(float(np.median([trial.end for trial in trials])))
     for remedy in REMEDIES:
         ends = [trial.end for trial in found().of("sigmoid", remedy)]
