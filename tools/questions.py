@@ -94,37 +94,37 @@ SECTIONS = {
                 "しきい値を超えると発火（活性化）する神経細胞が名前の由来で、step はまさにそのような関数です。",
             ),
         ),
-        Question("Why does a network need one?", "なぜ必要なのですか。", "fastact demo linear"),
+        Question("Why does a network need one?", "なぜ必要なのですか", "fastact demo linear"),
         Question(
             "What happens without one?",
-            "活性化関数がないとどうなりますか。",
+            "活性化関数がないとどうなりますか",
             'fastact choose --problem "no activation"',
             ADVICE,
         ),
-        Question("What is the identity?", "恒等関数とは何ですか。", "fastact show identity", ALL),
+        Question("What is the identity?", "恒等関数とは何ですか", "fastact show identity", ALL),
         Question(
             "May layers have different ones?",
-            "層ごとに違う活性化関数を使えますか。",
+            "層ごとに違う活性化関数を使えますか",
             'fastact choose --task "binary classification"',
             ADVICE,
             ("Yes, and the output layer usually does.", "はい。特に出力層では、隠れ層と違うものを使うのが普通です。"),
         ),
         Question(
             "Is relu always the best?",
-            "relu が常に最良ですか。",
+            "relu が常に最良ですか",
             "fastact compare digits --activations relu,leaky_relu,elu,tanh,sigmoid",
         ),
         Question(
             "Is newer always better?",
-            "新しいほど良いのですか。",
+            "新しいほど良いのですか",
             "fastact compare digits --activations relu,gelu,mish,telu",
         ),
         Question(
-            "May softmax stand in a hidden layer?", "隠れ層に softmax を使えますか。", "fastact demo softmax-hidden"
+            "May softmax stand in a hidden layer?", "隠れ層に softmax を使えますか", "fastact demo softmax-hidden"
         ),
         Question(
             "May I write my own?",
-            "自分で作れますか。",
+            "自分で作れますか",
             "fastact compare moons --from MINE.py --activations relu,my_swish",
             SENTENCES,
             (
@@ -150,7 +150,7 @@ SECTIONS = {
     ("The functions", "それぞれの関数"): [
         Question(
             "What do their curves and slopes look like?",
-            "グラフと傾きはどんな形ですか。",
+            "グラフと傾きはどんな形ですか",
             "fastact plot sigmoid tanh relu -o slopes.png",
             LAST,
             (
@@ -206,15 +206,13 @@ SECTIONS = {
             'fastact choose --problem "dying relu"',
             ADVICE,
         ),
-        Question("What do initial weights do?", "重みの初期化は何に効きますか。", "fastact demo initialisation"),
-        Question("Which activation learns XOR?", "XOR を学習できるのはどれですか。", "fastact compare xor"),
+        Question("What do initial weights do?", "重みの初期化は何に効きますか", "fastact demo initialisation"),
+        Question("Which activation learns XOR?", "XOR を学習できるのはどれですか", "fastact compare xor"),
         Question("Why is learning slow?", "学習が遅いのはなぜ？", 'fastact choose --problem "slow training"', ADVICE),
-        Question(
-            "What goes on inside while it learns?", "学習中、中では何が起きていますか。", "fastact diagnose digits"
-        ),
+        Question("What goes on inside while it learns?", "学習中、中では何が起きていますか", "fastact diagnose digits"),
         Question(
             "What would that look like if something were wrong?",
-            "問題があると、どう見えますか。",
+            "問題があると、どう見えますか",
             "fastact diagnose digits --depth 12 --activation sigmoid",
         ),
         Question("What if it overfits?", "過学習したら？", "fastact choose --problem overfitting", ADVICE),

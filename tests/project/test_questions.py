@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import runpy
 import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from unittest.mock import Mock
 
 import pytest
 
@@ -67,3 +69,14 @@ def test_answers_are_the_lines_that_answer(tool: ModuleType) -> None:
     advice = next(question for question in tool.SECTIONS["Choosing", "選び方"] if "GAN" in question.en)
     assert any(line.startswith("generator, output layer: tanh. Real images") for line in tool.answer(advice, "en"))
     assert any(line.startswith("生成器の出力層：tanh。") for line in tool.answer(advice, "ja"))
+
+
+def test_the_japanese_build_shows_the_japanese_page() -> None:
+    pytest.importorskip("sphinx", reason="sphinx is not installed (extra: docs)")
+    choose = runpy.run_path(str(ROOT / "docs" / "extensions" / "languages.py"))["choose"]
+    japanese = (ROOT / "docs" / "questions.ja.md").read_text(encoding="utf-8")
+    for page, code, shown in (("questions", "ja", japanese), ("questions", "en", "page"), ("index", "ja", "page")):
+        app, source = Mock(srcdir=ROOT / "docs"), ["page"]
+        app.config.language = code
+        choose(app, page, source)
+        assert source == [shown]
