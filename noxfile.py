@@ -14,7 +14,7 @@ nox.options.reuse_venv = "yes"
 
 EXTRAS = nox.project.load_toml("pyproject.toml")["project"]["optional-dependencies"]
 
-#: One or two tests of each family and each layer, 30 seconds in all; the README's own code calls most of them.
+#: One or two tests of each family and each layer, 30 seconds in all.
 SMOKE = (
     "tests/project/test_readme.py",
     "tests/project/test_imports.py::test_import_is_silent",

@@ -8,7 +8,7 @@ else to do.
     python benchmarks/grid.py --again 1                # the cells whose ratio is below 1, longer
     python benchmarks/grid.py --dtype float16 bfloat16 --peer torch    # the half types
     python benchmarks/grid.py --quick                  # a minute's worth, into build/
-    python benchmarks/grid.py --report --readme        # only the documents, and the tables of README.md
+    python benchmarks/grid.py --report                 # only the documents; with --calls, the cost of a call anew
 """
 
 from __future__ import annotations
@@ -43,8 +43,7 @@ ROOT = Path(__file__).parents[1]
 Results = dict[Case, dict[str, float]]
 
 SIZES = (1, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
-#: What the README shows, and what the roofline does.
-SHOWN = ("sigmoid", "tanh", "silu", "gelu", "mish", "softplus", "elu", "leaky_relu", "relu")
+#: What the picture of time over size shows.
 DRAWN = ("relu", "sigmoid", "tanh", "gelu", "mish", "softplus")
 QUICK = {"parts": ("forward",), "sizes": (1, 1_000, 100_000), "layouts": ("new", "strided")}
 
@@ -124,10 +123,20 @@ def document(results: Results, about: dict[str, Any]) -> str:
     for kind in dtypes:
         lines += ["", *by_layout_and_size(results, kind), "", f"![ratios in {kind}](speed-{kind}.png)"]
     lines += ["", "## Time over size", "", "![nanoseconds per element over size](speed-roofline.png)"]
+    if "calls" in about:
+        lines += ["", *cost_of_a_call(about["calls"])]
     if "float32" in dtypes:
         lines += ["", *by_function(results), "", *half_types(results), *copy_shares(results)]
     lines += ["", *where_slower(results)]
     return "\n".join(lines) + "\n"
+
+
+def cost_of_a_call(ratios: dict[str, list[float]]) -> Iterator[str]:
+    """What a short call takes beside NumPy's."""
+    yield "## The cost of a call, as a multiple of `np.tanh`'s"
+    yield ""
+    heads = ["", "1 element", "1, `out=`", "1,000", "1,000, `out=`"]
+    yield from table(heads, ([f"`{name}`", *(f"{each:.2f}" for each in row)] for name, row in ratios.items()))
 
 
 def by_layout_and_size(results: Results, kind: str) -> Iterator[str]:
@@ -257,25 +266,23 @@ def draw(figure: Any, path: Path) -> None:
         Image.open(file).convert("RGB").quantize(128, Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
 
 
-# ---- the README's tables
+# ---- the cost of a call
 
 
-def call_cost() -> list[str]:
-    """The cost of a call as a multiple of np.tanh's."""
+def call_costs() -> dict[str, list[float]]:
+    """Times of calls as multiples of np.tanh's: of 1 and of 1,000 elements, without and with `out=`."""
     calls: dict[str, tuple[Callable[..., Any], dict[str, float]]] = {"np.tanh": (np.tanh, {})}
-    calls |= {f"`{name}(x)`": (fa.get(name), {}) for name in ("sigmoid", "tanh", "silu", "gelu", "relu", "leaky_relu")}
-    calls["`leaky_relu(x, alpha=0.1)`"] = fa.leaky_relu, {"alpha": 0.1}
-    ratios: dict[str, list[str]] = {name: [] for name in calls}
+    calls |= {f"{name}(x)": (fa.get(name), {}) for name in ("sigmoid", "tanh", "silu", "gelu", "relu", "leaky_relu")}
+    calls["leaky_relu(x, alpha=0.1)"] = fa.leaky_relu, {"alpha": 0.1}
+    ratios: dict[str, list[float]] = {name: [] for name in calls if name != "np.tanh"}
     for n, with_out in [(n, out) for n in (1, 1000) for out in (False, True)]:
         x = np.random.default_rng(0).standard_normal(n).astype(np.float32)
         out = {"out": np.empty_like(x)} if with_out else {}
         contenders = {name: Contender(_call(f, x, keywords | out)) for name, (f, keywords) in calls.items()}
         least = interleaved(contenders, 2, always=contenders)
-        for name, nanoseconds in least.items():
-            ratios[name].append(f"{nanoseconds / least['np.tanh']:.2f}")
-    del ratios["np.tanh"]
-    heads = ["as a multiple of `np.tanh`", "1 element", "1, `out=`", "1,000", "1,000, `out=`"]
-    return table(heads, ([name, *row] for name, row in ratios.items()))
+        for name, row in ratios.items():
+            row.append(round(least[name] / least["np.tanh"], 2))
+    return ratios
 
 
 def _call(f: Callable[..., Any], x: Array, keywords: dict[str, Any]) -> Callable[[], Any]:
@@ -289,45 +296,6 @@ def _call(f: Callable[..., Any], x: Array, keywords: dict[str, Any]) -> Callable
     return lambda: f(x)
 
 
-def readme_tables(results: Results, about: dict[str, Any]) -> str:
-    """What stands between the markers of README.md."""
-    rows = []
-    for name in SHOWN:
-        times = results[Case(name, "forward", "float32", 1_000_000)]
-        torch = f"{times['torch'] / times['fastact']:.2f}" if "torch" in times else ""
-        rows.append([f"`{name}`", f"{times['fastact']:.3f}", torch, best_peer(times), f"{ratio(times):.2f}"])
-    whole = ", ".join(
-        f"{mean_by(results, lambda case, kind=kind: case.dtype == kind)} in {kind}"
-        for kind in present(results, "dtype", DTYPES)
-    )
-    heading, below = f"1,000,000 float32, {about['threads']} threads", sum(1 for _ in slower(results))
-    cells = f"{len(results):,} cells of function, part, dtype, size and layout"
-    return "\n".join(
-        [
-            f"{about['provenance']}, beside {about['libraries']}, by `python benchmarks/grid.py --readme`;",
-            "minima of interleaved calls. A ratio is the peer's time over fastact's.",
-            "",
-            *call_cost(),
-            "",
-            *table(
-                [heading, "ns per element", "torch / fastact", "fastest peer", "it / fastact"],
-                rows,
-            ),
-            "",
-            f"Over {cells}, the fastest peer takes {whole} times as long as fastact (geometric means). Pictures, all",
-            f"functions and the {below} cells in which a peer is faster: [docs/speed.md](docs/speed.md).",
-        ]
-    )  # fmt: skip
-
-
-def write_readme(folder: Path) -> None:
-    readme = ROOT / "README.md"
-    begin, end = "<!-- speed:begin -->\n", "<!-- speed:end -->"
-    before, _, rest = readme.read_text(encoding="utf-8").partition(begin)
-    _, _, after = rest.partition(end)
-    readme.write_text(f"{before}{begin}{readme_tables(*load(folder / 'speed.json'))}\n{end}{after}", encoding="utf-8")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
@@ -339,7 +307,7 @@ def main() -> None:
     parser.add_argument("--peer", nargs="+", default=[], help="only beside these libraries")
     parser.add_argument("--quick", action="store_true", help="few cells, and the results go to build/")
     parser.add_argument("--report", action="store_true", help="time nothing; make the documents of docs/speed.json")
-    parser.add_argument("--readme", action="store_true", help="put the tables into README.md too")
+    parser.add_argument("--calls", action="store_true", help="time the cost of a call too")
     options = parser.parse_args()
     folder = ROOT / ("build" if options.quick else "docs")
     folder.mkdir(exist_ok=True)
@@ -369,9 +337,10 @@ def main() -> None:
             about |= now
             save(stored, results, about)
             print(f"{name:18}{time.perf_counter() - start:6.0f} s", flush=True)
+    if options.calls:
+        about["calls"] = call_costs()
+        save(stored, results, about)
     write_documents(folder)
-    if options.readme:
-        write_readme(folder)
 
 
 if __name__ == "__main__":

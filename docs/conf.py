@@ -26,10 +26,12 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "catalogue",
+    "languages",
     "mathml",
     "measured",
 ]
-exclude_patterns = ["extensions", "locale", "templates"]
+# NAME.ja.md stands in for NAME.md in the Japanese pages.
+exclude_patterns = ["extensions", "locale", "templates", "**.ja.md"]
 templates_path = ["templates"]
 nitpicky = True
 

@@ -85,8 +85,11 @@ def listed(texts: Iterable[object]) -> str:
 
 
 def paragraph(sentences: Iterable[object]) -> str:
-    """Sentences one after the other: Japanese has no spaces between them."""
-    return ("" if current() == "ja" else " ").join(map(str, sentences))
+    """Sentences one after the other. Japanese has no spaces between them; a stop ends those that end in a formula."""
+    texts = [str(sentence) for sentence in sentences]
+    if current() == "ja":
+        return "。".join([*(text.removesuffix("。") for text in texts[:-1]), *texts[-1:]])
+    return " ".join(texts)
 
 
 def _of_environment() -> str:

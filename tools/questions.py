@@ -1,7 +1,7 @@
 """Ask fastact's commands what beginners ask, and write questions, commands and answers to docs/questions.md.
 
-`python tools/questions.py` runs every experiment once, which takes some minutes, and words it in each language. To add
-a question, add it to `SECTIONS`.
+`python tools/questions.py` runs every experiment once, which takes some minutes, and words it in each language:
+docs/questions.ja.md is the Japanese page. To add a question, add it to `SECTIONS`.
 """
 
 from __future__ import annotations
@@ -11,27 +11,24 @@ import re
 import shlex
 import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-PAGE = Path(__file__).parents[1] / "docs" / "questions.md"
+DOCS = Path(__file__).parents[1] / "docs"
+PAGES = {"en": DOCS / "questions.md", "ja": DOCS / "questions.ja.md"}
 
 HEADS = {
     "en": (
         "# What beginners ask, and which command answers",
-        "Written by `python tools/questions.py`, which runs the commands. {provenance}. Each command "
-        "speaks Japanese too, by `--language ja`. [日本語](#初学者の質問と答えるコマンド)",
-        ("question", "command", "what it says"),
+        "Written by `python tools/questions.py`, which runs the commands. Measured on {provenance}.",
     ),
     "ja": (
         "# 初学者の質問と、答えるコマンド",
-        "`python tools/questions.py` がコマンドを実行して書き出したページです（{provenance}）。コマンドに "
+        "`python tools/questions.py` がコマンドを実行して書き出したページです（測定環境：{provenance}）。コマンドに "
         "`--language ja` を付けると日本語で答えます。",
-        ("質問", "コマンド", "答え"),
     ),
 }
 COLON, STOP = {"en": ": ", "ja": "："}, {"en": ". ", "ja": "。"}
@@ -97,37 +94,37 @@ SECTIONS = {
                 "しきい値を超えると発火（活性化）する神経細胞が名前の由来で、step はまさにそのような関数です。",
             ),
         ),
-        Question("Why does a network need one?", "なぜ必要なのですか。", "fastact demo linear"),
+        Question("Why does a network need one?", "なぜ必要なのですか", "fastact demo linear"),
         Question(
             "What happens without one?",
-            "活性化関数がないとどうなりますか。",
+            "活性化関数がないとどうなりますか",
             'fastact choose --problem "no activation"',
             ADVICE,
         ),
-        Question("What is the identity?", "恒等関数とは何ですか。", "fastact show identity", ALL),
+        Question("What is the identity?", "恒等関数とは何ですか", "fastact show identity", ALL),
         Question(
             "May layers have different ones?",
-            "層ごとに違う活性化関数を使えますか。",
+            "層ごとに違う活性化関数を使えますか",
             'fastact choose --task "binary classification"',
             ADVICE,
             ("Yes, and the output layer usually does.", "はい。特に出力層では、隠れ層と違うものを使うのが普通です。"),
         ),
         Question(
             "Is relu always the best?",
-            "relu が常に最良ですか。",
+            "relu が常に最良ですか",
             "fastact compare digits --activations relu,leaky_relu,elu,tanh,sigmoid",
         ),
         Question(
             "Is newer always better?",
-            "新しいほど良いのですか。",
+            "新しいほど良いのですか",
             "fastact compare digits --activations relu,gelu,mish,telu",
         ),
         Question(
-            "May softmax stand in a hidden layer?", "隠れ層に softmax を使えますか。", "fastact demo softmax-hidden"
+            "May softmax stand in a hidden layer?", "隠れ層に softmax を使えますか", "fastact demo softmax-hidden"
         ),
         Question(
             "May I write my own?",
-            "自分で作れますか。",
+            "自分で作れますか",
             "fastact compare moons --from MINE.py --activations relu,my_swish",
             SENTENCES,
             (
@@ -153,7 +150,7 @@ SECTIONS = {
     ("The functions", "それぞれの関数"): [
         Question(
             "What do their curves and slopes look like?",
-            "グラフと傾きはどんな形ですか。",
+            "グラフと傾きはどんな形ですか",
             "fastact plot sigmoid tanh relu -o slopes.png",
             LAST,
             (
@@ -190,28 +187,32 @@ SECTIONS = {
     ("Problems of training", "学習で起こる問題"): [
         Question("What is the vanishing gradient?", "勾配消失とは？", "fastact demo vanishing"),
         Question(
-            "What helps against it?", "勾配消失への対策は？", 'fastact choose --problem "vanishing gradient"', ADVICE
+            "What helps against vanishing gradients?",
+            "勾配消失への対策は？",
+            'fastact choose --problem "vanishing gradient"',
+            ADVICE,
         ),
         Question("What is the exploding gradient?", "勾配爆発とは？", "fastact demo exploding"),
         Question(
-            "What helps against it?", "勾配爆発への対策は？", 'fastact choose --problem "exploding gradient"', ADVICE
+            "What helps against exploding gradients?",
+            "勾配爆発への対策は？",
+            'fastact choose --problem "exploding gradient"',
+            ADVICE,
         ),
         Question("What is a dying relu?", "Dying ReLU 問題とは？", "fastact demo dying-relu"),
         Question(
-            "How bad is it, and what helps?",
-            "どのくらい深刻で、対策は？",
+            "How bad is a dying relu, and what helps?",
+            "Dying ReLU 問題はどのくらい深刻で、対策は？",
             'fastact choose --problem "dying relu"',
             ADVICE,
         ),
-        Question("What do initial weights do?", "重みの初期化は何に効きますか。", "fastact demo initialisation"),
-        Question("Which activation learns XOR?", "XOR を学習できるのはどれですか。", "fastact compare xor"),
+        Question("What do initial weights do?", "重みの初期化は何に効きますか", "fastact demo initialisation"),
+        Question("Which activation learns XOR?", "XOR を学習できるのはどれですか", "fastact compare xor"),
         Question("Why is learning slow?", "学習が遅いのはなぜ？", 'fastact choose --problem "slow training"', ADVICE),
-        Question(
-            "What goes on inside while it learns?", "学習中、中では何が起きていますか。", "fastact diagnose digits"
-        ),
+        Question("What goes on inside while it learns?", "学習中、中では何が起きていますか", "fastact diagnose digits"),
         Question(
             "What would that look like if something were wrong?",
-            "問題があると、どう見えますか。",
+            "問題があると、どう見えますか",
             "fastact diagnose digits --depth 12 --activation sigmoid",
         ),
         Question("What if it overfits?", "過学習したら？", "fastact choose --problem overfitting", ADVICE),
@@ -275,22 +276,27 @@ def answer(question: Question, code: str) -> list[str]:
     return [*said, lines[-1]]
 
 
-def row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+def entry(question: Question, code: str) -> list[str]:
+    """The question, the command and what it says, as Markdown."""
+    lines = [line.replace("*", r"\*") for line in answer(question, code)]
+    facts = len(lines) - bool(question.said[0]) if isinstance(question.lines, tuple) else 0
+    paragraphs, items = lines[: len(lines) - facts], lines[len(lines) - facts :]
+    answers = [each for line in paragraphs for each in ("", line)]
+    answers += ["", *(f"- {line}" for line in items)] if items else []
+    return ["", f"### {getattr(question, code)}", "", "```bash", question.command, "```", *answers]
 
 
-def part(language: str) -> list[str]:
+def page(language: str) -> list[str]:
     """The page in one language."""
     from fastact.bench.report import provenance
 
-    title, lead, columns = HEADS[language]
-    lines = [title, "", lead.format(provenance=provenance())]
+    title, lead = HEADS[language]
+    lines = [title, "", lead.format(provenance=provenance().removeprefix("Measured on "))]
     for names, questions in SECTIONS.items():
-        lines += ["", f"## {names[language == 'ja']}", "", row(columns), "|---|---|---|"]
+        lines += ["", f"## {names[language == 'ja']}"]
         for question in questions:
             print(f"{language}: {question.command}", file=sys.stderr)
-            said = "<br>".join(answer(question, language))
-            lines.append(row([question.ja if language == "ja" else question.en, f"`{question.command}`", said]))
+            lines += entry(question, language)
     return lines
 
 
@@ -299,8 +305,8 @@ def main() -> None:
         os.chdir(folder)
         for name, text in FILES.items():
             Path(name).write_text(text, encoding="utf-8")
-        lines = [*part("en"), "", *part("ja")]
-    PAGE.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+        for code, path in PAGES.items():
+            path.write_text("\n".join(page(code)) + "\n", encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

@@ -19,10 +19,10 @@ FILES += [path for path in ROOT.iterdir() if path.is_file()]
 ENDS = {"/".join(path.parts[at:]) for path in FILES for at in range(len(ROOT.parts), len(path.parts))}
 PYTHON, CYTHON = (".py", ".pyi"), (".pyx", ".pxd", ".pxi")
 SOURCES = [path for path in sorted(FILES) if path.suffix in (*PYTHON, *CYTHON, ".md") and path.name != "CHANGELOG.md"]
-NAME = re.compile(r"(?:[\w-]+/)*[\w-]+\.(?:pyi|pyx?|pxd|pxi|md)\b")
+NAME = re.compile(r"(?:[\w-]+/)*[\w-]+(?:\.ja)?\.(?:pyi|pyx?|pxd|pxi|md)\b")
 
 #: As in fastact/activations/FAMILY.py.
-PLACEHOLDER = re.compile(r"(?:^|/)[A-Z]+\.\w+$")
+PLACEHOLDER = re.compile(r"(?:^|/)[A-Z]+(?:\.ja)?\.\w+$")
 
 
 def prose(path: Path) -> str:

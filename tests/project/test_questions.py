@@ -1,14 +1,16 @@
-"""docs/questions.md has the questions and commands of tools/questions.py, and fastact has the commands."""
+"""The pages of docs/questions.md, in each language, have what tools/questions.py asks, and fastact has the commands."""
 
 from __future__ import annotations
 
 import importlib.util
 import re
+import runpy
 import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from unittest.mock import Mock
 
 import pytest
 
@@ -51,13 +53,12 @@ def test_every_command_is_one(tool: ModuleType) -> None:
             pass
 
 
-def test_the_page_asks_the_same_in_both_languages(tool: ModuleType) -> None:
-    text = tool.PAGE.read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (.+?) \| `(fastact .+?)` \| (.+) \|$", text, re.M)
-    asked = [question for questions in tool.SECTIONS.values() for question in questions]
-    wanted = [(each.en, each.command) for each in asked] + [(each.ja, each.command) for each in asked]
-    assert [(question, command) for question, command, _ in rows] == wanted, "run: python tools/questions.py"
-    assert all(len(said) > 10 for _, _, said in rows)
+@pytest.mark.parametrize("code", ["en", "ja"])
+def test_the_pages_ask_what_the_tool_asks(tool: ModuleType, code: str) -> None:
+    text = tool.PAGES[code].read_text(encoding="utf-8")
+    entries = re.findall(r"^### (.+)\n\n```bash\n(.+)\n```\n\n(.+)", text, re.M)
+    wanted = [(getattr(each, code), each.command) for questions in tool.SECTIONS.values() for each in questions]
+    assert [(question, command) for question, command, _said in entries] == wanted, "run: python tools/questions.py"
 
 
 def test_answers_are_the_lines_that_answer(tool: ModuleType) -> None:
@@ -68,3 +69,14 @@ def test_answers_are_the_lines_that_answer(tool: ModuleType) -> None:
     advice = next(question for question in tool.SECTIONS["Choosing", "選び方"] if "GAN" in question.en)
     assert any(line.startswith("generator, output layer: tanh. Real images") for line in tool.answer(advice, "en"))
     assert any(line.startswith("生成器の出力層：tanh。") for line in tool.answer(advice, "ja"))
+
+
+def test_the_japanese_build_shows_the_japanese_page() -> None:
+    pytest.importorskip("sphinx", reason="sphinx is not installed (extra: docs)")
+    choose = runpy.run_path(str(ROOT / "docs" / "extensions" / "languages.py"))["choose"]
+    japanese = (ROOT / "docs" / "questions.ja.md").read_text(encoding="utf-8")
+    for page, code, shown in (("questions", "ja", japanese), ("questions", "en", "page"), ("index", "ja", "page")):
+        app, source = Mock(srcdir=ROOT / "docs"), ["page"]
+        app.config.language = code
+        choose(app, page, source)
+        assert source == [shown]
