@@ -23,7 +23,7 @@ def call(function: Any, method: str, operands: tuple[Any, ...], options: dict[st
     if method != "__call__" or len(operands) > 1 or not hasattr(function, "computation"):
         raise TypeError(f"{function.name} of dask data frames is not known by row; {remedy}")
     axis = options.pop("axis", -1)
-    if getattr(frame, "ndim", 1) != 2 or axis not in (1, -1, (1,), [1]):
+    if getattr(frame, "ndim", 1) != 2 or axis not in (1, -1, "columns", (1,), [1]):
         raise ValueError(f"axis={axis!r} goes along rows that are cut into partitions of unknown size; {remedy}")
     for name, value in options.items():
         if np.ndim(value) or is_frame(value):

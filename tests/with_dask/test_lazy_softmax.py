@@ -330,6 +330,7 @@ def test_columns_of_data_frames() -> None:
         assert list(found.columns) == list(result.columns) == ["a", "b", "c"]
         assert found.index.equals(frame.index)
         np.testing.assert_array_equal(found.to_numpy(), fa.get(name)(frame.to_numpy()))
+    assert fa.softmax(lazy, axis="columns").compute().equals(fa.softmax(frame, axis="columns"))
     np.testing.assert_array_equal(fa.logsumexp(lazy, axis=1).compute(), fa.logsumexp(frame.to_numpy(), axis=1))
     for call in (
         lambda: fa.softmax(lazy, 0), lambda: fa.softmax(lazy["a"]), lambda: fa.cross_entropy(lazy, lazy["a"]),
