@@ -235,7 +235,8 @@ def noise() -> Any:
 def clouds(rng: np.random.Generator, samples: int) -> tuple[Array, Array]:
     """Two clouds of points that overlap, and which of them each point is of."""
     y = rng.integers(2, size=samples)
-    return rng.normal(size=(samples, 2)) * 1.5 + np.where(y, 1, -1)[:, np.newaxis], y
+    centres = np.where(y, 1, -1)[:, np.newaxis]
+    return centres + 1.5 * rng.normal(size=(samples, 2)), y
 
 
 @cache
