@@ -58,7 +58,7 @@ def neuron() -> Any:
         y = middle + 0.6 * side
         disc(axes, (0.45, y), f"{x:g}", BLUE, 0.27)
         arrow(axes, (0.74, y), (1.92, middle + 0.16 * side))
-        axes.text(1.3, y + 0.06 * side, rf"$\times\ {w:g}$", fontsize=11, color=ORANGE, ha="center", va="center")
+        axes.text(1.3, y + 0.06 * side, rf"$\times\ {{{w:g}}}$", fontsize=11, color=ORANGE, ha="center", va="center")
     disc(axes, (2.3, middle), f"{total:g}", style.INK, 0.38)
     arrow(axes, (2.7, middle), (3.28, middle))
     disc(axes, (3.7, middle), "", GREEN, 0.4)
