@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -34,10 +35,16 @@ def targets(path: Path) -> list[str]:
     return [a or b for a, b in LINK.findall(CODE.sub("", path.read_text(encoding="utf-8")))]
 
 
+@cache
+def labels() -> set[str]:
+    """The labels of all pages, which MyST finds from anywhere."""
+    return {label for path in PAGES for label in LABEL.findall(path.read_text(encoding="utf-8"))}
+
+
 def anchors(path: Path) -> set[str]:
     """The anchors of a page: of its headings, as GitHub and MyST make them, and its labels."""
     text = re.sub(r"^(`{3,}).*?^\1$", "", path.read_text(encoding="utf-8"), flags=re.M | re.S)
-    found = set(re.findall(r"^\(([\w-]+)\)=$", text, re.M))
+    found = set(LABEL.findall(text))
     for heading in re.findall(r"^#+ (.+)$", text, re.M):
         plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).strip().lower()
         found.add(re.sub(r"[^\w\- ]", "", plain).replace(" ", "-"))
@@ -52,7 +59,7 @@ def fault(page: Path, target: str) -> str | None:
         return None
     if not path.exists():
         return f"{target}: there is no such file"
-    if anchor and path.suffix == ".md" and anchor not in anchors(path):
+    if anchor and path.suffix == ".md" and anchor not in anchors(path) | (set() if name else labels()):
         return f"{target}: the page has no such heading"
     return None
 
