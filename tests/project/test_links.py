@@ -25,6 +25,7 @@ CODE = re.compile(r"^(`{3,}|~{3,})(?!\{).*?^\1[ ]*$|`[^`\n]+`", re.M | re.S)
 LINK = re.compile(
     r"\]\(<?([^)\s>]+)>?(?: \"[^\"]*\")?\)|^[`:]{3,}\{(?:figure|image|include|literalinclude)\} (\S+)$", re.M
 )
+LABEL = re.compile(r"^\(([\w-]+)\)=$", re.M)
 ADDRESS = re.compile(r"\bhttps?:[^\s<>\"'`\]}]*")
 #: Namespaces of XML, which nobody opens.
 NAMESPACES = "http://www.w3.org/"
