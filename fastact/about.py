@@ -58,16 +58,28 @@ def about() -> dict[str, dict[str, Any]]:
     >>> found = about.about()
     >>> found["backends"]["serial"]
     'available'
-    >>> print(about.text(found))  # doctest: +ELLIPSIS
-    fastact
-        version         0.1.0
-    ...
     """
     return {name: _section(collect) for name, collect in _SECTIONS.items()}
 
 
 def text(found: dict[str, dict[str, Any]]) -> str:
-    """What `about` found as plain lines, which survive being copied into an issue."""
+    r"""What `about` found as plain lines, which survive being copied into an issue.
+
+    Parameters
+    ----------
+    found : dict of str to dict
+        What `about` returned.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from fastact import about
+    >>> about.text(about.about()).partition("\n")[0]
+    'fastact'
+    """
     return "\n".join(_lines(found))
 
 

@@ -43,6 +43,14 @@ class Activation(Operation, Function):
         with_bias(x, bias) = f(x + bias), in one pass, in place with out=x.
     ufunc, scalar, parameters, vectorize : see `Operation`
     metadata, formula, derivative_formula, range, kinks, reference, notes, aliases, max_ulp : see `Metadata`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastact as fa
+    >>> x = np.array([-1.0, 0.0, 2.0])
+    >>> fa.relu(x), fa.relu.derivative(x), fa.relu.backward(np.full(3, 0.5), x)
+    (array([0., 0., 2.]), array([0., 0., 1.]), array([0. , 0. , 0.5]))
     """
 
     kind = "activation"

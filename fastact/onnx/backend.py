@@ -149,7 +149,23 @@ _CLASSES = [_class_of(operator) for operator in OPERATORS]
 
 
 def evaluator(model: Any, *more: type[OpRun]) -> ReferenceEvaluator:
-    """onnx's evaluator, with fastact's functions and more operators."""
+    """The reference evaluator of onnx, with fastact's functions and more operators.
+
+    Parameters
+    ----------
+    model : onnx.ModelProto, path or bytes
+    *more : subclasses of onnx.reference.op_run.OpRun
+        What runs operators that the evaluator lacks.
+
+    Returns
+    -------
+    onnx.reference.ReferenceEvaluator
+
+    Examples
+    --------
+    >>> from fastact.onnx.backend import evaluator
+    >>> outputs = evaluator("net.onnx").run(None, {"x": x})  # doctest: +SKIP
+    """
     return ReferenceEvaluator(model, new_ops=[*_CLASSES, *more])
 
 
