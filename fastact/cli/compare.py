@@ -90,7 +90,7 @@ def compare(
     \b
     Examples:
         fastact compare moons --activations relu,tanh --seeds 3
-        fastact compare digits --depths 2,8 --initialisers he,glorot
+        fastact compare digits --activations relu,tanh --depths 2,8 --seeds 3
         fastact compare flowers.csv --target species --report flowers.html
     """
     grid = {"depths": depths, "initialisers": initialisers, "optimisers": optimisers, **training}

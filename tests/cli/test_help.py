@@ -21,7 +21,7 @@ from fastact.cli.app import cli
 
 #: What takes more than a second or two.
 SLOW = re.compile(
-    r"--all|bench softmax|choose --data|compare|demo|diagnose|explore|train .*--report|verify|"
+    r"bench softmax|choose --data|compare|demo|diagnose|explore|train .*--report|verify|"
     "warmup$"
 )
 #: What an example needs besides the extra demo.
@@ -78,8 +78,11 @@ def test_examples_run(example: str, fastact: Callable[..., str]) -> None:
                 pytest.importorskip(module)
     arguments = shlex.split(example.partition(" > ")[0])
     prepare(arguments, fastact)
-    output = fastact(*arguments)
-    assert output
+    verdict = 0
+    if "verify" in arguments:  # which libraries fail by float16's or bfloat16's errors alone, or far out
+        arguments = [*(each for each in arguments if each != "--all"), "--samples", "1000"]
+        verdict = int("FILE.py:my_silu" not in arguments)
+    assert fastact(*arguments, exit_code=verdict)
     for name in re.findall(r"(?:-o|--output|--json|--report|--plot) (\S+\.\w+)", example):
         assert Path(name).stat().st_size
 
