@@ -59,9 +59,12 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Check the type hints."""
+    """Check the type hints, the stubs of what Cython compiles, and the examples of the README and of docs/."""
     session.install(".[dev]")
     session.run("mypy", *session.posargs)
+    stubs = ("--ignore-disjoint-bases", "--allowlist", "tools/stubtest.txt")
+    session.run("python", "-m", "mypy.stubtest", "--concise", *stubs, "fastact._native")
+    session.run("python", "tools/examples.py")
 
 
 @nox.session

@@ -115,6 +115,12 @@ class Glu(Function):
     References
     ----------
     Dauphin, Fan, Auli, Grangier. Language modeling with gated convolutional networks. ICML 2017, arXiv:1612.08083.
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> fa.glu([1.0, 2.0, 0.0, 0.0])
+    array([0.5, 1. ])
     """
 
     name = "glu"

@@ -27,7 +27,11 @@ _chosen: ContextVar[str | None] = ContextVar("language", default=None)
 
 @contextmanager
 def use(language: str) -> Iterator[None]:
-    """Let texts be in this language, "en" or "ja", inside of a `with` block.
+    """Let texts be in this language inside of a `with` block.
+
+    Parameters
+    ----------
+    language : {"en", "ja"}
 
     Raises
     ------

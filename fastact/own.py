@@ -21,10 +21,19 @@ __all__ = ["load"]
 
 
 def load(path: str | PathLike[str]) -> list[str]:
-    """Run a Python file that defines activations with `@fa.activation`, and return their names.
+    r"""Run a Python file that defines activations with `@fa.activation`, and return their names.
 
     A file that was loaded before is not run again. Its module is importable under the file's name in this process. Its
     activations can be pickled: the text of the file goes with them, and is run where they arrive.
+
+    Parameters
+    ----------
+    path : path
+        Its name must be that of no other module.
+
+    Returns
+    -------
+    list of str
 
     Raises
     ------
@@ -32,6 +41,15 @@ def load(path: str | PathLike[str]) -> list[str]:
         The file is no Python, raises an error, or defines no activation, or one that cannot be compiled.
     OSError
         It cannot be read.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastact import own
+    >>> lines = "import fastact as fa", "@fa.activation", "def my_cube(x):", "    return x * x * x"
+    >>> written = Path("CUBES.py").write_text("\n".join(lines))
+    >>> own.load("CUBES.py")
+    ['my_cube']
     """
     text = os.fspath(path)
     file = Path(text).resolve()

@@ -177,6 +177,13 @@ def cache_info() -> CacheInfo:
     LLVM, the processor, Numba's options, and of users' formulas the bytecode with all values that it sees. Formulas
     that see arrays, objects or functions that are not jitted are compiled in every process; so are those that call
     Python, or a jitted function that was called before and so may hold values of that time.
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> cache = fa.cache_info()
+    >>> (cache.folder is None) == (cache.why_not is not None)
+    True
     """
     folder, why_not = _opened()
     sizes = []

@@ -8,9 +8,9 @@ activations; to add one, write a paragraph there.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -43,6 +43,14 @@ class Activation(Operation, Function):
         with_bias(x, bias) = f(x + bias), in one pass, in place with out=x.
     ufunc, scalar, parameters, vectorize : see `Operation`
     metadata, formula, derivative_formula, range, kinks, reference, notes, aliases, max_ulp : see `Metadata`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastact as fa
+    >>> x = np.array([-1.0, 0.0, 2.0])
+    >>> fa.relu(x), fa.relu.derivative(x), fa.relu.backward(np.full(3, 0.5), x)
+    (array([0., 0., 2.]), array([0., 0., 1.]), array([0. , 0. , 0.5]))
     """
 
     kind = "activation"
@@ -350,6 +358,22 @@ def _sum_to(array: Any, shape: tuple[int, ...]) -> Any:
 def public(names: Mapping[str, Any]) -> list[str]:
     """The names in a module's globals that stand for activations: its `__all__`."""
     return [name for name, each in names.items() if isinstance(each, Function)]
+
+
+@overload
+def activation(
+    formula: Formula, *, derivative: Formula | None = None, backward: Formula | None = None,
+    parameter_derivatives: Mapping[str, Formula] | None = None, keeps_integers: bool = False,
+    text: Metadata | Mapping[str, Any] | None = None, **parameters: float,
+) -> Activation: ...  # fmt: skip
+
+
+@overload
+def activation(
+    formula: None = None, *, derivative: Formula | None = None, backward: Formula | None = None,
+    parameter_derivatives: Mapping[str, Formula] | None = None, keeps_integers: bool = False,
+    text: Metadata | Mapping[str, Any] | None = None, **parameters: float,
+) -> Callable[[Formula], Activation]: ...  # fmt: skip
 
 
 def activation(

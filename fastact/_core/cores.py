@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["usable_cores"]
+__all__ = ["allowed_cores", "quota", "usable_cores"]
 
 
 def usable_cores(root: Path = Path("/")) -> int:
@@ -22,8 +22,18 @@ def usable_cores(root: Path = Path("/")) -> int:
     root : Path
         Where /proc and /sys are found.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min([cores, *(math.ceil(quota) for quota in _quotas(root))]))
+    limit = quota(root)
+    return max(1, allowed_cores() if limit is None else min(allowed_cores(), math.ceil(limit)))
+
+
+def allowed_cores() -> int:
+    """The cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def quota(root: Path = Path("/")) -> float | None:
+    """The cores' worth of time that cgroups allow this process; None where there is no limit."""
+    return min(_quotas(root), default=None)
 
 
 def _quotas(root: Path) -> Iterator[float]:

@@ -107,6 +107,12 @@ def use_backend(name: str) -> Iterator[None]:
         For a name that is none of these.
     BackendError
         If that backend does not work here; the message says why and what to do.
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> with fa.use_backend("numpy"):
+    ...     y = fa.gelu([-1.0, 0.0, 1.0])
     """
     _check_name(name, "use_backend()")
     if name != "auto":
@@ -129,7 +135,18 @@ def force(asked: Any) -> Iterator[None]:
 
 
 def backends() -> dict[str, str]:
-    """The backends and, for each, "available" or the reason why it is not."""
+    """The backends and, for each, "available" or the reason why it is not.
+
+    Returns
+    -------
+    dict of str to str
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> fa.backends()["serial"]
+    'available'
+    """
     return {name: find(name).why_not() or "available" for name in BACKENDS}
 
 

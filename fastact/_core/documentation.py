@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["CONTAINERS", "of_activation", "of_gated_unit", "of_gradients"]
+__all__ = ["CONTAINERS", "of_activation", "of_gated_unit", "of_gradients", "with_sections", "with_variants"]
 
 _BACKEND = """backend : str, optional
     "serial", "threads", "parallel", "cuda", "numpy" or "auto"; see `fastact.backends`.
@@ -29,6 +32,7 @@ def of_activation(f: Any, summary: str) -> str:
     parameters = "".join(
         f"\n{name} : array_like, default {value}\n    Broadcasts against x." for name, value in f.parameters.items()
     )
+    kinks = "Smooth" if f.kinks in ("", "smooth") else f"Derivative at kinks: {f.kinks}"
     keeps = "integers stay integers; " if "i" in f.dtypes else ""
     return f"""{summary}
 
@@ -52,12 +56,26 @@ ndarray or scalar
 Notes
 -----
 {CONTAINERS}
-Derivative at kinks: {f.kinks}. NaN gives NaN. Largest error in float32: {f.max_ulp} ULP.
+{kinks}. NaN gives NaN. Largest error in float32: {f.max_ulp} ULP.
 
 References
 ----------
 {f.reference or "none"}
+
+Examples
+--------
+{_example(f)}
 """
+
+
+def _example(f: Any) -> str:
+    """How the activation is called; a user's own is called by its name alone."""
+    own = not (f.__module__ or "").startswith("fastact.")
+    call = f.name if own else f"fa.{f.name}"
+    given = "".join(f", {name}={value}" for name, value in f.parameters.items())
+    lines = ["import numpy as np", *([] if own else ["import fastact as fa"]), "x = np.array([-1.0, 0.0, 1.0])"]
+    lines += [f"y = {call}(x{given})", *([] if own else [f"slope = {call}.derivative(x{given})"])]
+    return "\n".join(f">>> {line}" for line in lines)
 
 
 def of_gated_unit(unit: Any, summary: str) -> str:
@@ -90,6 +108,14 @@ numbers: {unit.max_ulp} ULP, and {unit.max_ulp_backward} ULP of the gradients.
 References
 ----------
 {unit.reference}
+
+Examples
+--------
+>>> import numpy as np
+>>> import fastact as fa
+>>> value, gate = np.array([1.0, 2.0]), np.array([-1.0, 0.5])
+>>> y = fa.{unit.name}(value, gate)
+>>> grad_value, grad_gate = fa.{unit.name}.backward(np.ones(2), value, gate)
 """
 
 
@@ -112,3 +138,21 @@ Returns
 tuple of two ndarrays or scalars
     Both of the broadcast shape: sum them over the axes along which an operand was stretched.
 """
+
+
+def with_variants(text: str, keyword: str, choices: Mapping[str, Any]) -> str:
+    """The text of a function with a keyword that selects another one."""
+    names = ", ".join(f'"{choice}"' for choice in choices)
+    selected = ", ".join(f'"{choice}" is `fastact.{function.name}`' for choice, function in choices.items())
+    return text.replace("\nout, where,", f"\n{keyword} : {{{names}}}, optional\n    {selected}.\nout, where,", 1)
+
+
+def with_sections(text: str, model: str) -> str:
+    """The text of a function whose parameters, results and errors are those of another one, which has that text."""
+    head, *own = _SECTION.split(inspect.cleandoc(text))
+    shared = [each for each in _SECTION.split(inspect.cleandoc(model)) if each.startswith(_SHARED)]
+    return "\n\n".join([head, *shared, *own])
+
+
+_SECTION = re.compile(r"\n\n(?=[A-Z][A-Za-z ]+\n---)")
+_SHARED = "Parameters", "Returns", "Raises"

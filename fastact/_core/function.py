@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
 
-from fastact._core import registry
+from fastact._core import documentation, registry
 from fastact._core.explain import explain
 from fastact._core.named import Named
 from fastact.errors import UnknownNameError, nearest
@@ -39,6 +39,12 @@ class Metadata:
         Other names under which `fastact.get` finds it.
     max_ulp : float
         The error bound of the forward pass in float32, in units in the last place of the exact result.
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> fa.sigmoid.metadata.range
+    '(0, 1)'
     """
 
     formula: str
@@ -83,6 +89,12 @@ class Function(Named):
     metadata : Metadata
         What readers are told of it. Its fields are attributes of the function too: formula, derivative_formula, range,
         kinks, reference, notes, aliases, max_ulp.
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> isinstance(fa.softmax, fa.Function), fa.softmax.kind
+    (True, 'softmax')
     """
 
     kind: str
@@ -115,6 +127,14 @@ class Function(Named):
     def part(self, name: str) -> Any:
         """An operation that it is made of, by name: "forward", "backward", "derivative" and others.
 
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        callable
+
         Raises
         ------
         UnknownNameError
@@ -131,6 +151,7 @@ class Function(Named):
 
     def add_variants(self, keyword: str, choices: Mapping[str, Function]) -> None:
         """Let `keyword` of this function and of its parts select another function."""
+        self.__doc__ = documentation.with_variants(self.__doc__ or "", keyword, choices)
         for name in ("forward", "derivative", "backward", "with_bias"):
             part = self._part(name)
             if part is not None:
@@ -149,6 +170,10 @@ class Function(Named):
 
     def facts(self) -> list[tuple[str, str]]:
         """All that its metadata says, as pairs of a label and a text, in the language in use.
+
+        Returns
+        -------
+        list of tuple of two str
 
         Examples
         --------

@@ -46,6 +46,25 @@ def jitted(formula: Formula) -> Any:
     return numba.njit(**JIT_OPTIONS)(COMPILED.get(formula, formula))
 
 
+class _Signature:
+    """What `inspect.signature` finds at an operation; at the class it finds nothing, and takes the constructor's."""
+
+    def __get__(self, operation: Operation | None, owner: type) -> inspect.Signature:
+        if operation is None:
+            raise AttributeError("__signature__")
+        positional, by_name = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+        return inspect.Signature(
+            [
+                *(inspect.Parameter(name, positional) for name in operation.input_names),
+                *(inspect.Parameter(n, positional, default=value) for n, value in operation.parameters.items()),
+                *(inspect.Parameter(n, by_name, default=next(iter(v))) for n, v in operation.variants.items()),
+                inspect.Parameter("out", by_name, default=None),
+                inspect.Parameter("backend", by_name, default=None),
+                inspect.Parameter("ufunc_keywords", inspect.Parameter.VAR_KEYWORD),
+            ]
+        )
+
+
 class Operation(QuickCall, Named):
     """One formula, callable like a ufunc on every backend; with several `outputs` it returns a tuple of results.
 
@@ -223,19 +242,7 @@ class Operation(QuickCall, Named):
         loops = [numba.from_dtype(np.dtype(character)) for character in self.dtypes]
         return numba.vectorize([loop(*[loop] * arity) for loop in loops], target=target)(self.scalar.py_func)
 
-    @property
-    def __signature__(self) -> inspect.Signature:
-        positional, by_name = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
-        return inspect.Signature(
-            [
-                *(inspect.Parameter(name, positional) for name in self.input_names),
-                *(inspect.Parameter(n, positional, default=value) for n, value in self.parameters.items()),
-                *(inspect.Parameter(n, by_name, default=next(iter(v))) for n, v in self.variants.items()),
-                inspect.Parameter("out", by_name, default=None),
-                inspect.Parameter("backend", by_name, default=None),
-                inspect.Parameter("ufunc_keywords", inspect.Parameter.VAR_KEYWORD),
-            ]
-        )
+    __signature__ = _Signature()
 
     def __repr__(self) -> str:
         return f"<fastact {self.name}{inspect.signature(self)}>"

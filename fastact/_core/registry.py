@@ -75,10 +75,20 @@ def names(kind: str | None = None) -> list[str]:
     kind : {"activation", "softmax", "reduction", "sampling", "gated unit", "loss"}, optional
         Only functions of this kind.
 
+    Returns
+    -------
+    list of str
+
     Raises
     ------
     UnknownNameError
         If there is no such kind.
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> fa.names("reduction")
+    ['logsumexp']
     """
     if kind is not None and kind not in KINDS:
         raise UnknownNameError(f"kind={kind!r}{nearest(kind, KINDS)}")
@@ -89,10 +99,24 @@ def names(kind: str | None = None) -> list[str]:
 def get(name: str) -> Any:
     """The function of this name or alias.
 
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    Function
+
     Raises
     ------
     UnknownNameError
         If there is none; the message names the nearest.
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> fa.get("relu") is fa.relu
+    True
     """
     try:
         return _functions[_aliases.get(name, name)]

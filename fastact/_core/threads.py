@@ -22,10 +22,23 @@ def set_num_threads(n: int) -> None:
     At first they are as many as NUMBA_NUM_THREADS says, or else as the cores that this process may keep busy: a
     container's limit on CPU time counts.
 
+    Parameters
+    ----------
+    n : int
+
     Raises
     ------
     ValueError
         If n is not between 1 and the number that Numba started with (NUMBA_NUM_THREADS, by default the cores).
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> before = fa.get_num_threads()
+    >>> fa.set_num_threads(1)
+    >>> fa.get_num_threads()
+    1
+    >>> fa.set_num_threads(before)
     """
     n = as_int("n", n)
     if not 1 <= n <= _MOST:
@@ -36,7 +49,18 @@ def set_num_threads(n: int) -> None:
 
 
 def get_num_threads() -> int:
-    """The most threads that a parallel loop uses."""
+    """The most threads that a parallel loop uses.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> fa.get_num_threads() >= 1
+    True
+    """
     return int(pool.get_num_threads())
 
 

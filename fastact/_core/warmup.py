@@ -25,6 +25,11 @@ def warmup(*names: str) -> None:
     See Also
     --------
     cache_info : where the cache is, and what this process found in it and compiled.
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> fa.warmup("relu")
     """
     for function in [registry.get(name) for name in names or registry.names()]:
         for operation in function.operations():

@@ -4,6 +4,7 @@ from typing import Any
 FROM_AWAKE: int
 FROM_ASLEEP: int
 compile_launcher: Callable[[], int] | None
+numba_refused: str | None
 
 class standard_mode:
     def __enter__(self) -> None: ...

@@ -64,7 +64,10 @@ def chosen(names: Sequence[str]) -> list[str]:
             raise UnknownNameError(f"unknown peer {name!r}{nearest(name, NEEDS)}")
         if name not in installed():
             missing = " and ".join(need for need in NEEDS[name] if not find_spec(need))
-            raise UnknownNameError(f"peer {name!r} is not installed here: install {missing}, or leave it out")
+            raise UnknownNameError(
+                f"peer {name!r} needs {missing}, which is not installed: leave it out, or install it with: "
+                'pip install "fastact[bench]"'
+            )
     return list(names) or installed()
 
 

@@ -56,11 +56,17 @@ def apply(
     chunk: int | None,
     quiet: bool,
 ) -> None:
-    """Apply the activation NAME to the array or table IN and write the result to OUT.
+    r"""Apply the activation NAME to the array or table IN and write the result to OUT.
 
     IN and OUT are .npy files; folders with a zarr array, whose chunks may cut --axis; or .parquet files or folders of
     them, where softmax goes over the columns of a row. Memory stays constant however large IN is: of parquet a row
     group is held. OUT appears, or is replaced, only when all is done; it may be the same as IN.
+
+    \b
+    Examples:
+        fastact apply gelu in.npy out.npy
+        fastact apply leaky_relu in.npy out.npy --param alpha=0.2 --derivative
+        fastact apply softmax scores.parquet probabilities.parquet --columns cat,dog
     """
     activation = fa.get(name)
     if activation.kind not in ("activation", "softmax"):

@@ -107,11 +107,16 @@ def bench(
     roofline_: Path | None,
     quiet: bool,
 ) -> None:
-    """Time NAMES (five usual ones if none is named; all: every activation) against the installed libraries.
+    r"""Time NAMES (five usual ones if none is named; all: every activation) against the installed libraries.
 
     NAMES may be activations, the softmax family and its sparse kin, losses and gated units. Options but --budget may be
     repeated. Times are the least of many calls that take turns. The copy is of as many bytes as the function reads and
     writes; ratios are the peer's time over fastact's: above 1, fastact is faster.
+
+    \b
+    Examples:
+        fastact bench relu gelu --size 1e5 --no-peers
+        fastact bench softmax --part all --dtype all --json times.json --plot ratios.png
     """
     known = activations() if names == ("all",) else [canonical(name) for name in names or USUAL]
     peers = libraries.chosen(peer) if with_peers else []

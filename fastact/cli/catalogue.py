@@ -35,7 +35,13 @@ TITLES = {
 @click.option("--kind", help='Only this kind, such as "activation" or "loss".')
 @language
 def list_(kind: str | None) -> None:
-    """The functions that fastact knows, one line each."""
+    r"""The functions that fastact knows, one line each.
+
+    \b
+    Examples:
+        fastact list
+        fastact list --kind loss
+    """
     functions = [fa.get(name) for name in fa.names(kind)]
     for each in dict.fromkeys(function.kind for function in functions):
         rows = [(f.name, _(f.formula), _(f.range), _(f.notes.get("use", ""))) for f in functions if f.kind == each]
@@ -47,7 +53,13 @@ def list_(kind: str | None) -> None:
 @own_activations
 @language
 def show(name: str, sources: tuple[Path, ...]) -> None:
-    """All that a learner needs to know of one function."""
+    r"""All that a learner needs to know of one function.
+
+    \b
+    Examples:
+        fastact show gelu
+        fastact show softmax --language ja
+    """
     function = fa.get(name)
     terminal = console()
     terminal.print(table(["", ""], function.facts(), words=2, title=titled(function)))
@@ -61,7 +73,12 @@ def show(name: str, sources: tuple[Path, ...]) -> None:
 @picture(required=True, help="Where to write the picture.")
 @language
 def plot(names: tuple[str, ...], output: Path, sources: tuple[Path, ...]) -> None:
-    """Draw the curves f and f' of NAMES (the usual hidden-layer activations if none is named)."""
+    r"""Draw the curves f and f' of NAMES (the usual hidden-layer activations if none is named).
+
+    \b
+    Example:
+        fastact plot relu gelu tanh -o curves.png
+    """
     known = [elementwise(name).name for name in names] or list(ACTIVATIONS)
     with replacing(output) as temporary:
         style.save(curves(known), temporary)

@@ -27,10 +27,16 @@ SEEDS = 5
 @click.option("--target", metavar="COLUMN", help="The column of the table to predict.")
 @language
 def choose(layer: str | None, task: str | None, problem: str | None, data: str | None, target: str | None) -> None:
-    """Recommend an activation, with reasons and what to try next.
+    r"""Recommend an activation, with reasons and what to try next.
 
     Without options it is a short guide, which ends with the tasks and problems that are known. With --data it trains
     a small network with each of the recommended functions for hidden layers, and says whether the choice matters.
+
+    \b
+    Examples:
+        fastact choose --layer hidden --task image
+        fastact choose --problem "dying relu"
+        fastact choose --data flowers.csv --target species
     """
     if data is None:
         if target is not None:

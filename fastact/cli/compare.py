@@ -78,7 +78,7 @@ def compare(
     files: Files,
     **training: Any,
 ) -> None:
-    """Train one network with each activation, from many seeds, and see which learns best.
+    r"""Train one network with each activation, from many seeds, and see which learns best.
 
     DATA is xor, moons, circles, spirals, digits (the default), breast-cancer, regression (made), or a table in a
     .csv, .tsv, .npz or .parquet file whose column --target is to be predicted. Every activation is trained with every
@@ -86,6 +86,12 @@ def compare(
     which draws other first weights and other samples to learn from.
 
     xor is trained twice unless these options say how: with a beginner's settings, and with settings that solve it.
+
+    \b
+    Examples:
+        fastact compare moons --activations relu,tanh --seeds 3
+        fastact compare digits --activations relu,tanh --depths 2,8 --seeds 3
+        fastact compare flowers.csv --target species --report flowers.html
     """
     grid = {"depths": depths, "initialisers": initialisers, "optimisers": optimisers, **training}
     grid = {name: value for name, value in grid.items() if value is not None}

@@ -50,7 +50,12 @@ DEMOS: dict[str, tuple[Callable[..., Result], str]] = {
 
 @click.group()
 def demo() -> None:
-    """See what goes wrong in networks, and what helps: one experiment each."""
+    r"""See what goes wrong in networks, and what helps: one experiment each.
+
+    \b
+    Example:
+        fastact demo vanishing --seeds 3 --report vanishing.html
+    """
 
 
 def add(name: str, experiment: Callable[..., Result], text: str) -> None:
@@ -65,7 +70,7 @@ def add(name: str, experiment: Callable[..., Result], text: str) -> None:
     seeded = click.option(
         "--seeds", type=click.IntRange(1), default=10, show_default=True, help="Networks of each kind."
     )
-    command.__doc__ = text
+    command.__doc__ = f"{text}\n\n\b\nExample:\n    fastact demo {name} --seeds 3 -o {name}.png"
     decorated: Any = outputs(f"fastact-demo-{name}.png")(command)
     demo.command(name)(seeded(decorated))
 

@@ -55,7 +55,7 @@ def diagnose(
     .csv, .tsv, .npz or .parquet file whose column --target is to be predicted.
 
     \b
-    What vanishing gradients look like, and exploding ones:
+    Examples, of vanishing gradients and of exploding ones:
         fastact diagnose digits --activation sigmoid --depth 20
         fastact diagnose digits --init-scale 10
     """

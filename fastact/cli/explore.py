@@ -20,9 +20,13 @@ from fastact.pages import explorer
 @own_activations
 @language
 def explore(output: Path, sources: tuple[Path, ...]) -> None:
-    """Write a page for the browser that shows every activation: curves, slopes, parameters, what it is good for.
+    r"""Write a page for the browser that shows every activation: curves, slopes, parameters, what it is good for.
 
     The page is one file, works offline and holds all languages; --language chooses which it opens in.
+
+    \b
+    Example:
+        fastact explore -o curves.html
     """
     with replacing(output) as temporary:
         explorer.write(temporary)

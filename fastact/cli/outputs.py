@@ -19,6 +19,7 @@ import click
 from fastact._files import replacing
 from fastact.cli.console import console, table
 from fastact.cli.options import FILE, language, picture
+from fastact.errors import require
 from fastact.language import translated as _
 from fastact.pages import report
 from fastact.pictures import style
@@ -73,12 +74,17 @@ def check_distinct(files: Files, others: Sequence[Path]) -> None:
 
 @contextmanager
 def written(files: Files, *others: Path) -> Iterator[Callable[[Sequence[Result]], None]]:
-    """Open all files, so that a folder that cannot be written fails before the long work; yield what shows results.
+    """Open all files; yield what shows results.
+
+    So a folder that cannot be written fails before the long work, and so does a library that is not installed.
 
     It is called once, with the results; files appear when the block ends well. `others` are what else the command reads
     or writes, and no result may go there.
     """
     check_distinct(files, others)
+    require("matplotlib", "demo", "a picture")
+    if files.page:
+        require("bokeh", "demo", "a page for the browser")
     with ExitStack() as stack:
         drawn = stack.enter_context(replacing(files.picture))
         record = stack.enter_context(replacing(files.record)) if files.record else None

@@ -41,10 +41,14 @@ Add = Callable[[Any], None]
 @click.option("-q", "--quiet", is_flag=True, help="Write the file and print nothing.")
 @language
 def predict(path: Path, source: Path, output: Path, probabilities: bool, sources: Any, quiet: bool) -> None:
-    """Predict a column of the table in FILE by a MODEL of `fastact train`.
+    r"""Predict a column of the table in FILE by a MODEL of `fastact train`.
 
     FILE needs the columns of the training and may have others; memory stays constant however many rows a .csv or
     .parquet file has. If it has the target too, the predictions are measured. OUT appears only when all is done.
+
+    \b
+    Example, with the model that `fastact train flowers.csv --target species` makes:
+        fastact predict flowers.fastact new.csv -o species.csv --probabilities
     """
     write = _WRITERS.get(output.suffix.lower())
     if write is None:

@@ -88,6 +88,11 @@ def train(
     A fifth of the rows is kept to measure the result, and a fifth of the others decides when to stop: the network
     learns, and medians and the like are computed, from the rest alone. The model of the best epoch is saved; Ctrl-C
     keeps the best so far and exits with 130. `fastact predict` applies it.
+
+    \b
+    Examples:
+        fastact train flowers.csv --target species
+        fastact train flowers.csv --target species --activation gelu --report flowers.html
     """
     path = model or beside(source)
     if os.path.realpath(path) in map(os.path.realpath, (source, *sources)):

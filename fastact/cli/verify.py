@@ -69,6 +69,7 @@ def verify(
     infinities, NaN, zeros, subnormals and kinks.
 
     \b
+    Examples:
         fastact verify torch:gelu
         fastact verify "torch:gelu?approximate=tanh" --max-ulp 4
         fastact verify FILE.py:my_silu --against silu --all

@@ -16,9 +16,14 @@ from fastact.cli.console import console, progress
 @click.command()
 @click.argument("names", nargs=-1)
 def warmup(names: tuple[str, ...]) -> None:
-    """Compile the functions NAMES, or all if none is named, for every later process.
+    r"""Compile the functions NAMES, or all if none is named, for every later process.
 
     Each with its derivatives and backward passes, in float32 and float64.
+
+    \b
+    Examples:
+        fastact warmup relu softmax
+        fastact warmup
     """
     known = [fa.get(name).name for name in names] or fa.names()
     before, start = fa.cache_info(), time.perf_counter()

@@ -14,6 +14,7 @@ import numpy as np
 import fastact as fa
 from fastact.data import named
 from fastact.data.problem import Problem, Split
+from fastact.experiments.arguments import counts
 from fastact.experiments.comparing import findings, picture
 from fastact.experiments.comparing.processes import check_known_elsewhere, trained
 from fastact.experiments.comparing.records import Boundaries, Run, Setting, Summary
@@ -116,14 +117,9 @@ def compare(
     wishes = {name: value for name, value in wishes.items() if value is not None}
     training = replace(standard.training, **wishes, asked_for=learning_rate is not None)
     depths = [standard.depth] if depths is None else depths
-    for name, count in (
-        ("seeds", seeds),
-        ("jobs", jobs),
-        ("epochs", training.epochs),
-        *(("depths", n) for n in depths),
-    ):
-        if count is not None and count < 1:
-            raise ValueError(f"{name}={count!r}; at least 1 is needed")
+    counts(seeds=seeds, epochs=training.epochs, **({} if jobs is None else {"jobs": jobs}))
+    for depth in depths:
+        counts(depths=depth)
     settings = grid(activations, depths, initialisers, optimisers)
     for setting in settings:  # whose names and numbers are checked before the long work
         PlannedRun.of(problem, setting, training, 0, first).network()

@@ -29,7 +29,6 @@ __all__ = [
     "fitted",
     "network",
     "networks",
-    "positive",
     "reached",
     "remedies",
     "trials",
@@ -238,10 +237,3 @@ def elementwise(activations: Iterable[str], argument: str = "activations") -> li
     if not names:
         raise ValueError(f"{argument}=[]; name at least one, such as 'relu'")
     return list(dict.fromkeys(names))
-
-
-def positive(**numbers: float) -> None:
-    """Raise ValueError for a number that is not above 0, by its name."""
-    for name, number in numbers.items():
-        if not number > 0:
-            raise ValueError(f"{name}={number}; take a number above 0")

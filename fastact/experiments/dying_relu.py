@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 import fastact as fa
 from fastact.data.named import problem
 from fastact.data.problem import Split
-from fastact.experiments.deep import Variant, elementwise, fitted, networks, positive, reached
+from fastact.experiments.arguments import counts
+from fastact.experiments.deep import Variant, elementwise, fitted, networks, reached
 from fastact.experiments.drawing import draw_accuracies, draw_lines, legend
 from fastact.experiments.progress import Progress, silent
 from fastact.experiments.spread import Spread, share
@@ -73,7 +74,7 @@ def dying_relu(
     >>> found.stuck("relu").centre > found.stuck("leaky_relu").centre
     True
     """
-    positive(depth=depth, width=width, seeds=seeds, epochs=epochs)
+    counts(depth=depth, width=width, seeds=seeds, epochs=epochs)
     names = elementwise(activations)
     variants = [
         *map(Variant, names),

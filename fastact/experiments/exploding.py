@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from fastact.data.named import problem
-from fastact.experiments.deep import Trial, Variant, elementwise, ends, positive, remedies, trials
+from fastact.experiments.arguments import counts, positive
+from fastact.experiments.deep import Trial, Variant, elementwise, ends, remedies, trials
 from fastact.experiments.drawing import draw_accuracies, draw_lines, layers_axes, legend
 from fastact.experiments.progress import Progress, silent
 from fastact.experiments.spread import Spread, share, short, times
@@ -72,7 +73,8 @@ def exploding(
     >>> found.diverged(""), found.diverged("clip_norm")
     (1, 0)
     """
-    positive(depth=depth, width=width, seeds=seeds, epochs=epochs, scale=scale)
+    counts(depth=depth, width=width, seeds=seeds, epochs=epochs)
+    positive(scale=scale)
     [name] = elementwise([activation], "activation")
     variants = [
         Variant(name, scale=scale),

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastact as fa
-from fastact.experiments.deep import elementwise, positive
+from fastact.experiments.arguments import counts, positive
+from fastact.experiments.deep import elementwise
 from fastact.experiments.progress import Progress, counted, silent
 from fastact.experiments.spread import Spread, share, short
 from fastact.language import listed
@@ -75,7 +76,8 @@ def initialisation(
     names = elementwise(activations)
     if not scales:
         raise ValueError("scales=[]; name at least one standard deviation of weights, such as 0.01")
-    positive(depth=depth, width=width, seeds=seeds, scales=min(scales))
+    counts(depth=depth, width=width, seeds=seeds)
+    positive(scales=min(scales))
     rows: dict[str, tuple[float, bool]] = {f"{scale:g}": (scale, False) for scale in scales}
     rows |= {"glorot": (math.sqrt(1 / width), False), "he": (math.sqrt(2 / width), False)}
     rows |= {"batch_norm": (max(scales), True)}

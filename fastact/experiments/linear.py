@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 import fastact as fa
 from fastact.data.named import problem
 from fastact.errors import require
-from fastact.experiments.deep import elementwise, network, positive
+from fastact.experiments.arguments import counts
+from fastact.experiments.deep import elementwise, network
 from fastact.experiments.progress import Progress, counted, silent
 from fastact.experiments.spread import Spread, share, short
 from fastact.language import listed
@@ -74,7 +75,7 @@ def linear(
     >>> found.difference < 1e-9
     True
     """
-    positive(depth=depth, width=width, seeds=seeds, steps=steps)
+    counts(depth=depth, width=width, seeds=seeds, steps=steps)
     [name] = elementwise([activation], "activation")
     if not problems:
         raise ValueError("problems=[]; name at least one, such as 'xor'")

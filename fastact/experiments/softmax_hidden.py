@@ -8,7 +8,8 @@ from statistics import mean
 from typing import Any
 
 from fastact.data.named import problem
-from fastact.experiments.deep import Trial, Variant, elementwise, positive, reached, trials
+from fastact.experiments.arguments import counts
+from fastact.experiments.deep import Trial, Variant, elementwise, reached, trials
 from fastact.experiments.drawing import draw_lines, layers_axes, legend
 from fastact.experiments.progress import Progress, silent
 from fastact.experiments.spread import Spread, share, short
@@ -63,7 +64,7 @@ def softmax_hidden(
     >>> found.accuracy("softmax").centre < found.accuracy("relu").centre
     True
     """
-    positive(depth=depth, width=width, seeds=seeds, epochs=epochs)
+    counts(depth=depth, width=width, seeds=seeds, epochs=epochs)
     names = ["softmax", *elementwise(others, "others")]
     digits, settings = problem("digits"), {"learning_rate": learning_rate, "batch_size": 64}
     found = trials([*map(Variant, names)], digits, [width] * depth, seeds, epochs, progress, **settings)

@@ -9,7 +9,8 @@ from statistics import mean
 from typing import Any
 
 from fastact.data.named import problem
-from fastact.experiments.deep import Trial, Variant, elementwise, ends, positive, reached, trials
+from fastact.experiments.arguments import counts
+from fastact.experiments.deep import Trial, Variant, elementwise, ends, reached, trials
 from fastact.experiments.drawing import draw_accuracies, draw_lines, layers_axes, legend
 from fastact.experiments.progress import Progress, silent
 from fastact.experiments.spread import Spread, share, short, times
@@ -72,7 +73,7 @@ def vanishing(
     >>> found.ratio("sigmoid").centre < 1e-6 < found.ratio("relu").centre
     True
     """
-    positive(depth=depth, width=width, seeds=seeds, epochs=epochs)
+    counts(depth=depth, width=width, seeds=seeds, epochs=epochs)
     names = elementwise(activations)
     variants = [
         *map(Variant, names),

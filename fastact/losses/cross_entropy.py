@@ -41,8 +41,6 @@ class CrossEntropy(Function):
         From 0 to 1: how much of the target is spread evenly over all classes.
     reduction : {"mean", "sum", "none"}
         The mean over the targets that count, weighted by the weights of their classes; with probabilities, over all.
-    out : ndarray, optional
-        Where `value_and_grad` writes the gradient: of the shape and dtype of logits, which it may be.
     backend : str, optional
         "cython", "numpy", "cuda" or "auto".
 
@@ -63,6 +61,9 @@ class CrossEntropy(Function):
 
     Notes
     -----
+    `value_and_grad` takes the same arguments, and as `out` where it writes the gradient: of the shape and dtype of
+    logits, which it may be.
+
     Names and meanings are PyTorch's, but for `axis` (there the second). The mean of no targets is NaN. Sums over rows
     are accumulated in float64. A class of probability 0 may have a logit of -inf: its loss is 0, not NaN. Largest error
     of a loss: 4 units of its dtype's epsilon, however small it is; of the gradient 5, of the larger of its two terms.
@@ -71,6 +72,15 @@ class CrossEntropy(Function):
     ----------
     Szegedy, Vanhoucke, Ioffe, Shlens, Wojna. Rethinking the Inception architecture for computer vision. CVPR 2016
     (label smoothing).
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> float(fa.cross_entropy([[2.0, 1.0, 0.1]], [0]).round(3))
+    0.417
+    >>> loss, gradient = fa.cross_entropy.value_and_grad([[2.0, 1.0, 0.1]], [0])
+    >>> gradient.round(3)
+    array([[-0.341,  0.242,  0.099]])
     """
 
     name = "cross_entropy"
@@ -163,6 +173,13 @@ class NllLoss(Function):
     ------
     numpy.exceptions.AxisError, TypeError, ValueError
         As `cross_entropy`; TypeError for targets that are probabilities.
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> logits = [[2.0, 1.0, 0.1]]
+    >>> float(fa.nll_loss(fa.log_softmax(logits), [0]).round(3))
+    0.417
     """
 
     name = "nll_loss"

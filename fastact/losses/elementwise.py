@@ -34,7 +34,7 @@ class ElementwiseLoss(Function):
         self.name = value.__name__.strip("_")
         self.parameters = parameters
         self.metadata = metadata
-        self.__doc__ = documentation
+        self.__doc__ = documentation + _EXAMPLE.format(name=self.name)
         self._value = Part(self, "value", value, _INPUTS, parameters)
         both = _value_and_gradient(jitted(value), jitted(slope))
         self._both = Part(self, "value_and_grad", both, _INPUTS, {"scale": 1.0, **parameters}, outputs=2)
@@ -184,6 +184,14 @@ Notes
 {CONTAINERS}
 `value_and_grad(...)` takes the same arguments and `out`, and returns the loss and its gradient with respect to {{x}}.
 Sums are accumulated in float64; the mean of nothing is NaN.
+"""
+
+_EXAMPLE = """
+Examples
+--------
+>>> import fastact as fa
+>>> loss = fa.{name}([0.5, -1.0], [1.0, 0.0])
+>>> loss, gradient = fa.{name}.value_and_grad([0.5, -1.0], [1.0, 0.0])
 """
 
 _WEIGHT = """weight : array_like, default 1

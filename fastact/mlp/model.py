@@ -203,7 +203,12 @@ class MLP:
         return f"MLP({', '.join(f'{name}={value!r}' for name, value in settings.items())})"
 
     def summary(self) -> str:
-        """A table of the layers: what each is made of, its shape, and how many numbers it trains."""
+        """A table of the layers: what each is made of, its shape, and how many numbers it trains.
+
+        Returns
+        -------
+        str
+        """
         rows = [("layer", "shape", "made of", "parameters")]
         for number, plan in enumerate(layer.plan for layer in self.layers):
             rows.append((str(number), f"{plan.shape[0]} -> {plan.shape[1]}", plan.parts, f"{plan.size:,}"))
@@ -245,6 +250,7 @@ class MLP:
             stay where they are; see Notes.
         y : array_like
             cross_entropy: labels from 0, or a distribution per row; bce: labels 0 and 1; others: numbers.
+        epochs : int
         sample_weight : array_like (samples,), optional
             The loss of a batch is divided by the sum of its weights. Accuracies count all samples alike.
         class_weight : mapping or "balanced", optional
@@ -336,7 +342,18 @@ class MLP:
         class_weight: Mapping[int, float] | str | None = None,
         shuffle: bool = True,
     ) -> Self:
-        """Train for one pass over the data as `fit` does, whatever it is: one sample or one class will do."""
+        """Train for one pass over the data as `fit` does, whatever it is: one sample or one class will do.
+
+        Parameters
+        ----------
+        X, y, sample_weight, class_weight, shuffle
+            As for `fit`.
+
+        Returns
+        -------
+        MLP
+            The model itself.
+        """
         source, _ = self._given(X, y, sample_weight, class_weight, None, shuffle, None)
         fitting.fit(self, source, 1, fitting.Looks(), Course())
         return self
@@ -408,6 +425,15 @@ class MLP:
         """The loss of the data in training, and `gradients` filled with its gradient by `parameters`.
 
         It has the penalty `l2`, the batch's own statistics, and dropout as in the next step.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`.
+
+        Returns
+        -------
+        float, ndarray
         """
         x, target = self.checked(X, y, sample_weight)
         run = Eager(len(x), target.weights, self.optimizer.steps + 1, self.key)
@@ -417,7 +443,16 @@ class MLP:
     # ---- prediction
 
     def forward(self, X: ArrayLike) -> NDArray[Any]:
-        """The output layer's activations (samples, outputs); `layers` keep what led to them, unless X is dask's."""
+        """The output layer's activations; `layers` keep what led to them, unless X is dask's.
+
+        Parameters
+        ----------
+        X : array_like (samples, inputs)
+
+        Returns
+        -------
+        ndarray (samples, outputs)
+        """
         if is_lazy(X):
             return self._lazily("forward", X)
         return moved(self._forward(X, True).output, namespace_of(X))
@@ -427,13 +462,35 @@ class MLP:
 
         For a collection of dask's it is one of the same kind, computed block by block when it is asked for, by the
         weights of now.
+
+        Parameters
+        ----------
+        X : array_like (samples, inputs)
+
+        Returns
+        -------
+        ndarray
         """
         if is_lazy(X):
             return self._lazily("predict", X)
         return moved(self.loss.predict(self._forward(X, not self.loss.fused)), namespace_of(X))
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
-        """Probabilities (samples, classes); two columns for one sigmoid unit, and one for each of several."""
+        """Probabilities of classes; two columns for one sigmoid unit, and one for each of several.
+
+        Parameters
+        ----------
+        X : array_like (samples, inputs)
+
+        Returns
+        -------
+        ndarray (samples, classes)
+
+        Raises
+        ------
+        TypeError
+            The loss is not one of classes.
+        """
         if not self.loss.classifies:
             raise TypeError(f"predict_proba needs a classifying loss, this model has {self.loss.name}; use predict")
         if is_lazy(X):
@@ -442,7 +499,17 @@ class MLP:
         return namespace_of(output).hstack([1 - output, output]) if output.shape[1] == 1 else output
 
     def score(self, X: ArrayLike, y: ArrayLike) -> float:
-        """The share of right samples, or R^2."""
+        """The share of right samples, or R^2.
+
+        Parameters
+        ----------
+        X, y : array_like
+            As for `fit`.
+
+        Returns
+        -------
+        float
+        """
         if is_lazy(X) or is_lazy(y):
             from fastact.dask.training import watched
 
@@ -476,6 +543,10 @@ class MLP:
     def save(self, path: str | PathLike[str]) -> None:
         """Write weights, settings, history, optimiser and random state to `path`, all or nothing; not the device.
 
+        Parameters
+        ----------
+        path : path
+
         Raises
         ------
         ValueError
@@ -492,11 +563,20 @@ class MLP:
         files.write(path, {**header, "course": course.pack()}, arrays)
 
     def save_weights(self, path: str | PathLike[str]) -> None:
-        """Write all arrays of the layers as safetensors, all or nothing; needs the extra "safetensors"."""
+        """Write all arrays of the layers as safetensors, all or nothing; needs the extra "safetensors".
+
+        Parameters
+        ----------
+        path : path
+        """
         weights.write(path, {name: moved(array, np) for name, array in self._layer_arrays().items()})
 
     def load_weights(self, path: str | PathLike[str]) -> None:
         """Take the arrays that `save_weights` wrote for a model of the same layers; needs the extra "safetensors".
+
+        Parameters
+        ----------
+        path : path
 
         Raises
         ------
@@ -511,8 +591,17 @@ class MLP:
     def load(cls, path: str | PathLike[str], device: str = "cpu") -> Self:
         """The model that `save` wrote: predicts the same bits, and `fit` goes on as if it had never stopped.
 
-        `device` is as in the constructor, and need not be the one that the model was trained on. A subclass is called
-        with the settings as keywords.
+        A subclass is called with the settings as keywords.
+
+        Parameters
+        ----------
+        path : path
+        device : {"cpu", "cuda"}
+            As in the constructor; it need not be the one that the model was trained on.
+
+        Returns
+        -------
+        MLP
 
         Raises
         ------

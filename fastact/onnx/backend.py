@@ -10,13 +10,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx.backend.base import Backend, BackendRep
-from onnx.reference import ReferenceEvaluator
-from onnx.reference.op_run import OpRun
 
 import fastact as fa
+from fastact.errors import require
+
+require("onnx", "onnx", "fastact.onnx.backend")
+
+import onnx  # noqa: E402
+from onnx.backend.base import Backend, BackendRep  # noqa: E402
+from onnx.reference import ReferenceEvaluator  # noqa: E402
+from onnx.reference.op_run import OpRun  # noqa: E402
 
 __all__ = ["OPERATORS", "FastactBackend", "evaluator", "prepare", "run_model", "run_node", "supports_device"]
 
@@ -145,7 +149,23 @@ _CLASSES = [_class_of(operator) for operator in OPERATORS]
 
 
 def evaluator(model: Any, *more: type[OpRun]) -> ReferenceEvaluator:
-    """onnx's evaluator, with fastact's functions and more operators."""
+    """The reference evaluator of onnx, with fastact's functions and more operators.
+
+    Parameters
+    ----------
+    model : onnx.ModelProto, path or bytes
+    *more : subclasses of onnx.reference.op_run.OpRun
+        What runs operators that the evaluator lacks.
+
+    Returns
+    -------
+    onnx.reference.ReferenceEvaluator
+
+    Examples
+    --------
+    >>> from fastact.onnx.backend import evaluator
+    >>> outputs = evaluator("net.onnx").run(None, {"x": x})  # doctest: +SKIP
+    """
     return ReferenceEvaluator(model, new_ops=[*_CLASSES, *more])
 
 

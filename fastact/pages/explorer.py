@@ -60,6 +60,7 @@ def write(path: Path) -> None:
     >>> with TemporaryDirectory() as folder:
     ...     explorer.write(Path(folder) / "explore.html")
     """
+    document.library("bokeh")  # before the work
     path.write_text(_page(), encoding="utf-8")
 
 

@@ -39,6 +39,13 @@ def write(results: Sequence[Result], path: Path) -> None:
     ------
     MissingDependencyError
         Without Bokeh.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastact.experiments import compare
+    >>> from fastact.pages import report
+    >>> report.write([compare("moons", ["relu"], seeds=1, epochs=1)], Path("report.html"))
     """
     sections = [_section(result, f"result-{number}") for number, result in enumerate(results, 1)]
     found = [panel for section in sections for panel in section["panels"]]

@@ -75,6 +75,12 @@ class Softmax(OverAxes):
     ----------
     J. S. Bridle, "Probabilistic interpretation of feedforward classification network outputs", Neurocomputing,
     NATO ASI Series 68 (1990), pp. 227-236.
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> fa.softmax([2.0, 1.0, 0.1]).round(3)
+    array([0.659, 0.242, 0.099])
     """
 
     name = "softmax"
@@ -142,6 +148,12 @@ class Softmin(Softmax):
     """softmin(x)_i = exp(-x_i / T) / sum_j exp(-x_j / T): softmax(-x), without a copy of x.
 
     Parameters, errors, accuracy and layouts are those of :class:`Softmax`.
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> fa.softmin([0.1, 1.0, 2.0]).round(3)
+    array([0.643, 0.261, 0.096])
     """
 
     name = "softmin"
@@ -181,6 +193,12 @@ class LogSoftmax(Softmax):
     ----------
     P. Blanchard, D. J. Higham, N. J. Higham, "Accurately computing the log-sum-exp and softmax functions",
     IMA Journal of Numerical Analysis 41 (2021), pp. 2311-2330.
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> fa.log_softmax([2.0, 1.0, 0.1]).round(3)
+    array([-0.417, -1.417, -2.317])
     """
 
     name = "log_softmax"

@@ -61,6 +61,12 @@ class LogSumExp(OverAxes):
     References
     ----------
     Blanchard, Higham and Higham 2021, as for :class:`~fastact.softmax.dense.LogSoftmax`.
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> float(fa.logsumexp([1000.0, 1000.0]).round(3))
+    1000.693
     """
 
     name = "logsumexp"

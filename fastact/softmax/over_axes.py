@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from fastact._core import containers, dispatch
 from fastact._core.arguments import softmax_arguments
 from fastact._core.arrays import Axis
+from fastact._core.documentation import with_sections
 from fastact._core.function import Function
 from fastact.backends import in_force
 
@@ -37,6 +38,12 @@ class OverAxes(Function):
     computation: ClassVar[str]
     sign: ClassVar[int] = 1
     reduces: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        """Give the docstring of a kin of softmax the sections that it shares with its base."""
+        base = cls.__mro__[1]
+        if cls.__doc__ and base.__doc__ and issubclass(base, OverAxes) and base is not OverAxes:
+            cls.__doc__ = with_sections(cls.__doc__, base.__doc__)
 
     @cached_property
     def _automatic(self) -> Any:

@@ -36,6 +36,12 @@ class Sparsemax(Softmax):
     ----------
     A. F. T. Martins, R. F. Astudillo, "From softmax to sparsemax: a sparse model of attention and multi-label
     classification", ICML 2016, arXiv:1602.02068.
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> fa.sparsemax([1.0, 0.5, -1.0])
+    array([0.75, 0.25, 0.  ])
     """
 
     name = "sparsemax"
@@ -85,6 +91,12 @@ class Entmax15(Sparsemax):
     ----------
     B. Peters, V. Niculae, A. F. T. Martins, "Sparse sequence-to-sequence models", ACL 2019,
     doi:10.18653/v1/P19-1146.
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> fa.entmax15([1.0, 0.5, -2.0]).round(3)
+    array([0.674, 0.326, 0.   ])
     """
 
     name = "entmax15"
@@ -121,6 +133,12 @@ class Hardmax(Softmax):
     References
     ----------
     ONNX, operator Hardmax, version 13.
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> fa.hardmax([0.1, 2.0, 1.0])
+    array([0., 1., 0.])
     """
 
     name = "hardmax"

@@ -13,13 +13,12 @@ from __future__ import annotations
 
 from typing import Any
 
-try:
-    import torch as _torch  # noqa: F401
-except ImportError as error:
-    raise ImportError("fastact.torch needs PyTorch; pip install torch") from error
+from fastact.errors import require as _require
 
-from fastact.torch.functions import apply, named
-from fastact.torch.modules import Activation, Softmax
+_require("torch", "torch", "fastact.torch")
+
+from fastact.torch.functions import apply, named  # noqa: E402
+from fastact.torch.modules import Activation, Softmax  # noqa: E402
 
 __all__ = ["Activation", "Softmax", "apply"]
 

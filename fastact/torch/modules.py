@@ -51,9 +51,11 @@ class Activation(torch.nn.Module):
             setattr(self, name, value)
 
     def forward(self, x: Tensor) -> Any:
+        """The function of x, with the parameters of the module."""
         return apply(self.function, x, **{name: getattr(self, name) for name in self.names})
 
     def extra_repr(self) -> str:
+        """What `repr` says of it."""
         given = (f"{name}={getattr(self, name)!r}" for name in self.names if name not in self._parameters)
         return ", ".join([self.function.name, *given])
 
@@ -69,14 +71,32 @@ def _known(function: Any) -> list[str]:
 
 
 class Softmax(torch.nn.Module):
-    """softmax over an axis, as `torch.nn.Softmax`; `temperature` divides its input."""
+    """softmax over an axis, as `torch.nn.Softmax`; `temperature` divides its input.
+
+    Parameters
+    ----------
+    dim : int
+        The axis.
+    temperature : float or Tensor
+        Must be positive.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import fastact.torch as ft
+    >>> layer = ft.Softmax(dim=-1, temperature=2.0)
+    >>> layer(torch.zeros(4, 2))[0].tolist()
+    [0.5, 0.5]
+    """
 
     def __init__(self, dim: int = -1, temperature: Any = 1.0) -> None:
         super().__init__()
         self.dim, self.temperature = dim, temperature
 
     def forward(self, x: Tensor) -> Any:
+        """The softmax of x."""
         return apply("softmax", x, axis=self.dim, temperature=self.temperature)
 
     def extra_repr(self) -> str:
+        """What `repr` says of it."""
         return f"dim={self.dim}, temperature={self.temperature}"

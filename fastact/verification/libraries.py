@@ -85,6 +85,7 @@ class Fastact(Library):
 
 class Torch(Library):
     modules = ("torch.nn.functional", "torch", "torch.special")
+    extra = "torch"
 
     def __init__(self, device: str | None = None) -> None:
         self.torch = require("torch", self.extra, "verifying a function of PyTorch")
@@ -136,6 +137,7 @@ class Torch(Library):
 
 class Jax(Library):
     modules = ("jax.nn", "jax.numpy", "jax.scipy.special", "jax.lax")
+    extra = "bench"
     few_shapes = True
     strides = False
 
@@ -187,6 +189,7 @@ class Numexpr(Library):
     """Not functions but expressions of x; a single name is called with x."""
 
     modules = ()
+    extra = "bench"
     no_derivative = "numexpr does not differentiate"
 
     def __init__(self, device: str | None = None) -> None:

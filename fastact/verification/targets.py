@@ -73,7 +73,7 @@ class Target:
         if kind.name not in self.dtypes:
             return f"it takes {', '.join(self.dtypes)} only"
         if kind.name == "bfloat16" and not has("ml_dtypes"):
-            return "ml_dtypes is not installed"
+            return 'ml_dtypes is not installed; pip install "fastact[verify]"'
         x = np.linspace(-2, 2, TRIED).astype(kind.dtype)
         try:
             with np.errstate(all="ignore"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
 import tracemalloc
@@ -50,15 +52,46 @@ def test_info_names_every_backend_and_version(fastact: Fastact) -> None:
         assert name in output
 
 
-def test_info_starts_no_threads() -> None:
+def test_info_prints_the_same_as_json(fastact: Fastact, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FASTACT_SOMETHING", "1")
+    found = json.loads(fastact("info", "--json"))
+    assert list(found) == [
+        "fastact", "python", "processor", "threads", "blas", "cache", "backends", "environment", "libraries",
+    ]  # fmt: skip
+    assert not [section for section in found.values() if "error" in section]
+    assert found["fastact"]["version"] == fa.__version__
+    assert found["backends"] == fa.backends()
+    assert found["threads"]["fastact"] == fa.get_num_threads()
+    assert found["environment"]["FASTACT_SOMETHING"] == "1"
+    text = fastact("info").splitlines()
+    assert [line for line in text if line[0] != " "] == list(found)
+    assert len(text) == sum(1 + max(len(section), 1) for section in found.values())
+
+
+def test_info_starts_no_threads_and_loads_no_library() -> None:
     python(
-        "from fastact.cli.app import cli\n"
+        "import sys\n"
         "import numba\n"
-        "cli(['info'], standalone_mode=False)\n"
+        "from numba.core.dispatcher import Dispatcher\n"
+        "before = set(sys.modules)\n"
+        "from fastact.about import about, text\n"
+        "print(text(about()))\n"
+        "loaded = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
+        "assert not loaded & {'scipy', 'matplotlib', 'pandas', 'sklearn', 'torch', 'click', 'rich', 'dask'}, loaded\n"
+        "import gc\n"
+        "assert not [each for each in gc.get_objects() if isinstance(each, Dispatcher) and each.signatures]\n"
         "try: numba.threading_layer()\n"
         "except ValueError: raise SystemExit(0)\n"
         "raise SystemExit('threads were started')"
     )
+
+
+def test_info_tells_of_a_broken_installation() -> None:
+    found = json.loads(
+        python("import json; from fastact.about import about; print(json.dumps(about()))", FASTACT_SIMD="none").stdout
+    )
+    assert "FASTACT_SIMD='none' cannot run here" in found["processor"]["error"]
+    assert found["fastact"]["version"] == fa.__version__
 
 
 def test_warmup_and_info_tell_of_the_cache(tmp_path: Path) -> None:
@@ -66,7 +99,7 @@ def test_warmup_and_info_tell_of_the_cache(tmp_path: Path) -> None:
     for done in ("compiled 6 kernels, found 0, in", "compiled 0 kernels, found 6, in"):
         result = python("from fastact.cli.app import cli; cli(['warmup', 'tanh', 'softmax'])", **cache)
         assert result.stdout.startswith(done)
-    assert "6 kernels, " in python("from fastact.cli.app import cli; cli(['info'])", **cache).stdout
+    assert re.search(r"kernels +6$", python("from fastact.cli.app import cli; cli(['info'])", **cache).stdout, re.M)
 
 
 def test_warmup_says_what_is_wrong(fastact: Fastact, no_cache: None) -> None:

@@ -542,4 +542,4 @@ def test_wrong_use() -> None:
 def test_without_pytorch() -> None:
     code = "import sys; sys.modules['torch'] = None; import fastact.torch"
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True)
-    assert "fastact.torch needs PyTorch; pip install torch" in done.stderr
+    assert 'pip install "fastact[torch]"' in done.stderr

@@ -102,6 +102,7 @@ LAYERS = {
     "bench*": ["", "errors", "_files"],
     "cli*": [
         *LEARNING,
+        "about",
         "bench*",
         "dask*",
         "verification*",
@@ -113,6 +114,7 @@ LAYERS = {
         "recommending*",
         "tabular",
     ],
+    "about": ["", "errors", "language", "_core.cores", "_native.ufunc", "backends.cpu.instruction_sets"],
     "__main__": ["cli"],
     "": [
         "errors",

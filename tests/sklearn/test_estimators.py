@@ -228,7 +228,8 @@ def test_activations_of_ones_own_and_per_layer(own_registry: None) -> None:
     def cube(x: Any) -> Any:
         return x * x * x
 
-    for activation in (cube, ["gelu", cube], [fa.leaky_relu, "snake"]):
+    choices: tuple[Any, ...] = cube, ["gelu", cube], [fa.leaky_relu, "snake"]
+    for activation in choices:
         model = MLPClassifier((6, 5), activation, max_iter=5, random_state=0).fit(X, Y)
         hidden = model.transform(X)
         names = activation if isinstance(activation, list) else [activation] * 2

@@ -19,7 +19,7 @@ def dtype_of(name: str) -> np.dtype[Any]:
     if name != "bfloat16":
         return np.dtype(name)
     if find_spec("ml_dtypes") is None:
-        raise BackendError("bfloat16 needs ml_dtypes; pip install ml_dtypes")
+        raise BackendError('bfloat16 needs ml_dtypes; pip install "fastact[cuda]"')
     return np.dtype(importlib.import_module("ml_dtypes").bfloat16)
 
 
