@@ -8,13 +8,19 @@ of function. They become calls of the C functions that the public functions end 
 
 from __future__ import annotations
 
+import importlib
+import sys
 from typing import Any
+
+from numba.core.target_extension import current_target, resolve_dispatcher_from_str
 
 __all__ = ["type_of"]
 
 
 def type_of(function: Any) -> Any:
     """Numba's type of a public function, or of an operation that it is made of."""
-    from fastact._numba import types
-
+    first = "fastact._numba.types" not in sys.modules
+    types = importlib.import_module("fastact._numba.types")
+    if first:  # Numba is compiling, and took up what was registered when it began.
+        resolve_dispatcher_from_str(current_target()).targetdescr.target_context.refresh()
     return types.type_of(function)

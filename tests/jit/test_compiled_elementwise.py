@@ -247,3 +247,8 @@ def test_errors_of_shapes() -> None:
     call = numba.njit(lambda x, y: fa.swiglu(x, y))
     with pytest.raises(ValueError, match=r"fastact.swiglu: operands do not broadcast together"):
         call(np.ones((2, 3)), np.ones((3, 2)))
+
+
+def test_a_part_may_be_the_first_of_fastact_that_numba_meets(python: Any) -> None:
+    code = "import numba, fastact as fa; print(numba.njit(lambda x: fa.relu.derivative(x))(2.0))"
+    assert python(code) == "1.0\n"
