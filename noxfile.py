@@ -7,11 +7,15 @@ Each session has a virtual environment, filled by an extra of pyproject.toml, wh
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import nox
 
 nox.options.sessions = ["lint", "types", "smoke"]
 nox.options.reuse_venv = "yes"
 
+DIST = Path("dist")
 EXTRAS = nox.project.load_toml("pyproject.toml")["project"]["optional-dependencies"]
 
 #: One or two tests of each family and each layer, 30 seconds in all; the README's own code calls most of them.
@@ -71,6 +75,26 @@ def docs(session: nox.Session) -> None:
     session.run("python", "tools/documents.py", "--check")
     for language, folder in (("en", "build/docs"), ("ja", "build/docs/ja")):
         session.run("sphinx-build", "-nWq", "--keep-going", "-j", "2", "-D", f"language={language}", "docs", folder)
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build the sdist, and from it a wheel, in dist; check them, and try the wheel where there is no compiler."""
+    session.install(*EXTRAS["package"])
+    shutil.rmtree(DIST, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(DIST))
+    files = [str(path) for path in DIST.iterdir()]
+    session.run("twine", "check", "--strict", *files)
+    session.run("python", "tools/distributions.py", "--try", *files)
+
+
+@nox.session(venv_backend="uv")
+def oldest(session: nox.Session) -> None:
+    """Run `smoke` with the lowest versions that pyproject.toml allows, and the wheel of `nox -s package`."""
+    (wheel,) = DIST.glob("*.whl")
+    extras = "dask,onnx,parquet,safetensors,test,verify"
+    session.install("--resolution=lowest-direct", "--only-binary=:all:", f"{wheel}[{extras}]")
+    session.run("pytest", *(session.posargs or ["-q", *SMOKE]))
 
 
 @nox.session
