@@ -7,11 +7,15 @@ Each session has a virtual environment, filled by an extra of pyproject.toml, wh
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import nox
 
 nox.options.sessions = ["lint", "types", "smoke"]
 nox.options.reuse_venv = "yes"
 
+DIST = Path("dist")
 EXTRAS = nox.project.load_toml("pyproject.toml")["project"]["optional-dependencies"]
 
 #: One or two tests of each family and each layer, 30 seconds in all.
@@ -30,6 +34,17 @@ SMOKE = (
     "tests/mlp/test_mlp.py::test_a_loaded_model_predicts_and_goes_on_with_the_same_bits",
     "tests/cli/test_cli.py::test_info_names_every_backend_and_version",
     "tests/cuda/test_cuda_code.py::test_reason_never_raises",
+)
+
+#: The same for extras that `test` leaves out.
+SMOKE_OF_EXTRAS = (
+    "tests/sklearn/test_transformer.py",
+    "tests/verification/test_verify.py::test_numpy_passes",
+    "tests/derivation/test_derivatives.py::test_it_is_shown",
+    "tests/with_dask/test_apply_parquet.py::test_all_numeric_columns_by_themselves",
+    "tests/with_dask/test_apply_zarr.py::test_kinds_of_arrays",
+    "tests/with_dask/test_lazy_softmax.py::test_several_axes",
+    "tests/with_onnx/test_backend.py::test_node_cases",
 )
 
 
@@ -83,6 +98,27 @@ def pictures(session: nox.Session) -> None:
     session.run("python", "tools/pictures.py", *session.posargs)
     if not session.posargs:
         session.run("python", "benchmarks/grid.py", "--report")
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build the sdist, and from it a wheel, in dist; check them, and try the wheel where there is no compiler."""
+    session.install(*EXTRAS["package"])
+    shutil.rmtree(DIST, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(DIST))
+    files = [str(path) for path in DIST.iterdir()]
+    session.run("twine", "check", "--strict", *files)
+    session.run("python", "tools/distributions.py", "--try", *files)
+
+
+@nox.session(venv_backend="uv")
+def oldest(session: nox.Session) -> None:
+    """Run `smoke` and tests of the extras, with the wheel of `nox -s package` and the lowest versions that it takes."""
+    (wheel,) = DIST.glob("*.whl")
+    extras = "dask,onnx,parquet,safetensors,test,verify"
+    session.install("--resolution=lowest-direct", "--only-binary=:all:", f"{wheel}[{extras}]")
+    # What the direct ones need is the newest, and deprecates what they do.
+    session.run("pytest", "-W", "ignore::DeprecationWarning", *(session.posargs or ["-q", *SMOKE, *SMOKE_OF_EXTRAS]))
 
 
 @nox.session

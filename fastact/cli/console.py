@@ -110,8 +110,10 @@ def progress(total: int, label: str, quiet: bool = False) -> Iterator[Callable[.
         bar.TaskProgressColumn(),
         bar.TimeRemainingColumn(),
     )
-    hidden = quiet or not terminal.is_terminal
-    with bar.Progress(*columns, console=terminal, transient=True, disable=hidden) as shown:
+    if quiet or not terminal.is_terminal:  # a bar that is disabled ends with an empty line before rich 15
+        yield lambda steps=1, label=None: None
+        return
+    with bar.Progress(*columns, console=terminal, transient=True) as shown:
         task = shown.add_task(label, total=total)
 
         def advance(steps: int = 1, label: str | None = None) -> None:

@@ -41,7 +41,8 @@ def _shrink(x: Any, lambd: float, bias: float) -> Any:
 def _clip(x: Any, low: Any = None, high: Any = None, *, min: Any = None, max: Any = None) -> Any:
     low, high = (min if low is None else low), (max if high is None else high)  # attributes before opset 11
     if x.dtype.kind in "iu":  # which hard_tanh turns into floats
-        return np.clip(x, low, high)
+        limits = np.iinfo(x.dtype)  # NumPy 2.0 wants one bound at least
+        return np.clip(x, limits.min if low is None else low, limits.max if high is None else high)
     number = x.dtype.type
     high = number(np.inf if high is None else high)
     return fa.hard_tanh(x, np.minimum(number(-np.inf if low is None else low), high), high)

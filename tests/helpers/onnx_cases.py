@@ -25,7 +25,7 @@ def _collected(operator: str) -> dict[str, Any]:
 
     with warnings.catch_warnings(), mock.patch.object(node, "import_recursive", import_some):
         warnings.simplefilter("ignore")  # some cases divide by 0 on purpose
-        return {each.name: each for each in node.collect_testcases()}
+        return {each.name: each for each in node.collect_testcases(None)}
 
 
 def cases(operator: str) -> list[Any]:
