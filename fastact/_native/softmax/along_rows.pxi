@@ -184,7 +184,7 @@ cdef inline void rows_forward(int kind, int stored, vec* tag, Job* job, RowGroup
         row = group.first + i
         top = row_exps[vec](kind, stored, <vec*>group.x[i], <vec*>group.buffer[i], group.n[i], m[i], base + 3 * i,
                             total + 2 * i, count + 2 * i,
-                            fetch_of[vec](tag, job, row + job.group, 0, -1 if kind == LOG_SUM else row * job.n))
+                            fetch_of[vec](tag, job, row + job.group, 0, -1 if job.kind == LOG_SUM else row * job.n))
         if guess:
             top = across_maximum[vec](top)
             if not first[vec](top) - first[vec](m[i]) <= GUESS:
@@ -202,7 +202,7 @@ cdef inline void rows_forward(int kind, int stored, vec* tag, Job* job, RowGroup
         set_lane[vec](&others, i, lanes_sum[vec](total + 2 * i))
         set_lane[vec](&hits, i, lanes_sum[vec](count + 2 * i))
     rests = log_rest[vec](others, hits, tops)
-    if kind == LOG_SOFTMAX:
+    if job.kind == LOG_SOFTMAX:
         for i in range(group.count):
             row_log[vec](stored, <vec*>group.x[i], <vec*>group.out[i], group.n[i], m[i], lane[vec](&rests, i),
                          no_fetch())
@@ -243,8 +243,6 @@ cdef inline void rows_stored(int stored, vec* tag, Job* job, RowGroup* group) no
         rows_backward[vec](HARDMAX, stored, True, tag, group)
     elif job.kind == SOFTMAX:
         rows_forward[vec](SOFTMAX, stored, tag, job, group)
-    elif job.kind == LOG_SOFTMAX:
-        rows_forward[vec](LOG_SOFTMAX, stored, tag, job, group)
     else:
         rows_forward[vec](LOG_SUM, stored, tag, job, group)
 
