@@ -1,8 +1,8 @@
 """The compiled parts of fastact: extensions and translations; everything else is in pyproject.toml.
 
 Each extension is built for the baseline of its platform, without fast-math and without -march=native, so that a build
-runs on every processor of that platform. The softmax kernels are built once more for each instruction set of
-`SOFTMAX_FLAGS`, and backends/cpu/cython.py chooses among them at run time.
+runs on every processor of that platform. The softmax kernels are translated once, and compiled for each instruction set
+of `SOFTMAX_FLAGS`; backends/cpu/instruction_sets.py chooses among them at run time.
 """
 
 import os
@@ -50,17 +50,25 @@ class BuildExtensions(build_ext):
             ) from None
 
 
-def extension(name: str, flags: list[str]) -> Extension:
+def extension(name: str, flags: list[str], suffix: str = "pyx") -> Extension:
     """The extension of this name in fastact/_native, compiled with these flags."""
     # Python's own flags ask for debugging information, which takes more than half of the compiler's time.
     optimise = [] if sysconfig.get_platform().startswith("win") else ["-O3", "-g0"]
     return Extension(
         f"fastact._native.{name}",
-        [f"fastact/_native/{name.replace('.', '/')}.pyx"],
+        [f"fastact/_native/{name.replace('.', '/')}.{suffix}"],
         include_dirs=[np.get_include()],
         define_macros=DEFINES,
         extra_compile_args=[*optimise, *flags],
+        depends=["fastact/_native/softmax/kernels.c"] if name in SOFTMAX_FLAGS else [],
     )
+
+
+def extensions() -> list[Extension]:
+    """All extensions, those first that take longest to compile, so that no core waits for them."""
+    names = ["softmax.kernels", "ufunc", "step", "strided", "pool"]
+    _, *others = cythonize([extension(each, []) for each in names], language_level=3, nthreads=os.cpu_count() or 1)
+    return [*(extension(name, flags, "c") for name, flags in SOFTMAX_FLAGS.items()), *others]
 
 
 def compile_translations() -> None:
@@ -70,13 +78,6 @@ def compile_translations() -> None:
             write_mo(target, read_po(source, path.parts[-3]))
 
 
-# Those that take longest first, so that no core waits for them.
-EXTENSIONS = {**SOFTMAX_FLAGS, "ufunc": [], "step": [], "strided": [], "pool": []}
 if __name__ == "__main__":  # not in the processes that Cython starts
     compile_translations()
-    setup(
-        ext_modules=cythonize(
-            [extension(*item) for item in EXTENSIONS.items()], language_level=3, nthreads=os.cpu_count() or 1
-        ),
-        cmdclass={"build_ext": BuildExtensions},
-    )
+    setup(ext_modules=extensions(), cmdclass={"build_ext": BuildExtensions})

@@ -4,7 +4,7 @@
 # `vf` and `vd` hold as many float32 or float64 as one register of the instruction set that the extension is compiled
 # for. They are vector extensions of GCC and clang, so that +, -, * and / are operators; intrinsics do what these cannot
 # say. With MSVC a vector has one lane, and the same kernels are scalar code. To add an instruction set, write its
-# section in the C block below, its extension beside avx2.pyx, and its flags in setup.py.
+# section in the C block below, its C file beside avx2.c, and its flags in setup.py.
 
 cdef extern from *:
     """
@@ -183,27 +183,42 @@ cdef extern from *:
         __mmask16 part = (__mmask16)((1u << n) - 1);
         _mm256_mask_storeu_epi16(to, part, _mm256_maskz_loadu_epi16(part, from)); }
     #else
-      #if defined(__F16C__) && defined(__GNUC__)
-        static inline vf vf_from_float16(const void* p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)p)); }
-        static inline void vf_to_float16(void* p, vf v) { _mm_storeu_si128((__m128i*)p, _mm256_cvtps_ph(v, 0)); }
-      #else
-        static __inline vf vf_from_float16(const void* p) { vf v; int i;
-          for (i = 0; i < vf_lanes; i++) ((float*)&v)[i] = half_from_float16(((const uint16_t*)p)[i]);
-          return v; }
-        static __inline void vf_to_float16(void* p, vf v) { int i;
-          for (i = 0; i < vf_lanes; i++) ((uint16_t*)p)[i] = half_to_float16(((float*)&v)[i]); }
-      #endif
       static __inline void vf_copy_halves(void* to, const void* from, Py_ssize_t n) { Py_ssize_t i;
         for (i = 0; i < n; i++) ((uint16_t*)to)[i] = ((const uint16_t*)from)[i]; }
       #if defined(__GNUC__)
         typedef uint16_t vf_halves __attribute__((vector_size(2 * LANES), aligned(2), may_alias));
         typedef uint32_t vf_words __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+        #if defined(__F16C__)
+          static inline vf vf_from_float16(const void* p) {
+            return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)p)); }
+          static inline void vf_to_float16(void* p, vf v) { _mm_storeu_si128((__m128i*)p, _mm256_cvtps_ph(v, 0)); }
+        #else    /* half_from_float16 and half_to_float16, for all lanes at once */
+          static inline vf vf_from_float16(const void* p) {
+            vf_words half = CONVERT(*(const vf_halves*)p, vf_words);
+            vf_bits magnitude = (vf_bits)((half & 0x7fff) << 13), rebiased = magnitude + (112 << 23);
+            vf_bits not_finite = magnitude >= 31 << 23, subnormal = magnitude < 1 << 23;
+            vf_bits small = (vf_bits)((vf)(rebiased + (1 << 23)) - 6.103515625e-05f);
+            vf_bits normal = rebiased + (not_finite & (112 << 23));
+            return (vf)((vf_words)((normal & ~subnormal) | (small & subnormal)) | (half & 0x8000) << 16); }
+          static inline void vf_to_float16(void* p, vf v) {
+            vf_words bits = (vf_words)v, digits = bits >> 13;
+            vf_bits magnitude = (vf_bits)(bits & 0x7fffffff);
+            vf_words subnormal = (vf_words)(magnitude < 113 << 23), large = (vf_words)(magnitude >= 143 << 23);
+            vf_words nan = (vf_words)(magnitude > 0x7f800000);
+            vf_words small = (vf_words)((vf)magnitude + 0.5f) - (126 << 23);
+            vf_words result = ((vf_words)magnitude - (112 << 23) + 0xfff + (digits & 1)) >> 13;
+            result = (result & ~subnormal) | (small & subnormal);
+            result = (result & ~large) | (0x7c00 & large) | (nan & (0x200 | (digits & 0x3ff)));
+            *(vf_halves*)p = CONVERT(result | (bits >> 16 & 0x8000), vf_halves); }
+        #endif
         static inline vf vf_from_bfloat16(const void* p) { return (vf)(CONVERT(*(const vf_halves*)p, vf_words) << 16); }
         static inline void vf_to_bfloat16(void* p, vf v) {
           vf_words bits = (vf_words)v, nan = (vf_words)(v != v);
           bits = (nan & (bits | 0x400000)) | (~nan & (bits + 0x7fff + (bits >> 16 & 1)));
           *(vf_halves*)p = CONVERT(bits >> 16, vf_halves); }
       #else
+        static __inline vf vf_from_float16(const void* p) { return half_from_float16(*(const uint16_t*)p); }
+        static __inline void vf_to_float16(void* p, vf v) { *(uint16_t*)p = half_to_float16(v); }
         static __inline vf vf_from_bfloat16(const void* p) { return half_from_bfloat16(*(const uint16_t*)p); }
         static __inline void vf_to_bfloat16(void* p, vf v) { *(uint16_t*)p = half_to_bfloat16(v); }
       #endif

@@ -286,58 +286,55 @@ cdef inline void lines_log_sums(int stored, Lines line, Job* job, Py_ssize_t col
         store_part[vec](out + j, min(width, columns - j * width), v)
 
 
-cdef inline void strip_lines(int kind, bint backward, int stored, Job* job, Py_ssize_t block, Py_ssize_t column,
-                             Py_ssize_t columns, vec* sums) noexcept nogil:
-    """Do all passes over one strip."""
-    cdef Py_ssize_t start = block * job.n * job.inner + column, j
+cdef inline void strip_lines(int stored, Job* job, Py_ssize_t block, Py_ssize_t column, Py_ssize_t columns,
+                             vec* sums) noexcept nogil:
+    """Do all passes over one strip. `kind` is known at compile time in passes that differ by it."""
+    cdef Py_ssize_t start = block * job.n * job.inner + column, vectors = ceiling(columns, lanes[vec](sums)), j
     cdef vec low = lowest[vec](sums), zero = splat[vec](sums, 0)
     cdef vec* cell
     cdef Lines line
     line.x = <char*>stored_at[vec](stored, job.x.base, start, sums)
-    line.g = <char*>stored_at[vec](stored, job.g.base, start, sums) if backward else NULL
+    line.g = <char*>stored_at[vec](stored, job.g.base, start, sums) if job.backward else NULL
     line.out = <char*>stored_at[vec](stored, job.out, start, sums)
     line.stride = job.inner * job.item
-    for j in range(ceiling(columns, lanes[vec](sums))):
+    for j in range(vectors):
         cell = sums + COLUMN * j
         cell[FIRST] = low
         cell[TOTAL] = cell[TOTAL + 1] = cell[COUNT] = zero
-    if not backward:
-        visit_all[vec](kind, backward, MAXIMA, stored, line, job.n, columns, sums)
-        for j in range(ceiling(columns, lanes[vec](sums))):
-            set_base[vec](sums[COLUMN * j + FIRST], sums + COLUMN * j + BASE)
-    visit_all[vec](kind, backward, SUMS, stored, line, job.n, columns, sums)
-    for j in range(ceiling(columns, lanes[vec](sums))):
-        cell = sums + COLUMN * j
-        if backward:
-            cell[FACTOR] = settled[vec](cell + TOTAL)
-        elif kind == SOFTMAX:
-            reciprocal[vec](cell + TOTAL, cell + FACTOR)
+    if job.backward:
+        if job.kind == SOFTMAX:
+            visit_all[vec](SOFTMAX, True, SUMS, stored, line, job.n, columns, sums)
+        elif job.kind == LOG_SOFTMAX:
+            visit_all[vec](LOG_SOFTMAX, True, SUMS, stored, line, job.n, columns, sums)
+        for j in range(vectors):
+            sums[COLUMN * j + FACTOR] = settled[vec](sums + COLUMN * j + TOTAL)
+        if job.kind == SOFTMAX:
+            visit_all[vec](SOFTMAX, True, RESULTS, stored, line, job.n, columns, sums)
+        elif job.kind == LOG_SOFTMAX:
+            visit_all[vec](LOG_SOFTMAX, True, RESULTS, stored, line, job.n, columns, sums)
         else:
-            cell[FACTOR] = log_rest[vec](settled[vec](cell + TOTAL), cell[COUNT], cell[FIRST])
-    if kind == LOG_SUM:
+            visit_all[vec](HARDMAX, True, RESULTS, stored, line, job.n, columns, sums)
+        return
+    visit_all[vec](NEITHER, False, MAXIMA, stored, line, job.n, columns, sums)
+    for j in range(vectors):
+        set_base[vec](sums[COLUMN * j + FIRST], sums + COLUMN * j + BASE)
+    if job.kind == SOFTMAX:
+        visit_all[vec](SOFTMAX, False, SUMS, stored, line, job.n, columns, sums)
+        for j in range(vectors):
+            reciprocal[vec](sums + COLUMN * j + TOTAL, sums + COLUMN * j + FACTOR)
+        visit_all[vec](SOFTMAX, False, RESULTS, stored, line, job.n, columns, sums)
+        return
+    visit_all[vec](LOG_SUM, False, SUMS, stored, line, job.n, columns, sums)
+    for j in range(vectors):
+        cell = sums + COLUMN * j
+        cell[FACTOR] = log_rest[vec](settled[vec](cell + TOTAL), cell[COUNT], cell[FIRST])
+    if job.kind == LOG_SUM:
         lines_log_sums[vec](stored, line, job, columns, sums, at[vec](<vec*>job.out, block * job.inner + column))
     else:
-        visit_all[vec](kind, backward, RESULTS, stored, line, job.n, columns, sums)
+        visit_all[vec](LOG_SOFTMAX, False, RESULTS, stored, line, job.n, columns, sums)
 
 
-cdef inline void strip_lines_of(int stored, Job* job, Py_ssize_t block, Py_ssize_t column, Py_ssize_t columns,
-                                vec* sums) noexcept nogil:
-    """`strip_lines` for the job's operation, and one format of its numbers."""
-    if job.backward and job.kind == SOFTMAX:
-        strip_lines[vec](SOFTMAX, True, stored, job, block, column, columns, sums)
-    elif job.backward and job.kind == LOG_SOFTMAX:
-        strip_lines[vec](LOG_SOFTMAX, True, stored, job, block, column, columns, sums)
-    elif job.backward:
-        strip_lines[vec](HARDMAX, True, stored, job, block, column, columns, sums)
-    elif job.kind == SOFTMAX:
-        strip_lines[vec](SOFTMAX, False, stored, job, block, column, columns, sums)
-    elif job.kind == LOG_SOFTMAX:
-        strip_lines[vec](LOG_SOFTMAX, False, stored, job, block, column, columns, sums)
-    else:
-        strip_lines[vec](LOG_SUM, False, stored, job, block, column, columns, sums)
-
-
-cdef void all_lines(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+cdef inline void lines(int stored, vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
     """Strips start to stop, in place."""
     cdef char* scratch = claim_scratch(job)
     cdef vec* sums = <vec*>scratch
@@ -345,20 +342,28 @@ cdef void all_lines(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexc
     for i in range(start, stop):
         block, column = i // job.strips, i % job.strips * job.width * lanes[vec](tag)
         columns = min(job.width * lanes[vec](tag), job.inner - column)
-        if vec is vf and job.stored == FLOAT16:
-            strip_lines_of[vec](FLOAT16, job, block, column, columns, sums)
-        elif vec is vf and job.stored == BFLOAT16:
-            strip_lines_of[vec](BFLOAT16, job, block, column, columns, sums)
-        else:
-            strip_lines_of[vec](SAME, job, block, column, columns, sums)
+        strip_lines[vec](stored, job, block, column, columns, sums)
     release_scratch(job, scratch)
 
 
-cdef void lines_task(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
-    if (<Job*>job).is_double:
-        all_lines[vd](<vd*>job, <Job*>job, start, stop)
-    else:
-        all_lines[vf](<vf*>job, <Job*>job, start, stop)
+cdef void lines_float32(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    lines[vf](SAME, <vf*>job, <Job*>job, start, stop)
+
+
+cdef void lines_float16(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    lines[vf](FLOAT16, <vf*>job, <Job*>job, start, stop)
+
+
+cdef void lines_bfloat16(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    lines[vf](BFLOAT16, <vf*>job, <Job*>job, start, stop)
+
+
+cdef void lines_float64(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    lines[vd](SAME, <vd*>job, <Job*>job, start, stop)
+
+
+cdef task_t[4] lines_by_format = [
+    lines_float32, lines_float16, lines_bfloat16, lines_float64]
 
 
 cdef void strips(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:

@@ -1,9 +1,10 @@
+# cython: cdivision=True, freethreading_compatible=True
 # The softmax kernels: softmax, log_softmax, the log of the sum, hardmax and their gradients, over one axis of
 # C-contiguous arrays.
 #
-# The extensions baseline, avx2 and avx512 include this file, and differ in compiler flags only. The kernels see an
-# array as (outer, n, inner), and bring every shape to columns of vectors, with one softmax per lane. There are five
-# routes:
+# This file is translated to C once, and compiled for each instruction set: baseline.c, avx2.c and avx512.c include the
+# translation, and setup.py has their flags. The kernels see an array as (outer, n, inner), and bring every shape to
+# columns of vectors, with one softmax per lane. There are five routes:
 #
 #   rows        inner == 1: the n numbers of a row are one column, whose lanes are combined (`across`) at the end
 #   long rows   rows in blocks, so that every thread has work on a single row; also few columns of the same length
@@ -13,17 +14,17 @@
 #
 # The shape alone decides on the route, and blocks have fixed sizes, so results do not depend on the threads. The parts
 # are simd.pxi (vectors), columns.pxi (what is done to columns), job.pxi (masks and half types), along_rows.pxi and
-# strips.pxi (the routes); the call is here. To add an operation, write its number, its name in `KERNELS`, its `column_`
-# loops, and its branch in the `tile_` and `row_` functions. Free threading: a call keeps its state in a `Job` on its
-# own stack, and workers claim their scratch atomically. Threads share nothing else but `bfloat16` and the half types'
-# loops, which tests alone change.
+# strips.pxi (the routes), and cross_entropy.pxi (losses); the call is here. To add an operation, write its number, its
+# name in `KERNELS`, its `column_` loops, and its branch in the `tile_` and `row_` functions. Free threading: a call keeps
+# its state in a `Job` on its own stack, and workers claim their scratch atomically. Threads share nothing else but
+# `bfloat16` and the half types' loops, which tests alone change.
 
 cimport numpy as cnp
 from libc.math cimport INFINITY, NAN, exp, frexp, isfinite, isinf, ldexp
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
-from fastact._native.pool cimport default_workers, parallel_for
+from fastact._native.pool cimport default_workers, parallel_for, task_t
 
 cnp.import_array()
 
@@ -156,7 +157,9 @@ cdef void run_job(Job* job, int workers) noexcept nogil:
         memory = new_scratch(job, workers, COLUMN * (job.width + 1) * width * item)
         if not job.failed:
             number = job.outer * job.strips
-            parallel_for(&lines_task, job, number, spread(number, job.width * width * job.n, workers), workers)
+            parallel_for(
+                lines_by_format[format_of(job)], job, number, spread(number, job.width * width * job.n, workers),
+                workers)
     else:
         vectors = ceiling(job.inner, width)
         size = width * item
@@ -404,3 +407,33 @@ cdef bint set_places(Places* at, cnp.ndarray a, cnp.ndarray x, int axis, Py_ssiz
             at.ndim += 1
         stride *= cnp.PyArray_DIM(a, i)
     return True
+
+
+include "cross_entropy.pxi"
+
+
+# What this processor can run.
+
+cdef extern from *:
+    """
+    #if defined(__x86_64__) && defined(__GNUC__)    /* __builtin_cpu_supports asks the system, too */
+      #define CPU_HAS(feature) __builtin_cpu_supports(feature)
+      #define CPU_HAS_F16C() cpu_has_f16c()
+      #define CPU_INIT() __builtin_cpu_init()
+    #else
+      #define CPU_HAS(feature) 0
+      #define CPU_HAS_F16C() 0
+      #define CPU_INIT()
+    #endif
+    static int cpu_has_avx2(void) { CPU_INIT(); return CPU_HAS("avx2") && CPU_HAS("fma") && CPU_HAS_F16C(); }
+    static int cpu_has_avx512(void) {
+        return cpu_has_avx2() && CPU_HAS("avx512f") && CPU_HAS("avx512dq") && CPU_HAS("avx512vl")
+            && CPU_HAS("avx512bw"); }
+    """
+    bint cpu_has_avx2()
+    bint cpu_has_avx512()
+
+
+def cpu_supports():
+    """Return the instruction sets, best first, that this CPU and system can run."""
+    return ["avx512"] * cpu_has_avx512() + ["avx2"] * cpu_has_avx2() + ["baseline"]
