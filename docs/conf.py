@@ -26,11 +26,18 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "catalogue",
+    "interface",
     "mathml",
+    "roles",
 ]
-exclude_patterns = ["extensions", "locale", "templates"]
+exclude_patterns = ["extensions", "locale", "static", "templates"]
 templates_path = ["templates"]
 nitpicky = True
+nitpick_ignore_regex = [("py:obj", r"fastact\.data\..*")]  # files that docstrings name
+default_role = "quoted"
+autodoc_inherit_docstrings = False
+autodoc_typehints = "none"  # docstrings have them
+numpydoc_show_class_members = False
 
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
@@ -46,8 +53,17 @@ figure_language_filename = "{root}.{language}{ext}"
 html_theme = "pydata_sphinx_theme"
 html_title = "fastact"
 html_show_sourcelink = False
-html_context = {"languages": LANGUAGES}
+html_static_path = ["static"]
+html_css_files = ["look.css"]
+html_favicon = html_logo = "static/logo.svg"
+html_context = {"languages": LANGUAGES, "default_mode": "auto"}
 html_theme_options = {
+    "logo": {"text": "fastact"},
+    "navbar_persistent": ["search-button"],
     "navbar_end": ["languages", "theme-switcher"],
     "header_links_before_dropdown": 6,
+    "footer_start": ["copyright"],
+    "footer_end": ["theme-version"],
+    "show_prev_next": False,
+    "secondary_sidebar_items": {"**": ["page-toc"], "reference/functions/index": []},
 }
