@@ -7,12 +7,15 @@ knows: to document a function, document it where it is defined.
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import fastact
 from fastact.language import LANGUAGES
 
-sys.path.insert(0, str(Path(__file__).parent / "extensions"))
+sys.path.insert(0, str(Path(__file__).parent))
+
+from extensions.interface import OPTIONAL
 
 project = "fastact"
 author = "The fastact developers"
@@ -25,17 +28,22 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx_copybutton",
     "sphinx_design",
-    "catalogue",
-    "interface",
-    "mathml",
-    "roles",
+    "extensions.catalogue",
+    "extensions.commands",
+    "extensions.explorer",
+    "extensions.interface",
+    "extensions.mathml",
+    "extensions.roles",
+    "extensions.search",
 ]
 exclude_patterns = ["extensions", "locale", "static", "templates"]
 templates_path = ["templates"]
 nitpicky = True
 nitpick_ignore_regex = [("py:obj", r"fastact\.data\..*")]  # files that docstrings name
 default_role = "quoted"
+smartquotes = False  # quotes and dashes are often code
 autodoc_inherit_docstrings = False
+autodoc_mock_imports = [library for library in OPTIONAL if find_spec(library) is None]
 autodoc_typehints = "none"  # docstrings have them
 numpydoc_show_class_members = False
 
@@ -55,6 +63,7 @@ html_title = "fastact"
 html_show_sourcelink = False
 html_static_path = ["static"]
 html_css_files = ["look.css"]
+html_js_files = ["look.js"]
 html_favicon = html_logo = "static/logo.svg"
 html_context = {"languages": LANGUAGES, "default_mode": "auto"}
 html_theme_options = {

@@ -9,16 +9,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from drawing import picture, spark
-from formulas import display, typeset
-from markdown import directive, table, update
-from measured import accuracy, speed
-from papers import linked
-from signatures import function_directive
 from sphinx.application import Sphinx
-from words import translated as _
 
 import fastact as fa
+from extensions.drawing import picture, spark
+from extensions.formulas import display, typeset
+from extensions.markdown import directive, table, update
+from extensions.measured import accuracy, speed
+from extensions.papers import linked
+from extensions.signatures import function_directive
+from extensions.words import translated as _
 from fastact import language
 from fastact.backends import BACKENDS, FAMILIES
 from fastact.language import translated as _of_package
@@ -189,35 +189,32 @@ def overview(functions: list[Any]) -> str:
     lead = _("Every function of fastact, by family. Each name leads to formula, curve, accuracy, speed and calls.")
     parts = [f"# {_('Functions')}", lead]
     for key in dict.fromkeys(map(family, functions)):
-        members = [each for each in functions if family(each) == key]
-        parts += [f"## {_(FAMILIES_OF_READERS[key])}", directive("div", "functions", table(heads(), map(row, members)))]
+        rows = list(map(row, (each for each in functions if family(each) == key)))
+        columns = [column for column in rows[0] if any(each[column] for each in rows)]
+        cells = [[each[column] for column in columns] for each in rows]
+        parts += [f"## {_(FAMILIES_OF_READERS[key])}", directive("div", "functions", table(columns, cells))]
     toctree = "\n".join(each.name for each in functions)
     return "\n\n".join([*parts, f"```{{toctree}}\n:hidden:\n\n{toctree}\n```\n"])
 
 
-def heads() -> list[str]:
-    """The columns of the overview."""
-    return [_("function"), _("curve"), _("formula"), _("range"), _("smooth"), _("use")]
-
-
-def row(function: Any) -> list[str]:
-    """A line of the overview."""
+def row(function: Any) -> dict[str, str]:
+    """A line of the overview, by column."""
     known = names(function)
     shown, rest = display(_of_package(function.formula), known)
-    return [
-        f"[{function.name}]({function.name}.md)",
-        spark(function),
-        f"${shown}$" if shown else rest,
-        typeset(_of_package(function.range), known),
-        smooth(function),
-        _of_package(function.notes.get("use", "")),
-    ]
+    return {
+        _("function"): f"[{function.name}]({function.name}.md)",
+        _("curve"): spark(function),
+        _("formula"): f"${shown}$" if shown else rest,
+        _("range"): typeset(_of_package(function.range), known),
+        _("smooth"): smooth(function),
+        _("use"): _of_package(function.notes.get("use", "")),
+    }
 
 
 def smooth(function: Any) -> str:
-    """Whether the slope has no jump, of what has one."""
-    if function.kind not in ("activation", "loss", "gated unit"):
-        return "–"
+    """Whether the slope has no jump, of elementwise functions."""
+    if function.family != "elementwise":
+        return ""
     return _("yes") if not function.kinks or "smooth" in function.kinks else _("no")
 
 

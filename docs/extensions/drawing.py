@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from curves import Bars, Line, Panel, panels
 
+from extensions.curves import Bars, Line, Panel, panels
 from fastact.pictures import style
 
 __all__ = ["picture", "spark"]
@@ -27,9 +27,9 @@ SMALL_WIDTH, SMALL_HEIGHT, MARGIN = 88, 34, 3
 
 def picture(function: Any) -> str:
     """A figure with the panels of a function side by side, where there is room, and what its lines are."""
-    shown = panels(function)
+    shown: Sequence[Panel | Bars] = panels(function)
     drawn = "".join(bars(panel) if isinstance(panel, Bars) else plot(panel, at) for at, panel in enumerate(shown))
-    labels = [] if isinstance(shown[0], Bars) else [line.label for line in shown[0].lines]
+    labels = [line.label for line in shown[0].lines] if isinstance(shown[0], Panel) else []
     caption = (
         f"<figcaption>{''.join(key(at, label) for at, label in enumerate(labels))}</figcaption>" if any(labels) else ""
     )

@@ -172,8 +172,9 @@ class Parser:
 
     def word(self) -> str:
         """The next token as it stands in a text, with the space before it."""
-        space = "" if self.tokens[self.at].touches or not self.at else " "
-        return space + self.take()
+        start = self.at
+        word = self.take()
+        return word if self.tokens[start].touches or not start else f" {word}"
 
     def choice(self) -> str:
         """`a if b else c`, or a relation."""
@@ -214,8 +215,10 @@ class Parser:
 
     def sum(self) -> str:
         """Terms, added and subtracted; the first may have a sign."""
-        found = self.take() if self.peek("-") else ""
-        found += self.term()
+        negative = self.peek("-") and self.take()
+        found = self.term()
+        if negative:
+            found = f"{{-{found}}}"  # in braces it is no difference
         while self.peek("+", "-"):
             found += f" {self.take()} {self.term()}"
         return found

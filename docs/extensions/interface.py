@@ -9,15 +9,18 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from markdown import update
-from signatures import escaped
 from sphinx.application import Sphinx
+from sphinx.ext.autodoc.mock import mock
 
 import fastact as fa
+from extensions.markdown import update
+from extensions.signatures import escaped
 
 __all__ = ["PAGES", "public_names"]
 
@@ -66,6 +69,9 @@ PAGES = {
     "errors": Page("Errors and languages", "", ("fastact.errors", "fastact.language")),
 }
 
+#: Libraries without which modules above cannot be imported, and that docs can be built without.
+OPTIONAL = ("torch",)
+
 #: The sections of the page of fastact itself; a name that is in none comes last.
 SECTIONS = {
     "Look up": ("get", "names", "recommend", "Function", "Activation", "Metadata"),
@@ -100,9 +106,16 @@ MEMBERS = {
 }  # fmt: skip
 
 
+def imported(module: str) -> Any:
+    """The module; libraries that are not installed, and need not be to describe it, are feigned."""
+    with mock([library for library in OPTIONAL if find_spec(library) is None]):
+        return import_module(module)
+
+
+@cache
 def public_names(module: str) -> list[str]:
     """What users may import from a module and no page of the catalogue describes."""
-    listed = getattr(import_module(module), "__all__", [])
+    listed = getattr(imported(module), "__all__", [])
     elsewhere = {name for each in map(fa.get, fa.names()) for name in (each.name, *each.aliases)}
     left_out = elsewhere if module == "fastact" else INTERNAL.get(module, ())
     return [name for name in listed if name not in left_out]
@@ -145,7 +158,7 @@ def top() -> Iterator[str]:
 
 def entry(module: str, name: str) -> Iterator[str]:
     """A public object, and the class of what it returns."""
-    thing = getattr(import_module(module), name)
+    thing = getattr(imported(module), name)
     yield autodoc(f"{module}.{name}", thing)
     if (result := returned(thing)) is not None:
         yield autodoc(f"{result.__module__}.{result.__name__}", result)
@@ -157,7 +170,7 @@ def returned(thing: Any) -> type | None:
         return None
     if thing.__name__ in RESULTS:
         module, _, name = RESULTS[thing.__name__].rpartition(".")
-        result = getattr(import_module(module), name)
+        result = getattr(imported(module), name)
     else:
         result = typing.get_type_hints(thing).get("return")
     if not inspect.isclass(result) or not result.__module__.startswith("fastact."):
@@ -186,14 +199,26 @@ def skip_foreign(_app: Sphinx, _what: str, _name: str, thing: Any, _skipped: boo
     return None if module.startswith("fastact") else True
 
 
-def escape(_app: Sphinx, _what: str, _name: str, _thing: Any, _options: Any, lines: list[str]) -> None:
-    """Take accidental markup out of a docstring, before numpydoc reads it."""
+def prepare(_app: Sphinx, what: str, _name: str, _thing: Any, _options: Any, lines: list[str]) -> None:
+    """Take accidental markup out of a docstring, before numpydoc reads it; what a module's indents is code."""
     lines[:] = map(escaped, lines)
+    if what == "module":
+        lines[:] = literal(lines)
+
+
+def literal(lines: list[str]) -> Iterator[str]:
+    """Lines with each indented block marked as code."""
+    inside = False
+    for line in lines:
+        if line.startswith("    ") and not inside:
+            yield from ("", ".. code-block:: python", "")
+        inside = line.startswith("    ") or (inside and not line.strip())
+        yield line
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Let Sphinx use it."""
     app.connect("autodoc-skip-member", skip_foreign)
-    app.connect("autodoc-process-docstring", escape, priority=100)
+    app.connect("autodoc-process-docstring", prepare, priority=100)
     app.connect("builder-inited", write)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from markdown import directive, table
-from words import translated as _
+from extensions.markdown import directive, table
+from extensions.words import translated as _
 
 __all__ = ["accuracy", "speed"]
 

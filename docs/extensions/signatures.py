@@ -13,8 +13,10 @@ __all__ = ["described", "escaped", "function_directive", "signature"]
 
 #: A formula of the metadata in a docstring; its page shows it typeset.
 FORMULA = re.compile(r"^\w+'?\((?:x|value, gate)\) = .*\n", re.M)
-#: What reStructuredText would take for markup: |x| for a substitution, *parameters for emphasis, t_ for a link.
+#: What reStructuredText would take for markup: |x| for a substitution, *parameters for emphasis, t_ for a link;
+#: and pages of the docs, which become links.
 MARKUP = (
+    (re.compile(r"\bdocs/([\w/]+)\.md"), r":doc:`/\1`"),
     (re.compile(r"(?<![`\w])\|([^|`\n]+)\|"), r"\|\1\|"),
     (re.compile(r"(?<=[(\s])\*(?=\w+\))"), r"\*"),
     (re.compile(r"(?<=\()(\w+)_(?=[ ,)])"), r"\1\_"),

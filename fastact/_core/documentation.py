@@ -52,7 +52,7 @@ ndarray or scalar
 Notes
 -----
 {CONTAINERS}
-Derivative at kinks: {f.kinks}. NaN gives NaN. Largest error in float32: {f.max_ulp} ULP.
+{f"Derivative at kinks: {f.kinks}. " if f.kinks else ""}NaN gives NaN. Largest error in float32: {f.max_ulp} ULP.
 
 References
 ----------
