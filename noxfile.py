@@ -84,11 +84,13 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the pages of docs/ in both languages, in build/docs; what is not translated is an error."""
-    session.install(".[docs]")
+    """Build the pages of docs/ in both languages, in build/docs; what is not translated is an error. Look at them."""
+    browser = [each for each in EXTRAS["ci"] if each.startswith(("axe-playwright", "playwright"))]
+    session.install(".[docs,test]", *browser)
     session.run("python", "tools/documents.py", "--check")
     for language, folder in (("en", "build/docs"), ("ja", "build/docs/ja")):
         session.run("sphinx-build", "-nWq", "--keep-going", "-j", "2", "-D", f"language={language}", "docs", folder)
+    session.run("pytest", "-q", "-n", "2", "tests/pages/built_docs.py")
 
 
 @nox.session

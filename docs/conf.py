@@ -7,12 +7,15 @@ knows: to document a function, document it where it is defined.
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import fastact
 from fastact.language import LANGUAGES
 
-sys.path.insert(0, str(Path(__file__).parent / "extensions"))
+sys.path.insert(0, str(Path(__file__).parent))
+
+from extensions.interface import OPTIONAL
 
 project = "fastact"
 author = "The fastact developers"
@@ -25,15 +28,27 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx_copybutton",
     "sphinx_design",
-    "catalogue",
-    "languages",
-    "mathml",
-    "measured",
+    "extensions.catalogue",
+    "extensions.commands",
+    "extensions.explorer",
+    "extensions.figures",
+    "extensions.interface",
+    "extensions.languages",
+    "extensions.mathml",
+    "extensions.roles",
+    "extensions.search",
 ]
 # NAME.ja.md stands in for NAME.md in the Japanese pages.
-exclude_patterns = ["extensions", "locale", "templates", "**.ja.md"]
+exclude_patterns = ["extensions", "locale", "static", "templates", "**.ja.md"]
 templates_path = ["templates"]
 nitpicky = True
+nitpick_ignore_regex = [("py:obj", r"fastact\.data\..*")]  # files that docstrings name
+default_role = "quoted"
+smartquotes = False  # quotes and dashes are often code
+autodoc_inherit_docstrings = False
+autodoc_mock_imports = [library for library in OPTIONAL if find_spec(library) is None]
+autodoc_typehints = "none"  # docstrings have them
+numpydoc_show_class_members = False
 
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
@@ -49,8 +64,18 @@ figure_language_filename = "{root}.{language}{ext}"
 html_theme = "pydata_sphinx_theme"
 html_title = "fastact"
 html_show_sourcelink = False
-html_context = {"languages": LANGUAGES}
+html_static_path = ["static"]
+html_css_files = ["look.css"]
+html_js_files = ["look.js"]
+html_favicon = html_logo = "static/logo.svg"
+html_context = {"languages": LANGUAGES, "default_mode": "auto"}
 html_theme_options = {
+    "logo": {"text": "fastact"},
+    "navbar_persistent": ["search-button"],
     "navbar_end": ["languages", "theme-switcher"],
     "header_links_before_dropdown": 6,
+    "footer_start": ["copyright"],
+    "footer_end": ["theme-version"],
+    "show_prev_next": False,
+    "secondary_sidebar_items": {"**": ["page-toc"], "reference/functions/index": []},
 }

@@ -101,6 +101,8 @@ class Activation(Operation, Function):
         if part not in self._parts:
             kind = part.rpartition("_")[2]
             inputs, twin, made_of_twin = _PARTS[kind]
+            # star_relu has a parameter of the same name.
+            inputs = tuple(f"added_{name}" if name in self.parameters else name for name in inputs)
             formula, make = self._slopes.get(part), None
             if part == "with_bias":
                 formula, make = self.plain, made_of_twin

@@ -147,7 +147,7 @@ class Softmax(OverAxes):
 class Softmin(Softmax):
     """softmin(x)_i = exp(-x_i / T) / sum_j exp(-x_j / T): softmax(-x), without a copy of x.
 
-    Parameters, errors, accuracy and layouts are those of :class:`Softmax`.
+    Parameters, errors, accuracy and layouts are those of `fastact.softmax`.
 
     Examples
     --------
@@ -181,7 +181,7 @@ class Softmin(Softmax):
 class LogSoftmax(Softmax):
     """log_softmax(x)_i = x_i / T - log(sum_j exp(x_j / T)) over the elements of one or several axes.
 
-    Parameters, errors and layouts are those of :class:`Softmax`; the result of a masked element is -inf.
+    Parameters, errors and layouts are those of `fastact.softmax`; the result of a masked element is -inf.
 
     Notes
     -----

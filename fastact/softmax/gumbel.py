@@ -29,7 +29,7 @@ class GumbelSoftmax(Function):
     Parameters
     ----------
     x : array_like
-        Logits; dtypes as for :class:`~fastact.softmax.dense.Softmax`.
+        Logits; dtypes as for `fastact.softmax`.
     rng : numpy.random.Generator
         Draws the noise, one number for each element, masked or not: the same seed gives the same sample.
     tau : float, default 1.0
@@ -37,7 +37,7 @@ class GumbelSoftmax(Function):
     hard : bool, default False
         Whether the result is one-hot: `hardmax` of the soft sample.
     axis, where, lengths, out, dtype, backend
-        As for :class:`~fastact.softmax.dense.Softmax`.
+        As for `fastact.softmax`.
     return_soft : bool, default False
         Whether to return the soft sample too, which the backward pass of a hard one needs.
 
@@ -51,7 +51,7 @@ class GumbelSoftmax(Function):
     TypeError
         `rng` is not a `numpy.random.Generator`, or x is on the GPU.
     numpy.exceptions.AxisError, TypeError, ValueError
-        As for :class:`~fastact.softmax.dense.Softmax`.
+        As for `fastact.softmax`.
 
     References
     ----------

@@ -25,7 +25,7 @@ class LogSumExp(OverAxes):
     Parameters
     ----------
     x : array_like
-        As for :class:`~fastact.softmax.dense.Softmax`.
+        As for `fastact.softmax`.
     axis : int, str, tuple of them or None, default None
         The axes to sum over; None takes all of `x`, as SciPy and NumPy's reductions do.
     b : array_like, optional
@@ -38,7 +38,7 @@ class LogSumExp(OverAxes):
     out : ndarray, optional
         Where to write; of the result's shape and dtype.
     where, lengths, temperature, dtype, backend
-        As for :class:`~fastact.softmax.dense.Softmax`.
+        As for `fastact.softmax`.
 
     Returns
     -------
@@ -48,7 +48,7 @@ class LogSumExp(OverAxes):
     Raises
     ------
     numpy.exceptions.AxisError, TypeError, ValueError
-        As for :class:`~fastact.softmax.dense.Softmax`; `b` does not broadcast.
+        As for `fastact.softmax`; `b` does not broadcast.
     BackendError
         `b` is given, and another backend than "numpy" is asked for, by the call or around it.
 
@@ -60,7 +60,7 @@ class LogSumExp(OverAxes):
 
     References
     ----------
-    Blanchard, Higham and Higham 2021, as for :class:`~fastact.softmax.dense.LogSoftmax`.
+    Blanchard, Higham and Higham 2021, as for `fastact.log_softmax`.
 
     Examples
     --------

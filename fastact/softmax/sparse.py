@@ -21,7 +21,7 @@ __all__ = ["Entmax15", "Hardmax", "Sparsemax", "entmax15", "hardmax", "sparsemax
 class Sparsemax(Softmax):
     """sparsemax(x)_i = max(x_i / T - t, 0), where the threshold t makes the sum 1: the nearest probabilities to x / T.
 
-    Parameters, errors and layouts are those of :class:`Softmax`; the backends are "threads" (by default), "serial",
+    Parameters, errors and layouts are those of `fastact.softmax`; the backends are "threads" (by default), "serial",
     "parallel", "cuda" and "numpy".
 
     Notes
@@ -80,7 +80,7 @@ class Sparsemax(Softmax):
 class Entmax15(Sparsemax):
     """entmax15(x)_i = max(x_i / 2T - t, 0)**2, where the threshold t makes the sum 1: between softmax and sparsemax.
 
-    Parameters, errors, layouts and special numbers are those of :class:`Sparsemax`.
+    Parameters, errors, layouts and special numbers are those of `fastact.sparsemax`.
 
     Notes
     -----
@@ -124,7 +124,7 @@ class Entmax15(Sparsemax):
 class Hardmax(Softmax):
     """hardmax(x)_i = 1 for the first of the largest elements over one or several axes, 0 for all others.
 
-    Parameters, errors and layouts are those of :class:`Softmax`; over several axes the first one is that in C order.
+    Parameters, errors and layouts are those of `fastact.softmax`; over several axes the first one is that in C order.
 
     Notes
     -----
