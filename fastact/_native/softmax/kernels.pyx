@@ -15,9 +15,9 @@
 # The shape alone decides on the route, and blocks have fixed sizes, so results do not depend on the threads. The parts
 # are simd.pxi (vectors), columns.pxi (what is done to columns), job.pxi (masks and half types), along_rows.pxi and
 # strips.pxi (the routes), and cross_entropy.pxi (losses); the call is here. To add an operation, write its number, its
-# name in `KERNELS`, its `column_` loops, and its branch in the `tile_` and `row_` functions. Free threading: a call keeps
-# its state in a `Job` on its own stack, and workers claim their scratch atomically. Threads share nothing else but
-# `bfloat16` and the half types' loops, which tests alone change.
+# name in `KERNELS`, its `column_` loops, and its branch in the `tile_` and `row_` functions. Free threading: a call
+# keeps its state in a `Job` on its own stack, and workers claim their scratch atomically. Threads share nothing else
+# but `bfloat16` and the half types' loops, which tests alone change.
 
 cimport numpy as cnp
 from libc.math cimport INFINITY, NAN, exp, frexp, isfinite, isinf, ldexp
