@@ -215,7 +215,7 @@ def smooth(function: Any) -> str:
     """Whether the slope has no jump, of elementwise functions."""
     if function.family != "elementwise":
         return ""
-    return _("yes") if not function.kinks or "smooth" in function.kinks else _("no")
+    return "✓" if not function.kinks or "smooth" in function.kinks else "–"
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

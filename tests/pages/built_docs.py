@@ -21,7 +21,7 @@ from helpers import ROOT
 DOCS = ROOT / "build" / "docs"
 PAGES = (
     "index", "start", "faq", "explore", "learn/index", "learn/vanishing", "guides/index", "guides/training",
-    "about/index", "speed", "reference/index", "reference/functions/index", "reference/functions/elu",
+    "about/index", "about/contract", "reference/index", "reference/functions/index", "reference/functions/elu",
     "reference/functions/softmax", "reference/functions/cross_entropy", "reference/python/fastact",
     "reference/python/networks", "reference/commands", "reference/environment",
 )  # fmt: skip
