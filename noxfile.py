@@ -116,9 +116,9 @@ def package(session: nox.Session) -> None:
 @nox.session(venv_backend="uv")
 def oldest(session: nox.Session) -> None:
     """Run `smoke` and tests of the extras, with the wheel of `nox -s package` and the lowest versions that it takes."""
-    (wheel,) = DIST.glob("*.whl")
-    extras = "dask,onnx,parquet,safetensors,test,verify"
-    session.install("--resolution=lowest-direct", "--only-binary=:all:", f"{wheel}[{extras}]")
+    extras = [f"--extra={name}" for name in ("dask", "onnx", "parquet", "safetensors", "test", "verify")]
+    session.install("--resolution=lowest-direct", "--only-binary=:all:", "-r", "pyproject.toml", *extras)
+    session.install("--no-deps", *map(str, DIST.glob("*.whl")))
     # What the direct ones need is the newest, and deprecates what they do.
     session.run("pytest", "-W", "ignore::DeprecationWarning", *(session.posargs or ["-q", *SMOKE, *SMOKE_OF_EXTRAS]))
 

@@ -21,9 +21,10 @@ ROOT = Path(__file__).parents[1]
 MAX_WHEEL = 5_000_000
 #: What setuptools adds to an sdist.
 GENERATED = ("PKG-INFO", "setup.cfg", "fastact.egg-info/")
-INCLUDED = (".pxd", ".pxi")
+#: What others include.
+INCLUDED = (".pxd", ".pxi", "softmax/kernels.pyx")
 #: What each source becomes in a wheel; the dot before the suffix begins the platform's name.
-COMPILED = {".pyx": (".so", ".pyd"), ".po": (".mo",)}
+COMPILED = {".c": (".so", ".pyd"), ".pyx": (".so", ".pyd"), ".po": (".mo",)}
 
 FIRST_RESULT = """
 import numpy as np
@@ -72,7 +73,7 @@ def check_wheel(path: Path) -> None:
     found, expected = in_wheel(path), set()
     for name in tracked():
         source = Path(name)
-        if source.parts[0] != "fastact" or source.suffix in INCLUDED:
+        if source.parts[0] != "fastact" or name.endswith(INCLUDED):
             continue
         if source.suffix in COMPILED:
             start = f"{source.with_suffix('').as_posix()}."
