@@ -29,7 +29,7 @@ NAMESPACES = "http://www.w3.org/"
 
 
 def is_generated(path: Path) -> bool:
-    return any(folder in path.parents for folder in GENERATED)
+    return any(each in (path, *path.parents) for each in GENERATED)
 
 
 def targets(path: Path) -> list[str]:

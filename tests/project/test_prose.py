@@ -21,6 +21,8 @@ PYTHON, CYTHON = (".py", ".pyi"), (".pyx", ".pxd", ".pxi")
 SOURCES = [path for path in sorted(FILES) if path.suffix in (*PYTHON, *CYTHON, ".md") and path.name != "CHANGELOG.md"]
 NAME = re.compile(r"(?:[\w-]+/)*[\w-]+(?:\.ja)?\.(?:pyi|pyx?|pxd|pxi|md)\b")
 
+#: Pages that docs/extensions/ writes, which Sphinx misses where there are none.
+GENERATED = re.compile(r"^(?:reference/)?(?:functions/\w+|python/\w+|commands)\.md$")
 #: As in fastact/activations/FAMILY.py.
 PLACEHOLDER = re.compile(r"(?:^|/)[A-Z]+(?:\.ja)?\.\w+$")
 
@@ -41,6 +43,6 @@ def prose(path: Path) -> str:
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_prose(path: Path) -> None:
     text = prose(path)
-    missing = {name for name in NAME.findall(text) if not PLACEHOLDER.search(name)} - ENDS
+    missing = {name for name in NAME.findall(text) if not (GENERATED.match(name) or PLACEHOLDER.search(name))} - ENDS
     assert not missing
     assert "Imported by" not in text
