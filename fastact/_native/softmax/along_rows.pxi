@@ -184,7 +184,7 @@ cdef inline void rows_forward(int kind, int stored, vec* tag, Job* job, RowGroup
         row = group.first + i
         top = row_exps[vec](kind, stored, <vec*>group.x[i], <vec*>group.buffer[i], group.n[i], m[i], base + 3 * i,
                             total + 2 * i, count + 2 * i,
-                            fetch_of[vec](tag, job, row + job.group, 0, -1 if job.kind == LOG_SUM else row * job.n))
+                            fetch_of[vec](tag, job, row + job.group, 0, -1 if kind == LOG_SUM else row * job.n))
         if guess:
             top = across_maximum[vec](top)
             if not first[vec](top) - first[vec](m[i]) <= GUESS:
@@ -202,7 +202,7 @@ cdef inline void rows_forward(int kind, int stored, vec* tag, Job* job, RowGroup
         set_lane[vec](&others, i, lanes_sum[vec](total + 2 * i))
         set_lane[vec](&hits, i, lanes_sum[vec](count + 2 * i))
     rests = log_rest[vec](others, hits, tops)
-    if job.kind == LOG_SOFTMAX:
+    if kind == LOG_SOFTMAX:
         for i in range(group.count):
             row_log[vec](stored, <vec*>group.x[i], <vec*>group.out[i], group.n[i], m[i], lane[vec](&rests, i),
                          no_fetch())
@@ -227,8 +227,8 @@ cdef inline void rows_backward(int kind, int stored, bint masked, vec* tag, RowG
                           <vec*>group.out[i], group.n[i], splat[vec](tag, lanes_sum[vec](total + 2 * i)))
 
 
-cdef inline void rows_stored(int stored, vec* tag, Job* job, RowGroup* group) noexcept nogil:
-    """The job's operation on a group of rows, for one format of its numbers."""
+cdef inline void row_group(int stored, vec* tag, Job* job, RowGroup* group) noexcept nogil:
+    """The job's operation on a group of rows."""
     if job.backward and job.kind == SOFTMAX:
         if group.mask[0] != NULL:
             rows_backward[vec](SOFTMAX, stored, True, tag, group)
@@ -243,13 +243,38 @@ cdef inline void rows_stored(int stored, vec* tag, Job* job, RowGroup* group) no
         rows_backward[vec](HARDMAX, stored, True, tag, group)
     elif job.kind == SOFTMAX:
         rows_forward[vec](SOFTMAX, stored, tag, job, group)
+    elif job.kind == LOG_SOFTMAX:
+        rows_forward[vec](LOG_SOFTMAX, stored, tag, job, group)
     else:
         rows_forward[vec](LOG_SUM, stored, tag, job, group)
+
+
+ctypedef void (*row_group_t)(Job* job, RowGroup* group) noexcept nogil
+
+cdef void row_group_float32(Job* job, RowGroup* group) noexcept nogil:
+    row_group[vf](SAME, <vf*>job, job, group)
+
+
+cdef void row_group_float16(Job* job, RowGroup* group) noexcept nogil:
+    row_group[vf](FLOAT16, <vf*>job, job, group)
+
+
+cdef void row_group_bfloat16(Job* job, RowGroup* group) noexcept nogil:
+    row_group[vf](BFLOAT16, <vf*>job, job, group)
+
+
+cdef void row_group_float64(Job* job, RowGroup* group) noexcept nogil:
+    row_group[vd](SAME, <vd*>job, job, group)
+
+
+cdef row_group_t[4] row_group_by_format = [
+    row_group_float32, row_group_float16, row_group_bfloat16, row_group_float64]
 
 
 cdef void rows(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
     """Groups start to stop of rows. Of a row whose first numbers alone count, only these are computed."""
     cdef char* scratch = claim_scratch(job)
+    cdef row_group_t operation = row_group_by_format[format_of(job)]
     cdef RowGroup group
     cdef vec* buffer
     cdef Py_ssize_t i, j, row, size = job.n // lanes[vec](tag) + 1
@@ -280,12 +305,8 @@ cdef void rows(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept n
                 group.out[j] = target[vec](tag, job, (row + j) * job.n, buffer)
         if job.kind == HARDMAX and not job.backward:
             row_hardmax[vec](<vec*>group.x[0], <vec*>group.out[0], group.n[0])
-        elif vec is vf and stored_as(job) == FLOAT16:
-            rows_stored[vec](FLOAT16, tag, job, &group)
-        elif vec is vf and stored_as(job) == BFLOAT16:
-            rows_stored[vec](BFLOAT16, tag, job, &group)
         else:
-            rows_stored[vec](SAME, tag, job, &group)
+            operation(job, &group)
         for j in range(group.count if job.general and job.kind != LOG_SUM else 0):
             finish_row[vec](<vec*>group.out[j], job, row + j, group.n[j])
     release_scratch(job, scratch)
@@ -491,38 +512,56 @@ cdef void combine(vec* tag, Job* job, Py_ssize_t rows) noexcept nogil:
             store_part[vec](at[vec](<vec*>job.out, i), 1, rest)
 
 
-cdef void blocks_sum_task(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
-    if (<Job*>job).is_double:
-        blocks_sum[vd](SAME, <vd*>job, <Job*>job, start, stop)
-    elif stored_as(<Job*>job) == FLOAT16:
-        blocks_sum[vf](FLOAT16, <vf*>job, <Job*>job, start, stop)
-    elif stored_as(<Job*>job) == BFLOAT16:
-        blocks_sum[vf](BFLOAT16, <vf*>job, <Job*>job, start, stop)
-    else:
-        blocks_sum[vf](SAME, <vf*>job, <Job*>job, start, stop)
+cdef void blocks_sum_float32(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    blocks_sum[vf](SAME, <vf*>job, <Job*>job, start, stop)
 
 
-cdef void blocks_finish_task(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
-    if (<Job*>job).is_double:
-        blocks_finish[vd](SAME, <vd*>job, <Job*>job, start, stop)
-    elif stored_as(<Job*>job) == FLOAT16:
-        blocks_finish[vf](FLOAT16, <vf*>job, <Job*>job, start, stop)
-    elif stored_as(<Job*>job) == BFLOAT16:
-        blocks_finish[vf](BFLOAT16, <vf*>job, <Job*>job, start, stop)
-    else:
-        blocks_finish[vf](SAME, <vf*>job, <Job*>job, start, stop)
+cdef void blocks_sum_float16(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    blocks_sum[vf](FLOAT16, <vf*>job, <Job*>job, start, stop)
+
+
+cdef void blocks_sum_bfloat16(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    blocks_sum[vf](BFLOAT16, <vf*>job, <Job*>job, start, stop)
+
+
+cdef void blocks_sum_float64(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    blocks_sum[vd](SAME, <vd*>job, <Job*>job, start, stop)
+
+
+cdef task_t[4] blocks_sum_by_format = [
+    blocks_sum_float32, blocks_sum_float16, blocks_sum_bfloat16, blocks_sum_float64]
+
+
+cdef void blocks_finish_float32(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    blocks_finish[vf](SAME, <vf*>job, <Job*>job, start, stop)
+
+
+cdef void blocks_finish_float16(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    blocks_finish[vf](FLOAT16, <vf*>job, <Job*>job, start, stop)
+
+
+cdef void blocks_finish_bfloat16(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    blocks_finish[vf](BFLOAT16, <vf*>job, <Job*>job, start, stop)
+
+
+cdef void blocks_finish_float64(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    blocks_finish[vd](SAME, <vd*>job, <Job*>job, start, stop)
+
+
+cdef task_t[4] blocks_finish_by_format = [
+    blocks_finish_float32, blocks_finish_float16, blocks_finish_bfloat16, blocks_finish_float64]
 
 
 cdef void long_rows(Job* job, Py_ssize_t rows, int workers) noexcept nogil:
     """Do so many rows, or groups of columns, from job.first on, with their blocks shared among the workers."""
     cdef Py_ssize_t number = rows * job.blocks, grain = spread(number, BLOCK * job.inner, workers)
-    parallel_for(&blocks_sum_task, job, number, grain, workers)
+    parallel_for(blocks_sum_by_format[format_of(job)], job, number, grain, workers)
     if job.is_double:
         combine[vd](<vd*>job, job, rows)
     else:
         combine[vf](<vf*>job, job, rows)
     if job.kind != LOG_SUM:
-        parallel_for(&blocks_finish_task, job, number, grain, workers)
+        parallel_for(blocks_finish_by_format[format_of(job)], job, number, grain, workers)
 
 
 cdef void long_rows_task(void* whole_job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:

@@ -24,7 +24,7 @@ from libc.math cimport INFINITY, NAN, exp, frexp, isfinite, isinf, ldexp
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
-from fastact._native.pool cimport default_workers, parallel_for
+from fastact._native.pool cimport default_workers, parallel_for, task_t
 
 cnp.import_array()
 
@@ -157,7 +157,9 @@ cdef void run_job(Job* job, int workers) noexcept nogil:
         memory = new_scratch(job, workers, COLUMN * (job.width + 1) * width * item)
         if not job.failed:
             number = job.outer * job.strips
-            parallel_for(&lines_task, job, number, spread(number, job.width * width * job.n, workers), workers)
+            parallel_for(
+                lines_by_format[format_of(job)], job, number, spread(number, job.width * width * job.n, workers),
+                workers)
     else:
         vectors = ceiling(job.inner, width)
         size = width * item

@@ -288,7 +288,7 @@ cdef inline void lines_log_sums(int stored, Lines line, Job* job, Py_ssize_t col
 
 cdef inline void strip_lines(int stored, Job* job, Py_ssize_t block, Py_ssize_t column, Py_ssize_t columns,
                              vec* sums) noexcept nogil:
-    """Do all passes over one strip, for one format of its numbers; of the kinds, passes differ where they must."""
+    """Do all passes over one strip. `kind` is known at compile time in passes that differ by it."""
     cdef Py_ssize_t start = block * job.n * job.inner + column, vectors = ceiling(columns, lanes[vec](sums)), j
     cdef vec low = lowest[vec](sums), zero = splat[vec](sums, 0)
     cdef vec* cell
@@ -334,7 +334,7 @@ cdef inline void strip_lines(int stored, Job* job, Py_ssize_t block, Py_ssize_t 
         visit_all[vec](LOG_SOFTMAX, False, RESULTS, stored, line, job.n, columns, sums)
 
 
-cdef void all_lines(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+cdef inline void lines(int stored, vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
     """Strips start to stop, in place."""
     cdef char* scratch = claim_scratch(job)
     cdef vec* sums = <vec*>scratch
@@ -342,20 +342,28 @@ cdef void all_lines(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexc
     for i in range(start, stop):
         block, column = i // job.strips, i % job.strips * job.width * lanes[vec](tag)
         columns = min(job.width * lanes[vec](tag), job.inner - column)
-        if vec is vf and job.stored == FLOAT16:
-            strip_lines[vec](FLOAT16, job, block, column, columns, sums)
-        elif vec is vf and job.stored == BFLOAT16:
-            strip_lines[vec](BFLOAT16, job, block, column, columns, sums)
-        else:
-            strip_lines[vec](SAME, job, block, column, columns, sums)
+        strip_lines[vec](stored, job, block, column, columns, sums)
     release_scratch(job, scratch)
 
 
-cdef void lines_task(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
-    if (<Job*>job).is_double:
-        all_lines[vd](<vd*>job, <Job*>job, start, stop)
-    else:
-        all_lines[vf](<vf*>job, <Job*>job, start, stop)
+cdef void lines_float32(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    lines[vf](SAME, <vf*>job, <Job*>job, start, stop)
+
+
+cdef void lines_float16(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    lines[vf](FLOAT16, <vf*>job, <Job*>job, start, stop)
+
+
+cdef void lines_bfloat16(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    lines[vf](BFLOAT16, <vf*>job, <Job*>job, start, stop)
+
+
+cdef void lines_float64(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    lines[vd](SAME, <vd*>job, <Job*>job, start, stop)
+
+
+cdef task_t[4] lines_by_format = [
+    lines_float32, lines_float16, lines_bfloat16, lines_float64]
 
 
 cdef void strips(vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
