@@ -224,7 +224,8 @@ cdef extern from *:
       #endif
     #endif
     #ifdef __GNUC__
-      #define PREFETCH(p, write) __builtin_prefetch(p, write)
+      /* clang wants constants */
+      #define PREFETCH(p, write) ((write) ? __builtin_prefetch(p, 1) : __builtin_prefetch(p, 0))
     #else
       #define PREFETCH(p, write)
     #endif
