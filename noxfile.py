@@ -77,8 +77,8 @@ def types(session: nox.Session) -> None:
     """Check the type hints, the stubs of what Cython compiles, and the examples of the README and of docs/."""
     session.install(".[dev]")
     session.run("mypy", *session.posargs)
-    stubs = ("--ignore-disjoint-bases", "--allowlist", "tools/stubtest.txt")
-    session.run("python", "-m", "mypy.stubtest", "--concise", *stubs, "fastact._native")
+    options = ("--mypy-config-file", "pyproject.toml", "--allowlist", "tools/stubtest.txt", "--ignore-disjoint-bases")
+    session.run("python", "-m", "mypy.stubtest", "--concise", *options, "fastact._native")
     session.run("python", "tools/examples.py")
 
 

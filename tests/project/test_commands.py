@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from helpers import ROOT
+from helpers.documents import DOCS
 
 click = pytest.importorskip("click", reason="click is not installed (extra: demo)")
 
@@ -17,7 +18,7 @@ COMMAND = re.compile(r"(?:^|&& )(fastact .+?)(?: #.*|$)", re.M)
 #: Those of docs/questions.md have a test of their own, and `--from` reads its file at once.
 FOUND = [
     (path.relative_to(ROOT).as_posix(), command)
-    for path in [*ROOT.glob("README*.md"), *sorted((ROOT / "docs").rglob("*.md"))]
+    for path in [*ROOT.glob("README*.md"), *DOCS]
     for block in BLOCK.findall(path.read_text(encoding="utf-8"))
     for command in COMMAND.findall(block)
     if "questions" not in path.name and "--from" not in command

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from helpers import ROOT
+from helpers.documents import DOCS
 
 #: An example, and what it prints where a block of text follows at once.
 EXAMPLE = re.compile(r"^```python\n(.*?)^```(?:\n+```text\n(.*?)^```)?", re.S | re.M)
-PAGES = [path for path in sorted((ROOT / "docs").rglob("*.md")) if EXAMPLE.search(path.read_text(encoding="utf-8"))]
+PAGES = [path for path in DOCS if EXAMPLE.search(path.read_text(encoding="utf-8"))]
 
 
 def libraries(examples: list[str]) -> set[str]:

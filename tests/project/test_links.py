@@ -12,10 +12,9 @@ import pytest
 
 import fastact as fa
 from helpers import ROOT
+from helpers.documents import PAGES, is_generated
 
-PAGES = [*ROOT.glob("*.md"), *(path for name in (".github", "docs", "tools") for path in (ROOT / name).rglob("*.md"))]
-#: Where Sphinx writes pages, whose links it checks itself; functions/ has one for each function.
-GENERATED = [ROOT / line for line in (ROOT / ".gitignore").read_text().splitlines() if line.startswith("docs/")]
+#: A page for each function.
 FUNCTIONS = ROOT / "docs" / "reference" / "functions"
 #: Code, in which brackets are no links; blocks with a name in braces are directives of Sphinx.
 CODE = re.compile(r"^(`{3,}|~{3,})(?!\{).*?^\1[ ]*$|`[^`\n]+`", re.M | re.S)
@@ -26,10 +25,6 @@ LABEL = re.compile(r"^\(([\w-]+)\)=$", re.M)
 ADDRESS = re.compile(r"\bhttps?:[^\s<>\"'`\]}]*")
 #: Namespaces of XML, which nobody opens.
 NAMESPACES = "http://www.w3.org/"
-
-
-def is_generated(path: Path) -> bool:
-    return any(each in (path, *path.parents) for each in GENERATED)
 
 
 def targets(path: Path) -> list[str]:
@@ -68,9 +63,7 @@ def fault(page: Path, target: str) -> str | None:
     return None
 
 
-@pytest.mark.parametrize(
-    "page", [each for each in PAGES if not is_generated(each)], ids=lambda path: path.relative_to(ROOT).as_posix()
-)
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_links_lead_somewhere(page: Path) -> None:
     local = [target for target in targets(page) if not re.match(r"[a-z]+:", target)]
     assert [each for each in (fault(page, target) for target in local) if each] == []
