@@ -31,7 +31,7 @@ def read(path: Path) -> Catalog:
 
 def extract(folder: Path) -> None:
     """Write the texts of each translated page to a file PAGE.pot in this folder."""
-    subprocess.run([sys.executable, "-m", "sphinx", "-q", "-b", "gettext", LOCALE.parent, folder], check=True)
+    subprocess.run([sys.executable, "-P", "-m", "sphinx", "-q", "-b", "gettext", LOCALE.parent, folder], check=True)
     for path in list(folder.rglob("*.pot")):
         page = path.relative_to(folder).with_suffix("").as_posix()
         if not any(fnmatch(page, pattern) for pattern in TRANSLATED):
