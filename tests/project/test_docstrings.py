@@ -36,8 +36,9 @@ def run(own_registry: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_of_modules(name: str, run: Any) -> None:
-    if name.startswith("fastact.torch"):
-        pytest.importorskip("torch")
+    for library in ("torch", "onnx"):
+        if name.startswith(f"fastact.{library}"):
+            pytest.importorskip(library)
     tests = doctest.DocTestFinder(exclude_empty=True).find(importlib.import_module(name), globs={"fa": fa, "np": np})
     for test in tests:
         run(test)
