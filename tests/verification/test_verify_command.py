@@ -35,6 +35,7 @@ def test_fails(fastact: Callable[..., str]) -> None:  # noqa: F811
     fastact("verify", "kernels.py:tanh", "--max-ulp", 2**24, *QUICK)
 
 
+@pytest.mark.usefixtures("own_registry")
 def test_own_activations(fastact: Callable[..., str]) -> None:  # noqa: F811
     pytest.importorskip("sympy")
     text = "import fastact as fa\n\n\n@fa.activation(beta=1.0)\ndef verified_line(x, beta):\n    return beta * x\n"

@@ -315,6 +315,7 @@ def test_half_precision_and_weights_beside_the_file(tmp_path: Path) -> None:
         fa.MLP.from_onnx(tmp_path / "net.onnx")
 
 
+@pytest.mark.usefixtures("own_registry")
 def test_own_activation_is_recognised_once_it_is_defined() -> None:
     file = dense([node("Tanh", "z", "t"), node("Mul", "t t", "u"), node("Mul", "u t", "a")])
     with pytest.raises(ValueError, match=r"'Mul u'.*no activation.* Tanh, Mul.*|node 'Mul a' is Mul: no activation"):
