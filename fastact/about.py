@@ -25,6 +25,7 @@ import fastact as fa
 from fastact import language
 from fastact._core.cores import allowed_cores, quota
 from fastact._native.ufunc import half_instruction_sets
+from fastact.bench.report import processor
 from fastact.errors import told
 
 __all__ = ["LIBRARIES", "about", "text"]
@@ -129,24 +130,13 @@ def _processor() -> dict[str, Any]:
     features = llvm.get_host_cpu_features()
     return {
         "system": platform.platform(),
-        "name": _processor_name(),
+        "name": processor(),
         "architecture": platform.machine(),
         "llvm_name": llvm.get_host_cpu_name(),
         "vectors": sorted(name for name, there in features.items() if there and name.startswith(_VECTORS)),
         "softmax_kernels": instruction_sets.name(),
         "half_conversion": half_instruction_sets()[0],
     }
-
-
-def _processor_name() -> str:
-    """The processor's name from Linux, else from the platform module."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def _threads() -> dict[str, Any]:

@@ -29,7 +29,7 @@ def signature(function: Callable[..., Any]) -> str:
     """The signature in parentheses, without types."""
     found = inspect.signature(function)
     bare = [each.replace(annotation=inspect.Parameter.empty) for each in found.parameters.values()]
-    return str(found.replace(parameters=bare, return_annotation=inspect.Signature.empty)).replace("**", r"**")
+    return str(found.replace(parameters=bare, return_annotation=inspect.Signature.empty))
 
 
 def described(thing: Any, text: str | None = None) -> str:

@@ -114,7 +114,15 @@ LAYERS = {
         "recommending*",
         "tabular",
     ],
-    "about": ["", "errors", "language", "_core.cores", "_native.ufunc", "backends.cpu.instruction_sets"],
+    "about": [
+        "",
+        "errors",
+        "language",
+        "_core.cores",
+        "_native.ufunc",
+        "backends.cpu.instruction_sets",
+        "bench.report",
+    ],
     "__main__": ["cli"],
     "": [
         "errors",

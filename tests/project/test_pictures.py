@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from pathlib import Path
@@ -10,11 +9,12 @@ from types import ModuleType
 
 import pytest
 
-from helpers import ROOT
+from helpers import ROOT, tools
+from helpers.documents import DOCS
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra: demo)")
 
-PAGES = [*ROOT.glob("README*.md"), *(ROOT / "docs").rglob("*.md")]
+PAGES = [*ROOT.glob("README*.md"), *DOCS]
 CATALOGUES = list((ROOT / "docs" / "locale").rglob("*.po"))
 SHOWN = re.compile(r"pictures/([\w.-]+)\.png")
 #: Also where a catalogue breaks the line.
@@ -23,12 +23,7 @@ QUOTED = re.compile(r"\{measured\}`([^`.]+)\.([^`]+)`")
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("pictures", ROOT / "tools" / "pictures.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return tools.tool("pictures")
 
 
 def text_of(path: Path) -> str:

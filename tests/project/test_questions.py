@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import runpy
 import shlex
@@ -14,7 +13,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from helpers import ROOT
+from helpers import ROOT, tools
 
 click = pytest.importorskip("click", reason="click is not installed (extra: demo)")
 
@@ -22,12 +21,7 @@ click = pytest.importorskip("click", reason="click is not installed (extra: demo
 @pytest.fixture
 def tool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ModuleType]:
     """The tool, in a folder that has its files."""
-    spec = importlib.util.spec_from_file_location("questions", ROOT / "tools" / "questions.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "questions", module)  # as dataclasses want it
-    spec.loader.exec_module(module)
+    module = tools.tool("questions")
     monkeypatch.chdir(tmp_path)
     for name, text in module.FILES.items():
         Path(name).write_text(text, encoding="utf-8")

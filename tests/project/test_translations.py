@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import gettext
-import importlib.util
 import re
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from helpers import ROOT
+from helpers import ROOT, tools
 
 pytest.importorskip("babel")
 
@@ -21,12 +20,7 @@ JAPANESE = r"[\u3041-\u30ff\u4e00-\u9fff]"
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("translations", ROOT / "tools" / "translations.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return tools.tool("translations")
 
 
 @pytest.fixture(scope="module", params=CATALOGUES, ids=lambda path: path.parts[-3])

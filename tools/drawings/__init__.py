@@ -6,15 +6,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fastact import language
-from fastact.experiments.drawing import draw_accuracies
+from fastact.experiments.drawing import draw_accuracies, draw_lines, layers_axes, legend
 from fastact.experiments.spread import short
 from fastact.pictures import style
 
-__all__ = ["accuracies", "figure", "worded", "written"]
+__all__ = ["accuracies", "figure", "norms", "variants", "worded", "written"]
 
 #: Inches: 972 pixels, of which a phone shows about every third.
 WIDTH = 5.4
@@ -36,6 +36,27 @@ def accuracies(rows: Sequence[tuple[str, Sequence[float]]], epochs: int, chance:
     axes = drawn.subplots()
     draw_accuracies(axes, [(label, seeds, at, "") for at, (label, seeds) in enumerate(rows)], epochs, chance)
     axes.set_xlabel(worded(en=f"accuracy after epoch {epochs}", ja=f"{epochs} エポック後の正解率"))
+    return drawn
+
+
+def variants(found: Any) -> Any:
+    """A Figure with the accuracies of an experiment's variants, whose labels are in two lines if they name a remedy."""
+    rows = [
+        (each.label.replace(" + ", " +\n"), [trial.end for trial in found.of(each.activation, each.remedy)])
+        for each in found.variants
+    ]
+    return accuracies(rows, found.epochs, found.chance)
+
+
+def norms(lines: Iterable[tuple[int, str, Sequence[Any]]], depth: int, height: float, columns: int) -> Any:
+    """A Figure with the norm of the gradient in each hidden layer: of each line, its position, label and trials."""
+    drawn = figure(height)
+    axes = drawn.subplots()
+    for position, label, trials in lines:
+        draw_lines(axes, range(1, depth + 1), [trial.norms for trial in trials], position, label)
+    layers_axes(axes)
+    axes.set_ylabel(worded(en="norm of the gradient", ja="勾配のノルム"))
+    legend(axes, columns)
     return drawn
 
 

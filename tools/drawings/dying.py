@@ -7,7 +7,7 @@ from typing import Any
 
 import matplotlib.ticker
 
-from drawings import accuracies, figure, worded
+from drawings import figure, variants, worded
 from fastact.experiments import dying_relu
 from fastact.experiments.drawing import draw_lines, legend
 from fastact.experiments.dying_relu import DyingRelu
@@ -37,11 +37,7 @@ def quiet() -> Any:
 
 def reached() -> Any:
     """The accuracy after training, of each activation and remedy."""
-    rows = [
-        (each.label.replace(" + ", " +\n"), [units.end for units in found().of(each.activation, each.remedy)])
-        for each in found().variants
-    ]
-    return accuracies(rows, found().epochs, found().chance)
+    return variants(found())
 
 
 def figures() -> dict[str, str]:

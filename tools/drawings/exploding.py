@@ -6,10 +6,10 @@ from functools import cache
 from statistics import median
 from typing import Any
 
-from drawings import figure, worded
+from drawings import figure, norms, worded
 from fastact.experiments import exploding
 from fastact.experiments.deep import remedies
-from fastact.experiments.drawing import draw_lines, layers_axes, legend
+from fastact.experiments.drawing import draw_lines, legend
 from fastact.experiments.exploding import Exploding
 from fastact.experiments.spread import share, short, times
 from fastact.pictures import style
@@ -22,16 +22,12 @@ def found() -> Exploding:
 
 def layers() -> Any:
     """The norm of the gradient in each hidden layer, by remedy; clipping changes it only later."""
-    drawn = figure(3.8)
-    axes = drawn.subplots()
-    for position, remedy in enumerate(found().remedies):
-        if remedy != "clip_norm":
-            norms = [trial.norms for trial in found().of(remedy)]
-            draw_lines(axes, range(1, found().depth + 1), norms, position, remedies()[remedy])
-    layers_axes(axes)
-    axes.set_ylabel(worded(en="norm of the gradient", ja="勾配のノルム"))
-    legend(axes, 2)
-    return drawn
+    lines = [
+        (position, remedies()[remedy], found().of(remedy))
+        for position, remedy in enumerate(found().remedies)
+        if remedy != "clip_norm"
+    ]
+    return norms(lines, found().depth, 3.8, 2)
 
 
 def losses() -> Any:

@@ -8,10 +8,9 @@ from statistics import median
 from typing import Any
 
 import fastact as fa
-from drawings import accuracies, figure, worded, written
+from drawings import accuracies, norms, written
 from fastact.data.named import problem
 from fastact.experiments import softmax_hidden
-from fastact.experiments.drawing import draw_lines, layers_axes, legend
 from fastact.experiments.softmax_hidden import SoftmaxHidden
 from fastact.experiments.spread import Spread, share
 
@@ -48,15 +47,8 @@ def mixes() -> Any:
 
 def gradients() -> Any:
     """The norm of the gradient in each hidden layer, of softmax and others."""
-    drawn = figure(3.4)
-    axes = drawn.subplots()
-    for position, name in enumerate(found().activations):
-        norms = [trial.norms for trial in found().of(name)]
-        draw_lines(axes, range(1, found().depth + 1), norms, position, name)
-    layers_axes(axes)
-    axes.set_ylabel(worded(en="norm of the gradient", ja="勾配のノルム"))
-    legend(axes, 3)
-    return drawn
+    lines = [(position, name, found().of(name)) for position, name in enumerate(found().activations)]
+    return norms(lines, found().depth, 3.4, 3)
 
 
 def reached() -> Any:

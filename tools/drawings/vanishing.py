@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 import fastact as fa
-from drawings import accuracies, figure, worded, written
+from drawings import figure, norms, variants, worded, written
 from fastact.experiments import vanishing
 from fastact.experiments.deep import remedies
-from fastact.experiments.drawing import draw_lines, layers_axes, legend
+from fastact.experiments.drawing import legend
 from fastact.experiments.spread import share
 from fastact.experiments.vanishing import Vanishing
 from fastact.pictures import style
@@ -44,37 +44,19 @@ def slopes() -> Any:
 
 def layers() -> Any:
     """The norm of the gradient in each hidden layer, by activation."""
-    drawn = figure(4.0)
-    axes = drawn.subplots()
-    for position, name in enumerate((*SHOWN, "gelu")):
-        norms = [trial.norms for trial in found().of(name)]
-        draw_lines(axes, range(1, found().depth + 1), norms, position, name)
-    layers_axes(axes)
-    axes.set_ylabel(worded(en="norm of the gradient", ja="勾配のノルム"))
-    legend(axes, 4)
-    return drawn
+    lines = [(position, name, found().of(name)) for position, name in enumerate((*SHOWN, "gelu"))]
+    return norms(lines, found().depth, 4.0, 4)
 
 
 def remedied() -> Any:
     """The norm of the gradient in each hidden layer of sigmoid, by remedy."""
-    drawn = figure(4.0)
-    axes = drawn.subplots()
-    for position, remedy in enumerate(REMEDIES):
-        norms = [trial.norms for trial in found().of("sigmoid", remedy)]
-        draw_lines(axes, range(1, found().depth + 1), norms, position, remedies()[remedy])
-    layers_axes(axes)
-    axes.set_ylabel(worded(en="norm of the gradient", ja="勾配のノルム"))
-    legend(axes, 2)
-    return drawn
+    lines = [(position, remedies()[remedy], found().of("sigmoid", remedy)) for position, remedy in enumerate(REMEDIES)]
+    return norms(lines, found().depth, 4.0, 2)
 
 
 def reached() -> Any:
     """The accuracy after training of each activation, and of sigmoid with each remedy."""
-    rows = [
-        (each.label.replace(" + ", " +\n"), [trial.end for trial in found().of(each.activation, each.remedy)])
-        for each in found().variants
-    ]
-    return accuracies(rows, found().epochs, found().chance)
+    return variants(found())
 
 
 def figures() -> dict[str, str]:
