@@ -35,7 +35,7 @@ WIDEST = '"prefer-vector-width"="512"'
 _compiled: list[Any] = []  # keeps the machine code alive
 
 
-def _apply(formula: Any, name: str, arrays: int, numbers: int, outputs: int) -> Callable[..., Any]:
+def _apply(formula: Any, name: str, arrays: int, numbers: int, outputs: int, vectors: int) -> Callable[..., Any]:
     """An intrinsic (operands, n): a formula of so many operands, and numbers that are read once, for n elements.
 
     A formula with several outputs returns a tuple of them. One that raises ends the loop.
@@ -90,7 +90,7 @@ def _apply(formula: Any, name: str, arrays: int, numbers: int, outputs: int) -> 
             following = builder.add(index, ir.Constant(index.type, 1), flags=["nsw"])
             index.add_incoming(following, builder.block)
             back = builder.cbranch(builder.icmp_signed("<", following, values[1]), body, done)
-            back.set_metadata("llvm.loop", _loop_metadata(builder.module, independent))
+            back.set_metadata("llvm.loop", _loop_metadata(builder.module, independent, vectors))
             builder.position_at_end(done)
             return context.get_dummy_value()
 
@@ -115,14 +115,26 @@ def _raise(context: Any, builder: Any, status: Any, name: str) -> None:
     builder.call(leave, [entered, context.insert_const_string(builder.module, name)])
 
 
-def _loop_metadata(module: Any, independent: Any) -> Any:
-    """What LLVM is told of the loop: these accesses do not depend on other rounds; so many vectors side by side.
+#: Loops that use few values at a time: by 32 registers, eight vectors side by side take 3 to 11 % less time than four.
+_FEW_VALUES = frozenset({
+    "gelu_tanh", "quick_gelu", "sigmoid_backward", "sigmoid_derivative", "silu", "tanh_backward", "tanh_derivative",
+})  # fmt: skip
+
+
+def _vectors(name: str) -> int:
+    """How many vectors a loop computes side by side.
 
     With 32 registers four take 4 % less time than two on average, from 20 % less (telu) to 10 % more (silu).
     """
-    count = 4 if get_host_cpu_features().get("avx512f") else 2
+    if not get_host_cpu_features().get("avx512f"):
+        return 2
+    return 8 if name in _FEW_VALUES else 4
+
+
+def _loop_metadata(module: Any, independent: Any, vectors: int) -> Any:
+    """What LLVM is told of the loop: these accesses do not depend on other rounds; so many vectors side by side."""
     parallel = module.add_metadata(["llvm.loop.parallel_accesses", independent])
-    interleaved = module.add_metadata(["llvm.loop.interleave.count", ir.Constant(ir.IntType(32), count)])
+    interleaved = module.add_metadata(["llvm.loop.interleave.count", ir.Constant(ir.IntType(32), vectors)])
     loop = Distinct(module, [parallel, interleaved])
     loop.operands = (loop, *loop.operands)  # loops are told apart by nodes that name themselves
     return loop
@@ -156,7 +168,7 @@ def compile_loop(
     if reason is not None:
         raise BackendError(f"{name} cannot be compiled: {reason}")
     arrays = inputs + (parameters if array_parameters else 0)
-    layout = arrays, inputs + parameters - arrays, outputs, dtype.str
+    layout = arrays, inputs + parameters - arrays, outputs, _vectors(name), dtype.str
     key = _cache.key(formula, layout)
     address = _cache.load(key)
     if address is None:
@@ -173,9 +185,11 @@ def compile_loop(
     return address
 
 
-def _compile(formula: Callable[..., Any], name: str, arrays: int, numbers: int, outputs: int, dtype: str) -> Any:
+def _compile(
+    formula: Callable[..., Any], name: str, arrays: int, numbers: int, outputs: int, vectors: int, dtype: str
+) -> Any:
     """Numba's object for such a loop."""
-    apply = _apply(formula, name, arrays, numbers, outputs)
+    apply = _apply(formula, name, arrays, numbers, outputs, vectors)
 
     def loop(operands, n):  # type: ignore[no-untyped-def]
         apply(operands, n)

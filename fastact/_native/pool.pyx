@@ -5,11 +5,12 @@ A call is cut into blocks. Every thread begins with its own share of them, which
 call, and then takes blocks from the shares of others. The calling thread takes part, and never waits for a thread that
 has not begun: where other processes keep the cores busy, a late helper finds the work done and the door shut.
 
-The first long call starts the helpers. A helper looks out for the next region for a moment, then sleeps. Waking helpers
-costs the caller as much as 10 us of work, so `worthwhile` asks for more work where they sleep, unless calls follow each
-other closely. Helpers are plain C threads. They touch Python objects only in `for_slabs` and where a formula raises,
-and keep to the CPU affinity of the calling thread. Only one region is open at a time: a second Python thread runs its
-call alone. A forked child has no helpers, and starts its own. `numba_for` runs the same blocks on Numba's threads.
+The first long call starts the helpers. A helper looks out for the next region for a moment, then, while it lets others
+have its core, for another, and then sleeps. Waking helpers costs the caller as much as 10 us of work, so `worthwhile`
+asks for more work where they sleep, unless calls follow each other closely. Helpers are plain C threads. They touch
+Python objects only in `for_slabs` and where a formula raises, and keep to the CPU affinity of the calling thread. Only
+one region is open at a time: a second Python thread runs its call alone. A forked child has no helpers, and starts its
+own. `numba_for` runs the same blocks on Numba's threads.
 
 Free threading: nothing here relies on the GIL, which most of this file runs without on any build. `occupied` gives one
 thread the region, which it alone fills in and whose helpers it alone starts; `door` and `number` publish the region to
@@ -158,7 +159,8 @@ cdef enum:
     SHARE_UNIT = 64       # items, so that shares of elements begin with a cache line
     SHUT = -(1 << 30)     # added to `door`: nobody may enter any more
     PATIENCE = 2000       # looks at helpers that finish their last block, before the caller lets others run
-    LOOKOUT = 50000       # nanoseconds for which a helper looks out for the next region before it sleeps
+    LOOKOUT = 50000       # nanoseconds for which a helper looks out for the next region without a pause
+    POLITE_LOOKOUT = 500000  # nanoseconds from which it sleeps; from LOOKOUT to there it lets others have its core
     FOLLOW = 100000       # nanoseconds after which an awake helper asks again where the caller may run, which takes 300
 
 #: Nanoseconds of one thread's work from which several threads are faster: with helpers awake, and with helpers asleep.
@@ -252,19 +254,21 @@ cdef void help(void* argument) noexcept nogil:
     cdef Py_ssize_t worker = <Py_ssize_t>argument
     cdef Helper* self = &helpers[worker]
     cdef long seen = 0
-    cdef double time = now(), followed = time, end
+    cdef double time = now(), followed = time, begin
     arrive(&self.affinity)
     while True:
-        time = now()
-        end = time + LOOKOUT
+        begin = time = now()
         while True:
             if time > followed + FOLLOW:
                 follow(&self.affinity, <ThreadId>load(&caller))
                 followed = time
-            if load(&number) != seen or time >= end:
+            if load(&number) != seen or time >= begin + POLITE_LOOKOUT:
                 break
-            for _ in range(16):
-                pause()
+            if time >= begin + LOOKOUT:
+                give_way()
+            else:
+                for _ in range(16):
+                    pause()
             time = now()
         if load(&number) == seen:
             self.affinity.core = current_core()

@@ -92,6 +92,7 @@ cdef extern from *:
 include "arithmetic.pxi"
 include "atomics.pxi"
 include "half.pxi"
+include "items.pxi"
 include "results.pxi"
 
 ctypedef void (*kernel_t)(char** operands, Py_ssize_t n) noexcept nogil
@@ -196,48 +197,6 @@ cdef int find_kernel(Loop* loop, bint array_parameters) noexcept with gil:
             kernel.grain = max(1, <Py_ssize_t>(GRAIN_NANOSECONDS / nanoseconds) // ALIGNMENT) * ALIGNMENT
             exchange_pointer(&kernel.address, <void*>address)
     return 1
-
-
-cdef extern from *:
-    """
-    /* Copy items that lie apart to where they lie side by side, and back. Every second item and items in reverse are
-       common, and have loops of their own, which compilers vectorise. */
-    #define FASTACT_MOVE(T)                                                                                          \\
-      static inline void fastact_gather_##T(char* target, const char* source, Py_ssize_t stride, Py_ssize_t n) {     \\
-        T* to = (T*)target;                                                                                          \\
-        const T* from = (const T*)source;                                                                            \\
-        Py_ssize_t i, size = (Py_ssize_t)sizeof(T);                                                                  \\
-        if (stride == 2 * size) for (i = 0; i < n; i++) to[i] = from[2 * i];                                         \\
-        else if (stride == -size) for (i = 0; i < n; i++) to[i] = from[-i];                                          \\
-        else for (i = 0; i < n; i++) to[i] = *(const T*)(source + i * stride);                                       \\
-      }                                                                                                              \\
-      static inline void fastact_scatter_##T(char* target, Py_ssize_t stride, const char* source, Py_ssize_t n) {    \\
-        const T* from = (const T*)source;                                                                            \\
-        for (Py_ssize_t i = 0; i < n; i++) *(T*)(target + i * stride) = from[i];                                     \\
-      }
-    FASTACT_MOVE(int8_t)
-    FASTACT_MOVE(int16_t)
-    FASTACT_MOVE(int32_t)
-    FASTACT_MOVE(int64_t)
-
-    static void fastact_gather(char* target, const char* source, Py_ssize_t stride, Py_ssize_t n, int size) {
-      if (size == 4) fastact_gather_int32_t(target, source, stride, n);
-      else if (size == 8) fastact_gather_int64_t(target, source, stride, n);
-      else if (size == 2) fastact_gather_int16_t(target, source, stride, n);
-      else fastact_gather_int8_t(target, source, stride, n);
-    }
-    static void fastact_scatter(char* target, Py_ssize_t stride, const char* source, Py_ssize_t n, int size) {
-      if (stride == size) memcpy(target, source, (size_t)(n * size));
-      else if (size == 4) fastact_scatter_int32_t(target, stride, source, n);
-      else if (size == 8) fastact_scatter_int64_t(target, stride, source, n);
-      else if (size == 2) fastact_scatter_int16_t(target, stride, source, n);
-      else fastact_scatter_int8_t(target, stride, source, n);
-    }
-    """
-    void gather_items "fastact_gather"(
-        char* target, const char* source, Py_ssize_t stride, Py_ssize_t n, int size) noexcept nogil
-    void scatter_items "fastact_scatter"(
-        char* target, Py_ssize_t stride, const char* source, Py_ssize_t n, int size) noexcept nogil
 
 
 cdef inline void gather(

@@ -32,15 +32,14 @@ from fastact._scalar.primitives import (
     constant,
     copysign,
     fma,
+    ldexp,
     like,
     lower_half_power,
     magnitude,
-    outer_power,
     piecewise,
     polynomial,
     power_of_two,
     small_power,
-    times_inner_power,
     times_power,
     upper_half_power,
     where,
@@ -317,9 +316,7 @@ def _exp_scalar(x):
     k = fma(x - _SKEW(x), LOG2_E(x), SHIFT(x))
     whole = k - SHIFT(x)
     r = fma(-whole, LN2_LOW(x), fma(-whole, LN2_HIGH(x), x))
-    p = like(1.0, x) + fma(r * r, _EXP_SKEW(r), r)
-    # 2**k in two steps, of which the first stays among normal numbers; x - x is 0, or NaN, which integers would lose
-    return fma(times_inner_power(p, k), outer_power(k), x - x)
+    return scale(like(1.0, x) + fma(r * r, _EXP_SKEW(r), r), k)
 
 
 @compiled(_exp_scalar)
@@ -596,7 +593,7 @@ def _gate_times(g, x, x_low):
     # Multiply by a positive power first: without it g * q might be subnormal.
     positive = power > like(1.0, x)
     q, k = where(positive, power * q, q), where(positive, SHIFT_TINY(x), k)
-    return scale(where(big, g * TINY(g), g) * q, where(big, k, unbiased(k)))
+    return ldexp(g * where(big, q * TINY(g), q), k, where(big, SHIFT(k), SHIFT_TINY(k)))
 
 
 @scalar
@@ -609,7 +606,7 @@ def _bell_times(g, x, x_low, more):
     p, p_low = ordered_sum(like(1.0, x), u)
     square = q * q
     slope = fma(square, p, square * fma(error + error, p, p_low))
-    return scale(where(big, g * TINY(g), g) * slope, where(big, k + more, unbiased(k) + more))
+    return ldexp(g * where(big, slope * TINY(g), slope), k + more, where(big, SHIFT(k), SHIFT_TINY(k)))
 
 
 def _sigmoid_slope_times_scalar(a, x, x_low):

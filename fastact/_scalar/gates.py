@@ -17,52 +17,44 @@ import numpy as np
 from fastact._scalar.exponential import EXP_LOWEST, EXP_QUADRATIC, LN2_HIGH, LN2_LOW, LOG2_E, over_r, tiny_power
 from fastact._scalar.pairs import (
     LARGEST,
+    SHIFT,
     SHIFT_TINY,
     bounded,
     clamp,
     exact_product,
     exact_sum,
     less_tail,
+    nearer,
     ordered_sum,
     quotient,
     scalar,
-    unbiased,
 )
 from fastact._scalar.primitives import (
-    biased_power,
     compiled,
     constant,
     copysign,
     fma,
+    ldexp,
     like,
-    lower_half_power,
     magnitude,
     polynomial,
     power_of_two,
     reciprocal_power,
-    small_power,
     times_power,
-    upper_half_power,
     where,
-    without_square,
 )
 
 #: Where e**-b * b is 0 even after multiplication by the largest number, and where the square of e**-b times that is.
 _SLOPE_END = constant(200.0, 1470.0)
 _HALF_END = constant(142.0, 1090.0)
 _INFINITY = constant(math.inf, math.inf)
-#: Shifts for a k that is biased by three times the bias of exponents, as `without_square` takes it, and by the bias.
-_SHIFT_THRICE = constant(1.5 * 2**23 + 3 * 127, 1.5 * 2**52 + 3 * 1023)
-_SHIFT_BIAS = constant(1.5 * 2**23 + 127, 1.5 * 2**52 + 1023)
-_thrice_power = small_power(3 * 127, 3 * 1023)
 #: The root of silu's slope, where 1 + e**-b = b. e**-b = decay * (1 + low) * 2**k * e**r with r = -b - k * log(2) -
 #: offset; at the root k is -2 and r all but 0. Of the offsets near there, this one has a decay with a small low part.
 _SILU_ROOT = constant(1.2784645557403564, 1.2784645427610737)
-_SHIFT_ROOT = constant(1.5 * 2**23 + 3 * 127 - 2, 1.5 * 2**52 + 3 * 1023 - 2)
+_SHIFT_ROOT = constant(1.5 * 2**23 - 2, 1.5 * 2**52 - 2)
 _SILU_OFFSET = constant(0.10782986879348755, 0.10782981835881722)
 _SILU_DECAY = constant(1.1138582229614258, 1.1138581710442956)
 _SILU_DECAY_LOW = constant(3.824490946158221e-09, -8.113377424390594e-18)
-_silu_power = small_power(3 * 127, 3 * 1023, 1.1138582229614258, 1.1138581710442956)
 #: quick_gelu's factor, log2(e**factor), log(2) / factor; where e**(factor * -b) is 0 even after multiplication by b.
 _QUICK = constant(1.7020000219345093, 1.702)
 _QUICK_LOW = constant(-2.1934509319976314e-08, 4.263256414560601e-17)
@@ -95,7 +87,6 @@ _GELU_ROOT = constant(17.253984451293945, 17.253984196784398)
 _GELU_OFFSET = constant(2.174196243286133, 2.174197859262648)
 _GELU_DECAY = constant(1.1678208112716675, 1.1678208476590677)
 _GELU_DECAY_LOW = constant(-2.6068414982205468e-08, -4.1269601109052695e-17)
-_gelu_power = small_power(3 * 127, 3 * 1023, 1.1678208112716675, 1.1678208476590677)
 #: The root of mish's slope, the scale, scale**2, and the coefficients of the numerator.
 _MISH_ROOT = constant(1.1924312114715576, 1.1924312145154952)
 _MISH_ROOT_LOW = constant(3.0439375464652585e-09, 4.8484829848031044e-17)
@@ -156,8 +147,8 @@ def _from_root(b, b_low, root, root_low):
     """
     d, d_low = exact_sum(b, -root)
     d_low = (d_low - root_low) + b_low
-    r, t, k = _pair_decay_terms(d, d_low, _SHIFT_THRICE(b))
-    u, power = r + t, _thrice_power(k)
+    r, t, k = _pair_decay_terms(d, d_low, SHIFT(b))
+    u, power = r + t, power_of_two(nearer(k))
     d, d_low = ordered_sum(d, d_low)  # beside the root d_low may be all there is
     return d, d_low, u, power, fma(power, u, power - like(1.0, b)), k
 
@@ -208,17 +199,10 @@ def _less_gated(x, b, q, error, k):
 
 
 @scalar
-def _third_powers(k):
-    """third, rest: 2**k = third**2 * rest, with k biased as `_SHIFT_THRICE` is; they are in range where 2**k is not."""
-    third = biased_power(fma(k - _SHIFT_THRICE(k), like(1 / 3, k), _SHIFT_BIAS(k)))
-    return third, without_square(k, third)
-
-
-@scalar
 def _times_scaled(g, y, k):
-    """g * y * 2**k, rounded about once, with k as `_third_powers` takes it, for |y| * 2**k <= 1 and any g."""
-    third, rest = _third_powers(k)
-    return g * (y * third) * third * rest
+    """g * y * 2**k, rounded about once, for |y| * 2**k <= 1 and any g."""
+    j = nearer(k)
+    return ldexp(g * (y * power_of_two(j)), k, j)
 
 
 @scalar
@@ -252,6 +236,9 @@ def _swish_factors(x, beta):
 
 
 def _swish_scalar(x, beta):
+    # Where beta is a number, this test comes before the loop.
+    if beta == like(1.0, beta):
+        return silu(x)
     # With b = |beta * x|, the result is x - x / (1 + e**b), or where beta * x < 0 the term that is subtracted here. An
     # undefined product counts as large, and so does NaN, which comes back with k or with x: a test for either before
     # would delay all the rest. The low part is less than 1 where b is not bounded.
@@ -260,13 +247,13 @@ def _swish_scalar(x, beta):
     h = where(h < _SLOPE_END(x), h, _SLOPE_END(x))
     h_low = fma(steepness, b, -h)
     h_low = where(h_low < one, h_low, one)
-    k = fma(h, -LOG2_E(x), where(beta == beta, _SHIFT_THRICE(x), beta))
-    whole = k - _SHIFT_THRICE(x)
+    k = fma(h, -LOG2_E(x), where(beta == beta, SHIFT(x), beta))
+    whole = k - SHIFT(x)
     r = fma(whole, LN2_HIGH(x), h) + fma(whole, LN2_LOW(x), h_low)
-    q, error = _short_sigmoid_terms(r, r * r * EXP_QUADRATIC(r), _thrice_power(k))
-    third, rest = _third_powers(k)
-    b, q = bounded(x, LARGEST(x)), q * third
-    tail = fma(b, q, b * (error * q)) * third * rest
+    j = nearer(k)
+    q, error = _short_sigmoid_terms(r, r * r * EXP_QUADRATIC(r), power_of_two(j))
+    b, q = bounded(x, LARGEST(x)), times_power(q, j)
+    tail = ldexp(fma(b, q, b * (error * q)), k, j)
     return copysign(where(beta * x < like(0.0, x), tail, magnitude(x) - tail), x)
 
 
@@ -289,27 +276,28 @@ def _gate_slope(g, negative, w, w_low, q, error, f, k):
     """g * T if negative, else g * (1 - T): T = (1 + f) * 2**k * q * (1 + error) * (1 - (w + w_low) * (1 + error)).
 
     T is the slope at -b in silu's kin: e**-b * (1 + e**-b - a) / (1 + e**-b)**2, where a is b times the derivative of
-    the gate's argument, and w + w_low = a * q. Where w > 1 / 2, v is exact. Two of the three factors of 2**k are its
-    third root, so that none is out of range. T over the third root may be above 1: so g is multiplied by the rest of
-    2**k first.
+    the gate's argument, and w + w_low = a * q. Where w > 1 / 2, v is exact. T / 2**k may be far above 1, and 2**k out
+    of range: so g is multiplied by T over a part of 2**k.
     """
     one = like(1.0, w)
     v = one - w
     v_low = fma(error, v - w, -w_low)
-    third, rest = _third_powers(k)
-    q = q * third
+    j = nearer(k)
+    q = times_power(q, j)
     tail = fma(q, v, q * fma(v, f, fma(v_low, f, v_low)))
-    return where(negative, g * rest * tail * third, g * (one - rest * tail * third))
+    tail = ldexp(where(negative, g * tail, tail), k, j)
+    return where(negative, tail, g * (one - tail))
 
 
 @scalar
 def _silu_decay_terms(b, b_low):
-    """u, f, p, k: e**-(b + b_low) = (1 + u) * p = (1 + f) * 2**k, where u is 0 at the root; p is 0 where k is low."""
+    """u, f, p, k: e**-(b + b_low) = (1 + u) * p = (1 + f) * 2**k, where u is 0 at the root; p is tiny where k is low."""
     k = fma(_SILU_ROOT(b) - b, LOG2_E(b), _SHIFT_ROOT(b))
-    whole = k - _SHIFT_THRICE(b)
+    whole = k - SHIFT(b)
     r = fma(-whole, LN2_LOW(b), (fma(-whole, LN2_HIGH(b), -b) - _SILU_OFFSET(b)) - b_low)
     u = r + fma(r * r, EXP_QUADRATIC(r), _SILU_DECAY_LOW(b))
-    return u, fma(_SILU_DECAY(b), u, _SILU_DECAY(b) - like(1.0, b)), _silu_power(k), k
+    p = times_power(_SILU_DECAY(b), nearer(k))
+    return u, fma(_SILU_DECAY(b), u, _SILU_DECAY(b) - like(1.0, b)), p, k
 
 
 def _silu_slope_times_scalar(g, x):
@@ -337,6 +325,8 @@ def _pair_slope(g, negative, b, b_low):
 
 def _swish_slope_times_scalar(g, x, beta):
     # As in `_swish_scalar`, but NaN stays
+    if beta == like(1.0, beta):
+        return silu_slope_times(g, x)
     steepness, b = _swish_factors(x, beta)
     h, one = steepness * b, like(1.0, x)
     h = where(h > _SLOPE_END(x), _SLOPE_END(x), h)
@@ -363,8 +353,7 @@ def _swish_slope_by_beta_scalar(x, beta):
     z = p * power
     d = fma(z, z, like(1.0, x))
     q, q_low = quotient(p, p_low, d, fma(z, z, like(1.0, x) - d))
-    k = unbiased(k)
-    root = (where(b > _HALF_END(x), like(0.0, x), x) * ((q + q_low) * lower_half_power(k))) * upper_half_power(k)
+    root = ldexp(where(b > _HALF_END(x), like(0.0, x), x), k, SHIFT_TINY(k)) * (q + q_low)
     return root * root
 
 
@@ -435,12 +424,12 @@ def _gelu_tanh_slope_times_scalar(g, x):
     h = b * square
     h_low = fma(b, square_low, fma(b, square, -h))
     k = fma(_GELU_ROOT(x) - h, _CUBE_LOG2_E(x), _SHIFT_ROOT(x))
-    whole = k - _SHIFT_THRICE(x)
+    whole = k - SHIFT(x)
     h_low = h_low + fma(whole, _CUBE_LN2_LOW(x), fma(b, _SQUARE_LOW(x), -_SQUARE_LOW_AT_ROOT(x)))
     y = (fma(-whole, _CUBE_LN2_HIGH(x), -h) - _GELU_OFFSET(x)) - h_low
     r, r_low = _product_terms(y, _CUBE(x), _CUBE_LOW(x))
     u = r + (r_low + _GELU_DECAY_LOW(x))
-    q, error = _gate(u, _gelu_power(k))
+    q, error = _gate(u, times_power(_GELU_DECAY(x), nearer(k)))
     t, steep = square - _LESS_SQUARE(x), b * _STEEP(x)
     a, steep_low = steep * t, fma(b, _STEEP(x), -steep)
     low = fma(_STEEP_ITSELF(x), square_low, fma(_STEEP_LOW(x), t, _THIRD_LOW(x)))

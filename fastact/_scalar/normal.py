@@ -13,17 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from fastact._scalar.pairs import bounded, exact_product, ordered_sum, pair_product, scalar
+from fastact._scalar.pairs import bounded, exact_product, nearer, ordered_sum, pair_product, scalar
 from fastact._scalar.primitives import (
     Rows,
     biased_power,
     compiled,
     constant,
     fma,
+    ldexp,
     like,
     piecewise,
     polynomial,
     positive_part,
+    power_of_two,
     where,
 )
 
@@ -46,9 +48,9 @@ _DENSITY_LOW = constant(-1.1335170034886228e-08, -2.4923272022777373e-17)
 
 #: Where b * Phi(-b) is 0 in the dtype.
 _TAIL_END = constant(14.42, 39.2)
-#: The shifts with which `biased_power` gives 2**(k - 1), with the scale of the tables and without it.
+#: The shifts with which `biased_power` gives 2**(k - 1), with the scale of the tables, and `power_of_two` without it.
 _SHIFT_SCALED = constant(1.5 * 2**23 + 127 - 1 + 26, 1.5 * 2**52 + 1023 - 1 + 100)
-_SHIFT_HALF = constant(1.5 * 2**23 + 127 - 1, 1.5 * 2**52 + 1023 - 1)
+_SHIFT_HALF = constant(1.5 * 2**23 - 1, 1.5 * 2**52 - 1)
 
 
 def _rows(edge: float, scale: float, near: tuple[float, ...], far: tuple[float, ...]) -> Rows:
@@ -155,11 +157,9 @@ _SLOPE = piecewise(
         )),
     ),
 )  # fmt: skip
-#: From _DEEP on a power of two is split: twice _DEEP_UNIT, and one that is 2**_DEEP_SHIFT times larger. At _DEEPEST
+#: From _DEEP on 1 less gelu's slope is 1; up to it, powers of two are within reach of `nearer`. At _DEEPEST
 #: b * e**(-b**2 / 2) is 0 even after multiplication by the largest number.
-_DEEP = constant(12.0, 37.0)
-_DEEP_UNIT = constant(2.0**-80, 2.0**-545)
-_DEEP_SHIFT = constant(160.0, 1090.0)
+_DEEP = constant(7.0, 10.0)
 _DEEPEST = constant(19.75, 54.0)
 
 
@@ -173,13 +173,6 @@ def _half_square_exp(b, shift):
     r = fma(k - shift, -_TWICE_LN2(b), minus_square)
     rest = r - low
     return two + r, fma(rest * rest, _EXP(rest), -low), k
-
-
-@scalar
-def _unit_and_power(b, k):
-    """unit, power: 2**(k - 1) = unit * power * unit, k counted from _SHIFT_HALF, both normal numbers."""
-    deep = b > _DEEP(b)
-    return where(deep, _DEEP_UNIT(b), like(1.0, b)), biased_power(where(deep, k + _DEEP_SHIFT(b), k))
 
 
 def _gelu_scalar(x):
@@ -208,7 +201,6 @@ def _gelu_slope_times_scalar(g, x):
     b = bounded(x, where(negative, _DEEPEST(x), _DEEP(x)))
     near = b < _SLOPE_EDGE(x)
     e, e_low, k = _half_square_exp(b, _SHIFT_HALF(b))
-    unit, power = _unit_and_power(b, k)
     d = b - _ZERO(x)
     d_low = (b - (d + _ZERO(x))) - _ZERO_LOW(x)
     y = where(near, d, (b - _SLOPE_CENTRE(x)) / (b + _SLOPE_POLE(x)))
@@ -217,8 +209,9 @@ def _gelu_slope_times_scalar(g, x):
     w = fma(y, p, where(near, d_low * p, base))
     w_low = fma(y, p, base - w)
     tail = where(near, w, fma(w, e, fma(w_low, e, w * e_low)))
-    power = where(near, like(1.0, x), power)
-    return (g * unit) * where(negative, tail * power, fma(tail, -power, like(1.0, x))) * unit
+    j = nearer(k)
+    power = where(near, like(1.0, x), power_of_two(j))
+    return ldexp(g * where(negative, tail * power, fma(tail, -power, like(1.0, x))), k, j)
 
 
 @compiled(_gelu_slope_times_scalar)
@@ -264,10 +257,10 @@ _math_ndtr = np.frompyfunc(lambda x: 0.5 * math.erfc(-x / math.sqrt(2)), 1, 1)
 def _normal_density_times_scalar(g, x):
     b = bounded(x, _DEEPEST(x))
     e, e_low, k = _half_square_exp(b, _SHIFT_HALF(b))
-    unit, power = _unit_and_power(b, k)
     e_low = fma((e + e_low) * _HALF_LOST(x), b * b, e_low)
     density = fma(e, _DENSITY(x), fma(e, _DENSITY_LOW(x), e_low * _DENSITY(x)))
-    return (g * unit) * (density * power) * unit
+    j = nearer(k)
+    return ldexp(g * (density * power_of_two(j)), k, j)
 
 
 @compiled(_normal_density_times_scalar)

@@ -13,11 +13,10 @@ from fastact._scalar.primitives import (
     INNER_OPTIONS,
     constant,
     fma,
+    ldexp,
     like,
-    lower_half_power,
     magnitude,
     positive_part,
-    upper_half_power,
     where,
 )
 
@@ -30,6 +29,8 @@ LARGEST = constant(float(np.finfo(np.float32).max), float(np.finfo(np.float64).m
 #: A factor that is taken out of small results to keep the rest normal, and the `SHIFT` for a k counted from it.
 TINY = constant(2.0**-48, 2.0**-128)
 SHIFT_TINY = constant(1.5 * 2**23 + 48, 1.5 * 2**52 + 128)
+#: The `SHIFT` for the least k that one power of two is made of where the rest of 2**k comes last, by `ldexp`.
+_SHIFT_NEAR = constant(1.5 * 2**23 - 100, 1.5 * 2**52 - 900)
 #: A biased exponent from which scaling is done in two steps.
 DEEP = constant(-100.0, -1000.0)
 
@@ -93,8 +94,14 @@ def bounded(x, limit):
 
 @scalar
 def scale(x, k):
-    """x * 2**k in two steps, so that a subnormal result is rounded once and 2**k may be out of range."""
-    return (x * lower_half_power(k)) * upper_half_power(k)
+    """x * 2**k, also where 2**k is out of range; rounded once, if at all."""
+    return ldexp(x, k, SHIFT(k))
+
+
+@scalar
+def nearer(k):
+    """The k to multiply by first where x * 2**k is a product with numbers of any size; `ldexp` does the rest."""
+    return where(k < _SHIFT_NEAR(k), _SHIFT_NEAR(k), k)
 
 
 @scalar

@@ -9,19 +9,22 @@ compiled code gets in its place. To add a primitive, write its body and decorate
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from itertools import zip_longest
 from typing import Any, TypeVar
 
 import numpy as np
 from llvmlite import ir
+from llvmlite.binding import llvm_version_info
 from numba import config, extending
 from numba.core import types
+from numba.core.registry import cpu_target
 
 __all__ = [
     "COMPILED", "INNER_OPTIONS", "JIT_OPTIONS", "PRIMITIVES", "biased_power", "compiled", "constant", "copysign",
-    "floor", "fma", "install", "leading_power", "like", "lower_half_power", "magnitude", "maximum", "not_compiling",
-    "outer_power", "piecewise", "polynomial", "positive_part", "power_of_two", "primitive", "reciprocal_power",
-    "small_power", "sqrt", "times_inner_power", "times_power", "upper_half_power", "where", "without_square",
+    "floor", "fma", "install", "ldexp", "leading_power", "like", "lower_half_power", "magnitude", "maximum",
+    "not_compiling", "piecewise", "polynomial", "positive_part", "power_of_two", "primitive", "reciprocal_power",
+    "small_power", "sqrt", "times_power", "upper_half_power", "where",
 ]  # fmt: skip
 
 #: Options of every scalar function. NumPy's division: the default's ZeroDivisionError branch alone stops
@@ -237,39 +240,33 @@ def times_power(x: Any, shifted: Any) -> Any:
     """x * 2 ** k, with k as `power_of_two` takes it, for normal x and result; an addition of integers."""
 
 
-def _inner_exponent(builder: Any, shifted: Any) -> tuple[Any, Any]:
-    """k moved to the exponent's place, and the nearest exponent that leaves a number near 1 normal."""
-    integer, bits = _integer(shifted.type), _mantissa_bits(shifted.type)
-    bias = (1 << (integer.width - bits - 2)) - 1
-    exponent = builder.shl(_bits(builder, shifted), ir.Constant(integer, bits))
-    inner = exponent
-    for sign, end in ((">", 8 - bias), ("<", bias - 1)):
-        limit = ir.Constant(integer, end << bits)
-        inner = builder.select(builder.icmp_signed(sign, inner, limit), inner, limit)
-    return exponent, inner
+@cache
+def _has_scalef() -> bool:
+    """Whether the CPU's compiler makes one vector instruction of llvm.ldexp: vscalefps, by LLVM 22 on AVX-512."""
+    *_, features = cpu_target.target_context.codegen().magic_tuple()
+    return llvm_version_info >= (22,) and "+avx512vl" in features.split(",")
 
 
-def _times_inner_power(builder: Any, values: Any, cast: Any) -> Any:
-    x, shifted = values
-    return builder.bitcast(builder.add(_bits(builder, x), _inner_exponent(builder, shifted)[1]), x.type)
+def _ldexp(builder: Any, values: Any, cast: Any) -> Any:
+    x, shifted, zero = values
+    exponent = builder.sub(_bits(builder, shifted), _bits(builder, zero))
+    if builder.module.triple.startswith("x86_64") and _has_scalef():
+        number = ir.IntType(32)
+        exponent = builder.trunc(exponent, number) if exponent.type.width > 32 else exponent
+        signature = ir.FunctionType(x.type, [x.type, number])
+        return builder.call(builder.module.declare_intrinsic("llvm.ldexp", [x.type, number], signature), [x, exponent])
+    lower = builder.ashr(exponent, ir.Constant(exponent.type, 1))
+    upper = builder.sub(exponent, lower)
+    return builder.fmul(builder.fmul(x, _power(builder, lower, x.type)), _power(builder, upper, x.type))
 
 
-@primitive(2, 0, _times_inner_power)
-def times_inner_power(x: Any, shifted: Any) -> Any:
-    """x * 2 ** k for x near 1, with k bounded so that the product is a normal number; an addition of integers."""
+@primitive(3, 0, _ldexp)
+def ldexp(x: Any, shifted: Any, zero: Any) -> Any:
+    """x * 2 ** (k - j), rounded once even if subnormal, from the floats 1.5 * 2 ** mantissa_bits + k and + j.
 
-
-def _outer_power(builder: Any, values: Any, cast: Any) -> Any:
-    (shifted,) = values
-    integer, bits = _integer(shifted.type), _mantissa_bits(shifted.type)
-    bias = ir.Constant(integer, ((1 << (integer.width - bits - 2)) - 1) << bits)
-    exponent, inner = _inner_exponent(builder, shifted)
-    return builder.bitcast(builder.add(builder.sub(exponent, inner), bias), shifted.type)
-
-
-@primitive(1, 0, _outer_power)
-def outer_power(shifted: Any) -> Any:
-    """The power of two that `times_inner_power` leaves out. Multiplying by it rounds a subnormal result once."""
+    k - j may be from -252 to 254, and from -2044 to 2046 in float64. One instruction takes 5 to 20 % less time for a
+    whole formula than the two multiplications that other processors get.
+    """
 
 
 def _biased_power(builder: Any, values: Any, cast: Any) -> Any:
@@ -321,17 +318,6 @@ def reciprocal_power(power: Any) -> Any:
     """1 / power for a power of two, both normal."""
 
 
-def _without_square(builder: Any, values: Any, cast: Any) -> Any:
-    shifted, power = values
-    exponent = builder.shl(_bits(builder, shifted), ir.Constant(_integer(power.type), _mantissa_bits(power.type)))
-    return builder.bitcast(builder.sub(builder.sub(exponent, _bits(builder, power)), _bits(builder, power)), power.type)
-
-
-@primitive(2, 0, _without_square)
-def without_square(shifted: Any, power: Any) -> Any:
-    """2 ** k / power ** 2 from the float 1.5 * 2 ** mantissa_bits + 3 * bias + k."""
-
-
 def constant(float32: float, float64: float) -> Callable[[Any], Any]:
     """Make a function of x that gives one number or the other, by the dtype of x."""
 
@@ -342,21 +328,14 @@ def constant(float32: float, float64: float) -> Callable[[Any], Any]:
     return _register(lambda x: None, 1, 0, body)
 
 
-def small_power(
-    float32_offset: int, float64_offset: int, float32_factor: float = 1.0, float64_factor: float = 1.0
-) -> Callable[[Any], Any]:
-    """Make a function of `shifted`, as `power_of_two` takes it: 2 ** (k - offset) * factor, or 0 if that is not normal.
-
-    The factor is at least 1 and less than 2.
-    """
+def small_power(float32_offset: int, float64_offset: int) -> Callable[[Any], Any]:
+    """Make a function of `shifted`, as `power_of_two` takes it: 2 ** (k - offset), or 0 if that is not normal."""
 
     def body(builder: Any, values: Any, cast: Any) -> Any:
         (shifted,) = values
         integer, bits = _integer(shifted.type), _mantissa_bits(shifted.type)
-        single = isinstance(shifted.type, ir.FloatType)
-        offset, factor = (float32_offset, float32_factor) if single else (float64_offset, float64_factor)
-        exponent = (1 << (integer.width - bits - 2)) - 1 - offset
-        bias = ir.Constant(integer, (exponent << bits) + round((factor - 1) * 2**bits))
+        offset = float32_offset if isinstance(shifted.type, ir.FloatType) else float64_offset
+        bias = ir.Constant(integer, (1 << (integer.width - bits - 2)) - 1 - offset << bits)
         power = builder.add(builder.shl(_bits(builder, shifted), ir.Constant(integer, bits)), bias)
         zero = ir.Constant(integer, 0)
         positive = builder.icmp_signed(">", power, zero)
