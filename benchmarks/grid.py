@@ -125,6 +125,8 @@ def document(results: Results, about: dict[str, Any]) -> str:
     lines += ["", "## Time over size", "", "![nanoseconds per element over size](speed-roofline.png)"]
     if "calls" in about:
         lines += ["", *cost_of_a_call(about["calls"])]
+    if "steady" in about:
+        lines += ["", *steadiness(about["steady"])]
     if "float32" in dtypes:
         lines += ["", *by_function(results), "", *half_types(results), *copy_shares(results)]
     lines += ["", *where_slower(results)]
@@ -137,6 +139,27 @@ def cost_of_a_call(ratios: dict[str, list[float]]) -> Iterator[str]:
     yield ""
     heads = ["", "1 element", "1, `out=`", "1,000", "1,000, `out=`"]
     yield from table(heads, ([f"`{name}`", *(f"{each:.2f}" for each in row)] for name, row in ratios.items()))
+
+
+def steadiness(steady: dict[str, Any]) -> Iterator[str]:
+    """Medians and 90th percentiles of calls, as benchmarks/steady.py measures them."""
+    yield "## How steady"
+    yield ""
+    text = f"""\
+        Nanoseconds for an element of float32 in calls with new results: the median and the 90th percentile of all calls
+        ({steady["provenance"]}; {steady["libraries"]}; `{steady["command"]}`). In {steady["apart"]:.0%} of the rounds
+        two cores were at least 1.6 times as fast as one. In the others the machine had put its two cores on one, by a
+        plain loop without any library too, and a call on two threads takes up to twice its time; so does PyTorch's."""
+    yield from textwrap.wrap(" ".join(text.split()), 110)
+    yield ""
+    heads = ["function", "elements", "fastact, median", "90 %", "PyTorch, median", "90 %", "ratio of medians", "of 90 %"]
+    yield from table(
+        heads,
+        (
+            [f"`{name}`", f"{size:,}", *(f"{each:.3f}" for each in (a, b, c, d)), f"{c / a:.2f}", f"{d / b:.2f}"]
+            for name, size, a, b, c, d in steady["rows"]
+        ),
+    )
 
 
 def by_layout_and_size(results: Results, kind: str) -> Iterator[str]:

@@ -27,6 +27,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "torch": ("torch",),
     "jax": ("jax",),
     "onnxruntime": ("onnxruntime", "onnx"),
+    "openvino": ("openvino",),
+    "onednn": ("torch",),
     "numpy": ("numpy",),
     "scipy": ("scipy",),
     "numexpr": ("numexpr",),
@@ -72,14 +74,17 @@ def chosen(names: Sequence[str]) -> list[str]:
 
 
 def versions(libraries: Sequence[str] = tuple(NEEDS)) -> str:
-    """Names and versions of those that are installed."""
-    return ", ".join(f"{name} {version(name)}" for name in libraries if name in installed())
+    """Names and versions of those that are installed; oneDNN comes as a part of PyTorch."""
+    packages = dict.fromkeys(NEEDS[name][0] for name in libraries if name in installed())
+    return ", ".join(f"{package} {version(package)}" for package in packages)
 
 
 def as_numpy(result: Any) -> Array:
     """A library's result as an array."""
     if not hasattr(result, "detach"):
         return np.asarray(result)
+    if result.is_mkldnn:
+        result = result.to_dense()
     if str(result.dtype) == "torch.bfloat16":
         bfloat16 = importlib.import_module("ml_dtypes").bfloat16
         return result.view(torch().int16).numpy().view(bfloat16)

@@ -361,7 +361,8 @@ def test_explain(isa: str) -> None:
     for shape, loop in shapes.items():
         text = fa.explain(fa.softmax, np.zeros(shape, np.float32))
         assert f"{isa} kernels, {loop} of ({shape[0]}, {shape[1]}, 1)" in text
-    assert "lines of (1, 9, 50), 1 thread" in fa.explain(fa.log_softmax, np.zeros((9, 50)), axis=0)
+    assert "short columns of (1, 9, 50), 1 thread" in fa.explain(fa.log_softmax, np.zeros((9, 50)), axis=0)
+    assert "lines of (1, 9, 500), 1 thread" in fa.explain(fa.log_softmax, np.zeros((9, 500)), axis=0)
     assert "contiguous copy" in fa.explain(fa.softmax, np.zeros((9, 50))[:, ::2])
     assert "copy" not in fa.explain(fa.softmax, np.zeros((9, 50)).T)
 

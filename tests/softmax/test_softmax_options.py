@@ -461,3 +461,24 @@ def test_scalars(backend: str) -> None:
     assert fa.logsumexp(np.float32(3), backend=backend) == 3
     assert isinstance(fa.logsumexp(np.float32(3), backend=backend), np.float32)
     assert fa.softmax(ml_dtypes.bfloat16(2), backend=backend) == 1
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "f2"])
+@pytest.mark.parametrize("inner", [8, 16, 17, 31, 33, 63, 64, 65])
+def test_short_columns_are_short_rows(isa: str, inner: int, dtype: str) -> None:
+    """Bit for bit, where vectors straddle blocks too, with what is not finite on both sides, into a larger array."""
+    for n in 1, 2, 5, 64:
+        if n * inner > 4096:
+            continue
+        x = numbers((11, n, inner), dtype)
+        x[::3, 0, -1], x[1::3, 0, 0], x[2, :, 0] = np.nan, np.inf, -np.inf
+        rows = np.ascontiguousarray(np.moveaxis(x, 1, -1))
+        for function in fa.softmax, fa.log_softmax, fa.softmin:
+            around = np.full((13, n, inner), 7, dtype)
+            function(x, axis=1, out=around[1:12], backend="cython")
+            wanted = np.moveaxis(function(rows, axis=-1, backend="cython"), -1, 1)
+            np.testing.assert_array_equal(around[1:12], wanted)
+            assert (around[[0, 12]] == 7).all()
+        np.testing.assert_array_equal(
+            fa.logsumexp(x, axis=1, backend="cython"), fa.logsumexp(rows, axis=-1, backend="cython")
+        )

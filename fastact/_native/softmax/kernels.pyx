@@ -53,6 +53,7 @@ cdef enum:
     STRIP_BYTES = 262144   # scratch of a strip, unless one vector of columns needs more: a part of the L2 cache
     STRIP_WIDTH = 16       # vectors side by side in a strip, at most
     LINE_WIDTH = 128       # the same where lines are read in place
+    SMALL = 4096           # numbers of a block whose columns are computed one vector after the other, at most
     AHEAD = 16             # lines of a strip to fetch ahead, a pattern that the hardware does not see: 1.04 -> 0.73 ns
     LONGEST_STRIP = 65536  # strips take no longer columns, whose scratch would be 64 bytes per number
     SERIAL_BELOW = 32768   # one thread does all of fewer numbers
@@ -86,6 +87,7 @@ cdef enum Route:
     SHORT_ROWS
     ROWS
     LONG_ROWS
+    SHORT_COLUMNS
     LINES
     STRIPS
 
@@ -94,6 +96,8 @@ cdef inline Route choose(int kind, bint backward, int width, Py_ssize_t n, Py_ss
     """The route for a shape; width is a vector's. plain: results are stored as x is, and there are no options."""
     if inner > 1 and width % inner == 0 and n * inner >= LONG and kind != HARDMAX:
         return LONG_ROWS
+    if inner >= width and plain and n <= SHORT and n * inner <= SMALL and not backward and kind != HARDMAX:
+        return SHORT_COLUMNS
     if inner > 1:
         return LINES if plain and inner >= width and (kind != HARDMAX or backward) else STRIPS
     return SHORT_ROWS if n <= SHORT else ROWS if n < LONG or kind == HARDMAX else LONG_ROWS
@@ -102,7 +106,8 @@ cdef inline Route choose(int kind, bint backward, int width, Py_ssize_t n, Py_ss
 def explain(int kind, bint is_double, Py_ssize_t outer, Py_ssize_t n, Py_ssize_t inner):
     """Say which route the forward pass takes for this shape, without options, and on how many threads."""
     names = {
-        SHORT_ROWS: "short rows", ROWS: "rows", LONG_ROWS: "long rows", LINES: "lines", STRIPS: "strips"}
+        SHORT_ROWS: "short rows", ROWS: "rows", LONG_ROWS: "long rows", SHORT_COLUMNS: "short columns", LINES: "lines",
+        STRIPS: "strips"}
     route = names[choose(kind, False, vd_lanes if is_double else vf_lanes, n, inner, True)]
     threads = 1 if outer * n * inner < SERIAL_BELOW else default_workers()
     return f"{route} of ({outer}, {n}, {inner}), {threads} thread{'s' * (threads > 1)}"
@@ -149,6 +154,10 @@ cdef void run_job(Job* job, int workers) noexcept nogil:
             else:
                 long_rows(job, job.outer, workers)
         free(job.row)
+    elif route == SHORT_COLUMNS:
+        number = ceiling(job.outer * job.inner, width)
+        parallel_for(
+            short_columns_by_format[format_of(job)], job, number, spread(number, width * job.n, workers), workers)
     elif route == LINES:
         vectors = ceiling(job.inner, width)
         number = max(ceiling(vectors, LINE_WIDTH), min(ceiling(workers, job.outer), ceiling(vectors, STRIP_WIDTH)))

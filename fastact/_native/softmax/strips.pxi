@@ -1,5 +1,5 @@
-# The routes on which every lane is a softmax of its own: short rows, transposed; and strips of columns, copied side by
-# side to a tile, or read in place as lines.
+# The routes on which every lane is a softmax of its own: short rows, transposed; short columns; and strips of columns,
+# copied side by side to a tile, or read in place as lines.
 
 # Short rows.
 
@@ -99,6 +99,76 @@ cdef void short_rows_task(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept
         short_rows[vd](<vd*>job, <Job*>job, start, stop)
     else:
         short_rows[vf](<vf*>job, <Job*>job, start, stop)
+
+
+# Short columns in place, forward: vectors of columns one after the other, through all blocks. A vector may begin with the
+# last columns of one block and go on with the first of the next. (Backward, lines take less time.)
+
+cdef inline void gather_columns(int stored, vec* tile, Job* job, Py_ssize_t start, Py_ssize_t first,
+                                Py_ssize_t count) noexcept nogil:
+    """Copy `count` columns to the tile: `first` from number `start` on, and the others from the next block."""
+    cdef Py_ssize_t i, next = start + (job.n - 1) * job.inner    # of the numbers before the next block's, then replaced
+    cdef vec pad = splat[vec](tile, 0)
+    for i in range(job.n):
+        if first == lanes[vec](tile):
+            tile[i] = get[vec](stored, stored_at[vec](stored, job.x.base, start + i * job.inner, tile), 0)
+            continue
+        if first < count:
+            pad = get[vec](stored, stored_at[vec](stored, job.x.base, next + i * job.inner, tile), 0)
+        tile[i] = get_part[vec](stored, stored_at[vec](stored, job.x.base, start + i * job.inner, tile), 0, first, pad)
+
+
+cdef inline void scatter_columns(int stored, vec* tile, Job* job, Py_ssize_t start, Py_ssize_t first,
+                                 Py_ssize_t count) noexcept nogil:
+    """Copy the tile to the results."""
+    cdef Py_ssize_t i, rest = start + first + (job.n - 1) * job.inner
+    cdef vec* line
+    for i in range(job.n):
+        line = stored_at[vec](stored, job.out, start + i * job.inner, tile)
+        if first == lanes[vec](tile):
+            put[vec](stored, line, 0, tile[i])
+            continue
+        put_part[vec](stored, line, 0, first, tile[i])
+        if first < count:
+            line = stored_at[vec](stored, job.out, rest + i * job.inner, tile)
+            put_part[vec](stored, line, 0, count - first, at[vec](tile + i, first)[0])
+
+
+cdef inline void short_columns(int stored, vec* tag, Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """Vectors start to stop of columns."""
+    cdef vec[SHORT + 1] x
+    cdef Py_ssize_t width = lanes[vec](tag), i, column, count, first, begin
+    for i in range(start, stop):
+        column = i * width % job.inner
+        begin = i * width // job.inner * job.n * job.inner + column
+        count = min(width, job.outer * job.inner - i * width)
+        first = min(count, job.inner - column)
+        gather_columns[vec](stored, x, job, begin, first, count)
+        tile_forward[vec](job.kind, x, job.n)
+        if job.kind == LOG_SUM:
+            store_part[vec](at[vec](<vec*>job.out, i * width), count, x[0])
+        else:
+            scatter_columns[vec](stored, x, job, begin, first, count)
+
+
+cdef void short_columns_float32(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    short_columns[vf](SAME, <vf*>job, <Job*>job, start, stop)
+
+
+cdef void short_columns_float16(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    short_columns[vf](FLOAT16, <vf*>job, <Job*>job, start, stop)
+
+
+cdef void short_columns_bfloat16(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    short_columns[vf](BFLOAT16, <vf*>job, <Job*>job, start, stop)
+
+
+cdef void short_columns_float64(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    short_columns[vd](SAME, <vd*>job, <Job*>job, start, stop)
+
+
+cdef task_t[4] short_columns_by_format = [
+    short_columns_float32, short_columns_float16, short_columns_bfloat16, short_columns_float64]
 
 
 # Strips.

@@ -15,7 +15,7 @@ from typing import Any
 import fastact as fa
 from fastact.bench import cases
 from fastact.bench.cases import LAYOUTS, Array, Case, Operands
-from fastact.bench.elementwise import jax, numexpr, numpy, onnxruntime, scipy, torch
+from fastact.bench.elementwise import jax, numexpr, numpy, onednn, onnxruntime, openvino, scipy, torch
 from fastact.bench.family import Contest, Family
 from fastact.bench.libraries import as_numpy
 from fastact.bench.timing import Contender, calling
@@ -27,6 +27,8 @@ PEERS = {
     "torch": torch.PEER,
     "jax": jax.PEER,
     "onnxruntime": onnxruntime.PEER,
+    "openvino": openvino.PEER,
+    "onednn": onednn.PEER,
     "numpy": numpy.PEER,
     "scipy": scipy.PEER,
     "numexpr": numexpr.PEER,
