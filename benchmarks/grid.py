@@ -152,7 +152,16 @@ def steadiness(steady: dict[str, Any]) -> Iterator[str]:
         plain loop without any library too, and a call on two threads takes up to twice its time; so does PyTorch's."""
     yield from textwrap.wrap(" ".join(text.split()), 110)
     yield ""
-    heads = ["function", "elements", "fastact, median", "90 %", "PyTorch, median", "90 %", "ratio of medians", "of 90 %"]
+    heads = [
+        "function",
+        "elements",
+        "fastact, median",
+        "90 %",
+        "PyTorch, median",
+        "90 %",
+        "ratio of medians",
+        "of 90 %",
+    ]
     yield from table(
         heads,
         (

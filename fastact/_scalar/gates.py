@@ -291,7 +291,7 @@ def _gate_slope(g, negative, w, w_low, q, error, f, k):
 
 @scalar
 def _silu_decay_terms(b, b_low):
-    """u, f, p, k: e**-(b + b_low) = (1 + u) * p = (1 + f) * 2**k, where u is 0 at the root; p is tiny where k is low."""
+    """u, f, p, k: e**-(b + b_low) = (1 + u) * p = (1 + f) * 2**k, u = 0 at the root; p is tiny where k is low."""
     k = fma(_SILU_ROOT(b) - b, LOG2_E(b), _SHIFT_ROOT(b))
     whole = k - SHIFT(b)
     r = fma(-whole, LN2_LOW(b), (fma(-whole, LN2_HIGH(b), -b) - _SILU_OFFSET(b)) - b_low)

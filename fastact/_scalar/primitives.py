@@ -255,9 +255,14 @@ def _ldexp(builder: Any, values: Any, cast: Any) -> Any:
         exponent = builder.trunc(exponent, number) if exponent.type.width > 32 else exponent
         signature = ir.FunctionType(x.type, [x.type, number])
         return builder.call(builder.module.declare_intrinsic("llvm.ldexp", [x.type, number], signature), [x, exponent])
-    lower = builder.ashr(exponent, ir.Constant(exponent.type, 1))
-    upper = builder.sub(exponent, lower)
-    return builder.fmul(builder.fmul(x, _power(builder, lower, x.type)), _power(builder, upper, x.type))
+    # The first product is exact, or so small that the result is 0.
+    bias = (1 << (exponent.type.width - _mantissa_bits(x.type) - 2)) - 1
+    last = exponent
+    for sign, end in (("<", 1 - bias), (">", bias)):
+        limit = ir.Constant(exponent.type, end)
+        last = builder.select(builder.icmp_signed(sign, last, limit), limit, last)
+    first = builder.sub(exponent, last)
+    return builder.fmul(builder.fmul(x, _power(builder, first, x.type)), _power(builder, last, x.type))
 
 
 @primitive(3, 0, _ldexp)

@@ -51,7 +51,7 @@ def silu(x: Any) -> Any:
     ),
 )
 def swish(x: Any, beta: Any) -> Any:
-    """Swish: x times the sigmoid of beta x."""
+    """Swish: x times the sigmoid of beta x; `silu`, bit for bit, where beta is 1."""
     return m.swish(x, beta)
 
 

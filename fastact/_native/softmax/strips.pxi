@@ -101,8 +101,8 @@ cdef void short_rows_task(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept
         short_rows[vf](<vf*>job, <Job*>job, start, stop)
 
 
-# Short columns in place, forward: vectors of columns one after the other, through all blocks. A vector may begin with the
-# last columns of one block and go on with the first of the next. (Backward, lines take less time.)
+# Short columns in place, forward: vectors of columns one after the other, through all blocks. A vector may begin with
+# the last columns of one block and go on with the first of the next. (Backward, lines take less time.)
 
 cdef inline void gather_columns(int stored, vec* tile, Job* job, Py_ssize_t start, Py_ssize_t first,
                                 Py_ssize_t count) noexcept nogil:
