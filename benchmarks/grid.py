@@ -57,7 +57,7 @@ autograd where it has no kernel; JAX (compiled) and onnxruntime give a new array
 no part in strided and transposed layouts. In place, the input is restored before each call, outside of the time. All
 use the same number of threads, and rest before each turn until those of the others sleep. The copy is the faster of
 `np.copyto` and two threads that take half each, of as many bytes as the function must read and write, half of them
-read. After two turns, a peer goes on only while it is within twice the fastest. The half types are timed beside PyTorch
+read. After its first turn, a peer goes on only while it is within twice the fastest. The half types are timed beside PyTorch
 alone."""
 
 

@@ -18,7 +18,7 @@ __all__ = ["Contender", "calling", "interleaved"]
 #: for up to 10 ms, and each of OpenMP's calls then takes a time slice of the system, 4 to 8 ms.
 TURN, REST = 10_000_000, 0.015
 #: After so many turns a contender is asked again only while it is within this factor of the fastest of its kind.
-TURNS, WITHIN = 2, 2.0
+TURNS, WITHIN = 1, 2.0
 #: A call that takes less than so many nanoseconds is timed so many times at once.
 SHORT, MANY = 20_000, 20
 
