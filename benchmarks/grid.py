@@ -53,12 +53,12 @@ fastact is faster. Times are the least of many calls, for which all libraries ta
 an empty call is taken off. Every library gets the same ordinary values (normal, standard deviation 2) in the same
 layout and gives an array of the same dtype; a backward pass takes (grad_output, x), a derivative x. Each goes its
 best way: PyTorch calls its backward kernels, writes to given arrays and into its input where it can, and uses
-autograd where it has no kernel; JAX (compiled) and onnxruntime give a new array where fastact goes in place, and take
-no part in strided and transposed layouts. In place, the input is restored before each call, outside of the time. All
+autograd where it has no kernel; JAX (compiled), onnxruntime, OpenVINO and oneDNN (as a part of
+PyTorch) give a new array where fastact goes in place, and take no part in strided and transposed layouts. In place, the input is restored before each call, outside of the time. All
 use the same number of threads, and rest before each turn until those of the others sleep. The copy is the faster of
 `np.copyto` and two threads that take half each, of as many bytes as the function must read and write, half of them
-read. After its first turn, a peer goes on only while it is within twice the fastest. The half types are timed beside PyTorch
-alone."""
+read. After its first turn, a peer goes on only while it is within twice the fastest. The half types are timed beside
+PyTorch alone."""
 
 
 def run(name: str, dtypes: Sequence[str], options: argparse.Namespace) -> Results:

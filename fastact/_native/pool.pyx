@@ -159,8 +159,8 @@ cdef enum:
     SHARE_UNIT = 64       # items, so that shares of elements begin with a cache line
     SHUT = -(1 << 30)     # added to `door`: nobody may enter any more
     PATIENCE = 2000       # looks at helpers that finish their last block, before the caller lets others run
-    LOOKOUT = 50000       # nanoseconds for which a helper looks out for the next region without a pause
-    POLITE_LOOKOUT = 500000  # nanoseconds from which it sleeps; from LOOKOUT to there it lets others have its core
+    LOOKOUT = 50000       # nanoseconds for which a helper that has nothing to do keeps its core, and looks out
+    PATIENT_LOOKOUT = 500000  # nanoseconds after which it sleeps; in between, others may have its core at any time
     FOLLOW = 100000       # nanoseconds after which an awake helper asks again where the caller may run, which takes 300
 
 #: Nanoseconds of one thread's work from which several threads are faster: with helpers awake, and with helpers asleep.
@@ -262,7 +262,7 @@ cdef void help(void* argument) noexcept nogil:
             if time > followed + FOLLOW:
                 follow(&self.affinity, <ThreadId>load(&caller))
                 followed = time
-            if load(&number) != seen or time >= begin + POLITE_LOOKOUT:
+            if load(&number) != seen or time >= begin + PATIENT_LOOKOUT:
                 break
             if time >= begin + LOOKOUT:
                 give_way()

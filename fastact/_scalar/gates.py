@@ -236,8 +236,7 @@ def _swish_factors(x, beta):
 
 
 def _swish_scalar(x, beta):
-    # Where beta is a number, this test comes before the loop.
-    if beta == like(1.0, beta):
+    if beta == like(1.0, beta):  # where beta is a number, LLVM takes this test out of the loop
         return silu(x)
     # With b = |beta * x|, the result is x - x / (1 + e**b), or where beta * x < 0 the term that is subtracted here. An
     # undefined product counts as large, and so does NaN, which comes back with k or with x: a test for either before

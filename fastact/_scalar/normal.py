@@ -157,7 +157,7 @@ _SLOPE = piecewise(
         )),
     ),
 )  # fmt: skip
-#: From _DEEP on 1 less gelu's slope is 1; up to it, powers of two are within reach of `nearer`. At _DEEPEST
+#: From _DEEP on gelu's slope is 1; up to there no power of two is beyond the reach of `nearer`. At _DEEPEST
 #: b * e**(-b**2 / 2) is 0 even after multiplication by the largest number.
 _DEEP = constant(7.0, 10.0)
 _DEEPEST = constant(19.75, 54.0)
