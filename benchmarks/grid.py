@@ -32,7 +32,7 @@ from PIL import Image
 import fastact as fa
 from fastact.bench import libraries
 from fastact.bench.cases import DTYPES, FIELDS, LAYOUTS, Array, Case
-from fastact.bench.elementwise import PARTS, activations
+from fastact.bench.elementwise import PARTS, PEERS, activations
 from fastact.bench.measure import measure
 from fastact.bench.plots import heat_map, roofline
 from fastact.bench.report import provenance, table
@@ -53,12 +53,12 @@ fastact is faster. Times are the least of many calls, for which all libraries ta
 an empty call is taken off. Every library gets the same ordinary values (normal, standard deviation 2) in the same
 layout and gives an array of the same dtype; a backward pass takes (grad_output, x), a derivative x. Each goes its
 best way: PyTorch calls its backward kernels, writes to given arrays and into its input where it can, and uses
-autograd where it has no kernel; JAX (compiled), onnxruntime, OpenVINO and oneDNN (as a part of
-PyTorch) give a new array where fastact goes in place, and take no part in strided and transposed layouts. In place, the input is restored before each call, outside of the time. All
-use the same number of threads, and rest before each turn until those of the others sleep. The copy is the faster of
-`np.copyto` and two threads that take half each, of as many bytes as the function must read and write, half of them
-read. After its first turn, a peer goes on only while it is within twice the fastest. The half types are timed beside
-PyTorch alone."""
+autograd where it has no kernel; JAX (compiled), onnxruntime, OpenVINO and oneDNN (as a part of PyTorch) give a new
+array where fastact goes in place, and take no part in strided and transposed layouts. In place, the input is restored
+before each call, outside of the time. All use the same number of threads, and rest before each turn until those of
+the others sleep. The copy is the faster of `np.copyto` and two threads that take half each, of as many bytes as the
+function must read and write, half of them read. A peer goes on after its first turn only while it is within four
+times the fastest, and after more while it is within twice. The half types are timed beside PyTorch alone."""
 
 
 def run(name: str, dtypes: Sequence[str], options: argparse.Namespace) -> Results:
@@ -79,6 +79,8 @@ def again(results: Results, options: argparse.Namespace) -> None:
     libraries.set_threads(fa.get_num_threads())
     slow = [case for case, times in results.items() if case.dtype in options.dtype and ratio(times) < options.again]
     for case in slow:
+        if options.peer and not any(PEERS[library].has(case.name, case.part) for library in options.peer):
+            continue
         for library, nanoseconds in measure(case, options.peer or libraries.installed(), options.budget).items():
             results[case][library] = min(nanoseconds, results[case].get(library, nanoseconds))
 
@@ -146,10 +148,10 @@ def steadiness(steady: dict[str, Any]) -> Iterator[str]:
     yield "## How steady"
     yield ""
     text = f"""\
-        Nanoseconds for an element of float32 in calls with new results: the median and the 90th percentile of all calls
+        Nanoseconds for an element of float32 in calls with new results: the median and the 90th percentile
         ({steady["provenance"]}; {steady["libraries"]}; `{steady["command"]}`). In {steady["apart"]:.0%} of the rounds
-        two cores were at least 1.6 times as fast as one. In the others the machine had put its two cores on one, by a
-        plain loop without any library too, and a call on two threads takes up to twice its time; so does PyTorch's."""
+        two cores were at least 1.6 times as fast as one. In the others another program had a core, or the machine ran
+        both cores on one real core, where a call on two threads takes up to twice as long, in PyTorch as well."""
     yield from textwrap.wrap(" ".join(text.split()), 110)
     yield ""
     heads = [

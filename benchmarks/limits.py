@@ -55,11 +55,11 @@ LIMITS = (
         """
         Every second element is read, so half of each cache line is wasted, and the elements go through a buffer
         to the kernel, which torch's and NumPy's cheap functions do without. Tried, for a relu of 1,000,000
-        float64 in C on one thread: buffers of 16 KiB (0.82 ns), 8 KiB (0.56), 4 KiB (0.45; kept, since
-        fastact's backward pass of relu takes 1.35 instead of 1.94) and 2 KiB (0.39, but on two threads as fast
-        as 4 KiB); fetching 64, 256 or 1,024 elements ahead (0.48, 0.50, 0.46); a kernel that reads such
-        elements itself (0.38), which would double the kernels to compile; the gathering by SSE2's shuffles (0.28
-        of 10,000 elements of 8 bytes), AVX2's (0.14: kept) and AVX-512's (0.13).
+        float64 in C on one thread: buffers of 16 KiB (0.82 ns), 8 KiB (0.56), 4 KiB (0.45; kept, since fastact's
+        backward pass of relu takes 1.35 instead of 1.94) and 2 KiB (0.39, but on two threads as fast as 4 KiB);
+        fetching 64, 256 or 1,024 elements ahead (0.48, 0.50, 0.46); a kernel that reads such elements itself
+        (0.38), which would double the kernels to compile; the gathering by SSE2's shuffles (0.28 of 10,000
+        elements of 8 bytes), AVX2's (0.14: kept) and AVX-512's (0.13).
         """,
     ),
     Limit(
@@ -71,12 +71,11 @@ LIMITS = (
         fastact's for 0.5 ms, and leave the cores to other processes (`benchmarks/busy.py`). Tried: a look-out of
         50 us (relu.backward in place beside a copy of 4 MB 0.068 ns), of 0.5 ms (0.045, but a matrix product of
         364 us by OpenBLAS then takes 434), of 50 us and then, after each yield to others, up to 0.5 ms (0.049,
-        and the product 358: kept); results that
-        go past the caches where all operands together take 24 MB or more (kept), in blocks of 4 KiB (kept; half
-        or twice as much is 10 % slower); the bytes counted as work, and helpers woken from 35 us on (kept: in
-        place, 1,000,000 float64 0.060 -> 0.050 ns); the memory of freed results kept for the next one (kept:
-        0.90 -> 0.16 ns for a new array of 10,000,000); two and four vectors side by side (the same within
-        noise).
+        and the product 358: kept); results that go past the caches where all operands together take 24 MB or
+        more (kept), in blocks of 4 KiB (kept; half or twice as much is 10 % slower); the bytes counted as work,
+        and helpers woken from 35 us on (kept: in place, 1,000,000 float64 0.060 -> 0.050 ns); the memory of
+        freed results kept for the next one (kept: 0.90 -> 0.16 ns for a new array of 10,000,000); two and four
+        vectors side by side (the same within noise).
         """,
     ),
     Limit(
@@ -84,11 +83,11 @@ LIMITS = (
         lambda case, _: case.dtype in ("float16", "bfloat16"),
         """
         A block is converted to float32, computed, and converted back, in the first cache: loads, work and stores
-        take turns, and overlap little with the memory, where torch converts in registers, in kernels of its own for
-        each half type. Such kernels would double what there is to compile. Tried for relu of 10,000,000 float16 on
-        one thread (ns, and those of 100,000): blocks of 4 KiB (0.32, 0.11), 2 KiB (0.35, 0.11), 1 KiB (0.32, 0.13)
-        and 512 bytes (0.21, 0.17); results stored 64 bytes at a time, not 32 (0.14, 0.11: kept); operands loaded so
-        too (on two threads 0.11 -> 0.065: kept).
+        take turns, and overlap little with the memory, where torch converts in registers, in kernels of its own
+        for each half type. Such kernels would double what there is to compile. Tried for relu of 10,000,000
+        float16 on one thread (ns, and those of 100,000): blocks of 4 KiB (0.32, 0.11), 2 KiB (0.35, 0.11), 1 KiB
+        (0.32, 0.13) and 512 bytes (0.21, 0.17); results stored 64 bytes at a time, not 32 (0.14, 0.11: kept);
+        operands loaded so too (on two threads 0.11 -> 0.065: kept).
         """,
     ),
     Limit(
@@ -99,21 +98,21 @@ LIMITS = (
         there, and give 0 in the tails (docs/accuracy.md), with about 40 instructions. Tried for silu
         (instructions, ULP): nothing compensated (44, 3.5); five ways to compensate a part (47.5 to 63, 4.6 to
         2.3); written in the distance from the root, with all low parts (90, 1.49: until now) or with those that
-        matter (65, 1.82); e**-b split so that it is a number of the dtype at the root, with one division and
-        one correction (55.5, 1.48: kept; 0.96 -> 0.63 ns), and that with a term less or in another order (54.5,
-        7.4; 54.5, 2.0; 55.5, 2.2; 53.5, 2.13); powers of two by one instruction, vscalefps, in place of third
-        roots (43, the same bits: kept; 0.66 -> 0.59 ns). Of two operations that a cycle could start, 1.25 do.
-        Neither one, two or eight vectors side by side (0.77, 0.70, 0.65) nor schedules for five other processors
-        (0.60 to 0.66) nor an estimate with Newton's steps for the division (0.59) nor bounds left out (0.57)
-        change that much.
+        matter (65, 1.82); e**-b split so that it is a number of the dtype at the root, with one division and one
+        correction (55.5, 1.48: kept; 0.96 -> 0.63 ns), and that with a term less or in another order (54.5, 7.4;
+        54.5, 2.0; 55.5, 2.2; 53.5, 2.13); powers of two by one instruction, vscalefps, in place of third roots
+        (43, the same bits: kept; 0.66 -> 0.59 ns). Of two operations that a cycle could start, 1.25 do. Neither
+        one, two or eight vectors side by side (0.77, 0.70, 0.65) nor schedules for five other processors (0.60
+        to 0.66) nor an estimate with Newton's steps for the division (0.59) nor bounds left out (0.57) change
+        that much.
         """,
     ),
     Limit(
         "swish",
         of("swish"),
         """
-        The peers have silu alone, which fastact takes too where beta is 1. For any other beta the product beta * x
-        has a low part, and what bounds |x| depends on beta. Tried (instructions): tests for undefined products
+        The peers have silu alone, which fastact takes too where beta is 1. For any other beta the product beta *
+        x has a low part, and what bounds |x| depends on beta. Tried (instructions): tests for undefined products
         first, powers of two in two steps that depend on their size (67; 0.68 ns); the power given to the sigmoid
         instead of its exponent (66); the product bounded before its low part, powers of two as third roots (56;
         0.60 ns), by one instruction (41; 0.52: kept); beta = 1 known to the compiler (41; 0.51).
@@ -147,9 +146,10 @@ LIMITS = (
         of("sigmoid", "log_sigmoid", "tanh", "tanhshrink", "softplus", "silu", "gelu_tanh"),
         """
         fastact's tails keep their digits down to the subnormal numbers, where the peers give 0
-        (docs/accuracy.md), and its derivatives come from x, not from a rounded result. Tried (ns): slopes of tanh
-        and sigmoid with powers of two by one instruction (0.65 -> 0.55: kept) and eight vectors side by side
-        (0.50: kept), silu with eight (0.44 -> 0.40: kept), others with eight (1 to 20 % slower); the denominator as two exact sums (0.405 for sigmoid), as one with two terms less (0.375: kept), as one fma
+        (docs/accuracy.md), and its derivatives come from x, not from a rounded result. Tried (ns): slopes of
+        tanh and sigmoid with powers of two by one instruction (0.65 -> 0.55: kept) and eight vectors side by
+        side (0.50: kept), silu with eight (0.44 -> 0.40: kept), others with eight (1 to 20 % slower); the
+        denominator as two exact sums (0.405 for sigmoid), as one with two terms less (0.375: kept), as one fma
         (on paper an operation less, but one more on the port that limits); two and four vectors side by side
         (tanhshrink 0.82 -> 0.74, tanh in float64 1.17 -> 0.99: four are kept); powers of two as inner and outer
         factors (0 to 3 %, dropped); the gradient multiplied by the power early (the same, dropped); softplus's

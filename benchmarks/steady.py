@@ -1,9 +1,10 @@
 """Times calls with new results as a program meets them: the median and the 90th percentile, beside PyTorch's.
 
 The other benchmarks take the least of many times, which hides what happens now and then. Here the libraries take turns
-of fifty calls, and every call counts. Before each round, two threads compute apart, on one core each: where they take
-much longer than one alone, the machine has put its two cores on one (virtual cores often are two threads of a real
-one), and no library can be fast. docs/speed.md gets the results, as a part that benchmarks/grid.py writes.
+of fifty calls, and all of them count. Before each round, two threads compute apart, on one core each: where they take
+much longer than one alone, another program has a core, or the machine runs both cores on one real core (two virtual
+cores are often two threads of one), and no library can be fast. docs/speed.md gets the results, as a part that
+benchmarks/grid.py writes.
 
     python benchmarks/steady.py [--rounds 40]
 """
@@ -11,6 +12,7 @@ one), and no library can be fast. docs/speed.md gets the results, as a part that
 from __future__ import annotations
 
 import argparse
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -36,14 +38,21 @@ APART = 1.6
 
 def scaling(pool: ThreadPoolExecutor, x: np.ndarray, outs: list[np.ndarray]) -> float:
     """How many times as fast as one core two are, now."""
+    both_there = threading.Barrier(2)
 
     def alone(out: np.ndarray) -> float:
         start = time.perf_counter()
-        fa.sigmoid(x, out=out, backend="serial")
+        for _ in range(20):
+            fa.sigmoid(x, out=out, backend="serial")
         return time.perf_counter() - start
 
-    one = min(alone(outs[0]) for _ in range(3))
-    return 2 * one / min(max(pool.map(alone, outs)) for _ in range(3))
+    def beside(out: np.ndarray) -> float:
+        both_there.wait()
+        return alone(out)
+
+    time.sleep(REST)
+    one = alone(outs[0])
+    return 2 * one / max(pool.map(beside, outs))
 
 
 def turn(call: Callable[[], Any]) -> list[float]:

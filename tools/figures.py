@@ -22,8 +22,9 @@ TABLES = {
 | **Exact** | {functions} functions are at most {forward} ULP (units in the last place) off the true value, \
 their derivatives {derivative}, over all 2³² float32 numbers: [accuracy](docs/accuracy.md) \
 | `python benchmarks/accuracy.py` |
-| **Fast** | The fastest of PyTorch, JAX, ONNX Runtime, NumPy, SciPy and numexpr takes {ratio} times as long: \
-the geometric mean of {cases} cases in float32, in {slower} of which it is faster than fastact: [speed](docs/speed.md) \
+| **Fast** | The fastest of PyTorch, oneDNN, OpenVINO, JAX, ONNX Runtime, NumPy, SciPy and numexpr takes {ratio} \
+times as long: the geometric mean of {cases} cases in float32, in {slower} of which it is faster than fastact: \
+[speed](docs/speed.md) \
 | `python benchmarks/grid.py` |
 | **Trains fast** | A step of a 64-128-64-10 network takes {step} µs; PyTorch takes {torch} times as long, \
 scikit-learn {sklearn}, JAX {jax}: [trainer](docs/trainer.md) | `python benchmarks/trainer.py --write` |
@@ -34,7 +35,7 @@ scikit-learn {sklearn}, JAX {jax}: [trainer](docs/trainer.md) | `python benchmar
 | **正確** | {functions} 個の関数の誤差は、2³² 通りの float32 の入力すべてを調べて最大 {forward} ULP、\
 導関数は {derivative} ULP（1 ULP は隣り合う数の間隔）：[精度](docs/accuracy.md) \
 | `python benchmarks/accuracy.py` |
-| **高速** | PyTorch、JAX、ONNX Runtime、NumPy、SciPy、numexpr のうち最速のものでも \
+| **高速** | PyTorch、oneDNN、OpenVINO、JAX、ONNX Runtime、NumPy、SciPy、numexpr のうち最速のものでも \
 {ratio} 倍の時間がかかる（float32、{cases} 通りの幾何平均。うち {slower} 通りでは fastact のほうが遅い）：\
 [速度](docs/speed.md) | `python benchmarks/grid.py` |
 | **学習も高速** | 64-128-64-10 のネットワークの 1 ステップは {step} µs。PyTorch では {torch} 倍、\

@@ -5,12 +5,12 @@ A call is cut into blocks. Every thread begins with its own share of them, which
 call, and then takes blocks from the shares of others. The calling thread takes part, and never waits for a thread that
 has not begun: where other processes keep the cores busy, a late helper finds the work done and the door shut.
 
-The first long call starts the helpers. A helper looks out for the next region for a moment, then, while it lets others
-have its core, for another, and then sleeps. Waking helpers costs the caller as much as 10 us of work, so `worthwhile`
-asks for more work where they sleep, unless calls follow each other closely. Helpers are plain C threads. They touch
-Python objects only in `for_slabs` and where a formula raises, and keep to the CPU affinity of the calling thread. Only
-one region is open at a time: a second Python thread runs its call alone. A forked child has no helpers, and starts its
-own. `numba_for` runs the same blocks on Numba's threads.
+The first long call starts the helpers. A helper looks out for the next region for a moment, then for a longer while in
+which it yields its core to others, and then sleeps. Waking helpers costs the caller as much as 10 us of work, so
+`worthwhile` asks for more work where they sleep, unless calls follow each other closely. Helpers are plain C threads.
+They touch Python objects only in `for_slabs` and where a formula raises, and keep to the CPU affinity of the calling
+thread. Only one region is open at a time: a second Python thread runs its call alone. A forked child has no helpers,
+and starts its own. `numba_for` runs the same blocks on Numba's threads.
 
 Free threading: nothing here relies on the GIL, which most of this file runs without on any build. `occupied` gives one
 thread the region, which it alone fills in and whose helpers it alone starts; `door` and `number` publish the region to
@@ -159,8 +159,8 @@ cdef enum:
     SHARE_UNIT = 64       # items, so that shares of elements begin with a cache line
     SHUT = -(1 << 30)     # added to `door`: nobody may enter any more
     PATIENCE = 2000       # looks at helpers that finish their last block, before the caller lets others run
-    LOOKOUT = 50000       # nanoseconds for which a helper that has nothing to do keeps its core, and looks out
-    PATIENT_LOOKOUT = 500000  # nanoseconds after which it sleeps; in between, others may have its core at any time
+    LOOKOUT = 50000       # nanoseconds for which an idle helper looks out for the next region and keeps its core
+    PATIENT_LOOKOUT = 500000  # nanoseconds after which it sleeps; in between, it yields its core to others
     FOLLOW = 100000       # nanoseconds after which an awake helper asks again where the caller may run, which takes 300
 
 #: Nanoseconds of one thread's work from which several threads are faster: with helpers awake, and with helpers asleep.

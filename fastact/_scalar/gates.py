@@ -143,7 +143,7 @@ def _pair_decay_terms(b, b_low, shift):
 def _from_root(b, b_low, root, root_low):
     """d, d_low, u, power, e, k: d + d_low = b + b_low - root, and e**-(d + d_low) = (1 + u) * 2**k = 1 + e.
 
-    power is 2**k.
+    power is 2**k, or a tiny power of two where k is low.
     """
     d, d_low = exact_sum(b, -root)
     d_low = (d_low - root_low) + b_low
@@ -275,8 +275,8 @@ def _gate_slope(g, negative, w, w_low, q, error, f, k):
     """g * T if negative, else g * (1 - T): T = (1 + f) * 2**k * q * (1 + error) * (1 - (w + w_low) * (1 + error)).
 
     T is the slope at -b in silu's kin: e**-b * (1 + e**-b - a) / (1 + e**-b)**2, where a is b times the derivative of
-    the gate's argument, and w + w_low = a * q. Where w > 1 / 2, v is exact. T / 2**k may be far above 1, and 2**k out
-    of range: so g is multiplied by T over a part of 2**k.
+    the gate's argument, and w + w_low = a * q. Where w > 1 / 2, v is exact. T / 2**k may be far above 1, and 2**k
+    may be out of range. So g is multiplied by T without a part of 2**k first, and by that part last.
     """
     one = like(1.0, w)
     v = one - w

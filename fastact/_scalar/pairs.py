@@ -29,7 +29,7 @@ LARGEST = constant(float(np.finfo(np.float32).max), float(np.finfo(np.float64).m
 #: A factor that is taken out of small results to keep the rest normal, and the `SHIFT` for a k counted from it.
 TINY = constant(2.0**-48, 2.0**-128)
 SHIFT_TINY = constant(1.5 * 2**23 + 48, 1.5 * 2**52 + 128)
-#: The `SHIFT` for the least k that one power of two is made of where the rest of 2**k comes last, by `ldexp`.
+#: The `SHIFT` plus the least k whose power `nearer` takes as a whole.
 _SHIFT_NEAR = constant(1.5 * 2**23 - 100, 1.5 * 2**52 - 900)
 #: A biased exponent from which scaling is done in two steps.
 DEEP = constant(-100.0, -1000.0)
@@ -100,7 +100,7 @@ def scale(x, k):
 
 @scalar
 def nearer(k):
-    """The k to multiply by first where x * 2**k is a product with numbers of any size; `ldexp` does the rest."""
+    """k, or where that is larger the least k that leaves products normal; the rest comes last, by `ldexp`."""
     return where(k < _SHIFT_NEAR(k), _SHIFT_NEAR(k), k)
 
 

@@ -17,8 +17,9 @@ __all__ = ["Contender", "calling", "interleaved"]
 #: Nanoseconds of a turn, and seconds of rest before the turn of a long call: the threads of the library before it spin
 #: for up to 10 ms, and each of OpenMP's calls then takes a time slice of the system, 4 to 8 ms.
 TURN, REST = 10_000_000, 0.015
-#: After so many turns a contender is asked again only while it is within this factor of the fastest of its kind.
-TURNS, WITHIN = 1, 2.0
+#: A contender is asked again only while it is within this factor of the fastest of its kind: after its first turn, and
+#: after more.
+WITHIN = (4.0, 2.0)
 #: A call that takes less than so many nanoseconds is timed so many times at once.
 SHORT, MANY = 20_000, 20
 
@@ -99,8 +100,8 @@ def interleaved(
     """The least nanoseconds of each call.
 
     The contenders take turns, so that a slow moment of the machine hits all of them; the time of an empty call is taken
-    off. Each has at least TURNS turns. After that, those not in `always` go on only while they are within WITHIN of the
-    fastest of them, whose minimum is what matters.
+    off. Each has a turn. After that, those not in `always` go on only while they are within WITHIN of the fastest of
+    them, whose minimum is what matters.
 
     Parameters
     ----------
@@ -120,14 +121,14 @@ def interleaved(
                 calls[name] = _calls(contender, restore)
         stop, racing = perf_counter_ns() + int(budget * 1e9), list(contenders)
         rounds = 0
-        while rounds < TURNS or perf_counter_ns() < stop:
-            rounds += 1
+        while not rounds or perf_counter_ns() < stop:
             for name in racing:
                 if calls[name] == 1:
                     sleep(REST)
                 time = _turn(contenders[name], restore, calls[name]) - _overhead(calls[name])
                 least[name] = min(least.get(name, float("inf")), max(time, 1.0))
             fastest = min((least[name] for name in racing if name not in always), default=0.0)
-            if rounds >= TURNS:
-                racing = [name for name in racing if name in always or least[name] <= WITHIN * fastest]
+            limit = WITHIN[min(rounds, 1)] * fastest
+            racing = [name for name in racing if name in always or least[name] <= limit]
+            rounds += 1
     return least

@@ -4,13 +4,14 @@
 #
 # This file is translated to C once, and compiled for each instruction set: baseline.c, avx2.c and avx512.c include the
 # translation, and setup.py has their flags. The kernels see an array as (outer, n, inner), and bring every shape to
-# columns of vectors, with one softmax per lane. There are five routes:
+# columns of vectors, with one softmax per lane. There are six routes:
 #
-#   rows        inner == 1: the n numbers of a row are one column, whose lanes are combined (`across`) at the end
-#   long rows   rows in blocks, so that every thread has work on a single row; also few columns of the same length
-#   short rows  inner == 1: as many rows as a vector has lanes, transposed
-#   lines       inner > 1: neighbouring columns, read in place several times
-#   strips      inner > 1, with options or few columns: columns of one or several outer blocks, copied side by side
+#   rows           inner == 1: the n numbers of a row are one column, whose lanes are combined (`across`) at the end
+#   long rows      rows in blocks, so that every thread has work on a single row; also few columns of the same length
+#   short rows     inner == 1: as many rows as a vector has lanes, transposed
+#   short columns  inner > 1, forward, small blocks: one vector of columns after the other, in place
+#   lines          inner > 1: neighbouring columns, read in place several times
+#   strips         inner > 1, with options or few columns: columns of one or several outer blocks, copied side by side
 #
 # The shape alone decides on the route, and blocks have fixed sizes, so results do not depend on the threads. The parts
 # are simd.pxi (vectors), columns.pxi (what is done to columns), job.pxi (masks and half types), along_rows.pxi and
@@ -53,7 +54,7 @@ cdef enum:
     STRIP_BYTES = 262144   # scratch of a strip, unless one vector of columns needs more: a part of the L2 cache
     STRIP_WIDTH = 16       # vectors side by side in a strip, at most
     LINE_WIDTH = 128       # the same where lines are read in place
-    SMALL = 4096           # numbers of a block whose columns are computed one vector after the other, at most
+    SMALL = 4096           # blocks of up to this many numbers are computed one vector of columns after the other
     AHEAD = 16             # lines of a strip to fetch ahead, a pattern that the hardware does not see: 1.04 -> 0.73 ns
     LONGEST_STRIP = 65536  # strips take no longer columns, whose scratch would be 64 bytes per number
     SERIAL_BELOW = 32768   # one thread does all of fewer numbers
@@ -96,7 +97,7 @@ cdef inline Route choose(int kind, bint backward, int width, Py_ssize_t n, Py_ss
     """The route for a shape; width is a vector's. plain: results are stored as x is, and there are no options."""
     if inner > 1 and width % inner == 0 and n * inner >= LONG and kind != HARDMAX:
         return LONG_ROWS
-    if inner >= width and plain and n <= SHORT and n * inner <= SMALL and not backward and kind != HARDMAX:
+    if inner > 1 and inner >= width and plain and n <= SHORT and n * inner <= SMALL and not backward and kind != HARDMAX:
         return SHORT_COLUMNS
     if inner > 1:
         return LINES if plain and inner >= width and (kind != HARDMAX or backward) else STRIPS

@@ -107,7 +107,8 @@ cdef void short_rows_task(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept
 cdef inline void gather_columns(int stored, vec* tile, Job* job, Py_ssize_t start, Py_ssize_t first,
                                 Py_ssize_t count) noexcept nogil:
     """Copy `count` columns to the tile: `first` from number `start` on, and the others from the next block."""
-    cdef Py_ssize_t i, next = start + (job.n - 1) * job.inner    # of the numbers before the next block's, then replaced
+    # What is read of the next block begins with numbers before it, which are replaced: in place, they may change now.
+    cdef Py_ssize_t i, next = start + (job.n - 1) * job.inner
     cdef vec pad = splat[vec](tile, 0)
     for i in range(job.n):
         if first == lanes[vec](tile):

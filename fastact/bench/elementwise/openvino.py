@@ -53,14 +53,21 @@ def _make(name: str, part: str, arrays: tuple[Array, ...], out: Array | None) ->
     tensor = importlib.import_module("openvino").Tensor
     request = _compiled(name, threads()).create_infer_request()
     request.set_input_tensor(tensor(x, shared_memory=True))
+
+    def new() -> Array:
+        result = np.empty_like(x)
+        request.set_output_tensor(tensor(result, shared_memory=True))
+        request.infer(share_outputs=True)
+        return result
+
     if out is None:
-        return Contender(lambda: request.infer()[0])
-    result = np.empty_like(x) if out is x else out
-    request.set_output_tensor(tensor(result, shared_memory=True))
+        return Contender(new)
+    given = np.empty_like(x) if out is x else out
+    request.set_output_tensor(tensor(given, shared_memory=True))
 
     def call() -> Array:
         request.infer(share_outputs=True)
-        return result
+        return given
 
     return Contender(call)
 
