@@ -1,8 +1,8 @@
 # Items that lie apart, copied to where they lie side by side, and back.
 #
 # Every second item and items in reverse are common, and have loops of their own, which compilers vectorise. The loop
-# for every second item is also compiled for AVX2, which is chosen at import where the CPU has it, and takes half the time
-# (0.069 instead of 0.14 ns for 4 bytes; AVX-512 is no faster beyond the nearest cache).
+# for every second item is also compiled for AVX2, which is chosen at import where the CPU has it, and takes half the
+# time (0.069 instead of 0.14 ns for 4 bytes; AVX-512 is no faster beyond the nearest cache).
 
 cdef extern from *:
     """

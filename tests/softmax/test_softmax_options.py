@@ -478,9 +478,8 @@ def test_short_columns_are_short_rows(isa: str, inner: int, dtype: str) -> None:
             function(x, axis=1, out=around[1:12], backend="cython")
             wanted = np.moveaxis(function(rows, axis=-1, backend="cython"), -1, 1)
             np.testing.assert_array_equal(around[1:12], wanted)
-            np.testing.assert_array_equal(
-                np.signbit(around[1:12]) & ~np.isnan(wanted), np.signbit(wanted) & ~np.isnan(wanted)
-            )
+            zero = wanted == 0
+            np.testing.assert_array_equal(np.signbit(around[1:12][zero]), np.signbit(wanted[zero]))
             assert (around[[0, 12]] == 7).all()
         np.testing.assert_array_equal(
             fa.logsumexp(x, axis=1, backend="cython"), fa.logsumexp(rows, axis=-1, backend="cython")

@@ -97,10 +97,10 @@ cdef inline Route choose(int kind, bint backward, int width, Py_ssize_t n, Py_ss
     """The route for a shape; width is a vector's. plain: results are stored as x is, and there are no options."""
     if inner > 1 and width % inner == 0 and n * inner >= LONG and kind != HARDMAX:
         return LONG_ROWS
-    if inner > 1 and inner >= width and plain and n <= SHORT and n * inner <= SMALL and not backward and kind != HARDMAX:
-        return SHORT_COLUMNS
     if inner > 1:
-        return LINES if plain and inner >= width and (kind != HARDMAX or backward) else STRIPS
+        if not plain or inner < width or (kind == HARDMAX and not backward):
+            return STRIPS
+        return SHORT_COLUMNS if n <= SHORT and n * inner <= SMALL and not backward else LINES
     return SHORT_ROWS if n <= SHORT else ROWS if n < LONG or kind == HARDMAX else LONG_ROWS
 
 
