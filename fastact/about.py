@@ -34,7 +34,7 @@ __all__ = ["LIBRARIES", "about", "text"]
 LIBRARIES = (
     "numpy", "numba", "llvmlite", "bokeh", "click", "cupy-cuda12x", "cupy-cuda13x", "dask", "distributed", "jax",
     "joblib", "matplotlib", "matplotlib-fontja", "ml_dtypes", "mpmath", "numba-cuda", "numexpr", "onnx", "onnxruntime",
-    "pandas", "polars", "pyarrow", "rich", "safetensors", "scikit-learn", "scipy", "sparse", "sympy", "tbb",
+    "openvino", "pandas", "polars", "pyarrow", "rich", "safetensors", "scikit-learn", "scipy", "sparse", "sympy", "tbb",
     "threadpoolctl", "torch", "xarray", "zarr",
 )  # fmt: skip
 

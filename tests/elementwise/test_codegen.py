@@ -19,7 +19,7 @@ from fastact._compile import cache as _cache
 from fastact._compile import loops
 from helpers.catalogue import ACTIVATIONS, PARTS
 
-ONE_INSTRUCTION = r"llvm\.(?:fma|fabs|copysign|sqrt|floor|fshl|[su]?max|[su]?min|maximum|minimum)\."
+ONE_INSTRUCTION = r"llvm\.(?:fma|fabs|copysign|sqrt|floor|fshl|ldexp|[su]?max|[su]?min|maximum|minimum)\."
 ARITHMETIC = r"= (?:f(?:add|sub|mul|div|cmp|neg)|tail call|call|select)\b"
 
 FEATURES = get_host_cpu_features()
@@ -93,7 +93,7 @@ def test_no_other_float_type(code: Code) -> None:
 def calls(code: Code) -> set[str]:
     """What the main loop calls: intrinsics of LLVM that are one instruction, or else functions of a library."""
     names = re.findall(r"\bcall\b[^@\n]*@([\w.]+)", main_loop(code.llvm))
-    library = re.findall(r"\b(?:fma|exp|expm1|tanh|erfc?|log|log1p)f?\b", code.assembly)
+    library = re.findall(r"\b(?:fma|exp|expm1|ldexp|tanh|erfc?|log|log1p)f?\b", code.assembly)
     return {name for name in names if not re.match(ONE_INSTRUCTION, name)} | set(library)
 
 
