@@ -66,9 +66,10 @@ def chosen(names: Sequence[str]) -> list[str]:
             raise UnknownNameError(f"unknown peer {name!r}{nearest(name, NEEDS)}")
         if name not in installed():
             missing = " and ".join(need for need in NEEDS[name] if not find_spec(need))
+            remedy = "openvino" if name == "openvino" else '"fastact[bench]"'  # whose package has telemetry
             raise UnknownNameError(
                 f"peer {name!r} needs {missing}, which is not installed: leave it out, or install it with: "
-                'pip install "fastact[bench]"'
+                f"pip install {remedy}"
             )
     return list(names) or installed()
 

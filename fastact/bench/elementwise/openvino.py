@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -37,9 +38,16 @@ TABLE: dict[str, Callable[[Any, Any], Any]] = {
 
 
 @functools.cache
+def _openvino() -> Any:
+    """OpenVINO without its telemetry, which would report the import over the network, from a forked process."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    return importlib.import_module("openvino")
+
+
+@functools.cache
 def _compiled(name: str, threads: int) -> Any:
     """One operation, compiled for float32 on so many threads."""
-    openvino = importlib.import_module("openvino")
+    openvino = _openvino()
     ops = importlib.import_module("openvino.opset15")
     x = ops.parameter([-1], np.float32)
     model = openvino.Model([TABLE[name](ops, x)], [x])
@@ -50,7 +58,7 @@ def _compiled(name: str, threads: int) -> Any:
 def _make(name: str, part: str, arrays: tuple[Array, ...], out: Array | None) -> Contender:
     """Bind a given output as it is, but never in place: the operations do not promise to bear that."""
     (x,) = arrays
-    tensor = importlib.import_module("openvino").Tensor
+    tensor = _openvino().Tensor
     request = _compiled(name, threads()).create_infer_request()
     request.set_input_tensor(tensor(x, shared_memory=True))
 
