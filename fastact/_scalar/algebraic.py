@@ -57,6 +57,8 @@ def hard_sigmoid(x: Any, slope: Any, offset: Any) -> Any:
 
 def _inside_hard_sigmoid_scalar(x, slope, offset):
     zero, one = like(0.0, x), like(1.0, x)
+    if (slope == like(1 / 6, slope)) & (offset == like(0.5, offset)):  # LLVM takes this test of numbers out of the loop
+        return where(x == x, where(magnitude(x) < like(3.0, x), one, zero), x)
     c = clamp(x, -LARGEST(x), LARGEST(x))
     low = _sixth_low(slope)
     # A product that underflows keeps its sign, and for offset = 0 the sign is all that counts.
