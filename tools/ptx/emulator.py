@@ -434,6 +434,8 @@ class _Parser:
             modifiers = parts[1:-1]
             if parts == ["rcp", "approx", "ftz", "f64"]:
                 return emit("rcp_approx_f64", 8, 8)
+            if parts == ["ex2", "approx", "f32"]:
+                return emit("ex2_approx_f32", 4, 4)
             if set(modifiers) - set(ROUNDINGS):
                 raise EmulationError(f"not implemented: {text}")
             mode = ROUNDINGS[modifiers[0]] if modifiers else 0

@@ -24,7 +24,7 @@ from fastact._scalar.primitives import where
 from fastact.backends.cuda.dtypes import dtype_of
 from fastact.backends.cuda.kernels import DeviceFunction, Kernel, device_function
 from fastact.backends.cuda.kernels.groups import counting_types, finding, reductions
-from fastact.backends.cuda.kernels.intrinsics import fetch_add, fma, load_acquire, log1p
+from fastact.backends.cuda.kernels.intrinsics import fetch_add, fma, load_acquire, log1p, quick_exp
 from fastact.backends.cuda.kernels.layouts import Layout, RowTraits
 from fastact.backends.cuda.kernels.memory import access
 from fastact.backends.cuda.kernels.staging import staging
@@ -36,11 +36,19 @@ __all__ = ["Sums", "arguments_of", "difference_exp", "parts_kernel", "row_kernel
 FAR = 4
 
 
+def exponential(traits: RowTraits) -> DeviceFunction:
+    """A device function: e**x, as exact as the results need it."""
+    if traits.coarse and traits.number is np.float32:
+        return device_function(lambda x: quick_exp(x))
+    return device_function(lambda x: exp(x))
+
+
 def difference_exp(traits: RowTraits) -> DeviceFunction:
     """A device function: e**(x - m), corrected for what rounding took from x - m where that matters."""
     dtype = traits.number
     if traits.coarse:
-        return device_function(lambda x, m: exp(x - m))
+        e_of = exponential(traits)
+        return device_function(lambda x, m: e_of(x - m))
 
     @device_function
     def exp_of_difference(x, m):  # type: ignore[no-untyped-def]
@@ -248,7 +256,7 @@ def _results(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> tuple
 
         return maximum_and_factor, mapped(result, n)
 
-    logarithm = kind == "log_softmax"
+    logarithm, e_to = kind == "log_softmax", exponential(traits)
 
     @device_function
     def sum_of_products(sums, operands, q, divisor):  # type: ignore[no-untyped-def]
@@ -258,7 +266,7 @@ def _results(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> tuple
     @device_function
     def slope(g, y, of_row):  # type: ignore[no-untyped-def]
         total, divisor = of_row
-        value = g - exp(y) * total if logarithm else y * (g - total)
+        value = g - e_to(y) * total if logarithm else y * (g - total)
         if divided:
             value = value / divisor
         return value
