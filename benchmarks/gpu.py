@@ -4,7 +4,7 @@
     python benchmarks/gpu.py softmax losses       # some sections: calls elementwise softmax losses training host
                                                   # accuracy checks
     python benchmarks/gpu.py softmax --again      # anew, though there are figures
-    python benchmarks/gpu.py --report             # docs/gpu.md and its pictures of docs/gpu.json; needs no GPU
+    python benchmarks/gpu.py --report             # a page and pictures beside docs/gpu.json; needs no GPU
 
 Each figure beside which something is asked is compared with it, and what falls short is listed at the end. A section
 goes on where it was interrupted. The status is 0 when all is measured, and 3 when time is over before.

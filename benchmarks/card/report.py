@@ -1,4 +1,4 @@
-"""docs/gpu.md and its pictures, of what a card has given."""
+"""The page and its pictures, of what a card has given."""
 
 from __future__ import annotations
 
