@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import ml_dtypes
@@ -72,6 +75,32 @@ def test_gpu_has_the_bits_of_the_cpu(name: str, dtype: str) -> None:
     operation, x = BY_NAME[name], sample(dtype)
     operands = (x,) if operation.inputs == 1 else (np.roll(x, 1), x)
     assert_same(operation(*operands, backend="cuda"), operation(*operands, backend="serial"))
+
+
+@on_gpu
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("name", BY_NAME)
+def test_gpu_has_the_bits_of_the_cpu_for_all_half_numbers(name: str, dtype: str) -> None:
+    operation, x = BY_NAME[name], np.arange(1 << 16, dtype=np.uint16).view(dtypes.dtype_of(dtype))
+    operands = (x,) if operation.inputs == 1 else (np.roll(x, 1), x)
+    found, wanted = (operation(*operands, backend=each) for each in ("cuda", "serial"))
+    assert found.dtype == wanted.dtype
+    assert_same(found.astype(np.float32), wanted.astype(np.float32))
+
+
+@on_gpu
+def test_gpu_results_have_the_order_of_operands(kind: Kind) -> None:
+    """As NumPy's order "K"."""
+    x = sample("float32", 1000)[:1200].reshape(30, 40)
+    transposed = kind.put(x.T) if kind.name == "numba" else kind.put(x).T  # Numba's .T is a copy in order "C"
+    strides = transposed.__cuda_array_interface__["strides"]
+    assert strides is not None
+    for result, wanted in (
+        (fa.gelu(transposed), fa.gelu(x.T)),
+        (fa.gelu.backward(transposed, transposed), fa.gelu.backward(x.T, x.T)),
+    ):
+        assert result.__cuda_array_interface__["strides"] == strides
+        assert_same(kind.get(result), wanted)
 
 
 @on_gpu
@@ -202,6 +231,23 @@ def test_gpu_works_in_the_current_stream_of_cupy(cupy: Any) -> None:
 
 
 @on_gpu
+def test_gpu_two_streams_at_once(torch: Any) -> None:
+    """Among them softmax of rows in parts, whose blocks wait for each other."""
+    streams = [torch.cuda.Stream() for _ in range(2)]
+    arrays = [torch.randn(2, 1_000_000, device="cuda") for _ in streams]
+    wanted = [(fa.softmax(x), fa.gelu(x)) for x in arrays]
+    torch.cuda.synchronize()
+    found: list[tuple[Any, Any]] = []
+    for _ in range(20):
+        for stream, x in zip(streams, arrays, strict=True):
+            with torch.cuda.stream(stream):
+                found.append((fa.softmax(x), fa.gelu(x)))
+    torch.cuda.synchronize()
+    for i, results in enumerate(found):
+        assert all(map(torch.equal, results, wanted[i % 2]))
+
+
+@on_gpu
 def test_gpu_refuses_tensors_that_require_grad(torch: Any) -> None:
     x = torch.ones(3, device="cuda", requires_grad=True)
     with pytest.raises(RuntimeError, match="detach"):
@@ -269,6 +315,28 @@ def test_gpu_rows(cupy: Any, f: Any, n: int, dtype: str) -> None:
         expected = g - np.exp(wide) * g.sum(-1, keepdims=True)
     weight = np.abs(cupy.asnumpy(y)).max() if f is softmax else 1 + n * np.exp(cupy.asnumpy(y).max())
     assert np.abs(cupy.asnumpy(slope) - expected).max() <= 4 * np.finfo(dtype).eps * np.abs(grad).max() * weight
+
+
+@on_gpu
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", *FLOATS])
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 8, 10, 17, 31, 63])
+def test_gpu_short_rows(torch: Any, n: int, dtype: str) -> None:
+    """At places of any alignment; nothing beside them is written."""
+    kind, rows = getattr(torch, dtype), 4099
+    tolerance = {"float16": 2e-3, "bfloat16": 1e-2, "float32": 1e-6, "float64": 1e-14}[dtype]
+    for start in (0, 1):
+        memory = torch.randn(rows * n + 9, device="cuda", dtype=torch.float64).to(kind)
+        x, out = memory[start : start + rows * n].view(rows, n), torch.full_like(memory, 7)
+        fa.softmax(x, out=out[start : start + rows * n].view(rows, n))
+        wanted = torch.softmax(x.double(), -1)
+        found = out[start : start + rows * n].view(rows, n)
+        torch.testing.assert_close(found.double(), wanted, rtol=tolerance, atol=tolerance)
+        assert (out[:start] == 7).all()
+        assert (out[start + rows * n :] == 7).all()
+        slope = fa.softmax.backward(x, found).double()
+        y, grad = found.double(), x.double()
+        wanted = y * (grad - (grad * y).sum(-1, keepdim=True))
+        torch.testing.assert_close(slope, wanted, rtol=10 * tolerance, atol=10 * tolerance)
 
 
 @on_gpu
@@ -402,16 +470,58 @@ def test_gpu_chunks_of_host_arrays(monkeypatch: pytest.MonkeyPatch, tmp_path: An
 
 
 @on_gpu
-def test_gpu_graph(torch: Any) -> None:
-    x = torch.randn(1000, device="cuda")
+@pytest.mark.parametrize("shape", [(1000,), (2, 100_000)])
+def test_gpu_graph_of_torch(torch: Any, shape: tuple[int, ...]) -> None:
+    """Of rows in parts too, whose counters must be 0 at each replay."""
+    x = torch.randn(shape, device="cuda")
     fa.gelu(x), fa.softmax(x)  # compiled before
+    torch.cuda.synchronize()
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         y, p = fa.gelu(x), fa.softmax(x)
-    x.copy_(torch.linspace(-3, 3, 1000))
-    graph.replay()
-    assert torch.equal(y, fa.gelu(x))
-    assert torch.equal(p, fa.softmax(x))
+    for scale in (1, 2, 3):
+        x.copy_(torch.linspace(-scale, scale, x.numel()).reshape(shape))
+        graph.replay()
+        assert torch.equal(y, fa.gelu(x))
+        assert torch.equal(p, fa.softmax(x))
+
+
+@on_gpu
+def test_gpu_graph_of_cupy(cupy: Any) -> None:
+    x = cupy.linspace(-1, 1, 1000, dtype=np.float32)
+    y, p = fa.gelu(x), fa.softmax(x)  # compiled before
+    cupy.cuda.Device().synchronize()
+    stream = cupy.cuda.Stream(non_blocking=True)
+    with stream:
+        stream.begin_capture()
+        fa.gelu(x, out=y)
+        fa.softmax(x, out=p)
+        graph = stream.end_capture()
+    for scale in (2, 3):
+        x[...] = cupy.linspace(-scale, scale, 1000, dtype=np.float32)
+        cupy.cuda.Device().synchronize()
+        graph.launch(stream)
+        stream.synchronize()
+        assert_same(cupy.asnumpy(y), cupy.asnumpy(fa.gelu(x)))
+        assert_same(cupy.asnumpy(p), cupy.asnumpy(fa.softmax(x)))
+
+
+@on_gpu
+@pytest.mark.filterwarnings("ignore")  # PyTorch warns of what it does not trace
+@pytest.mark.parametrize("name", ["gelu", "softmax"])
+def test_gpu_inside_torch_compile(torch: Any, name: str) -> None:
+    """With PyTorch's own kernels before and after."""
+    pytest.importorskip("triton")
+    differentiable = getattr(importlib.import_module("fastact.torch"), name)
+
+    def network(x: Any) -> Any:
+        return 3 * differentiable(2 * x) + 1
+
+    x = torch.randn(300, 1000, device="cuda", requires_grad=True)
+    found, wanted = torch.compile(network)(x), network(x)
+    torch.testing.assert_close(found, wanted)
+    grad = torch.randn_like(x)
+    torch.testing.assert_close(*(torch.autograd.grad(each, x, grad)[0] for each in (found, wanted)))
 
 
 @on_gpu
@@ -453,27 +563,48 @@ def test_gpu_elementwise_losses(kind: Kind, loss: Any, reduction: str) -> None:
 
 
 @on_gpu
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", *FLOATS])
 @pytest.mark.parametrize("shape", [(3, 3_000_000), (200, 40_000), (100_000, 70), (2, 100_000, 40), (4096, 50_257)])
-def test_gpu_rows_in_parts(torch: Any, shape: tuple[int, ...]) -> None:
+def test_gpu_rows_in_parts(torch: Any, shape: tuple[int, ...], dtype: str) -> None:
     """Blocks that wait for each other, again and again, in place too."""
     axis = 0 if len(shape) == 2 and shape[0] > shape[1] else 1
-    x = torch.randn(shape, device="cuda")
-    wanted = torch.softmax(x.double(), axis).float()
+    kind, close = getattr(torch, dtype), functools.partial(torch.testing.assert_close, check_dtype=False)
+    rounding = {"float16": 2e-3, "bfloat16": 1e-2}.get(dtype, 1e-5)
+    least = 1e-7 if dtype == "float16" else 1e-12  # half a step of its subnormal numbers
+    x = torch.randn(shape, device="cuda").to(kind)
+    wanted = torch.softmax(x.double(), axis)
     for _ in range(5):
-        torch.testing.assert_close(fa.softmax(x, axis), wanted, rtol=1e-5, atol=1e-12)
-    grad = torch.randn(shape, device="cuda")
-    slope = wanted * (grad - (grad * wanted).sum(axis, keepdim=True))
-    torch.testing.assert_close(fa.softmax.backward(grad, wanted, axis), slope, rtol=1e-3, atol=1e-7)
-    torch.testing.assert_close(fa.softmax(x, axis, out=x), wanted, rtol=1e-5, atol=1e-12)
+        close(fa.softmax(x, axis).double(), wanted, rtol=rounding, atol=least)
+    grad, y = torch.randn(shape, device="cuda").to(kind), wanted.to(kind)
+    slope = y.double() * (grad.double() - (grad.double() * y.double()).sum(axis, keepdim=True))
+    close(fa.softmax.backward(grad, y, axis).double(), slope, rtol=max(1e-3, rounding), atol=1e-7)
+    close(fa.softmax(x, axis, out=x).double(), wanted, rtol=rounding, atol=least)
+
+
+#: How a library makes an array of bytes, and gives back the memory that it keeps.
+FILLING: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "numba": (lambda numba, n: numba.device_array(n, np.int8), lambda numba: None),
+    "cupy": (lambda cupy, n: cupy.empty(n, np.int8), lambda cupy: cupy.get_default_memory_pool().free_all_blocks()),
+    "torch": (
+        lambda torch, n: torch.empty(n, dtype=torch.int8, device="cuda"), lambda torch: torch.cuda.empty_cache()
+    ),
+}  # fmt: skip
 
 
 @on_gpu
-def test_gpu_out_of_memory_leaves_it_usable(cupy: Any) -> None:
-    free, _ = cupy.cuda.runtime.memGetInfo()
-    x = cupy.zeros(int(free * 0.6), np.int8)
-    with pytest.raises((MemoryError, RuntimeError), match=r"[Mm]emory"):
+def test_gpu_out_of_memory_leaves_it_usable(kind: Kind) -> None:
+    from numba import cuda
+
+    fill, give_back = FILLING[kind.name]
+    give_back(kind.module)
+    x = fill(kind.module, int(cuda.current_context().get_memory_info().free * 0.6))
+    with pytest.raises(Exception, match=r"(?i)memory"):  # of the library's own class
         fa.relu(x)
-    assert fa.relu(cupy.ones(3)).tolist() == [1, 1, 1]
+    host = np.linspace(-3, 3, 1000, dtype=np.float32)
+    for function in (fa.relu, fa.softmax):
+        np.testing.assert_allclose(kind.get(function(kind.put(host))), function(host), rtol=1e-5)
+    del x
+    give_back(kind.module)
 
 
 @on_gpu

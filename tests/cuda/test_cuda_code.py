@@ -161,7 +161,7 @@ def test_code_for_strides(axes: int) -> None:
 
 def code_of(template: Any, *parameters: Any) -> str:
     """PTX."""
-    return str(compiling.code_library(template, *parameters, capability=(8, 0)).get_asm_str(cc=(8, 0)))
+    return compiling.assembly(template, *parameters, capability=(8, 0))
 
 
 ROW_LAYOUTS = {
@@ -184,6 +184,14 @@ ROW_TEMPLATES = {
     **dict.fromkeys(SOFTMAX, softmax_kernels.row_kernel),
     **dict.fromkeys(sparse_kernels.STEPS, sparse_kernels.sparse_kernel),
 }
+
+
+def test_internals_of_the_compiler() -> None:
+    """Two files use internal modules of numba-cuda; CONTRIBUTING.md tells who replaces the compiler so."""
+    internal = re.compile(r"""(import_module\(["']|from |import )numba\.cuda\.""")
+    files = Path(compiling.__file__).parent.rglob("*.py")
+    found = {file.name for file in files if internal.search(file.read_text(encoding="utf-8"))}
+    assert found == {"availability.py", "compiling.py"}
 
 
 @needs_numba_cuda
@@ -271,7 +279,7 @@ def test_code_is_kept_on_disk(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) ->
         assert all(code.startswith(b"\x7fELF") for _, code in found)
         assert _cache.cache_info().kernels == 5
         with monkeypatch.context() as patch:
-            patch.setattr(compiling, "code_library", None)  # which is not asked again
+            patch.setattr(compiling, "_code_library", None)  # which is not asked again
             assert list(map(code_for, keys)) == found
         for path in _cache.cache_info().folder.glob("*.kernel"):
             path.write_bytes(path.read_bytes()[:-1])

@@ -216,8 +216,7 @@ class EmulatedKernel:
         path = CACHE / f"{self.key}.ptx"
         if not path.exists():
             CACHE.mkdir(exist_ok=True)
-            library = compiling.code_library(template, *parameters, capability=capability)
-            path.write_text(str(library.get_asm_str(cc=capability)))
+            path.write_text(compiling.assembly(template, *parameters, capability=capability))
         self.program = emulator.parse(path.read_text())
 
 

@@ -1,6 +1,7 @@
-"""From a kernel's template to machine code.
+"""From a kernel's template to machine code: the file to replace where another compiler is to be used.
 
-This uses internals of numba-cuda, whose version the extra `cuda` pins for that reason.
+It uses internals of numba-cuda, whose version the extra `cuda` pins for that reason. CONTRIBUTING.md lists what else
+names numba-cuda, and what its successor lacks.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from fastact.backends.cuda.availability import SIMULATED, why_not
 if TYPE_CHECKING:
     from fastact.backends.cuda.kernels import Kernel
 
-__all__ = ["SIMULATED", "Template", "code_library", "kernel", "machine_code", "register", "vectorize"]
+__all__ = ["Template", "assembly", "kernel", "machine_code", "register", "vectorize"]
 
 #: A function of parameters that makes a kernel.
 Template = Callable[..., "Kernel"]
@@ -87,7 +88,7 @@ def _argument_type(argument: Any) -> Any:
     return numba.from_dtype(np.dtype(argument))
 
 
-def code_library(template: Template, *parameters: Any, capability: tuple[int, int]) -> Any:
+def _code_library(template: Template, *parameters: Any, capability: tuple[int, int]) -> Any:
     """Numba's code library of the kernel that a template makes for these parameters."""
     _register_intrinsics()
     function, arguments, block = template(*parameters)
@@ -103,6 +104,11 @@ def code_library(template: Template, *parameters: Any, capability: tuple[int, in
         compiler.nvvm.set_launch_bounds(entry, block)  # so that a thread gets no more registers than the block has
         compiler.kernel_fixup(entry, False)
     return library
+
+
+def assembly(template: Template, *parameters: Any, capability: tuple[int, int]) -> str:
+    """The PTX of the kernel that a template makes for these parameters."""
+    return str(_code_library(template, *parameters, capability=capability).get_asm_str(cc=capability))
 
 
 @functools.cache
@@ -122,7 +128,7 @@ def machine_code(template: Template, *parameters: Any, capability: tuple[int, in
     entry, _, code = (_cache.read(name) or b"").partition(b"\0")
     if code:
         return entry.decode(), code
-    library = code_library(template, *parameters, capability=capability)
+    library = _code_library(template, *parameters, capability=capability)
     code = bytes(library.get_cubin(cc=capability).code)
     _cache.write(name, library._entry_name.encode() + b"\0" + code)
     return library._entry_name, code

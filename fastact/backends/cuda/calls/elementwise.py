@@ -21,7 +21,7 @@ from numba import njit
 
 from fastact._core.arrays import check_out, check_writeable
 from fastact.backends.cuda.calls.host import from_host, loop_dtype
-from fastact.backends.cuda.compiling import Template, code_library
+from fastact.backends.cuda.compiling import Template, assembly
 from fastact.backends.cuda.dtypes import computes_in, dtype_of
 from fastact.backends.cuda.kernels.elementwise import (
     HALVES_PER_THREAD,
@@ -322,5 +322,4 @@ def ptx(operation: Any, dtype: Any, compute_capability: tuple[int, int]) -> str:
     dtype = dtype_of(dtype) if isinstance(dtype, str) else np.dtype(dtype)
     items = (dtype,) * operation.inputs + (None,) * len(operation.parameters)
     template = half_kernel if dtype.itemsize == 2 else contiguous_kernel
-    library = code_library(template, operation.scalar, items, operation.outputs, dtype, capability=compute_capability)
-    return str(library.get_asm_str(cc=compute_capability))
+    return assembly(template, operation.scalar, items, operation.outputs, dtype, capability=compute_capability)
