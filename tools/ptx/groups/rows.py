@@ -223,7 +223,9 @@ def check_masked_parts(shape: tuple[int, ...], axis: int, dtype: str) -> None:
 @group
 def parts() -> Iterator[Case]:
     """Rows in parts: several blocks for each, that wait for each other, in any order that can be."""
-    for shape, axis in [((3, 30001), -1), ((7, 9000), -1), ((40, 70001), -1), ((2, 9000, 40), 1), ((30000, 70), 0)]:
+    for shape, axis in [
+        ((3, 30001), -1), ((7, 9000), -1), ((40, 70001), -1), ((2, 5000, 3), 1), ((2, 9000, 40), 1), ((30000, 70), 0),
+    ]:  # fmt: skip
         long = bool(np.prod(shape) > 1e5)
         for dtype in ("float32", "float16") if shape == (3, 30001) else ("float32",):
             labels = dtype, shape, f"axis {axis}"
