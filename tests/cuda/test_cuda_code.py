@@ -169,6 +169,7 @@ ROW_LAYOUTS = {
     "block": layouts.Layout(512, 1, False, 16, True),
     "long": layouts.Layout(512, 1, False, 16, False),
     "columns": layouts.Layout(8, 32, True, 8, True),
+    "short": layouts.Layout(2, 64, False, 8, True, True),
 }
 ROW_TRAITS = {
     "plain": layouts.RowTraits("float32", "float32"),

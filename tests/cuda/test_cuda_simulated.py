@@ -99,9 +99,10 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     simulated_block: Any = importlib.import_module("helpers.simulated_block")
 
     def shared_array(self: Any, shape: int, dtype: Any) -> np.ndarray:
-        """As the simulator's own, which two functions of one template share even if their arrays differ."""
+        """As the simulator's own, but each function that a template makes has its own."""
         caller = sys._getframe(1)
-        key = caller.f_code.co_filename, caller.f_lineno, shape, dtype
+        closed_over = tuple(id(caller.f_locals[name]) for name in caller.f_code.co_freevars)
+        key = caller.f_code.co_filename, caller.f_lineno, closed_over
         return self._allocations.setdefault(key, np.empty(shape, dtype))
 
     kernel_api: Any = importlib.import_module("numba.cuda.simulator.kernelapi")
@@ -110,6 +111,7 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "WARP": 2,
         "MOST_THREADS": 4,
         "BLOCK": 4,
+        "COALESCED": 2,
         "BYTES": 16,
         "FILLED": 4,
         "PART": 4,

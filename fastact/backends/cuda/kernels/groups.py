@@ -15,6 +15,7 @@ from fastact.backends.cuda.kernels import DeviceFunction, device_function
 from fastact.backends.cuda.kernels.intrinsics import exchange
 from fastact.backends.cuda.kernels.layouts import Layout, RowTraits
 from fastact.backends.cuda.kernels.memory import access, offset_of
+from fastact.backends.cuda.kernels.staging import skewed
 
 __all__ = ["Reductions", "counting", "counting_types", "finding", "locating", "placing", "reading", "reductions"]
 
@@ -23,7 +24,10 @@ __all__ = ["Reductions", "counting", "counting_types", "finding", "locating", "p
 
 
 class Reductions(NamedTuple):
-    """Device functions. All but the first reduce over the threads of a row, and give each of them the result."""
+    """Device functions. All but the first reduce over the threads of a row, and give each of them the result.
+
+    Between two calls of one of these the threads of a block must wait for each other: its shared memory is its own.
+    """
 
     add: DeviceFunction  # (total, low, value): total + value, and low plus what rounding took from that (two-sum)
     maximum: DeviceFunction  # of numbers that are not NaN
@@ -55,7 +59,7 @@ def reductions(layout: Layout, dtype: Any) -> Reductions:
 def _across(layout: Layout, dtype: Any, size: int, combine: DeviceFunction) -> DeviceFunction:
     """A device function: combine the tuples of `size` numbers of the threads of a row, always in the same order."""
     threads, rows = layout.threads, layout.rows
-    get, put, exchanged = _tuples(dtype, size)
+    get, put, exchanged = _tuples(dtype, size, layout.block)
     places = size * layout.block
 
     if layout.columns:
@@ -75,7 +79,6 @@ def _across(layout: Layout, dtype: Any, size: int, combine: DeviceFunction) -> D
                     cuda.syncthreads()
                     step //= 2
                 values = get(shared, me % rows)
-                cuda.syncthreads()
             return values
 
         return across_columns
@@ -99,14 +102,16 @@ def _across(layout: Layout, dtype: Any, size: int, combine: DeviceFunction) -> D
             while step > 0:
                 values = combine(values, exchanged(values, step))
                 step //= 2
-            cuda.syncthreads()
         return values
 
     return across
 
 
-def _tuples(dtype: Any, size: int) -> tuple[DeviceFunction, DeviceFunction, DeviceFunction]:
-    """Device functions for tuples of one or two numbers: read and write them in shared memory, and `exchange` them."""
+def _tuples(dtype: Any, size: int, apart: int) -> tuple[DeviceFunction, DeviceFunction, DeviceFunction]:
+    """Device functions for tuples of one or two numbers: read and write them in shared memory, and `exchange` them.
+
+    The second numbers stand `apart` places after the first, so that neighbours are in different banks.
+    """
     if size == 1:
 
         @device_function
@@ -118,10 +123,10 @@ def _tuples(dtype: Any, size: int) -> tuple[DeviceFunction, DeviceFunction, Devi
 
     @device_function
     def put(shared, i, values):  # type: ignore[no-untyped-def]
-        shared[2 * i], shared[2 * i + 1] = values
+        shared[i], shared[apart + i] = values
 
     exchanged = device_function(lambda v, step: (dtype(exchange(v[0], step)), dtype(exchange(v[1], step))))
-    return device_function(lambda shared, i: (shared[2 * i], shared[2 * i + 1])), put, exchanged
+    return device_function(lambda shared, i: (shared[i], shared[apart + i])), put, exchanged
 
 
 # --- which row --------------------------------------------------------------------------------------------------------
@@ -151,6 +156,8 @@ def locating(layout: Layout) -> tuple[DeviceFunction, DeviceFunction]:
         me = cuda.threadIdx.x
         return block * rows + me // threads, me % threads
 
+    if layout.staged:  # where a block's first row begins at 0
+        return locate, device_function(lambda q, n, inner: q % rows * n)
     return locate, device_function(lambda q, n, inner: q * n)
 
 
@@ -184,6 +191,8 @@ def finding(layout: Layout, traits: RowTraits) -> DeviceFunction:
 
 def placing(layout: Layout) -> DeviceFunction:
     """A device function: (row, j), the item that number j of a row is."""
+    if layout.staged:
+        return device_function(lambda row, j: skewed(row[1] + j))
     if layout.columns:
         return device_function(lambda row, j: row[1] + j * row[2])
     return device_function(lambda row, j: row[1] + j)

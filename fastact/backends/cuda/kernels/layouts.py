@@ -6,6 +6,7 @@ A row is the n numbers that a function reduces. They are `inner` items apart, an
     inner == 1   Neighbouring threads take neighbouring numbers. A row has up to all threads of a block.
     inner > 1    Neighbouring threads take neighbouring rows ("columns"). A block has 32 rows.
     whole        A row fits into the registers of its threads, which read it once.
+    staged       Rows are so short that they pass through shared memory (staging.py).
     parts        Rows are long or few, so that several blocks share each: they find the sums of its parts, and as many
                  blocks then compute its results.
 """
@@ -31,6 +32,9 @@ BLOCK = 128
 FILLED = 256
 #: The least numbers of a part of a row.
 PART = 1024
+#: Fewer threads of a row than this touch too many places of memory at a time. With 8, an access takes 32 bytes of each
+#: row, the least that memory gives.
+COALESCED = 8
 #: The most bytes that one block reads twice, and that all blocks together do, so that they are still in the cache.
 BLOCK_BYTES = 3 << 15
 CACHED = 1 << 24
@@ -44,6 +48,7 @@ class Layout(NamedTuple):
     columns: bool  # neighbouring threads take neighbouring rows
     numbers: int  # of a row that a thread takes at a time, a power of two
     whole: bool  # the threads take all numbers of a row at once
+    staged: bool = False  # rows pass through shared memory
 
     @property
     def tile(self) -> int:
@@ -105,7 +110,10 @@ def layout_of(n: int, inner: int, itemsize: int) -> Layout:
     threads = min(most, _power_of_two(-(-n // held)))
     numbers = min(held, _power_of_two(-(-n // threads)))
     in_block = WARP if inner > 1 else max(1, BLOCK // threads)
-    return Layout(threads, in_block, inner > 1, numbers, n <= threads * numbers)
+    whole = n <= threads * numbers
+    if inner > 1 and not whole:  # whose addresses would need registers that a thread does not have
+        numbers //= 2
+    return Layout(threads, in_block, inner > 1, numbers, whole, inner == 1 and whole and threads < COALESCED)
 
 
 def parts_of(layout: Layout, rows: int, n: int, itemsize: int) -> Parts | None:

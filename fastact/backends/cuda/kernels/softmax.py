@@ -27,6 +27,7 @@ from fastact.backends.cuda.kernels.groups import counting_types, finding, reduct
 from fastact.backends.cuda.kernels.intrinsics import fetch_add, fma, load_acquire, log1p
 from fastact.backends.cuda.kernels.layouts import Layout, RowTraits
 from fastact.backends.cuda.kernels.memory import access
+from fastact.backends.cuda.kernels.staging import staging
 from fastact.backends.cuda.kernels.tiles import accumulated, folded, loading, mapped, paired, storing
 
 __all__ = ["Sums", "arguments_of", "difference_exp", "parts_kernel", "row_kernel", "summing"]
@@ -320,6 +321,8 @@ def row_kernel(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> Ker
     sums, find = _sums(kind, arrays, layout, traits), finding(layout, traits)
     tile = _reading(kind, arrays, layout, traits)
     whole, reduces = layout.whole, kind == "logsumexp" and arrays == 1
+    of_rows = [kind != "logsumexp"] * (arrays - 1) + [True]
+    enter, leave = staging(layout, traits.stored, of_rows, traits.result, not reduces)
 
     if whole and not reduces:
         needed, results = _results(kind, arrays, layout, traits)
@@ -341,8 +344,10 @@ def row_kernel(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> Ker
 
     def kernel(operands, out, rows, n, inner, divisor, mask, counts, queries):  # type: ignore[no-untyped-def]
         block = np.int64(cuda.blockIdx.x)
-        row, q, h, stop, end, active = find(block, n, operands, rows, n, inner, divisor, mask, counts, queries)
-        compute(row, out, q, h, stop, end, active)
+        near, results = enter(operands, out, block, rows, n)
+        row, q, h, stop, end, active = find(block, n, near, rows, n, inner, divisor, mask, counts, queries)
+        compute(row, results, q, h, stop, end, active)
+        leave(results, out, block, rows, n)
 
     return Kernel(kernel, arguments_of(arrays, traits, dtype_of(traits.result)), layout.block)
 

@@ -27,6 +27,7 @@ from fastact.backends.cuda.kernels.intrinsics import fma
 from fastact.backends.cuda.kernels.layouts import Layout, RowTraits
 from fastact.backends.cuda.kernels.memory import access
 from fastact.backends.cuda.kernels.softmax import arguments_of
+from fastact.backends.cuda.kernels.staging import staging
 
 __all__ = ["STEPS", "sparse_kernel"]
 
@@ -44,10 +45,12 @@ def sparse_kernel(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> 
     find, place_of, (_, kept, _) = finding(layout, traits), placing(layout), counting(traits)
     _, store = access(traits.result, dtype)
     threads, divided = layout.threads, traits.divided and arrays == 2
+    enter, leave = staging(layout, traits.stored, [True] * arrays, traits.result)
 
     def kernel(operands, out, rows, n, inner, divisor, mask, counts, queries):  # type: ignore[no-untyped-def]
         block = np.int64(cuda.blockIdx.x)
-        row, _, h, stop, end, _ = find(block, n, operands, rows, n, inner, divisor, mask, counts, queries)
+        near, results = enter(operands, out, block, rows, n)
+        row, _, h, stop, end, _ = find(block, n, near, rows, n, inner, divisor, mask, counts, queries)
         of_row = found(row, h, stop, n)
         for j in range(h, end, threads):
             value = dtype(0)
@@ -55,7 +58,8 @@ def sparse_kernel(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> 
                 value = result(row, j, of_row)
                 if divided:
                     value = value / divisor
-            store(out, place_of(row, j), value)
+            store(results, place_of(row, j), value)
+        leave(results, out, block, rows, n)
 
     return Kernel(kernel, arguments_of(arrays, traits, dtype_of(traits.result)), layout.block)
 
@@ -85,6 +89,7 @@ def projection(power: int, layout: Layout, traits: RowTraits) -> Steps:
     dtype, (_, counts, _) = traits.number, counting(traits)
     number = reading(layout, traits, 0, traits.divided)
     add, maximum, total_of, sum_of = reductions(layout, dtype)
+    slope_sum_of = reductions(layout, dtype).sum
     raised, slope_of, weight_of = powers(power, dtype)
     threads, share, eps = layout.threads, dtype(1 / power), np.finfo(dtype).eps
     near, smallest = dtype(32 * eps), dtype(4 * eps * eps)
@@ -141,7 +146,7 @@ def projection(power: int, layout: Layout, traits: RowTraits) -> Steps:
         going = finite
         while cuda.syncthreads_or(np.int32(going)):
             total, slope = rough_sums(row, start, stop if going else start, top, high)
-            total, slope = sum_of(total), sum_of(slope)
+            total, slope = sum_of(total), slope_sum_of(slope)
             if going:  # Newton's step for the root of the sum, which is nearly a line
                 before, high = high, min(high + (total - weight_of(total)) / slope, latest)
                 going = high - before > near
@@ -150,7 +155,7 @@ def projection(power: int, layout: Layout, traits: RowTraits) -> Steps:
         for _ in range(MOST_CORRECTIONS):
             total, rest, slope = fine_sums(row, start, stop if going else start, top, high, low)
             total, rest = total_of(total, rest)
-            slope = sum_of(slope)
+            slope = slope_sum_of(slope)
             if going:  # Newton's step for the sum itself
                 step = ((total - dtype(1)) + rest) / (dtype(power) * slope)
                 high, low = add(high, dtype(0), low + step)
@@ -174,6 +179,7 @@ def projection_gradient(power: int, layout: Layout, traits: RowTraits) -> Steps:
     dtype, (_, counts, _) = traits.number, counting(traits)
     gradient, output = reading(layout, traits, 0), reading(layout, traits, 1)
     add, _, total_of, _ = reductions(layout, dtype)
+    weight_sum_of = reductions(layout, dtype).total
     _, _, weight_of = powers(power, dtype)
     threads = layout.threads
 
@@ -188,7 +194,7 @@ def projection_gradient(power: int, layout: Layout, traits: RowTraits) -> Steps:
                 total, low = add(total, low, where(y > dtype(0), w * gradient(row, j), dtype(0)))
                 weight, weight_low = add(weight, weight_low, w)
         total, low = total_of(total, low)
-        weight, weight_low = total_of(weight, weight_low)
+        weight, weight_low = weight_sum_of(weight, weight_low)
         return (total + low) / (weight + weight_low)
 
     @device_function

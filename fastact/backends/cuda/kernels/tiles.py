@@ -11,6 +11,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from fastact._scalar.primitives import where
 from fastact.backends.cuda.kernels import DeviceFunction, device_function
 from fastact.backends.cuda.kernels.groups import counting, placing, reading
 from fastact.backends.cuda.kernels.layouts import Layout, RowTraits
@@ -70,12 +73,19 @@ def loading(layout: Layout, traits: RowTraits, array: int, nothing: Any, divided
     _, kept, _ = counting(traits)
     number, threads = reading(layout, traits, array, divided), layout.threads
 
-    @device_function
-    def one(row, start, left, far):  # type: ignore[no-untyped-def]
-        value = nothing
-        if far < left and kept(row, start + far):
-            value = number(row, start + far)
-        return (value,)
+    if layout.staged and not traits.mask:  # there is something at each place
+
+        @device_function
+        def one(row, start, left, far):  # type: ignore[no-untyped-def]
+            return (where(far < left, number(row, start + far), nothing),)
+    else:
+
+        @device_function
+        def one(row, start, left, far):  # type: ignore[no-untyped-def]
+            value = nothing
+            if far < left and kept(row, start + far):
+                value = number(row, start + far)
+            return (value,)
 
     def several(n: int) -> DeviceFunction:
         if n == 1:
@@ -85,8 +95,8 @@ def loading(layout: Layout, traits: RowTraits, array: int, nothing: Any, divided
             lambda row, start, left, far: half(row, start, left, far) + half(row, start, left, far + step)
         )
 
-    tile = several(layout.numbers)
-    return device_function(lambda row, start, stop: tile(row, start, stop - start, 0))
+    tile, most = several(layout.numbers), layout.tile
+    return device_function(lambda row, start, stop: tile(row, start, np.int32(min(stop - start, most)), 0))
 
 
 def storing(layout: Layout, traits: RowTraits, nothing: Any) -> DeviceFunction:
@@ -117,7 +127,11 @@ def storing(layout: Layout, traits: RowTraits, nothing: Any) -> DeviceFunction:
 
         return store
 
-    tile = several(layout.numbers)
-    return device_function(
-        lambda out, row, start, stop, end, values: tile(out, row, start, stop - start, end - start, 0, values)
-    )
+    tile, most = several(layout.numbers), layout.tile
+
+    @device_function
+    def store(out, row, start, stop, end, values):  # type: ignore[no-untyped-def]
+        left, room = np.int32(min(stop - start, most)), np.int32(min(end - start, most))
+        tile(out, row, start, left, room, 0, values)
+
+    return store
