@@ -33,15 +33,10 @@ KINDS = {
 }
 SHUFFLES = 7  # one of so many is enough
 
-AGAIN = "the barrier after a reduction: its shared array is not written again"
-#: Mutations that do no harm: the call and the kind, how many there may be, and why.
+#: Mutations that do no harm: the call and the kind, how many there are, and why.
 REDUNDANT: dict[tuple[str, str], tuple[int, str]] = {
-    ("softmax", "without barrier"): (2, AGAIN),
-    ("sparsemax", "without barrier"): (4, AGAIN),
     ("sparsemax", "other shuffle"): (1, "in the row's largest number, and sparsemax(x) is sparsemax(x + c)"),
-    ("sparsemax over columns", "without barrier"): (4, AGAIN),
-    ("cross_entropy", "without barrier"): (4, AGAIN),
-    ("softmax in parts", "without barrier"): (4, AGAIN),
+    ("cross_entropy", "without barrier"): (1, "the sum of a long row has another; that of a short row has none"),
     ("softmax in parts", "atom relaxed"): (1, "a block's turn is a number, with which nothing else is handed over"),
     ("softmax in parts", "without fence"): (1, "the atomic after the barrier releases what the whole block wrote"),
 }
@@ -59,19 +54,24 @@ class Call(NamedTuple):
 def calls() -> list[Call]:
     rng = np.random.default_rng(0)
     row, columns, many = (rng.normal(0, 3, shape).astype("f4") for shape in ((3, 4097), (300, 70), (3, 30001)))
-    classes = rng.integers(0, 4097, 3)
+    classes = rng.integers(0, 300, 3)
 
-    def in_place() -> Any:
-        array = put(row)
-        return fa.cross_entropy.value_and_grad(array, put(classes), out=array)[1]
+    def slope_in_place(x: np.ndarray) -> gpu.Array:
+        array = put(x)
+        fa.cross_entropy.value_and_grad(array, put(classes), out=array)
+        return array
 
-    slope = fa.cross_entropy.value_and_grad(row, classes)[1]
+    def slope(x: np.ndarray) -> np.ndarray:
+        return fa.cross_entropy.value_and_grad(x, classes)[1]
+
+    short = row[:, :300].copy()
     return [
         Call("softmax", "row_kernel", lambda: fa.softmax(put(row)), fa.softmax(row)),
         Call("sparsemax", "sparse_kernel", lambda: fa.sparsemax(put(row)), fa.sparsemax(row)),
         Call("sparsemax over columns", "sparse_kernel", lambda: fa.sparsemax(put(columns), axis=0),
              fa.sparsemax(columns, axis=0)),
-        Call("cross_entropy", "loss_kernel", in_place, slope),
+        Call("cross_entropy", "loss_kernel", lambda: slope_in_place(row), slope(row)),
+        Call("cross_entropy of short rows", "loss_kernel", lambda: slope_in_place(short), slope(short)),
         Call("softmax in parts", "parts_kernel", lambda: fa.softmax(put(many)), fa.softmax(many)),
     ]  # fmt: skip
 
@@ -136,15 +136,15 @@ def main() -> None:
             most, reason = REDUNDANT.get((each.name, kind), (0, "none may be"))
             if n:
                 print(f"   {each.name}, {kind}: {n} of {tried[kind]} unnoticed, {most} redundant ({reason})")
-            if n > most:
-                wrong.append(f"{each.name}, {kind}: {n}, not {most}")
+            if n != most:
+                wrong.append(f"{each.name}, {kind}: {n} unnoticed, not {most}")
         total, missed = total + tried.total(), missed + unnoticed.total()
         if given.record:
             counts = tried.total(), tried.total() - unnoticed.total(), unnoticed.total()
             results.record("Mutations", COLUMNS, each.name, *counts)
-    print(f"{total} mutations: {total - missed} noticed, {missed} redundant or missed")
+    print(f"{total} mutations: {total - missed} noticed, {missed} not")
     if wrong:
-        sys.exit("NOT NOTICED:\n" + "\n".join(wrong))
+        sys.exit("NOT AS EXPECTED (see REDUNDANT):\n" + "\n".join(wrong))
 
 
 if __name__ == "__main__":
