@@ -17,7 +17,7 @@ import fastact as fa
 #: So many times the bytes that are needed may be moved, unless a case has its own limit.
 LIMIT = 1.02
 STRIDED = 4.5  # a warp reads or writes one number of each of 32 sectors
-SHORT_ROWS = 8  # so do threads that have a row each
+SHORT_ROWS = 1.1  # that pass through shared memory
 TWICE = 1.75  # rows in parts are read twice, and pass on what they found
 SEARCHED = 3.5  # sparse functions read the row again for each step of their search
 TARGETS = 1.04  # losses also read the targets, and write a number for each row
