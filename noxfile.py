@@ -124,6 +124,17 @@ def oldest(session: nox.Session) -> None:
 
 
 @nox.session
+def ptx(session: nox.Session) -> None:
+    """Prove the CUDA kernels without a GPU, in hours; `-- --sample` or groups of cases after `--`, in minutes."""
+    session.install(".[ptx]")
+    record = [] if session.posargs else ["--record"]
+    session.run("python", "tools/ptx/selftest.py")
+    session.run("python", "tools/ptx/check.py", *(session.posargs or record))
+    session.run("python", "tools/ptx/mutate.py", *record)
+    session.run("python", "tools/ptx/sass.py", *record)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Time the usual activations beside NumPy's copy; names and options of `fastact bench` after `--`."""
     session.install(".[demo]")

@@ -25,7 +25,7 @@ from helpers.commands import one_line
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 #: Extras of those who work on fastact; the others are for users.
-TOOLS = {"all", "ci", "ci-cuda", "dev", "docs", "lint", "package", "test"}
+TOOLS = {"all", "ci", "ci-cuda", "dev", "docs", "lint", "package", "ptx", "test"}
 #: Modules whose package has another name, or comes with another package.
 PACKAGES = {"jinja2": "bokeh", "markupsafe": "bokeh", "sklearn": "scikit-learn", "cupy": "cupy-cuda13x"}
 #: What dask[dataframe] brings.

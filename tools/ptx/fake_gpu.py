@@ -11,14 +11,16 @@ import ctypes
 import functools
 import hashlib
 import math
+import os
+import re
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import emulator
-import ml_dtypes
 import numpy as np
 from cuda.core._kernel_arg_handler import ParamHolder
 from emulator import KEPT, MEMORY, EmulationError
@@ -28,12 +30,36 @@ from fastact._compile import cache as _cache
 from fastact.backends.cuda import availability, compiling, launching, libraries
 from fastact.backends.cuda.calls import host
 
-CAPABILITY = (8, 0)
-CACHE = KEPT / "cache"
 #: What the code of kernels is made of, in the package.
 SOURCES = ("_scalar/*.py", "activations/*.py", "losses/*.py", "gated_units.py", "math.py", "backends/cuda/kernels/*.py")
 #: What emulator.launch takes beside a kernel and its arguments.
 OPTIONS: dict[str, Any] = {"resident": 4, "seed": 0, "races": True}
+
+
+@contextlib.contextmanager
+def options(**values: Any) -> Iterator[None]:
+    """Launch with other values of OPTIONS for a while."""
+    before = dict(OPTIONS)
+    OPTIONS.update(values)
+    try:
+        yield
+    finally:
+        OPTIONS.clear()
+        OPTIONS.update(before)
+
+
+@functools.cache
+def sources() -> str:
+    """A digest of what the PTX of kernels is made of and by."""
+    package = Path(fastact.__file__).parent
+    paths = sorted(path for pattern in SOURCES for path in package.glob(pattern))
+    everything = b"".join(path.read_bytes() for path in paths) + repr(compiling._versions()).encode()
+    return hashlib.sha256(everything).hexdigest()[:12]
+
+
+def kept() -> Path:
+    """The folder with the PTX of the sources as they are."""
+    return KEPT / sources()
 
 
 class Launched(SimpleNamespace):
@@ -197,26 +223,24 @@ def root_of(array: Array) -> np.ndarray:
 # --- kernels ----------------------------------------------------------------------------------------------------------
 
 
-@functools.cache
-def sources() -> str:
-    """A digest of what the code of kernels is made of, so that PTX of other sources is not taken."""
-    package = Path(fastact.__file__).parent
-    paths = sorted(path for pattern in SOURCES for path in package.glob(pattern))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
-
-
 class EmulatedKernel:
+    """The PTX of a kernel, from disk or compiled; its first line says what it was compiled from."""
+
     def __init__(self, template: Any, parameters: Any, capability: Any) -> None:
         self.template, self.parameters = template.__name__, parameters
         formula = next((each for each in parameters if hasattr(each, "py_func")), template)
         rest = [each for each in parameters if each is not formula]
-        self.key = _cache.key(formula, (template.__name__, repr(rest), capability, compiling._versions(), sources()))
+        self.key = _cache.key(formula, (template.__name__, repr(rest), capability, sources()))
         if self.key is None:
             raise EmulationError("the cache of fastact is off, and with it the names of kernels")
-        path = CACHE / f"{self.key}.ptx"
+        path = kept() / f"{self.key}.ptx"
         if not path.exists():
-            CACHE.mkdir(exist_ok=True)
-            path.write_text(compiling.assembly(template, *parameters, capability=capability))
+            path.parent.mkdir(exist_ok=True)
+            code = compiling.assembly(template, *parameters, capability=capability)
+            new = path.with_suffix(f".{os.getpid()}")  # another process may make the same one
+            described = " ".join(re.sub(r"\s+", " ", getattr(each, "__qualname__", repr(each))) for each in parameters)
+            new.write_text(f"// {self.template} {described}\n{code}")
+            new.replace(path)
         self.program = emulator.parse(path.read_text())
 
 
@@ -228,6 +252,11 @@ def _kernel(template: Any, *parameters: Any, capability: Any) -> EmulatedKernel:
     if key not in _kernels:
         _kernels[key] = EmulatedKernel(template, parameters, capability)
     return _kernels[key]
+
+
+def forget() -> None:
+    """Parse kernels again at their next call."""
+    _kernels.clear()
 
 
 def _launch(stream: Any, config: tuple[int, int], kernel: EmulatedKernel, *arguments: Any) -> None:
@@ -277,7 +306,7 @@ class _Stream(SimpleNamespace):
 
 
 class _Device(SimpleNamespace):
-    compute_capability = CAPABILITY
+    compute_capability = (8, 0)
     id = 0
 
     def set_current(self) -> None:
@@ -305,7 +334,9 @@ NUMBA = SimpleNamespace(
 )  # fmt: skip
 
 
-def install() -> None:
+def install(capability: tuple[int, int] = (8, 0)) -> None:
+    """Put the emulated GPU of this compute capability in the place of a real one."""
+    _Device.compute_capability = capability
     launching._driver = lambda: CORE
     launching.kernel = _kernel
     availability.why_not = lambda: None  # what the public functions ask; compiling.py has its own
@@ -315,6 +346,3 @@ def install() -> None:
     cupy.asarray = lambda array: put(array, CupyArray)
     cupy.cuda = SimpleNamespace(get_current_stream=lambda: SimpleNamespace(ptr=0))
     sys.modules["cupy"] = cupy
-
-
-BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
