@@ -118,7 +118,7 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     }.items():
         monkeypatch.setattr(layouts, name, value)
     layouts.layout_of.cache_clear()
-    for name, value in {"ALONE": 4, "THREADS": 4, "BLOCKS": 3, "MANY": 5}.items():
+    for name, value in {"ALONE": 4, "THREADS": 4, "BLOCKS": 3, "COUNTING": 2}.items():
         monkeypatch.setattr(call_losses, name, value)
 
     def arguments(signature: Any, taken: Iterator[Any]) -> Iterator[Any]:

@@ -573,6 +573,22 @@ def losses() -> None:
                                 reduction=reduction,
                             )
                             loss_as_on_cpu(loss, loss.name, x, target[:1].astype(dtype), reduction=reduction)
+    for shape, axis in (((3, 20000), -1), ((2, 9000, 40), 1)):  # rows in parts
+        x, classes = rng.normal(0, 4, shape).astype("f4"), rng.integers(0, shape[axis], np.delete(shape, axis))
+        x.reshape(-1)[:9000] = -np.inf  # a part without a finite number
+        classes.flat[1:3] = -100, shape[axis] - 1
+        weight, even = 0.5 + rng.random(shape[axis]), np.full(shape, 1 / shape[axis], "f4")
+        even.reshape(-1)[:9000] = 0
+        for resident, seed in ((1, 0), (2, 1), (16, 2)):
+            gpu.OPTIONS.update(resident=resident, seed=seed)
+            for reduction, target, more in [
+                ("mean", classes, {"weight": weight}), ("none", classes, {"weight": weight, "label_smoothing": 0.2}),
+                ("sum", even, {"weight": weight}),
+            ]:  # fmt: skip
+                with case(f"cross_entropy in parts {shape} {axis} {reduction} resident {resident}"):
+                    loss_as_on_cpu(fa.cross_entropy, "cross_entropy in parts", x, target, axis=axis,
+                                   reduction=reduction, **more)  # fmt: skip
+    gpu.OPTIONS.update(resident=4, seed=0)
     with case("many losses"):
         x, classes = rng.normal(0, 4, (70000, 3)).astype("f4"), rng.integers(0, 3, 70000)
         gpu.OPTIONS["races"] = False
