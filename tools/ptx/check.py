@@ -575,10 +575,11 @@ def losses() -> None:
                             loss_as_on_cpu(loss, loss.name, x, target[:1].astype(dtype), reduction=reduction)
     for shape, axis in (((3, 20000), -1), ((2, 9000, 40), 1)):  # rows in parts
         x, classes = rng.normal(0, 4, shape).astype("f4"), rng.integers(0, shape[axis], np.delete(shape, axis))
-        x.reshape(-1)[:9000] = -np.inf  # a part without a finite number
+        head = shape[axis] * 9 // 20
+        np.moveaxis(x, axis, -1)[0, ..., :head] = -np.inf  # a part without a finite number
         classes.flat[1:3] = -100, shape[axis] - 1
         weight, even = 0.5 + rng.random(shape[axis]), np.full(shape, 1 / shape[axis], "f4")
-        even.reshape(-1)[:9000] = 0
+        weight[:head] = 0
         for resident, seed in ((1, 0), (2, 1), (16, 2)):
             gpu.OPTIONS.update(resident=resident, seed=seed)
             for reduction, target, more in [

@@ -71,14 +71,13 @@ def _targeting(targets: TargetTraits, dtype: Any) -> tuple[DeviceFunction, Devic
     return class_of, share_of, dtype_of(targets.probabilities)
 
 
-def _aiming(layout: Layout, traits: RowTraits, targets: TargetTraits) -> tuple[DeviceFunction, DeviceFunction]:
-    """Device functions: (q, active, n, target, ignore, hit, weights), (y, weight, wrong) of row q, and how many of its
-    numbers count, n or none; (row, y, stop), its logit.
+def _aiming(traits: RowTraits, targets: TargetTraits) -> DeviceFunction:
+    """A device function: (q, active, n, target, ignore, hit, weights), (y, weight, wrong) of row q, and how many of its
+    numbers count: n or none.
     """
     dtype, dense = traits.number, bool(targets.probabilities)
     weight_of, _ = weighing(targets.weighted, dtype)
     class_of, _, _ = _targeting(targets, dtype)
-    load, place_of = access(traits.stored, dtype)[0], placing(layout)
 
     @device_function
     def aim(q, active, n, target, ignore, hit, weights):  # type: ignore[no-untyped-def]
@@ -90,11 +89,7 @@ def _aiming(layout: Layout, traits: RowTraits, targets: TargetTraits) -> tuple[D
             weight = hit * weight_of(weights, y)
         return (y, weight, wrong), stop
 
-    @device_function
-    def logit_of(row, y, stop):  # type: ignore[no-untyped-def]
-        return load(row[0][0], place_of(row, y)) if 0 <= y < stop else dtype(0)
-
-    return aim, logit_of
+    return aim
 
 
 def _basing(dtype: Any) -> DeviceFunction:
@@ -277,7 +272,8 @@ def loss_kernel(layout: Layout, traits: RowTraits, targets: TargetTraits) -> Ker
     sum of each block's, in `values` and, in `out`, the gradient of their sum times `scale`; `out` may be x.
     """
     dtype, gradient = traits.number, targets.gradient
-    find, (aim, logit_of) = finding(layout, traits), _aiming(layout, traits, targets)
+    find, place_of, aim = finding(layout, traits), placing(layout), _aiming(traits, targets)
+    load, _ = access(traits.stored, dtype)
     hold, sums_of, _ = _held(layout, traits)
     spread_of, _ = _spreading(layout, traits, targets)
     loss_of, store_gradient = _ending(layout, traits, targets)
@@ -287,7 +283,7 @@ def loss_kernel(layout: Layout, traits: RowTraits, targets: TargetTraits) -> Ker
         row, q, h, _, end, active = find(np.int64(cuda.blockIdx.x), n, (x,), rows, n, inner, dtype(1), (), (), n)
         shares = target, hit, even, weights
         (y, weight, wrong), stop = aim(q, active, n, target, ignore, hit, weights)
-        goal = y, weight, wrong, logit_of(row, y, stop)
+        goal = y, weight, wrong, load(x, place_of(row, y)) if 0 <= y < stop else dtype(0)
         held = hold(row, h, stop)
         sums = sums_of(row, h, stop, held)
         spread = spread_of(row, h, stop, sums[0], shares)
@@ -307,7 +303,8 @@ def loss_parts_kernel(layout: Layout, traits: RowTraits, targets: TargetTraits) 
     logit of each row's target, because another block may put the gradient in its place.
     """
     dtype, gradient = traits.number, targets.gradient
-    find, (aim, logit_of) = finding(layout, traits), _aiming(layout, traits, targets)
+    find, place_of, aim = finding(layout, traits), placing(layout), _aiming(traits, targets)
+    load, _ = access(traits.stored, dtype)
     of_range, of_parts = summing(layout, traits, True).of_range, summing(layout, traits, True).of_parts  # as in softmax
     spread_of, spread_of_parts = _spreading(layout, traits, targets)
     base_of, (loss_of, store_gradient) = _basing(dtype), _ending(layout, traits, targets)
@@ -332,14 +329,14 @@ def loss_parts_kernel(layout: Layout, traits: RowTraits, targets: TargetTraits) 
                 i, j = 4 * (first + part), 4 * all_parts + 2 * (first + part)
                 sums[i], sums[i + 1], sums[i + 2], sums[i + 3] = found
                 sums[j], sums[j + 1] = spread
-                if part == 0:
-                    sums[logit] = logit_of(row, y, whole)
+                if part * part_size <= y < stop:
+                    sums[logit] = load(x, place_of(row, y))
             count(counters, group)
         elif gradient or part == 0:
             wait(counters, group, parts * together)
             found = of_parts(sums, first, parts, h)
             spread = spread_of_parts(sums, first, parts, all_parts, h, found[0])
-            goal = y, weight, wrong, sums[logit]
+            goal = y, weight, wrong, sums[logit] if 0 <= y < whole else dtype(0)
             if active and h == 0 and part == 0:
                 put(values, q, loss_of(found, goal, spread, whole))
             if gradient:
