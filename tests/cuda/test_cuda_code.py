@@ -16,6 +16,7 @@ import pytest
 
 import fastact as fa
 from fastact._compile import cache as _cache
+from fastact._core.operation import Operation
 from fastact.activations import piecewise
 from fastact.backends.cuda import availability, compiling, dtypes, launching, views
 from fastact.backends.cuda.kernels import elementwise as elementwise_kernels
@@ -24,6 +25,7 @@ from fastact.backends.cuda.kernels import losses as loss_kernels
 from fastact.backends.cuda.kernels import softmax as softmax_kernels
 from fastact.backends.cuda.kernels import sparse as sparse_kernels
 from fastact.backends.cuda.kernels import sums as sum_kernels
+from fastact.mlp import layers, normalisation, operations, optimisers
 from helpers.cuda_cases import (
     BY_NAME,
     FLOATS,
@@ -260,6 +262,20 @@ def test_code_for_sums_of_losses(dtype: str) -> None:
             assert ".local" not in code_of(sum_kernels.nll_kernel, dtype, result, weighted, layout)
     assert "shfl" in code_of(sum_kernels.total_kernel, dtype, False, 1024)
     assert "shfl" in code_of(sum_kernels.count_kernel, True, 1024)
+
+
+@needs_numba_cuda
+def test_code_for_training() -> None:
+    """Every formula of layers and optimisers compiles."""
+    modules = layers, normalisation, operations, optimisers
+    found = {each for module in modules for each in vars(module).values() if isinstance(each, Operation)}
+    found |= {each.formula for each in optimisers.OPTIMISERS.values() if each.rows}
+    assert len(found) >= 14
+    dtype = np.dtype(np.float32)
+    for operation in found:
+        items = (dtype,) * operation.inputs + (None,) * len(operation.parameters)
+        code = code_of(elementwise_kernels.contiguous_kernel, operation.scalar, items, operation.outputs, dtype)
+        assert ".f64" not in code
 
 
 @needs_numba_cuda
