@@ -590,6 +590,8 @@ def losses() -> None:
                     loss_as_on_cpu(fa.cross_entropy, "cross_entropy in parts", x, target, axis=axis,
                                    reduction=reduction, **more)  # fmt: skip
     gpu.OPTIONS.update(resident=4, seed=0)
+    with case("no rows, of many classes"):
+        loss_as_on_cpu(fa.cross_entropy, "none", np.zeros((0, 20000), "f4"), np.zeros(0, int), reduction="sum")
     with case("many losses"):
         x, classes = rng.normal(0, 4, (70000, 3)).astype("f4"), rng.integers(0, 3, 70000)
         gpu.OPTIONS["races"] = False
