@@ -326,6 +326,21 @@ def test_simulated_cross_entropy(shape: tuple[int, ...], axis: int, options: Any
 
 
 @pytest.mark.usefixtures("simulator")
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize(("shape", "axis"), [((2, 50), -1), ((1, 50, 3), 1)])
+def test_simulated_cross_entropy_in_parts(shape: tuple[int, ...], axis: int, reduction: str) -> None:
+    """Several blocks share a row, one of whose parts has no finite number."""
+    rng = np.random.default_rng(0)
+    x, weight = rng.normal(0, 5, shape), rng.random(50)
+    np.moveaxis(x, axis, -1)[0, ..., :20], weight[:20] = -np.inf, 0
+    targets = rng.integers(20, 50, np.delete(shape, axis))
+    cases: Any = (targets, {}), (targets, {"label_smoothing": 0.2}), (np.full(shape, 0.02), {})
+    for given, options in cases:
+        options |= {"axis": axis, "reduction": reduction, "weight": weight}
+        assert_loss_as_on_cpu(fa.cross_entropy, x, given, tolerance=1e-13, **options)
+
+
+@pytest.mark.usefixtures("simulator")
 @pytest.mark.parametrize("n", [3, 80])
 def test_simulated_impossible_classes(n: int) -> None:
     """A logit of -inf makes the loss infinite where its class has a weight, and has no effect where it has none."""

@@ -55,7 +55,8 @@ def _cross_entropy(record: ClassLossArguments) -> tuple[Any, Any]:
         direct = goal is not None and goal.contiguous() and not (goal.hides(x) or goal.hides(y))
         grad = goal if direct else call.new(x.shape, dtype) if record.gradient else x
         layout = layout_of(n, inner, wide.itemsize)
-        parts, grid = parts_of(layout, rows, n, wide.itemsize, twice=record.gradient), -(-rows // layout.rows)
+        grid = -(-rows // layout.rows)
+        parts = parts_of(layout, rows, n, wide.itemsize, twice=record.gradient) if rows else None
         values = call.new((grid if parts is None else rows,), DOUBLE) if reduced else call.new(record.shape, dtype)
         template: Template = loss_kernel
         middle: list[View] = []
