@@ -23,11 +23,11 @@ from fastact._scalar.primitives import where
 from fastact.backends.cuda.dtypes import dtype_of
 from fastact.backends.cuda.kernels import DeviceFunction, Kernel, device_function
 from fastact.backends.cuda.kernels.groups import finding, placing, reductions
-from fastact.backends.cuda.kernels.intrinsics import log1p
-from fastact.backends.cuda.kernels.layouts import Layout, RowTraits, alone
+from fastact.backends.cuda.kernels.intrinsics import exchange, log1p
+from fastact.backends.cuda.kernels.layouts import Layout, RowTraits, in_warps
 from fastact.backends.cuda.kernels.memory import access
 from fastact.backends.cuda.kernels.softmax import difference_exp, summing
-from fastact.backends.cuda.kernels.sums import scale_type, scaling, summing_wide, weighing
+from fastact.backends.cuda.kernels.sums import scale_type, scaling, weighing
 from fastact.backends.cuda.kernels.tiles import loading, mapped, storing
 from fastact.backends.cuda.kernels.turns import turns
 
@@ -244,12 +244,23 @@ def _keeping(layout: Layout, traits: RowTraits, reduced: bool) -> DeviceFunction
 
         return keep_each
 
-    sum_of = summing_wide(alone(layout.block), dtype)
+    warps, lanes = in_warps(layout.block).rows, in_warps(layout.block).threads
+    apart = 1 if layout.columns else layout.threads  # threads of a warp that have a loss
 
     @device_function
     def keep_sum(values, q, own, loss):  # type: ignore[no-untyped-def]
-        total = sum_of(np.float64(loss if own else dtype(0)))
-        if cuda.threadIdx.x == 0:
+        total, step = np.float64(loss if own else dtype(0)), lanes // 2
+        while step >= apart:
+            total += np.float64(exchange(total, step))
+            step //= 2
+        shared = cuda.shared.array(warps, np.float64)
+        me = cuda.threadIdx.x
+        if me % lanes == 0:
+            shared[me // lanes] = total
+        cuda.syncthreads()
+        if me == 0:
+            for warp in range(1, warps):
+                total += shared[warp]
             values[np.int64(cuda.blockIdx.x)] = total
 
     return keep_sum

@@ -23,16 +23,7 @@ from fastact.backends.cuda.kernels.groups import locating, reductions
 from fastact.backends.cuda.kernels.layouts import Layout, alone, in_warps
 from fastact.backends.cuda.kernels.memory import access
 
-__all__ = [
-    "count_kernel",
-    "nll_kernel",
-    "scale_type",
-    "scaling",
-    "summing_wide",
-    "sums_kernel",
-    "total_kernel",
-    "weighing",
-]
+__all__ = ["count_kernel", "nll_kernel", "scale_type", "scaling", "sums_kernel", "total_kernel", "weighing"]
 
 DOUBLE, LONG = np.dtype(np.float64), np.dtype(np.int64)
 
@@ -47,7 +38,7 @@ def weighing(weighted: bool, dtype: Any) -> tuple[DeviceFunction, tuple[Any, ...
     return device_function(lambda weights, j: dtype(1)), ()
 
 
-def summing_wide(layout: Layout, dtype: Any) -> DeviceFunction:
+def _summing_wide(layout: Layout, dtype: Any) -> DeviceFunction:
     """A device function: the sum over the threads of a row, in float64, of numbers as exact as this type.
 
     Only those of float64 are added as pairs: most GPUs add float64 32 times as slowly as float32.
@@ -76,7 +67,7 @@ def scaling(counted: bool, threads: int, dtype: Any) -> DeviceFunction:
     if not counted:
         return device_function(lambda scale: scale)
     layout = in_warps(threads)
-    sum_of, lanes = summing_wide(layout, dtype), layout.threads
+    sum_of, lanes = _summing_wide(layout, dtype), layout.threads
 
     @device_function
     def factor_of(scale):  # type: ignore[no-untyped-def]
