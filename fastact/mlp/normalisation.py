@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 
 from fastact._core.operation import Operation
-from fastact.math import like
+from fastact.math import like, sqrt
 from fastact.mlp.operations import SCALE, TIMES
 
 __all__ = ["BatchNorm", "Normalised"]
@@ -26,7 +25,7 @@ def _normalised(z, mean, inverse, gamma, beta):  # type: ignore[no-untyped-def]
 
 
 def _inverse_root(variance, epsilon):  # type: ignore[no-untyped-def]
-    return like(1.0, variance) / np.sqrt(variance + epsilon)
+    return like(1.0, variance) / sqrt(variance + epsilon)
 
 
 def _gradient(grad, normal, grad_sum, product_sum, gamma, inverse, per_row):  # type: ignore[no-untyped-def]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastact._core.operation import Operation
-from fastact.math import where
+from fastact.math import sqrt, where
 from fastact.mlp.choices import Choice
 from fastact.mlp.data import as_flag, as_integer, as_rate
 from fastact.mlp.namespaces import namespace_of
@@ -157,7 +157,7 @@ class Nesterov(SGD):
 def _adam(parameters, gradients, mean, square, momentum, beta2, rate, epsilon):  # type: ignore[no-untyped-def]
     mean = mean * momentum + gradients
     square = square * beta2 + gradients * gradients
-    return parameters - mean / (np.sqrt(square) + epsilon) * rate, mean, square
+    return parameters - mean / (sqrt(square) + epsilon) * rate, mean, square
 
 
 class Adam(Optimiser):
@@ -200,7 +200,7 @@ class AdamW(Adam):
 
 def _rmsprop(parameters, gradients, square, beta2, rest, rate, epsilon):  # type: ignore[no-untyped-def]
     square = square * beta2 + gradients * gradients * rest
-    return parameters - gradients / (np.sqrt(square) + epsilon) * rate, square
+    return parameters - gradients / (sqrt(square) + epsilon) * rate, square
 
 
 class RMSprop(Optimiser):

@@ -16,6 +16,7 @@ import pytest
 
 import fastact as fa
 from fastact._compile import cache as _cache
+from fastact._core.operation import Operation
 from fastact.activations import piecewise
 from fastact.backends.cuda import availability, compiling, dtypes, launching, views
 from fastact.backends.cuda.kernels import elementwise as elementwise_kernels
@@ -23,6 +24,8 @@ from fastact.backends.cuda.kernels import layouts
 from fastact.backends.cuda.kernels import losses as loss_kernels
 from fastact.backends.cuda.kernels import softmax as softmax_kernels
 from fastact.backends.cuda.kernels import sparse as sparse_kernels
+from fastact.backends.cuda.kernels import sums as sum_kernels
+from fastact.mlp import layers, normalisation, operations, optimisers
 from helpers.cuda_cases import (
     BY_NAME,
     FLOATS,
@@ -241,6 +244,17 @@ def test_code_for_losses(targets: Any, layout: str, options: str) -> None:
 
 
 @needs_numba_cuda
+@pytest.mark.parametrize("columns", [False, True])
+@pytest.mark.parametrize("targets", [{"gradient": True, "counted": True, "reduced": True}, {"smoothed": True}], ids=str)
+def test_code_for_parts_of_losses(targets: Any, columns: bool) -> None:
+    layout = layouts.layout_of(1 << 20, 1 + 63 * columns, 4)
+    parameters = layout, ROW_TRAITS["plain"], loss_kernels.TargetTraits(**targets)
+    code = code_of(loss_kernels.loss_parts_kernel, *parameters)
+    assert ".local" not in code
+    assert len(re.findall(r"atom\.add\.acq_rel\.gpu", code)) == 2
+
+
+@needs_numba_cuda
 @pytest.mark.parametrize("dtype", ["bfloat16", *FLOATS])
 def test_code_for_sums_of_losses(dtype: str) -> None:
     items = (dtypes.dtype_of(dtype),) * 2
@@ -248,13 +262,29 @@ def test_code_for_sums_of_losses(dtype: str) -> None:
         numbers = (None,) * len(loss.parameters)
         for operation, more in ((loss._value, ()), (loss._both, (None,))):
             parameters = operation.scalar, (*items, *more, *numbers), items[0], bool(more), 1, 256
-            code = code_of(loss_kernels.sums_kernel, *parameters)
+            code = code_of(sum_kernels.sums_kernel, *parameters)
             assert ".local" not in code
-            assert dtype == "float64" or ".f64" not in code
+            assert dtype == "float64" or len(re.findall(r"\b(?:add|mul|fma|div)[.a-z]*\.f64", code)) == 1  # of a block
     for weighted in (True, False):
-        assert ".local" not in code_of(loss_kernels.nll_kernel, dtype, weighted, layouts.each_alone(256, 1 + weighted))
-    assert "shfl" in code_of(loss_kernels.total_kernel, "float32", dtype, False, False, 1024)
-    assert "shfl" in code_of(loss_kernels.count_kernel, True, 1024)
+        for result in (dtype, ""):
+            layout = layouts.each_alone(256, 1 + weighted)
+            assert ".local" not in code_of(sum_kernels.nll_kernel, dtype, result, weighted, layout)
+    assert "shfl" in code_of(sum_kernels.total_kernel, dtype, False, 1024)
+    assert "shfl" in code_of(sum_kernels.count_kernel, True, 1024)
+
+
+@needs_numba_cuda
+def test_code_for_training() -> None:
+    """Every formula of layers and optimisers compiles."""
+    modules = layers, normalisation, operations, optimisers
+    found = {each for module in modules for each in vars(module).values() if isinstance(each, Operation)}
+    found |= {each.formula for each in optimisers.OPTIMISERS.values() if each.rows}
+    assert len(found) >= 14
+    dtype = np.dtype(np.float32)
+    for operation in found:
+        items = (dtype,) * operation.inputs + (None,) * len(operation.parameters)
+        code = code_of(elementwise_kernels.contiguous_kernel, operation.scalar, items, operation.outputs, dtype)
+        assert ".f64" not in code
 
 
 @needs_numba_cuda

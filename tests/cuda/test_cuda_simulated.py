@@ -120,7 +120,7 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     }.items():
         monkeypatch.setattr(layouts, name, value)
     layouts.layout_of.cache_clear()
-    for name, value in {"ALONE": 4, "THREADS": 4, "BLOCKS": 3, "MANY": 5}.items():
+    for name, value in {"ALONE": 4, "THREADS": 4, "BLOCKS": 3, "COUNTING": 2}.items():
         monkeypatch.setattr(call_losses, name, value)
 
     def arguments(signature: Any, taken: Iterator[Any]) -> Iterator[Any]:
@@ -325,6 +325,21 @@ def test_simulated_cross_entropy(shape: tuple[int, ...], axis: int, options: Any
         given = {"axis": axis, "reduction": reduction, "tolerance": tolerance, **options}
         wanted = targets.astype("f4") if targets.dtype.kind == "f" and dtype != "f8" else targets
         assert_loss_as_on_cpu(fa.cross_entropy, x.astype(dtype), wanted, **given)
+
+
+@pytest.mark.usefixtures("simulator")
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize(("shape", "axis"), [((2, 50), -1), ((1, 50, 3), 1)])
+def test_simulated_cross_entropy_in_parts(shape: tuple[int, ...], axis: int, reduction: str) -> None:
+    """Several blocks share a row, one of whose parts has no finite number."""
+    rng = np.random.default_rng(0)
+    x, weight = rng.normal(0, 5, shape), rng.random(50)
+    np.moveaxis(x, axis, -1)[0, ..., :20], weight[:20] = -np.inf, 0
+    targets = rng.integers(20, 50, np.delete(shape, axis))
+    cases: Any = (targets, {}), (targets, {"label_smoothing": 0.2}), (np.full(shape, 0.02), {})
+    for given, options in cases:
+        options |= {"axis": axis, "reduction": reduction, "weight": weight}
+        assert_loss_as_on_cpu(fa.cross_entropy, x, given, tolerance=1e-13, **options)
 
 
 @pytest.mark.usefixtures("simulator")

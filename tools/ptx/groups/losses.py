@@ -92,6 +92,26 @@ def check_many() -> None:
         check_loss(fa.cross_entropy, "cross_entropy of many", x, classes)
 
 
+def check_parts(shape: tuple[int, ...], axis: int, reduction: str, name: str, resident: int) -> None:
+    """Rows in parts, of which one has no finite number, by few blocks or many at a time, in any order."""
+    x, classes = scores_and_classes("float32", shape, axis)
+    head = shape[axis] * 9 // 20
+    np.moveaxis(x, axis, -1)[0, ..., :head] = -np.inf
+    classes.flat[1:3] = -100, shape[axis] - 1
+    weight, even = 0.5 + np.random.default_rng(2).random(shape[axis]), np.full(shape, 1 / shape[axis], "f4")
+    weight[:head] = 0
+    target, more = TARGETS[name](classes, weight, even)
+    if name == "smoothing":
+        more["weight"] = weight
+    with gpu.options(resident=resident, seed=resident // 2):
+        check_loss(fa.cross_entropy, "cross_entropy in parts", x, target, axis=axis, reduction=reduction, **more)
+
+
+def check_no_rows() -> None:
+    x, classes = np.zeros((0, 20000), "f4"), np.zeros(0, int)
+    check_loss(fa.cross_entropy, "cross_entropy of no rows", x, classes, reduction="sum")
+
+
 def check_no_classes() -> None:
     x, classes = np.zeros((4, 5), "f4"), np.array([0, 5, -100, -1])
     value, grad = fa.cross_entropy.value_and_grad(put(x), put(classes), reduction="none")
@@ -115,5 +135,11 @@ def losses() -> Iterator[Case]:
                 for reduction in REDUCTIONS:
                     check = partial(check_elementwise, loss, dtype, shape, reduction)
                     yield Case((loss.name, dtype, shape, reduction), check)
+    for shape, axis in [((3, 20000), -1), ((2, 9000, 40), 1)]:
+        for reduction, name in [("mean", "weight"), ("none", "smoothing"), ("sum", "probabilities")]:
+            for resident in (1, 2, 16):
+                labels = "cross_entropy in parts", shape, reduction, name, f"resident {resident}"
+                yield Case(labels, partial(check_parts, shape, axis, reduction, name, resident))
+    yield Case(("no rows, of many classes",), check_no_rows)
     yield Case(("many losses",), check_many)
     yield Case(("targets that are no classes",), check_no_classes)

@@ -12,17 +12,12 @@ import numpy as np
 
 from fastact._core.arguments import ClassLossArguments, ElementwiseLossArguments, share
 from fastact._core.arrays import DOUBLE, wide_dtype
-from fastact.backends.cuda.calls.elementwise import addresses, contiguous, copy_to, elementwise, items_of, placed, same
+from fastact.backends.cuda.calls.elementwise import addresses, contiguous, copy_to, elementwise, items_of, placed
+from fastact.backends.cuda.compiling import Template
 from fastact.backends.cuda.dtypes import name_of
-from fastact.backends.cuda.kernels.layouts import RowTraits, each_alone, layout_of
-from fastact.backends.cuda.kernels.losses import (
-    TargetTraits,
-    count_kernel,
-    loss_kernel,
-    nll_kernel,
-    sums_kernel,
-    total_kernel,
-)
+from fastact.backends.cuda.kernels.layouts import RowTraits, each_alone, layout_of, parts_of
+from fastact.backends.cuda.kernels.losses import TargetTraits, loss_kernel, loss_parts_kernel
+from fastact.backends.cuda.kernels.sums import count_kernel, nll_kernel, sums_kernel, total_kernel
 from fastact.backends.cuda.launching import Call, call_on
 from fastact.backends.cuda.libraries import Library, common_library, put, view_of
 from fastact.backends.cuda.views import View
@@ -31,13 +26,13 @@ __all__ = ["cross_entropy", "elementwise_loss", "nll_loss"]
 
 LONG = np.dtype(np.int64)
 
-#: Threads of a block that adds up alone.
+#: Threads of a block that adds float64, of which only the least number of blocks are wanted.
 ALONE = 1024
-#: Threads of other blocks, and how many blocks there are at most.
+#: How many blocks count what targets weigh, at most; each block of the next kernel adds what they found.
+COUNTING = 128
+#: Threads of other blocks, and how many of these add an elementwise loss, at most.
 THREADS = 256
 BLOCKS = 1024
-#: If there are more losses than this, several blocks add them first.
-MANY = 1 << 16
 
 
 def cross_entropy(record: ClassLossArguments) -> tuple[Any, Any]:
@@ -51,30 +46,44 @@ def cross_entropy(record: ClassLossArguments) -> tuple[Any, Any]:
 def _cross_entropy(record: ClassLossArguments) -> tuple[Any, Any]:
     x, y, n, inner, dense, goal = record.x, record.targets, record.classes, record.inner, record.dense, record.out
     library, weights = _beside(record, _some(goal))
-    dtype, wide, smoothing = record.dtype, wide_dtype(record.dtype), record.label_smoothing
+    dtype, wide, smoothing, rows = record.dtype, wide_dtype(record.dtype), record.label_smoothing, record.size
+    reduced = record.reduction != "none"
     with call_on(library, [x, y, *_some(goal), *_some(weights)]) as call:
         x = contiguous(call, x, dtype)
         y = contiguous(call, y, LONG if not dense else dtype if y.dtype == dtype else wide)
         weights = None if weights is None else contiguous(call, weights, DOUBLE)
-        values = call.new(record.shape, wide)
         direct = goal is not None and goal.contiguous() and not (goal.hides(x) or goal.hides(y))
         grad = goal if direct else call.new(x.shape, dtype) if record.gradient else x
-        scale = share(record.reduction, record.size) if dense else _scale(call, record, y, weights)
-        if record.size:
-            layout = layout_of(n, inner, wide.itemsize)
-            probabilities = name_of(y.dtype) if dense else ""
+        layout = layout_of(n, inner, wide.itemsize)
+        grid = -(-rows // layout.rows)
+        parts = parts_of(layout, rows, n, wide.itemsize, twice=record.gradient) if rows else None
+        values = call.new((grid if parts is None else rows,), DOUBLE) if reduced else call.new(record.shape, dtype)
+        template: Template = loss_kernel
+        middle: list[View] = []
+        if parts is not None:
+            groups = -(-grid // parts.together)
+            template, grid = loss_parts_kernel, 2 * groups * parts.together * parts.parts
+            middle = [call.new(((6 * parts.parts + 1) * rows,), wide), call.new((1 + groups,), np.dtype(np.int32))]
+        scale: View | float = share(record.reduction, rows)
+        if record.reduction == "mean" and not dense:
+            scale = _counted(call, record, y, weights, middle[1:])
+        elif middle:
+            copy_to(call, 0, middle[1])
+        if rows:
             kind = TargetTraits(
-                record.gradient, weights is not None, smoothing > 0, isinstance(scale, View), probabilities
-            )
+                record.gradient, weights is not None, smoothing > 0, isinstance(scale, View), reduced,
+                name_of(y.dtype) if dense else "",
+            )  # fmt: skip
             call.launch(
-                loss_kernel, (layout, RowTraits(name_of(dtype), name_of(dtype)), kind),
-                [x, y, values, grad, *_some(weights), *_some(scale)], -(-record.size // layout.rows), layout.block,
+                template, (layout, RowTraits(name_of(dtype), name_of(dtype)), kind),
+                [x, y, values, grad, *middle, *_some(weights), *_some(scale)], grid, layout.block,
                 [
-                    x.pointer, grad.pointer, values.pointer, record.size, n, inner, y.pointer, record.ignore_index,
-                    wide.type(1 - smoothing), wide.type(smoothing / n), *_pointers(weights), _argument(scale),
+                    x.pointer, grad.pointer, values.pointer, *(each.pointer for each in middle), *(parts or ()),
+                    rows, n, inner, y.pointer, record.ignore_index, wide.type(1 - smoothing), wide.type(smoothing / n),
+                    *_pointers(weights), *_factor(scale),
                 ],
             )  # fmt: skip
-        value = _reduced(call, values, record.reduction, scale, dtype)
+        value = _total(call, values, scale, dtype) if reduced else values
         if goal is not None and not direct:
             copy_to(call, grad, goal)
     gradient = None if not record.gradient else library.finished(grad) if goal is None else goal.array
@@ -94,16 +103,23 @@ def _nll_loss(record: ClassLossArguments) -> Any:
     with call_on(library, [record.x, record.targets, *_some(weights)]) as call:
         x, y = contiguous(call, record.x, dtype), contiguous(call, record.targets, LONG)
         weights = None if weights is None else contiguous(call, weights, DOUBLE)
-        values = call.new(record.shape, wide_dtype(dtype))
-        scale = _scale(call, record, y, weights)
-        if record.size:
-            numbers = [record.size, record.classes, inner, y.pointer, record.ignore_index, *_pointers(weights)]
-            call.launch(
-                nll_kernel, (name_of(dtype), weights is not None, each_alone(THREADS, inner)),
-                [x, y, values, *_some(weights)], -(-record.size // THREADS), THREADS,
-                [x.pointer, values.pointer, *numbers],
-            )  # fmt: skip
-        return library.finished(_reduced(call, values, record.reduction, scale, dtype))
+        numbers = [record.size, record.classes, inner, y.pointer, record.ignore_index, *_pointers(weights)]
+        views = [x, y, *_some(weights)]
+        if record.reduction == "none":
+            values = call.new(record.shape, dtype)
+            if record.size:
+                parameters = name_of(dtype), name_of(dtype), weights is not None, each_alone(THREADS, inner)
+                pointers = [x.pointer, values.pointer]
+                call.launch(
+                    nll_kernel, parameters, [*views, values], -(-record.size // THREADS), THREADS, [*pointers, *numbers]
+                )
+            return library.finished(values)
+        blocks = _counting(record)
+        sums, counts = call.new((blocks,), DOUBLE), call.new((blocks,), DOUBLE)
+        parameters = name_of(dtype), "", weights is not None, each_alone(ALONE, inner)
+        pointers = [x.pointer, sums.pointer, counts.pointer]
+        call.launch(nll_kernel, parameters, [*views, sums, counts], blocks, ALONE, [*pointers, *numbers])
+        return library.finished(_total(call, sums, counts if record.reduction == "mean" else 1.0, dtype))
 
 
 def elementwise_loss(operation: Any, record: ElementwiseLossArguments) -> tuple[Any, Any]:
@@ -136,20 +152,19 @@ def _elementwise_loss(operation: Any, record: ElementwiseLossArguments) -> tuple
         out = None if goal is None else (None, goal.array)
         found = elementwise(operation, operands, {"dtype": dtype, "out": out})
         return found if gradient else (found, None)
-    wide = wide_dtype(dtype)
     with call_on(library, [*arrays, *_some(goal)]) as call:
         direct = goal is not None and goal.contiguous() and not any(map(goal.hides, arrays))
         grad = goal if direct else call.new(shape, dtype) if gradient else None
         places = placed(shape, given, _some(grad))
         blocks = min(BLOCKS, -(-size // THREADS))
-        sums = call.new((2 * blocks,), wide)
+        sums = call.new((blocks,), DOUBLE)
         if size:
             kind = operation.jitted, items_of(given), dtype, gradient, len(places.shape), THREADS
             call.launch(
                 sums_kernel, kind, [*arrays, sums, *_some(grad)], blocks, THREADS,
                 [*addresses(given, dtype), *places.steps, *_pointers(grad), sums.pointer, *places.shape, size],
             )  # fmt: skip
-        value = _reduced(call, sums, record.reduction, scale, dtype)
+        value = _total(call, sums, scale, dtype)
         if goal is not None and not direct:
             assert grad is not None
             copy_to(call, grad, goal)
@@ -200,44 +215,34 @@ def _pointers(view: View | None) -> list[int]:
     return [each.pointer for each in _some(view)]
 
 
-def _scale(call: Call, record: ClassLossArguments, targets: View, weights: View | None) -> View | float:
-    """The factor of the sum of losses: a number, or an array of one, the reciprocal of what the targets weigh."""
-    if record.reduction != "mean":
-        return 1.0
-    scale = call.new((1,), DOUBLE)
-    blocks = max(1, min(BLOCKS, -(-record.size // THREADS)))
-    sums = call.new((2 * blocks,), DOUBLE)
-    arguments = [targets.pointer, record.size, record.classes, record.ignore_index, *_pointers(weights), sums.pointer]
-    views = [targets, sums, *_some(weights)]
-    call.launch(count_kernel, (weights is not None, THREADS), views, blocks, THREADS, arguments)
-    _total(call, sums, 1.0, scale, True)
-    return scale
+def _counting(record: ClassLossArguments) -> int:
+    """How many blocks count what the targets weigh."""
+    return max(1, min(COUNTING, -(-record.size // ALONE)))
 
 
-def _argument(scale: View | float) -> Any:
-    """The argument `scale` of kernels."""
-    return scale.pointer if isinstance(scale, View) else np.float64(scale)
+def _counted(
+    call: Call, record: ClassLossArguments, targets: View, weights: View | None, counters: list[View]
+) -> View:  # fmt: skip
+    """What the targets weigh, as sums of blocks; the counters, if there are any, become 0."""
+    blocks = _counting(record)
+    counts = call.new((blocks,), DOUBLE)
+    reset = [counters[0].pointer, math.prod(counters[0].shape)] if counters else [0, 0]
+    arguments = [targets.pointer, record.size, record.classes, record.ignore_index, *_pointers(weights)]
+    views = [targets, counts, *_some(weights), *counters]
+    parameters = weights is not None, ALONE
+    call.launch(count_kernel, parameters, views, blocks, ALONE, [*arguments, counts.pointer, *reset])
+    return counts
 
 
-def _reduced(call: Call, values: View, reduction: str, scale: View | float, dtype: np.dtype[Any]) -> View:
-    """The values themselves, or their sum times `scale`, in the dtype of the result."""
-    if reduction == "none":
-        return contiguous(call, values, dtype)
-    count = math.prod(values.shape)
-    if count > MANY:  # too many for one block
-        sums = call.new((2 * BLOCKS,), values.dtype)
-        parameters = same, (values.dtype,), values.dtype, False, 1, THREADS
-        call.launch(
-            sums_kernel, parameters, [values, sums], BLOCKS, THREADS, [values.pointer, 1, sums.pointer, count, count]
-        )  # fmt: skip
-        values = sums
+def _factor(scale: View | float) -> list[Any]:
+    """The arguments that `scale` of kernels is: a number, or the sums of what targets weigh."""
+    return [scale.pointer, math.prod(scale.shape)] if isinstance(scale, View) else [np.float64(scale)]
+
+
+def _total(call: Call, sums: View, scale: View | float, dtype: np.dtype[Any]) -> View:
+    """The sum of sums times `scale`."""
     total = call.new((), dtype)
-    _total(call, values, scale, total, False)
+    arguments = [sums.pointer, math.prod(sums.shape), *_factor(scale), total.pointer]
+    parameters = name_of(dtype), isinstance(scale, View), ALONE
+    call.launch(total_kernel, parameters, [sums, total, *_some(scale)], 1, ALONE, arguments)
     return total
-
-
-def _total(call: Call, values: View, scale: View | float, out: View, inverse: bool) -> None:
-    """out[0] = scale * sum(values), or scale / sum(values)."""
-    parameters = name_of(values.dtype), name_of(out.dtype), isinstance(scale, View), inverse, ALONE
-    arguments = [values.pointer, math.prod(values.shape), _argument(scale), out.pointer]
-    call.launch(total_kernel, parameters, [values, out, *_some(scale)], 1, ALONE, arguments)

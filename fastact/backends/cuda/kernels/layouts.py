@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from fastact._core.arrays import wide_dtype
 from fastact.backends.cuda.dtypes import dtype_of
 
-__all__ = ["Layout", "Parts", "RowTraits", "alone", "each_alone", "layout_of", "parts_of"]
+__all__ = ["Layout", "Parts", "RowTraits", "alone", "each_alone", "in_warps", "layout_of", "parts_of"]
 
 WARP = 32
 #: The most bytes of a row that a thread takes at a time.
@@ -116,10 +116,10 @@ def layout_of(n: int, inner: int, itemsize: int) -> Layout:
     return Layout(threads, in_block, inner > 1, numbers, whole, inner == 1 and whole and threads < COALESCED)
 
 
-def parts_of(layout: Layout, rows: int, n: int, itemsize: int) -> Parts | None:
-    """The parts of rows that are too long, or too few, for a block each; None for other rows."""
+def parts_of(layout: Layout, rows: int, n: int, itemsize: int, twice: bool = True) -> Parts | None:
+    """The parts of rows that are too few, or too long to be read twice, for a block each; None for other rows."""
     blocks, size = -(-rows // layout.rows), n * itemsize * (layout.rows if layout.columns else 1)
-    if layout.whole or (blocks >= FILLED and size <= BLOCK_BYTES):
+    if layout.whole or (blocks >= FILLED and (size <= BLOCK_BYTES or not twice)):
         return None
     together = min(blocks, max(1, CACHED // size))
     tiles = -(-n // layout.tile)
@@ -131,6 +131,11 @@ def parts_of(layout: Layout, rows: int, n: int, itemsize: int) -> Parts | None:
 def alone(threads: int) -> Layout:
     """One row for the threads of a block."""
     return Layout(threads, 1, False, 1, False)
+
+
+def in_warps(threads: int) -> Layout:
+    """A row for each warp of a block."""
+    return Layout(WARP, threads // WARP, False, 1, False)
 
 
 def each_alone(threads: int, inner: int) -> Layout:

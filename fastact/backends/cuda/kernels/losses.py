@@ -1,10 +1,15 @@
-"""The kernels of losses.
+"""The kernels of the cross-entropy of rows, and of its gradient (see groups.py, tiles.py and softmax.py).
 
-loss_kernel    the cross-entropy of rows, and its gradient
-nll_kernel     the negative log-likelihood of rows
-sums_kernel    an elementwise loss, of which each block adds the values, and its gradient
-count_kernel   the weights of the targets of rows, which each block adds
-total_kernel   the sum of losses, or of the sums of blocks
+    loss_kernel         a block takes whole rows
+    loss_parts_kernel   several blocks find the sums of the parts of a row, and as many then compute its gradient
+
+The target of row q is the class target[q], with `hit` times its weight, and every class with `even` times its weight.
+Where targets are probabilities, it is every class with its weight times (hit times its probability + even). These
+numbers are the classes' shares. A loss and its gradient are NaN where the target is no class.
+
+Device functions here pass a row's `goal` (y, weight, wrong, logit): its class, -1 where targets are probabilities; the
+share of this class alone; whether it is no class; its logit. And its `spread` (share, distance): the sum of all shares
+but that one, and the sum of share * (m - x), which are 0 where there are no others.
 """
 
 from __future__ import annotations
@@ -14,54 +19,47 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import cuda
 
-from fastact._core.arrays import wide_dtype
 from fastact._scalar.primitives import where
-from fastact.backends.cuda.dtypes import computes_in, dtype_of
+from fastact.backends.cuda.dtypes import dtype_of
 from fastact.backends.cuda.kernels import DeviceFunction, Kernel, device_function
-from fastact.backends.cuda.kernels.elementwise import Items, gathering, operand_types
-from fastact.backends.cuda.kernels.groups import finding, locating, placing, reductions
-from fastact.backends.cuda.kernels.intrinsics import log1p
-from fastact.backends.cuda.kernels.layouts import Layout, RowTraits, alone
+from fastact.backends.cuda.kernels.groups import finding, placing, reductions
+from fastact.backends.cuda.kernels.intrinsics import exchange, log1p
+from fastact.backends.cuda.kernels.layouts import Layout, RowTraits, in_warps
 from fastact.backends.cuda.kernels.memory import access
 from fastact.backends.cuda.kernels.softmax import difference_exp, summing
+from fastact.backends.cuda.kernels.staging import staging
+from fastact.backends.cuda.kernels.sums import scale_type, scaling, weighing
 from fastact.backends.cuda.kernels.tiles import loading, mapped, storing
+from fastact.backends.cuda.kernels.turns import turns
 
-__all__ = ["TargetTraits", "count_kernel", "loss_kernel", "nll_kernel", "sums_kernel", "total_kernel"]
+__all__ = ["TargetTraits", "loss_kernel", "loss_parts_kernel"]
 
 
 class TargetTraits(NamedTuple):
-    """What the kernel of the cross-entropy is compiled for, besides the layout and `RowTraits`."""
+    """What the kernels are compiled for, besides the layout and `RowTraits`."""
 
     gradient: bool = False
     weighted: bool = False  # classes have weights
     smoothed: bool = False  # a part of the target is spread over all classes
-    counted: bool = False  # the argument `scale` is an array, which the GPU has computed
+    counted: bool = False  # the argument `scale` is what the targets weigh, see `scaling`
+    reduced: bool = False  # losses are to be added, and stored in float64 until then
     probabilities: str = ""  # dtype of targets that are probabilities, empty where they are classes
 
-
-# --- of rows ----------------------------------------------------------------------------------------------------------
-
-
-def _weighing(weighted: bool, dtype: Any) -> tuple[DeviceFunction, tuple[Any, ...]]:
-    """A device function: (weights, j), the weight of class j. And what the argument `weights` of kernels is."""
-    if weighted:
-        return device_function(lambda weights, j: dtype(weights[0][j])), (np.dtype(np.float64),)
-    return device_function(lambda weights, j: dtype(1)), ()
+    @property
+    def spreads(self) -> bool:
+        """Has a class beside the target's a share?"""
+        return self.smoothed or bool(self.probabilities)
 
 
-def _scaling(counted: bool) -> tuple[DeviceFunction, Any]:
-    """A device function: (scale), the factor of losses. And what the argument `scale` of kernels is."""
-    if counted:
-        return device_function(lambda scale: scale[0]), np.dtype(np.float64)
-    return device_function(lambda scale: scale), np.float64
+# --- steps ------------------------------------------------------------------------------------------------------------
 
 
 def _targeting(targets: TargetTraits, dtype: Any) -> tuple[DeviceFunction, DeviceFunction, Any]:
     """Device functions: (target, q), the class of row q, -1 where targets are probabilities; (target, i, j, hit, even,
-    weights), the share of class j, which is item i, in the target, without what its one class has alone. And what the
-    argument `target` of kernels is.
+    weights), the share of class j, which is item i, without what its one class has alone. And what the argument
+    `target` of kernels is.
     """
-    weight_of, _ = _weighing(targets.weighted, dtype)
+    weight_of, _ = weighing(targets.weighted, dtype)
     if not targets.probabilities:
         class_of = device_function(lambda target, q: target[q])
         share_of = device_function(lambda target, i, j, hit, even, weights: even * weight_of(weights, j))
@@ -74,86 +72,135 @@ def _targeting(targets: TargetTraits, dtype: Any) -> tuple[DeviceFunction, Devic
     return class_of, share_of, dtype_of(targets.probabilities)
 
 
-def loss_kernel(layout: Layout, traits: RowTraits, targets: TargetTraits) -> Kernel:
-    """kernel(x, out, values, rows, n, inner, target, ignore, hit, even, weights, scale): the loss of each row in
-    `values` and, in `out`, the gradient of their sum times `scale`; `out` may be x.
-
-    The target of row q is the class target[q], with `hit` times its weight, and every class with `even` times its
-    weight. Where targets are probabilities, it is every class with its weight times (hit times its probability + even).
-    A loss and its gradient are NaN where the target is no class.
+def _aiming(traits: RowTraits, targets: TargetTraits) -> DeviceFunction:
+    """A device function: (q, active, n, target, ignore, hit, weights), (y, weight, wrong) of row q, and how many of its
+    numbers count: n or none.
     """
-    dtype = traits.number
-    load, put = access(traits.stored, dtype)
-    find, place_of, e_of = finding(layout, traits), placing(layout), difference_exp(traits)
-    hold, sums_of, store_scaled = _held(layout, traits)
-    add, _, total_of, _ = reductions(layout, dtype)
-    weight_of, weights_type = _weighing(targets.weighted, dtype)
-    class_of, share_of, target_type = _targeting(targets, dtype)
-    factor_of, scale_type = _scaling(targets.counted)
-    dense, threads, gradient = bool(targets.probabilities), layout.threads, targets.gradient
-    spreads = dense or targets.smoothed  # over classes beside the target
+    dtype, dense = traits.number, bool(targets.probabilities)
+    weight_of, _ = weighing(targets.weighted, dtype)
+    class_of, _, _ = _targeting(targets, dtype)
 
-    def kernel(x, out, values, rows, n, inner, target, ignore, hit, even, weights, scale):  # type: ignore[no-untyped-def]
-        row, q, h, _, end, active = find(np.int64(cuda.blockIdx.x), n, (x,), rows, n, inner, dtype(1), (), (), n)
+    @device_function
+    def aim(q, active, n, target, ignore, hit, weights):  # type: ignore[no-untyped-def]
         y = class_of(target, q)
         counts = active and (dense or y != ignore)
         wrong = counts and not dense and (y < 0 or y >= n)
-        stop = n if counts and not wrong else np.int64(0)
-        at_y, weight = dtype(0), dtype(0)
-        if stop > 0 and not dense:  # before another thread puts the gradient in its place
-            at_y, weight = load(x, place_of(row, y)), hit * weight_of(weights, y)
-        held = hold(row, h, stop)
-        m, total, low, ties = sums_of(row, h, stop, held)
-        spread, spread_low, distance, distance_low = dtype(0), dtype(0), dtype(0), dtype(0)
-        if spreads:
-            for j in range(h, stop, threads):
-                i = place_of(row, j)
-                share, v = share_of(target, i, j, hit, even, weights), load(x, i)
-                spread, spread_low = add(spread, spread_low, share)
-                if share != dtype(0):
-                    distance, distance_low = add(distance, distance_low, share * (m - v))
-            spread, spread_low = total_of(spread, spread_low)
-            distance, distance_low = total_of(distance, distance_low)
-            spread = spread + spread_low
+        stop, weight = n if counts and not wrong else np.int64(0), dtype(0)
+        if stop > 0 and not dense:
+            weight = hit * weight_of(weights, y)
+        return (y, weight, wrong), stop
+
+    return aim
+
+
+def _basing(dtype: Any) -> DeviceFunction:
+    """A device function: (m), what the distances of a part of a row are from; m is its maximum."""
+    return device_function(lambda m: where(m > dtype(-np.inf), m, dtype(0)))
+
+
+def _spreading(layout: Layout, traits: RowTraits, targets: TargetTraits) -> tuple[DeviceFunction, DeviceFunction]:
+    """Device functions: (row, start, stop, m, shares), the spread of the numbers that the threads of a row take from
+    `start` on; (sums, first, parts, all_parts, h, m), that of a row in parts. `shares` is (target, hit, even, weights).
+    """
+    dtype, threads = traits.number, layout.threads
+    if not targets.spreads:
+        none = device_function(lambda row, start, stop, m, shares: (dtype(0), dtype(0)))
+        return none, device_function(lambda sums, first, parts, all_parts, h, m: (dtype(0), dtype(0)))
+    load, place_of = access(traits.stored, dtype)[0], placing(layout)
+    _, share_of, _ = _targeting(targets, dtype)
+    base_of = _basing(dtype)
+
+    def adding_up(term: DeviceFunction) -> DeviceFunction:
+        """A device function: (given, start, stop, m), the sums of both numbers of term(given, j, m)."""
+        add, _, share_of_all, _ = reductions(layout, dtype)
+        distance_of_all = reductions(layout, dtype).total
+
+        @device_function
+        def added(given, start, stop, m):  # type: ignore[no-untyped-def]
+            share, share_low, distance, distance_low = dtype(0), dtype(0), dtype(0), dtype(0)
+            for j in range(start, stop, threads):
+                one, far = term(given, j, m)
+                share, share_low = add(share, share_low, one)
+                distance, distance_low = add(distance, distance_low, far)
+            share, share_low = share_of_all(share, share_low)
+            distance, distance_low = distance_of_all(distance, distance_low)
             if distance < dtype(np.inf):  # the logit -inf of a class with a weight leaves no error to add
                 distance = distance + distance_low
-        others = total + low
-        loss, rest = dtype(0), dtype(0)
-        if stop > 0:
-            rest = log1p(others + (ties - dtype(1)))
-            loss = distance + spread * rest
-            if weight != dtype(0):
-                loss = weight * ((m - at_y) + rest) + loss
-        if wrong:
-            loss = dtype(np.nan)
-        if h == 0 and active:
-            values[q] = loss
-        if gradient:
-            cuda.syncthreads()  # all have read the logit of their target
-            e_y = e_of(at_y, m)
-            not_y = others + where(at_y == m, ties - dtype(1), ties - e_y)  # all but the target, which keeps its digits
-            whole, factor = others + ties, dtype(factor_of(scale))
-            slope_y = factor * ((spread * e_y - weight * not_y) / whole)
-            each = factor * (weight + spread) / whole
-            if wrong:
-                stop, each = n, dtype(np.nan)
-            if not spreads:
-                store_scaled(out, row, h, stop, end, held, m, each)
-                if 0 <= y < stop and y % threads == h:
-                    put(out, place_of(row, y), slope_y)
-            else:
-                for j in range(h, end, threads):
-                    i, slope = place_of(row, j), dtype(0)
-                    if j < stop:
-                        share = factor * share_of(target, i, j, hit, even, weights)
-                        slope = (slope_y if j == y else each * e_of(load(x, i), m)) - share
-                    put(out, i, slope)
+            return share + share_low, distance
 
-    stored, number, long = dtype_of(traits.stored), dtype, np.int64
-    arguments = (
-        stored, stored, np.dtype(number), long, long, long, target_type, long, number, number, weights_type, scale_type,
-    )  # fmt: skip
-    return Kernel(kernel, arguments, layout.block)
+        return added
+
+    @device_function
+    def of_number(given, j, m):  # type: ignore[no-untyped-def]
+        row, (target, hit, even, weights) = given
+        i = place_of(row, j)
+        share = share_of(target, i, j, hit, even, weights)
+        return share, share * (m - load(row[0][0], i)) if share != dtype(0) else dtype(0)
+
+    @device_function
+    def of_part(given, c, m):  # type: ignore[no-untyped-def]
+        sums, first, all_parts = given
+        i = 4 * all_parts + 2 * (first + c)
+        share, distance = sums[i], sums[i + 1]
+        if share != dtype(0):
+            distance = distance + share * (m - base_of(sums[4 * (first + c)]))
+        return share, distance
+
+    of_numbers, of_parts = adding_up(of_number), adding_up(of_part)
+    return (
+        device_function(lambda row, start, stop, m, shares: of_numbers((row, shares), start, stop, m)),
+        device_function(lambda sums, first, parts, all_parts, h, m: of_parts((sums, first, all_parts), h, parts, m)),
+    )
+
+
+def _ending(layout: Layout, traits: RowTraits, targets: TargetTraits) -> tuple[DeviceFunction, DeviceFunction]:
+    """Device functions: (sums, goal, spread, stop), the loss of a row of which `stop` numbers count; (out, row, start,
+    stop, end, held, sums, goal, spread, shares, factor) stores its gradient times `factor`.
+    """
+    dtype, threads, e_of = traits.number, layout.threads, difference_exp(traits)
+    _, share_of, _ = _targeting(targets, dtype)
+    load, place_of = access(traits.stored, dtype)[0], placing(layout)
+    _, put = access(traits.result, dtype)
+    spreads, store_scaled = targets.spreads, _held(layout, traits)[2]
+
+    @device_function
+    def loss_of(sums, goal, spread, stop):  # type: ignore[no-untyped-def]
+        (m, total, low, ties), (_, weight, wrong, logit), (share, distance) = sums, goal, spread
+        loss = dtype(0)
+        if stop > 0:
+            rest = log1p((total + low) + (ties - dtype(1)))
+            loss = distance + share * rest
+            if weight != dtype(0):
+                loss = weight * ((m - logit) + rest) + loss
+        return dtype(np.nan) if wrong else loss
+
+    @device_function
+    def store_gradient(  # type: ignore[no-untyped-def]
+        out, row, start, stop, end, held, sums, goal, spread, shares, factor
+    ):
+        (m, total, low, ties), (y, weight, wrong, logit), (share, _) = sums, goal, spread
+        others = total + low
+        e_y = e_of(logit, m)
+        not_y = others + where(logit == m, ties - dtype(1), ties - e_y)  # all but the target, which keeps its digits
+        whole = others + ties
+        slope_y = factor * ((share * e_y - weight * not_y) / whole)
+        each = factor * (weight + share) / whole
+        if wrong:
+            stop, each = end, dtype(np.nan)
+        if not spreads:
+            store_scaled(out, row, start, stop, end, held, m, each)
+            if start <= y < stop and (y - start) % threads == 0:
+                put(out, place_of(row, y), slope_y)
+        else:
+            target, hit, even, weights = shares
+            for j in range(start, end, threads):
+                i, slope = place_of(row, j), dtype(0)
+                if j < stop:
+                    own = factor * share_of(target, i, j, hit, even, weights)
+                    slope = (slope_y if j == y else each * e_of(load(row[0][0], i), m)) - own
+                put(out, i, slope)
+
+    return loss_of, store_gradient
 
 
 def _held(layout: Layout, traits: RowTraits) -> tuple[DeviceFunction, DeviceFunction, DeviceFunction]:
@@ -184,132 +231,135 @@ def _held(layout: Layout, traits: RowTraits) -> tuple[DeviceFunction, DeviceFunc
     return hold, device_function(lambda row, start, stop, held: of_range(row, start, stop)), store_all_scaled
 
 
-def nll_kernel(stored: str, weighted: bool, layout: Layout) -> Kernel:
-    """kernel(x, values, rows, n, inner, target, ignore, weights): -weights[0][y] times number y of each row, y its
-    target; 0 where that is to be ignored, and NaN where it is no class. The layout has one thread for a row.
+def _keeping(layout: Layout, traits: RowTraits, reduced: bool) -> DeviceFunction:
+    """A device function: (values, q, own, loss) stores the loss of row q or, if they are `reduced`, the sum of a
+    block's; `own` says whether this thread has a loss.
     """
-    number = wide_dtype(dtype_of(stored))
-    dtype = number.type
-    load, _ = access(stored, dtype)
-    weight_of, weights_type = _weighing(weighted, dtype)
-    locate, start_of = locating(layout)
+    dtype = traits.number
+    if not reduced or layout.rows == 1:
+        _, put = access("float64" if reduced else traits.result, dtype)
 
-    def kernel(x, values, rows, n, inner, target, ignore, weights):  # type: ignore[no-untyped-def]
-        q, _ = locate(np.int64(cuda.blockIdx.x))
-        if q < rows:
-            y, value = target[q], dtype(0)
-            if y != ignore:
-                value = dtype(np.nan)
-                if 0 <= y < n:
-                    value = -weight_of(weights, y) * load(x, start_of(q, n, inner) + y * inner)
-            values[q] = value
+        @device_function
+        def keep_each(values, q, own, loss):  # type: ignore[no-untyped-def]
+            if own:
+                put(values, q, loss)
 
-    long = np.dtype(np.int64)
-    arguments = dtype_of(stored), number, np.int64, np.int64, np.int64, long, np.int64, weights_type
-    return Kernel(kernel, arguments, layout.block)
+        return keep_each
 
-
-# --- sums -------------------------------------------------------------------------------------------------------------
-
-
-def _adding(value_of: DeviceFunction, dtype: Any, threads: int) -> DeviceFunction:
-    """A device function: (given, n, blocks), the sum of value_of(given, i) for the numbers i < n of this block, as a
-    pair. The blocks share these numbers, and neighbouring threads take neighbouring ones.
-    """
-    add, _, total_of, _ = reductions(alone(threads), dtype)
+    warps, lanes = in_warps(layout.block).rows, in_warps(layout.block).threads
+    apart = 1 if layout.columns else layout.threads  # threads of a warp that have a loss
 
     @device_function
-    def added(given, n, blocks):  # type: ignore[no-untyped-def]
-        total, low = dtype(0), dtype(0)
-        for i in range(np.int64(cuda.blockIdx.x) * threads + cuda.threadIdx.x, n, blocks * threads):
-            total, low = add(total, low, value_of(given, i))
-        return total_of(total, low)
+    def keep_sum(values, q, own, loss):  # type: ignore[no-untyped-def]
+        total, step = np.float64(loss if own else dtype(0)), lanes // 2
+        while step >= apart:
+            total += np.float64(exchange(total, step))
+            step //= 2
+        shared = cuda.shared.array(warps, np.float64)
+        me = cuda.threadIdx.x
+        if me % lanes == 0:
+            shared[me // lanes] = total
+        cuda.syncthreads()
+        if me == 0:
+            for warp in range(1, warps):
+                total += shared[warp]
+            values[np.int64(cuda.blockIdx.x)] = total
 
-    return added
-
-
-def _adding_to(value_of: DeviceFunction, dtype: Any, threads: int) -> DeviceFunction:
-    """A device function: (given, n, sums) stores this sum of block b in sums[2 * b] and sums[2 * b + 1]."""
-    added = _adding(value_of, dtype, threads)
-
-    @device_function
-    def add_to(given, n, sums):  # type: ignore[no-untyped-def]
-        total, low = added(given, n, np.int64(cuda.gridDim.x))
-        if cuda.threadIdx.x == 0:
-            block = np.int64(cuda.blockIdx.x)
-            sums[2 * block], sums[2 * block + 1] = total, low
-
-    return add_to
+    return keep_sum
 
 
-def sums_kernel(
-    formula: DeviceFunction, items: Items, dtype: np.dtype[Any], gradient: bool, axes: int, threads: int
-) -> Kernel:
-    """kernel(operands, strides, out, sums, shape, n): the sums of the formula's values, of each block.
+# --- kernels ----------------------------------------------------------------------------------------------------------
 
-    The sum of block b is sums[2 * b] + sums[2 * b + 1]. The formula's second result, if it has one, goes to `out`,
-    which is contiguous.
+
+def _arguments(traits: RowTraits, targets: TargetTraits, *middle: Any) -> tuple[Any, ...]:
+    """What the arguments (x, out, values, *middle, rows, n, inner, target, ...) of kernels are."""
+    stored, number, long = dtype_of(traits.stored), traits.number, np.int64
+    values = np.dtype(np.float64) if targets.reduced else dtype_of(traits.result)
+    (_, weights), (_, _, target) = weighing(targets.weighted, number), _targeting(targets, number)
+    scale = scale_type(targets.counted)
+    return stored, stored, values, *middle, long, long, long, target, long, number, number, weights, scale
+
+
+def loss_kernel(layout: Layout, traits: RowTraits, targets: TargetTraits) -> Kernel:
+    """kernel(x, out, values, rows, n, inner, target, ignore, hit, even, weights, scale): the loss of each row, or the
+    sum of each block's, in `values` and, in `out`, the gradient of their sum times `scale`; `out` may be x.
     """
-    number = computes_in(dtype)
-    gather = gathering(items, axes, dtype)
-    _, store = access(dtype.name, number)
+    dtype, gradient = traits.number, targets.gradient
+    if targets.probabilities:  # they would have to be staged too
+        layout = layout._replace(staged=False)
+    enter, leave = staging(layout, traits.stored, [True], traits.result, gradient)
+    find, place_of, aim = finding(layout, traits), placing(layout), _aiming(traits, targets)
+    load, _ = access(traits.stored, dtype)
+    hold, sums_of, _ = _held(layout, traits)
+    spread_of, _ = _spreading(layout, traits, targets)
+    loss_of, store_gradient = _ending(layout, traits, targets)
+    keep, factor_of = _keeping(layout, traits, targets.reduced), scaling(targets.counted, layout.block, dtype)
 
-    @device_function
-    def value_of(given, i):  # type: ignore[no-untyped-def]
-        operands, strides, out, shape = given
-        found = formula(*gather(operands, i, shape, strides))
+    def kernel(x, out, values, rows, n, inner, target, ignore, hit, even, weights, scale):  # type: ignore[no-untyped-def]
+        block = np.int64(cuda.blockIdx.x)
+        near, results = enter((x,), out, block, rows, n)
+        row, q, h, _, end, active = find(block, n, near, rows, n, inner, dtype(1), (), (), n)
+        shares = target, hit, even, weights
+        (y, weight, wrong), stop = aim(q, active, n, target, ignore, hit, weights)
+        goal = y, weight, wrong, load(near[0], place_of(row, y)) if 0 <= y < stop else dtype(0)
+        held = hold(row, h, stop)
+        sums = sums_of(row, h, stop, held)
+        spread = spread_of(row, h, stop, sums[0], shares)
+        keep(values, q, active and h == 0, loss_of(sums, goal, spread, stop))
         if gradient:
-            store(out[0], i, found[1])
-            return found[0]
-        return found
+            factor = dtype(factor_of(scale))
+            cuda.syncthreads()  # all have read the logit of their target
+            store_gradient(results, row, h, stop, end, held, sums, goal, spread, shares, factor)
+            leave(results, out, block, rows, n)
 
-    add_to = _adding_to(value_of, number, threads)
-
-    def kernel(operands, strides, out, sums, shape, n):  # type: ignore[no-untyped-def]
-        add_to((operands, strides, out, shape), n, sums)
-
-    place = (np.int64,) * axes
-    out = (dtype,) * gradient
-    arguments = operand_types(items, dtype), (place,) * len(items), out, np.dtype(number), place, np.int64
-    return Kernel(kernel, arguments, threads)
+    return Kernel(kernel, _arguments(traits, targets), layout.block)
 
 
-def count_kernel(weighted: bool, threads: int) -> Kernel:
-    """kernel(target, rows, n, ignore, weights, sums): the sum of the weights of the targets that count, of each block.
+def loss_parts_kernel(layout: Layout, traits: RowTraits, targets: TargetTraits) -> Kernel:
+    """kernel(x, out, values, sums, counters, parts, part_size, together, rows, n, ...), for rows in parts (turns.py).
 
-    `sums` is as for sums_kernel.
+    `values` has a loss for each row. `sums` has four numbers for each part, then two for its spread; at the end, the
+    logit of each row's target, because another block may put the gradient in its place.
     """
-    weight_of, weights_type = _weighing(weighted, np.float64)
+    dtype, gradient = traits.number, targets.gradient
+    find, place_of, aim = finding(layout, traits), placing(layout), _aiming(traits, targets)
+    load, _ = access(traits.stored, dtype)
+    of_range, of_parts = summing(layout, traits, True).of_range, summing(layout, traits, True).of_parts  # as in softmax
+    spread_of, spread_of_parts = _spreading(layout, traits, targets)
+    base_of, (loss_of, store_gradient) = _basing(dtype), _ending(layout, traits, targets)
+    _, put = access("float64" if targets.reduced else traits.result, dtype)
+    (take, wait, count), factor_of = turns(), scaling(targets.counted, layout.block, dtype)
 
-    @device_function
-    def value_of(given, q):  # type: ignore[no-untyped-def]
-        target, n, ignore, weights = given
-        y = target[q]
-        return weight_of(weights, y) if y != ignore and 0 <= y < n else np.float64(0)
+    def kernel(  # type: ignore[no-untyped-def]
+        x, out, values, sums, counters, parts, part_size, together, rows, n, inner, target, ignore, hit, even, weights,
+        scale,
+    ):  # fmt: skip
+        finishing, group, block = take(counters, parts * together)
+        part, all_parts, shares = block % parts, rows * parts, (target, hit, even, weights)
+        row, q, h, stop, end, active = find(
+            group * together + block // parts, min(n, (part + 1) * part_size), (x,), rows, n, inner, dtype(1), (), (), n
+        )
+        (y, weight, wrong), whole = aim(q, active, n, target, ignore, hit, weights)
+        start, stop, first, logit = part * part_size + h, min(stop, whole), q * parts, 6 * all_parts + q
+        if not finishing:
+            found = of_range(row, start, stop)
+            spread = spread_of(row, start, stop, base_of(found[0]), shares)
+            if active and h == 0:
+                i, j = 4 * (first + part), 4 * all_parts + 2 * (first + part)
+                sums[i], sums[i + 1], sums[i + 2], sums[i + 3] = found
+                sums[j], sums[j + 1] = spread
+                if part * part_size <= y < stop:
+                    sums[logit] = load(x, place_of(row, y))
+            count(counters, group)
+        elif gradient or part == 0:
+            wait(counters, group, parts * together)
+            found = of_parts(sums, first, parts, h)
+            spread = spread_of_parts(sums, first, parts, all_parts, h, found[0])
+            goal = y, weight, wrong, sums[logit] if 0 <= y < whole else dtype(0)
+            if active and h == 0 and part == 0:
+                put(values, q, loss_of(found, goal, spread, whole))
+            if gradient:
+                store_gradient(out, row, start, stop, end, (), found, goal, spread, shares, dtype(factor_of(scale)))
 
-    add_to = _adding_to(value_of, np.float64, threads)
-
-    def kernel(target, rows, n, ignore, weights, sums):  # type: ignore[no-untyped-def]
-        add_to((target, n, ignore, weights), rows, sums)
-
-    arguments = np.dtype(np.int64), np.int64, np.int64, np.int64, weights_type, np.dtype(np.float64)
-    return Kernel(kernel, arguments, threads)
-
-
-def total_kernel(stored: str, result: str, counted: bool, inverse: bool, threads: int) -> Kernel:
-    """kernel(values, n, scale, out): out[0] = scale * sum(values), or scale / sum(values); one block, in float64.
-
-    `scale` is a number, or an array of one if it is `counted`.
-    """
-    number = wide_dtype(dtype_of(result)).type
-    _, store = access(result, number)
-    factor_of, scale_type = _scaling(counted)
-    added = _adding(device_function(lambda values, i: np.float64(values[i])), np.float64, threads)
-
-    def kernel(values, n, scale, out):  # type: ignore[no-untyped-def]
-        total, low = added(values, n, np.int64(1))
-        if cuda.threadIdx.x == 0:
-            whole, factor = total + low, factor_of(scale)
-            store(out, 0, number(factor / whole if inverse else whole * factor))
-
-    return Kernel(kernel, (dtype_of(stored), np.int64, scale_type, dtype_of(result)), threads)
+    middle = np.dtype(dtype), np.dtype(np.int32), *[np.int64] * 3
+    return Kernel(kernel, _arguments(traits, targets, *middle), layout.block)

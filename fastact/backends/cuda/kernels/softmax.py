@@ -24,11 +24,12 @@ from fastact._scalar.primitives import where
 from fastact.backends.cuda.dtypes import dtype_of
 from fastact.backends.cuda.kernels import DeviceFunction, Kernel, device_function
 from fastact.backends.cuda.kernels.groups import counting_types, finding, reductions
-from fastact.backends.cuda.kernels.intrinsics import fetch_add, fma, load_acquire, log1p, quick_exp
+from fastact.backends.cuda.kernels.intrinsics import fma, log1p, quick_exp
 from fastact.backends.cuda.kernels.layouts import Layout, RowTraits
 from fastact.backends.cuda.kernels.memory import access
 from fastact.backends.cuda.kernels.staging import staging
 from fastact.backends.cuda.kernels.tiles import accumulated, folded, loading, mapped, paired, storing
+from fastact.backends.cuda.kernels.turns import turns
 
 __all__ = ["Sums", "arguments_of", "difference_exp", "parts_kernel", "row_kernel", "summing"]
 
@@ -361,35 +362,16 @@ def row_kernel(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> Ker
 
 
 def parts_kernel(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> Kernel:
-    """kernel(operands, sums, counters, out, parts, part_size, together, rows, n, ...), for rows in parts.
-
-    The rows form groups that stay in the cache. First come the blocks that find the sums of the parts of the first
-    group; then those for the sums of the second group, those for the results of the first, those for the sums of the
-    third, and so on. A block for results waits until all blocks for the sums of its group have counted in
-    counters[1 + group]. This always ends: a block takes its turn from counters[0] when it starts, so that the blocks it
-    waits for run already, and these wait for nobody. The counters are 0 at first.
-    """
+    """kernel(operands, sums, counters, out, parts, part_size, together, rows, n, ...), for rows in parts (turns.py)."""
     of_range, finish = _sums(kind, arrays, layout, traits).of_range, _finishing(kind, arrays, layout, traits)
     of_parts = _sums(kind, arrays, layout, traits).of_parts  # made anew: two functions cannot own one shared array
-    find = finding(layout, traits)
-
-    @device_function
-    def turn(counters):  # type: ignore[no-untyped-def]
-        shared = cuda.shared.array(1, np.int64)
-        if cuda.threadIdx.x == 0:
-            shared[0] = fetch_add(counters, 0)
-        cuda.syncthreads()
-        return shared[0]
+    find, (take, wait, count) = finding(layout, traits), turns()
 
     def kernel(  # type: ignore[no-untyped-def]
         operands, sums, counters, out, parts, part_size, together, rows, n, inner, divisor, mask, counts, queries
     ):
-        blocks, number = parts * together, turn(counters)
-        stage, block = number // blocks, number % blocks
-        groups = cuda.gridDim.x // (2 * blocks)
-        group, finishing = (stage + 1) // 2, stage > 0 and (stage % 2 == 0 or stage + 1 == 2 * groups)
-        if finishing:
-            group -= 1
+        blocks = parts * together
+        finishing, group, block = take(counters, blocks)
         part = block % parts
         row, q, h, stop, end, active = find(
             group * together + block // parts, min(n, (part + 1) * part_size), operands, rows, n, inner, divisor, mask,
@@ -397,20 +379,14 @@ def parts_kernel(kind: str, arrays: int, layout: Layout, traits: RowTraits) -> K
         )  # fmt: skip
         start = part * part_size + h
         if finishing:
-            if cuda.threadIdx.x == 0:
-                while load_acquire(counters, 1 + group) < blocks:
-                    pass
-            cuda.syncthreads()
+            wait(counters, group, blocks)
             finish(row, out, q, start, stop, end, active, of_parts(sums, q * parts, parts, h))
         else:
-            m, total, low, count = of_range(row, start, stop)
+            found = of_range(row, start, stop)
             if active and h == 0:
                 i = 4 * (q * parts + part)
-                sums[i], sums[i + 1], sums[i + 2], sums[i + 3] = m, total, low, count
-            cuda.threadfence()
-            cuda.syncthreads()
-            if cuda.threadIdx.x == 0:
-                fetch_add(counters, 1 + group)
+                sums[i], sums[i + 1], sums[i + 2], sums[i + 3] = found
+            count(counters, group)
 
     middle = np.dtype(traits.number), np.dtype(np.int32), dtype_of(traits.result), *[np.int64] * 3
     return Kernel(kernel, arguments_of(arrays, traits, *middle), layout.block)
