@@ -13,6 +13,7 @@ import numpy as np
 
 from fastact._compile.loops import compile_loop
 from fastact._core import containers, dispatch, slabs
+from fastact._core.devices import REPEATS
 from fastact._core.function import Function
 from fastact._core.named import Named
 from fastact._native.arithmetic import standard_arithmetic
@@ -200,6 +201,9 @@ class Operation(QuickCall, Named):
 
     def bind(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
         """All operands of the ufunc; takes those given by name out of `keywords`."""
+        given = len(arguments) - self.inputs
+        if 0 <= given <= len(self.defaults) and len(keywords) == ("out" in keywords):
+            return arguments + self.defaults[given:]
         names = (*self.input_names, *self.parameters)
         if len(arguments) == len(names) + self.outputs and "out" not in keywords:
             arguments, outputs = arguments[: len(names)], arguments[len(names) :]
@@ -254,6 +258,16 @@ enable_vectorcall(Operation)
 def _dispatched(operation: Operation, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     """A call that `QuickCall` does not send to the loop itself, with anything its users may write."""
     keywords = dict(keywords)
+    if arguments and type(arguments[0]) in REPEATS:
+        written = dict(keywords)
+        operands, backend, out = (
+            operation.bind(arguments, written),
+            written.pop("backend", None),
+            written.pop("out", None),
+        )
+        result = None if written else dispatch.repeated(operation, backend, operands, out)
+        if result is not None:
+            return result
     one = operation.outputs == 1  # libraries whose arrays take ufuncs may take none with several results
     adapter = containers.adapter(*arguments, *keywords.values(), elementwise=one)
     if adapter is not None:

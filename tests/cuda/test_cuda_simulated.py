@@ -26,7 +26,7 @@ import fastact as fa
 from fastact._core.arguments import softmax_arguments
 from fastact.backends.cuda import availability, backend, dtypes, launching, libraries
 from fastact.backends.cuda.calls import elementwise as call_elementwise
-from fastact.backends.cuda.calls import host
+from fastact.backends.cuda.calls import host, repeated
 from fastact.backends.cuda.calls import losses as call_losses
 from fastact.backends.cuda.calls import softmax as call_softmax
 from fastact.backends.cuda.kernels import elementwise as elementwise_kernels
@@ -144,11 +144,13 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             assert not list(taken)
 
     class Repetition(launching.Repetition):
-        """Of a simulated call, which it has in the place of the kernel."""
+        """Of a simulated call, which it has in the place of the kernel's handle."""
+
+        kernel: Any
 
         @classmethod
         def of(cls, call: Any, template: Any, parameters: Any, grid: int, block: int) -> Any:
-            return cls(call.library, 0, (call, template, parameters), grid, block)
+            return cls(call.library.stream, 0, (call, template, parameters), grid, block)
 
         def possible(self) -> bool:
             return True
@@ -157,15 +159,16 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             call, template, parameters = self.kernel
             call.launch(template, parameters, [], self.grid, self.block, arguments)
 
-    monkeypatch.setattr(call_elementwise, "Repetition", Repetition)
-    monkeypatch.setattr(call_elementwise, "_known", {})
+    monkeypatch.setattr(repeated, "Repetition", Repetition)
+    monkeypatch.setattr(repeated, "_known", {})
 
     @contextmanager
     def call_on(library: Any, views: Any) -> Any:
         yield SimulatedCall(library, views[0], (8, 0))
 
     library = libraries.LIBRARIES["numba"]._replace(
-        empty=lambda shape, dtype, *_: Simulated(np.full(shape, 77, dtype)), put=lambda host, _: Simulated(host)
+        empty=lambda shape, strides, dtype, *_: Simulated(in_order(shape, strides, dtype)),
+        put=lambda host, _: Simulated(host),
     )
     monkeypatch.setitem(libraries.LIBRARIES, "numba", library)
     for module in (call_elementwise, call_softmax, call_losses):
@@ -173,6 +176,12 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(availability, "why_not", lambda: None)  # and public functions dispatch here
     yield
     layouts.layout_of.cache_clear()
+
+
+def in_order(shape: tuple[int, ...], strides: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """An array of which nothing is known but where its items are; strides count these."""
+    memory = np.full(max(1, np.prod(shape)), 77, dtype)
+    return np.ndarray(shape, dtype, memory, 0, [step * memory.itemsize for step in strides])
 
 
 def on_simulator(operation: Any, *operands: Any, **keywords: Any) -> Any:
@@ -917,7 +926,7 @@ def test_simulated_calls_once_more(host_cupy: Any, dtype: str) -> None:
         ):
             assert_same(got.host, wanted)
 
-    known = call_elementwise._known
+    known = repeated._known
     for turn in range(3):
         x, grad, memory = (host_cupy.asarray(rng.normal(0, 9, (6, 8)).astype(dtype)) for _ in range(3))
         check(fa.leaky_relu, (x, 0.1 * turn))
