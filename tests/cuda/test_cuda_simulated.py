@@ -947,6 +947,76 @@ def test_simulated_calls_once_more(host_cupy: Any, dtype: str) -> None:
         fa.relu(x, out=host_cupy.zeros((1, 8), dtype))
 
 
+def test_simulated_rows_once_more(host_cupy: Any) -> None:
+    """A call of the softmax family that is like one before is repeated; one that differs in anything is not."""
+    rng = np.random.default_rng(0)
+
+    def check(call: Any, *operands: Any, **options: Any) -> None:
+        wanted = call(*(o.host.copy() for o in operands), **options)
+        for out in (None, host_cupy.asarray(np.full_like(wanted, 7))):
+            found = call(*operands, **options, **({} if out is None else {"out": out}))
+            assert out is None or found is out
+            np.testing.assert_allclose(found.host, wanted, rtol=1e-5, atol=1e-6)
+
+    for turn in range(2):
+        x, y, other = (host_cupy.asarray(rng.normal(size=(4, 4)).astype("f4")) for _ in range(3))
+        for function in (fa.softmax, fa.softmin, fa.log_softmax, fa.sparsemax):
+            check(function, x)
+            check(function.backward, x, y)
+        for options in ({"axis": 0}, {"axis": None}, {"where": "causal"}, {"temperature": 2.0}, {"temperature": 3}):
+            check(fa.softmax, x, **options)
+        check(fa.softmax, x.T)
+        check(fa.softmax, x, lengths=[1, 2, 3, 0])
+        for keepdims in (False, True):
+            check(fa.logsumexp, x, axis=1, keepdims=keepdims)
+        check(fa.logsumexp.backward, other[0], x, axis=1)
+        if turn == 0:
+            found = len(repeated._known)
+        assert len(repeated._known) == found > 0
+    with pytest.raises(TypeError, match="axis"):
+        fa.softmax(x, axis=0.0)
+    with pytest.raises(ValueError, match="out has shape"):
+        fa.softmax(x, out=other[:1])
+    with pytest.raises(fa.BackendError, match="takes host arrays"), fa.use_backend("serial"):
+        fa.softmax(x)
+    with pytest.raises(fa.BackendError, match="takes host arrays"):
+        fa.softmax(x, backend="serial")
+    assert "backend 'cuda'" in fa.explain(fa.softmax, x)
+
+
+ORDERS: dict[str, Any] = {
+    "transposed": lambda a: a.T,
+    "permuted": lambda a: a.reshape(2, 3, 4).transpose(1, 2, 0),
+    "Fortran": lambda a: np.asfortranarray(a.reshape(2, 3, 4)),
+    "sliced": lambda a: np.repeat(a, 2, 1).T[::2],
+    "reversed": lambda a: a.reshape(2, 3, 4).transpose(2, 0, 1)[::-1],
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_simulated_results_keep_their_order(host_cupy: Any, order: str) -> None:
+    """New results lie in memory as those of the CPU do, and arrays of one order are read and written as flat ones."""
+    x = ORDERS[order](np.arange(24, dtype="f4").reshape(6, 4) - 9)
+    c_order, row = np.ascontiguousarray(x) + 3, x[:1].copy()
+    for kind, host in ((host_cupy.asarray, lambda o: o.host), (Simulated, lambda o: o.array)):
+        for operation, *operands in (
+            (fa.relu, x), (fa.relu.backward, x, x), (fa.relu.backward, x, c_order), (fa.relu.backward, c_order, x),
+            (fa.leaky_relu, x, row), (fa.reglu.backward, x, x, row), (fa.leaky_relu, x[:1], x),
+        ):  # fmt: skip
+            wanted = operation(*operands)
+            found = operation(*map(kind, operands))
+            pairs = zip(found, wanted, strict=True) if operation.outputs > 1 else [(found, wanted)]
+            for got, expected in pairs:
+                assert_same(host(got), expected)
+                assert host(got).strides == expected.strides
+    repeated._known.clear()
+    fa.relu(host_cupy.ndarray(x))
+    (known,) = repeated._known.values()
+    _, template, _ = known.repetition.kernel
+    flat = order not in ("sliced", "reversed")
+    assert template is (elementwise_kernels.contiguous_kernel if flat else elementwise_kernels.strided_kernel)
+
+
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("kind", TRAINED, ids=lambda kind: kind[1])
 def test_simulated_training(host_cupy: Any, kind: Any, dtype: str) -> None:

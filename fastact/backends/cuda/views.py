@@ -133,14 +133,10 @@ def kept_strides(shape: tuple[int, ...], operands: tuple[tuple[int, ...], ...]) 
     return tuple(strides)
 
 
-@functools.lru_cache(maxsize=4096)
 def collapse(
     shape: tuple[int, ...], strides: tuple[tuple[int, ...], ...]
 ) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
-    """The same places with as few axes as possible, in the order in which the last array, the output, is stored.
-
-    It is remembered: that takes 4 us off an elementwise loss of 48. Other calls remember more than this.
-    """
+    """The same places with as few axes as possible, in the order in which the last array, the output, is stored."""
     axes = sorted((a for a in range(len(shape)) if shape[a] != 1), key=lambda a: -abs(strides[-1][a]))
     merged: list[int] = []
     columns: list[tuple[int, ...]] = []
