@@ -998,7 +998,7 @@ def test_simulated_results_keep_their_order(host_cupy: Any, order: str) -> None:
     """New results lie in memory as those of the CPU do, and arrays of one order are read and written as flat ones."""
     x = ORDERS[order](np.arange(24, dtype="f4").reshape(6, 4) - 9)
     c_order, row = np.ascontiguousarray(x) + 3, x[:1].copy()
-    for kind, host in ((host_cupy.asarray, lambda o: o.host), (Simulated, lambda o: o.array)):
+    for kind, on_host in ((host_cupy.asarray, lambda o: o.host), (Simulated, lambda o: o.array)):
         for operation, *operands in (
             (fa.relu, x), (fa.relu.backward, x, x), (fa.relu.backward, x, c_order), (fa.relu.backward, c_order, x),
             (fa.leaky_relu, x, row), (fa.reglu.backward, x, x, row), (fa.leaky_relu, x[:1], x),
@@ -1007,14 +1007,14 @@ def test_simulated_results_keep_their_order(host_cupy: Any, order: str) -> None:
             found = operation(*map(kind, operands))
             pairs = zip(found, wanted, strict=True) if operation.outputs > 1 else [(found, wanted)]
             for got, expected in pairs:
-                assert_same(host(got), expected)
-                assert host(got).strides == expected.strides
+                assert_same(on_host(got), expected)
+                assert on_host(got).strides == expected.strides
     repeated._known.clear()
     fa.relu(host_cupy.ndarray(x))
     (known,) = repeated._known.values()
-    _, template, _ = known.repetition.kernel
+    launched: Any = known.repetition.kernel
     flat = order not in ("sliced", "reversed")
-    assert template is (elementwise_kernels.contiguous_kernel if flat else elementwise_kernels.strided_kernel)
+    assert launched[1] is (elementwise_kernels.contiguous_kernel if flat else elementwise_kernels.strided_kernel)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
