@@ -143,10 +143,16 @@ def test_kept_strides(seed: int) -> None:
         ]
 
 
-def test_new_tensors_have_strides() -> None:
-    torch = pytest.importorskip("torch")
-    tensor = libraries.LIBRARIES["torch"].empty((2, 3, 4), (1, 8, 2), np.dtype("f2"), torch.zeros(3), None)
+def test_tensors() -> None:
+    """New ones have strides; ones without are not looked at."""
+    torch, library = pytest.importorskip("torch"), libraries.LIBRARIES["torch"]
+    assert library.look is not None
+    tensor = library.empty((2, 3, 4), (1, 8, 2), np.dtype("f2"), torch.zeros(3), None)
     assert (tensor.shape, tensor.stride(), tensor.dtype) == ((2, 3, 4), (1, 8, 2), torch.float16)
+    address, facts = library.look(tensor)
+    assert address == tensor.data_ptr()
+    assert library.look(torch.zeros((2, 3, 4), dtype=torch.float16))[1] != facts != library.look(tensor[1:])[1]
+    assert library.look(torch.eye(3).to_sparse()) == (0, None)
 
 
 def test_arrays_on_two_devices_are_refused() -> None:

@@ -133,8 +133,11 @@ def _torch_view(array: Any) -> View:
 
 
 def _torch_look(array: Any) -> tuple[int, Any]:
-    pointer = array.data_ptr()
-    facts = array.dtype, array.shape, array.stride(), array.device, array.requires_grad, array.is_neg()
+    try:
+        pointer = array.data_ptr()
+        facts = array.dtype, array.shape, array.stride(), array.device, array.requires_grad, array.is_neg()
+    except RuntimeError:  # a sparse tensor, or one that is being traced
+        return 0, None
     return pointer, (facts, pointer % 16)
 
 
