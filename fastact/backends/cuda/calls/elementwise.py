@@ -66,6 +66,7 @@ def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, A
         for target, result in zip(wished, results, strict=True):
             if target is not None and result is not target:
                 copy_to(call, result, target)
+        # To be repeated, a call has written to new arrays alone, or to the one that was given.
         if launched is not None and wanted is None and wished in ([None] * len(results), results[:1]):
             remember(call, operation, operands, outs[0], (), launched, results[0], len(results))
     pairs = zip(outs, results, strict=True)

