@@ -66,7 +66,7 @@ def extension(name: str, flags: list[str], suffix: str = "pyx") -> Extension:
 
 def extensions() -> list[Extension]:
     """All extensions, those first that take longest to compile, so that no core waits for them."""
-    names = ["softmax.kernels", "ufunc", "step", "strided", "pool"]
+    names = ["softmax.kernels", "ufunc", "step", "strided", "pool", "launch"]
     _, *others = cythonize([extension(each, []) for each in names], language_level=3, nthreads=os.cpu_count() or 1)
     return [*(extension(name, flags, "c") for name, flags in SOFTMAX_FLAGS.items()), *others]
 

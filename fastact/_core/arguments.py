@@ -87,6 +87,7 @@ class SoftmaxArguments(NamedTuple):
     options : None where the call asks for nothing beyond arrays and axes
     target : where to write, with as many axes as x, or None
     shape : of the result; x has one axis at least, and reduced axes are kept until the end
+    written : the function and its options as they were passed, by which a backend may know the call again
     """
 
     name: str
@@ -98,6 +99,7 @@ class SoftmaxArguments(NamedTuple):
     target: Any
     shape: Shape
     out: Any
+    written: tuple[Any, tuple[Any, ...]]
 
     def finished(self, result: Any) -> Any:
         """The result for the user: `out`, or an array of `shape`, a scalar where that is ()."""
@@ -152,7 +154,10 @@ def softmax_arguments(
             target = out.reshape(computed)
     arrays[-1] = x if shape else x.reshape(whole)
     ready = tuple(each if each.dtype == natural else _of_dtype(each, natural) for each in arrays)
-    return SoftmaxArguments(name, function.computation, ready, axes, result_dtype, options, target, result_shape, out)
+    written = function, (axis, where, lengths, temperature, dtype, keepdims)
+    return SoftmaxArguments(
+        name, function.computation, ready, axes, result_dtype, options, target, result_shape, out, written
+    )
 
 
 def _without(shape: Shape, axes: tuple[int, ...]) -> Shape:

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from fastact._core.devices import on_gpu
+from fastact._core.devices import REPEATS, on_gpu
 from fastact._native.ufunc import note_override
 from fastact._scalar.primitives import not_compiling
 from fastact.backends import AUTOMATIC, BACKENDS, FAMILIES, FROM_ENVIRONMENT, Backend, in_force
 from fastact.errors import BackendError, UnknownNameError, nearest
 
-__all__ = ["automatic", "backends", "choose", "find", "force", "load", "requested", "use_backend"]
+__all__ = ["automatic", "backends", "choose", "find", "force", "load", "repeated", "requested", "use_backend"]
 
 NAMES = ("auto", *BACKENDS)
 
@@ -91,6 +91,15 @@ def _chosen(family: str, asked: str, operands: tuple[Any, ...]) -> Backend:
         offering = ", ".join(name for name in FAMILIES[family] if name)
         raise BackendError(f"backend {asked!r} has no {family} functions; those that have: {offering}")
     return chosen
+
+
+def repeated(
+    function: Any, backend: str | None, operands: tuple[Any, ...], out: Any, options: tuple[Any, ...] = ()
+) -> Any:
+    """The result of a call like one made before, whose first operand is of a class in `REPEATS`; None for any other."""
+    if requested(backend) not in ("auto", "cuda"):
+        return None
+    return REPEATS[type(operands[0])](function, operands, out, options)
 
 
 @contextmanager

@@ -104,6 +104,8 @@ class LogSumExp(OverAxes):
             if result is not None:
                 result = rounded(result, x.dtype)  # type: ignore[union-attr]
                 return result if keepdims else result.squeeze(axis)[()]
+        if b is None and not return_sign:
+            return self._over_axes((x,), axis, out, where, lengths, temperature, dtype, backend, keepdims)
         adapter = containers.adapter(x, b, out, where, lengths, temperature)
         if adapter is not None:
             options: dict[str, Any] = {
@@ -126,8 +128,6 @@ class LogSumExp(OverAxes):
             with standard_arithmetic():  # NaN is compared
                 return np.where(sign < 0, np.nan, value)[()]
         value = self._over_axes((x,), axis, out, where, lengths, temperature, dtype, backend, keepdims)
-        if not return_sign:
-            return value
         with standard_arithmetic():
             return value, np.where(np.isnan(value), value, value > -np.inf)[()]
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from fastact._core import containers, dispatch
 from fastact._core.arguments import softmax_arguments
 from fastact._core.arrays import Axis
+from fastact._core.devices import REPEATS
 from fastact._core.documentation import with_sections
 from fastact._core.function import Function
 from fastact.backends import in_force
@@ -67,6 +68,11 @@ class OverAxes(Function):
         backend: str | None,
         keepdims: bool = True,
     ) -> Any:
+        if type(operands[0]) in REPEATS:
+            written = axis, where, lengths, temperature, dtype, keepdims
+            result = dispatch.repeated(self, backend, operands, out, written)
+            if result is not None:
+                return result
         adapter = containers.adapter(*operands, out, where, lengths, temperature)
         if adapter is not None:
             options = {"axis": axis, "out": out, "where": where, "lengths": lengths, "temperature": temperature}

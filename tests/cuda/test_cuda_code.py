@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import re
@@ -18,7 +19,7 @@ import fastact as fa
 from fastact._compile import cache as _cache
 from fastact._core.operation import Operation
 from fastact.activations import piecewise
-from fastact.backends.cuda import availability, compiling, dtypes, launching, views
+from fastact.backends.cuda import availability, compiling, dtypes, launching, libraries, views
 from fastact.backends.cuda.kernels import elementwise as elementwise_kernels
 from fastact.backends.cuda.kernels import layouts
 from fastact.backends.cuda.kernels import losses as loss_kernels
@@ -119,6 +120,42 @@ def test_row_layouts(shape: tuple[int, int, int], itemsize: int) -> None:
         assert not layout.whole
         assert (parts.parts - 1) * parts.size < n <= parts.parts * parts.size
         assert parts.size % layout.tile == 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_kept_strides(seed: int) -> None:
+    """K order is NumPy's, for operands of any order that broadcast."""
+    rng = np.random.default_rng(seed)
+    for _ in range(200):
+        shape = tuple(rng.integers(2, 5, rng.integers(1, 5)))
+        operands = []
+        for _ in range(rng.integers(1, 4)):
+            order = rng.permutation(len(shape))
+            array = np.zeros([2 * shape[axis] for axis in order], "f4").transpose(np.argsort(order))
+            steps = rng.choice([-2, 1, 2], len(shape))
+            cut = zip(steps, shape, strict=True)
+            array = array[tuple(slice(None, None, int(step)) if abs(step) == 2 else slice(n) for step, n in cut)]
+            operands.append(array[tuple(slice(1 if rng.random() < 0.2 else None) for _ in shape)])
+        result = functools.reduce(np.broadcast, operands[1:], np.broadcast(operands[0])).shape
+        wanted = np.nditer([*operands, None], flags=["zerosize_ok"], order="K").operands[-1]
+        found = views.kept_strides(
+            result, tuple(tuple(s // 4 for s in np.broadcast_to(each, result).strides) for each in operands)
+        )
+        assert [s for s, n in zip(found, result, strict=True) if n > 1] == [
+            s // 4 for s, n in zip(wanted.strides, result, strict=True) if n > 1
+        ]
+
+
+def test_tensors() -> None:
+    """New ones have strides; ones without are not looked at."""
+    torch, library = pytest.importorskip("torch"), libraries.LIBRARIES["torch"]
+    assert library.look is not None
+    tensor = library.empty((2, 3, 4), (1, 8, 2), np.dtype("f2"), torch.zeros(3), None)
+    assert (tensor.shape, tensor.stride(), tensor.dtype) == ((2, 3, 4), (1, 8, 2), torch.float16)
+    address, facts = library.look(tensor)
+    assert address == tensor.data_ptr()
+    assert library.look(torch.zeros((2, 3, 4), dtype=torch.float16))[1] != facts != library.look(tensor[1:])[1]
+    assert library.look(torch.eye(3).to_sparse()) == (0, None)
 
 
 def test_arrays_on_two_devices_are_refused() -> None:

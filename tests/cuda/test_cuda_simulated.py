@@ -26,7 +26,7 @@ import fastact as fa
 from fastact._core.arguments import softmax_arguments
 from fastact.backends.cuda import availability, backend, dtypes, launching, libraries
 from fastact.backends.cuda.calls import elementwise as call_elementwise
-from fastact.backends.cuda.calls import host
+from fastact.backends.cuda.calls import host, repeated
 from fastact.backends.cuda.calls import losses as call_losses
 from fastact.backends.cuda.calls import softmax as call_softmax
 from fastact.backends.cuda.kernels import elementwise as elementwise_kernels
@@ -146,11 +146,13 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             assert not list(taken)
 
     class Repetition(launching.Repetition):
-        """Of a simulated call, which it has in the place of the kernel."""
+        """Of a simulated call, which it has in the place of the kernel's handle."""
+
+        kernel: Any
 
         @classmethod
         def of(cls, call: Any, template: Any, parameters: Any, grid: int, block: int) -> Any:
-            return cls(call.library, 0, (call, template, parameters), grid, block)
+            return cls(call.library.stream, 0, (call, template, parameters), grid, block)
 
         def possible(self) -> bool:
             return True
@@ -159,15 +161,16 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             call, template, parameters = self.kernel
             call.launch(template, parameters, [], self.grid, self.block, arguments)
 
-    monkeypatch.setattr(call_elementwise, "Repetition", Repetition)
-    monkeypatch.setattr(call_elementwise, "_known", {})
+    monkeypatch.setattr(repeated, "Repetition", Repetition)
+    monkeypatch.setattr(repeated, "_known", {})
 
     @contextmanager
     def call_on(library: Any, views: Any) -> Any:
         yield SimulatedCall(library, views[0], (8, 0))
 
     library = libraries.LIBRARIES["numba"]._replace(
-        empty=lambda shape, dtype, *_: Simulated(np.full(shape, 77, dtype)), put=lambda host, _: Simulated(host)
+        empty=lambda shape, strides, dtype, *_: Simulated(in_order(shape, strides, dtype)),
+        put=lambda host, _: Simulated(host),
     )
     monkeypatch.setitem(libraries.LIBRARIES, "numba", library)
     for module in (call_elementwise, call_softmax, call_losses):
@@ -175,6 +178,12 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(availability, "why_not", lambda: None)  # and public functions dispatch here
     yield
     layouts.layout_of.cache_clear()
+
+
+def in_order(shape: tuple[int, ...], strides: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """An array of which nothing is known but where its items are; strides count these."""
+    memory = np.full(max(1, np.prod(shape)), 77, dtype)
+    return np.ndarray(shape, dtype, memory, 0, [step * memory.itemsize for step in strides])
 
 
 def on_simulator(operation: Any, *operands: Any, **keywords: Any) -> Any:
@@ -934,7 +943,7 @@ def test_simulated_calls_once_more(host_cupy: Any, dtype: str) -> None:
         ):
             assert_same(got.host, wanted)
 
-    known = call_elementwise._known
+    known = repeated._known
     for turn in range(3):
         x, grad, memory = (host_cupy.asarray(rng.normal(0, 9, (6, 8)).astype(dtype)) for _ in range(3))
         check(fa.leaky_relu, (x, 0.1 * turn))
@@ -953,6 +962,76 @@ def test_simulated_calls_once_more(host_cupy: Any, dtype: str) -> None:
     check(fa.leaky_relu, (host_cupy.zeros((0, 8), dtype), 0.5))
     with pytest.raises(ValueError, match="out has shape"):
         fa.relu(x, out=host_cupy.zeros((1, 8), dtype))
+
+
+def test_simulated_rows_once_more(host_cupy: Any) -> None:
+    """A call of the softmax family that is like one before is repeated; one that differs in anything is not."""
+    rng = np.random.default_rng(0)
+
+    def check(call: Any, *operands: Any, **options: Any) -> None:
+        wanted = call(*(o.host.copy() for o in operands), **options)
+        for out in (None, host_cupy.asarray(np.full_like(wanted, 7))):
+            found = call(*operands, **options, **({} if out is None else {"out": out}))
+            assert out is None or found is out
+            np.testing.assert_allclose(found.host, wanted, rtol=1e-5, atol=1e-6)
+
+    for turn in range(2):
+        x, y, other = (host_cupy.asarray(rng.normal(size=(4, 4)).astype("f4")) for _ in range(3))
+        for function in (fa.softmax, fa.softmin, fa.log_softmax, fa.sparsemax):
+            check(function, x)
+            check(function.backward, x, y)
+        for options in ({"axis": 0}, {"axis": None}, {"where": "causal"}, {"temperature": 2.0}, {"temperature": 3}):
+            check(fa.softmax, x, **options)
+        check(fa.softmax, x.T)
+        check(fa.softmax, x, lengths=[1, 2, 3, 0])
+        for keepdims in (False, True):
+            check(fa.logsumexp, x, axis=1, keepdims=keepdims)
+        check(fa.logsumexp.backward, other[0], x, axis=1)
+        if turn == 0:
+            found = len(repeated._known)
+        assert len(repeated._known) == found > 0
+    with pytest.raises(TypeError, match="axis"):
+        fa.softmax(x, axis=0.0)
+    with pytest.raises(ValueError, match="out has shape"):
+        fa.softmax(x, out=other[:1])
+    with pytest.raises(fa.BackendError, match="takes host arrays"), fa.use_backend("serial"):
+        fa.softmax(x)
+    with pytest.raises(fa.BackendError, match="takes host arrays"):
+        fa.softmax(x, backend="serial")
+    assert "backend 'cuda'" in fa.explain(fa.softmax, x)
+
+
+ORDERS: dict[str, Any] = {
+    "transposed": lambda a: a.T,
+    "permuted": lambda a: a.reshape(2, 3, 4).transpose(1, 2, 0),
+    "Fortran": lambda a: np.asfortranarray(a.reshape(2, 3, 4)),
+    "sliced": lambda a: np.repeat(a, 2, 1).T[::2],
+    "reversed": lambda a: a.reshape(2, 3, 4).transpose(2, 0, 1)[::-1],
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_simulated_results_keep_their_order(host_cupy: Any, order: str) -> None:
+    """New results lie in memory as those of the CPU do, and arrays of one order are read and written as flat ones."""
+    x = ORDERS[order](np.arange(24, dtype="f4").reshape(6, 4) - 9)
+    c_order, row = np.ascontiguousarray(x) + 3, x[:1].copy()
+    for kind, on_host in ((host_cupy.asarray, lambda o: o.host), (Simulated, lambda o: o.array)):
+        for operation, *operands in (
+            (fa.relu, x), (fa.relu.backward, x, x), (fa.relu.backward, x, c_order), (fa.relu.backward, c_order, x),
+            (fa.leaky_relu, x, row), (fa.reglu.backward, x, x, row), (fa.leaky_relu, x[:1], x),
+        ):  # fmt: skip
+            wanted = operation(*operands)
+            found = operation(*map(kind, operands))
+            pairs = zip(found, wanted, strict=True) if operation.outputs > 1 else [(found, wanted)]
+            for got, expected in pairs:
+                assert_same(on_host(got), expected)
+                assert on_host(got).strides == expected.strides
+    repeated._known.clear()
+    fa.relu(host_cupy.ndarray(x))
+    (known,) = repeated._known.values()
+    launched: Any = known.repetition.kernel
+    flat = order not in ("sliced", "reversed")
+    assert launched[1] is (elementwise_kernels.contiguous_kernel if flat else elementwise_kernels.strided_kernel)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)

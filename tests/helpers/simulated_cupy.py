@@ -33,7 +33,7 @@ class ndarray(NDArrayOperatorsMixin):
         """Attributes and methods that are NumPy's but for what they give."""
         if name in ("dtype", "itemsize", "ndim", "shape", "size", "strides"):
             return getattr(self.host, name)
-        if name in ("all", "any", "argmax", "astype", "copy", "mean", "reshape", "sum"):
+        if name in ("all", "any", "argmax", "astype", "copy", "mean", "reshape", "sum", "transpose"):
             return on_device(getattr(self.host, name))
         raise AttributeError(f"the stand-in for CuPy has no ndarray.{name}")
 
@@ -46,7 +46,7 @@ class ndarray(NDArrayOperatorsMixin):
         whole = self.host
         while isinstance(whole.base, np.ndarray):
             whole = whole.base
-        return SimpleNamespace(ptr=self.host.ctypes.data, mem=SimpleNamespace(ptr=whole.ctypes.data))
+        return SimpleNamespace(ptr=self.host.ctypes.data, mem=SimpleNamespace(ptr=whole.ctypes.data), device_id=0)
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise TypeError("Implicit conversion to a NumPy array is not allowed")

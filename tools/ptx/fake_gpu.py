@@ -1,7 +1,7 @@
 """An emulated GPU for fastact: its arrays, and what fastact uses of numba.cuda, cuda.core and the driver.
 
-`install()` puts it in the place of these. All other Python of fastact runs as it does for a real GPU, and arguments go
-through cuda.core's own ParamHolder. numba-cuda compiles the kernels to PTX, which `EmulatedKernel` keeps on disk.
+`install()` puts it in the place of these. All other Python of fastact runs as it does for a real GPU, and launches go
+through its own Cython. numba-cuda compiles the kernels to PTX, which `EmulatedKernel` keeps on disk.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from typing import Any
 
 import emulator
 import numpy as np
-from cuda.core._kernel_arg_handler import ParamHolder
 from emulator import KEPT, MEMORY, EmulationError
 
 import fastact
 from fastact._compile import cache as _cache
+from fastact._native import launch as native
 from fastact.backends.cuda import availability, compiling, launching, libraries
-from fastact.backends.cuda.calls import host
+from fastact.backends.cuda.calls import host, repeated
 
 #: What the code of kernels is made of, in the package.
 SOURCES = ("_scalar/*.py", "activations/*.py", "losses/*.py", "gated_units.py", "math.py", "backends/cuda/kernels/*.py")
@@ -171,8 +171,12 @@ class CupyArray(Array):
         while isinstance(root.owner, Array):
             root = root.owner
         return SimpleNamespace(
-            ptr=self.address, mem=SimpleNamespace(ptr=root.address >> emulator.WINDOW << emulator.WINDOW)
+            ptr=self.address, mem=SimpleNamespace(ptr=root.address >> emulator.WINDOW << emulator.WINDOW), device_id=0
         )
+
+    def transpose(self, axes: Any) -> CupyArray:
+        shape, strides = (tuple(each[axis] for axis in axes) for each in (self.shape, self.strides))
+        return CupyArray(self.address, shape, self.dtype, strides, self)
 
 
 CupyArray.__module__ = "cupy.emulated"
@@ -186,10 +190,10 @@ class _Allocation:
         MEMORY.free(self.address)
 
 
-def empty(shape: Any, dtype: Any, kind: type[Array] = Array) -> Array:
+def empty(shape: Any, dtype: Any, kind: type[Array] = Array, strides: Any = None) -> Array:
     shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
     own = _Allocation(math.prod(shape) * np.dtype(dtype).itemsize)
-    return kind(own.address, shape, dtype, None, own)
+    return kind(own.address, shape, dtype, strides, own)
 
 
 def put(array: Any, kind: type[Array] = Array, roots: dict[int, Any] | None = None) -> Array:
@@ -223,6 +227,10 @@ def root_of(array: Array) -> np.ndarray:
 # --- kernels ----------------------------------------------------------------------------------------------------------
 
 
+#: Handle of a kernel -> the kernel.
+HANDLES: dict[int, EmulatedKernel] = {}
+
+
 class EmulatedKernel:
     """The PTX of a kernel, from disk or compiled; its first line says what it was compiled from."""
 
@@ -242,6 +250,8 @@ class EmulatedKernel:
             new.write_text(f"// {self.template} {described}\n{code}")
             new.replace(path)
         self.program = emulator.parse(path.read_text())
+        self.handle = len(HANDLES) + 1
+        HANDLES[self.handle] = self
 
 
 _kernels: dict[Any, EmulatedKernel] = {}
@@ -255,25 +265,44 @@ def _kernel(template: Any, *parameters: Any, capability: Any) -> EmulatedKernel:
 
 
 def forget() -> None:
-    """Parse kernels again at their next call."""
+    """Compile and parse kernels again at their next call."""
     _kernels.clear()
+    repeated._known.clear()
 
 
-def _launch(stream: Any, config: tuple[int, int], kernel: EmulatedKernel, *arguments: Any) -> None:
-    grid, block = config
+def _launch(_: int, kernel: int, grid: int, block: int, stream: int, arguments: Any) -> int:
+    """Launch by what the package launches with, which calls `_run`."""
+    sizes = [size for _, size in HANDLES[kernel].program.params]
+    given = [8 if type(each) is int else each.itemsize for each in arguments]
+    if given != sizes:
+        raise EmulationError(f"arguments of {given} bytes, parameters of {sizes} of {HANDLES[kernel].template}")
+    result = native.launch(ctypes.cast(_ENTRY, ctypes.c_void_p).value, kernel, grid, block, stream, arguments)
+    if FAILURES:
+        raise FAILURES.pop()
+    return result
+
+
+def _entry(handle: int, *numbers: Any) -> int:
+    """cuLaunchKernel; an error is kept, because none passes through C."""
+    *dimensions, _, _, arguments, _ = numbers
+    kernel = HANDLES[handle]
+    values = [ctypes.string_at(arguments[i], size) for i, (_, size) in enumerate(kernel.program.params)]
+    try:
+        _run(kernel, dimensions[0], dimensions[3], values)
+    except Exception as error:
+        FAILURES.append(error)
+    return 0
+
+
+_ENTRY = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.c_size_t, *[ctypes.c_uint] * 7, ctypes.c_size_t, ctypes.POINTER(ctypes.c_void_p),
+    ctypes.c_size_t,
+)(_entry)  # fmt: skip
+FAILURES: list[Exception] = []
+
+
+def _run(kernel: EmulatedKernel, grid: int, block: int, values: list[bytes]) -> None:
     program = kernel.program
-    if len(arguments) != len(program.params):
-        raise EmulationError(f"{len(arguments)} arguments, {len(program.params)} parameters of {kernel.template}")
-    holder = ParamHolder(list(arguments))
-    pointers = (ctypes.c_void_p * len(arguments)).from_address(holder.ptr)
-    values = []
-    for argument, pointer, (_, size) in zip(arguments, pointers, program.params, strict=True):
-        given = 8 if type(argument) is int else argument.itemsize
-        if given != size:
-            raise EmulationError(
-                f"an argument {argument!r} of {given} bytes for a parameter of {size} of {kernel.template}"
-            )
-        values.append(ctypes.string_at(pointer, size))
     try:
         stats, hits = emulator.launch(program, grid, block, values, **OPTIONS)
     except EmulationError as error:
@@ -319,17 +348,16 @@ def _attribute(_: Any, pointer: int) -> tuple[Any, int]:
 
 
 DRIVER = SimpleNamespace(
-    cuCtxGetCurrent=lambda: (0, 7), cuCtxSetCurrent=lambda context: (0,), cuPointerGetAttribute=_attribute,
-    CUdeviceptr=int,
+    cuCtxSetCurrent=lambda context: (0,), cuPointerGetAttribute=_attribute, CUdeviceptr=int, CUcontext=int,
     CUpointer_attribute=SimpleNamespace(CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL=9),
 )  # fmt: skip
 CORE = SimpleNamespace(
-    driver=DRIVER, device=lambda ordinal: _Device(), launch=_launch, config=lambda grid, block: (grid, block),
-    stream=lambda handle: _Stream(),
+    driver=DRIVER, device=lambda ordinal: _Device(), stream=lambda handle: _Stream(), cuLaunchKernel=0,
+    cuCtxGetCurrent=0,
 )  # fmt: skip
 NUMBA = SimpleNamespace(
     to_device=lambda array, stream=0: put(np.ascontiguousarray(array).reshape(np.shape(array))),
-    device_array=lambda shape, dtype, stream=0: empty(shape, dtype),
+    device_array=lambda shape, dtype, strides=None, stream=0: empty(shape, dtype, strides=strides),
     stream=_Stream, pinned_array=lambda size, dtype: np.empty(size, dtype), get_current_device=_Device,
 )  # fmt: skip
 
@@ -338,6 +366,7 @@ def install(capability: tuple[int, int] = (8, 0)) -> None:
     """Put the emulated GPU of this compute capability in the place of a real one."""
     _Device.compute_capability = capability
     launching._driver = lambda: CORE
+    launching.launch, launching.current_context = _launch, lambda _: 7
     launching.kernel = _kernel
     availability.why_not = lambda: None  # what the public functions ask; compiling.py has its own
     libraries.cuda = host.cuda = NUMBA

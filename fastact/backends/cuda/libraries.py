@@ -10,7 +10,7 @@ import importlib
 import math
 import sys
 from collections.abc import Callable, Sequence
-from operator import attrgetter, methodcaller
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,11 +18,11 @@ from numba import cuda
 
 from fastact._core.devices import on_gpu
 from fastact.backends.cuda.dtypes import dtype_of
-from fastact.backends.cuda.views import View, in_items
+from fastact.backends.cuda.views import View, c_strides, in_items
 
 __all__ = [
-    "LEGACY_STREAM", "LIBRARIES", "Library", "Quick", "common_library", "is_number", "library_name", "put", "quick_of",
-    "view_of", "views_of",
+    "LEGACY_STREAM", "LIBRARIES", "Library", "common_library", "is_number", "library_name", "put", "view_of",
+    "views_of",
 ]  # fmt: skip
 
 
@@ -30,23 +30,19 @@ __all__ = [
 LEGACY_STREAM = 1
 
 
-class Quick(NamedTuple):
-    """Functions of an array by which a call is found to be like one that was made before."""
-
-    facts: Callable[[Any], Any]  # all of it, but its address, that decides about a call
-    address: Callable[[Any], int]
-    owner: Callable[[Any], int]  # the address of the memory that it is a part of
-
-
 class Library(NamedTuple):
-    """What differs between libraries of device arrays."""
+    """What differs between libraries of device arrays.
+
+    `look` gives an array's address, and all else of it that decides about a call; None where calls are not remembered.
+    """
 
     view: Callable[[Any], View]  # of an array
-    empty: Callable[..., Any]  # (shape, dtype, array, number of the array's device), an array beside that one
+    empty: Callable[..., Any]  # (shape, strides in items, dtype, array, its device), an array on the current device
     stream: Callable[[Any], int]  # (array), the handle of the stream in which its library works now
     put: Callable[..., Any]  # (array in host memory, view), a copy of the array beside the view
+    look: Callable[[Any], tuple[int, Any]] | None = None
+    owner: Callable[[Any], int] | None = None  # the address of the memory that an array is a part of
     finished: Callable[[View], Any] = attrgetter("array")  # what users get as a result
-    quick: Quick | None = None  # where these functions are all that repeating a call takes
 
 
 # --- Numba ------------------------------------------------------------------------------------------------------------
@@ -66,6 +62,20 @@ def _interface_view(array: Any) -> View:
     return View(array, pointer, dtype, tuple(interface["shape"]), items, read_only, interface.get("stream"))
 
 
+def _numba_look(array: Any) -> tuple[int, Any]:
+    interface = array.__cuda_array_interface__
+    pointer, read_only = interface["data"]
+    facts = interface["typestr"], interface["shape"], interface.get("strides"), interface.get("stream"), read_only
+    return pointer, (facts, pointer % 16)
+
+
+def _numba_empty(
+    shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype[Any], array: Any, device: int | None
+) -> Any:
+    steps = tuple(step * dtype.itemsize for step in strides)
+    return cuda.device_array(shape, dtype, strides=steps, stream=array.stream)
+
+
 def _numba_stream(array: Any) -> int:
     return array.__cuda_array_interface__.get("stream") or 0
 
@@ -78,16 +88,27 @@ def _cupy_view(array: Any) -> View:
     return View(array, array.data.ptr, array.dtype, array.shape, strides, device=array.device.id)
 
 
-def _cupy_facts(array: Any) -> Any:
-    return array.dtype, array.shape, array.strides, array.device.id, array.data.ptr % 16
+def _cupy_look(array: Any) -> tuple[int, Any]:
+    memory = array.data
+    pointer = memory.ptr
+    return pointer, (array.dtype, array.shape, array.strides, memory.device_id, pointer % 16)
 
 
-_CUPY = Quick(_cupy_facts, attrgetter("data.ptr"), attrgetter("data.mem.ptr"))
+def _cupy_empty(
+    shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype[Any], array: Any, device: int | None
+) -> Any:
+    empty = sys.modules["cupy"].empty
+    if strides == c_strides(shape):
+        return empty(shape, dtype)
+    stored, places = _storage(shape, strides)
+    return empty(stored, dtype).transpose(places)
 
 
-def _cupy_empty(shape: tuple[int, ...], dtype: np.dtype[Any], array: Any, device: int | None) -> Any:
-    with array.device:
-        return sys.modules["cupy"].empty(shape, dtype)
+@functools.lru_cache(maxsize=4096)
+def _storage(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The shape in C order of the memory of a dense array, and where in it each axis of the array is."""
+    order = sorted(range(len(shape)), key=lambda axis: (-strides[axis], shape[axis] != 1))
+    return tuple(shape[axis] for axis in order), tuple(map(order.index, range(len(order))))
 
 
 def _cupy_stream(array: Any) -> int:
@@ -111,12 +132,13 @@ def _torch_view(array: Any) -> View:
     return View(array, array.data_ptr(), _from_torch(array.dtype), shape, array.stride(), device=device)
 
 
-def _torch_facts(array: Any) -> Any:
-    flags = array.requires_grad, array.is_neg(), array.data_ptr() % 16
-    return array.dtype, array.shape, array.stride(), array.device, flags
-
-
-_TORCH = Quick(_torch_facts, methodcaller("data_ptr"), lambda array: array.untyped_storage().data_ptr())
+def _torch_look(array: Any) -> tuple[int, Any]:
+    try:
+        pointer = array.data_ptr()
+        facts = array.dtype, array.shape, array.stride(), array.device, array.requires_grad, array.is_neg()
+    except RuntimeError:  # a sparse tensor, or one that is being traced
+        return 0, None
+    return pointer, (facts, pointer % 16)
 
 
 @functools.cache
@@ -129,8 +151,10 @@ def _to_torch(dtype: np.dtype[Any]) -> Any:
     return getattr(sys.modules["torch"], dtype.name)
 
 
-def _torch_empty(shape: tuple[int, ...], dtype: np.dtype[Any], array: Any, device: int | None) -> Any:
-    return array.new_empty(shape, dtype=_to_torch(dtype))
+def _torch_empty(
+    shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype[Any], array: Any, device: int | None
+) -> Any:
+    return array.new_empty_strided(shape, strides, dtype=_to_torch(dtype))
 
 
 def _torch_stream(array: Any) -> int:
@@ -155,8 +179,10 @@ def _jax_view(array: Any) -> View:
     return View(array, found.ptr, dtype, tuple(array.shape), strides, read_only=True, device=found.device_id)
 
 
-def _jax_empty(shape: tuple[int, ...], dtype: np.dtype[Any], array: Any, device: int | None) -> Any:
-    """An array of Numba's; a bfloat16 is its bits."""
+def _jax_empty(
+    shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype[Any], array: Any, device: int | None
+) -> Any:
+    """An array of Numba's, in C order as all of JAX's are; a bfloat16 is its bits."""
     with cuda.gpus[device]:
         return cuda.device_array(shape, np.uint16 if dtype.name == "bfloat16" else dtype)
 
@@ -181,15 +207,16 @@ def _jax_finished(view: View) -> Any:
 #: Top-level module of an array's class -> its library. Where there is such an array, the module is imported already.
 LIBRARIES = {
     "numba": Library(
-        _interface_view,
-        lambda shape, dtype, array, device: cuda.device_array(shape, dtype, stream=array.stream),
-        _numba_stream,
-        lambda host, model: cuda.to_device(host, stream=model.array.stream),
+        _interface_view, _numba_empty, _numba_stream,
+        lambda host, model: cuda.to_device(host, stream=model.array.stream), _numba_look,
     ),
-    "cupy": Library(_cupy_view, _cupy_empty, _cupy_stream, _cupy_put, quick=_CUPY),
-    "torch": Library(_torch_view, _torch_empty, _torch_stream, _torch_put, quick=_TORCH),
-    "jax": Library(_jax_view, _jax_empty, lambda array: LEGACY_STREAM, _jax_put, _jax_finished),
-}
+    "cupy": Library(_cupy_view, _cupy_empty, _cupy_stream, _cupy_put, _cupy_look, attrgetter("data.mem.ptr")),
+    "torch": Library(
+        _torch_view, _torch_empty, _torch_stream, _torch_put, _torch_look,
+        lambda array: array.untyped_storage().data_ptr(),
+    ),
+    "jax": Library(_jax_view, _jax_empty, lambda array: LEGACY_STREAM, _jax_put, finished=_jax_finished),
+}  # fmt: skip
 
 
 @functools.cache
@@ -203,15 +230,6 @@ def library_name(kind: Any) -> str:
         f"backend 'cuda' takes arrays of {', '.join(LIBRARIES)}, not {kind.__module__}.{kind.__name__}; convert it, as "
         "with cupy.from_dlpack(x)"
     )
-
-
-@functools.cache
-def quick_of(kind: Any) -> Quick | None:
-    """`quick` of the library of a class; None for other classes. It is remembered, because it raises and catches."""
-    try:
-        return LIBRARIES[library_name(kind)].quick
-    except TypeError:
-        return None
 
 
 def view_of(array: Any) -> View:

@@ -1,12 +1,4 @@
-"""Elementwise calls for arrays on the GPU, and for host arrays, which are copied there and back.
-
-Finding out what to launch takes longer than launching it, so that calls are remembered; a time below is what that takes
-off a call of gelu, of 18 us.
-
-    _known      calls of PyTorch and CuPy as they were made before (12 us)
-    _outcomes   dtype and shape of results, for the other libraries (4 us)
-    _plan       the launch for arrays of these shapes and strides, for the other libraries and for copies (6 us)
-"""
+"""Elementwise calls for arrays on the GPU, and for host arrays, which are copied there and back."""
 
 from __future__ import annotations
 
@@ -19,9 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from fastact._core.arrays import check_out, check_writeable
+from fastact._core.arrays import check_out
 from fastact.backends.cuda.calls.host import from_host, loop_dtype
-from fastact.backends.cuda.compiling import Template, assembly
+from fastact.backends.cuda.calls.repeated import Launched, remember
+from fastact.backends.cuda.compiling import assembly
 from fastact.backends.cuda.dtypes import computes_in, dtype_of
 from fastact.backends.cuda.kernels.elementwise import (
     HALVES_PER_THREAD,
@@ -32,9 +25,9 @@ from fastact.backends.cuda.kernels.elementwise import (
     half_kernel,
     strided_kernel,
 )
-from fastact.backends.cuda.launching import Call, Repetition, call_on
-from fastact.backends.cuda.libraries import common_library, quick_of, view_of, views_of
-from fastact.backends.cuda.views import Geometry, View, collapse
+from fastact.backends.cuda.launching import Call, call_on
+from fastact.backends.cuda.libraries import common_library, view_of, views_of
+from fastact.backends.cuda.views import Geometry, View, collapse, kept_strides
 from fastact.errors import BackendError
 
 __all__ = [
@@ -42,16 +35,13 @@ __all__ = [
     "run", "same",
 ]  # fmt: skip
 
-#: So many kinds of calls are remembered.
-MOST_KNOWN = 4096
+
+#: So many outcomes and launches are remembered.
+MOST_REMEMBERED = 4096
 
 
 def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     """Apply an operation to device arrays of one library, or to host arrays, which are copied to the GPU and back."""
-    signature = _signature(operation, operands, keywords)
-    known = _known.get(signature)
-    if known is not None and known.repetition.possible():
-        return known.repeated(operands, **keywords)
     outs, wanted = _keywords(operation, keywords) if keywords else ((None,) * operation.outputs, None)
     views = views_of((*operands, *(out for out in outs if out is not None)))
     if not any(isinstance(view, View) for view in views):
@@ -60,19 +50,25 @@ def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, A
     library = common_library(operation.name, views)
     views, given = views[: len(operands)], views[len(operands) :]
     arrays = [o for o in views if isinstance(o, View)]
-    dtype, shape = _outcome(operation, operands, views, given, wanted)
+    kinds = tuple(o.dtype if isinstance(o, (View, np.generic)) else type(o) for o in views)
+    dtype, shape = _outcome(operation, kinds, tuple(o.shape for o in (*arrays, *given[:1])), wanted)
+    for view in given:
+        check_out(view, shape, dtype)
     with call_on(library, [*arrays, *given]) as call:
+        order = kept_strides(shape, tuple(each.broadcast(shape) for each in (*arrays, *given)))
         targets = iter(given)
         wished = [None if out is None else next(targets) for out in outs]
         results = [
-            call.new(shape, dtype) if target is None or any(map(target.hides, arrays)) else target for target in wished
+            call.new(shape, dtype, order) if target is None or any(map(target.hides, arrays)) else target
+            for target in wished
         ]
-        plan = run(call, operation.jitted, dtype, views, results)
+        launched = run(call, operation.jitted, dtype, views, results)
         for target, result in zip(wished, results, strict=True):
             if target is not None and result is not target:
                 copy_to(call, result, target)
-        if signature is not None and plan is not None:
-            _remember(signature, call, plan, results[0], len(results))
+        # To be repeated, a call has written to new arrays alone, or to the one that was given.
+        if launched is not None and wanted is None and wished in ([None] * len(results), results[:1]):
+            remember(call, operation, operands, outs[0], (), launched, results[0], len(results))
     pairs = zip(outs, results, strict=True)
     finished = [library.finished(result) if out is None else out for out, result in pairs]
     return tuple(finished) if operation.outputs > 1 else finished[0]
@@ -124,33 +120,16 @@ def _keywords(operation: Any, keywords: dict[str, Any]) -> tuple[tuple[Any, ...]
     return outs, None if wanted is None else np.dtype(wanted)
 
 
-_outcomes: dict[Any, tuple[np.dtype[Any], tuple[int, ...]]] = {}
-
-
+@functools.lru_cache(maxsize=MOST_REMEMBERED)
 def _outcome(
-    operation: Any,
-    operands: tuple[Any, ...],
-    views: Sequence[Any],
-    given: Sequence[View],
-    wanted: np.dtype[Any] | None,
+    operation: Any, kinds: tuple[Any, ...], shapes: tuple[tuple[int, ...], ...], wanted: np.dtype[Any] | None
 ) -> tuple[np.dtype[Any], tuple[int, ...]]:
-    """The dtype and the shape of the results; checks the arrays `given` for them, as `check_out` does."""
-    kinds = tuple((o.dtype, o.shape) if isinstance(o, View) else o.dtype if isinstance(o, np.generic) else type(o)
-                  for o in views)  # fmt: skip
-    key = operation, kinds, tuple((view.dtype, view.shape) for view in given), wanted
-    found = _outcomes.get(key)
-    if found is None:
-        dtypes = tuple(kind[0] if isinstance(kind, tuple) else kind for kind in kinds)
-        dtype = loop_dtype(operation, operands, dtypes, wanted)
-        shape = np.broadcast_shapes(*(o.shape for o in (*views, *given[:1]) if isinstance(o, View)))
-        for view in given:
-            check_out(view, shape, dtype)
-        if len(_outcomes) >= MOST_KNOWN:
-            _outcomes.clear()
-        found = _outcomes[key] = dtype, shape
-    for view in given:
-        check_writeable(view)
-    return found
+    """The dtype and the shape of the results, for operands of these dtypes, or types of Python numbers.
+
+    They are remembered, which takes 4 us off a call that is not repeated.
+    """
+    operands = tuple(np.empty(0, kind) if isinstance(kind, np.dtype) else kind() for kind in kinds)
+    return loop_dtype(operation, operands, kinds, wanted), np.broadcast_shapes(*shapes)
 
 
 class Places(NamedTuple):
@@ -172,22 +151,15 @@ def placed(shape: tuple[int, ...], operands: Sequence[Any], results: Sequence[Vi
     return Places(shape, list(chain(*of_operands)), list(chain(*of_results)), unit)
 
 
-class Plan(NamedTuple):
-    """A launch without its addresses and numbers."""
-
-    template: Template
-    parameters: tuple[Any, ...]
-    grid: int
-    steps: list[int]  # after the operands
-    rest: list[int]  # after the results
-
-
-@functools.lru_cache(maxsize=MOST_KNOWN)
+@functools.lru_cache(maxsize=MOST_REMEMBERED)
 def _plan(
     formula: Callable[..., Any], dtype: np.dtype[Any], operands: tuple[Geometry | None, ...],
     results: tuple[Geometry, ...],
-) -> Plan | None:  # fmt: skip
-    """The launch for operands that are arrays or, where they are None, numbers; None if there is nothing to compute."""
+) -> Launched | None:  # fmt: skip
+    """The launch for operands that are arrays or, where they are None, numbers; None if there is nothing to compute.
+
+    It is remembered, which takes 6 us off a copy, or a call that is not repeated.
+    """
     sources = [each and View(None, 0, *each[:3]) for each in operands]
     targets = [View(None, 0, *each[:3]) for each in results]
     shape, steps, result_steps, unit = placed(results[0][1], sources, targets)
@@ -197,87 +169,28 @@ def _plan(
     parameters: tuple[Any, ...] = formula, items_of(sources), len(targets), dtype
     arrays = [each for each in (*operands, *results) if each is not None]
     if not unit:
-        parameters, rest = (*parameters, len(shape)), [*result_steps, *shape, size]
-        return Plan(strided_kernel, parameters, -(-size // THREADS), steps, rest)
-    if all(each[0].itemsize == 2 and each[3] for each in arrays):
-        return Plan(half_kernel, parameters, -(-size // (THREADS * HALVES_PER_THREAD)), [], [size])
-    return Plan(contiguous_kernel, parameters, -(-size // (THREADS * PER_THREAD)), [], [size])
+        rest = [*result_steps, *shape, size]
+        return Launched(strided_kernel, (*parameters, len(shape)), -(-size // THREADS), THREADS, steps, rest)
+    halves = all(each[0].itemsize == 2 and each[3] for each in arrays)
+    template, per_thread = (half_kernel, HALVES_PER_THREAD) if halves else (contiguous_kernel, PER_THREAD)
+    return Launched(template, parameters, -(-size // (THREADS * per_thread)), THREADS, [], [size])
 
 
 def run(
     call: Call, formula: Callable[..., Any], dtype: np.dtype[Any], operands: Sequence[Any], results: Sequence[View]
-) -> Plan | None:
-    """Write the formula's results, of operands that are views and numbers, to arrays of one shape; return the plan."""
+) -> Launched | None:
+    """Write the formula's results, of operands that are views and numbers, to arrays of one shape.
+
+    Returns the launch, None where there is nothing to compute.
+    """
     of_operands = tuple(o.geometry if isinstance(o, View) else None for o in operands)
     plan = _plan(formula, dtype, of_operands, tuple(result.geometry for result in results))
     if plan is not None:
-        outputs = [result.pointer for result in results]
-        arguments = [*addresses(operands, dtype), *plan.steps, *outputs, *plan.rest]
+        pointers = [result.pointer for result in results]
+        arguments = [*addresses(operands, dtype), *plan.steps, *pointers, *plan.rest]
         views = [each for each in (*operands, *results) if isinstance(each, View)]
-        call.launch(plan.template, plan.parameters, views, plan.grid, THREADS, arguments)
+        call.launch(plan.template, plan.parameters, views, plan.grid, plan.block, arguments)
     return plan
-
-
-# --- calls once more --------------------------------------------------------------------------------------------------
-
-
-class Known(NamedTuple):
-    """A call that was made before; another one has other addresses and numbers."""
-
-    plan: Plan
-    repetition: Repetition
-    dtype: np.dtype[Any]
-    shape: tuple[int, ...]
-    outputs: int
-    address: Callable[[Any], int]  # of an array
-    number: Any  # the type that the loop computes in
-
-    def repeated(self, operands: tuple[Any, ...], out: Any = None) -> Any:
-        model, library, address, number = operands[0], self.repetition.library, self.address, self.number
-        arguments = [address(each) if type(each) is type(model) else number(each) for each in operands]
-        results = [out]
-        if out is None:
-            results = [library.empty(self.shape, self.dtype, model, None) for _ in range(self.outputs)]
-        pointers = map(address, results)
-        self.repetition.launch(model, [*arguments, *self.plan.steps, *pointers, *self.plan.rest])
-        return tuple(results) if self.outputs > 1 else results[0]
-
-
-_known: dict[Any, Known] = {}
-
-
-def _signature(operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-    """All that decides about a call of arrays and Python numbers; None if the call is not one to be remembered.
-
-    It is if its arrays are of one class of a library with `quick`, the first operand is one, and `out`, if given, is an
-    operand or shares no memory with any.
-    """
-    kind: Any = type(operands[0])
-    quick, out = quick_of(kind), keywords.get("out")
-    if quick is None or len(keywords) != (out is not None) or type(out) not in (kind, type(None)):
-        return None
-    owner = None if out is None else quick.owner(out)
-    parts = [operation, None if out is None else quick.facts(out)]
-    for each in operands:
-        if type(each) is kind:
-            if owner is not None and each is not out and quick.owner(each) == owner:
-                return None
-            parts.append(quick.facts(each))
-        elif type(each) in (float, int):
-            parts.append(type(each))
-        else:
-            return None
-    return tuple(parts)
-
-
-def _remember(signature: Any, call: Call, plan: Plan, result: View, outputs: int) -> None:
-    if len(_known) >= MOST_KNOWN:
-        _known.clear()
-    repetition = Repetition.of(call, plan.template, plan.parameters, plan.grid, THREADS)
-    address = call.library.quick.address  # type: ignore[union-attr]
-    _known[signature] = Known(
-        plan, repetition, result.dtype, result.shape, outputs, address, computes_in(result.dtype)
-    )  # fmt: skip
 
 
 # --- parts ------------------------------------------------------------------------------------------------------------

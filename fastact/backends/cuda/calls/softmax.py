@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from fastact._core.arguments import Options, SoftmaxArguments
 from fastact._core.arrays import float_dtype, reduced, wide_dtype
 from fastact.backends.cuda.calls.elementwise import contiguous, copy_to, run
 from fastact.backends.cuda.calls.host import CHUNK, in_chunks
+from fastact.backends.cuda.calls.repeated import Launched, remember
 from fastact.backends.cuda.compiling import Template
 from fastact.backends.cuda.dtypes import name_of
 from fastact.backends.cuda.kernels.layouts import RowTraits, layout_of, parts_of
@@ -53,7 +55,7 @@ def over_axes(record: SoftmaxArguments) -> Any:
         divisor *= temperature
     result = _over_axes(
         record.computation, library, views, record.target, record.axes, record.dtype, options.where, counts,
-        options.causal, divisor, divisors, record.shape,
+        options.causal, divisor, divisors, record.shape, record,
     )  # fmt: skip
     return library.finished(result) if record.out is None else record.out.array
 
@@ -106,9 +108,9 @@ def _quotient(x, divisor):  # type: ignore[no-untyped-def]
 def _over_axes(
     kind: str, library: Library, views: list[View], target: View | None, axes: tuple[int, ...], dtype: np.dtype[Any],
     mask: View | None, counts: View | None, causal: bool, divisor: float, divisors: View | None = None,
-    shape: tuple[int, ...] | None = None,
+    shape: tuple[int, ...] | None = None, record: SoftmaxArguments | None = None,
 ) -> View:  # fmt: skip
-    """Compute a function over `axes`, to `target` or a new array of the given shape."""
+    """Compute a function over `axes`, to `target` or a new array of the given shape; `record` is remembered."""
     x, arrays = views[-1], len(views)
     computed = reduced(x.shape, axes) if kind == "logsumexp" and arrays == 1 else x.shape
     shape = computed if shape is None else shape
@@ -134,9 +136,14 @@ def _over_axes(
             placed = shape if together else tuple(computed[axis] for axis in order)
             result = call.new(placed, wide if after else dtype)
         places = [order.index(axis) for axis in axes]
-        _launch(call, kind, ready, result, places, mask and mask.broadcast_view(x.shape).permuted(order),
-              counts and counts.broadcast_view(reduced(x.shape, axes)).permuted(order), causal, divisor)  # fmt: skip
+        mask = mask and mask.broadcast_view(x.shape).permuted(order)
+        counts = counts and counts.broadcast_view(reduced(x.shape, axes)).permuted(order)
+        launched = _launch(call, kind, ready, result, places, mask, counts, causal, divisor)
         if result is target or (target is None and together and not after):
+            if record is not None and launched is not None and all(map(operator.is_, ready, record.arrays)):
+                function, options = record.written
+                out = None if record.out is None else record.out.array
+                remember(call, function, [each.array for each in ready], out, options, launched, result)
             return result
         back = [order.index(axis) for axis in range(len(order))]
         turned = result.reshape(tuple(computed[axis] for axis in order)).permuted(back)
@@ -151,14 +158,17 @@ def _over_axes(
 def _launch(
     call: Call, kind: str, views: Sequence[View], result: View, axes: Sequence[int], mask: View | None,
     counts: View | None, causal: bool, divisor: float,
-) -> None:  # fmt: skip
-    """Launch the kernel for contiguous arrays, over axes that are neighbours."""
+) -> Launched | None:  # fmt: skip
+    """Launch the kernel for contiguous arrays, over axes that are neighbours.
+
+    Returns the launch; None if it took none, or memory or masks beside the arrays.
+    """
     shape = views[-1].shape
     first, last = (axes[0], axes[-1] + 1) if axes else (len(shape), len(shape))
     n, inner = math.prod(shape[first:last]), math.prod(shape[last:])
     rows = math.prod(shape[:first]) * inner
     if rows == 0 or math.prod(result.shape) == 0:
-        return
+        return None
     mask_arguments: list[Any] = []
     count_arguments: list[Any] = []
     if mask is not None:
@@ -196,3 +206,5 @@ def _launch(
         template, used = parts_kernel, [*used, sums, counters]
         middle = [sums.pointer, counters.pointer, result.pointer, *parts]
     call.launch(template, parameters, used, grid, layout.block, [*pointers, *middle, *rest])
+    alone = parts is None and mask is None and counts is None
+    return Launched(template, parameters, grid, layout.block, [], rest) if alone else None
