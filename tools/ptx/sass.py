@@ -26,7 +26,9 @@ COLUMNS = ("template", "kernels", "registers", "with a stack or spills", "larges
 #: ptxas spills so many bytes although it has registers left: fewer of them let twice as many warps run.
 CHOSEN = 48
 #: Template -> bytes that its kernels may spill for want of registers; each needs a comment with the reason.
-ALLOWED: dict[str, int] = {}
+ALLOWED = {
+    "loss_parts_kernel": 72,  # float64 on 7.5, where a float64 operation takes longer than the access to a spill
+}
 
 
 class Assembled(NamedTuple):

@@ -293,6 +293,7 @@ def loss_kernel(layout: Layout, traits: RowTraits, targets: TargetTraits) -> Ker
     hold, sums_of, _ = _held(layout, traits)
     spread_of, _ = _spreading(layout, traits, targets)
     loss_of, store_gradient = _ending(layout, traits, targets)
+    may_overwrite = not layout.staged
     keep, factor_of = _keeping(layout, traits, targets.reduced), scaling(targets.counted, layout.block, dtype)
 
     def kernel(x, out, values, rows, n, inner, target, ignore, hit, even, weights, scale):  # type: ignore[no-untyped-def]
@@ -308,7 +309,8 @@ def loss_kernel(layout: Layout, traits: RowTraits, targets: TargetTraits) -> Ker
         keep(values, q, active and h == 0, loss_of(sums, goal, spread, stop))
         if gradient:
             factor = dtype(factor_of(scale))
-            cuda.syncthreads()  # all have read the logit of their target
+            if may_overwrite:
+                cuda.syncthreads()  # all have read the logit of their target
             store_gradient(results, row, h, stop, end, held, sums, goal, spread, shares, factor)
             leave(results, out, block, rows, n)
 
