@@ -1,13 +1,13 @@
 """Checks and times everything on one GPU, beside PyTorch and a copy of as many bytes; writes docs/gpu.json.
 
-    python benchmarks/gpu.py                      # all sections, in 9 minutes at most; call it again to go on
+    python benchmarks/gpu.py                      # all sections; nothing starts after 9 minutes: call it to go on
     python benchmarks/gpu.py softmax losses       # some sections: calls elementwise softmax losses training host
                                                   # accuracy checks
     python benchmarks/gpu.py softmax --again      # anew, though there are figures
     python benchmarks/gpu.py --report             # a page and pictures beside docs/gpu.json; needs no GPU
 
-Each figure beside which something is asked is compared with it, and what falls short is listed at the end. A section
-goes on where it was interrupted. The status is 0 when all is measured, and 3 when time is over before.
+Figures that have a target are compared with it, and what falls short is listed at the end. A section goes on where it
+was interrupted. The status is 0 when everything is measured, and 3 if time runs out first.
 """
 
 from __future__ import annotations
@@ -32,10 +32,9 @@ __all__ = ["SECTIONS", "compile_all", "main", "measure"]
 DOCS = Path(__file__).parents[1] / "docs"
 #: In this order, the quick and the important first.
 SECTIONS = ("calls", "elementwise", "softmax", "losses", "training", "host", "accuracy", "checks")
-#: Sections whose kernels are compiled before, by several processes: the power of two of elements that suffices for it.
-COMPILED = {"elementwise": 20, "softmax": 28, "losses": 28}
-#: These hold up to 6 GB of the GPU each.
-PROCESSES = min(8, os.cpu_count() or 1)
+#: Sections whose kernels several processes compile first: the power of two of elements that suffices for it, and how
+#: many processes fit into 80 GB of the GPU.
+COMPILED = {"elementwise": (20, 8), "softmax": (28, 8), "losses": (28, 2)}
 PACKAGES = ("fastact", "numpy", "torch", "cupy-cuda13x", "numba-cuda", "cuda-core", "nvidia-nvvm")
 TIME_OVER = 3
 
@@ -62,31 +61,31 @@ def units_of(section: str, power: int) -> dict[str, Any]:
     return dict(importlib.import_module(f"card.{section}").units(power))
 
 
-def _compile(section: str, power: int, names: list[str]) -> None:
+def _compile(section: str, power: int, places: list[int]) -> None:
     """Do some units once, so that their kernels are in the cache on disk."""
     importlib.import_module("card.timing").ROUNDS = 1
-    units = units_of(section, power)
-    for name in names:
-        units[name]()
+    units = list(units_of(section, power).values())
+    for place in places:
+        units[place]()
 
 
-def compile_all(section: str, power: int, names: list[str]) -> None:
+def compile_all(section: str, power: int, places: list[int]) -> None:
     """Fill the cache for these units of a section; a kernel takes seconds to compile, and milliseconds to time."""
-    context = multiprocessing.get_context("spawn")
-    power = min(power, COMPILED[section])
-    with context.Pool(PROCESSES) as pool:
-        pool.starmap(_compile, [(section, power, names[i::PROCESSES]) for i in range(PROCESSES)])
+    enough, most = COMPILED[section]
+    processes = min(most, os.cpu_count() or 1)
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        pool.starmap(_compile, [(section, min(power, enough), places[i::processes]) for i in range(processes)])
 
 
-def measure(record: Record, sections: list[str], power: int, again: bool, end: float) -> bool:
-    """Do what is not done yet, until the clock says `end`; whether all is done."""
+def measure(record: Record, sections: list[str], power: int, end: float) -> bool:
+    """Do what is not done yet, and start nothing after the clock says `end`; return True if everything is done."""
     for section in sections:
-        known = {} if again else record.sections.get(section, {})
-        units = {name: unit for name, unit in units_of(section, power).items() if name not in known}
-        if len(units) > 1 and section in COMPILED:
+        known, units = record.sections.get(section, {}), units_of(section, power)
+        places = [i for i, name in enumerate(units) if name not in known]
+        if len(places) > 1 and section in COMPILED and time.monotonic() < end:
             print(f"{section}: kernels are compiled", flush=True)
-            compile_all(section, power, list(units))
-        for name, unit in units.items():
+            compile_all(section, power, places)
+        for name, unit in [list(units.items())[place] for place in places]:
             if time.monotonic() > end:
                 return False
             figures = unit()
@@ -102,13 +101,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=" ".join(SECTIONS))
     parser.add_argument("--report", action="store_true", help="measure nothing; write the page and its pictures")
     parser.add_argument("--again", action="store_true", help="measure what has figures too")
-    parser.add_argument("--minutes", type=float, default=9, help="begin nothing after these")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=9,
+        help="start nothing after so many; of `checks`, what is started may take 400 seconds",
+    )
     parser.add_argument("--power", type=int, default=28, help="time 2**POWER elements")
     parser.add_argument("--json", type=Path, default=DOCS / "gpu.json", help="where the figures are kept")
     options = parser.parse_args(arguments)
     if unknown := set(options.sections) - set(SECTIONS):
         parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
-    record, done = Record(options.json), True
+    record, sections = Record(options.json), options.sections or list(SECTIONS)
     if options.report:
         if not record.sections:
             print(f"{options.json} has no figures; run python benchmarks/gpu.py on a machine with an NVIDIA GPU")
@@ -117,11 +121,13 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     end = time.monotonic() + 60 * options.minutes
     record.of_machine(machine())
-    done = measure(record, options.sections or list(SECTIONS), options.power, options.again, end)
+    for section in sections if options.again else ():
+        record.sections.pop(section, None)
+    done = measure(record, sections, options.power, end)
     short = record.shortfalls()
     print("\nFalls short:" if short else "\nNothing falls short.", *short, sep="\n  ")
     if not done:
-        print("Time is over before all is measured; call it again to go on.")
+        print("Time ran out before everything was measured; call it again to go on.")
     return 0 if done else TIME_OVER
 
 

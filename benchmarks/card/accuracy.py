@@ -43,22 +43,22 @@ def _bits(f: Any, count: int) -> dict[str, Figure]:
     }
 
 
-def _ulps(found: Any, exact: Any) -> float:
-    """The largest error in units of the last place of the exact results, which are float64."""
+def _ulps(found: Any, exact: Any) -> Any:
+    """Errors in units of the last place of the exact results, which are float64; infinite for NaN."""
     _, exponent = torch.frexp(exact)
     last = torch.ldexp(torch.ones_like(exact), torch.clamp(exponent, min=-125) - 24)
-    error = (found.double() - exact).abs() / last
-    return float(error.nan_to_num(0.0).max())  # of NaN, which an infinite number gives
+    return ((found.double() - exact).abs() / last).nan_to_num(nan=torch.inf)
 
 
 def _softmax(count: int) -> dict[str, Figure]:
-    """Rows of two: each number and 0, in either order."""
+    """Rows of two: each finite number, and 0."""
     worst = 0.0
     for numbers in _pieces(count):
-        x = torch.from_numpy(numbers).to(DEVICE)
+        x = torch.from_numpy(numbers[np.isfinite(numbers)]).to(DEVICE)
+        y = fa.softmax(torch.stack([x, torch.zeros_like(x)], 1), -1)
         for sign, column in ((1, 0), (-1, 1)):
-            rows = torch.stack([x, torch.zeros_like(x)], 1)
-            worst = max(worst, _ulps(fa.softmax(rows, -1)[:, column], torch.sigmoid(sign * x.double())))
+            errors = _ulps(y[:, column], torch.sigmoid(sign * x.double()))
+            worst = max(worst, float(errors.max()) if len(x) else 0.0)
     fault = f"more than {MOST_ULP} ULP" if worst > MOST_ULP else ""
     return {"softmax": Figure(note=f"{count} numbers, {worst:.3f} ULP", fault=fault)}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from functools import partial
@@ -40,16 +41,20 @@ def sanitizer() -> str | None:
 
 
 def _run(command: list[str]) -> dict[str, Figure]:
-    try:
-        done = subprocess.run(
-            command, cwd=TESTS, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=MOST_SECONDS
-        )
-    except subprocess.TimeoutExpired:
-        return {"outcome": Figure(fault=f"not done after {MOST_SECONDS} s")}
-    lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()] or ["no output"]
-    if done.returncode:
-        print(done.stdout[-4000:], done.stderr[-2000:], sep="\n")
-    fault = f"exit status {done.returncode}" if done.returncode else "" if " passed" in done.stdout else "no test ran"
+    with subprocess.Popen(
+        command, cwd=TESTS, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            output, _ = process.communicate(timeout=MOST_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # pytest too, which compute-sanitizer has started
+            return {"outcome": Figure(fault=f"not done after {MOST_SECONDS} s")}
+    lines = [line for line in output.splitlines() if line.strip()] or ["no output"]
+    status = process.returncode
+    if status:
+        print(output[-6000:])
+    fault = f"exit status {status}" if status else "" if " passed" in output else "no test ran"
     return {"outcome": Figure(note=lines[-1], fault=fault)}
 
 

@@ -20,7 +20,7 @@ functional = torch.nn.functional
 
 ACTIVATIONS = [f for f in map(fa.get, fa.names()) if isinstance(f, fa.Activation)]
 
-#: name -> (PyTorch's forward, its backward of (grad_output, x, y)), for what PyTorch has
+#: name -> (PyTorch's forward, its backward of (grad_output, x, y)), for the usual functions
 PEERS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "relu": (functional.relu, lambda g, x, y: aten.threshold_backward(g, x, 0)),
     "leaky_relu": (functional.leaky_relu, lambda g, x, y: aten.leaky_relu_backward(g, x, 0.01, False)),

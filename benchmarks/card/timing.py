@@ -11,7 +11,7 @@ import torch
 
 from card.record import Figure
 
-__all__ = ["DEVICE", "DTYPES", "compared", "microseconds", "milliseconds", "random"]
+__all__ = ["DEVICE", "DTYPES", "compared", "differs", "microseconds", "milliseconds", "random"]
 
 DEVICE = "cuda"
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -24,6 +24,12 @@ Call = Callable[[], Any]
 def random(*shape: int, dtype: str = "float32") -> Any:
     """Normal numbers on the GPU."""
     return torch.randn(shape, device=DEVICE, dtype=DTYPES[dtype])
+
+
+def differs(found: Any, wanted: Any, relative: float, share: float = 0.0) -> str:
+    """A fault if a number is further off than `relative` of itself and `share` of the largest; else nothing."""
+    close = torch.allclose(found, wanted, rtol=relative, atol=share * float(wanted.abs().max()))
+    return "" if close else "differs from PyTorch's"
 
 
 def milliseconds(calls: list[Call | None]) -> list[float | None]:

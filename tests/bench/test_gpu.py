@@ -81,13 +81,13 @@ def test_goes_on_where_it_was_interrupted(gpu: Any, tmp_path: Path, monkeypatch:
     monkeypatch.setitem(sys.modules, "card.trial", section)
     record = gpu.Record(tmp_path / "gpu.json")
     record.of_machine(ABOUT)
-    assert not gpu.measure(record, ["trial"], 10, False, time.monotonic() - 1)  # time is over
+    assert not gpu.measure(record, ["trial"], 10, time.monotonic() - 1)  # time is over
     assert not called
     for _ in range(2):
         record = gpu.Record(tmp_path / "gpu.json")
         record.of_machine({**ABOUT, "date": "2026-01-03"})
         try:
-            done = gpu.measure(record, ["trial"], 10, False, time.monotonic() + 60)
+            done = gpu.measure(record, ["trial"], 10, time.monotonic() + 60)
         except KeyboardInterrupt:
             continue
     assert done

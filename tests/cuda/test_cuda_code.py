@@ -21,7 +21,7 @@ from fastact._core.operation import Operation
 from fastact.activations import piecewise
 from fastact.backends.cuda import availability, compiling, dtypes, launching, libraries, views
 from fastact.backends.cuda.kernels import elementwise as elementwise_kernels
-from fastact.backends.cuda.kernels import layouts
+from fastact.backends.cuda.kernels import layouts, tiles
 from fastact.backends.cuda.kernels import losses as loss_kernels
 from fastact.backends.cuda.kernels import softmax as softmax_kernels
 from fastact.backends.cuda.kernels import sparse as sparse_kernels
@@ -115,6 +115,7 @@ def test_row_layouts(shape: tuple[int, int, int], itemsize: int) -> None:
     assert 32 <= layout.block <= 512
     assert layout.columns == (inner > 1)
     assert layout.whole == (n <= layout.tile)
+    assert layout.staged == (layout.whole and inner == 1 and layout.threads < 8)
     parts = layouts.parts_of(layout, count * inner, n, itemsize)
     if parts is not None:
         assert not layout.whole
@@ -156,6 +157,16 @@ def test_tensors() -> None:
     assert address == tensor.data_ptr()
     assert library.look(torch.zeros((2, 3, 4), dtype=torch.float16))[1] != facts != library.look(tensor[1:])[1]
     assert library.look(torch.eye(3).to_sparse()) == (0, None)
+
+
+def test_rows_of_no_numbers_are_not_staged() -> None:
+    assert not layouts.layout_of(0, 1, 4).staged  # there is nothing to read
+
+
+@needs_numba_cuda
+@pytest.mark.parametrize(("left", "within"), [(3, 3), (99, 16), (0, 0), (-1, 0), (1 << 40, 16), (-(1 << 31) - 5, 0)])
+def test_numbers_of_a_tile_within_a_long_row(left: int, within: int) -> None:
+    assert tiles.within.py_func(left, 16) == within
 
 
 def test_arrays_on_two_devices_are_refused() -> None:

@@ -359,6 +359,7 @@ NUMBA = SimpleNamespace(
     to_device=lambda array, stream=0: put(np.ascontiguousarray(array).reshape(np.shape(array))),
     device_array=lambda shape, dtype, strides=None, stream=0: empty(shape, dtype, strides=strides),
     stream=_Stream, pinned_array=lambda size, dtype: np.empty(size, dtype), get_current_device=_Device,
+    gpus=[_Device],
 )  # fmt: skip
 
 

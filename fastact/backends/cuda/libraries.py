@@ -21,8 +21,8 @@ from fastact.backends.cuda.dtypes import dtype_of
 from fastact.backends.cuda.views import View, c_strides, in_items
 
 __all__ = [
-    "LEGACY_STREAM", "LIBRARIES", "Library", "common_library", "is_number", "library_name", "put", "view_of",
-    "views_of",
+    "LEGACY_STREAM", "LIBRARIES", "Library", "common_library", "is_number", "library_name", "may_repeat", "put",
+    "view_of", "views_of",
 ]  # fmt: skip
 
 
@@ -241,6 +241,11 @@ def view_of(array: Any) -> View:
 def views_of(operands: Sequence[Any]) -> list[Any]:
     """The operands, with views for device arrays."""
     return [view_of(each) if on_gpu(each) else each for each in operands]
+
+
+def may_repeat(library: Library) -> bool:
+    """May calls be remembered? What `look` gives of Numba's arrays does not tell their device."""
+    return library is not LIBRARIES["numba"] or len(cuda.gpus) == 1
 
 
 def is_number(operand: Any) -> bool:

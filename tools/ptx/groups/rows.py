@@ -111,7 +111,7 @@ def shapes(dtype: str) -> Iterator[Case]:
     for shape, axis in SHAPES[dtype]:
         long = np.prod(shape) > 1e6
         for function in DENSE[:2] if long else FAMILY:
-            labels = function.name, dtype, shape, f"axis {axis}"
+            labels = function.name, dtype, shape, f"axis {axis}", *(["no numbers"] if 0 in shape else [])
             yield Case(labels, partial(check_shape, function, dtype, shape, axis), bool(long))
 
 

@@ -1,6 +1,6 @@
 """Calls like one that was made before, which go straight to their launch.
 
-To find out what to launch takes 20 to 40 us, to know a call again 4. It is known by its function, its options, the
+Working out what to launch takes 20 to 40 us; recognising a call takes 4. It is known by its function, its options, the
 types of its numbers, and all of its arrays but their addresses. A call that was one launch, from its own operands
 straight to its results, may pass `remember` what that launch was.
 """
@@ -15,7 +15,7 @@ from fastact._core.devices import REPEATS
 from fastact.backends.cuda.compiling import Template
 from fastact.backends.cuda.dtypes import computes_in
 from fastact.backends.cuda.launching import Call, Repetition
-from fastact.backends.cuda.libraries import Library, view_of
+from fastact.backends.cuda.libraries import Library, may_repeat, view_of
 from fastact.backends.cuda.views import View
 
 __all__ = ["Launched", "remember"]
@@ -107,7 +107,7 @@ def remember(
 ) -> None:  # fmt: skip
     """Let calls like this one be repeated; operands and `out` are as the user passed them."""
     library, kind = call.library, type(operands[0])
-    if kind is not type(call.model.array):
+    if kind is not type(call.model.array) or not may_repeat(library):
         return
     seen = _seen(library, function, operands, out, options)
     if seen is None or call.other_streams([view_of(each) for each in operands if type(each) is kind]):

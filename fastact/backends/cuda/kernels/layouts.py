@@ -111,9 +111,10 @@ def layout_of(n: int, inner: int, itemsize: int) -> Layout:
     numbers = min(held, _power_of_two(-(-n // threads)))
     in_block = WARP if inner > 1 else max(1, BLOCK // threads)
     whole = n <= threads * numbers
-    if inner > 1 and not whole:  # whose addresses would need registers that a thread does not have
+    if inner > 1 and not whole:  # the addresses of all would not fit into a thread's registers
         numbers //= 2
-    return Layout(threads, in_block, inner > 1, numbers, whole, inner == 1 and whole and threads < COALESCED)
+    staged = inner == 1 and 0 < n <= threads * numbers and threads < COALESCED
+    return Layout(threads, in_block, inner > 1, numbers, whole, staged)
 
 
 def parts_of(layout: Layout, rows: int, n: int, itemsize: int, twice: bool = True) -> Parts | None:

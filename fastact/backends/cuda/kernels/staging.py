@@ -33,7 +33,7 @@ def skewed(i):  # type: ignore[no-untyped-def]
 def staging(
     layout: Layout, stored: str, operands: Sequence[bool], result: str, of_rows: bool = True
 ) -> tuple[DeviceFunction, DeviceFunction]:
-    """Device functions: (operands, out, block, rows, n), the arrays that a block computes with in the place of these;
+    """Device functions: (operands, out, block, rows, n), the arrays that a block uses instead;
     (near, out, block, rows, n), which copies the results from there to `out`.
 
     `operands` says which arrays, of dtype `stored`, hold rows, and `of_rows` whether the results, of dtype `result`,

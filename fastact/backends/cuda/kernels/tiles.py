@@ -25,6 +25,12 @@ __all__ = ["accumulated", "folded", "loading", "mapped", "paired", "storing"]
 PLAINLY = 4
 
 
+@device_function
+def within(left, most):  # type: ignore[no-untyped-def]
+    """How many of a tile's `most` numbers come before a place that is `left` numbers away, as an int32."""
+    return np.int32(max(min(left, most), 0))
+
+
 def mapped(f: DeviceFunction, n: int) -> DeviceFunction:
     """f(value, more) of each value."""
     if n == 1:
@@ -73,7 +79,7 @@ def loading(layout: Layout, traits: RowTraits, array: int, nothing: Any, divided
     _, kept, _ = counting(traits)
     number, threads = reading(layout, traits, array, divided), layout.threads
 
-    if layout.staged and not traits.mask:  # there is something at each place
+    if layout.staged and not traits.mask:  # every place holds a number
 
         @device_function
         def one(row, start, left, far):  # type: ignore[no-untyped-def]
@@ -96,7 +102,7 @@ def loading(layout: Layout, traits: RowTraits, array: int, nothing: Any, divided
         )
 
     tile, most = several(layout.numbers), layout.tile
-    return device_function(lambda row, start, stop: tile(row, start, np.int32(min(stop - start, most)), 0))
+    return device_function(lambda row, start, stop: tile(row, start, within(stop - start, most), 0))
 
 
 def storing(layout: Layout, traits: RowTraits, nothing: Any) -> DeviceFunction:
@@ -131,7 +137,7 @@ def storing(layout: Layout, traits: RowTraits, nothing: Any) -> DeviceFunction:
 
     @device_function
     def store(out, row, start, stop, end, values):  # type: ignore[no-untyped-def]
-        left, room = np.int32(min(stop - start, most)), np.int32(min(end - start, most))
+        left, room = within(stop - start, most), within(end - start, most)
         tile(out, row, start, left, room, 0, values)
 
     return store
