@@ -229,6 +229,8 @@ ROW_TRAITS = {
     "bfloat16": layouts.RowTraits("bfloat16", "float32"),
     "all": layouts.RowTraits("float32", "float32", 2, 1, True, True),
 }
+#: Each layout with the options that differ most; all others with one. The emulator refuses what these tests look for.
+ROW_CASES = [(a, b) for a in ROW_LAYOUTS for b in ROW_TRAITS if a == "warps" or b in ("plain", "all")]
 #: The functions of the softmax family, and the number of arrays that each reads.
 SOFTMAX = [(kind, arrays) for kind in ("log_softmax", "logsumexp", "softmax") for arrays in (1, 2)]
 ROW_TEMPLATES = {
@@ -246,8 +248,7 @@ def test_internals_of_the_compiler() -> None:
 
 
 @needs_numba_cuda
-@pytest.mark.parametrize("options", ROW_TRAITS)
-@pytest.mark.parametrize("layout", ROW_LAYOUTS)
+@pytest.mark.parametrize(("layout", "options"), ROW_CASES)
 @pytest.mark.parametrize("key", ROW_TEMPLATES, ids=str)
 def test_code_for_rows(key: tuple[str, int], layout: str, options: str) -> None:
     code = code_of(ROW_TEMPLATES[key], *key, ROW_LAYOUTS[layout], ROW_TRAITS[options])

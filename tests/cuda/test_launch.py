@@ -142,6 +142,8 @@ def test_driver_is_found(tmp_path: Path) -> None:
     (tmp_path / "driver.c").write_text(DRIVER)
     subprocess.run(["gcc", "-shared", "-fPIC", "driver.c", "-o", "libcuda.so.1", "-ldl"], cwd=tmp_path, check=True)
     environment = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path)}
-    run = subprocess.run([sys.executable, "-c", LAUNCHED], env=environment, capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [sys.executable, "-P", "-c", LAUNCHED], env=environment, capture_output=True, text=True, check=False
+    )
     assert run.stderr == ""
     assert run.stdout == "the CUDA driver launched no kernel: CUDA_ERROR_INVALID_VALUE, invalid argument\n"
