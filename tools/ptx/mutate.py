@@ -36,7 +36,8 @@ SHUFFLES = 7  # one of so many is enough
 #: Mutations that do no harm: the call and the kind, how many there are, and why.
 REDUNDANT: dict[tuple[str, str], tuple[int, str]] = {
     ("sparsemax", "other shuffle"): (1, "in the row's largest number, and sparsemax(x) is sparsemax(x + c)"),
-    ("cross_entropy", "without barrier"): (1, "the sum of a long row has another; that of a short row has none"),
+    ("cross_entropy", "without barrier"): (1, "the sum of a long row has another"),
+    ("cross_entropy of short rows", "without barrier"): (1, "the sum of a block's losses has another"),
     ("softmax in parts", "atom relaxed"): (1, "a block's turn is a number, with which nothing else is handed over"),
     ("softmax in parts", "without fence"): (1, "the atomic after the barrier releases what the whole block wrote"),
 }
