@@ -22,7 +22,7 @@ from cases import GROUPS, Case, some
 from emulator import EmulationError
 
 #: So many cases of each group are a sample.
-MOST = 12
+MOST = 8
 COLUMNS = ("group", "cases", "failed", "kernels", "launches", "thread instructions", "largest difference")
 
 
