@@ -140,6 +140,8 @@ def losses() -> Iterator[Case]:
             for resident in (1, 2, 16):
                 labels = "cross_entropy in parts", shape, reduction, name, f"resident {resident}"
                 yield Case(labels, partial(check_parts, shape, axis, reduction, name, resident))
+    check = partial(check_cross_entropy, "float64", (2, 9000, 5), 1, "mean", "all")
+    yield Case(("cross_entropy in parts", "float64", "over columns"), check)
     yield Case(("no rows, of many classes",), check_no_rows)
     yield Case(("many losses",), check_many)
     yield Case(("targets that are no classes",), check_no_classes)

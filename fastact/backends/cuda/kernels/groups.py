@@ -59,8 +59,9 @@ def reductions(layout: Layout, dtype: Any) -> Reductions:
 def _across(layout: Layout, dtype: Any, size: int, combine: DeviceFunction) -> DeviceFunction:
     """A device function: combine the tuples of `size` numbers of the threads of a row, always in the same order."""
     threads, rows = layout.threads, layout.rows
-    get, put, exchanged = _tuples(dtype, size, layout.block)
-    places = size * layout.block
+    slots = layout.block if layout.columns else layout.block // layout.lanes
+    get, put, exchanged = _tuples(dtype, size, slots)
+    places = size * slots
 
     if layout.columns:
 

@@ -106,7 +106,9 @@ def layout_of(n: int, inner: int, itemsize: int) -> Layout:
 
     A row gets as many threads as hold its numbers, up to the limit, and a block at least BLOCK threads.
     """
-    most, held = MOST_THREADS // WARP if inner > 1 else MOST_THREADS, BYTES // itemsize
+    most, held = MOST_THREADS, BYTES // itemsize
+    if inner > 1:  # with more threads, float64 reductions would need more shared memory than a block has
+        most = 4 * MOST_THREADS // (itemsize * WARP)
     threads = min(most, _power_of_two(-(-n // held)))
     numbers = min(held, _power_of_two(-(-n // threads)))
     in_block = WARP if inner > 1 else max(1, BLOCK // threads)
