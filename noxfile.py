@@ -78,7 +78,7 @@ def types(session: nox.Session) -> None:
     session.install(".[dev]")
     session.run("mypy", *session.posargs)
     options = ("--mypy-config-file", "pyproject.toml", "--allowlist", "tools/stubtest.txt", "--ignore-disjoint-bases")
-    session.run("python", "-P", "-m", "mypy.stubtest", "--concise", *options, "fastact._native")
+    session.run("python", "-P", "-m", "mypy.stubtest", "--concise", *options, "fastact._kernels.native")
     session.run("python", "tools/examples.py")
 
 

@@ -51,16 +51,16 @@ class BuildExtensions(build_ext):
 
 
 def extension(name: str, flags: list[str], suffix: str = "pyx") -> Extension:
-    """The extension of this name in fastact/_native, compiled with these flags."""
+    """The extension of this name in fastact/_kernels/native, compiled with these flags."""
     # Python's own flags ask for debugging information, which takes more than half of the compiler's time.
     optimise = [] if sysconfig.get_platform().startswith("win") else ["-O3", "-g0"]
     return Extension(
-        f"fastact._native.{name}",
-        [f"fastact/_native/{name.replace('.', '/')}.{suffix}"],
+        f"fastact._kernels.native.{name}",
+        [f"fastact/_kernels/native/{name.replace('.', '/')}.{suffix}"],
         include_dirs=[np.get_include()],
         define_macros=DEFINES,
         extra_compile_args=[*optimise, *flags],
-        depends=["fastact/_native/softmax/kernels.c"] if name in SOFTMAX_FLAGS else [],
+        depends=["fastact/_kernels/native/softmax/kernels.c"] if name in SOFTMAX_FLAGS else [],
     )
 
 
@@ -73,7 +73,7 @@ def extensions() -> list[Extension]:
 
 def compile_translations() -> None:
     """Compile the gettext catalogues, beside their sources, as Cython writes its C files."""
-    for path in Path("fastact/locale").rglob("*.po"):
+    for path in Path("fastact/language").rglob("*.po"):
         with path.open("rb") as source, path.with_suffix(".mo").open("wb") as target:
             write_mo(target, read_po(source, path.parts[-3]))
 

@@ -32,9 +32,9 @@ import numpy as np
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from fastact.bench.elementwise import PEERS, activations, function  # noqa: E402
-from fastact.bench.libraries import installed, versions  # noqa: E402
-from fastact.bench.report import provenance  # noqa: E402
+from fastact.measure.bench.elementwise import PEERS, activations, function  # noqa: E402
+from fastact.measure.bench.libraries import installed, versions  # noqa: E402
+from fastact.measure.bench.report import provenance  # noqa: E402
 from helpers.subject import BLOCK, LANDMARKS, PARTS, Subject, bound  # noqa: E402
 from helpers.ulp import around, stratified  # noqa: E402
 

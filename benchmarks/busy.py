@@ -16,7 +16,7 @@ from importlib.util import find_spec
 import numpy as np
 
 import fastact as fa
-from fastact.bench.report import provenance
+from fastact.measure.bench.report import provenance
 
 N, CALLS = 1_000_000, 400
 

@@ -30,14 +30,14 @@ from limits import LIMITS, limit_of
 from PIL import Image
 
 import fastact as fa
-from fastact.bench import libraries
-from fastact.bench.cases import DTYPES, FIELDS, LAYOUTS, Array, Case
-from fastact.bench.elementwise import PARTS, PEERS, activations
-from fastact.bench.measure import measure
-from fastact.bench.plots import heat_map, roofline
-from fastact.bench.report import provenance, table
-from fastact.bench.results import best_peer, copy_share, geometric_mean, load, peers_of, ratio, save, slower
-from fastact.bench.timing import Contender, interleaved
+from fastact.measure.bench import libraries
+from fastact.measure.bench.cases import DTYPES, FIELDS, LAYOUTS, Array, Case
+from fastact.measure.bench.elementwise import PARTS, PEERS, activations
+from fastact.measure.bench.measure import measure
+from fastact.measure.bench.plots import heat_map, roofline
+from fastact.measure.bench.report import provenance, table
+from fastact.measure.bench.results import best_peer, copy_share, geometric_mean, load, peers_of, ratio, save, slower
+from fastact.measure.bench.timing import Contender, interleaved
 
 ROOT = Path(__file__).parents[1]
 Results = dict[Case, dict[str, float]]

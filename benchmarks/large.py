@@ -17,7 +17,7 @@ from functools import partial
 import numpy as np
 
 import fastact as fa
-from fastact.bench.report import provenance
+from fastact.measure.bench.report import provenance
 
 FUNCTIONS = ("relu", "sigmoid", "gelu", "softplus")
 SIZES = (10**6, 10**7, 10**8, 10**9)

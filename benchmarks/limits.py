@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from fastact.bench.cases import Case
-from fastact.bench.results import Times, copy_share, ratio
+from fastact.measure.bench.cases import Case
+from fastact.measure.bench.results import Times, copy_share, ratio
 
 __all__ = ["LIMITS", "Limit", "limit_of"]
 

@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Iterable, Sequence
 
 import fastact as fa
-from fastact.bench import libraries
-from fastact.bench.cases import Case
-from fastact.bench.measure import measure
-from fastact.bench.results import ratio
+from fastact.measure.bench import libraries
+from fastact.measure.bench.cases import Case
+from fastact.measure.bench.measure import measure
+from fastact.measure.bench.results import ratio
 
 __all__ = ["THREADS", "arguments", "columns", "timed"]
 

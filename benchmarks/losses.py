@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from lines import arguments, timed
 
-from fastact.bench.cases import Case
+from fastact.measure.bench.cases import Case
 
 #: Of logits; classes lie along the last axis of those for cross_entropy.
 SHAPES: dict[str, list[tuple[int, ...]]] = {

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from lines import THREADS, arguments, columns, timed
 
-from fastact.bench.cases import Case
-from fastact.bench.libraries import versions
-from fastact.bench.report import provenance, table
-from fastact.bench.results import geometric_mean, ratio
+from fastact.measure.bench.cases import Case
+from fastact.measure.bench.libraries import versions
+from fastact.measure.bench.report import provenance, table
+from fastact.measure.bench.results import geometric_mean, ratio
 
 PEERS = ["torch", "jax", "onnxruntime", "scipy"]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from lines import arguments, timed
 
-from fastact.bench.cases import Case
+from fastact.measure.bench.cases import Case
 
 SHAPES = [((1, 10), -1), ((128, 10), -1), ((60_000, 10), -1), ((512, 100), -1), ((4096, 1000), -1), ((64, 50_257), -1),
           ((1000, 4096), 0), ((16, 1000, 196), 1), ((32, 12, 128, 128), -1)]  # fmt: skip

@@ -22,12 +22,12 @@ import numpy as np
 from grid import ROOT, write_documents
 
 import fastact as fa
-from fastact.bench import libraries
-from fastact.bench.cases import Case
-from fastact.bench.elementwise import contest
-from fastact.bench.report import provenance
-from fastact.bench.results import load, save
-from fastact.bench.timing import REST
+from fastact.measure.bench import libraries
+from fastact.measure.bench.cases import Case
+from fastact.measure.bench.elementwise import contest
+from fastact.measure.bench.report import provenance
+from fastact.measure.bench.results import load, save
+from fastact.measure.bench.timing import REST
 
 NAMES, SIZES = ("relu", "sigmoid", "silu", "gelu"), (97_001, 300_000, 1_300_000)
 #: Calls in a turn, and those before it that are not counted.

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 import fastact as fa
-from fastact.bench import libraries
-from fastact.bench.cases import LAYOUTS, Case
-from fastact.bench.elementwise import activations, operands, operation
-from fastact.bench.families import grid
-from fastact.bench.measure import measure
-from fastact.bench.results import best_peer, ratio
-from fastact.bench.timing import calling
+from fastact.measure.bench import libraries
+from fastact.measure.bench.cases import LAYOUTS, Case
+from fastact.measure.bench.elementwise import activations, operands, operation
+from fastact.measure.bench.families import grid
+from fastact.measure.bench.measure import measure
+from fastact.measure.bench.results import best_peer, ratio
+from fastact.measure.bench.timing import calling
 
 #: Every activation as it is called most, and five of them in every other way.
 CASES = [

@@ -35,7 +35,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastact.bench.report import provenance
+from fastact.measure.bench.report import provenance
 
 DOCS = Path(__file__).parents[1] / "docs"
 

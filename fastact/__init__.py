@@ -1,31 +1,31 @@
 """Activation functions and their derivatives for NumPy: fast, exact, on CPU and CUDA GPUs.
 
-A call goes from the public function (activations/, softmax/, gated_units.py, losses/) through _core/ to one of
-backends/, its compiled kernel and so to the formula. Importing compiles nothing and starts no thread.
+A call goes from the public function (functions/) through _core/ to one of backends/, its compiled kernel and so to the
+formula (_kernels/). Importing compiles nothing and starts no thread.
 """
 
 from importlib.machinery import PathFinder as _PathFinder
 
-if _PathFinder.find_spec("fastact._native.ufunc", [f"{__path__[0]}/_native"]) is None:
+if _PathFinder.find_spec("fastact._kernels.native.ufunc", [f"{__path__[0]}/_kernels/native"]) is None:
     raise ImportError(
         f"fastact's compiled parts are not in {__path__[0]}: this is an unbuilt checkout. Build it there with "
         "`pip install -e .`, or start Python in another folder to use an installed fastact"
     )
 
 from fastact import ufuncs
-from fastact._compile.cache import cache_info
 from fastact._core.activation import Activation, activation
 from fastact._core.dispatch import backends, use_backend
 from fastact._core.explain import explain
 from fastact._core.function import Function, Metadata
 from fastact._core.registry import get, names
+from fastact._core.services import SERVICES
 from fastact._core.threads import get_num_threads, set_num_threads
 from fastact._core.warmup import warmup
-from fastact.activations import *
-from fastact.derivation import check_gradient
+from fastact._kernels.compile.cache import cache_info
 from fastact.errors import BackendError, MissingDependencyError, UnknownNameError
-from fastact.gated_units import bilinear, geglu, geglu_tanh, glu, reglu, swiglu
-from fastact.losses import (
+from fastact.functions.activations import *
+from fastact.functions.gated_units import bilinear, geglu, geglu_tanh, glu, reglu, swiglu
+from fastact.functions.losses import (
     binary_cross_entropy,
     cross_entropy,
     huber,
@@ -35,9 +35,7 @@ from fastact.losses import (
     poisson_loss,
     quantile_loss,
 )
-from fastact.mlp import MLP
-from fastact.recommending import recommend
-from fastact.softmax import (
+from fastact.functions.softmax import (
     entmax15,
     gumbel_softmax,
     hardmax,
@@ -46,12 +44,25 @@ from fastact.softmax import (
     softmin,
     sparsemax,
 )  # fmt: skip
-from fastact.softmax import (
+from fastact.functions.softmax import (
     softmax as softmax,
 )
-from fastact.verification import verify
+from fastact.learn.recommending import recommend
+from fastact.measure.gradients import check_gradient
+from fastact.measure.verification import verify
+from fastact.mlp import MLP
 
 __version__ = "0.1.0"
+
+SERVICES |= {
+    "type in compiled code": "fastact.interop.numba:type_of",
+    "derivative": "fastact.functions.derivation:derive",
+    "derivation": "fastact.measure.gradients.derivation:Derivation",
+    "lazy source": "fastact.dask.training.source:source_of",
+    "lazy score": "fastact.dask.training.source:score",
+    "lazy predictions": "fastact.dask.training.predictions:predicted",
+    "network of onnx": "fastact.onnx.reading:read",
+}
 
 __all__ = [
     "MLP", "Activation", "BackendError", "Function", "Metadata", "MissingDependencyError", "UnknownNameError",

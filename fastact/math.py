@@ -4,7 +4,7 @@ Each works on scalars in compiled code (CPU and CUDA, float32 and float64, witho
 and on arrays in plain NumPy, where it is the readable definition.
 """
 
-from fastact._scalar import (
+from fastact._kernels.scalar import (
     arccos,
     arccosh,
     arcsin,

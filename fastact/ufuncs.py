@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from fastact._core import registry
-from fastact._native.ufunc import Threads
+from fastact._kernels.native.ufunc import Threads
 
 __all__: list[str] = []
 __path__: list[str] = []  # a package, so that the modules below can be imported

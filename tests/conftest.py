@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact._compile import cache as _cache
 from fastact._core import registry as _registry
+from fastact._kernels.compile import cache as _cache
 from fastact.backends.cuda import availability
 from helpers import ROOT
 from helpers.catalogue import ACTIVATIONS, PARTS

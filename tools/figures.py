@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fastact.bench.results import geometric_mean, load, ratio, slower
+from fastact.measure.bench.results import geometric_mean, load, ratio, slower
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- figures:begin -->\n", "<!-- figures:end -->"

@@ -24,8 +24,8 @@ from typing import Any
 from PIL import Image
 
 from fastact import language
-from fastact.bench.report import provenance
-from fastact.pictures import style
+from fastact.learn.pictures import style
+from fastact.measure.bench.report import provenance
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -288,7 +288,7 @@ def entry(question: Question, code: str) -> list[str]:
 
 def page(language: str) -> list[str]:
     """The page in one language."""
-    from fastact.bench.report import provenance
+    from fastact.measure.bench.report import provenance
 
     title, lead = HEADS[language]
     lines = [title, "", lead.format(provenance=provenance().removeprefix("Measured on "))]

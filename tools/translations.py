@@ -18,7 +18,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import normalize, read_po
 
 ROOT = Path(__file__).parents[1]
-CATALOGUES = sorted((ROOT / "fastact" / "locale").glob("*/LC_MESSAGES/*.po"))
+CATALOGUES = sorted((ROOT / "fastact" / "language").glob("*/LC_MESSAGES/*.po"))
 METHODS = [("**.py", "python")]
 #: Functions whose argument is a text, as babel wants it.
 KEYWORDS = {"_": None, "marked": None}

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from card.record import Figure, Record
-from fastact.bench.report import table
-from fastact.bench.results import geometric_mean
-from fastact.pictures import style
+from fastact.learn.pictures import style
+from fastact.measure.bench.report import table
+from fastact.measure.bench.results import geometric_mean
 
 __all__ = ["write"]
 

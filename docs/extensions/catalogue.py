@@ -20,7 +20,7 @@ from extensions.papers import linked
 from extensions.signatures import function_directive
 from extensions.words import translated as _
 from fastact import language
-from fastact.backends import BACKENDS, FAMILIES
+from fastact._core.backends import BACKENDS, FAMILIES
 from fastact.language import translated as _of_package
 
 #: What stands in a formula behind a function's name, by kind.

@@ -12,7 +12,7 @@ import matplotlib as mpl
 import numpy as np
 
 from extensions.curves import Bars, Line, Panel, panels
-from fastact.pictures import style
+from fastact.learn.pictures import style
 
 __all__ = ["picture", "spark"]
 

@@ -8,7 +8,7 @@ from typing import Any
 from sphinx.application import Sphinx
 
 from fastact import language
-from fastact.pages import explorer
+from fastact.learn.pages import explorer
 
 __all__ = ["setup"]
 

@@ -42,23 +42,23 @@ PAGES = {
     "numbers": Page(
         "Formulas and ufuncs",
         "For formulas of your own, see [the guide](../../guides/own.md).",
-        ("fastact.math", "fastact.ufuncs", "fastact.own"),
+        ("fastact.math", "fastact.ufuncs", "fastact.functions.own"),
     ),
     "experiments": Page(
         "Experiments and diagnoses",
         "Each returns a result, which says in words, tables and a picture what was found.",
         (
-            "fastact.experiments",
-            "fastact.diagnostics",
-            "fastact.result",
-            "fastact.pages.explorer",
-            "fastact.pages.report",
+            "fastact.learn.experiments",
+            "fastact.learn.diagnostics",
+            "fastact.learn.result",
+            "fastact.learn.pages.explorer",
+            "fastact.learn.pages.report",
         ),
     ),
     "networks": Page(
         "Networks for scikit-learn, tables and ONNX",
         "All are made of {py:obj}`fastact.MLP`, whose options [the guide](../../guides/training.md) explains.",
-        ("fastact.sklearn", "fastact.tabular", "fastact.onnx"),
+        ("fastact.sklearn", "fastact.learn.tabular", "fastact.onnx"),
     ),
     "torch": Page(
         "PyTorch",
@@ -86,15 +86,15 @@ SECTIONS = {
 INTERNAL = {
     "fastact.errors": ("nearest", "require", "told", "wrong_type"),
     "fastact.language": ("Message", "listed", "marked", "paragraph", "translated"),
-    "fastact.pages.report": ("panels",),
-    "fastact.result": ("plain",),
-    "fastact.tabular": ("score_tables", "scores_for"),
+    "fastact.learn.pages.report": ("panels",),
+    "fastact.learn.result": ("plain",),
+    "fastact.learn.tabular": ("score_tables", "scores_for"),
 }
 #: What functions return whose module loads it only when they are called.
 RESULTS = {
-    "check_gradient": "fastact.derivation.gradient_check.GradientCheck",
-    "recommend": "fastact.recommending.answer.Recommendation",
-    "verify": "fastact.verification.verification.Verification",
+    "check_gradient": "fastact.measure.gradients.gradient_check.GradientCheck",
+    "recommend": "fastact.learn.recommending.answer.Recommendation",
+    "verify": "fastact.measure.verification.verification.Verification",
 }
 #: The members of classes that have others too, for fastact's own files.
 MEMBERS = {

@@ -1,8 +1,8 @@
 """Activations: elementwise functions with their derivative, and the decorator that makes one of a formula.
 
 An `Activation` is its compiled operations (forward, derivative, backward, and a derivative for each parameter), made of
-a formula and a slope, and what a learner and the documentation read about them. `fastact.activations` and users define
-activations; to add one, write a paragraph there.
+a formula and a slope, and what a learner and the documentation read about them. Those of fastact are defined in
+functions/activations/; to add one, write a paragraph there.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from fastact._core import containers, pickles, registry
 from fastact._core.documentation import of_activation
 from fastact._core.function import Function, Metadata
 from fastact._core.operation import FLOATS, INTEGERS_AND_FLOATS, Formula, Operation, Part, jitted
-from fastact._native.arithmetic import standard_arithmetic
-from fastact._scalar.primitives import like
+from fastact._core.services import service
+from fastact._kernels.native.arithmetic import standard_arithmetic
+from fastact._kernels.scalar.primitives import like
 from fastact.errors import FormulaError, MissingDependencyError, UnknownNameError, nearest
 
 __all__ = ["Activation", "activation", "public"]
@@ -147,9 +148,7 @@ class Activation(Operation, Function):
         """
         if not self.differentiable or not self._derived:
             return None
-        from fastact.derivation.report import Derivation
-
-        return Derivation(self, dict(self._derived))
+        return service("derivation")(self, dict(self._derived))
 
     @property
     def derivative_formula(self) -> str:
@@ -170,10 +169,8 @@ class Activation(Operation, Function):
             return
         error: Exception | None = self._refused.get(by)
         if error is None:
-            from fastact import derivation
-
             try:
-                self._derived[by] = derivation.derive(self, by)
+                self._derived[by] = service("derivative")(self, by)
                 self._slopes[part] = self._derived[by].function
                 return
             except MissingDependencyError as missing:

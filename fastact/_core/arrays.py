@@ -15,7 +15,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 from numpy.typing import DTypeLike, NDArray
 
 from fastact._core.devices import DeviceArray
-from fastact._native.arithmetic import standard_arithmetic, standard_mode
+from fastact._kernels.native.arithmetic import standard_arithmetic, standard_mode
 from fastact.errors import wrong_type
 
 __all__ = [

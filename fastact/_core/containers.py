@@ -2,7 +2,7 @@
 
 A public function asks `adapter` before it chooses a backend, and hands a call that has one over as it was written. The
 adapter calls the function again with plain arrays, and gives the result the container's form. To add a library, write
-its module below fastact/containers, with an object `adapter`, and a line in `ADAPTERS`.
+its module below fastact/interop/containers, with an object `adapter`, and a line in `ADAPTERS`.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ __all__ = ["ADAPTERS", "Adapter", "adapter"]
 #: The library of a type -> the module whose `adapter` takes calls with it; loaded by the first such call.
 ADAPTERS = {
     "dask": "fastact.dask.calls",
-    "jax": "fastact.containers.jax",
-    "jaxlib": "fastact.containers.jax",
-    "numpy.ma": "fastact.containers.masked",
-    "pandas": "fastact.containers.pandas",
-    "polars": "fastact.containers.polars",
-    "pyarrow": "fastact.containers.arrow",
-    "scipy": "fastact.containers.scipy",
-    "sparse": "fastact.containers.sparse",
-    "torch": "fastact.containers.torch",
-    "xarray": "fastact.containers.xarray",
+    "jax": "fastact.interop.containers.jax",
+    "jaxlib": "fastact.interop.containers.jax",
+    "numpy.ma": "fastact.interop.containers.masked",
+    "pandas": "fastact.interop.containers.pandas",
+    "polars": "fastact.interop.containers.polars",
+    "pyarrow": "fastact.interop.containers.arrow",
+    "scipy": "fastact.interop.containers.scipy",
+    "sparse": "fastact.interop.containers.sparse",
+    "torch": "fastact.interop.containers.torch",
+    "xarray": "fastact.interop.containers.xarray",
     # Any other type that exports its memory by DLPack.
-    "DLPack": "fastact.containers.dlpack",
+    "DLPack": "fastact.interop.containers.dlpack",
     # What np.asarray would read or compute whole, without a word.
-    **dict.fromkeys(("cubed", "h5py", "netCDF4", "tensorstore", "zarr"), "fastact.containers.stored"),
+    **dict.fromkeys(("cubed", "h5py", "netCDF4", "tensorstore", "zarr"), "fastact.interop.containers.stored"),
 }
 
 #: Types that no adapter is looked for, by far the most frequent ones.

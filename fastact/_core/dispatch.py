@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from fastact._core.backends import AUTOMATIC, BACKENDS, FAMILIES, FROM_ENVIRONMENT, Backend, in_force
 from fastact._core.devices import REPEATS, on_gpu
-from fastact._native.ufunc import note_override
-from fastact._scalar.primitives import not_compiling
-from fastact.backends import AUTOMATIC, BACKENDS, FAMILIES, FROM_ENVIRONMENT, Backend, in_force
+from fastact._kernels.native.ufunc import note_override
+from fastact._kernels.scalar.primitives import not_compiling
 from fastact.errors import BackendError, UnknownNameError, nearest
 
 __all__ = ["automatic", "backends", "choose", "find", "force", "load", "repeated", "requested", "use_backend"]

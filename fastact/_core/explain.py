@@ -11,11 +11,11 @@ import numpy as np
 
 from fastact._core import dispatch
 from fastact._core.arrays import halves, wide_dtype
+from fastact._core.backends import BACKENDS, Backend
 from fastact._core.devices import on_gpu
 from fastact._core.named import Named
 from fastact._core.threads import get_num_threads
-from fastact._native import pool
-from fastact.backends import BACKENDS, Backend
+from fastact._kernels.native import pool
 
 __all__ = ["explain"]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from fastact._core.services import service
 from fastact.errors import UnknownNameError, nearest
 
 __all__ = ["Named"]
@@ -25,7 +25,7 @@ class Named:
     @property
     def _numba_type_(self) -> Any:
         """Its type in users' compiled code: Numba asks for it, and only then what knows it is loaded."""
-        return importlib.import_module("fastact._numba").type_of(self)
+        return service("type in compiled code")(self)
 
     def selected(self, keywords: dict[str, Any]) -> Any:
         """What `keywords` select among the variants; those that do so are taken out of them.

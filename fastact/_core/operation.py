@@ -11,13 +11,13 @@ from typing import Any
 import numba
 import numpy as np
 
-from fastact._compile.loops import compile_loop
 from fastact._core import containers, dispatch, slabs
 from fastact._core.devices import REPEATS
 from fastact._core.function import Function
 from fastact._core.named import Named
-from fastact._native.arithmetic import standard_arithmetic
-from fastact._native.ufunc import (
+from fastact._kernels.compile.loops import compile_loop
+from fastact._kernels.native.arithmetic import standard_arithmetic
+from fastact._kernels.native.ufunc import (
     QuickCall,
     Threads,
     add_bfloat16,
@@ -26,7 +26,7 @@ from fastact._native.ufunc import (
     make_ufunc,
     nanoseconds_per_element,
 )
-from fastact._scalar.primitives import COMPILED, JIT_OPTIONS
+from fastact._kernels.scalar.primitives import COMPILED, JIT_OPTIONS
 from fastact.errors import UnknownNameError, nearest
 
 __all__ = ["FLOATS", "INTEGERS_AND_FLOATS", "Formula", "Operation", "Part", "jitted"]

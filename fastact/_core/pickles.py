@@ -1,7 +1,7 @@
 """How a user's own activation reaches another process: by its module, by its file, or by its formulas themselves.
 
-An activation that a module has under its name goes as functions do. One of a file that `fastact.own` loaded takes the
-file's text with it, and one of a script or a notebook its formulas; there it is registered under its name.
+An activation that a module has under its name goes as functions do. One of a file that functions/own.py loaded takes
+the file's text with it, and one of a script or a notebook its formulas; there it is registered under its name.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import os
 import sys
 from typing import Any
 
-from fastact._compile.fingerprint import fingerprint
 from fastact._core import registry
+from fastact._kernels.compile.fingerprint import fingerprint
 from fastact.errors import MissingDependencyError, UnknownNameError
 
 __all__ = ["reduced"]

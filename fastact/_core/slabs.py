@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from fastact._native import pool
-from fastact._native.ufunc import SLABS_FROM, call
+from fastact._kernels.native import pool
+from fastact._kernels.native.ufunc import SLABS_FROM, call
 
 __all__ = ["applies", "apply"]
 

@@ -9,7 +9,7 @@ import numba
 
 from fastact._core.arrays import as_int
 from fastact._core.cores import usable_cores
-from fastact._native import pool
+from fastact._kernels.native import pool
 
 __all__ = ["get_num_threads", "set_num_threads"]
 
@@ -65,7 +65,7 @@ def get_num_threads() -> int:
 
 
 def _compile_launcher() -> int:
-    return int(importlib.import_module("fastact._compile.launcher").compile_launcher())
+    return int(importlib.import_module("fastact._kernels.compile.launcher").compile_launcher())
 
 
 pool.compile_launcher = _compile_launcher

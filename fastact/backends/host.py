@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from fastact._core.arguments import ClassLossArguments, ElementwiseLossArguments, share
 from fastact._core.arrays import halves, rounded, wide_dtype
-from fastact._native.arithmetic import standard_arithmetic, standard_mode
-from fastact.backends import Backend
+from fastact._core.backends import Backend
+from fastact._kernels.native.arithmetic import standard_arithmetic, standard_mode
 from fastact.errors import wrong_type
 
 __all__ = ["ClassLosses", "Elementwise"]

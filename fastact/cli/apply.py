@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 import fastact as fa
-from fastact._files import replacing
+from fastact._core.files import replacing
 from fastact.cli import stream
 from fastact.cli.console import console, progress
 from fastact.cli.options import check_differentiable

@@ -1,6 +1,6 @@
 """The command `bench`: how fast functions are here, beside a copy of the same bytes and the installed libraries.
 
-What is measured, and how, is in fastact/bench/; this file asks, prints and writes.
+What is measured, and how, is in fastact/measure/bench/; this file asks, prints and writes.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from typing import Any
 import click
 
 import fastact as fa
-from fastact._files import replacing
-from fastact.bench import cases, libraries
-from fastact.bench.cases import FIELDS, Case, Size, label
-from fastact.bench.elementwise import activations
-from fastact.bench.families import canonical, family_of, grid
-from fastact.bench.measure import measure
-from fastact.bench.plots import heat_map, roofline
-from fastact.bench.results import Times, copy_share, peers_of, save
+from fastact._core.files import replacing
 from fastact.cli.console import console, progress, table
 from fastact.cli.options import FILE, ends_in_png
 from fastact.language import translated as _
+from fastact.measure.bench import cases, libraries
+from fastact.measure.bench.cases import FIELDS, Case, Size, label
+from fastact.measure.bench.elementwise import activations
+from fastact.measure.bench.families import canonical, family_of, grid
+from fastact.measure.bench.measure import measure
+from fastact.measure.bench.plots import heat_map, roofline
+from fastact.measure.bench.results import Times, copy_share, peers_of, save
 
 USUAL = ("sigmoid", "tanh", "silu", "gelu", "relu")
 

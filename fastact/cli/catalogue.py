@@ -11,14 +11,14 @@ from typing import Any
 import click
 
 import fastact as fa
-from fastact._files import replacing
+from fastact._core.files import replacing
 from fastact.cli.console import console, table
 from fastact.cli.options import elementwise, language, own_activations, picture
-from fastact.experiments.comparison import ACTIVATIONS
 from fastact.language import marked
 from fastact.language import translated as _
-from fastact.pictures import style
-from fastact.pictures.curves import curves
+from fastact.learn.experiments.comparison import ACTIVATIONS
+from fastact.learn.pictures import style
+from fastact.learn.pictures.curves import curves
 
 #: What each kind of function is called, in the plural.
 TITLES = {

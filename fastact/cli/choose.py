@@ -9,11 +9,11 @@ from fastact.cli.console import bulleted, console, counting, table
 from fastact.cli.options import language
 from fastact.cli.outputs import tell
 from fastact.cli.problems import problem_of
-from fastact.experiments.comparison import Comparison, compare
 from fastact.language import translated as _
-from fastact.recommending.answer import Recommendation
-from fastact.recommending.problems import PROBLEMS
-from fastact.recommending.tasks import TASKS
+from fastact.learn.experiments.comparison import Comparison, compare
+from fastact.learn.recommending.answer import Recommendation
+from fastact.learn.recommending.problems import PROBLEMS
+from fastact.learn.recommending.tasks import TASKS
 
 #: Trainings of each activation on the user's data.
 SEEDS = 5

@@ -11,10 +11,10 @@ from fastact.cli.console import counting
 from fastact.cli.options import POSITIVE, elementwise, own_activations
 from fastact.cli.outputs import Files, outputs, written
 from fastact.cli.problems import problem_of
-from fastact.experiments import comparison, xor
-from fastact.experiments.xor import ACTIVATIONS as OF_XOR
 from fastact.language import translated as _
-from fastact.result import Result
+from fastact.learn.experiments import comparison, xor
+from fastact.learn.experiments.xor import ACTIVATIONS as OF_XOR
+from fastact.learn.result import Result
 
 
 def words(ctx: click.Context, parameter: click.Parameter, text: str | None) -> list[str] | None:

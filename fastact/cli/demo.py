@@ -1,6 +1,6 @@
 """The commands `demo ...`: what goes wrong in networks, each with its picture and its remedies.
 
-fastact/experiments/ has the experiments; a new one is an entry in `DEMOS`.
+fastact/learn/experiments/ has the experiments; a new one is an entry in `DEMOS`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
-from fastact import experiments
 from fastact.cli.console import counting
 from fastact.cli.outputs import Files, outputs, written
-from fastact.result import Result
+from fastact.learn import experiments
+from fastact.learn.result import Result
 
 #: The name of the command -> its experiment, and its help.
 DEMOS: dict[str, tuple[Callable[..., Result], str]] = {

@@ -12,8 +12,8 @@ from fastact.cli.console import counting
 from fastact.cli.options import OPTIMIZER, POSITIVE, SEED, elementwise, own_activations
 from fastact.cli.outputs import Files, outputs, written
 from fastact.cli.problems import problem_of
-from fastact.experiments import diagnosis
 from fastact.language import translated as _
+from fastact.learn.experiments import diagnosis
 
 
 @click.command()

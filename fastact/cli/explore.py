@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from fastact._files import replacing
+from fastact._core.files import replacing
 from fastact.cli.console import console
 from fastact.cli.options import FILE, language, own_activations
 from fastact.language import translated as _
-from fastact.pages import explorer
+from fastact.learn.pages import explorer
 
 
 @click.command()

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from fastact.about import about, text
+from fastact.cli.about import about, text
 
 
 @click.command()

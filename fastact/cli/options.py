@@ -10,7 +10,7 @@ import click
 
 import fastact as fa
 from fastact import language as languages
-from fastact import own
+from fastact.functions import own
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 POSITIVE = click.FloatRange(0, min_open=True)

@@ -16,14 +16,14 @@ from typing import Any
 
 import click
 
-from fastact._files import replacing
+from fastact._core.files import replacing
 from fastact.cli.console import console, table
 from fastact.cli.options import FILE, language, picture
 from fastact.errors import require
 from fastact.language import translated as _
-from fastact.pages import report
-from fastact.pictures import style
-from fastact.result import Result
+from fastact.learn.pages import report
+from fastact.learn.pictures import style
+from fastact.learn.result import Result
 
 __all__ = ["Files", "outputs", "written"]
 

@@ -12,15 +12,15 @@ from typing import Any
 import click
 import numpy as np
 
-from fastact._files import replacing
+from fastact._core.files import replacing
 from fastact.cli.console import console, progress, table
 from fastact.cli.options import FILE, language, own_activations
-from fastact.data import reading
-from fastact.data.columns import named
-from fastact.data.frames import joined
 from fastact.errors import UnknownNameError, require
 from fastact.language import translated as _
-from fastact.tabular import ClassScores, NumberScores, TableModel, score_tables, scores_for
+from fastact.learn.data import reading
+from fastact.learn.data.columns import named
+from fastact.learn.data.frames import joined
+from fastact.learn.tabular import ClassScores, NumberScores, TableModel, score_tables, scores_for
 
 Add = Callable[[Any], None]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from fastact.cli.console import progress
-from fastact.data import named, table
-from fastact.data.problem import Problem
 from fastact.errors import nearest
 from fastact.language import translated as _
+from fastact.learn.data import named, table
+from fastact.learn.data.problem import Problem
 
 __all__ = ["problem_of"]
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from fastact._files import npy_header, open_regular
+from fastact._core.files import npy_header, open_regular
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -1,4 +1,4 @@
-"""The command `train`: a network for a user's table. fastact/tabular/ trains; this file asks, and writes the model."""
+"""The command `train`: a network for a user's table. learn/tabular/ trains; this file asks, and writes the model."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 import click
 
-from fastact._files import replacing
+from fastact._core.files import replacing
 from fastact.cli.console import console, progress
 from fastact.cli.options import FILE, OPTIMIZER, POSITIVE, SEED, elementwise, own_activations
 from fastact.cli.outputs import Files, outputs, written
-from fastact.data import reading
-from fastact.data.table import TEST_SHARE
 from fastact.language import translated as _
-from fastact.tabular import train as trained
+from fastact.learn.data import reading
+from fastact.learn.data.table import TEST_SHARE
+from fastact.learn.tabular import train as trained
 
 #: Exit code of a command that Ctrl-C ended, as of every program.
 _INTERRUPTED = 130

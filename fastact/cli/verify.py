@@ -13,9 +13,9 @@ from fastact.cli.options import own_activations
 from fastact.cli.outputs import Files, outputs, written
 from fastact.errors import BackendError, MissingDependencyError
 from fastact.language import translated as _
-from fastact.verification.formats import FORMATS
-from fastact.verification.libraries import LIBRARIES
-from fastact.verification.targets import literal
+from fastact.measure.verification.formats import FORMATS
+from fastact.measure.verification.libraries import LIBRARIES
+from fastact.measure.verification.targets import literal
 
 LIMIT = click.FloatRange(0)
 

@@ -14,7 +14,7 @@ import dask.array as da
 import numpy as np
 from dask.array.utils import meta_from_array
 
-from fastact._native.arithmetic import standard_arithmetic
+from fastact._kernels.native.arithmetic import standard_arithmetic
 
 __all__ = [
     "UNKNOWN", "aligned", "as_lazy", "by_block", "converted", "fake", "is_chunked", "is_lazy", "is_unknown",

@@ -14,7 +14,7 @@ import numpy as np
 
 from fastact._core.arguments import class_loss_arguments
 from fastact._core.arrays import wide_dtype
-from fastact._native.arithmetic import standard_arithmetic
+from fastact._kernels.native.arithmetic import standard_arithmetic
 from fastact.dask import statistics
 from fastact.dask.blocks import (
     aligned,

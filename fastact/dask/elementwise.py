@@ -11,7 +11,7 @@ import numpy as np
 import fastact as fa
 from fastact._core.arguments import elementwise_loss_arguments, share
 from fastact._core.arrays import halved, normalize_axis, wide_dtype
-from fastact._native.arithmetic import standard_arithmetic
+from fastact._kernels.native.arithmetic import standard_arithmetic
 from fastact.dask.blocks import (
     UNKNOWN,
     aligned,

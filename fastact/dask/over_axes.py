@@ -17,7 +17,7 @@ import numpy as np
 import fastact as fa
 from fastact._core.arguments import softmax_arguments
 from fastact._core.arrays import float_dtype, wide_dtype
-from fastact._native.arithmetic import standard_arithmetic
+from fastact._kernels.native.arithmetic import standard_arithmetic
 from fastact.dask import statistics
 from fastact.dask.blocks import (
     aligned,

@@ -15,9 +15,9 @@ import dask
 import numpy as np
 
 import fastact as fa
-from fastact import _files
-from fastact.containers.schemas import pandas_metadata, with_dtypes
+from fastact._core import files as _files
 from fastact.errors import UnknownNameError, nearest, require
+from fastact.interop.containers.schemas import pandas_metadata, with_dtypes
 
 __all__ = ["apply", "is_parquet", "replacing", "size"]
 

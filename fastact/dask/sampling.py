@@ -14,7 +14,7 @@ import numpy as np
 import fastact as fa
 from fastact._core.arguments import positive
 from fastact._core.arrays import as_dtype, float_dtype, wide_dtype
-from fastact._native.arithmetic import standard_arithmetic
+from fastact._kernels.native.arithmetic import standard_arithmetic
 from fastact.dask.blocks import as_lazy, by_block, converted, several
 from fastact.errors import wrong_type
 

@@ -13,7 +13,7 @@ import numpy as np
 
 import fastact as fa
 from fastact._core.arguments import positive
-from fastact._native.arithmetic import standard_arithmetic
+from fastact._kernels.native.arithmetic import standard_arithmetic
 from fastact.dask.blocks import converted
 
 __all__ = [

@@ -21,7 +21,7 @@ from dask.callbacks import Callback
 
 import fastact as fa
 from fastact._core.arrays import normalize_axis
-from fastact._files import replacing_folder
+from fastact._core.files import replacing_folder
 from fastact.errors import require
 
 __all__ = ["apply", "replacing", "size"]

@@ -15,7 +15,7 @@ from zipfile import BadZipFile, ZipFile, ZipInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from fastact._files import NpyHeader, npy_header
+from fastact._core.files import NpyHeader, npy_header
 
 __all__ = ["Member", "members", "read"]
 

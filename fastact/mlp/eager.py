@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import fastact as fa
-from fastact._compile.products import compile_tile
-from fastact._native import step
+from fastact._kernels.compile.products import compile_tile
+from fastact._kernels.native import step
+from fastact.functions.losses import cross_entropy
 from fastact.mlp.namespaces import moved, namespace_of
 
 __all__ = ["Eager"]
@@ -131,7 +131,7 @@ class Eager:
         The target is a label for each row, or a weight for each class of each row.
         """
         if namespace_of(z) is not np:
-            loss, gradient = fa.cross_entropy.value_and_grad(z, target, reduction="sum")
+            loss, gradient = cross_entropy.value_and_grad(z, target, reduction="sum")
             self.loss = self.loss + loss * self.share()
             return gradient * self.share()
         from fastact.backends.cpu.instruction_sets import kernels  # which importing fastact does not load

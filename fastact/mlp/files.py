@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastact._files import open_regular, replacing
+from fastact._core.files import open_regular, replacing
 from fastact.mlp import archive
 from fastact.mlp.data import as_choice, as_integer
 from fastact.mlp.settings import JSON_TYPES, settled

@@ -19,6 +19,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from fastact._core.services import service
 from fastact.errors import require
 from fastact.mlp import files, fitting, weights
 from fastact.mlp.data import (
@@ -361,9 +362,7 @@ class MLP:
     def _given(self, X: Any, y: Any, *options: Any) -> tuple[Any, Callable[[], History] | None]:
         """Where batches come from, and what evaluates the data that are held out; the arguments are those of `fit`."""
         if is_lazy(X) or is_lazy(y):
-            from fastact.dask.training import source_of as lazy_source_of
-
-            blocks, watched = lazy_source_of(self, X, y, *options)
+            blocks, watched = service("lazy source")(self, X, y, *options)
             return blocks, None if watched is None else watched.evaluation
         source, held_out = source_of(self, X, y, *options)
         return source, None if held_out is None else partial(self.evaluation, *held_out)
@@ -511,9 +510,7 @@ class MLP:
         float
         """
         if is_lazy(X) or is_lazy(y):
-            from fastact.dask.training import watched
-
-            return watched(self, X, y).score()
+            return float(service("lazy score")(self, X, y))
         x, target = self.checked(X, y)
         if self.loss.classifies:
             return self.evaluation(x, target)["val_accuracy"][0]
@@ -523,9 +520,7 @@ class MLP:
 
     def _lazily(self, method: str, X: Any) -> Any:
         """What a method gives for a collection of dask's."""
-        from fastact.dask.training import predicted
-
-        return predicted(self, method, X)
+        return service("lazy predictions")(self, method, X)
 
     def _forward(self, X: ArrayLike, output: bool) -> Kept:
         """Send samples through the network, and return what the last layer gave."""
@@ -649,9 +644,8 @@ class MLP:
         >>> net = fa.MLP.from_onnx("net.onnx", learning_rate=1e-4)  # doctest: +SKIP
         """
         require("onnx", "onnx", "MLP.from_onnx")
-        from fastact.onnx import reading
-
-        return reading.read(cls, source, output, output_name, settings)
+        found: MLP = service("network of onnx")(cls, source, output, output_name, settings)
+        return found
 
     def _settings(self) -> dict[str, Any]:
         """The constructor's arguments but the device, as JSON can hold them."""

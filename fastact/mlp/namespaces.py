@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-import fastact as fa
+from fastact._core.dispatch import backends
 from fastact.errors import BackendError, require
 
 __all__ = ["DEVICES", "is_lazy", "moved", "namespace_for", "namespace_of"]
@@ -23,7 +23,7 @@ def namespace_for(device: str) -> Any:
     if device == "cpu":
         return np
     cupy = require("cupy", "cupy", 'MLP(device="cuda")')
-    found = fa.backends()["cuda"]
+    found = backends()["cuda"]
     if found != "available":
         raise BackendError(f'MLP(device="cuda") cannot use a GPU: {found}')
     return cupy

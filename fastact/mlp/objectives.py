@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-import fastact as fa
+from fastact.functions.losses import binary_cross_entropy, poisson_loss
 from fastact.mlp.choices import Choice, chosen
 from fastact.mlp.data import as_floats, as_rate
 from fastact.mlp.layers import Dense, Kept
@@ -166,7 +166,7 @@ class Poisson(Regression):
         return target
 
     def gradient(self, run: Any, layer: Dense, kept: Kept, target: Target) -> NDArray[Any]:
-        return _elementwise(run, fa.poisson_loss, {}, self.scale, kept.preactivation, target)
+        return _elementwise(run, poisson_loss, {}, self.scale, kept.preactivation, target)
 
     def predict(self, kept: Kept) -> NDArray[Any]:
         rates = namespace_of(kept.preactivation).exp(kept.preactivation)
@@ -202,7 +202,7 @@ class BinaryCrossEntropy(Loss):
 
     def gradient(self, run: Any, layer: Dense, kept: Kept, target: Target) -> NDArray[Any]:
         run.count_right(kept.preactivation, target.labels)
-        return _elementwise(run, fa.binary_cross_entropy, {}, self.scale, kept.preactivation, target)
+        return _elementwise(run, binary_cross_entropy, {}, self.scale, kept.preactivation, target)
 
     def predict(self, kept: Kept) -> NDArray[Any]:
         labels = (kept.preactivation > 0).astype(np.intp)

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastact._compile.products import compile_tile
 from fastact._core.operation import Operation
-from fastact._native.step import Step
-from fastact._scalar.primitives import not_compiling
+from fastact._kernels.compile.products import compile_tile
+from fastact._kernels.native.step import Step
+from fastact._kernels.scalar.primitives import not_compiling
 from fastact.mlp.operations import SCALE
 
 __all__ = ["Recorder", "Unrecordable"]

@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-import fastact as fa
+from fastact._core import registry
+from fastact._core.activation import Activation
+from fastact._core.function import Function
 from fastact.errors import UnknownNameError, nearest
 from fastact.mlp.choices import chosen
 from fastact.mlp.data import as_choice, as_flag, as_integer, as_number, as_rate
@@ -172,8 +174,8 @@ def _activation(f: Any) -> tuple[Any, dict[str, float]]:
     """The function of a name, an object, or a mapping with "name" and parameters; those other than its defaults."""
     given = dict(f) if isinstance(f, Mapping) else {}
     f = given.pop("name", None) if isinstance(f, Mapping) else f
-    function = fa.get(f) if isinstance(f, str) else f
-    if not isinstance(function, fa.Function):
+    function = registry.get(f) if isinstance(f, str) else f
+    if not isinstance(function, Function):
         raise TypeError(f"activation {f!r} is neither a name nor a fastact function; see fa.activation")
     if function.kind not in ("activation", "softmax"):
         raise ValueError(
@@ -181,7 +183,7 @@ def _activation(f: Any) -> tuple[Any, dict[str, float]]:
         )
     if not function.differentiable:
         function.part("derivative")  # a TypeError that says why
-    if given and not isinstance(function, fa.Activation):
+    if given and not isinstance(function, Activation):
         raise TypeError(f"activation {function.name} takes no parameters here; give its name alone")
     for name, value in given.items():
         if name not in function.parameters:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastact._files import replacing
+from fastact._core.files import replacing
 from fastact.errors import require
 
 __all__ = ["read", "write"]

@@ -20,7 +20,7 @@ def traceable(function: Any) -> Callable[..., Any]:
     Exception
         SymPy is not installed, or the formula does something that has no expression.
     """
-    from fastact.derivation import expression
+    from fastact.functions.derivation import expression
 
     formula = expression(function)
     import sympy

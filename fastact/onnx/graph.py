@@ -14,7 +14,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 import fastact as fa
-from fastact._files import replacing
+from fastact._core.files import replacing
 
 __all__ = ["NEWEST", "OLDEST", "Graph", "write"]
 

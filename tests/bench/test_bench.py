@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact.bench import results, timing
-from fastact.bench.cases import DTYPES, LAYOUTS, Case, label
-from fastact.bench.elementwise import PARTS, activations, operands
-from fastact.bench.families import FAMILIES, canonical, family_of, grid
-from fastact.bench.family import Family
-from fastact.bench.measure import measure
-from fastact.bench.timing import Contender, interleaved
+from fastact.measure.bench import results, timing
+from fastact.measure.bench.cases import DTYPES, LAYOUTS, Case, label
+from fastact.measure.bench.elementwise import PARTS, activations, operands
+from fastact.measure.bench.families import FAMILIES, canonical, family_of, grid
+from fastact.measure.bench.family import Family
+from fastact.measure.bench.measure import measure
+from fastact.measure.bench.timing import Contender, interleaved
 from helpers.catalogue import ACTIVATIONS
 
 CASE = Case("tanh", size=1000)

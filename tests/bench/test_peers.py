@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastact.bench import libraries
-from fastact.bench.cases import DTYPES, LAYOUTS, Case
-from fastact.bench.elementwise import PARTS, PEERS, activations, operands, operation
-from fastact.bench.families import FAMILIES, family_of
-from fastact.bench.family import Family
+from fastact.measure.bench import libraries
+from fastact.measure.bench.cases import DTYPES, LAYOUTS, Case
+from fastact.measure.bench.elementwise import PARTS, PEERS, activations, operands, operation
+from fastact.measure.bench.families import FAMILIES, family_of
+from fastact.measure.bench.family import Family
 
 #: Relative to the larger of 1 and the value; peers err by less. PyTorch's float64 hard_sigmoid has a float32 1/6.
 TOLERANCE = {"float16": 2e-2, "bfloat16": 1e-1, "float32": 2e-5, "float64": 1e-7}

@@ -12,9 +12,9 @@ import pytest
 
 import fastact as fa
 from fastact.cli.wrapping import pieces
-from fastact.experiments.comparison import compare
-from fastact.recommending.problems import PROBLEMS
-from fastact.recommending.tasks import TASKS
+from fastact.learn.experiments.comparison import compare
+from fastact.learn.recommending.problems import PROBLEMS
+from fastact.learn.recommending.tasks import TASKS
 
 testing = pytest.importorskip("click.testing", reason="click is not installed (extra: demo)")
 conclusion = pytest.importorskip("fastact.cli.choose").conclusion

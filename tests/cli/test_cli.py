@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact.bench.results import load
+from fastact.measure.bench.results import load
 from helpers.commands import one_line, pixels
 
 pytest.importorskip("click", reason="click is not installed (extra: demo)")
@@ -74,7 +74,7 @@ def test_info_starts_no_threads_and_loads_no_library() -> None:
         "import numba\n"
         "from numba.core.dispatcher import Dispatcher\n"
         "before = set(sys.modules)\n"
-        "from fastact.about import about, text\n"
+        "from fastact.cli.about import about, text\n"
         "print(text(about()))\n"
         "loaded = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
         "assert not loaded & {'scipy', 'matplotlib', 'pandas', 'sklearn', 'torch', 'click', 'rich', 'dask'}, loaded\n"
@@ -88,7 +88,9 @@ def test_info_starts_no_threads_and_loads_no_library() -> None:
 
 def test_info_tells_of_a_broken_installation() -> None:
     found = json.loads(
-        python("import json; from fastact.about import about; print(json.dumps(about()))", FASTACT_SIMD="none").stdout
+        python(
+            "import json; from fastact.cli.about import about; print(json.dumps(about()))", FASTACT_SIMD="none"
+        ).stdout
     )
     assert "FASTACT_SIMD='none' cannot run here" in found["processor"]["error"]
     assert found["fastact"]["version"] == fa.__version__
@@ -384,7 +386,7 @@ def test_every_command_replaces_files_alike(fastact: Fastact, arguments: list[An
 def test_apply_that_is_cut_off_leaves_nothing_behind(
     tmp_path: Path, trouble: type[BaseException] | BaseException
 ) -> None:
-    from fastact._files import replacing
+    from fastact._core.files import replacing
     from fastact.cli import stream
 
     source, target = tmp_path / "in.npy", tmp_path / "out.npy"
@@ -502,7 +504,7 @@ def test_without_an_extra_one_line_says_what_to_install(
 def test_pictures_leave_pyplot_alone() -> None:
     python(
         "import io, sys\n"
-        "from fastact.pictures.curves import curves\n"
+        "from fastact.learn.pictures.curves import curves\n"
         "curves(['relu']).savefig(io.BytesIO())\n"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )

@@ -19,8 +19,8 @@ pandas = pytest.importorskip("pandas", reason="pandas is not installed (extra: d
 pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra: demo)")
 datasets = pytest.importorskip("sklearn.datasets", reason="scikit-learn is not installed (extra: demo)")
 
-from fastact.data.reading import read  # noqa: E402
-from fastact.tabular import TableModel  # noqa: E402
+from fastact.learn.data.reading import read  # noqa: E402
+from fastact.learn.tabular import TableModel  # noqa: E402
 from helpers.commands import one_line  # noqa: E402
 
 Fastact = Callable[..., str]
@@ -71,7 +71,7 @@ def test_predictions_do_not_depend_on_blocks(fastact: Fastact, monkeypatch: pyte
     output = fastact("train", "t.csv", "--target", "y", "--epochs", 5, "--hidden", "8", "--activation", "tanh")
     assert "R2" in output
     fastact("predict", "t.fastact", "t.csv", "-o", "whole.csv")
-    monkeypatch.setattr("fastact.data.reading._BLOCK", 9)
+    monkeypatch.setattr("fastact.learn.data.reading._BLOCK", 9)
     assert "On 300 rows" in fastact("predict", "t.fastact", "t.csv", "-o", "blocks.csv")
     whole, blocks = (pandas.read_csv(name).prediction for name in ("whole.csv", "blocks.csv"))
     np.testing.assert_allclose(whole, blocks, rtol=1e-5, atol=1e-4)

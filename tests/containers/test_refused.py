@@ -16,7 +16,7 @@ A = np.ones((2, 3), np.float32)
 
 @pytest.mark.parametrize("library", [name for name in ADAPTERS if name not in ("DLPack", "numpy.ma")])
 def test_every_adapter_loads(library: str) -> None:
-    if ADAPTERS[library] != "fastact.containers.stored":
+    if ADAPTERS[library] != "fastact.interop.containers.stored":
         pytest.importorskip(library)
     assert isinstance(importlib.import_module(ADAPTERS[library]).adapter, Adapter)
 

@@ -20,9 +20,9 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact._compile import cache as _cache
-from fastact._compile.fingerprint import fingerprint
 from fastact._core.operation import Operation
+from fastact._kernels.compile import cache as _cache
+from fastact._kernels.compile.fingerprint import fingerprint
 from fastact.math import exp, like
 from helpers import ROOT
 
@@ -203,7 +203,7 @@ NOT_UNDERSTOOD = {
     "function that is not jitted": "def g(x): return x\ndef f(x): return g(x)",
     "ufunc": "c = np.exp\ndef f(x): return c(x)",
     "declared signature": "@njit('float64(float64)')\ndef g(x): return x\ndef f(x): return g(x)",
-    "constant of fastact without a name": "from fastact._scalar.sine import _PI\ndef f(x): return x * _PI(x)",
+    "constant of fastact without a name": "from fastact._kernels.scalar.sine import _PI\ndef f(x): return x * _PI(x)",
     "module of the user's": "def f(x): return x * settings.factor",
 }
 

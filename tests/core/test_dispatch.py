@@ -15,7 +15,7 @@ import pytest
 
 import fastact as fa
 from fastact._core import dispatch
-from fastact.backends import BACKENDS, FAMILIES, Backend
+from fastact._core.backends import BACKENDS, FAMILIES, Backend
 from helpers.catalogue import operands
 
 SMALL, LARGE = np.ones(1000, np.float32), np.ones(100_000, np.float32)

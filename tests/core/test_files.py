@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastact._files import npy_header, open_regular, replacing
+from fastact._core.files import npy_header, open_regular, replacing
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="links, modes and FIFOs as POSIX has them")
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import fastact as fa
+from fastact._core.backends import FAMILIES
 from fastact._core.registry import KINDS
-from fastact._native.ufunc import Threads
-from fastact.backends import FAMILIES
+from fastact._kernels.native.ufunc import Threads
 
 FUNCTIONS = [fa.get(name) for name in fa.names()]
 X = np.linspace(-2, 2, 12, dtype=np.float32).reshape(3, 4)

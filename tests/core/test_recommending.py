@@ -8,9 +8,9 @@ import pytest
 
 import fastact as fa
 from fastact import language
-from fastact.recommending.lookup import LAYERS, plain, spellings
-from fastact.recommending.problems import PROBLEMS
-from fastact.recommending.tasks import TASKS
+from fastact.learn.recommending.lookup import LAYERS, plain, spellings
+from fastact.learn.recommending.problems import PROBLEMS
+from fastact.learn.recommending.tasks import TASKS
 
 #: (layer, task, problem) -> the functions, as the literature for beginners has them.
 ANSWERS: dict[tuple[str | None, ...], tuple[str, ...]] = {

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact import activations
+from fastact.functions import activations
 from fastact.math import like, sigmoid, where
 from helpers.arrays import bits
 from helpers.catalogue import ACTIVATIONS, PARTS

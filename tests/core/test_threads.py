@@ -243,7 +243,7 @@ def test_a_threading_layer_that_is_not_there(python: Any) -> None:
     """The reason names it, and no fork."""
     code = "\n".join([
         "import numpy as np, fastact as fa",
-        "from fastact._native import pool as _threads",
+        "from fastact._kernels.native import pool as _threads",
         "def missing(): raise ValueError('No threading layer could be loaded.\\nHINT: install tbb')",
         "_threads.compile_launcher = missing",
         "x = np.ones(100_000)",

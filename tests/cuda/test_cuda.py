@@ -17,7 +17,7 @@ import pytest
 import fastact as fa
 from fastact.backends.cuda import backend, dtypes, libraries
 from fastact.backends.cuda.calls import host
-from fastact.softmax.dense import log_softmax, softmax
+from fastact.functions.softmax.dense import log_softmax, softmax
 from helpers.cuda_cases import (
     BY_NAME,
     FLOATS,

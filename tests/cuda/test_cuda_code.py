@@ -16,9 +16,8 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact._compile import cache as _cache
 from fastact._core.operation import Operation
-from fastact.activations import piecewise
+from fastact._kernels.compile import cache as _cache
 from fastact.backends.cuda import availability, compiling, dtypes, launching, libraries, views
 from fastact.backends.cuda.kernels import elementwise as elementwise_kernels
 from fastact.backends.cuda.kernels import layouts, tiles
@@ -26,6 +25,7 @@ from fastact.backends.cuda.kernels import losses as loss_kernels
 from fastact.backends.cuda.kernels import softmax as softmax_kernels
 from fastact.backends.cuda.kernels import sparse as sparse_kernels
 from fastact.backends.cuda.kernels import sums as sum_kernels
+from fastact.functions.activations import piecewise
 from fastact.mlp import layers, normalisation, operations, optimisers
 from helpers.cuda_cases import (
     BY_NAME,

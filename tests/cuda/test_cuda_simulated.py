@@ -31,7 +31,7 @@ from fastact.backends.cuda.calls import losses as call_losses
 from fastact.backends.cuda.calls import softmax as call_softmax
 from fastact.backends.cuda.kernels import elementwise as elementwise_kernels
 from fastact.backends.cuda.kernels import intrinsics, layouts
-from fastact.softmax.dense import softmax
+from fastact.functions.softmax.dense import softmax
 from helpers import simulated_cupy
 from helpers.cuda_cases import (
     FLOATS,

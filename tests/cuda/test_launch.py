@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastact._native.launch import current_context, launch
+from fastact._kernels.native.launch import current_context, launch
 
 ARGUMENTS: list[Any] = [
     1 << 46, 0, -3, np.float32(-0.5), np.float64(1 / 3), np.float16(0.1), np.int64(-(1 << 62)), np.int32(-7),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastact.data.named import NAMES, problem
 from fastact.errors import UnknownNameError
+from fastact.learn.data.named import NAMES, problem
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra: demo)")
 

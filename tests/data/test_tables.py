@@ -15,11 +15,11 @@ import pytest
 pandas = pytest.importorskip("pandas", reason="pandas is not installed (extra: demo)")
 pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra: demo)")
 
-from fastact.data import reading  # noqa: E402
-from fastact.data.columns import Columns, Number  # noqa: E402
-from fastact.data.frames import joined, tidy  # noqa: E402
-from fastact.data.table import TableProblem, problem  # noqa: E402
-from fastact.data.target import Target  # noqa: E402
+from fastact.learn.data import reading  # noqa: E402
+from fastact.learn.data.columns import Columns, Number  # noqa: E402
+from fastact.learn.data.frames import joined, tidy  # noqa: E402
+from fastact.learn.data.table import TableProblem, problem  # noqa: E402
+from fastact.learn.data.target import Target  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -332,7 +332,7 @@ def test_a_million_rows_in_bounded_memory(python: Any) -> None:
     for number in range(10):
         block.to_csv("big.csv", mode="a", index=False, header=not number)
     code = (
-        "import resource; from fastact.data.reading import read; import pandas\n"
+        "import resource; from fastact.learn.data.reading import read; import pandas\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         f"frame = read({str(Path('big.csv').resolve())!r})\n"
         "print(len(frame), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)"

@@ -17,12 +17,12 @@ import fastact as fa
 pandas = pytest.importorskip("pandas", reason="pandas is not installed (extra: demo)")
 metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed (extra: demo)")
 
-from fastact.data.columns import Columns  # noqa: E402
-from fastact.data.frames import tidy  # noqa: E402
-from fastact.data.table import rows_to_learn  # noqa: E402
-from fastact.data.target import Target  # noqa: E402
-from fastact.tabular import ClassScores, NumberScores, TableModel, Training, scores_for, train  # noqa: E402
-from fastact.tabular.findings import score_sentences  # noqa: E402
+from fastact.learn.data.columns import Columns  # noqa: E402
+from fastact.learn.data.frames import tidy  # noqa: E402
+from fastact.learn.data.table import rows_to_learn  # noqa: E402
+from fastact.learn.data.target import Target  # noqa: E402
+from fastact.learn.tabular import ClassScores, NumberScores, TableModel, Training, scores_for, train  # noqa: E402
+from fastact.learn.tabular.findings import score_sentences  # noqa: E402
 
 
 def table(rows: int = 300) -> Any:

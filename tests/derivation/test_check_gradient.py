@@ -80,7 +80,7 @@ def test_a_wrong_derivative_is_found(
     if with_sympy:
         pytest.importorskip("sympy")
     else:
-        monkeypatch.setitem(sys.modules, "fastact.derivation.formula", None)
+        monkeypatch.setitem(sys.modules, "fastact.functions.derivation.formula", None)
     found = fa.check_gradient(of_silu(wrong))
     assert not found
     parts = {part.name: part for part in found.parts}

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact._compile.fingerprint import fingerprint
-from fastact.derivation import derive
+from fastact._kernels.compile.fingerprint import fingerprint
+from fastact.functions.derivation import derive
 from fastact.math import erf, exp, expm1, like, sigmoid, tanh, where
 from helpers.arrays import bits
 from helpers.catalogue import ACTIVATIONS
@@ -267,7 +267,7 @@ def test_defining_and_calling_loads_no_sympy(python: Any) -> None:
         "@fa.activation",
         "def halved(x): return x / 2",
         "halved(3.0), repr(halved), halved.__doc__",
-        "print('sympy' in sys.modules, 'fastact.derivation.formula' in sys.modules)",
+        "print('sympy' in sys.modules, 'fastact.functions.derivation.formula' in sys.modules)",
     ])  # fmt: skip
     assert python(code) == "False False\n"
 

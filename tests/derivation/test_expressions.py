@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact.derivation import expression
 from fastact.errors import FormulaError
+from fastact.functions.derivation import expression
 from fastact.math import like, sigmoid, where
 from helpers.catalogue import ACTIVATIONS
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact import own
+from fastact.functions import own
 from helpers.arrivals import used
 from helpers.commands import pixels
 

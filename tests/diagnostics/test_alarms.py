@@ -12,11 +12,11 @@ import pytest
 
 import fastact as fa
 from fastact import language
-from fastact.data import named
-from fastact.data.problem import Problem, Split
-from fastact.diagnostics import Diagnosis, Monitor
-from fastact.diagnostics.alarms import ALARMS
-from fastact.experiments.diagnosis import diagnose
+from fastact.learn.data import named
+from fastact.learn.data.problem import Problem, Split
+from fastact.learn.diagnostics import Diagnosis, Monitor
+from fastact.learn.diagnostics.alarms import ALARMS
+from fastact.learn.experiments.diagnosis import diagnose
 from helpers.networks import blobs, classifier
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra: demo)")

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact.data import named
-from fastact.diagnostics import first_loss, learning_rate_range, overfit_batch
+from fastact.learn.data import named
+from fastact.learn.diagnostics import first_loss, learning_rate_range, overfit_batch
 from helpers.networks import blobs, classifier, state_of
 
 X, Y = blobs(120)

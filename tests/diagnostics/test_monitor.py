@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 import fastact as fa
-from fastact.diagnostics import Monitor
-from fastact.diagnostics.measures import BINS, FLAT_SLOPE
+from fastact.learn.diagnostics import Monitor
+from fastact.learn.diagnostics.measures import BINS, FLAT_SLOPE
 from helpers.networks import blobs, classifier, state_of
 
 X, Y = blobs(120)

@@ -15,8 +15,8 @@ import pytest
 from llvmlite.binding import get_host_cpu_features
 
 import fastact as fa
-from fastact._compile import cache as _cache
-from fastact._compile import loops
+from fastact._kernels.compile import cache as _cache
+from fastact._kernels.compile import loops
 from helpers.catalogue import ACTIVATIONS, PARTS
 
 ONE_INSTRUCTION = r"llvm\.(?:fma|fabs|copysign|sqrt|floor|fshl|ldexp|[su]?max|[su]?min|maximum|minimum)\."

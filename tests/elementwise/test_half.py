@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact._native import ufunc
+from fastact._kernels.native import ufunc
 from helpers.catalogue import operands
 from helpers.layouts import LAYOUTS, SIZES
 

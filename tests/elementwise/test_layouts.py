@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import fastact as fa
-from fastact._native.ufunc import SLABS_FROM
+from fastact._kernels.native.ufunc import SLABS_FROM
 from helpers.arrays import bits
 from helpers.catalogue import operands
 from helpers.layouts import LAYOUTS, SIZES

@@ -21,7 +21,7 @@ from numba.extending import intrinsic
 
 import fastact as fa
 from fastact._core.operation import Operation
-from fastact._native import pool
+from fastact._kernels.native import pool
 from helpers.arrays import bits
 from helpers.catalogue import operands
 

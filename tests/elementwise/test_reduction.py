@@ -8,8 +8,8 @@ import numba
 import numpy as np
 import pytest
 
-from fastact._scalar.primitives import JIT_OPTIONS
-from fastact._scalar.reduction import (
+from fastact._kernels.scalar.primitives import JIT_OPTIONS
+from fastact._kernels.scalar.reduction import (
     half_turns,
     half_turns_low,
     half_turns_sign,

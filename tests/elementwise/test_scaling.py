@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact._scalar import primitives
-from fastact._scalar.primitives import JIT_OPTIONS, ldexp
+from fastact._kernels.scalar import primitives
+from fastact._kernels.scalar.primitives import JIT_OPTIONS, ldexp
 
 
 def same_bits(a: np.ndarray, b: np.ndarray) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact.backends import FAMILIES
+from fastact._core.backends import FAMILIES
 
 DTYPES = [np.dtype(each) for each in (np.float16, ml_dtypes.bfloat16, np.float32, np.float64)]
 OVER_AXES = [fa.softmax, fa.log_softmax, fa.softmin, fa.logsumexp, fa.sparsemax, fa.entmax15, fa.hardmax]

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact.data import named
-from fastact.experiments import compare, xor
-from fastact.experiments.comparing import processes
-from fastact.experiments.comparing.training import PlannedRun, guessing, train
-from fastact.experiments.comparison import ACTIVATIONS, Comparison, Hyperparameters, Run, Setting, Summary
+from fastact.learn.data import named
+from fastact.learn.experiments import compare, xor
+from fastact.learn.experiments.comparing import processes
+from fastact.learn.experiments.comparing.training import PlannedRun, guessing, train
+from fastact.learn.experiments.comparison import ACTIVATIONS, Comparison, Hyperparameters, Run, Setting, Summary
 from fastact.mlp import training as steps
 
 pytest.importorskip("scipy", reason="SciPy is not installed (extra: demo)")
@@ -152,7 +152,7 @@ def test_processes_give_the_same_bits(tmp_path: Path) -> None:
         "@fa.activation(derivative=lambda x: 2 + 0 * x)\n"
         "def doubled_for_processes(x):\n    return 2 * x\n"
     )
-    from fastact import own
+    from fastact.functions import own
 
     names, told = ["relu", "tanh", *own.load(file)], []
     options: dict[str, Any] = {"seeds": 3, "epochs": 4, "depths": [1, 2], "hidden": 40}

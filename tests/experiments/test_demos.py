@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastact import experiments
-from fastact.experiments.spread import Spread, share, short, times
-from fastact.result import Result, plain
+from fastact.learn import experiments
+from fastact.learn.experiments.spread import Spread, share, short, times
+from fastact.learn.result import Result, plain
 from helpers.commands import pixels
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra: demo)")

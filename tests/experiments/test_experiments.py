@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact.pictures import curves as function_plot
-from fastact.pictures import style
+from fastact.learn.pictures import curves as function_plot
+from fastact.learn.pictures import style
 from helpers.reference import FIGURES
 
 # ---- pictures

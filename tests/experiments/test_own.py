@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact import own
-from fastact.experiments import compare
+from fastact.functions import own
+from fastact.learn.experiments import compare
 
 HEAD = "import fastact as fa\n\n@fa.activation(derivative=lambda x: 1.0)\ndef mine(x):\n    "
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from fastact.experiments.comparing.statistics import differences
+from fastact.learn.experiments.comparing.statistics import differences
 
 stats = pytest.importorskip("scipy.stats", reason="SciPy is not installed (extra: demo)")
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact import gated_units
+from fastact.functions import gated_units
 from helpers.reference import REFERENCES, mp
 from helpers.ulp import of_mpmath, ulps
 

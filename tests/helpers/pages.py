@@ -10,7 +10,7 @@ import pytest
 
 import fastact as fa
 from fastact import language
-from fastact.result import Result, Table
+from fastact.learn.result import Result, Table
 
 HOSTILE = "<script>document.title = 'broken'</script></script><b>&quot;"
 
@@ -33,7 +33,7 @@ class Hostile(Result):
         return {}
 
     def figure(self) -> Any:
-        from fastact.pictures import style
+        from fastact.learn.pictures import style
 
         with style.lettering():
             figure = style.figure(2, 2)
@@ -44,14 +44,14 @@ class Hostile(Result):
 @pytest.fixture(scope="session")
 def comparison() -> Any:
     pytest.importorskip("scipy", reason="SciPy is not installed (extra: demo)")
-    from fastact.experiments.comparison import compare
+    from fastact.learn.experiments.comparison import compare
 
     return compare("moons", ["relu", "tanh"], seeds=2, epochs=4)
 
 
 @pytest.fixture(scope="session")
 def diagnosis() -> Any:
-    from fastact.diagnostics import Monitor
+    from fastact.learn.diagnostics import Monitor
 
     x = np.random.default_rng(0).normal(size=(64, 2)).astype(np.float32)
     y = (x[:, 0] * x[:, 1] > 0).astype(int)
@@ -65,7 +65,7 @@ def diagnosis() -> Any:
 @pytest.fixture(scope="session")
 def training() -> Any:
     pandas = pytest.importorskip("pandas", reason="pandas is not installed (extra: demo)")
-    from fastact.tabular import train
+    from fastact.learn.tabular import train
 
     x = np.random.default_rng(0).normal(size=120)
     return train(pandas.DataFrame({"x": x, "sign": np.where(x > 0, "plus", HOSTILE)}), "sign", epochs=3)
@@ -74,7 +74,7 @@ def training() -> Any:
 @pytest.fixture(scope="session")
 def explorer_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("bokeh", reason="Bokeh is not installed (extra: demo)")
-    from fastact.pages import explorer
+    from fastact.learn.pages import explorer
 
     path = tmp_path_factory.mktemp("pages") / "explore.html"
     with language.use("en"):
@@ -85,7 +85,7 @@ def explorer_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def report_page(tmp_path_factory: pytest.TempPathFactory, comparison: Any, diagnosis: Any, training: Any) -> Path:
     pytest.importorskip("bokeh", reason="Bokeh is not installed (extra: demo)")
-    from fastact.pages import report
+    from fastact.learn.pages import report
 
     path = tmp_path_factory.mktemp("pages") / "report.html"
     with language.use("en"):

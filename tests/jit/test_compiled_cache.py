@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact._numba import linking, named
-from fastact._numba.stamps import Dependency
+from fastact.interop.numba import linking, named
+from fastact.interop.numba.stamps import Dependency
 from fastact.math import like
 
 FORMULA = """

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact._compile.products import compile_tile
-from fastact._native import step
+from fastact._kernels.compile.products import compile_tile
+from fastact._kernels.native import step
 
 DTYPES = [np.dtype(np.float32), np.dtype(np.float64)]
 SIZES = [(1, 1, 1), (4, 2, 4), (7, 300, 5), (8, 16, 48), (9, 17, 49), (33, 70, 37), (15, 600, 64), (130, 257, 70)]
@@ -78,8 +78,8 @@ def test_products_for_other_processors(python: Any, name: str) -> None:
     """Vectors of 16 and of 32 bytes."""
     code = """
 import numpy as np
-from fastact._compile.products import compile_tile
-from fastact._native import step
+from fastact._kernels.compile.products import compile_tile
+from fastact._kernels.native import step
 r = np.random.default_rng(0)
 for dtype in (np.float32, np.float64):
     for rows, inner, columns in [(4, 2, 4), (7, 300, 5), (33, 70, 37)]:

@@ -17,7 +17,7 @@ import pytest
 
 import fastact as fa
 from fastact import language
-from fastact.pages import explorer
+from fastact.learn.pages import explorer
 
 api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (extra: ci)")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

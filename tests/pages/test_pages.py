@@ -20,9 +20,9 @@ pytest.importorskip("bokeh", reason="Bokeh is not installed (extra: demo)")
 
 from fastact import language
 from fastact._core import registry
-from fastact.pages import document, explorer, report
-from fastact.pages.sweeps import REACH, sweep
-from fastact.result import Table
+from fastact.learn.pages import document, explorer, report
+from fastact.learn.pages.sweeps import REACH, sweep
+from fastact.learn.result import Table
 
 SMALL = 5_000_000
 

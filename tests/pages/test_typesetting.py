@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("bokeh", reason="Bokeh is not installed (extra: demo)")
 
-from fastact.pages.typesetting import formula, numbers
+from fastact.learn.pages.typesetting import formula, numbers
 
 
 @pytest.mark.parametrize(

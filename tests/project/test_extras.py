@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact import about
-from fastact.pictures.curves import curves
-from fastact.verification.libraries import LIBRARIES
+from fastact.cli import about
+from fastact.learn.pictures.curves import curves
+from fastact.measure.verification.libraries import LIBRARIES
 from helpers import ROOT
 from helpers.commands import one_line
 
@@ -126,7 +126,7 @@ def derived() -> object:
 
 
 def compared(data: str = "xor", **settings: Any) -> Any:
-    from fastact.experiments import compare
+    from fastact.learn.experiments import compare
 
     return compare(data, ["relu", "identity"], epochs=1, **{"seeds": 2, **settings})
 

@@ -19,16 +19,16 @@ SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
 #: Module -> its public names; None for those of `__all__`.
 MODULES: dict[str, list[str] | None] = {
     "fastact": None,
-    "fastact.about": ["about", "text"],
-    "fastact.data.named": ["problem"],
-    "fastact.diagnostics": None,
-    "fastact.experiments": None,
+    "fastact.cli.about": ["about", "text"],
+    "fastact.learn.data.named": ["problem"],
+    "fastact.learn.diagnostics": None,
+    "fastact.learn.experiments": None,
     "fastact.language": ["use"],
     "fastact.onnx": None,
     "fastact.onnx.backend": None,
-    "fastact.own": None,
-    "fastact.pages.explorer": ["write"],
-    "fastact.pages.report": ["write"],
+    "fastact.functions.own": None,
+    "fastact.learn.pages.explorer": ["write"],
+    "fastact.learn.pages.report": ["write"],
     "fastact.sklearn": None,
     "fastact.torch": None,
 }

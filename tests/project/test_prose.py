@@ -23,7 +23,7 @@ NAME = re.compile(r"(?:[\w-]+/)*[\w-]+(?:\.ja)?\.(?:pyi|pyx?|pxd|pxi|md)\b")
 
 #: Pages that docs/extensions/ writes, which Sphinx misses where there are none.
 GENERATED = re.compile(r"^(?:reference/)?(?:functions/\w+|python/\w+|commands)\.md$")
-#: As in fastact/activations/FAMILY.py.
+#: As in fastact/functions/activations/FAMILY.py.
 PLACEHOLDER = re.compile(r"(?:^|/)[A-Z]+(?:\.ja)?\.\w+$")
 
 

@@ -13,7 +13,7 @@ from helpers import ROOT, tools
 
 pytest.importorskip("babel")
 
-CATALOGUES = sorted((ROOT / "fastact" / "locale").rglob("*.po"))
+CATALOGUES = sorted((ROOT / "fastact" / "language").rglob("*.po"))
 UPDATE = "run: python tools/translations.py"
 JAPANESE = r"[\u3041-\u30ff\u4e00-\u9fff]"
 
@@ -48,7 +48,7 @@ def test_the_catalogue_is_compiled(catalogue: Path, tool: ModuleType) -> None:
 def test_the_tool_finds_texts_wherever_they_are(tool: ModuleType) -> None:
     found = tool.texts()
     assert found["very cheap, eases the vanishing gradient, sparse, the most used"] == ["relu.for"]
-    assert found["dying ReLU"] == ["fastact/recommending/problems.py"]  # marked
+    assert found["dying ReLU"] == ["fastact/learn/recommending/problems.py"]  # marked
     assert "fastact/_core/facts.py" in found["against it"]
     assert "smooth" in found
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact.verification import definitions
-from fastact.verification.formats import FORMATS
-from fastact.verification.inputs import Blocks, kinks, sample
-from fastact.verification.intervals import intervals
-from fastact.verification.measuring import Counts, Tally
-from fastact.verification.reference import Reference, named
+from fastact.measure.verification import definitions
+from fastact.measure.verification.formats import FORMATS
+from fastact.measure.verification.inputs import Blocks, kinks, sample
+from fastact.measure.verification.intervals import intervals
+from fastact.measure.verification.measuring import Counts, Tally
+from fastact.measure.verification.reference import Reference, named
 from helpers import kernels
 from helpers.reference import REFERENCES
 from helpers.subject import Subject

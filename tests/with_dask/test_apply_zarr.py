@@ -153,7 +153,7 @@ def test_work_that_is_cut_off_leaves_nothing_behind(folder: Path) -> None:
 
 def test_folders_change_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """At once on Linux, and one after the other elsewhere."""
-    from fastact import _files
+    from fastact._core import files as _files
 
     for platform in (sys.platform, "another"):
         monkeypatch.setattr(_files.sys, "platform", platform)

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fastact import language
-from fastact.experiments.drawing import draw_accuracies, draw_lines, layers_axes, legend
-from fastact.experiments.spread import short
-from fastact.pictures import style
+from fastact.learn.experiments.drawing import draw_accuracies, draw_lines, layers_axes, legend
+from fastact.learn.experiments.spread import short
+from fastact.learn.pictures import style
 
 __all__ = ["accuracies", "figure", "norms", "variants", "worded", "written"]
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 import fastact as fa
 from drawings import figure, worded
-from fastact import experiments
-from fastact.experiments.comparison import Comparison
-from fastact.experiments.linear import Border, Linear
-from fastact.experiments.spread import share
-from fastact.pictures import style
+from fastact.learn import experiments
+from fastact.learn.experiments.comparison import Comparison
+from fastact.learn.experiments.linear import Border, Linear
+from fastact.learn.experiments.spread import share
+from fastact.learn.pictures import style
 
 BLUE, ORANGE, GREEN = style.COLOURS[:3]
 Array = NDArray[Any]

@@ -8,11 +8,11 @@ from typing import Any
 import matplotlib.ticker
 
 from drawings import figure, variants, worded
-from fastact.experiments import dying_relu
-from fastact.experiments.drawing import draw_lines, legend
-from fastact.experiments.dying_relu import DyingRelu
-from fastact.experiments.spread import Spread, share
-from fastact.pictures import style
+from fastact.learn.experiments import dying_relu
+from fastact.learn.experiments.drawing import draw_lines, legend
+from fastact.learn.experiments.dying_relu import DyingRelu
+from fastact.learn.experiments.spread import Spread, share
+from fastact.learn.pictures import style
 
 
 @cache

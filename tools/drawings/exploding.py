@@ -7,12 +7,12 @@ from statistics import median
 from typing import Any
 
 from drawings import figure, norms, worded
-from fastact.experiments import exploding
-from fastact.experiments.deep import remedies
-from fastact.experiments.drawing import draw_lines, legend
-from fastact.experiments.exploding import Exploding
-from fastact.experiments.spread import share, short, times
-from fastact.pictures import style
+from fastact.learn.experiments import exploding
+from fastact.learn.experiments.deep import remedies
+from fastact.learn.experiments.drawing import draw_lines, legend
+from fastact.learn.experiments.exploding import Exploding
+from fastact.learn.experiments.spread import share, short, times
+from fastact.learn.pictures import style
 
 
 @cache

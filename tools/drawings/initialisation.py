@@ -7,10 +7,10 @@ from functools import cache
 from typing import Any
 
 from drawings import figure, worded, written
-from fastact.experiments import initialisation
-from fastact.experiments.initialisation import Initialisation
-from fastact.experiments.spread import share, short
-from fastact.pictures import style
+from fastact.learn.experiments import initialisation
+from fastact.learn.experiments.initialisation import Initialisation
+from fastact.learn.experiments.spread import share, short
+from fastact.learn.pictures import style
 
 
 @cache

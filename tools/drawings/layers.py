@@ -9,10 +9,10 @@ from typing import Any
 
 import fastact as fa
 from drawings import accuracies, norms, written
-from fastact.data.named import problem
-from fastact.experiments import softmax_hidden
-from fastact.experiments.softmax_hidden import SoftmaxHidden
-from fastact.experiments.spread import Spread, share
+from fastact.learn.data.named import problem
+from fastact.learn.experiments import softmax_hidden
+from fastact.learn.experiments.softmax_hidden import SoftmaxHidden
+from fastact.learn.experiments.spread import Spread, share
 
 MIXES = (("relu", "relu"), ("tanh", "tanh"), ("relu", "tanh"), ("tanh", "relu"), ("elu", "gelu"))
 SEEDS, EPOCHS = 10, 30

@@ -10,12 +10,12 @@ from figures import figures
 
 import fastact as fa
 from drawings import figure, worded
-from fastact.experiments import compare
-from fastact.experiments.comparing.findings import best_first
-from fastact.experiments.comparing.picture import draw_ends, draw_planes
-from fastact.experiments.comparison import Comparison
-from fastact.pictures import style
-from fastact.pictures.curves import curves as pair
+from fastact.learn.experiments import compare
+from fastact.learn.experiments.comparing.findings import best_first
+from fastact.learn.experiments.comparing.picture import draw_ends, draw_planes
+from fastact.learn.experiments.comparison import Comparison
+from fastact.learn.pictures import style
+from fastact.learn.pictures.curves import curves as pair
 
 __all__ = ["PICTURES", "figures"]
 

@@ -25,8 +25,8 @@ import numpy as np
 from emulator import KEPT, MEMORY, EmulationError
 
 import fastact
-from fastact._compile import cache as _cache
-from fastact._native import launch as native
+from fastact._kernels.compile import cache as _cache
+from fastact._kernels.native import launch as native
 from fastact.backends.cuda import availability, compiling, launching, libraries
 from fastact.backends.cuda.calls import host, repeated
 

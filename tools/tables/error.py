@@ -1,4 +1,4 @@
-"""The tables of erf and serf: fastact/_scalar/error.py."""
+"""The tables of erf and serf: fastact/_kernels/scalar/error.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The polynomials of e**x, log(1 + x) and tanh: fastact/_scalar/exponential.py."""
+"""The polynomials of e**x, log(1 + x) and tanh: fastact/_kernels/scalar/exponential.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The constants of silu, quick_gelu, gelu_tanh, mish and telu: fastact/_scalar/gates.py."""
+"""The constants of silu, quick_gelu, gelu_tanh, mish and telu: fastact/_kernels/scalar/gates.py."""
 
 from __future__ import annotations
 

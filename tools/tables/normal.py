@@ -1,4 +1,4 @@
-"""The tables of the normal distribution and of gelu: fastact/_scalar/normal.py."""
+"""The tables of the normal distribution and of gelu: fastact/_kernels/scalar/normal.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The polynomials of the sine, and the digits of 1 / pi: fastact/_scalar/sine.py and reduction.py."""
+"""The polynomials of the sine, and the digits of 1 / pi: fastact/_kernels/scalar/sine.py and reduction.py."""
 
 from __future__ import annotations
 

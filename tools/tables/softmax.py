@@ -1,4 +1,4 @@
-"""The constants of the softmax kernels: fastact/_native/softmax/simd.pxi."""
+"""The constants of the softmax kernels: fastact/_kernels/native/softmax/simd.pxi."""
 
 from __future__ import annotations
 

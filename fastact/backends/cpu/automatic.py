@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastact._native.ufunc import Threads
-from fastact.backends import in_force
+from fastact._core.backends import in_force
+from fastact._kernels.native.ufunc import Threads
 from fastact.backends.cpu.loops import Loops
 
 __all__ = ["backend"]

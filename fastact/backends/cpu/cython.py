@@ -13,7 +13,7 @@ import numpy as np
 
 from fastact._core.arguments import Options, SoftmaxArguments
 from fastact._core.arrays import reduced, rounded, wide_dtype
-from fastact._native.arithmetic import standard_arithmetic
+from fastact._kernels.native.arithmetic import standard_arithmetic
 from fastact.backends.cpu import cross_entropy, instruction_sets
 from fastact.backends.host import ClassLosses
 

@@ -11,12 +11,12 @@ from fastact.errors import BackendError, nearest
 
 __all__ = ["available", "baseline", "kernels", "load", "name"]
 
-baseline = importlib.import_module("fastact._native.softmax.baseline")
+baseline = importlib.import_module("fastact._kernels.native.softmax.baseline")
 
 
 def available() -> list[str]:
     """The instruction sets, best first, that this CPU can run and this build holds."""
-    return [each for each in baseline.cpu_supports() if find_spec(f"fastact._native.softmax.{each}")]
+    return [each for each in baseline.cpu_supports() if find_spec(f"fastact._kernels.native.softmax.{each}")]
 
 
 def name() -> str:
@@ -29,7 +29,7 @@ def load(wanted: str | None = None) -> ModuleType:
     found = available()
     if wanted and wanted not in found:
         raise BackendError(f"FASTACT_SIMD={wanted!r} cannot run here{nearest(wanted, found)}")
-    return importlib.import_module(f"fastact._native.softmax.{wanted or found[0]}")
+    return importlib.import_module(f"fastact._kernels.native.softmax.{wanted or found[0]}")
 
 
 kernels = load(os.environ.get("FASTACT_SIMD"))

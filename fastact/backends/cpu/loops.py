@@ -9,8 +9,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from fastact._core.arguments import SoftmaxArguments
-from fastact._native.ufunc import Threads
-from fastact._scalar.primitives import not_compiling
+from fastact._kernels.native.ufunc import Threads
+from fastact._kernels.scalar.primitives import not_compiling
 from fastact.backends.host import Elementwise
 
 __all__ = ["Loops"]

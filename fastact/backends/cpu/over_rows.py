@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from fastact._compile.row_loops import row_loop
 from fastact._core.arguments import Options, SoftmaxArguments
 from fastact._core.arrays import overlaps, reduced, rounded, wide_dtype
 from fastact._core.masking import MASKED, Masked
-from fastact._native import pool
-from fastact._native.arithmetic import standard_arithmetic, standard_mode
-from fastact._native.ufunc import Threads
+from fastact._kernels.compile.row_loops import row_loop
+from fastact._kernels.native import pool
+from fastact._kernels.native.arithmetic import standard_arithmetic, standard_mode
+from fastact._kernels.native.ufunc import Threads
 
 __all__ = ["over_axes"]
 

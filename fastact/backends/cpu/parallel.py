@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from fastact._core.arguments import SoftmaxArguments
-from fastact._native import pool
-from fastact._native.ufunc import Threads
+from fastact._kernels.native import pool
+from fastact._kernels.native.ufunc import Threads
 from fastact.backends.cpu.loops import Loops
 from fastact.errors import BackendError
 

@@ -3,7 +3,7 @@
 Long calls take these threads of themselves. _native/pool.pyx starts them, also in a forked child, and hands out blocks.
 """
 
-from fastact._native.ufunc import Threads
+from fastact._kernels.native.ufunc import Threads
 from fastact.backends.cpu.loops import Loops
 
 __all__ = ["backend"]

@@ -21,8 +21,8 @@ import importlib
 from typing import Any
 
 from fastact._core.arguments import ClassLossArguments, ElementwiseLossArguments, SoftmaxArguments
+from fastact._core.backends import Backend
 from fastact._core.devices import on_gpu
-from fastact.backends import Backend
 from fastact.backends.cuda import availability, compiling
 
 __all__ = ["backend"]

@@ -21,8 +21,8 @@ from numba import types
 from numba.core import config
 from numba.core.types import BaseTuple
 
-from fastact._compile import cache as _cache
-from fastact._scalar.primitives import COMPILED, JIT_OPTIONS, PRIMITIVES, install
+from fastact._kernels.compile import cache as _cache
+from fastact._kernels.scalar.primitives import COMPILED, JIT_OPTIONS, PRIMITIVES, install
 from fastact.backends.cuda.availability import SIMULATED, why_not
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastact._native.launch import current_context, launch
+from fastact._kernels.native.launch import current_context, launch
 from fastact.backends.cuda.compiling import Template, kernel
 from fastact.backends.cuda.libraries import LEGACY_STREAM, Library, view_of
 from fastact.backends.cuda.views import View, c_strides

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastact._core.arguments import SoftmaxArguments
-from fastact._native.ufunc import Threads
+from fastact._kernels.native.ufunc import Threads
 from fastact.backends.host import ClassLosses, Elementwise
 from fastact.backends.numpy import cross_entropy, softmax
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastact._core.arrays import rounded
-from fastact._native.arithmetic import standard_arithmetic
+from fastact._kernels.native.arithmetic import standard_arithmetic
 from fastact.backends.numpy.softmax import log_softmax
 
 

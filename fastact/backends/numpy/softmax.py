@@ -14,7 +14,7 @@ import numpy as np
 from fastact._core.arguments import Options, SoftmaxArguments
 from fastact._core.arrays import reduced, rounded, wide_dtype
 from fastact._core.masking import MASKED
-from fastact._native.arithmetic import standard_arithmetic
+from fastact._kernels.native.arithmetic import standard_arithmetic
 
 __all__ = ["log_softmax", "over_axes", "signed_logsumexp"]
 

@@ -15,12 +15,13 @@ from fastact.dask.training.blocks import Block, aligned
 from fastact.dask.training.schedulers import Scheduler
 from fastact.dask.training.scores import accuracy, fitted, hits, mean, r2_score
 from fastact.dask.training.tasks import Network, State, Survey, View, evaluated, opened, same, surveyed
+from fastact.dask.training.trainer import ClusterTrainer, Group
 from fastact.mlp.data import as_flag, as_integer, as_rate, class_weights, worth_learning
 from fastact.mlp.namespaces import is_lazy
 from fastact.mlp.sources import Remote, checked
 from fastact.mlp.training import History
 
-__all__ = ["Group", "Source", "Watched", "source_of", "watched"]
+__all__ = ["Source", "Watched", "score", "source_of", "watched"]
 
 #: The least rows that a step takes from a block, on the average: with fewer, sending parameters and gradients takes
 #: longer than computing with them. 256 rows take four times as long, at 50 GFLOP/s and 1 GB/s, whatever the network.
@@ -37,21 +38,6 @@ class Piece(NamedTuple):
 
     block: Block
     rows: int
-
-
-class Group:
-    """Blocks whose rows make the same batches: each step takes an equal share of each."""
-
-    def __init__(self, rows: list[int], opened: list[Any], batch: int) -> None:
-        self.rows, self.opened = rows, opened
-        self.steps = -(-sum(rows) // batch)
-
-    def shares(self, step: int) -> Iterator[tuple[Any, int, int]]:
-        """The rows of a step: an opened block, the first row, and the one after the last."""
-        for block, rows in zip(self.opened, self.rows, strict=True):
-            start, stop = (rows * each // self.steps for each in (step, step + 1))
-            if start < stop:
-                yield block, start, stop
 
 
 class Source(Remote):
@@ -99,8 +85,6 @@ class Source(Remote):
         return len(self._pieces)
 
     def trainer(self, callback: Callable[[int, Any], object] | None) -> Any:
-        from fastact.dask.training.trainer import ClusterTrainer
-
         return ClusterTrainer(self, callback)
 
     def groups(self) -> Iterator[Group]:
@@ -241,6 +225,11 @@ def watched(
         view["of_classes"] = _class_weights(class_weight, surveys)
     pieces = [Piece(block, each.rows) for block, each in zip(blocks, surveys, strict=True) if each.rows]
     return Watched(model, scheduler, pieces, view)
+
+
+def score(model: Any, X: Any, y: Any) -> float:
+    """`MLP.score` of collections."""
+    return watched(model, X, y).score()
 
 
 def _blocks(model: Any, X: Any, y: Any, sample_weight: Any, prefix: str) -> list[Block]:

@@ -16,7 +16,7 @@ import numpy as np
 from numba import cuda
 
 from fastact._core.arrays import overlaps
-from fastact._native import pool
+from fastact._kernels.native import pool
 from fastact.backends.cuda.libraries import is_number, put
 
 __all__ = ["CHUNK", "from_host", "in_chunks", "loop_dtype"]

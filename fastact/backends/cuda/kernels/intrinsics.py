@@ -16,8 +16,8 @@ from llvmlite import ir
 from numba import cuda
 from numba.core import cgutils, types
 
-from fastact._scalar.primitives import fma as fused
-from fastact._scalar.primitives import install
+from fastact._kernels.scalar.primitives import fma as fused
+from fastact._kernels.scalar.primitives import install
 
 __all__ = [
     "exchange", "fetch_add", "fma", "from_bfloat16", "load_acquire", "load_eight", "log1p", "quick_exp", "register",

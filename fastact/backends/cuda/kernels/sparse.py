@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
-from fastact._scalar.primitives import sqrt, where
+from fastact._kernels.scalar.primitives import sqrt, where
 from fastact.backends.cuda.dtypes import dtype_of
 from fastact.backends.cuda.kernels import DeviceFunction, Kernel, device_function
 from fastact.backends.cuda.kernels.groups import counting, finding, placing, reading, reductions

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fastact._scalar.primitives import where
+from fastact._kernels.scalar.primitives import where
 from fastact.backends.cuda.kernels import DeviceFunction, device_function
 from fastact.backends.cuda.kernels.groups import counting, placing, reading
 from fastact.backends.cuda.kernels.layouts import Layout, RowTraits

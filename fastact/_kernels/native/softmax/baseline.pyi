@@ -1,0 +1,3 @@
+from fastact._kernels.native.softmax.avx512 import *  # noqa: F403
+
+def cpu_supports() -> list[str]: ...

@@ -1,1 +1,0 @@
-from fastact._native.softmax.avx512 import *  # noqa: F403

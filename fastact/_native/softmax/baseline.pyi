@@ -1,3 +1,0 @@
-from fastact._native.softmax.avx512 import *  # noqa: F403
-
-def cpu_supports() -> list[str]: ...

@@ -1,0 +1,254 @@
+"""A comparison in words: its title, its tables, and what a learner sees in them.
+
+A sentence claims only what the run shows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import median
+from typing import TYPE_CHECKING
+
+from fastact.language import listed, paragraph
+from fastact.language import translated as _
+from fastact.learn.experiments.comparing.records import Summary
+from fastact.learn.result import Table
+
+if TYPE_CHECKING:
+    from fastact.learn.experiments.comparison import Comparison
+
+__all__ = ["sentences", "tables", "title"]
+
+#: No activation: the baseline.
+BASELINE = "identity"
+#: As many names does a sentence hold; the table has all.
+NAMES = 4
+
+
+def title(found: Comparison) -> str:
+    """The problem and the settings in one line."""
+    depths = list(dict.fromkeys(setting.depth for setting in found.settings))
+    hidden = found.training.hidden
+    if len(depths) == 1:
+        network = "-".join(map(str, (found.features, *[hidden] * depths[0], found.outputs)))
+    else:
+        network = f"{found.features}-{hidden}-...-{hidden}-{found.outputs}"
+    rates = listed(
+        _("{optimizer} with learning rate {rate:g}").format(optimizer=name, rate=found.training.rate(name))
+        for name in dict.fromkeys(setting.optimizer for setting in found.settings)
+    )
+    epochs = found.training.epochs
+    return _("{problem}: {network} network, {optimizer}, batches of {batch:,}, {epochs}").format(
+        problem=found.problem,
+        network=network,
+        optimizer=rates,
+        batch=found.training.batch_size,
+        epochs=_("{count:,} epochs").format(count=epochs) if epochs > 1 else _("1 epoch"),
+    )
+
+
+def score_word(found: Comparison) -> str:
+    """What the score is called."""
+    return _("test R²") if found.task == "regression" else _("test accuracy")
+
+
+def best_first(found: Comparison) -> list[Summary]:
+    """The settings by their mean score at the end; those with the same by their loss."""
+    return sorted(found.summaries(), key=lambda summary: (-summary.score, summary.loss))
+
+
+# ---- tables
+
+
+def tables(found: Comparison) -> list[Table]:
+    """The figures of each setting, and how far each is behind the best."""
+    return [overview(found), *([behind(found)] if found.differences() else [])]
+
+
+def overview(found: Comparison) -> Table:
+    """One row for each setting, the best first."""
+    summaries = best_first(found)
+    solving, diverging = found.level == 1, any(summary.diverged for summary in summaries)
+    columns = [_("hidden layers"), score_word(found), _("std. dev.")]
+    columns += [_("solved")] if solving else []
+    columns += [_("epochs to {level:g}").format(level=found.level), _("loss"), _("s/epoch")]
+    columns += [_("diverged")] if diverging else []
+    rows = []
+    for summary in summaries:
+        share = _("{count} of {all}")
+        row = [found.label(summary.setting), f"{summary.score:.4f}", f"{summary.spread:.4f}"]
+        row += [share.format(count=len(summary.perfect), all=found.seeds)] if solving else []
+        row += [epochs(summary, found.level), figure(summary.loss), figure(summary.seconds_per_epoch)]
+        row += [share.format(count=len(summary.diverged), all=found.seeds)] if diverging else []
+        rows.append(row)
+    if found.seeds == 1:
+        caption = _("After the last epoch of one seed.")
+    else:
+        caption = _(
+            "Mean and standard deviation over {seeds} seeds after the last epoch; epochs and time: median."
+        ).format(seeds=found.seeds)
+    return Table(columns, rows, title=found.title, caption=paragraph([caption, *found.notes]))
+
+
+def behind(found: Comparison) -> Table:
+    """One row for each setting but the best, the nearest first."""
+    differences = found.differences()
+    best = found.label(found.settings[differences[0].best])
+    rows = [
+        [
+            found.label(found.settings[each.other]),
+            f"{each.mean:.4f}",
+            interval(each.low, each.high),
+            f"{each.p:.2g}" if each.p >= 1e-4 else "<0.0001",
+            _("yes") if each.clear else _("no"),
+        ]
+        for each in differences
+    ]
+    columns = [_("hidden layers"), _("behind"), _("95% interval"), _("adjusted p"), _("beyond noise")]
+    caption = _(
+        "Differences in {score} at the same seed. p: paired t-tests, corrected by Holm's method (pairs: {pairs})."
+    ).format(score=score_word(found), pairs=len(found.settings) * (len(found.settings) - 1) // 2)
+    if found.overlap:
+        resampled = _(
+            "All seeds split the same samples, so that runs are not independent: the variance is corrected as Nadeau "
+            "and Bengio (2003) do, and more seeds add little."
+        )
+        caption = paragraph([caption, resampled])
+    return Table(columns, rows, title=_("Behind the best, {best}").format(best=best), caption=caption)
+
+
+def epochs(summary: Summary, level: float) -> str:
+    """The median of those that reach the level, with their number if not all do."""
+    reached = summary.epochs_to(level)
+    if not reached:
+        return "-"
+    if len(reached) == len(summary.runs) or level == 1:  # then the table has a column with their number
+        return f"{median(reached):g}"
+    return _("{epochs:g} ({count} of {all})").format(epochs=median(reached), count=len(reached), all=len(summary.runs))
+
+
+def figure(value: float) -> str:
+    """Two digits, or three after the point; a dash for nan."""
+    return "-" if math.isnan(value) else f"{value:.3f}" if 0.1 <= value < 1000 else f"{value:.2g}"
+
+
+def interval(low: float, high: float) -> str:
+    """The two ends."""
+    return _("{low:.4f} to {high:.4f}").format(low=low, high=high)
+
+
+# ---- sentences
+
+
+def sentences(found: Comparison) -> list[str]:
+    """What this run shows."""
+    return [*compared(found), *diverged(found), *linear(found)]
+
+
+def compared(found: Comparison) -> list[str]:
+    """Which settings the best one is ahead of."""
+    if len(found.settings) == 1:
+        return []
+    if found.seeds == 1:
+        return [_("One seed says nothing about which setting is better: compare several.")]
+    differences = found.differences()
+    best, seeds = found.label(found.settings[differences[0].best]), found.seeds
+    labels = {each: found.label(found.settings[each.other]) for each in differences}
+    clear = [each for each in differences if each.clear]
+    alone = [each for each in differences if each.clear_alone and not each.clear]
+    same = [each for each in differences if not each.clear_alone and not each.clear]
+    said = []
+    if 0 < len(clear) <= NAMES:
+        said += [
+            _(
+                "{best} is ahead of {other} by {mean:.4f} (95% interval {interval} over {seeds} seeds): "
+                "more than the noise of seeds."
+            ).format(best=best, other=labels[each], mean=each.mean, interval=interval(each.low, each.high), seeds=seeds)
+            for each in clear
+        ]
+    elif clear:
+        said.append(
+            _(
+                "{best} is ahead of {others} by {low:.4f} to {high:.4f} over {seeds} seeds, "
+                "each time by more than the noise of seeds."
+            ).format(
+                best=best,
+                others=_names([labels[each] for each in clear]),
+                low=clear[0].mean,
+                high=clear[-1].mean,
+                seeds=seeds,
+            )
+        )
+    if same:
+        said.append(
+            _("{best} cannot be told apart from {others}: with {seeds} seeds, the difference may be noise.").format(
+                best=best, others=_names([labels[each] for each in same]), seeds=seeds
+            )
+        )
+    if alone:
+        said.append(
+            _(
+                "{best} against {others}: taken alone, the difference is more than the noise of seeds; but among "
+                "{pairs} pairs, one like it can come about by chance."
+            ).format(
+                best=best,
+                others=_names([labels[each] for each in alone]),
+                pairs=len(found.settings) * (len(found.settings) - 1) // 2,
+            )
+        )
+    return said
+
+
+def diverged(found: Comparison) -> list[str]:
+    """Which settings did not stay finite."""
+    broken = [summary for summary in found.summaries() if summary.diverged]
+    if not broken:
+        return []
+    runs = [run for summary in broken for run in summary.diverged]
+    return [
+        _(
+            "{count} of {all} runs diverged ({settings}), the first one in epoch {epoch}: their loss or a weight "
+            "became infinite or NaN. They get the score of guessing."
+        ).format(
+            count=len(runs),
+            all=len(found.runs),
+            settings=_names([found.label(summary.setting) for summary in broken]),
+            epoch=min(run.diverged or 0 for run in runs),
+        )
+    ]
+
+
+def linear(found: Comparison) -> list[str]:
+    """What the network without an activation lacks, if it stays finite, and is last, clearly behind the best."""
+    noise = {found.settings[each.other].activation for each in found.differences() if not each.clear}
+    baseline = [summary for summary in found.summaries() if summary.setting.activation == BASELINE]
+    others = [summary.score for summary in found.summaries() if summary.setting.activation != BASELINE]
+    best = max((summary.score for summary in baseline), default=math.inf)
+    if (
+        not others
+        or best >= min(others)
+        or BASELINE in noise
+        or found.seeds == 1
+        or any(summary.diverged for summary in baseline)
+    ):
+        return []
+    if found.task == "regression":
+        lacking = _(
+            "The score of {baseline} ends at {score:.3f}, the next lowest at {next:.3f}: stacked linear layers "
+            "without an activation between them stay one linear map, which cannot follow a curve."
+        )
+    else:
+        lacking = _(
+            "The score of {baseline} ends at {score:.3f}, the next lowest at {next:.3f}: stacked linear layers "
+            "without an activation between them stay one linear map, which can separate classes by straight "
+            "borders only."
+        )
+    return [lacking.format(baseline=BASELINE, score=best, next=min(others))]
+
+
+def _names(labels: Sequence[str]) -> str:
+    """The first few names."""
+    shown = listed(labels[:NAMES])
+    more = len(labels) - NAMES
+    return _("{names} and {count} more").format(names=shown, count=more) if more > 0 else shown
