@@ -41,7 +41,7 @@ Rounds = list[Ratios]
 
 def stopwatch() -> Any:
     """Load the checkout's own fastact/measure/bench/timing.py; the version under test may have another, or none."""
-    spec = importlib.util.spec_from_file_location("timing", ROOT / "fastact" / "bench" / "timing.py")
+    spec = importlib.util.spec_from_file_location("timing", ROOT / "fastact" / "measure" / "bench" / "timing.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

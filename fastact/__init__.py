@@ -18,7 +18,7 @@ from fastact._core.dispatch import backends, use_backend
 from fastact._core.explain import explain
 from fastact._core.function import Function, Metadata
 from fastact._core.registry import get, names
-from fastact._core.services import SERVICES
+from fastact._core.services import SERVICES as _SERVICES
 from fastact._core.threads import get_num_threads, set_num_threads
 from fastact._core.warmup import warmup
 from fastact._kernels.compile.cache import cache_info
@@ -54,7 +54,7 @@ from fastact.mlp import MLP
 
 __version__ = "0.1.0"
 
-SERVICES |= {
+_SERVICES |= {
     "type in compiled code": "fastact.interop.numba:type_of",
     "derivative": "fastact.functions.derivation:derive",
     "derivation": "fastact.measure.gradients.derivation:Derivation",

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from fastact._core import registry
 from fastact.functions.losses import binary_cross_entropy, poisson_loss
 from fastact.mlp.choices import Choice, chosen
 from fastact.mlp.data import as_floats, as_rate
@@ -105,7 +106,7 @@ class Regression(Loss):
         return Target(table=table)
 
     def gradient(self, run: Any, layer: Dense, kept: Kept, target: Target) -> NDArray[Any]:
-        gradient = _elementwise(run, getattr(fa, self.function), self.parameters, self.scale, kept.output, target)
+        gradient = _elementwise(run, registry.get(self.function), self.parameters, self.scale, kept.output, target)
         return layer.backward_activation(run, kept, gradient)
 
     def predict(self, kept: Kept) -> NDArray[Any]:

@@ -281,7 +281,7 @@ def test_other_sources_miss(folder: Path, use: Any, tmp_path: Path) -> None:
     shutil.copytree(_cache._PACKAGE, copy, ignore=shutil.ignore_patterns("*.so", "*.c", "__pycache__"))
     use(folder, _PACKAGE=copy, _imported=math.inf)
     assert run(double) == (4.0, "found")
-    with open(copy / "_scalar" / "pairs.py", "a") as file:
+    with open(copy / "_kernels" / "scalar" / "pairs.py", "a") as file:
         file.write("#")
     use(folder)
     assert run(double) == (4.0, "compiled")

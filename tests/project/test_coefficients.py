@@ -29,7 +29,7 @@ def test_sources_have_what_the_generator_computes(table: str) -> None:
 
 
 def test_the_softmax_kernels_have_no_other_constants() -> None:
-    source = (ROOT / "fastact" / "_native" / "softmax" / "simd.pxi").read_text(encoding="utf-8")
+    source = (ROOT / "fastact" / "_kernels" / "native" / "softmax" / "simd.pxi").read_text(encoding="utf-8")
     written = re.findall(r"\b(?:vf_|vd_)?splat(?:\[vec\]\(&\w+, |\()-?(\d+\.\d{3,}(?:e[-+]?\d+)?)\)", source)
     computed = {float(number) for number in re.findall(r"\d+\.\d+(?:e[-+]?\d+)?", coefficients("softmax"))}
     assert len(written) > 20

@@ -10,6 +10,7 @@ import re
 import shutil
 from collections.abc import Iterable
 from fnmatch import fnmatch
+from graphlib import TopologicalSorter
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,122 +23,103 @@ from helpers import ROOT
 #: The checkout, which has the Cython sources too.
 PACKAGE = ROOT / "fastact"
 
-#: What public functions are made of.
-PRIVATE = ["errors", "_core*", "_scalar*", "_native.arithmetic", "backends"]
 #: What backends know of the arguments of calls.
-ARGUMENTS = ["_core.arguments", "_core.arrays", "_core.devices", "_core.masking"]
+ARGUMENTS = ["_core.arguments", "_core.arrays", "_core.backends", "_core.devices", "_core.masking"]
 #: What a backend is made of. It never imports another backend.
-BELOW_A_BACKEND = ["errors", "_native*", "_scalar*", "_compile*", *ARGUMENTS, "backends", "backends.host"]
-#: What all has that learners read or see.
-LEARNING = ["", "errors", "_files", "language", "result", "pictures*"]
-#: The layers, from the ground up, as patterns of modules relative to fastact, and what else of fastact each may import.
-#: "" is the package itself, which has the public names.
+BELOW_A_BACKEND = ["errors", "_kernels*", *ARGUMENTS, "backends.host"]
+#: What whoever stands above the functions may use: public names, and the services of `_core` that are documented.
+PUBLIC = ["", "errors", "language*", "math", "_core.files"]
+#: The names that `fastact/__init__.py` collects, where they are defined: what it imports cannot import it.
+BELOW_PUBLIC = ["errors", "language*", "math", "functions*", "_core*"]
+#: What verification and learners' rooms show their results by.
+RESULTS = ["learn.result", "learn.pictures*"]
+#: The rooms from the ground up, as patterns of modules relative to fastact, and what else of fastact each may import;
+#: of several patterns the first that fits counts. A room imports only rooms that stand before it. "" is the package
+#: itself, which has the public names; it stands above what it collects, and below those that use it.
 LAYERS = {
     "errors": [],
-    "_files": [],
-    "language": ["errors"],
-    "result": ["language"],
-    "_native*": [],
-    "_scalar*": [],
-    "_compile*": ["errors", "_files", "_native*", "_scalar*"],
-    "backends": [],  # the protocol and the table, which import no backend
-    "backends.host": [
-        "errors",
-        "_native*",
-        *ARGUMENTS,
-        "backends",
-        "backends.cpu.instruction_sets",
-    ],  # what those for host arrays have in common
-    # The derivation of derivatives that were not given is loaded when it is asked for.
-    "_core*": ["errors", "language", "_native*", "_scalar.primitives", "_compile*", "backends", "derivation*"],
-    "backends.numpy*": BELOW_A_BACKEND,
+    "language*": ["errors"],
+    "_kernels.scalar*": [],
+    "_kernels.native*": [],
+    "_kernels.compile*": ["errors", "_kernels.scalar*", "_kernels.native*"],
+    "_kernels": [],
+    "math": ["_kernels.scalar"],
+    "_core*": ["errors", "language*", "_kernels*"],
+    "backends.host": ["errors", "_kernels.native*", *ARGUMENTS, "backends.cpu.instruction_sets"],
+    "backends.cpu.instruction_sets": ["errors", "_kernels.native*"],
     "backends.cpu*": BELOW_A_BACKEND,
+    "backends.numpy*": BELOW_A_BACKEND,
     "backends.cuda*": BELOW_A_BACKEND,
-    "math": ["_scalar"],
-    "ufuncs*": ["_core*", "_native.ufunc"],
-    "activations*": PRIVATE,
-    "softmax*": PRIVATE,
-    "losses*": PRIVATE,
-    "gated_units": [*PRIVATE, "activations*"],
-    "mlp.eager": ["", "mlp.namespaces", "_compile.products", "_native.step", "backends.cpu.instruction_sets"],
+    "backends": [],
+    "ufuncs": ["_core*", "_kernels.native.ufunc"],
+    "functions*": ["errors", "_core*", "_kernels.scalar*", "_kernels.native.arithmetic"],
+    "learn.result": ["language*", "_core.services"],
+    "learn.pictures.style": ["errors", "language*"],
+    "learn.recommending*": ["errors", "language*", "_core.registry"],
+    "measure.gradients*": [*BELOW_PUBLIC, *RESULTS],
+    "measure.verification*": [*BELOW_PUBLIC, *RESULTS],
+    "mlp.eager": [
+        *BELOW_PUBLIC,
+        "mlp.namespaces",
+        "_kernels.compile.products",
+        "_kernels.native.step",
+        "backends.cpu.instruction_sets",
+    ],
     "mlp.recorder": [
         "mlp.operations",
         "_core.operation",
-        "_scalar.primitives",
-        "_compile.products",
-        "_native.step",
+        "_kernels.compile.products",
+        "_kernels.native.step",
+        "_kernels.scalar.primitives",
         "backends.cpu.instruction_sets",
     ],
-    # MLP.from_onnx, and fit and predict of lazy arrays, are the work of others, which are loaded when they are called.
-    "mlp.model": ["", "errors", "_files", "mlp*", "dask*", "onnx*"],
-    "mlp*": ["", "errors", "_files", "math", "_core.operation"],
-    "sklearn*": ["", "errors", "mlp*", "dask*"],
-    "containers*": ["", "errors", "_core.arrays", "_core.containers", "_core.devices"],
-    "dask*": [
-        "",
+    "mlp*": BELOW_PUBLIC,
+    "": [
         "errors",
-        "_files",
+        "ufuncs",
+        "functions*",
+        "_core*",
+        "_kernels.compile.cache",
+        "mlp",
+        "measure.gradients",
+        "measure.verification",
+        "learn.recommending",
+    ],
+    "interop.numba*": ["errors", "_core*", "_kernels*", "backends.cpu.instruction_sets"],
+    "interop.containers*": [*PUBLIC, "_core.arrays", "_core.containers", "_core.devices"],
+    "interop": [],
+    "torch*": PUBLIC,
+    "onnx*": [*PUBLIC, "mlp*", "functions.derivation"],
+    "dask*": [
+        *PUBLIC,
         "_core.arguments",
         "_core.arrays",
         "_core.containers",
         "_core.dispatch",
         "_core.operation",
-        "_native.arithmetic",
-        "containers*",
+        "_kernels.native.arithmetic",
+        "interop.containers*",
         "mlp*",
     ],
-    "onnx*": ["", "errors", "_files", "mlp*", "derivation*"],
-    "derivation*": [*LEARNING, "_scalar*", "_core.registry"],
-    "verification*": [*LEARNING, "derivation*"],
-    "_numba*": ["errors", "_core*", "_compile*", "_native*", "_scalar*", "backends.cpu.instruction_sets"],
-    "torch*": ["", "errors"],
-    "recommending*": ["errors", "language", "_core.registry"],
-    "own": ["", "errors", "_core.registry"],
-    "pictures*": ["", "errors", "language"],
-    "data*": ["", "errors", "_files", "language"],
-    "tabular*": [*LEARNING, "data*"],
-    "diagnostics*": [*LEARNING, "data*"],
-    "experiments*": [*LEARNING, "own", "data*", "diagnostics*", "tabular"],
-    "pages*": [*LEARNING, "own", "data*", "diagnostics*", "experiments*", "tabular"],
-    "bench*": ["", "errors", "_files"],
-    "cli*": [
-        *LEARNING,
-        "about",
-        "bench*",
-        "dask*",
-        "verification*",
-        "own",
-        "data*",
-        "diagnostics*",
-        "experiments*",
-        "pages*",
-        "recommending*",
-        "tabular",
-    ],
-    "about": [
-        "",
-        "errors",
-        "language",
+    "sklearn*": [*PUBLIC, "mlp*", "dask*"],
+    "measure.bench*": PUBLIC,
+    "measure": [],
+    "learn.data*": PUBLIC,
+    "learn.tabular*": [*PUBLIC, *RESULTS, "learn.data*"],
+    "learn.diagnostics*": [*PUBLIC, *RESULTS, "learn.data*"],
+    "learn.experiments*": [*PUBLIC, *RESULTS, "functions.own", "learn.data*", "learn.diagnostics*", "learn.tabular"],
+    "learn.pictures*": [*PUBLIC, *RESULTS, "learn.data*", "learn.diagnostics*", "learn.experiments*", "learn.tabular*"],
+    "learn.pages*": [*PUBLIC, "functions.own", "learn*"],
+    "learn": ["_core.services"],
+    "cli.about": [
+        *PUBLIC,
         "_core.cores",
-        "_native.ufunc",
+        "_kernels.native.ufunc",
         "backends.cpu.instruction_sets",
-        "bench.report",
+        "measure.bench.report",
     ],
+    "cli*": [*PUBLIC, "functions.own", "learn*", "measure*", "dask*"],
     "__main__": ["cli"],
-    "": [
-        "errors",
-        "_core*",
-        "_compile.cache",
-        "activations*",
-        "softmax*",
-        "losses*",
-        "gated_units",
-        "ufuncs",
-        "mlp",
-        "recommending",
-        "verification",
-        "derivation",
-    ],
 }
 
 IMPORT_EFFECTS = """
@@ -204,7 +186,7 @@ SOURCES = sorted(path for path in PACKAGE.rglob("*.p*") if path.suffix in (".py"
 
 def module_of(path: Path) -> str:
     """The module of a source, relative to fastact; an included file counts as one."""
-    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    parts = path.relative_to(PACKAGE).with_suffix(".pxi" if path.suffix == ".pxi" else "").parts
     return ".".join(part for part in parts if part != "__init__")
 
 
@@ -243,13 +225,33 @@ def fits(module: str, patterns: Iterable[str]) -> bool:
     return any(fnmatch(module, pattern) for pattern in patterns)
 
 
+def layer_of(module: str) -> str:
+    found = next((pattern for pattern in LAYERS if fits(module, [pattern])), None)
+    assert found is not None, f"fastact.{module} is in no layer"
+    return found
+
+
+def own_imports(path: Path) -> set[str]:
+    """The modules of fastact that a source imports, at once or when it is called."""
+    return {name.partition(".")[2] for name in imported(path) if name.split(".")[0] == "fastact"}
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_imports_follow_the_architecture(path: Path) -> None:
     module = module_of(path)
-    layer = next((pattern for pattern in LAYERS if fits(module, [pattern])), None)
-    assert layer is not None, f"fastact.{module} is in no layer"
-    own = {name.partition(".")[2] for name in imported(path) if name.split(".")[0] == "fastact"}
-    assert not {name for name in own if not fits(name, [layer, *LAYERS[layer]])}, f"not for fastact.{module}"
+    layer = layer_of(module)
+    assert not {name for name in own_imports(path) if not fits(name, [layer, *LAYERS[layer]])}, f"not for {module}"
+
+
+def test_no_file_is_in_a_circle() -> None:
+    graph: dict[str, set[str]] = {}
+    for path in SOURCES:
+        graph.setdefault(module_of(path), set()).update(own_imports(path) - {module_of(path)})
+    TopologicalSorter(graph).prepare()  # CycleError names a circle
+
+
+def test_the_root_has_few_entries() -> None:
+    assert len({path.relative_to(PACKAGE).parts[0] for path in SOURCES} | {"py.typed"}) <= 20
 
 
 TESTS = sorted((ROOT / "tests").rglob("*.py"))

@@ -36,6 +36,7 @@ NO_CLASS = 7
 
 
 def plan(context: Any, function: Any, arguments: dict[str, Any]) -> Plan:
+    """Plan a call of a loss over classes."""
     return _Call(function, arguments).plan()
 
 

@@ -32,6 +32,7 @@ HALF = np.dtype(np.float16)
 
 
 def plan(context: Any, operation: Operation, arguments: dict[str, Any]) -> Plan:
+    """Plan a call of a formula."""
     for keyword, choices in operation.variants.items():
         value = literal(operation, keyword, arguments[keyword])
         if value not in choices:

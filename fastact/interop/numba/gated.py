@@ -15,6 +15,7 @@ __all__ = ["plan"]
 
 
 def plan(context: Any, function: Any, arguments: dict[str, Any]) -> Plan:
+    """Plan a call of a gated unit."""
     x, axis, out = arguments["x"], arguments["axis"], arguments["out"]
     backward = isinstance(function, Method)
     glu = function.function if backward else function

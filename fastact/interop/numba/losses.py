@@ -22,6 +22,7 @@ REDUCTIONS = "mean", "sum", "none"
 
 
 def reduction_of(function: Any, kind: Any) -> str:
+    """Return the value of reduction=; TypingError if it is none."""
     value = literal(function, "reduction", kind)
     if value not in REDUCTIONS:
         raise refuse(function, f"got reduction={value!r}; it must be one of {', '.join(map(repr, REDUCTIONS))}")
@@ -29,6 +30,7 @@ def reduction_of(function: Any, kind: Any) -> str:
 
 
 def plan(context: Any, function: Any, arguments: dict[str, Any]) -> Plan:
+    """Plan a call of a loss of single elements."""
     return _Call(context, function, arguments).plan()
 
 

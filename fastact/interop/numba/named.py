@@ -29,6 +29,7 @@ class Method:
 
 @functools.cache
 def method(function: Any, name: str) -> Method:
+    """Return the one object that stands for this method."""
     return Method(function, name)
 
 

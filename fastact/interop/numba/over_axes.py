@@ -34,6 +34,7 @@ BYTE = ir.IntType(8)
 
 
 def plan(context: Any, function: Any, arguments: dict[str, Any]) -> Plan:
+    """Plan a call of the softmax family."""
     return _Call(function, arguments).plan()
 
 

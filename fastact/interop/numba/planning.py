@@ -79,6 +79,7 @@ _UNSUPPORTED = {
 
 
 def refuse(function: Any, why: str) -> errors.TypingError:
+    """Return the error for a call that compiled code cannot make."""
     return errors.TypingError(f"fastact.{function.name} {why}")
 
 
@@ -101,6 +102,7 @@ def literal(function: Any, name: str, kind: Any) -> Any:
 
 
 def is_array(kind: Any) -> bool:
+    """Whether values of this type are arrays."""
     return isinstance(kind, types.Array)
 
 
@@ -110,6 +112,7 @@ def items_of(kind: Any) -> list[Any]:
 
 
 def is_cuda(context: Any) -> bool:
+    """Whether code for a GPU is compiled."""
     return type(context).__module__.startswith("numba.cuda")
 
 

@@ -17,6 +17,7 @@ __all__ = ["plan"]
 
 
 def plan(context: Any, function: Any, arguments: dict[str, Any]) -> Plan:
+    """Plan a call of rrelu."""
     if isinstance(function, Method):
         raise refuse(function, "cannot be called in compiled code; call leaky_relu's, with the slopes")
     kinds = {"x": arguments["x"], "alpha": types.float64, "out": arguments["out"]}

@@ -183,9 +183,8 @@ def _of_library(source: str, name: str, settings: Mapping[str, Any], device: str
 def _found(library: Library, source: str, name: str) -> tuple[Any, list[str]]:
     """What the first module of the library has under this name, or None; and the names of all functions."""
     if isinstance(library, Fastact):
-        known = {
-            alias: registry.get(each) for each in registry.names() for alias in (each, *registry.get(each).aliases)
-        }
+        functions = map(registry.get, registry.names())
+        known = {alias: each for each in functions for alias in (each.name, *each.aliases)}
         return known.get(name), list(known)
     names: list[str] = []
     for each in library.modules:
