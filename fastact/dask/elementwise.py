@@ -111,7 +111,7 @@ def _losses_and_gradients(
     *blocks, count = blocks  # type: ignore[assignment]
     x, target, *parameters = _operands(place, tuple(blocks), wide)
     scale = 1.0 if count is None else share(reduction, float(count))
-    losses, grad = function.part("value_and_grad")(x, target, scale, *parameters, backend=backend)
+    losses, grad = function._part("value_and_grad")(x, target, scale, *parameters, backend=backend)
     return losses, converted(grad, to)
 
 
@@ -166,13 +166,13 @@ def _unit_backward(value: Any, grad: Any, gate: Any, *, unit: Any, backend: str 
 def with_several_results(operation: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
     """A function of elements that has several results, such as the gradients of a gated unit; lazily."""
     backend = keywords.pop("backend", None)
-    operands = operation.bind(arguments, keywords)
+    operands = operation._bind(arguments, keywords)
     if keywords:
         raise TypeError(f"{operation.name} of dask arrays takes no {next(iter(keywords))}; apply it to the results")
     arrays = _together(*operands)
-    dtype = operation.result_dtype(tuple(_element(each) if is_lazy(each) else each for each in arrays))
+    dtype = operation._result_dtype(tuple(_element(each) if is_lazy(each) else each for each in arrays))
     place = next(number for number, each in enumerate(arrays) if is_lazy(each))
-    count, others = operation.outputs, (*arrays[:place], *arrays[place + 1 :])
+    count, others = operation._outputs, (*arrays[:place], *arrays[place + 1 :])
     options = {"operation": operation, "place": place, "backend": backend}
     sizes: tuple[None, ...] = (None,) * count
     return tuple(

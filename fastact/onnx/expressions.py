@@ -39,7 +39,7 @@ def traceable(function: Any) -> Callable[..., Any]:
         "sigmoid": lambda x: 1.0 / (1.0 + np.exp(-x)), "softplus": softplus, "expm1": np.expm1, "log1p": np.log1p,
         "erf": erf, "ndtr": lambda x: 0.5 * (1.0 + erf(x * 2**-0.5)),
     }  # fmt: skip
-    symbols = [sympy.Symbol(name, real=True) for name in (*function.input_names, *function.parameters)]
+    symbols = [sympy.Symbol(name, real=True) for name in (*function._input_names, *function.parameters)]
     printer = Printer({"fully_qualified_modules": False, "user_functions": {name: name for name in words}})
     result: Callable[..., Any] = sympy.lambdify(symbols, formula, [words, "numpy"], printer=printer)
     return result

@@ -59,7 +59,7 @@ DOUBLE = {"Identity", "Relu", "Sigmoid", "Tanh", "Exp"}
 
 
 def _leaky_relu(x: Symbol, alpha: Any) -> Any:
-    return fa.leaky_relu.plain(x, alpha) if x.graph.dtype == np.float64 else x.node("PRelu", alpha)
+    return fa.leaky_relu._plain(x, alpha) if x.graph.dtype == np.float64 else x.node("PRelu", alpha)
 
 
 #: Function -> its nodes, given a symbol and the parameters.
@@ -159,9 +159,9 @@ def _activation(function: Any, x: Symbol, parameters: Mapping[str, Any]) -> Symb
         if x.graph.supports(operator) and (x.graph.dtype != np.float64 or operator in DOUBLE):
             return x.node(operator, **attributes_of(**parameters))
     if builtin:
-        return _traced(WRITTEN.get(function.name) or function.plain, x, parameters)
+        return _traced(WRITTEN.get(function.name) or function._plain, x, parameters)
     try:
-        return _traced(function.plain, x, parameters)
+        return _traced(function._plain, x, parameters)
     except Exception as error:  # whatever a formula of single numbers raises for a tensor
         try:
             return _traced(traceable(function), x, parameters)
