@@ -15,7 +15,7 @@ from fastact.learn.experiments.comparing.findings import score_word
 from fastact.learn.experiments.comparing.records import Boundaries, Setting, Summary
 from fastact.learn.pictures import style
 
-__all__ = ["figure", "limits"]
+__all__ = ["draw_comparison", "draw_ends", "draw_planes", "draw_xor", "limits"]
 
 #: The width in inches, and in letters of the legend.
 WIDTH, LETTERS = 12.0, 150
