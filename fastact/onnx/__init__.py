@@ -78,12 +78,5 @@ def save(
     from fastact.onnx import saving
 
     saving.save(
-        model,
-        path,
-        opset=opset,
-        dtype=dtype,
-        labels=labels,
-        input_name=input_name,
-        parameters=parameters,
-        shape=shape,
+        model, path, opset=opset, dtype=dtype, labels=labels, input_name=input_name, parameters=parameters, shape=shape
     )

@@ -118,14 +118,7 @@ _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     "mod": _modulo,
     "floordiv": lambda a, b: sympy.floor(a / b),
 }
-_COMPARISONS = {
-    "lt": sympy.Lt,
-    "le": sympy.Le,
-    "gt": sympy.Gt,
-    "ge": sympy.Ge,
-    "eq": sympy.Eq,
-    "ne": sympy.Ne,
-}
+_COMPARISONS = {"lt": sympy.Lt, "le": sympy.Le, "gt": sympy.Gt, "ge": sympy.Ge, "eq": sympy.Eq, "ne": sympy.Ne}
 
 
 def _method(compute: Callable[[Any, Any], Any], result: type[Value], reflected: bool) -> Any:

@@ -127,10 +127,7 @@ def _drawn(rows: int, columns: int, seed: int = 1) -> tuple[Floats, Floats]:
 def _softmax(f: Any, x: Floats, parameters: dict[str, float]) -> Iterator[Subject]:
     x, g = _drawn(8, 5)
     yield _rows(
-        "backward",
-        x,
-        lambda moved: (g * f(moved, axis=-1)).sum(axis=1),
-        lambda: f.backward(g, f(x, axis=-1), axis=-1),
+        "backward", x, lambda moved: (g * f(moved, axis=-1)).sum(axis=1), lambda: f.backward(g, f(x, axis=-1), axis=-1)
     )
     yield _rows(
         "backward, temperature=2",
@@ -153,10 +150,7 @@ def _sampling(f: Any, x: Floats, parameters: dict[str, float]) -> Iterator[Subje
         return f(moved, np.random.default_rng(0), **parameters)
 
     yield _rows(
-        "backward",
-        x,
-        lambda moved: (g * sample(moved)).sum(axis=1),
-        lambda: f.backward(g, sample(x), **parameters),
+        "backward", x, lambda moved: (g * sample(moved)).sum(axis=1), lambda: f.backward(g, sample(x), **parameters)
     )
 
 

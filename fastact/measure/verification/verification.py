@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastact._core.services import service
 from fastact.language import listed, marked
 from fastact.language import translated as _
 from fastact.learn.result import Result, Table, plain
@@ -16,7 +17,6 @@ from fastact.measure.verification.behaviour import Behaviour
 from fastact.measure.verification.formats import FORMATS, Format
 from fastact.measure.verification.intervals import Interval
 from fastact.measure.verification.measuring import Measurement
-from fastact.measure.verification.picture import draw
 from fastact.measure.verification.reference import Reference
 from fastact.measure.verification.wording import PARTS, error, percent, ulp
 
@@ -357,8 +357,7 @@ class Verification(Result):
         return found
 
     def figure(self) -> Any:
-        """The largest error around each x, for each dtype."""
-        return draw(self)
+        return service(f"figure of {type(self).__name__}")(self)
 
 
 def _recorded(found: Measurement) -> dict[str, Any]:
