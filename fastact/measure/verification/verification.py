@@ -18,7 +18,7 @@ from fastact.measure.verification.formats import FORMATS, Format
 from fastact.measure.verification.intervals import Interval
 from fastact.measure.verification.measuring import Measurement
 from fastact.measure.verification.reference import Reference
-from fastact.measure.verification.wording import PARTS, error, percent, ulp
+from fastact.measure.verification.wording import PARTS, error, grouped, percent, ulp
 
 __all__ = ["SpecialValue", "Verification"]
 
@@ -182,12 +182,8 @@ class Verification(Result):
         return "float32" if "float32" in self.behaviours else next(iter(self.behaviours))
 
     def sentences(self) -> list[str]:
-        found = [self._verdict()]
-        found += [self._failure(each) for each in self.failed]
-        found += self._wrong_specials()
-        found += self._flags()
-        found += self._behaviour()
-        return [*found, *self._unverified(), *self._checked()]
+        found = [self._verdict(), *map(self._failure, self.failed), *self._wrong_specials(), *self._flags()]
+        return [*found, *self._behaviour(), *self._unverified(), *self._checked()]
 
     def _verdict(self) -> str:
         values = {"target": self.target, "reference": self.reference}
@@ -215,7 +211,7 @@ class Verification(Result):
         text = _(
             "{where}: {share} of the results are more than {limit} ULP off. The worst: {worst} at x = {x} ({bits})."
         ).format(
-            where=_where(found),
+            where=f"{found.kind.name}, {_(PARTS[found.part])}",
             share=percent(found.counts.wrong, found.counts.inputs),
             limit=f"{found.limit:g}",
             worst=error(found.ulp),
@@ -266,10 +262,7 @@ class Verification(Result):
                 text = _("{dtype}: the dtype changes; results are {other}, and measured in ULP of {dtype}.")
                 found.append(text.format(dtype=dtype, other=each.dtype))
         found += self._place()
-        warned: dict[str, list[str]] = {}
-        for dtype, each in self.behaviours.items():
-            for text in each.warnings:
-                warned.setdefault(text, []).append(dtype)
+        warned = grouped((dtype, text) for dtype, each in self.behaviours.items() for text in each.warnings)
         for text, dtypes in warned.items():
             found.append(_("It warns: {text} ({dtypes}).").format(text=text, dtypes=listed(dtypes)))
         if any(each.printed for each in self.behaviours.values()):
@@ -298,44 +291,30 @@ class Verification(Result):
     def _unverified(self) -> list[str]:
         found = [
             _("Not verified: {what}, because {reason}.").format(what=listed(what), reason=reason)
-            for reason, what in self._missing().items()
+            for reason, what in grouped(self.missing.items()).items()
         ]
         if self.without_derivative:
             text = _("Not verified: the derivative, because {reason}.")
             found.append(text.format(reason=self.without_derivative))
         return found
 
-    def _missing(self) -> dict[str, list[str]]:
-        """Each reason, and what was not verified for it."""
-        found: dict[str, list[str]] = {}
-        for what, reason in self.missing.items():
-            found.setdefault(reason, []).append(what)
-        return found
-
     def _checked(self) -> list[str]:
-        count = sum(each.checked for each in self.measurements)
+        name, count = self.reference.name, sum(each.checked for each in self.measurements)
         if not count:
-            return [] if self.reference.checked else [self._unchecked()]
+            text = _("The reference is {name} in float64; nothing more exact checked it.")
+            return [] if self.reference.checked else [text.format(name=name)]
         text = _(
             "The reference is {name} in float64. mpmath checked it at {count} inputs, the worst among them: it is "
             "{off} ULP of float64 off at most."
         )
         off = ulp(max(each.off for each in self.measurements))
-        return [text.format(name=self.reference.name, count=count, off=off)]
-
-    def _unchecked(self) -> str:
-        text = _("The reference is {name} in float64; nothing more exact checked it.")
-        return text.format(name=self.reference.name)
+        return [text.format(name=name, count=count, off=off)]
 
     def as_dict(self) -> dict[str, Any]:
         found: dict[str, Any] = plain(
             {
-                "title": self.title,
-                "target": self.target,
-                "against": self.reference.name,
-                "parameters": dict(self.reference.given),
-                "passed": self.passed,
-                "limits": dict(self.limits),
+                "title": self.title, "target": self.target, "against": self.reference.name,
+                "parameters": dict(self.reference.given), "passed": self.passed, "limits": dict(self.limits),
                 "errors": [_recorded(each) for each in self.measurements],
                 "special_values": [
                     {
@@ -346,11 +325,10 @@ class Verification(Result):
                     for each in self.specials
                 ],
                 "behaviour": {
-                    dtype: {**asdict(each), "places": [_place_recorded(asdict(place)) for place in each.places]}
+                    dtype: {**asdict(each), "places": [{**asdict(p), "ulp": number(p.ulp)} for p in each.places]}
                     for dtype, each in self.behaviours.items()
                 },
-                "missing": dict(self.missing),
-                "without_derivative": self.without_derivative,
+                "missing": dict(self.missing), "without_derivative": self.without_derivative,
                 "sentences": self.sentences(),
             }
         )  # fmt: skip
@@ -363,25 +341,17 @@ class Verification(Result):
 def _recorded(found: Measurement) -> dict[str, Any]:
     x, errors = thinned(*found.curve)
     return {
-        "dtype": found.kind.name,
-        "part": found.part,
-        "exhaustive": found.exhaustive,
-        "passed": found.passed,
-        "limit": found.limit,
-        "ulp": number(found.ulp),
-        "at": found.at,
-        "at_bits": found.kind.hexadecimal(found.worst),
-        "result_at": repr(found.result),
-        "exact_at": repr(found.exact),
-        "mean_ulp": found.mean,
-        "result_dtype": found.dtype,
+        "dtype": found.kind.name, "part": found.part, "exhaustive": found.exhaustive, "passed": found.passed,
+        "limit": found.limit, "ulp": number(found.ulp), "at": found.at,
+        "at_bits": found.kind.hexadecimal(found.worst), "result_at": repr(found.result),
+        "exact_at": repr(found.exact), "mean_ulp": found.mean, "result_dtype": found.dtype,
         **{name: count for name, count in asdict(found.counts).items() if name != "total"},
         "first": {name: found.kind.hexadecimal(pattern) for name, pattern in found.first.items()},
         "where": [{**asdict(each), "share": each.share} for each in found.where],
         "checked_by_mpmath": found.checked,
         "reference_off": number(found.off),
         "curve": {"x": x, "ulp": [number(each) for each in errors]},
-    }
+    }  # fmt: skip
 
 
 def thinned(x: NDArray[np.float64], errors: NDArray[np.float64]) -> tuple[Any, Any]:
@@ -390,17 +360,9 @@ def thinned(x: NDArray[np.float64], errors: NDArray[np.float64]) -> tuple[Any, A
     return x[starts], np.maximum.reduceat(errors, starts)
 
 
-def _place_recorded(place: dict[str, Any]) -> dict[str, Any]:
-    return {**place, "ulp": number(place["ulp"])}
-
-
 def number(error: float) -> float | str:
     """An error as JSON takes it."""
     return float(error) if np.isfinite(error) else "inf"
-
-
-def _where(found: Measurement) -> str:
-    return f"{found.kind.name}, {_(PARTS[found.part])}"
 
 
 def _inputs(found: Measurement) -> str:
