@@ -159,15 +159,11 @@ class GradientCheck(Result):
         columns = [_("gradient"), _("right"), _("largest error"), _("where"), _("places"), _("wrong")]
         rows = [
             [
-                part.name,
-                _("yes") if part.passed else _("no"),
-                f"{part.error.max(initial=0):.2g}",
-                part.place(part.worst) if part.error.any() else "-",
-                str(part.x.size),
-                str(int(part.wrong.sum())),
+                part.name, _("yes") if part.passed else _("no"), f"{part.error.max(initial=0):.2g}",
+                part.place(part.worst) if part.error.any() else "-", str(part.x.size), str(int(part.wrong.sum())),
             ]
             for part in self.parts
-        ]
+        ]  # fmt: skip
         caption = _("At a kink, anything between the slopes of both sides is right.")
         return [Table(columns, rows, words=2, title=self.title, caption=caption)]
 
