@@ -185,7 +185,8 @@ class File:
 
     def run_all(self, start: str, x: NDArray[Any], name: str) -> NDArray[Any]:
         """Compute a tensor of the input by all nodes, also those that hand on."""
-        shape = [len(x), *(self.shape(start)[1:] or x.shape[1:])]
+        lengths = self.shape(start) or x.shape
+        shape = [len(x), *lengths[1:]]
         nodes = self.leading_to(self._flowing, name, start)
         return self.run(nodes, {start: x.reshape([each or -1 for each in shape])}, name)
 

@@ -18,10 +18,9 @@ import sympy
 from fastact.errors import FormulaError
 from fastact.functions.derivation import formula
 from fastact.functions.derivation.accuracy import DTYPES, Exact, errors, sample
-from fastact.functions.derivation.choices import unfolded
 from fastact.functions.derivation.differences import slopes_in_many_digits
 from fastact.functions.derivation.precision import Precise
-from fastact.functions.derivation.recognition import recognised
+from fastact.functions.derivation.recognition import recognised, unfolded
 from fastact.functions.derivation.source import source_of
 
 __all__ = ["Derived", "derive"]

@@ -52,22 +52,25 @@ class _Named(sympy.Function):
 def _named(name: str, written_out: Formula, slope: Formula) -> Any:
     """Make the class of a function."""
     members = {"written_out": staticmethod(written_out), "slope": staticmethod(slope), "__module__": __name__}
-    return type(_Named)(name, (_Named,), members)
+    metaclass: Any = type(_Named)
+    return metaclass(name, (_Named,), members)
 
 
-sigmoid = _named("sigmoid", lambda x: 1 / (1 + exp(-x)), lambda x: sigmoid_slope(x))
-softplus = _named("softplus", lambda x: log(1 + exp(x)), sigmoid)
-expm1 = _named("expm1", lambda x: exp(x) - 1, exp)
-log1p = _named("log1p", lambda x: log(1 + x), lambda x: 1 / (1 + x))
+sigmoid: Any = _named("sigmoid", lambda x: 1 / (1 + exp(-x)), lambda x: sigmoid_slope(x))
+softplus: Any = _named("softplus", lambda x: log(1 + exp(x)), sigmoid)
+expm1: Any = _named("expm1", lambda x: exp(x) - 1, exp)
+log1p: Any = _named("log1p", lambda x: log(1 + x), lambda x: 1 / (1 + x))
 #: The distribution function of the standard normal distribution, and its derivative.
-ndtr = _named("ndtr", lambda x: (1 + erf(x / sqrt(2))) / 2, lambda x: normal_density(x))
-normal_density = _named("normal_density", lambda x: exp(-(x**2) / 2) / sqrt(2 * pi), lambda x: -x * normal_density(x))
+ndtr: Any = _named("ndtr", lambda x: (1 + erf(x / sqrt(2))) / 2, lambda x: normal_density(x))
+normal_density: Any = _named(
+    "normal_density", lambda x: exp(-(x**2) / 2) / sqrt(2 * pi), lambda x: -x * normal_density(x)
+)
 #: The derivatives of sigmoid, tanh and erf.
-sigmoid_slope = _named(
+sigmoid_slope: Any = _named(
     "sigmoid_slope", lambda x: 1 / ((1 + exp(x)) * (1 + exp(-x))), lambda x: -sigmoid_slope(x) * tanh(x / 2)
 )
-tanh_slope = _named("tanh_slope", lambda x: cosh(x) ** -2, lambda x: -2 * tanh_slope(x) * tanh(x))
-erf_slope = _named("erf_slope", lambda x: 2 / sqrt(pi) * exp(-(x**2)), lambda x: -2 * x * erf_slope(x))
+tanh_slope: Any = _named("tanh_slope", lambda x: cosh(x) ** -2, lambda x: -2 * tanh_slope(x) * tanh(x))
+erf_slope: Any = _named("erf_slope", lambda x: 2 / sqrt(pi) * exp(-(x**2)), lambda x: -2 * x * erf_slope(x))
 
 #: Those that fall to 0 on both sides, and are even.
 SLOPES = (sigmoid_slope, tanh_slope, erf_slope, normal_density)

@@ -129,8 +129,12 @@ def _drawn(rows: int, columns: int, seed: int = 1) -> tuple[Floats, Floats]:
 def _softmax(f: Any, x: Floats, parameters: dict[str, float]) -> Iterator[Subject]:
     x, g = _drawn(8, 5)
     for name, options in {"backward": {}, "backward, temperature=2": {"temperature": 2.0}}.items():
-        softmax, backward = partial(f, axis=-1, **options), partial(f.backward, axis=-1, **options)
-        yield _weighted(name, x, g, softmax, lambda softmax=softmax, backward=backward: backward(g, softmax(x)))
+        softmax, backward = partial(f, axis=-1, **options), partial(f.backward, g, axis=-1, **options)
+        yield _weighted(name, x, g, softmax, partial(_after, softmax, backward, x))
+
+
+def _after(first: Callable[[Floats], Any], second: Callable[[Any], Any], x: Floats) -> Any:
+    return second(first(x))
 
 
 def _reduction(f: Any, x: Floats, parameters: dict[str, float]) -> Iterator[Subject]:

@@ -117,7 +117,7 @@ class PyTorch(Library):
     devices = True
 
     def wrapped(self, function: Callable[..., Any]) -> Call:
-        return self.library.no_grad()(super().wrapped(function))  # type: ignore[no-any-return]
+        return self.library.no_grad()(super().wrapped(function))
 
     def differentiated(self, function: Callable[..., Any]) -> Call | None:
         def call(x: Array) -> Array:
@@ -189,7 +189,7 @@ class Numexpr(Library):
     module, extra = "numexpr", "bench"
     modules = ()
     no_derivative = "numexpr does not differentiate"
-    what = "an expression of numexpr"  # type: ignore[assignment]
+    what = "an expression of numexpr"
 
     def expression(self, text: str) -> Callable[[Array], Any]:
         text = f"{text}(x)" if text.isidentifier() and text != "x" else text
