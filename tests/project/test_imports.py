@@ -104,7 +104,7 @@ LAYERS = {
     ],
     "sklearn*": [*PUBLIC, "mlp*", "dask*"],
     "measure.bench*": PUBLIC,
-    "measure": [],
+    "measure": ["_core.services"],
     "learn.data*": PUBLIC,
     "learn.tabular*": [*PUBLIC, *RESULTS, "learn.data*"],
     "learn.diagnostics*": [*PUBLIC, *RESULTS, "learn.data*"],
