@@ -11,7 +11,7 @@ import numpy as np
 from fastact.language import listed
 from fastact.language import translated as _
 from fastact.learn.experiments.comparing.compared import Compared, best_first
-from fastact.learn.experiments.comparing.findings import score_word
+from fastact.learn.experiments.comparing.findings import score_word, title
 from fastact.learn.experiments.comparing.records import Boundaries, Setting, Summary
 from fastact.learn.pictures import style
 
@@ -65,7 +65,7 @@ def draw(block: Any, found: Compared) -> None:
     upper, lower = block, None
     if found.boundaries is not None:
         upper, lower = block.subfigures(2, 1, height_ratios=[curves_height(found), planes_height(found)])
-    upper.suptitle(style.literal(textwrap.fill(found.title, LETTERS - 30)), fontsize=12, x=0.01, ha="left")
+    upper.suptitle(style.literal(textwrap.fill(title(found), LETTERS - 30)), fontsize=12, x=0.01, ha="left")
     left, right = upper.subplots(1, 2, gridspec_kw={"width_ratios": [2, 1]})
     ranked = best_first(found)[:LINES]
     shown = {summary.setting for summary in ranked}

@@ -77,7 +77,7 @@ def overview(found: Compared) -> Table:
         caption = _(
             "Mean and standard deviation over {seeds} seeds after the last epoch; epochs and time: median."
         ).format(seeds=found.seeds)
-    return Table(columns, rows, title=found.title, caption=paragraph([caption, *found.notes]))
+    return Table(columns, rows, title=title(found), caption=paragraph([caption, *found.notes]))
 
 
 def behind(found: Compared) -> Table:
