@@ -128,7 +128,7 @@ def glu(function: Any, method: str, operands: tuple[Any, ...], *, axis: int = -1
     before = (slice(None),) * axis
     value, gate = x[(*before, slice(half))], x[(*before, slice(half, None))]
     unit = function.unit
-    dtype = unit.result_dtype(tuple(map(_element, (value, gate))))
+    dtype = unit._result_dtype(tuple(map(_element, (value, gate))))
     if not grads:
         if is_chunked(x, [axis]):
             return by_block(unit, function.name, value, aligned("x", gate, value), dtype=dtype, backend=backend)

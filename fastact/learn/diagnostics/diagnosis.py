@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from fastact.language import translated as _
 from fastact.learn.diagnostics.alarms import Alarm, alarms_of, first_loss_of
 from fastact.learn.diagnostics.observations import Network, Observations, label
-from fastact.learn.diagnostics.picture import draw
 from fastact.learn.result import Result, Table, plain
 
 __all__ = ["Diagnosis"]
@@ -172,13 +171,6 @@ class Diagnosis(Result):
             }
         )
         return found
-
-    def figure(self) -> Any:
-        """Learning curves, gradients, updates, histograms of outputs, saturated and dead units.
-
-        Of more than seven layers, seven are drawn.
-        """
-        return draw(self)
 
 
 def _percent(share: float) -> str:
