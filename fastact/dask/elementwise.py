@@ -136,7 +136,7 @@ def glu(function: Any, method: str, operands: tuple[Any, ...], *, axis: int = -1
     grad = grads[0]
     if grad.shape != value.shape and not any(map(is_unknown, (*grad.shape, *value.shape))):
         raise ValueError(f"grad_output has shape {grad.shape}, glu(x) {value.shape}; they must be equal")
-    dtype = unit.backward.result_dtype(tuple(map(_element, (grad, value, gate))))
+    dtype = unit.backward._result_dtype(tuple(map(_element, (grad, value, gate))))
     grad = aligned("grad_output", grad, value)
     if not is_chunked(x, [axis]):
         return by_block(_glu_backward, function.name, x, grad, dtype=dtype, axis=axis, backend=backend)

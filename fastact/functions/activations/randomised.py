@@ -173,7 +173,7 @@ def _slopes(x: Any, lower: float, upper: float, generator: np.random.Generator |
         raise TypeError(
             "x is on the GPU, and slopes are drawn on the host; draw them on the GPU and call leaky_relu(x, slopes)"
         )
-    dtype = leaky_relu.result_dtype((x, 0.0))
+    dtype = leaky_relu._result_dtype((x, 0.0))
     with standard_arithmetic():
         if generator is None:
             return np.full(np.shape(x), (lower + upper) / 2, dtype)[()]
