@@ -15,7 +15,7 @@ from fastact.language import paragraph
 from fastact.language import translated as _
 from fastact.learn.diagnostics.measures import host
 from fastact.learn.pictures import style
-from fastact.learn.result import Result, Table, plain
+from fastact.learn.result import Result, Table
 
 __all__ = ["CLOSE", "FirstLoss", "chance_loss", "even_loss", "first_loss"]
 
@@ -183,8 +183,7 @@ class FirstLoss(Result):
         ]
 
     def as_dict(self) -> dict[str, Any]:
-        even = self.even if self.classifies else None
-        return {"loss": plain(self.loss), "chance": self.chance, "even": even, "close": self.close}
+        return super().as_dict() | {"close": self.close}
 
     @style.lettering()
     def figure(self) -> Any:

@@ -16,7 +16,7 @@ from fastact.learn.diagnostics.chance import chance_loss
 from fastact.learn.diagnostics.measures import host
 from fastact.learn.diagnostics.monitor import Monitor
 from fastact.learn.pictures import style
-from fastact.learn.result import Result, Table, plain
+from fastact.learn.result import Result, Table
 
 __all__ = ["OneBatch", "overfit_batch"]
 
@@ -166,17 +166,7 @@ class OneBatch(Result):
         return found or [_("No reason shows: check how the samples and their targets are put together.")]
 
     def as_dict(self) -> dict[str, Any]:
-        return {
-            "losses": plain(self.losses),
-            "goal": self.goal,
-            "samples": self.samples,
-            "diverged": self.diverged,
-            "contradiction": self.contradiction,
-            "reachable": self.reachable,
-            "dropout": self.dropout,
-            "learnt": self.learnt,
-            "alarms": [alarm.as_dict() for alarm in self.alarms],
-        }
+        return super().as_dict() | {"learnt": self.learnt}
 
     @style.lettering()
     def figure(self) -> Any:

@@ -185,14 +185,8 @@ class LearningRates(Result):
         return [paragraph(found)]
 
     def as_dict(self) -> dict[str, Any]:
-        return {
-            "rates": plain(self.rates),
-            "losses": plain(self.losses),
-            "smoothed": plain(self.smoothed),
-            "current": self.current,
-            "steepest": self.steepest if self.learns else None,
-            "diverges": self.diverges,
-        }
+        found = {"smoothed": plain(self.smoothed), "steepest": self.suggestion, "diverges": self.diverges}
+        return super().as_dict() | found
 
     @style.lettering()
     def figure(self) -> Any:
