@@ -33,6 +33,16 @@ __all__ = ["Category", "Columns", "InputKind", "Number", "Reason", "input_kinds"
 InputKind = Literal["number", "boolean", "date", "category"]
 #: Why a column is left out.
 Reason = Literal["empty", "constant", "different", "counter"]
+#: The same in words, for an error and for a note.
+_REASONS: dict[Reason, tuple[str, str]] = {
+    "empty": ("has no values", marked("Empty, so left out: {columns}.")),
+    "constant": ("has the same value everywhere", marked("The same in all rows, so left out: {columns}.")),
+    "different": (
+        "is text that differs from row to row",
+        marked("Texts of which most differ from row to row, so left out: {columns}."),
+    ),
+    "counter": ("only counts the rows", marked("Row numbers, so left out: {columns}.")),
+}
 
 #: The share of values that must be numbers, or dates, for a text to be one.
 _NEARLY_ALL = 0.95
@@ -129,6 +139,7 @@ class Category:
     categories: tuple[str, ...]
     others: int
     missing: int
+    kind: Literal["category"] = "category"
 
     @classmethod
     def fit(cls, name: str, codes: NDArray[Any], texts: list[str]) -> Category:
@@ -202,7 +213,7 @@ class Columns:
             else:
                 inputs.append(found)
         if not inputs:
-            told = "; ".join(f"{name!r} {_english(reason)}" for name, reason in left_out[:5])
+            told = "; ".join(f"{name!r} {_REASONS[reason][0]}" for name, reason in left_out[:5])
             raise ValueError(f"no column is left to learn from: {told or 'there is none besides the target'}")
         return cls(tuple(inputs), tuple(left_out))
 
@@ -235,7 +246,7 @@ class Columns:
 
     def notes(self) -> list[Message]:
         """What is done with the columns, one line for each kind of decision."""
-        kinds = {kind: [each.name for each in self.inputs if _kind(each) == kind] for kind in get_args(InputKind)}
+        kinds = {kind: [each.name for each in self.inputs if each.kind == kind] for kind in get_args(InputKind)}
         numbers = [
             f"{each.name} ({each.missing:,})" for each in self.inputs if isinstance(each, Number) and each.missing
         ]
@@ -259,13 +270,15 @@ class Columns:
             ),
             (marked("Rare categories (how many) without an input of their own: {columns}."), pooled),
         ]
-        lines += [(text, [name for name, why in self.left_out if why == reason]) for reason, text in _left_out()]
+        lines += [
+            (text, [name for name, why in self.left_out if why == reason]) for reason, (_, text) in _REASONS.items()
+        ]
         return [Message(text, columns=named(columns)) for text, columns in lines if columns]
 
     def as_dict(self) -> dict[str, Any]:
         """All of it, in types that JSON knows."""
         return {
-            "inputs": [{**asdict(each), "kind": _kind(each)} for each in self.inputs],
+            "inputs": [asdict(each) for each in self.inputs],
             "left_out": [list(each) for each in self.left_out],
         }
 
@@ -329,40 +342,18 @@ def _fitted(name: str, kind: InputKind, series: Any, rows: NDArray[Any]) -> Numb
     return Number.fit(name, kind, values)
 
 
-def _kind(column: Number | Category) -> InputKind:
-    return column.kind if isinstance(column, Number) else "category"
-
-
-def _english(reason: Reason) -> str:
-    return {
-        "empty": "has no values",
-        "constant": "has the same value everywhere",
-        "different": "is text that differs from row to row",
-        "counter": "only counts the rows",
-    }[reason]
-
-
-def _left_out() -> list[tuple[Reason, str]]:
-    return [
-        ("empty", marked("Empty, so left out: {columns}.")),
-        ("constant", marked("The same in all rows, so left out: {columns}.")),
-        ("different", marked("Texts of which most differ from row to row, so left out: {columns}.")),
-        ("counter", marked("Row numbers, so left out: {columns}.")),
-    ]
-
-
 def _input(kind: str, name: str, missing: int, **values: Any) -> Number | Category:
     """Make a column from what a file has of it; raise ValueError unless all is as `fit` makes it."""
-    whole = type(missing) is int and missing >= 0
+    made: Number | Category
     if kind == "category":
-        made = Category(name, tuple(values.pop("categories")), values.pop("others"), missing)
-        texts = all(type(text) is str for text in made.categories) and len({*made.categories}) == len(made.categories)
-        good = whole and texts and bool(made.categories) and type(made.others) is int and made.others >= 0
-        if good and type(name) is str and not values:
-            return made
-    elif kind in ("number", "boolean", "date"):
-        sizes = [values.pop(each) for each in ("median", "mean", "scale")]
-        good = whole and all(type(size) is float and math.isfinite(size) for size in sizes) and sizes[2] > 0
-        if good and type(name) is str and not values:
-            return Number(name, kind, sizes[0], sizes[1], sizes[2], missing)  # type: ignore[arg-type]
+        made = Category(name, tuple(values.pop("categories")), missing=missing, **values)
+        counts, texts = [missing, made.others], [name, *made.categories]
+        good = 0 < len({*made.categories}) == len(made.categories)
+    else:
+        made = Number(name, kind, missing=missing, **values)  # type: ignore[arg-type]
+        counts, texts, sizes = [missing], [name], [made.median, made.mean, made.scale]
+        good = kind in get_args(InputKind) and all(type(size) is float and math.isfinite(size) for size in sizes)
+        good &= made.scale > 0
+    if good and all(type(each) is int and each >= 0 for each in counts) and all(type(each) is str for each in texts):
+        return made
     raise ValueError(f"its column {name!r:.99} is damaged")

@@ -14,6 +14,7 @@ import re
 import warnings
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from os import PathLike
@@ -82,7 +83,7 @@ def read(path: str | PathLike[str], progress: Progress | None = None) -> Any:
         frame = joined(blocks(path, progress))
     except Mixed as error:  # of a text file: a block has only numbers in a column, and another has texts
         mixed = error.columns
-    if mixed:
+    if mixed:  # here, where the error holds no block any more
         frame = joined(blocks(path, text=mixed))
     if not len(frame):
         raise ValueError(f"{name}: has columns and no rows")
@@ -105,35 +106,12 @@ def blocks(path: str | PathLike[str], progress: Progress | None = None, text: Co
     if ending is None:
         raise ValueError(f"{name}: unknown ending; tables are read from {', '.join(_READERS)}")
     with _wording(name), open_regular(path) as file:
-        watched = io.BufferedReader(_Watched(file, progress or (lambda count: None)), 2**18)
-        yield from _READERS[ending](watched, frozenset(text))
-
-
-class _Watched(io.RawIOBase):
-    """Tells somebody how much of a file was read."""
-
-    def __init__(self, file: BinaryIO, progress: Progress) -> None:
-        self._file, self._progress, self._furthest = file, progress, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def readinto(self, buffer: Any, /) -> int:
-        count = self._file.readinto(buffer)  # type: ignore[attr-defined]
-        reached = self._file.tell()
-        if reached > self._furthest:
-            self._progress(reached - self._furthest)
-            self._furthest = reached
-        return count
+        furthest = 0
+        for block in _READERS[ending](file, frozenset(text)):
+            if progress and file.tell() > furthest:
+                progress(file.tell() - furthest)
+                furthest = file.tell()
+            yield block
 
 
 @contextmanager
@@ -165,33 +143,33 @@ def _compressed_text(file: BinaryIO, text: frozenset[str]) -> Iterator[Any]:
 
 def _text(file: Any, text: frozenset[str]) -> Iterator[Any]:
     pandas = require("pandas", "demo", "a table from a file")
-    lines = io.TextIOWrapper(file, "utf-8-sig", newline="")
-    names, separator = _header(lines)
-    decimal = "." if separator == "," else _decimal(lines, separator)
-    lines.seek(0)
-    unreadable = pandas.errors.ParserError, pandas.errors.ParserWarning, pandas.errors.EmptyDataError
-    short = False
-    try:
-        reader = pandas.read_csv(
-            lines, sep=separator, decimal=decimal, header=0, names=names, index_col=False, skipinitialspace=True,
-            na_values=["?"], dtype=dict.fromkeys(text.intersection(names), str), low_memory=False,
-            chunksize=max(1, _BLOCK // len(names)),
-        )  # fmt: skip
-        while True:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", pandas.errors.ParserWarning)
-                block = next(reader, None)
-            if block is None:
-                break
-            short |= bool(block.iloc[:, -1].isna().any())  # where a line may lack fields, which pandas fills
-            yield block
-    except unreadable as error:
-        if "source failed" in str(error):  # as pandas says after Ctrl-C; other errors of reading pass through it
-            raise KeyboardInterrupt from None
-        _check_widths(lines, separator, len(names))
-        raise ValueError(f"is no table: {error}") from error
-    if short:
-        _check_widths(lines, separator, len(names))
+    with io.TextIOWrapper(file, "utf-8-sig", newline="") as lines:
+        names, separator = _header(lines)
+        decimal = "." if separator == "," else _decimal(lines, separator)
+        lines.seek(0)
+        unreadable = pandas.errors.ParserError, pandas.errors.ParserWarning, pandas.errors.EmptyDataError
+        short = False
+        try:
+            reader = pandas.read_csv(
+                lines, sep=separator, decimal=decimal, header=0, names=names, index_col=False, skipinitialspace=True,
+                na_values=["?"], dtype=dict.fromkeys(text.intersection(names), str), low_memory=False,
+                chunksize=max(1, _BLOCK // len(names)),
+            )  # fmt: skip
+            while True:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("error", pandas.errors.ParserWarning)
+                    block = next(reader, None)
+                if block is None:
+                    break
+                short |= bool(block.iloc[:, -1].isna().any())  # where a line may lack fields, which pandas fills
+                yield block
+        except unreadable as error:
+            if "source failed" in str(error):  # as pandas says after Ctrl-C; other errors of reading pass through it
+                raise KeyboardInterrupt from None
+            _check_widths(lines, separator, len(names))
+            raise ValueError(f"is no table: {error}") from error
+        if short:
+            _check_widths(lines, separator, len(names))
 
 
 def _header(lines: io.TextIOWrapper) -> tuple[list[str], str]:
@@ -218,13 +196,9 @@ def _decimal(lines: io.TextIOWrapper, separator: str) -> str:
 
 
 def _check_names(names: list[str]) -> None:
-    twice = (
-        [name for position, name in enumerate(names) if name in names[:position]]
-        if len(set(names)) < len(names)
-        else []
-    )
-    if twice:
-        raise ValueError(f"has several columns named {twice[0]!r:.99}; rename all but one")
+    [(name, count)] = Counter(names).most_common(1) or [("", 0)]
+    if count > 1:
+        raise ValueError(f"has several columns named {name!r:.99}; rename all but one")
 
 
 def _check_widths(lines: io.TextIOWrapper, separator: str, width: int) -> None:
