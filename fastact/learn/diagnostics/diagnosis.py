@@ -75,10 +75,11 @@ class Diagnosis(Result):
     def of(cls, seen: Observations, edges: Floats) -> Self:
         """The diagnosis of a training."""
         first = seen.looks[0]
+        measured: dict[str, Any] = {name: seen.measured(name) for name in MEASURES}
         return cls(
             network=seen.network,
             epochs=seen.epochs.tolist(),
-            **{name: seen.measured(name) for name in MEASURES},
+            **measured,
             edges=edges,
             first_loss=first.loss if first.epoch == 0 else np.nan,
             chance_loss=seen.network.chance,

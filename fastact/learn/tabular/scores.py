@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,16 +98,8 @@ class ClassScores:
         return 2 * tail < 0.05 * 2**differ
 
     def as_dict(self) -> dict[str, Any]:
-        return {
-            "rows": self.rows,
-            "accuracy": self.accuracy,
-            "balanced_accuracy": self.balanced_accuracy,
-            "log_loss": self.log_loss,
-            "baseline_accuracy": self.baseline.accuracy,
-            "baseline_log_loss": self.baseline.log_loss,
-            "classes": list(self.classes),
-            "confusion": self.confusion.tolist(),
-        }
+        names, compared = ("rows", "accuracy", "balanced_accuracy", "log_loss"), ("accuracy", "log_loss")
+        return {**_figures(self, names, compared), "classes": list(self.classes), "confusion": self.confusion.tolist()}
 
 
 @dataclass
@@ -177,11 +170,11 @@ class NumberScores:
         return mean > 1.96 * math.sqrt(spread / self.rows)
 
     def as_dict(self) -> dict[str, Any]:
-        return {
-            "rows": self.rows,
-            "r2": self.r2,
-            "rmse": self.rmse,
-            "mae": self.mae,
-            "baseline_rmse": self.baseline.rmse,
-            "baseline_mae": self.baseline.mae,
-        }
+        return _figures(self, ("rows", "r2", "rmse", "mae"), ("rmse", "mae"))
+
+
+def _figures(scores: Any, names: Iterable[str], compared: Iterable[str]) -> dict[str, Any]:
+    """These figures, and those of the baseline that they are compared with."""
+    baseline = scores.baseline
+    own = {name: getattr(scores, name) for name in names}
+    return own | {f"baseline_{name}": getattr(baseline, name) for name in compared}
