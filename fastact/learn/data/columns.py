@@ -1,13 +1,13 @@
-"""How the columns of a table become the inputs of a network, learnt from the rows of the training part.
+"""Turn the columns of a table into the inputs of a network, as learnt from the rows of the training part.
 
 The policy, column by column:
 
 - Numbers are standardised: mean 0 and standard deviation 1 in the training part. A missing or infinite one becomes the
-  median, and if there are any, a further input tells where. Texts count as numbers if at least 95 % of them are. No
+  median, and a further input marks where, if there are any. Texts count as numbers if at least 95 % of them are. No
   input is more than a million standard deviations from 0.
 - Booleans are 0 and 1. Dates are days, as numbers; texts count as dates if they begin with year, month and day.
 - Any other text is a category: one input of 0 or 1 for each of the 50 most frequent texts, and one for missing if there
-  are any. A text that the training part has not is 0 in all of them.
+  are any. A text that the training part lacks is 0 in all of them.
 - Left out are a column without any value, one with the same value everywhere, text of which more than half of the
   values differ (a name, free text), and a number that only counts the rows.
 
@@ -44,21 +44,21 @@ _REASONS: dict[Reason, tuple[str, str]] = {
     "counter": ("only counts the rows", marked("Row numbers, so left out: {columns}.")),
 }
 
-#: The share of values that must be numbers, or dates, for a text to be one.
+#: A text column counts as numbers, or as dates, if at least this share of its values are.
 _NEARLY_ALL = 0.95
 #: The most inputs that a category gets.
 _MOST = 50
-#: So few different texts are categories however few rows there are.
+#: This few different texts are categories, however few rows there are.
 _FEW = 10
-#: What no input exceeds, so that float32 holds it and one wrong value does not drown the others.
+#: Inputs are clipped to this, so that float32 holds them and one wrong value does not drown the others.
 _FURTHEST = 1e6
 
-#: Of an input: the column, and which part of it.
+#: An input: the name of its column, and which part of the column it is.
 Feature = tuple[str, str]
 
 
 def input_kinds(frame: Any, names: Iterable[str]) -> dict[str, InputKind]:
-    """What the columns of these names hold, of a table that `joined` made."""
+    """Return what the named columns hold, for a table that `joined` made."""
     return {name: _input_kind(frame[name]) for name in names}
 
 
@@ -82,7 +82,7 @@ class Number:
     name : str
     kind : {"number", "boolean", "date"}
     median, mean, scale : float
-        What missing values become; what is subtracted, and then what is divided by.
+        Missing values become the median; `mean` is subtracted from all values, which are then divided by `scale`.
     missing : int
         How many values were missing in the training part.
     """
@@ -225,12 +225,12 @@ class Columns:
     def encode(
         self, frame: Any, rows: NDArray[Any] | None = None, surprises: Counter[str] | None = None
     ) -> NDArray[np.float32]:
-        """The inputs (rows, features) of these rows (all, unless given).
+        """Make the inputs (rows, features) of these rows; of all, unless given.
 
         Parameters
         ----------
         surprises : Counter, optional
-            Gets by column how many values are new: missing where the training part had none missing, or an unknown
+            Counts the new values of each column: missing where the training part had none missing, or an unknown
             category.
         """
         count = len(frame) if rows is None else len(rows)
@@ -245,7 +245,7 @@ class Columns:
         return table
 
     def notes(self) -> list[Message]:
-        """What is done with the columns, one line for each kind of decision."""
+        """Say what is done with the columns, one line for each kind of decision."""
         kinds = {kind: [each.name for each in self.inputs if each.kind == kind] for kind in get_args(InputKind)}
         numbers = [
             f"{each.name} ({each.missing:,})" for each in self.inputs if isinstance(each, Number) and each.missing
@@ -313,14 +313,14 @@ def moments(values: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def named(columns: Sequence[str], most: int = 12) -> Message:
-    """The names of columns for a sentence; of very many, the first."""
+    """List the names of columns for a sentence; only the first ones if there are many."""
     if len(columns) <= most:
         return Message("{columns}", columns=list(columns))
     return Message(marked("{columns} and {count} more"), columns=list(columns[:most]), count=len(columns) - most)
 
 
 def _fitted(name: str, kind: InputKind, series: Any, rows: NDArray[Any]) -> Number | Category | Reason:
-    """What a column becomes, or why it is left out."""
+    """Return what a column becomes, or why it is left out."""
     if kind == "category":
         codes, texts = texts_of(series)
         present = int((codes >= 0).sum())

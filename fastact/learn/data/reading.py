@@ -29,13 +29,13 @@ from fastact.learn.data.frames import Mixed, joined
 
 __all__ = ["blocks", "read", "size"]
 
-#: Gets how many bytes of the file were read since the last call.
+#: Called with the number of bytes of the file that were read since the last call.
 Progress = Callable[[int], object]
 
 #: Values of a block: 16 MB of numbers.
 _BLOCK = 2**21
 
-#: Lines in which the decimal mark is looked for, and what has one.
+#: How many lines are searched for the decimal mark, and the numbers that have one.
 _LOOKED_AT = 100
 _FRACTION = re.compile(r"[+-]?\d+([.,])\d+(?:[eE][+-]?\d+)?")
 
@@ -98,8 +98,8 @@ def size(path: str | PathLike[str]) -> int:
 def blocks(path: str | PathLike[str], progress: Progress | None = None, text: Collection[str] = ()) -> Iterator[Any]:
     """Read a table as `read` does, block by block, each a DataFrame of its own; memory stays bounded.
 
-    Columns named in `text` are taken as they are written where the file has no types; of others, each block finds
-    out by itself.
+    Where the file has no types, the columns named in `text` are read as they are written, and each block finds out by
+    itself what its other columns hold.
     """
     name = os.fspath(path)
     ending = next((each for each in _READERS if name.lower().endswith(each)), None)
@@ -116,7 +116,7 @@ def blocks(path: str | PathLike[str], progress: Progress | None = None, text: Co
 
 @contextmanager
 def _wording(name: str) -> Iterator[None]:
-    """Let every error of a file's content be a ValueError of one line that begins with the file's name."""
+    """Turn every error in a file's content into a ValueError of one line that begins with the file's name."""
     try:
         yield
     except UnicodeDecodeError as error:
@@ -173,7 +173,7 @@ def _text(file: Any, text: frozenset[str]) -> Iterator[Any]:
 
 
 def _header(lines: io.TextIOWrapper) -> tuple[list[str], str]:
-    """The names in the first line, and what separates them."""
+    """Return the names in the first line, and what separates them."""
     line = "\n"
     while line and not line.strip():
         line = lines.readline(_LONGEST_HEADER)
@@ -189,7 +189,7 @@ def _header(lines: io.TextIOWrapper) -> tuple[list[str], str]:
 
 
 def _decimal(lines: io.TextIOWrapper, separator: str) -> str:
-    """The decimal mark: a comma, if that is what the numbers of the next lines have."""
+    """Return the decimal mark: a comma, if the numbers of the next lines have one and no point."""
     rows = itertools.islice(csv.reader(lines, delimiter=separator, skipinitialspace=True), _LOOKED_AT)
     marks = {found[1] for row in rows for field in row if (found := _FRACTION.fullmatch(field.strip()))}
     return "," if marks == {","} else "."

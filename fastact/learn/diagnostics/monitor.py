@@ -15,16 +15,16 @@ from fastact.learn.diagnostics.observations import Network, Observations
 
 __all__ = ["Monitor"]
 
-#: Of the optimiser, what a callback may change between epochs.
+#: Settings of the optimiser that a callback may change between epochs.
 _SETTINGS = ("learning_rate", "momentum", "schedule", "weight_decay", "clip_norm", "clip_value", "steps")
 
 
 class Monitor:
     """Watches the training of one `fa.MLP`: gradients, activations, flat and dead units, updates, layer by layer.
 
-    Give it to `fit` as callback, or call it inside one's own. It looks at a copy of the model, so that training gives
-    the same bits as without it; a look at a 64-128-64-10 network takes 0.9 ms on one core. `monitor(0, model)` before
-    `fit` looks at the network before training too.
+    Give it to `fit` as callback, or call it inside a callback of your own. It looks at a copy of the model, so that
+    training gives the same bits as without it; a look at a 64-128-64-10 network takes 0.9 ms on one core. Call
+    `monitor(0, model)` before `fit` to look at the untrained network too.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ from fastact.learn.result import Result, Table
 
 __all__ = ["OneBatch", "overfit_batch"]
 
-#: Nearly 0 is this share of the loss of chance.
+#: A loss counts as nearly 0 up to this share of the loss of chance.
 SMALL = 0.02
 
 
@@ -184,7 +184,7 @@ class OneBatch(Result):
 
 
 def _draw(y: NDArray[Any], samples: int, seed: int) -> NDArray[np.intp]:
-    """The numbers of samples, drawn from all classes (or targets that occur) in turn."""
+    """Draw the indices of samples from all classes (or from all targets that occur) in turn."""
     order = np.random.default_rng(seed).permutation(len(y))
     if y[0].size > 1:
         return order[:samples]

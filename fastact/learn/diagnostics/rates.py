@@ -21,7 +21,7 @@ __all__ = ["LearningRates", "learning_rate_range"]
 
 Floats = NDArray[np.float64]
 
-#: The loss diverges where, smoothed, it is so many times that of the untrained network.
+#: The loss diverges where, smoothed, it is this many times that of the untrained network.
 DIVERGED = 1.2
 
 

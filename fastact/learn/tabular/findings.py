@@ -20,9 +20,9 @@ __all__ = ["Parts", "Training", "score_tables"]
 
 #: The most classes whose confusion is a table.
 _MOST_CLASSES = 12
-#: By so much the validation loss must have risen to speak of overfitting.
+#: The validation loss must have risen by this factor to speak of overfitting.
 _RISE = 1.05
-#: The most frequent class has so many times the rows of the rarest: unbalanced.
+#: Classes are unbalanced if the most frequent one has this many times the rows of the rarest.
 _UNBALANCED = 3
 
 

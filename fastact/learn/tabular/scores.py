@@ -1,4 +1,4 @@
-"""How good predictions are, and how good the simplest ones would be: gathered block by block, without the rows."""
+"""Measure predictions, and the simplest ones beside them, block by block, without keeping the rows."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from fastact.learn.data.target import Target
 
 __all__ = ["ClassScores", "NumberScores", "scores_for"]
 
-#: What a probability counts for at least, as rounding to float32 makes of it.
+#: Probabilities are at least this, the rounding error of float32, before a logarithm is taken.
 _LEAST = float(np.finfo(np.float32).eps)
 
 
 def scores_for(target: Target) -> ClassScores | NumberScores:
-    """Scores of no row yet."""
+    """Return empty scores, which no row was added to yet."""
     return ClassScores(target.classes, target.shares) if target.classes else NumberScores(target.mean)
 
 
 @dataclass
 class ClassScores:
-    """Of classes.
+    """The scores of predicted classes.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ class ClassScores:
 
     @property
     def baseline(self) -> ClassScores:
-        """Of always the most frequent class of the training part, with the shares as probabilities."""
+        """The scores of always predicting the training part's most frequent class, with the shares as probabilities."""
         counts = self.confusion.sum(axis=1)
         scores = ClassScores(self.classes, self.shares)
         scores.confusion[:, self.usual] = counts
@@ -104,7 +104,7 @@ class ClassScores:
 
 @dataclass
 class NumberScores:
-    """Of numbers, in the target's units.
+    """The scores of predicted numbers, in the target's units.
 
     Attributes
     ----------
@@ -156,7 +156,7 @@ class NumberScores:
 
     @property
     def baseline(self) -> NumberScores:
-        """Of always the mean of the training part."""
+        """The scores of always predicting the mean of the training part."""
         scores = NumberScores(self.guess, self.rows, self._mean, self._around_mean)
         scores._squares = self._around_mean + self.rows * (self._mean - self.guess) ** 2
         scores._sizes = self._guess_sizes
