@@ -80,27 +80,24 @@ def _part(series: Any) -> tuple[Kind | None, Any]:
     if holds != "string":
         raise ValueError(f"the column {series.name!r} holds {holds} values; take numbers, booleans, dates or texts")
     codes, texts = pandas.factorize(series)
-    places, texts = pandas.factorize(np.array([str(text).strip() for text in texts], object))
-    return "text", pandas.Categorical.from_codes(np.append(places, -1)[codes], pandas.Index(texts, dtype=object))
+    return "text", (codes.astype(np.int32), np.array([str(text).strip() for text in texts], object))
 
 
 def _column(parts: list[tuple[Kind | None, Any]]) -> Any:
     """Join the arrays of one column; a part without a kind is the number of its missing values."""
     pandas = require("pandas", "demo", "a table")
-    kind: Kind = next((kind for kind, _ in parts if kind), "number")
-    missing: dict[Kind, Any] = {
-        "number": np.array([np.nan]),
-        "boolean": pandas.array([None], "boolean"),
-        "date": np.array(["NaT"], "datetime64[us]"),
-        "text": pandas.Categorical([None], pandas.Index([], dtype=object)),
-    }
-    arrays = [part if own else missing[kind].repeat(part) for own, part in parts]
+    kind = next((kind for kind, _ in parts if kind), "number")
     if kind == "text":
-        whole = pandas.api.types.union_categoricals(arrays)
-        return pandas.Categorical.from_codes(whole.codes, whole.categories.astype(object))
+        texts = pandas.Index(np.concatenate([part[1] for own, part in parts if own]), dtype=object).unique()
+        codes = [
+            np.append(texts.get_indexer(part[1]), -1)[part[0]] if own else np.full(part, -1) for own, part in parts
+        ]
+        return pandas.Categorical.from_codes(np.concatenate(codes).astype(np.int32), texts)
     if kind == "boolean":
-        return pandas.concat(map(pandas.Series, arrays)).array
-    return np.concatenate(arrays)
+        arrays = [part if own else pandas.array([None] * part, "boolean") for own, part in parts]
+        return pandas.concat(map(pandas.Series, arrays), ignore_index=True).array
+    missing: Any = np.datetime64("NaT", "us") if kind == "date" else np.nan
+    return np.concatenate([part if own else np.full(part, missing) for own, part in parts])
 
 
 def numbers_of(series: Any) -> Any:
@@ -137,9 +134,12 @@ def texts_of(series: Any) -> tuple[Any, list[str]]:
     pandas = require("pandas", "demo", "a table")
     kind = kind_of(series)
     if kind == "text":
-        texts = series.cat.remove_unused_categories().cat
-        texts = texts.reorder_categories(sorted(texts.categories)).cat
-        return texts.codes.to_numpy(np.int64), list(texts.categories)
+        codes, values = series.cat.codes.to_numpy(), np.asarray(series.cat.categories, object)
+        used = np.flatnonzero(np.bincount(codes[codes >= 0], minlength=len(values)))
+        order = used[np.argsort(values[used].astype(str), kind="stable")] if len(used) else used
+        place = np.full(len(values) + 1, -1)
+        place[order] = np.arange(len(order))
+        return place[codes], [str(text) for text in values[order]]
     codes, found = pandas.factorize(series, sort=True)
     if kind == "number":
         return codes, [str(int(value)) if float(value).is_integer() else str(float(value)) for value in found]
