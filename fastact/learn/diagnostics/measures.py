@@ -17,6 +17,7 @@ __all__ = [
     "DEAD_SLOPE",
     "FLAT_SLOPE",
     "Look",
+    "at_least",
     "can_saturate",
     "edges_for",
     "host",
@@ -105,6 +106,13 @@ def can_saturate(layer: Any) -> bool:
     """Whether the activation is flat at both ends; relu rests on one side, and can wake again."""
     ends = _curve(*_kind(layer), 10)[1][[0, -1], 0]
     return bool((ends <= FLAT_SLOPE * _steepest(*_kind(layer))).all())
+
+
+def at_least(**arguments: tuple[int, int]) -> None:
+    """Raise ValueError for an argument whose value, the first of its two numbers, is below the second."""
+    for name, (value, least) in arguments.items():
+        if value < least:
+            raise ValueError(f"{name} must be at least {least}, got {value}")
 
 
 def host(array: Any) -> Any:

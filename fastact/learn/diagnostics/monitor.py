@@ -10,7 +10,7 @@ import numpy as np
 import fastact as fa
 from fastact.learn.diagnostics.alarms import Alarm, alarms_of
 from fastact.learn.diagnostics.diagnosis import Diagnosis
-from fastact.learn.diagnostics.measures import Look, edges_for, host, look
+from fastact.learn.diagnostics.measures import Look, at_least, edges_for, host, look
 from fastact.learn.diagnostics.observations import Network, Observations
 
 __all__ = ["Monitor"]
@@ -57,9 +57,7 @@ class Monitor:
     """
 
     def __init__(self, X: Any, y: Any, *, samples: int = 256, every: int = 1) -> None:
-        for name, value in (("samples", samples), ("every", every)):
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+        at_least(samples=(samples, 1), every=(every, 1))
         x, y = np.asarray(host(X)), np.asarray(host(y))
         if len(x) != len(y):
             raise ValueError(f"X has {len(x)} samples and y {len(y)}; they must pair up")

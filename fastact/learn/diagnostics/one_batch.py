@@ -13,7 +13,7 @@ import fastact as fa
 from fastact.language import translated as _
 from fastact.learn.diagnostics.alarms import Alarm
 from fastact.learn.diagnostics.chance import chance_loss
-from fastact.learn.diagnostics.measures import host
+from fastact.learn.diagnostics.measures import at_least, host
 from fastact.learn.diagnostics.monitor import Monitor
 from fastact.learn.pictures import style
 from fastact.learn.result import Result, Table
@@ -62,9 +62,7 @@ def overfit_batch(model: fa.MLP, X: Any, y: Any, *, samples: int = 8, steps: int
     True
     """
     x, y = np.asarray(host(X)), np.asarray(host(y))
-    for name, value, few in (("samples", samples, 2), ("steps", steps, 1)):
-        if value < few:
-            raise ValueError(f"{name} must be at least {few}, got {value}")
+    at_least(samples=(samples, 2), steps=(steps, 1))
     chosen = _draw(y, samples, seed)
     x, y = x[chosen], y[chosen]
     twin = copy.deepcopy(model)
@@ -149,20 +147,22 @@ class OneBatch(Result):
     @property
     def reasons(self) -> list[str]:
         """Why the loss stayed above 0, as far as this run shows it."""
-        found = []
-        if self.contradiction:
-            found.append(_("Two of the samples have the same inputs and different targets: check the data."))
-        if not self.reachable:
-            found.append(
-                _("The output layer's activation cannot give numbers like the targets: take output='identity'.")
-            )
-        if self.diverged:
-            found.append(_("The loss or a weight became infinite or NaN: take a smaller learning rate."))
-        found += [_("{title}: {name}").format(title=alarm.title, name=alarm.sentence) for alarm in self.alarms]
-        if self.dropout:
-            found.append(_("The network drops units in training, which holds the loss up: try it with dropout=0."))
-        if self.losses.size > 1 and self.losses[-1] < 0.9 * self.losses[self.losses.size // 2]:
-            found.append(_("The loss was still falling: take more steps, or a larger learning rate."))
+        falls = self.losses.size > 1 and self.losses[-1] < 0.9 * self.losses[self.losses.size // 2]
+        reasons = [
+            (
+                self.contradiction,
+                _("Two of the samples have the same inputs and different targets: check the data."),
+            ),
+            (
+                not self.reachable,
+                _("The output layer's activation cannot give numbers like the targets: take output='identity'."),
+            ),
+            (self.diverged, _("The loss or a weight became infinite or NaN: take a smaller learning rate.")),
+            *((True, _("{title}: {name}").format(title=each.title, name=each.sentence)) for each in self.alarms),
+            (self.dropout, _("The network drops units in training, which holds the loss up: try it with dropout=0.")),
+            (falls, _("The loss was still falling: take more steps, or a larger learning rate.")),
+        ]
+        found = [text for holds, text in reasons if holds]
         return found or [_("No reason shows: check how the samples and their targets are put together.")]
 
     def as_dict(self) -> dict[str, Any]:
