@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from fastact._core.services import service
+
 __all__ = ["Result", "Table", "plain"]
 
 
@@ -66,7 +68,7 @@ class Result:
 
     def figure(self) -> Any:
         """A new matplotlib Figure; needs the extra "demo"."""
-        raise NotImplementedError
+        return service(f"figure of {type(self).__name__}")(self)
 
     def _repr_html_(self) -> str:
         tables = "".join(table._repr_html_() for table in self.tables())

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from fastact.language import translated as _
 from fastact.learn.diagnostics.alarms import Alarm, alarms_of, first_loss_of
 from fastact.learn.diagnostics.observations import Network, Observations, label
-from fastact.learn.diagnostics.picture import draw
 from fastact.learn.result import Result, Table
 
 __all__ = ["Diagnosis"]
@@ -154,13 +153,6 @@ class Diagnosis(Result):
 
     def as_dict(self) -> dict[str, Any]:
         return {"title": self.title, "layers": self.layers} | super().as_dict()
-
-    def figure(self) -> Any:
-        """Learning curves, gradients, updates, histograms of outputs, saturated and dead units.
-
-        Of more than seven layers, seven are drawn.
-        """
-        return draw(self)
 
 
 def _percent(share: float) -> str:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from fastact.language import Message
 from fastact.language import translated as _
 from fastact.learn.result import Result, Table
-from fastact.learn.tabular import picture
 from fastact.learn.tabular.model import TableModel
 from fastact.learn.tabular.scores import ClassScores, NumberScores
 
@@ -102,9 +101,6 @@ class Training(Result):
             "scores": self.scores.as_dict(),
             "notes": list(map(str, self.notes)),
         }
-
-    def figure(self) -> Any:
-        return picture.draw(self)
 
     def _on_rows(self) -> list[str]:
         text = _(
