@@ -480,6 +480,17 @@ def test_ctrl_c_in_a_destructor_is_not_lost() -> None:
     assert (found.returncode, found.stderr.split()) == (1, ["Aborted!"])
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
+def test_ctrl_c_reaches_children_of_tests_that_were_started_with_it_ignored() -> None:
+    code = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "os.execv(sys.executable, [sys.executable, '-m', 'pytest', '-q', '-n', '0', *sys.argv[1:]])"
+    )
+    test = f"{__file__}::test_ctrl_c_in_a_destructor_is_not_lost"
+    subprocess.run([sys.executable, "-c", code, test], check=True, stdout=subprocess.DEVNULL, timeout=60)
+
+
 def test_without_click_one_line_says_what_to_install() -> None:
     result = python("import sys; sys.modules['click'] = None\nfrom fastact.cli import main\nmain()", exit_code=1)
     assert 'pip install "fastact[demo]"' in one_line(result.stderr)
