@@ -76,6 +76,7 @@ LAYERS = {
     "mlp*": BELOW_PUBLIC,
     "": [
         "errors",
+        "backends",
         "ufuncs",
         "functions*",
         "_core*",
@@ -117,6 +118,7 @@ LAYERS = {
         "_kernels.native.ufunc",
         "backends.cpu.instruction_sets",
         "measure.bench.report",
+        "cli.wrapping",
     ],
     "cli*": [*PUBLIC, "functions.own", "learn*", "measure*", "dask*"],
     "__main__": ["cli"],

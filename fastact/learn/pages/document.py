@@ -113,7 +113,7 @@ def render(template: str, **values: Any) -> str:
         return markup((FOLDER / name).read_text(encoding="utf-8"))
 
     return environment.get_template(template).render(
-        languages=language.LANGUAGES,
+        languages={code: language.own_name(code) for code in language.LANGUAGES},
         current=language.current(),
         bokeh=markup("\n".join(resources.js_raw)),
         source=source,

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastact.language import marked
+
 __all__ = ["DTYPES", "FIELDS", "LAYOUTS", "PARTS", "Array", "Case", "Operands", "Size", "dtype", "label", "operands"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -51,7 +53,7 @@ class Case(NamedTuple):
 
 
 #: What the command's options choose, and what a file of results keeps.
-FIELDS = ("name", "part", "dtype", "size", "layout")
+FIELDS = (marked("name"), marked("part"), marked("dtype"), marked("size"), marked("layout"))
 
 
 def label(size: Size) -> str:
