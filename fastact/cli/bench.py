@@ -23,8 +23,7 @@ from fastact.language import translated as _
 from fastact.learn.pictures import style
 from fastact.measure.bench import cases, libraries
 from fastact.measure.bench.cases import FIELDS, Case, Size, label
-from fastact.measure.bench.elementwise import activations
-from fastact.measure.bench.families import canonical, family_of, grid
+from fastact.measure.bench.families import activations, canonical, family_of, grid
 from fastact.measure.bench.measure import measure
 from fastact.measure.bench.plots import heat_map, roofline
 from fastact.measure.bench.results import Times, copy_share, peers_of, save
