@@ -12,7 +12,7 @@ if _PathFinder.find_spec("fastact._kernels.native.ufunc", [f"{__path__[0]}/_kern
         "`pip install -e .`, or start Python in another folder to use an installed fastact"
     )
 
-from fastact import backends as _backends  # noqa: F401 - before the function, whose name a later import would take
+from fastact import backends as _  # noqa: F401 (it would replace the function of this name if it came later)
 from fastact import ufuncs
 from fastact._core.activation import Activation, activation
 from fastact._core.dispatch import backends, use_backend

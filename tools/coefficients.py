@@ -23,12 +23,12 @@ from tables import error, exponential, gates, normal, sine, softmax
 ROOT = Path(__file__).parents[1] / "fastact"
 #: Tables, and where their numbers stand.
 TABLES: dict[str, tuple[ModuleType, str]] = {
-    "exponential": (exponential, "_scalar/*.py"),
-    "normal": (normal, "_scalar/normal.py"),
-    "error": (error, "_scalar/error.py"),
-    "gates": (gates, "_scalar/gates.py"),
-    "sine": (sine, "_scalar/*.py"),
-    "softmax": (softmax, "_native/softmax/simd.pxi"),
+    "exponential": (exponential, "_kernels/scalar/*.py"),
+    "normal": (normal, "_kernels/scalar/normal.py"),
+    "error": (error, "_kernels/scalar/error.py"),
+    "gates": (gates, "_kernels/scalar/gates.py"),
+    "sine": (sine, "_kernels/scalar/*.py"),
+    "softmax": (softmax, "_kernels/native/softmax/simd.pxi"),
 }
 
 

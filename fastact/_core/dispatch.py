@@ -1,7 +1,7 @@
 """Which backend takes a call: asked for by name it works or raises; chosen automatically it may fall back.
 
-The common elementwise call never arrives: `QuickCall` (_native/ufunc.pyx) sends plain NumPy operands straight to the
-loop unless a backend was asked for. The backends and what they offer stand in `fastact.backends`.
+The common elementwise call never arrives: `QuickCall` (_kernels/native/ufunc.pyx) sends plain NumPy operands straight
+to the loop unless a backend was asked for. The table of backends is in backends.py.
 """
 
 from __future__ import annotations

@@ -8,10 +8,12 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 import numpy as np
+
+from fastact._core.services import service
 
 __all__ = ["Result", "Table", "plain"]
 
@@ -60,12 +62,13 @@ class Result:
         raise NotImplementedError
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything, in types that JSON knows."""
-        raise NotImplementedError
+        """Everything, in types that JSON knows: all fields, unless a subclass knows better."""
+        found: dict[str, Any] = plain({each.name: getattr(self, each.name) for each in fields(self)})  # type: ignore[arg-type]
+        return found
 
     def figure(self) -> Any:
         """A new matplotlib Figure; needs the extra "demo"."""
-        raise NotImplementedError
+        return service(f"figure of {type(self).__name__}")(self)
 
     def _repr_html_(self) -> str:
         tables = "".join(table._repr_html_() for table in self.tables())
@@ -75,6 +78,10 @@ class Result:
 
 def plain(value: Any) -> Any:
     """The same in types that JSON knows; None for what is not finite."""
+    if hasattr(value, "as_dict"):
+        return value.as_dict()
+    if is_dataclass(value):
+        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, np.ndarray | np.generic):

@@ -644,7 +644,7 @@ class MLP:
         >>> net = fa.MLP.from_onnx("net.onnx", learning_rate=1e-4)  # doctest: +SKIP
         """
         require("onnx", "onnx", "MLP.from_onnx")
-        found: MLP = service("network of onnx")(cls, source, output, output_name, settings)
+        found: Self = service("network of onnx")(cls, source, output, output_name, settings)
         return found
 
     def _settings(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """ONNX both ways: networks and functions as ONNX files, networks out of them, and an `onnx.backend`.
 
-nodes.py writes functions, with graph.py, tracing.py and expressions.py, and saving.py networks of them. reading.py
+nodes.py writes functions, with graph.py and tracing.py, and saving.py networks of them. reading.py
 makes networks of files, with files.py, pieces.py, identification.py and chain.py. backend.py runs files. All need the
 extra "onnx" and are loaded by the first call.
 """
@@ -77,13 +77,4 @@ def save(
     require("onnx", "onnx", "fastact.onnx.save")
     from fastact.onnx import saving
 
-    saving.save(
-        model,
-        path,
-        opset=opset,
-        dtype=dtype,
-        labels=labels,
-        input_name=input_name,
-        parameters=parameters,
-        shape=shape,
-    )
+    saving.save(model, path, opset, dtype, labels, input_name, parameters, shape)

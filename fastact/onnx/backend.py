@@ -72,21 +72,15 @@ def _swiglu(gate: Any, value: Any, alpha: float) -> Any:
     return fa.swiglu(value / alpha, alpha * gate)
 
 
-def _options(weight: Any, reduction: str, ignore_index: int | None) -> dict[str, Any]:
-    """Keywords of the losses; ONNX ignores nothing unless it says so, and its classes lie along axis 1."""
-    found = {"weight": weight, "ignore_index": ignore_index}
-    return {"axis": 1, "reduction": reduction, **{name: each for name, each in found.items() if each is not None}}
+def _nll_loss(x: Any, targets: Any, weight: Any = None, *, function: Any = fa.nll_loss, **attributes: Any) -> Any:
+    """ONNX ignores nothing unless it says so, and its classes lie along axis 1."""
+    given = {"weight": weight, **attributes}
+    return function(x, targets, axis=1, **{name: each for name, each in given.items() if each is not None})
 
 
-def _cross_entropy(
-    x: Any, targets: Any, weight: Any = None, *, reduction: str, ignore_index: int | None, outputs: int
-) -> Any:
-    loss = fa.cross_entropy(x, targets, **_options(weight, reduction, ignore_index))
+def _cross_entropy(x: Any, *others: Any, outputs: int, **attributes: Any) -> Any:
+    loss = _nll_loss(x, *others, function=fa.cross_entropy, **attributes)
     return (loss, fa.log_softmax(x, axis=1)) if outputs > 1 else loss
-
-
-def _nll_loss(x: Any, targets: Any, weight: Any = None, *, reduction: str, ignore_index: int | None) -> Any:
-    return fa.nll_loss(x, targets, **_options(weight, reduction, ignore_index))
 
 
 #: Operator -> its inputs by position and its attributes by name to its output, or a tuple of several. Those in

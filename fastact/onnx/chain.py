@@ -27,6 +27,11 @@ class Layer:
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)  # parameters of the activation, one for each unit
     residual: bool = False
 
+    @property
+    def square(self) -> bool:
+        """Whether it has as many units as inputs."""
+        return self.weights.shape[0] == self.weights.shape[1]
+
     def fold(self) -> None:
         """Put batch normalisation into the weights."""
         if self.norm is not None:
@@ -99,15 +104,12 @@ class Chain:
             factor = piece.gamma / np.sqrt(piece.variance + piece.epsilon)
             self._scaled(factor, piece.beta - piece.mean * factor)
         else:
-            self._open.norm = {
-                "gamma": piece.gamma, "beta": piece.beta, "mean": piece.mean, "variance": variance,
-            }  # fmt: skip
+            self._open.norm = {"gamma": piece.gamma, "beta": piece.beta, "mean": piece.mean, "variance": variance}
 
     def _activation(self, found: Found) -> None:
-        if found.function.name == "identity":
-            return
         name = found.function.name
-        self._close({"name": name, **found.numbers} if found.numbers else name, found.arrays)
+        if name != "identity":
+            self._close({"name": name, **found.numbers} if found.numbers else name, found.arrays)
 
     def _close(self, activation: Any = "identity", arrays: dict[str, NDArray[Any]] | None = None) -> None:
         """Finish the open layer; without one, one that hands its input on, scaled."""
@@ -126,22 +128,16 @@ class Chain:
         if self._open is not None or not self._plain:
             self._close()
         inner = Chain(self.width).add(piece.branch)
-        if (
-            not inner.layers
-            and inner._open is not None
-            and inner._open.weights.shape[0] == inner._open.weights.shape[1]
-        ):
-            inner._open.fold()  # x + (x @ weights + bias)
-            inner._open.weights = inner._open.weights + np.eye(len(inner._open.weights))
-            self._open, self.width = inner._open, inner.width
+        linear = inner._open
+        if not inner.layers and linear is not None and linear.square:
+            linear.fold()  # x + (x @ weights + bias)
+            linear.weights = linear.weights + np.eye(len(linear.weights))
+            self._open, self.width = linear, inner.width
             return
-        alone = len(inner.layers) == 1 and inner._open is None and inner._plain and not inner.layers[0].residual
-        if not alone or inner.layers[0].weights.shape[0] != inner.layers[0].weights.shape[1]:
-            raise unsupported(
-                piece.node,
-                "it adds the input of several layers to their output; a layer here adds its own input, after its "
-                "activation",
-            )
+        alone = len(inner.layers) == 1 and linear is None and inner._plain and not inner.layers[0].residual
+        if not alone or not inner.layers[0].square:
+            what = "it adds the input of several layers to their output; a layer here adds its own input"
+            raise unsupported(piece.node, f"{what}, after its activation")
         inner.layers[0].residual = True
         self.layers.append(inner.layers[0])
         self.width = inner.width

@@ -43,11 +43,8 @@ def opened(source: Any) -> tuple[Any, str]:
                 pass
             model = onnx.load(source)
             onnx.checker.check_model(name)  # by path, which files beyond 2 GiB need
-        elif isinstance(source, bytes | bytearray | memoryview):
-            model = onnx.load_from_string(bytes(source))
-            onnx.checker.check_model(model)
-        elif isinstance(source, onnx.ModelProto):
-            model = source
+        elif isinstance(source, bytes | bytearray | memoryview | onnx.ModelProto):
+            model = source if isinstance(source, onnx.ModelProto) else onnx.load_from_string(bytes(source))
             onnx.checker.check_model(model)
         else:
             raise TypeError(f"source is a {type(source).__name__}; give a path, bytes or an onnx.ModelProto")
@@ -126,8 +123,7 @@ class File:
             return
         if node.op_type == "Cast" and to in (onnx.TensorProto.BOOL, None):
             truths.update(node.output)
-        changed = onnx.NodeProto()
-        changed.CopyFrom(node)
+        changed = _copied(node)
         changed.input[:] = [self.same(name) for name in node.input]
         self.nodes.append(changed)
 
@@ -189,33 +185,27 @@ class File:
 
     def run_all(self, start: str, x: NDArray[Any], name: str) -> NDArray[Any]:
         """Compute a tensor of the input by all nodes, also those that hand on."""
-        shape = [length or (len(x) if place == 0 else None) for place, length in enumerate(self.shape(start))]
-        shape = [len(x), *shape[1:]] if shape else [len(x), x.shape[1]]
-        free = [place for place, length in enumerate(shape) if length is None]
-        if len(free) == 1:
-            shape[free[0]] = -1
-        nodes = self._needed(name)
+        lengths = self.shape(start) or x.shape
+        shape = [len(x), *lengths[1:]]
+        nodes = self.leading_to(self._flowing, name, start)
         return self.run(nodes, {start: x.reshape([each or -1 for each in shape])}, name)
-
-    def _needed(self, name: str) -> list[Any]:
-        wanted, found = {name}, []
-        for node in reversed(self._flowing):
-            if wanted & set(node.output):
-                found.append(node)
-                wanted.update(node.input)
-        return found[::-1]
 
 
 def _single(array: NDArray[Any]) -> NDArray[Any]:
     return array.astype(np.float32) if array.dtype.name in ("float16", "bfloat16") else array
 
 
+def _copied(node: Any) -> Any:
+    copy = onnx.NodeProto()
+    copy.CopyFrom(node)
+    return copy
+
+
 def _without_half(node: Any) -> Any:
     """The node, with a cast to half precision turned into one to float32."""
     if node.op_type != "Cast":
         return node
-    changed = onnx.NodeProto()
-    changed.CopyFrom(node)
+    changed = _copied(node)
     for attribute in changed.attribute:
         if attribute.name == "to" and attribute.i in _HALF:
             attribute.i = onnx.TensorProto.FLOAT

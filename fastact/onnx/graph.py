@@ -44,12 +44,8 @@ class Graph:
             schema = onnx.defs.get_schema(operator, self.opset)
         except onnx.defs.SchemaError:
             return False
-        word = schema.inputs[0].type_str
-        types = next(
-            (each.allowed_type_strs for each in schema.type_constraints if each.type_param_str == word), [word]
-        )
         element = helper.tensor_dtype_to_string(helper.np_dtype_to_tensor_dtype(self.dtype))
-        return f"tensor({element.removeprefix('TensorProto.').lower()})" in types
+        return f"tensor({element.removeprefix('TensorProto.').lower()})" in schema.inputs[0].types
 
     @contextmanager
     def all_or_nothing(self) -> Iterator[None]:

@@ -73,7 +73,8 @@ def identified(file: File, nodes: Sequence[Any], start: str, end: str, width: in
     best, least = None, tolerance
     for function in _candidates():
         for given in _choices(function, numbers, arrays):
-            error = _distance(y, _values(function, x, given, units))
+            plain = units == 1 and not given
+            error = _distance(y, _plain_values(function) if plain else _computed(function, x, given))
             if error <= least and (best is None or error < least / 2):
                 best, least = _found(function, given), error
     return best
@@ -122,12 +123,6 @@ def _choices(function: Any, numbers: list[float], arrays: list[NDArray[Any]]) ->
             yield dict(zip(names, values, strict=True))
 
 
-def _values(function: Any, x: NDArray[Any], given: dict[str, Any], units: int) -> NDArray[Any]:
-    if units == 1 and not given:
-        return _plain_values(function)
-    return _computed(function, x, given)
-
-
 @lru_cache(maxsize=512)
 def _plain_values(function: Any) -> NDArray[Any]:
     return _computed(function, _GRID[:, np.newaxis], {})
@@ -142,9 +137,9 @@ def _computed(function: Any, x: NDArray[Any], given: dict[str, Any]) -> NDArray[
 
 
 def _found(function: Any, given: dict[str, Any]) -> Found:
-    numbers = {name: value for name, value in given.items() if np.ndim(value) == 0}
     arrays = {name: value for name, value in given.items() if np.ndim(value)}
-    return Found(function, {n: v for n, v in numbers.items() if v != function.parameters[n]}, arrays)
+    numbers = {n: v for n, v in given.items() if n not in arrays and v != function.parameters[n]}
+    return Found(function, numbers, arrays)
 
 
 def _scalars(constants: Sequence[NDArray[Any]]) -> list[Any]:

@@ -14,7 +14,6 @@ import numpy as np
 from onnx import numpy_helper
 
 import fastact as fa
-from fastact.onnx.expressions import traceable
 from fastact.onnx.tracing import Symbol, Untraceable, erf, softplus
 
 __all__ = ["apply"]
@@ -164,7 +163,7 @@ def _activation(function: Any, x: Symbol, parameters: Mapping[str, Any]) -> Symb
         return _traced(function.plain, x, parameters)
     except Exception as error:  # whatever a formula of single numbers raises for a tensor
         try:
-            return _traced(traceable(function), x, parameters)
+            return _traced(_traceable(function), x, parameters)
         except Exception:  # no expression either
             raise _no_form(function, error) from error
 
@@ -183,3 +182,36 @@ def _no_form(function: Any, error: Exception) -> TypeError:
         f"{function.name} has no form in ONNX: {reason:.300}; write its formula for arrays, with functions of numpy "
         "and fastact.math"
     )
+
+
+def _traceable(function: Any) -> Callable[..., Any]:
+    """The formula of an activation as a function of a tensor and its parameters, in NumPy's words.
+
+    Raises
+    ------
+    Exception
+        SymPy is not installed, or the formula does something that has no expression.
+    """
+    from fastact.functions.derivation import expression
+
+    formula = expression(function)
+    import sympy
+    from sympy.printing.numpy import NumPyPrinter
+
+    class Printer(NumPyPrinter):
+        """Joins conditions by operators: NumPy's `reduce` takes no tensors."""
+
+        def _print_And(self, expr: Any) -> str:
+            return " & ".join(f"({self._print(each)})" for each in expr.args)
+
+        def _print_Or(self, expr: Any) -> str:
+            return " | ".join(f"({self._print(each)})" for each in expr.args)
+
+    words = {
+        "sigmoid": lambda x: 1.0 / (1.0 + np.exp(-x)), "softplus": softplus, "expm1": np.expm1, "log1p": np.log1p,
+        "erf": erf, "ndtr": lambda x: 0.5 * (1.0 + erf(x * 2**-0.5)),
+    }  # fmt: skip
+    symbols = [sympy.Symbol(name, real=True) for name in (*function.input_names, *function.parameters)]
+    printer = Printer({"fully_qualified_modules": False, "user_functions": {name: name for name in words}})
+    result: Callable[..., Any] = sympy.lambdify(symbols, formula, [words, "numpy"], printer=printer)
+    return result

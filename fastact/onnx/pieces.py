@@ -191,23 +191,19 @@ def _joined(file: File, parts: list[_Part], width: int | None) -> list[Any]:
     """The parts as the fewest scalings and functions."""
     best: list[list[Any] | None] = [[]]  # of the first parts, by their number
     for end in range(1, len(parts) + 1):
-        options: list[list[Any]] = []
-        for begin in range(end):
-            before, piece = best[begin], None
-            if before is not None and (not options or len(before) + 1 < min(map(len, options))):
+        shortest: list[Any] | None = None
+        for begin, before in enumerate(best):
+            if before is not None and (shortest is None or len(before) + 1 < len(shortest)):
                 piece = _as_one(file, parts[begin:end], width)
-            if piece is not None:
-                options.append([*(before or []), piece])
-        best.append(min(options, key=len) if options else None)
+                shortest = shortest if piece is None else [*before, piece]
+        best.append(shortest)
     result = best[-1]
     if result is not None:
         return result
     unknown = next(part for count, part in enumerate(parts) if best[count + 1] is None)
     operators = ", ".join(dict.fromkeys(each.op_type for each in unknown.nodes))
-    raise unsupported(
-        unknown.nodes[-1],
-        f"no activation known here has the values of {operators}; define it with @fastact.activation, and it is found",
-    )
+    remedy = "define it with @fastact.activation, and it is found"
+    raise unsupported(unknown.nodes[-1], f"no activation known here has the values of {operators}; {remedy}")
 
 
 def _as_one(file: File, parts: list[_Part], width: int | None) -> Scaled | Found | None:

@@ -24,16 +24,9 @@ SAMPLES = "samples"
 
 
 def save(
-    model: Any,
-    path: str | PathLike[str],
-    *,
-    opset: int = 20,
-    dtype: DTypeLike | None = None,
-    labels: bool | None = None,
-    input_name: str = "X",
-    parameters: Mapping[str, Any] | None = None,
-    shape: Sequence[int | str] | None = None,
-) -> None:
+    model: Any, path: str | PathLike[str], opset: int, dtype: DTypeLike | None, labels: bool | None, input_name: str,
+    parameters: Mapping[str, Any] | None, shape: Sequence[int | str] | None,
+) -> None:  # fmt: skip
     """Write a network, an estimator or a function as an ONNX file; see `fastact.onnx.save`."""
     if not OLDEST <= as_integer(opset, "opset", 1) <= NEWEST:
         raise ValueError(f"opset={opset}; take one from {OLDEST} to {NEWEST}, the newest of the installed onnx")
@@ -152,15 +145,9 @@ def _preactivation(graph: Graph, x: Symbol, layer: Any, number: int) -> Symbol:
     z = x.node("Gemm", constant(layer.weights, "weights"), constant(layer.bias, "bias"))
     if not layer.plan.batch_norm:
         return z
-    parameters, statistics = layer.parameters, layer.statistics
-    return z.node(
-        "BatchNormalization",
-        constant(parameters["gamma"], "gamma"),
-        constant(parameters["beta"], "beta"),
-        constant(statistics["mean"], "mean"),
-        constant(statistics["variance"], "variance"),
-        epsilon=EPSILON,
-    )
+    arrays = {**layer.parameters, **layer.statistics}
+    given = (constant(arrays[name], name) for name in ("gamma", "beta", "mean", "variance"))
+    return z.node("BatchNormalization", *given, epsilon=EPSILON)
 
 
 def _label(graph: Graph, z: Symbol, units: int, separate: bool, classes: Any) -> None:

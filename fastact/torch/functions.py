@@ -15,13 +15,9 @@ from fastact.torch.rows import reduction, sampling, softmax
 __all__ = ["apply", "named"]
 
 KINDS: dict[str, Callable[..., Any]] = {
-    "activation": activation,
-    "softmax": softmax,
-    "reduction": reduction,
-    "sampling": sampling,
-    "gated unit": gated_unit,
-    "loss": loss,
-}
+    "activation": activation, "softmax": softmax, "reduction": reduction, "sampling": sampling,
+    "gated unit": gated_unit, "loss": loss,
+}  # fmt: skip
 
 
 def apply(function: Any, /, *operands: Any, **keywords: Any) -> Any:

@@ -26,15 +26,9 @@ def softmax(
 
 
 def reduction(
-    function: Any,
-    x: Tensor,
-    axis: Axis = None,
-    *,
-    keepdims: bool = False,
-    where: Any = None,
-    temperature: Any = None,
+    function: Any, x: Tensor, axis: Axis = None, *, keepdims: bool = False, where: Any = None, temperature: Any = None,
     lengths: Any = None,
-) -> Any:
+) -> Any:  # fmt: skip
     """logsumexp, without weights."""
     options = _options(x, where=where, temperature=temperature, lengths=lengths)
     found = run(_Rows, function, axis, {"keepdims": True}, *options)
@@ -42,16 +36,9 @@ def reduction(
 
 
 def sampling(
-    function: Any,
-    x: Tensor,
-    rng: np.random.Generator,
-    tau: float = 1.0,
-    hard: bool = False,
-    axis: Axis = -1,
-    *,
-    where: Any = None,
-    lengths: Any = None,
-) -> Any:
+    function: Any, x: Tensor, rng: np.random.Generator, tau: float = 1.0, hard: bool = False, axis: Axis = -1, *,
+    where: Any = None, lengths: Any = None,
+) -> Any:  # fmt: skip
     """gumbel_softmax, with noise by NumPy's generator; gradients pass straight through a hard sample."""
     forward = {"rng": rng, "hard": hard, "return_soft": hard}
     found = run(_Rows, function, axis, forward, *_options(x, where=where, tau=tau, lengths=lengths))

@@ -61,13 +61,11 @@ def test_what_is_no_regular_file_is_neither_read_nor_replaced(irregular: Path) -
 
 @pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
 def test_a_new_file_has_the_usual_mode_and_an_old_one_keeps_its_own(tmp_path: Path, mask: int) -> None:
-    path, private = tmp_path / "file", tmp_path / "private"
+    path = tmp_path / "file"
     before = os.umask(mask)
     try:
         write(path)
         assert mode(path) == 0o666 & ~mask
-        write(private, private=True)
-        assert mode(private) == 0o600
         for kept in (0o640, 0o400, 0o755):
             path.chmod(kept)
             write(path, str(kept))
@@ -87,15 +85,6 @@ def test_links_are_followed(tmp_path: Path) -> None:
         assert second.is_symlink()
         assert target.read_text() == text
     assert os.listdir(target.parent) == ["file"]
-
-
-def test_a_private_file_takes_the_place_of_a_link(tmp_path: Path) -> None:
-    target, link = tmp_path / "file", tmp_path / "link"
-    target.write_text("precious")
-    link.symlink_to(target)
-    write(link, private=True)
-    assert not link.is_symlink()
-    assert (link.read_text(), target.read_text()) == ("new", "precious")
 
 
 def test_links_in_a_circle_are_an_error_of_one_line(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Reduction modulo pi (_scalar/reduction.py), against mpmath: every magnitude, and the worst numbers there are."""
+"""Reduction modulo pi (scalar/reduction.py), against mpmath: every magnitude, and the worst numbers there are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Multiplication by powers of two (`ldexp` of _scalar/primitives.py), in both forms that compilers get."""
+"""Multiplication by powers of two (`ldexp` of scalar/primitives.py), in both forms that compilers get."""
 
 from __future__ import annotations
 

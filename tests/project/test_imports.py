@@ -32,7 +32,7 @@ PUBLIC = ["", "errors", "language*", "math", "_core.files"]
 #: The names that `fastact/__init__.py` collects, where they are defined: what it imports cannot import it.
 BELOW_PUBLIC = ["errors", "language*", "math", "functions*", "_core*"]
 #: What verification and learners' rooms show their results by.
-RESULTS = ["learn.result", "learn.pictures*"]
+RESULTS = ["learn.result", "learn.pictures", "learn.pictures.style"]
 #: The rooms from the ground up, as patterns of modules relative to fastact, and what else of fastact each may import;
 #: of several patterns the first that fits counts. A room imports only rooms that stand before it. "" is the package
 #: itself, which has the public names; it stands above what it collects, and below those that use it.
@@ -104,7 +104,7 @@ LAYERS = {
     ],
     "sklearn*": [*PUBLIC, "mlp*", "dask*"],
     "measure.bench*": PUBLIC,
-    "measure": [],
+    "measure": ["_core.services"],
     "learn.data*": PUBLIC,
     "learn.tabular*": [*PUBLIC, *RESULTS, "learn.data*"],
     "learn.diagnostics*": [*PUBLIC, *RESULTS, "learn.data*"],

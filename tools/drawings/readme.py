@@ -11,10 +11,10 @@ from figures import figures
 import fastact as fa
 from drawings import figure, worded
 from fastact.learn.experiments import compare
-from fastact.learn.experiments.comparing.findings import best_first
-from fastact.learn.experiments.comparing.picture import draw_ends, draw_planes
+from fastact.learn.experiments.comparing.compared import best_first
 from fastact.learn.experiments.comparison import Comparison
 from fastact.learn.pictures import style
+from fastact.learn.pictures.comparison import draw_ends, draw_planes
 from fastact.learn.pictures.curves import curves as pair
 
 __all__ = ["PICTURES", "figures"]

@@ -1,4 +1,4 @@
-"""From a formula to a loop: Numba compiles it for contiguous operands, and _native/ufunc.pyx calls the loop.
+"""From a formula to a loop: Numba compiles it for contiguous operands, and native/ufunc.pyx calls the loop.
 
 The loop is a C function of (array of pointers, number of elements); the last pointers are the outputs'. It is written
 out in LLVM's terms, because two things that make it fast cannot be said in Python: that no element depends on another,

@@ -2,7 +2,7 @@
 
 A tile is a block of the result that stays in registers while the inner dimension passes: some rows by some vectors, of
 which the last may be masked. Each number is begun with what `start` holds, and the products are added to it in order,
-whatever the tile's size: so threads may cut the rows anywhere, and no bit changes. _native/products.pxi calls the tile.
+whatever the tile's size: so threads may cut the rows anywhere, and no bit changes. native/products.pxi calls the tile.
 """
 
 from __future__ import annotations

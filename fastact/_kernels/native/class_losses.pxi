@@ -14,7 +14,7 @@ cdef enum Reduction:
 cdef enum:
     COLUMN_LIMIT = 512  # of softmax/cross_entropy.pxi
 
-cdef struct ClassLoss:    # as _numba/class_losses.py fills it
+cdef struct ClassLoss:    # as interop/numba/class_losses.py fills it
     Array x
     Array targets
     int is_double         # x, values and gradient

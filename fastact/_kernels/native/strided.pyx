@@ -2,7 +2,7 @@
 """Entries for users' compiled code: C functions of arrays of any layout, which need neither Python nor its lock.
 
 `elementwise` applies a loop of ufunc.pyx, `over_axes` the kernels of softmax/kernels.pyx, and `over_rows` a loop of
-_compile/row_loops.py, with the bits that the public functions give. Each returns a `Status`. What they call they are
+compile/row_loops.py, with the bits that the public functions give. Each returns a `Status`. What they call they are
 given as pointers, so that this file is compiled once, whatever the instruction set.
 """
 

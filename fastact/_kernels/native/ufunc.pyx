@@ -21,7 +21,9 @@ from libc.stdlib cimport calloc
 from libc.string cimport memcpy, memset
 cimport numpy as cnp
 
-from fastact._kernels.native.pool cimport default_workers, done_alone, errors_raised, numba_for, parallel_for, worthwhile
+from fastact._kernels.native.pool cimport (
+    default_workers, done_alone, errors_raised, numba_for, parallel_for, worthwhile,
+)
 
 import sys
 from time import perf_counter_ns
@@ -85,7 +87,8 @@ cdef extern from "<fenv.h>":
 cdef extern from *:
     """
     /* Where QuickCall keeps its vectorcall function: after the object header and Cython's method table, if any. */
-    #define fastact_offset_of_vectorcall offsetof(struct __pyx_obj_7fastact_8_kernels_6native_5ufunc_QuickCall, vectorcall)
+    #define fastact_offset_of_vectorcall \\
+        offsetof(struct __pyx_obj_7fastact_8_kernels_6native_5ufunc_QuickCall, vectorcall)
     """
     Py_ssize_t fastact_offset_of_vectorcall
 

@@ -1,4 +1,4 @@
-"""Cross-entropy by the kernels in _native/softmax/cross_entropy.pxi.
+"""Cross-entropy by the kernels in _kernels/native/softmax/cross_entropy.pxi.
 
 Arguments are those of the reference, backends/numpy/cross_entropy.py.
 """

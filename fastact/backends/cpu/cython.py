@@ -1,6 +1,6 @@
 """The `cython` backend: the softmax family on the CPU for any axes and any memory layout, and cross-entropy.
 
-It brings every array to what the kernels take: C-contiguous, one axis. The kernels are in _native/softmax/kernels.pyx.
+It brings every array to what the kernels take: C-contiguous, one axis. The kernels are in native/softmax/kernels.pyx.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The `parallel` backend: the loops on Numba's threads.
 
-_native/pool.pyx decides when it may run, and hands out blocks. A call waits for every thread of Numba's pool, which
+native/pool.pyx decides when it may run, and hands out blocks. A call waits for every thread of Numba's pool, which
 takes milliseconds where other processes keep the cores busy: hence by name only.
 """
 

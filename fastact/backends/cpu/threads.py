@@ -1,6 +1,6 @@
 """The `threads` backend: the loops on fastact's own threads, whatever the length of a call.
 
-Long calls take these threads of themselves. _native/pool.pyx starts them, also in a forked child, and hands out blocks.
+Long calls take these threads of themselves. native/pool.pyx starts them, also in a forked child, and hands out blocks.
 """
 
 from fastact._kernels.native.ufunc import Threads

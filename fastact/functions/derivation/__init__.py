@@ -1,8 +1,8 @@
 """The formulas of activations as expressions, and their derivatives.
 
 formula.py reads a formula with the help of values.py and vocabulary.py. derivatives.py differentiates it,
-recognition.py and choices.py make of that what floats compute well, and source.py writes it as a function. All of it,
-and SymPy, is loaded by the first question.
+recognition.py makes of that what floats compute well, and source.py writes it as a function. The first question loads
+all of it, and SymPy.
 """
 
 from __future__ import annotations

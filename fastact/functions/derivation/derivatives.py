@@ -18,16 +18,19 @@ import sympy
 from fastact.errors import FormulaError
 from fastact.functions.derivation import formula
 from fastact.functions.derivation.accuracy import DTYPES, Exact, errors, sample
-from fastact.functions.derivation.choices import unfolded
 from fastact.functions.derivation.differences import slopes_in_many_digits
 from fastact.functions.derivation.precision import Precise
-from fastact.functions.derivation.recognition import recognised
+from fastact.functions.derivation.recognition import recognised, unfolded
 from fastact.functions.derivation.source import source_of
 
 __all__ = ["Derived", "derive"]
 
 #: A piece whose mean error is below so many bits is good enough to try no other way.
 _GOOD = 0.7
+#: Equal ways to write an expression, the cheap ones first.
+_REWRITINGS: tuple[Callable[[Any], Any], ...] = (
+    lambda e: e, sympy.powsimp, sympy.together, sympy.factor, sympy.simplify, sympy.expand, sympy.apart,
+)  # fmt: skip
 #: Numbers at which a result is checked against differences.
 _CHECKED = (-31.7, -4.3, -1.43, -0.61, -0.083, 0.0271, 0.43, 0.91, 1.7, 5.3, 23.9)
 
@@ -120,18 +123,15 @@ class _Choice:
         if condition == sympy.true:
             return slice(None)
         inside = sympy.Piecewise((1, condition), (0, True))
-        return self._values(inside, dtype, slice(None)) == 1
+        return self._computed(inside, self._samples[dtype]) == 1
 
     def _bits(self, expression: Any, dtype: Any, inside: Any) -> float:
         """The mean of the bits that are wrong."""
         exact = self._exact[dtype][inside]
         if not len(exact.high):
             return 0.0
-        wrong = errors(self._values(expression, dtype, inside), exact)
+        wrong = errors(self._computed(expression, self._samples[dtype][inside]), exact)
         return float(np.log2(1 + np.minimum(wrong, 2.0 ** np.finfo(dtype).bits)).mean())
-
-    def _values(self, expression: Any, dtype: Any, inside: Any) -> Any:
-        return self._computed(expression, self._samples[dtype][inside])
 
     def _computed(self, expression: Any, x: Any) -> Any:
         function = _defined(source_of(expression, "candidate", self._names), "candidate")
@@ -147,17 +147,9 @@ class _Choice:
 
 
 def _candidates(piece: Any) -> Iterator[Any]:
-    """Equal ways to write an expression, the cheap ones first."""
+    """Write an expression in equal ways."""
     seen = set()
-    for rewritten in (
-        lambda e: e,
-        sympy.powsimp,
-        sympy.together,
-        sympy.factor,
-        sympy.simplify,
-        sympy.expand,
-        sympy.apart,
-    ):
+    for rewritten in _REWRITINGS:
         try:
             found = recognised(rewritten(piece))
         except (NotImplementedError, sympy.PolynomialError, ValueError, TypeError, AttributeError):

@@ -92,11 +92,7 @@ def kinks(function: Callable[[Floats], Floats], grid: Floats) -> Floats:
         alive = first > 1e-3 * (1 + np.minimum(np.abs(at_low), np.abs(at_high)))
         for halving in range(1, 17):
             low, high, at_low, at_high, first = (each[alive] for each in (low, high, at_low, at_high, first))
-            middle = (low + high) / 2
-            at_middle = slope(middle)
-            lower = np.abs(at_middle - at_low) > np.abs(at_high - at_middle)
-            low, at_low = np.where(lower, low, middle), np.where(lower, at_low, at_middle)
-            high, at_high = np.where(lower, middle, high), np.where(lower, at_middle, at_high)
+            low, high, at_low, at_high = _halved(slope, low, high, at_low, at_high)
             alive = np.abs(at_high - at_low) > first * 0.75**halving
         low, high = low[alive], high[alive]
         low, high = low - 8 * step(low), high + 8 * step(high)  # where slopes do not see the kink
@@ -110,9 +106,16 @@ def _jumps(function: Callable[[Floats], Floats], low: Floats, high: Floats) -> F
     """Where a function jumps in each cell, by halving it."""
     at_low, at_high = function(low), function(high)
     for _ in range(40):
-        middle = (low + high) / 2
-        at_middle = function(middle)
-        lower = np.abs(at_middle - at_low) > np.abs(at_high - at_middle)
-        low, at_low = np.where(lower, low, middle), np.where(lower, at_low, at_middle)
-        high, at_high = np.where(lower, middle, high), np.where(lower, at_middle, at_high)
+        low, high, at_low, at_high = _halved(function, low, high, at_low, at_high)
     return high
+
+
+def _halved(
+    function: Callable[[Floats], Floats], low: Floats, high: Floats, at_low: Floats, at_high: Floats
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """The half of each cell in which the function changes more, and its values at the ends."""
+    middle = (low + high) / 2
+    at_middle = function(middle)
+    lower = np.abs(at_middle - at_low) > np.abs(at_high - at_middle)
+    low, at_low = np.where(lower, low, middle), np.where(lower, at_low, at_middle)
+    return low, np.where(lower, middle, high), at_low, np.where(lower, at_middle, at_high)

@@ -1,7 +1,8 @@
-"""Expressions rewritten so that floats can compute them: quotients of exponentials as sigmoids, differences as one.
+"""Expressions rewritten so that floats can compute them: quotients of exponentials as sigmoids, choices outside.
 
 What people write, 1 / (1 + e**-x), has a derivative that is infinity by infinity where x is far from 0. Each rule looks
-at one kind of node, from the leaves up. To add a rule, write it below and name it in `RULES`.
+at one kind of node, from the leaves up. To add a rule, write it below and name it in `RULES`. `unfolded` moves choices
+out of sums and products.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 import sympy
-from sympy import Abs, Add, Mul, Pow, S, erf, exp, log, pi, sign, sqrt, tanh
+from sympy import Abs, Add, And, Mul, Not, Piecewise, Pow, S, erf, exp, log, pi, sign, sqrt, tanh
+from sympy.core.relational import Relational
 
 from fastact.functions.derivation.functions import (
     erf_slope,
@@ -24,7 +26,7 @@ from fastact.functions.derivation.functions import (
     tanh_slope,
 )
 
-__all__ = ["recognised"]
+__all__ = ["recognised", "unfolded"]
 
 
 def recognised(expression: Any) -> Any:
@@ -167,3 +169,54 @@ RULES: dict[type, tuple[Callable[[Any], Any], ...]] = {
     exp: (_bell,),
     Mul: (_product,),
 }
+
+
+#: Beyond so many pieces, choices stay inside.
+_MOST = 64
+
+
+def unfolded(expression: Any, of_piece: Callable[[Any, Any], Any]) -> Any:
+    """The expression as nested choices; `of_piece(piece, condition)` says what to write for each piece.
+
+    Inside, 0 times what overflows in another piece would be NaN, and each comparison would be repeated wherever it is
+    needed. A piece that no number leads to is left out, where SymPy sees that.
+    """
+    count = 0
+
+    def split(rest: Any, facts: tuple[Any, ...]) -> Any:
+        nonlocal count
+        comparison = None if count > _MOST else _first(rest)
+        if comparison is None:
+            count += 1
+            return of_piece(rest, And(*facts))
+        possible = [each for each in (comparison, Not(comparison)) if And(*facts, each).simplify() != sympy.false]
+        pieces = [split(_assumed(rest, fact), (*facts, fact)) for fact in possible]
+        if len(set(pieces)) == 1:
+            return pieces[0]
+        return Piecewise((pieces[0], comparison), (pieces[1], True), evaluate=False)
+
+    return split(expression, ())
+
+
+def _first(expression: Any) -> Any:
+    """The comparison that the outermost choice asks for first, itself free of choices."""
+    for node in sympy.preorder_traversal(expression):
+        if isinstance(node, Piecewise):
+            for _, condition in node.args:
+                for each in sympy.preorder_traversal(condition):
+                    if isinstance(each, Relational) and not each.has(Piecewise):
+                        return each
+    return None
+
+
+def _assumed(expression: Any, fact: Any) -> Any:
+    """The expression where the fact holds, so that choices, signs and magnitudes that it decides are gone."""
+    known: dict[Any, Any] = {}
+    for true, false in ((fact, Not(fact)), (fact.reversed, Not(fact).reversed)):
+        known |= {true: sympy.true, false: sympy.false}
+    if fact.rhs == 0 and fact.rel_op in (">", ">=", "<", "<="):
+        direction = 1 if fact.rel_op.startswith(">") else -1
+        known[sympy.Abs(fact.lhs)] = direction * fact.lhs
+        if not fact.rel_op.endswith("="):
+            known[sympy.sign(fact.lhs)] = sympy.Integer(direction)
+    return expression.xreplace(known)

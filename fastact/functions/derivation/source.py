@@ -20,31 +20,15 @@ __all__ = ["source_of"]
 
 #: Function of an expression -> the call, where {u} is its argument and {x} what has the dtype.
 _CALLS = {
-    **{
-        name: f"{name}({{u}})"
-        for name in (
-            "exp",
-            "expm1",
-            "tanh",
-            "sigmoid",
-            "erf",
-            "ndtr",
-            "log",
-            "log1p",
-            "sin",
-            "cos",
-            "tan",
-            "sinh",
-            "cosh",
-            "floor",
-        )
-    },
+    **{name: f"{name}({{u}})" for name in (
+        "exp", "expm1", "tanh", "sigmoid", "erf", "ndtr", "log", "log1p", "sin", "cos", "tan", "sinh", "cosh", "floor",
+    )},
     **{name: f"arc{name[1:]}({{u}})" for name in ("asin", "acos", "atan", "asinh", "acosh", "atanh")},
     "ceiling": "-floor(-({u}))",
     "Abs": "abs({u})",
     "softplus": "softplus({u}, like(1.0, {x}))",
     "sign": "where({u} > like(0.0, {x}), like(1.0, {x}), where({u} < like(0.0, {x}), like(-1.0, {x}), {u}))",
-}
+}  # fmt: skip
 #: Slope -> the call that multiplies it with {g}, which keeps digits where the slope alone is too small for a float.
 _SLOPES = {
     "sigmoid_slope": "sigmoid_slope_times({g}, {u}, like(0.0, {x}))",

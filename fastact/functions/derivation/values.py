@@ -105,27 +105,12 @@ def truth_of(value: Any) -> Any:
     return sympy.Ne(unwrapped(value), 0)
 
 
-def _modulo(a: Any, b: Any) -> Any:
-    return a - b * sympy.floor(a / b)
-
-
 _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
-    "add": operator.add,
-    "sub": operator.sub,
-    "mul": operator.mul,
-    "truediv": operator.truediv,
-    "pow": operator.pow,
-    "mod": _modulo,
+    **{name: getattr(operator, name) for name in ("add", "sub", "mul", "truediv", "pow")},
+    "mod": lambda a, b: a - b * sympy.floor(a / b),
     "floordiv": lambda a, b: sympy.floor(a / b),
 }
-_COMPARISONS = {
-    "lt": sympy.Lt,
-    "le": sympy.Le,
-    "gt": sympy.Gt,
-    "ge": sympy.Ge,
-    "eq": sympy.Eq,
-    "ne": sympy.Ne,
-}
+_COMPARISONS = {"lt": sympy.Lt, "le": sympy.Le, "gt": sympy.Gt, "ge": sympy.Ge, "eq": sympy.Eq, "ne": sympy.Ne}
 
 
 def _method(compute: Callable[[Any, Any], Any], result: type[Value], reflected: bool) -> Any:

@@ -20,27 +20,18 @@ from fastact.functions.derivation.values import Condition, Value, truth_of, unwr
 __all__ = ["WORDS"]
 
 
-def _larger(a: Any, b: Any) -> Any:
-    """The maximum; where both are equal, the one of fewer variables, as relu(0) is the constant 0."""
-    a, b = _fewer_first(a, b)
-    return Piecewise((b, b > a), (a, True))
+def _extremum(better: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """The maximum or minimum; of equals, the one of fewer variables, as relu(0) is the constant 0."""
+
+    def of_two(a: Any, b: Any) -> Any:
+        if len(b.free_symbols) < len(a.free_symbols):
+            a, b = b, a
+        return Piecewise((b, better(b, a)), (a, True))
+
+    return lambda *values: functools.reduce(of_two, values)
 
 
-def _smaller(a: Any, b: Any) -> Any:
-    a, b = _fewer_first(a, b)
-    return Piecewise((b, b < a), (a, True))
-
-
-def _fewer_first(a: Any, b: Any) -> tuple[Any, Any]:
-    return (b, a) if len(b.free_symbols) < len(a.free_symbols) else (a, b)
-
-
-def _maximum(*values: Any) -> Any:
-    return functools.reduce(_larger, values)
-
-
-def _minimum(*values: Any) -> Any:
-    return functools.reduce(_smaller, values)
+_maximum, _minimum = _extremum(sympy.Gt), _extremum(sympy.Lt)
 
 
 def _sign(x: Any) -> Any:

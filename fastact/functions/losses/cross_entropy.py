@@ -1,6 +1,6 @@
 """cross_entropy and nll_loss: losses of classes.
 
-The kernels are in _native/softmax/cross_entropy.pxi, the reference is in backends/numpy/cross_entropy.py.
+The kernels are in native/softmax/cross_entropy.pxi, the reference is in backends/numpy/cross_entropy.py.
 """
 
 from __future__ import annotations

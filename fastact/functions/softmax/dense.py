@@ -1,7 +1,7 @@
 """softmax, softmin and log_softmax.
 
 A function is a class with its docstring and metadata, and an object at the end. Its operation has a kernel in
-_native/softmax/kernels.pyx, a formula in _scalar/rows.py, and a reference in backends/numpy/softmax.py.
+native/softmax/kernels.pyx, a formula in scalar/rows.py, and a reference in backends/numpy/softmax.py.
 """
 
 from __future__ import annotations

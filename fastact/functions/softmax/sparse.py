@@ -1,6 +1,6 @@
 """sparsemax, entmax15 and hardmax: softmax's relatives with exact zeros.
 
-The first two are formulas in _scalar/rows.py, hardmax has kernels beside softmax's; for GPUs all three are in
+The first two are formulas in scalar/rows.py, hardmax has kernels beside softmax's; for GPUs all three are in
 backends/cuda/kernels/sparse.py. The references are in backends/numpy/softmax.py.
 """
 

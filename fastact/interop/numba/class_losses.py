@@ -1,4 +1,4 @@
-"""cross_entropy and nll_loss, by _native/class_losses.pxi."""
+"""cross_entropy and nll_loss, by native/class_losses.pxi."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fastact.interop.numba.planning import Plan, check_computed, dtype_of, is_ar
 
 __all__ = ["plan"]
 
-#: `ClassLoss` of _native/class_losses.pxi: its fields in their order, and their types.
+#: `ClassLoss` of native/class_losses.pxi: its fields in their order, and their types.
 FIELDS: dict[str, Any] = {
     "x": ARRAY, "targets": ARRAY, "is_double": INT, "targets_kind": INT, "axis": SIZE, "ignore": SIZE,
     "smoothing": DOUBLE, "reduction": INT, "weight": BYTES, "values": BYTES, "gradient": ARRAY.as_pointer(),
@@ -27,7 +27,7 @@ CLASS_LOSS = ir.LiteralStructType(list(FIELDS.values()))
 #: `TargetsKind`.
 KINDS = {"float32": 1, "float64": 2}
 
-#: `Status` of _native/strided.pyx, for these functions alone.
+#: `Status` of native/strided.pyx, for these functions alone.
 ERRORS = {
     5: "targets that are classes have the shape of x without its axis, and probabilities that of x",
     6: "there are no classes along this axis",

@@ -23,13 +23,13 @@ __all__ = ["ARRAY", "BYTES", "DOUBLE", "INT", "SIZE", "Emitter"]
 BYTES, INT, SIZE = ir.IntType(8).as_pointer(), ir.IntType(32), ir.IntType(64)
 DOUBLE = ir.DoubleType()
 
-#: Bytes from which a result has memory of fastact's own; see _native/numba_results.pxi.
+#: Bytes from which a result has memory of fastact's own; see native/numba_results.pxi.
 LARGE = 1 << 20
 
-#: `Array` of _native/strided.pyx.
+#: `Array` of native/strided.pyx.
 ARRAY = ir.LiteralStructType([BYTES, SIZE, SIZE.as_pointer(), SIZE.as_pointer()])
 
-#: `Status` of _native/strided.pyx -> what is raised.
+#: `Status` of native/strided.pyx -> what is raised.
 RAISED = 1
 ERRORS = {
     2: (MemoryError, "no memory for a copy of the operands"),

@@ -1,4 +1,4 @@
-"""The softmax family: the cython backend's kernels, and for sparsemax and entmax15 the loops of _scalar/rows.py."""
+"""The softmax family: the cython backend's kernels, and for sparsemax and entmax15 the loops of scalar/rows.py."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from fastact.interop.numba.planning import (
 
 __all__ = ["mark_axes", "plan"]
 
-DOUBLE = 3  # `Format` of _native/half.pxi; SAME is 0
+DOUBLE = 3  # `Format` of native/half.pxi; SAME is 0
 BYTE = ir.IntType(8)
 
 

@@ -1,13 +1,13 @@
-"""How the columns of a table become the inputs of a network, learnt from the rows of the training part.
+"""Turn the columns of a table into the inputs of a network, as learnt from the rows of the training part.
 
 The policy, column by column:
 
 - Numbers are standardised: mean 0 and standard deviation 1 in the training part. A missing or infinite one becomes the
-  median, and if there are any, a further input tells where. Texts count as numbers if at least 95 % of them are. No
+  median, and a further input marks where, if there are any. Texts count as numbers if at least 95 % of them are. No
   input is more than a million standard deviations from 0.
 - Booleans are 0 and 1. Dates are days, as numbers; texts count as dates if they begin with year, month and day.
 - Any other text is a category: one input of 0 or 1 for each of the 50 most frequent texts, and one for missing if there
-  are any. A text that the training part has not is 0 in all of them.
+  are any. A text that the training part lacks is 0 in all of them.
 - Left out are a column without any value, one with the same value everywhere, text of which more than half of the
   values differ (a name, free text), and a number that only counts the rows.
 
@@ -33,22 +33,32 @@ __all__ = ["Category", "Columns", "InputKind", "Number", "Reason", "input_kinds"
 InputKind = Literal["number", "boolean", "date", "category"]
 #: Why a column is left out.
 Reason = Literal["empty", "constant", "different", "counter"]
+#: The same in words, for an error and for a note.
+_REASONS: dict[Reason, tuple[str, str]] = {
+    "empty": ("has no values", marked("Empty, so left out: {columns}.")),
+    "constant": ("has the same value everywhere", marked("The same in all rows, so left out: {columns}.")),
+    "different": (
+        "is text that differs from row to row",
+        marked("Texts of which most differ from row to row, so left out: {columns}."),
+    ),
+    "counter": ("only counts the rows", marked("Row numbers, so left out: {columns}.")),
+}
 
-#: The share of values that must be numbers, or dates, for a text to be one.
+#: A text column counts as numbers, or as dates, if at least this share of its values are.
 _NEARLY_ALL = 0.95
 #: The most inputs that a category gets.
 _MOST = 50
-#: So few different texts are categories however few rows there are.
+#: This few different texts are categories, however few rows there are.
 _FEW = 10
-#: What no input exceeds, so that float32 holds it and one wrong value does not drown the others.
+#: Inputs are clipped to this, so that float32 holds them and one wrong value does not drown the others.
 _FURTHEST = 1e6
 
-#: Of an input: the column, and which part of it.
+#: An input: the name of its column, and which part of the column it is.
 Feature = tuple[str, str]
 
 
 def input_kinds(frame: Any, names: Iterable[str]) -> dict[str, InputKind]:
-    """What the columns of these names hold, of a table that `joined` made."""
+    """Return what the named columns hold, for a table that `joined` made."""
     return {name: _input_kind(frame[name]) for name in names}
 
 
@@ -72,7 +82,7 @@ class Number:
     name : str
     kind : {"number", "boolean", "date"}
     median, mean, scale : float
-        What missing values become; what is subtracted, and then what is divided by.
+        Missing values become the median; `mean` is subtracted from all values, which are then divided by `scale`.
     missing : int
         How many values were missing in the training part.
     """
@@ -129,6 +139,7 @@ class Category:
     categories: tuple[str, ...]
     others: int
     missing: int
+    kind: Literal["category"] = "category"
 
     @classmethod
     def fit(cls, name: str, codes: NDArray[Any], texts: list[str]) -> Category:
@@ -202,7 +213,7 @@ class Columns:
             else:
                 inputs.append(found)
         if not inputs:
-            told = "; ".join(f"{name!r} {_english(reason)}" for name, reason in left_out[:5])
+            told = "; ".join(f"{name!r} {_REASONS[reason][0]}" for name, reason in left_out[:5])
             raise ValueError(f"no column is left to learn from: {told or 'there is none besides the target'}")
         return cls(tuple(inputs), tuple(left_out))
 
@@ -214,12 +225,12 @@ class Columns:
     def encode(
         self, frame: Any, rows: NDArray[Any] | None = None, surprises: Counter[str] | None = None
     ) -> NDArray[np.float32]:
-        """The inputs (rows, features) of these rows (all, unless given).
+        """Make the inputs (rows, features) of these rows; of all, unless given.
 
         Parameters
         ----------
         surprises : Counter, optional
-            Gets by column how many values are new: missing where the training part had none missing, or an unknown
+            Counts the new values of each column: missing where the training part had none missing, or an unknown
             category.
         """
         count = len(frame) if rows is None else len(rows)
@@ -234,8 +245,8 @@ class Columns:
         return table
 
     def notes(self) -> list[Message]:
-        """What is done with the columns, one line for each kind of decision."""
-        kinds = {kind: [each.name for each in self.inputs if _kind(each) == kind] for kind in get_args(InputKind)}
+        """Say what is done with the columns, one line for each kind of decision."""
+        kinds = {kind: [each.name for each in self.inputs if each.kind == kind] for kind in get_args(InputKind)}
         numbers = [
             f"{each.name} ({each.missing:,})" for each in self.inputs if isinstance(each, Number) and each.missing
         ]
@@ -259,13 +270,15 @@ class Columns:
             ),
             (marked("Rare categories (how many) without an input of their own: {columns}."), pooled),
         ]
-        lines += [(text, [name for name, why in self.left_out if why == reason]) for reason, text in _left_out()]
+        lines += [
+            (text, [name for name, why in self.left_out if why == reason]) for reason, (_, text) in _REASONS.items()
+        ]
         return [Message(text, columns=named(columns)) for text, columns in lines if columns]
 
     def as_dict(self) -> dict[str, Any]:
         """All of it, in types that JSON knows."""
         return {
-            "inputs": [{**asdict(each), "kind": _kind(each)} for each in self.inputs],
+            "inputs": [asdict(each) for each in self.inputs],
             "left_out": [list(each) for each in self.left_out],
         }
 
@@ -300,14 +313,14 @@ def moments(values: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def named(columns: Sequence[str], most: int = 12) -> Message:
-    """The names of columns for a sentence; of very many, the first."""
+    """List the names of columns for a sentence; only the first ones if there are many."""
     if len(columns) <= most:
         return Message("{columns}", columns=list(columns))
     return Message(marked("{columns} and {count} more"), columns=list(columns[:most]), count=len(columns) - most)
 
 
 def _fitted(name: str, kind: InputKind, series: Any, rows: NDArray[Any]) -> Number | Category | Reason:
-    """What a column becomes, or why it is left out."""
+    """Return what a column becomes, or why it is left out."""
     if kind == "category":
         codes, texts = texts_of(series)
         present = int((codes >= 0).sum())
@@ -329,40 +342,18 @@ def _fitted(name: str, kind: InputKind, series: Any, rows: NDArray[Any]) -> Numb
     return Number.fit(name, kind, values)
 
 
-def _kind(column: Number | Category) -> InputKind:
-    return column.kind if isinstance(column, Number) else "category"
-
-
-def _english(reason: Reason) -> str:
-    return {
-        "empty": "has no values",
-        "constant": "has the same value everywhere",
-        "different": "is text that differs from row to row",
-        "counter": "only counts the rows",
-    }[reason]
-
-
-def _left_out() -> list[tuple[Reason, str]]:
-    return [
-        ("empty", marked("Empty, so left out: {columns}.")),
-        ("constant", marked("The same in all rows, so left out: {columns}.")),
-        ("different", marked("Texts of which most differ from row to row, so left out: {columns}.")),
-        ("counter", marked("Row numbers, so left out: {columns}.")),
-    ]
-
-
 def _input(kind: str, name: str, missing: int, **values: Any) -> Number | Category:
     """Make a column from what a file has of it; raise ValueError unless all is as `fit` makes it."""
-    whole = type(missing) is int and missing >= 0
+    made: Number | Category
     if kind == "category":
-        made = Category(name, tuple(values.pop("categories")), values.pop("others"), missing)
-        texts = all(type(text) is str for text in made.categories) and len({*made.categories}) == len(made.categories)
-        good = whole and texts and bool(made.categories) and type(made.others) is int and made.others >= 0
-        if good and type(name) is str and not values:
-            return made
-    elif kind in ("number", "boolean", "date"):
-        sizes = [values.pop(each) for each in ("median", "mean", "scale")]
-        good = whole and all(type(size) is float and math.isfinite(size) for size in sizes) and sizes[2] > 0
-        if good and type(name) is str and not values:
-            return Number(name, kind, sizes[0], sizes[1], sizes[2], missing)  # type: ignore[arg-type]
+        made = Category(name, tuple(values.pop("categories")), missing=missing, **values)
+        counts, texts = [missing, made.others], [name, *made.categories]
+        good = 0 < len({*made.categories}) == len(made.categories)
+    else:
+        made = Number(name, kind, missing=missing, **values)  # type: ignore[arg-type]
+        counts, texts, sizes = [missing], [name], [made.median, made.mean, made.scale]
+        good = kind in get_args(InputKind) and all(type(size) is float and math.isfinite(size) for size in sizes)
+        good &= made.scale > 0
+    if good and all(type(each) is int and each >= 0 for each in counts) and all(type(each) is str for each in texts):
+        return made
     raise ValueError(f"its column {name!r:.99} is damaged")

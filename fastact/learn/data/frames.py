@@ -1,7 +1,7 @@
 """Tables in memory: blocks of rows joined into one DataFrame whose columns are of four kinds.
 
 A column holds numbers, booleans, dates or texts: NumPy's int and float, pandas' "boolean", datetime64 and categories of
-str. Whatever else a library makes of a file becomes one of these; missing is what pandas calls missing.
+str. Whatever else a library makes of a file becomes one of these. Missing is what pandas calls missing.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ class Mixed(ValueError):
 
 
 def joined(blocks: Iterable[Any]) -> Any:
-    """One DataFrame of all rows, numbered from 0. A block is no longer needed once the next one is asked for.
+    """Join all rows into one DataFrame, numbered from 0. No block is kept once the next one is asked for.
 
     Raises
     ------
     Mixed
         Blocks disagree about what a column holds.
     ValueError
-        A column holds what is no number, boolean, date or text.
+        A column holds something other than numbers, booleans, dates or texts.
     """
     pandas = require("pandas", "demo", "a table")
     parts: dict[str, list[Any]] = {}
@@ -48,13 +48,13 @@ def joined(blocks: Iterable[Any]) -> Any:
 
 
 def kind_of(series: Any) -> Kind:
-    """What a column of a table that `joined` made holds."""
+    """Return what a column holds, in a table that `joined` made."""
     kinds: dict[str, Kind] = {"b": "boolean", "M": "date", "O": "text"}
     return kinds.get(series.dtype.kind, "number")
 
 
 def _part(series: Any) -> tuple[Kind | None, Any]:
-    """The kind of a column and an array of its own, which keeps no other column alive; None if all is missing."""
+    """Return the kind of a column and a copy of its values; if all are missing, None and their number."""
     pandas = require("pandas", "demo", "a table")
     if isinstance(series.dtype, pandas.CategoricalDtype):
         series = series.astype(series.cat.categories.dtype)
@@ -84,7 +84,7 @@ def _part(series: Any) -> tuple[Kind | None, Any]:
 
 
 def _column(parts: list[tuple[Kind | None, Any]]) -> Any:
-    """Join the arrays of one column; a number in their place is that of missing values."""
+    """Join the arrays of one column; a part without a kind is the number of its missing values."""
     pandas = require("pandas", "demo", "a table")
     kind = next((kind for kind, _ in parts if kind), "number")
     if kind == "text":
@@ -153,7 +153,7 @@ def _days(dates: Any) -> Any:
 
 
 def tidy(frame: Any) -> Any:
-    """The table as `joined` makes it; it is the same object if it is such a one."""
+    """Return the table as `joined` makes it: the same object if it already is."""
     pandas = require("pandas", "demo", "a table")
     counted = isinstance(frame.index, pandas.RangeIndex) and frame.index.start == 0 and frame.index.step == 1
     if counted and all(isinstance(name, str) and _is_tidy(frame[name].dtype) for name in frame.columns):

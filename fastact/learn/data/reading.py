@@ -14,6 +14,7 @@ import re
 import warnings
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from os import PathLike
@@ -28,13 +29,13 @@ from fastact.learn.data.frames import Mixed, joined
 
 __all__ = ["blocks", "read", "size"]
 
-#: Gets how many bytes of the file were read since the last call.
+#: Called with the number of bytes of the file that were read since the last call.
 Progress = Callable[[int], object]
 
 #: Values of a block: 16 MB of numbers.
 _BLOCK = 2**21
 
-#: Lines in which the decimal mark is looked for, and what has one.
+#: How many lines are searched for the decimal mark, and the numbers that have one.
 _LOOKED_AT = 100
 _FRACTION = re.compile(r"[+-]?\d+([.,])\d+(?:[eE][+-]?\d+)?")
 
@@ -82,7 +83,7 @@ def read(path: str | PathLike[str], progress: Progress | None = None) -> Any:
         frame = joined(blocks(path, progress))
     except Mixed as error:  # of a text file: a block has only numbers in a column, and another has texts
         mixed = error.columns
-    if mixed:
+    if mixed:  # here, where the error holds no block any more
         frame = joined(blocks(path, text=mixed))
     if not len(frame):
         raise ValueError(f"{name}: has columns and no rows")
@@ -97,48 +98,25 @@ def size(path: str | PathLike[str]) -> int:
 def blocks(path: str | PathLike[str], progress: Progress | None = None, text: Collection[str] = ()) -> Iterator[Any]:
     """Read a table as `read` does, block by block, each a DataFrame of its own; memory stays bounded.
 
-    Columns named in `text` are taken as they are written where the file has no types; of others, each block finds
-    out by itself.
+    Where the file has no types, the columns named in `text` are read as they are written, and each block finds out by
+    itself what its other columns hold.
     """
     name = os.fspath(path)
     ending = next((each for each in _READERS if name.lower().endswith(each)), None)
     if ending is None:
         raise ValueError(f"{name}: unknown ending; tables are read from {', '.join(_READERS)}")
     with _wording(name), open_regular(path) as file:
-        watched = io.BufferedReader(_Watched(file, progress or (lambda count: None)), 2**18)
-        yield from _READERS[ending](watched, frozenset(text))
-
-
-class _Watched(io.RawIOBase):
-    """Tells somebody how much of a file was read."""
-
-    def __init__(self, file: BinaryIO, progress: Progress) -> None:
-        self._file, self._progress, self._furthest = file, progress, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def readinto(self, buffer: Any, /) -> int:
-        count = self._file.readinto(buffer)  # type: ignore[attr-defined]
-        reached = self._file.tell()
-        if reached > self._furthest:
-            self._progress(reached - self._furthest)
-            self._furthest = reached
-        return count
+        furthest = 0
+        for block in _READERS[ending](file, frozenset(text)):
+            if progress and file.tell() > furthest:
+                progress(file.tell() - furthest)
+                furthest = file.tell()
+            yield block
 
 
 @contextmanager
 def _wording(name: str) -> Iterator[None]:
-    """Let every error of a file's content be a ValueError of one line that begins with the file's name."""
+    """Turn every error in a file's content into a ValueError of one line that begins with the file's name."""
     try:
         yield
     except UnicodeDecodeError as error:
@@ -165,37 +143,37 @@ def _compressed_text(file: BinaryIO, text: frozenset[str]) -> Iterator[Any]:
 
 def _text(file: Any, text: frozenset[str]) -> Iterator[Any]:
     pandas = require("pandas", "demo", "a table from a file")
-    lines = io.TextIOWrapper(file, "utf-8-sig", newline="")
-    names, separator = _header(lines)
-    decimal = "." if separator == "," else _decimal(lines, separator)
-    lines.seek(0)
-    unreadable = pandas.errors.ParserError, pandas.errors.ParserWarning, pandas.errors.EmptyDataError
-    short = False
-    try:
-        reader = pandas.read_csv(
-            lines, sep=separator, decimal=decimal, header=0, names=names, index_col=False, skipinitialspace=True,
-            na_values=["?"], dtype=dict.fromkeys(text.intersection(names), str), low_memory=False,
-            chunksize=max(1, _BLOCK // len(names)),
-        )  # fmt: skip
-        while True:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", pandas.errors.ParserWarning)
-                block = next(reader, None)
-            if block is None:
-                break
-            short |= bool(block.iloc[:, -1].isna().any())  # where a line may lack fields, which pandas fills
-            yield block
-    except unreadable as error:
-        if "source failed" in str(error):  # as pandas says after Ctrl-C; other errors of reading pass through it
-            raise KeyboardInterrupt from None
-        _check_widths(lines, separator, len(names))
-        raise ValueError(f"is no table: {error}") from error
-    if short:
-        _check_widths(lines, separator, len(names))
+    with io.TextIOWrapper(file, "utf-8-sig", newline="") as lines:
+        names, separator = _header(lines)
+        decimal = "." if separator == "," else _decimal(lines, separator)
+        lines.seek(0)
+        unreadable = pandas.errors.ParserError, pandas.errors.ParserWarning, pandas.errors.EmptyDataError
+        short = False
+        try:
+            reader = pandas.read_csv(
+                lines, sep=separator, decimal=decimal, header=0, names=names, index_col=False, skipinitialspace=True,
+                na_values=["?"], dtype=dict.fromkeys(text.intersection(names), str), low_memory=False,
+                chunksize=max(1, _BLOCK // len(names)),
+            )  # fmt: skip
+            while True:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("error", pandas.errors.ParserWarning)
+                    block = next(reader, None)
+                if block is None:
+                    break
+                short |= bool(block.iloc[:, -1].isna().any())  # where a line may lack fields, which pandas fills
+                yield block
+        except unreadable as error:
+            if "source failed" in str(error):  # as pandas says after Ctrl-C; other errors of reading pass through it
+                raise KeyboardInterrupt from None
+            _check_widths(lines, separator, len(names))
+            raise ValueError(f"is no table: {error}") from error
+        if short:
+            _check_widths(lines, separator, len(names))
 
 
 def _header(lines: io.TextIOWrapper) -> tuple[list[str], str]:
-    """The names in the first line, and what separates them."""
+    """Return the names in the first line, and what separates them."""
     line = "\n"
     while line and not line.strip():
         line = lines.readline(_LONGEST_HEADER)
@@ -211,20 +189,16 @@ def _header(lines: io.TextIOWrapper) -> tuple[list[str], str]:
 
 
 def _decimal(lines: io.TextIOWrapper, separator: str) -> str:
-    """The decimal mark: a comma, if that is what the numbers of the next lines have."""
+    """Return the decimal mark: a comma, if the numbers of the next lines have one and no point."""
     rows = itertools.islice(csv.reader(lines, delimiter=separator, skipinitialspace=True), _LOOKED_AT)
     marks = {found[1] for row in rows for field in row if (found := _FRACTION.fullmatch(field.strip()))}
     return "," if marks == {","} else "."
 
 
 def _check_names(names: list[str]) -> None:
-    twice = (
-        [name for position, name in enumerate(names) if name in names[:position]]
-        if len(set(names)) < len(names)
-        else []
-    )
-    if twice:
-        raise ValueError(f"has several columns named {twice[0]!r:.99}; rename all but one")
+    [(name, count)] = Counter(names).most_common(1) or [("", 0)]
+    if count > 1:
+        raise ValueError(f"has several columns named {name!r:.99}; rename all but one")
 
 
 def _check_widths(lines: io.TextIOWrapper, separator: str, width: int) -> None:

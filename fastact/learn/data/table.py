@@ -22,7 +22,7 @@ from fastact.learn.data.target import Target, Wish
 
 __all__ = ["Rows", "TableProblem", "problem", "rows_to_learn"]
 
-#: Of all rows, those to measure on.
+#: The share of all rows to measure on.
 TEST_SHARE = 0.2
 
 
@@ -68,7 +68,7 @@ def problem(
 
 @dataclass(frozen=True)
 class Rows:
-    """What can be learnt of a table: its rows that have a target.
+    """What can be learnt from a table: its rows that have a target.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ class Rows:
 
 
 def rows_to_learn(frame: Any, target: str, task: Wish | None = None, share: float = TEST_SHARE) -> Rows:
-    """Find out what can be learnt of a table that `tidy` made, and measured on this share of its rows.
+    """Find what can be learnt from a table that `tidy` made, and measured on this share of its rows.
 
     Raises
     ------

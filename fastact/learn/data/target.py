@@ -1,4 +1,4 @@
-"""The column that a network is to predict: classes or a number, as labels and back."""
+"""The column that a network predicts: classes or numbers, to labels and back."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ __all__ = ["Target", "Wish"]
 #: What a user may say of the target.
 Wish = Literal["classification", "regression"]
 
-#: With fewer, a part to measure on says nothing.
+#: With fewer rows, a part to measure on says nothing.
 LEAST_ROWS = 10
-#: Whole numbers of which no more differ are classes, unless the user says otherwise.
+#: Whole numbers with at most this many different values are classes, unless the user says otherwise.
 _FEW = 20
 #: The largest number of a regression, whose fourth power is finite; the smallest is its inverse.
 _LARGEST = 1e75
@@ -123,7 +123,7 @@ class Target:
             )
 
     def values(self, series: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Which rows have a target that can be predicted, and their labels, or numbers as float64."""
+        """Return which rows have a target that can be predicted, and their labels, or their numbers as float64."""
         if self.task == "regression":
             numbers = numbers_of(series)
             rows = np.flatnonzero(np.abs(numbers) <= _LARGEST)  # no nan either
@@ -135,7 +135,7 @@ class Target:
         return rows, labels[rows]
 
     def fit(self, values: NDArray[Any]) -> Target:
-        """The same target with what the training part's values tell: mean and scale, or the shares of the classes."""
+        """Return the same target with what the training part tells: mean and scale, or the shares of the classes."""
         if self.task != "regression":
             counts = np.bincount(values, minlength=len(self.classes))
             return replace(self, shares=tuple((counts / counts.sum()).tolist()))
@@ -149,7 +149,7 @@ class Target:
         return ((values - self.mean) / self.scale).astype(np.float32)
 
     def restored(self, outputs: NDArray[Any]) -> NDArray[np.float64]:
-        """The numbers that a network's outputs stand for."""
+        """Turn a network's outputs back into numbers."""
         return outputs.astype(np.float64) * self.scale + self.mean
 
     def as_dict(self) -> dict[str, Any]:
@@ -175,7 +175,7 @@ class Target:
 
 
 def _suggested(series: Any) -> Wish:
-    """The task for a column."""
+    """Suggest a task for a column."""
     if kind_of(series) != "number":
         numbers = numbers_of(series) if kind_of(series) == "text" else np.array([np.nan])
         if np.isnan(numbers).sum() > series.isna().sum():

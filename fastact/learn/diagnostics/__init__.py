@@ -2,7 +2,7 @@
 
 - monitor.py: `Monitor`, the callback that watches any `fa.MLP`; measures.py has what it measures, observations.py what
   is then known
-- diagnosis.py: `Diagnosis`, what it saw, with its picture in picture.py
+- diagnosis.py: `Diagnosis`, what it saw
 - alarms.py: when to worry, with the advice of remedies.py
 - chance.py, rates.py, one_batch.py: checks before training: `first_loss`, `learning_rate_range`, `overfit_batch`
 """

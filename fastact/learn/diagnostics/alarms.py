@@ -11,20 +11,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fastact.language import paragraph
+from fastact.language import marked, paragraph
 from fastact.language import translated as _
 from fastact.learn.diagnostics.chance import FirstLoss
 from fastact.learn.diagnostics.observations import Network, Observations, label
-from fastact.learn.diagnostics.remedies import (
-    clip,
-    leaky,
-    normalise,
-    rectifier,
-    residual,
-    smaller_rate,
-    smaller_weights,
-    usual_weights,
-)
+from fastact.learn.diagnostics.remedies import advice
 from fastact.learn.result import plain
 
 __all__ = ["ALARMS", "Alarm", "alarms_of"]
@@ -33,6 +24,9 @@ __all__ = ["ALARMS", "Alarm", "alarms_of"]
 @dataclass(frozen=True)
 class Alarm:
     """Something that goes wrong in a training.
+
+    A subclass states its name, its title, the sentence that tells what was seen, and the remedies that help, the first
+    to be tried first. Titles and sentences are translated where they are shown.
 
     Attributes
     ----------
@@ -50,6 +44,9 @@ class Alarm:
     """
 
     name: ClassVar[str]
+    _title: ClassVar[str]
+    _sentence: ClassVar[str]
+    _remedies: ClassVar[tuple[str, ...]] = ()
 
     network: Network
     epoch: int
@@ -66,17 +63,21 @@ class Alarm:
     @property
     def title(self) -> str:
         """What readers call it."""
-        raise NotImplementedError
+        return _(self._title)
 
     @property
     def sentence(self) -> str:
         """What was seen."""
-        raise NotImplementedError
+        return self._filled(_(self._sentence))
+
+    def _filled(self, text: str, **values: object) -> str:
+        """The text with the layer, the value as a share, and further values."""
+        return text.format(layer=self.where, share=f"{self.value:.0%}", **values)
 
     @property
     def remedies(self) -> list[str]:
         """What helps, and is not in use yet; the first is to be tried first."""
-        raise NotImplementedError
+        return advice(self.network, self._remedies)
 
     @property
     def when(self) -> str:
@@ -104,17 +105,8 @@ class Alarm:
 
     def as_dict(self) -> dict[str, Any]:
         """All of it, in types that JSON knows; texts are in the language in use."""
-        return {
-            "name": self.name,
-            "title": self.title,
-            "epoch": self.epoch,
-            "last": self.last,
-            "layer": self.layer,
-            "layers": list(self.layers),
-            "value": plain(float(self.value)),
-            "sentence": self.sentence,
-            "remedies": self.remedies,
-        }
+        names = ("name", "title", "epoch", "last", "layer", "layers", "value", "sentence", "remedies")
+        return {name: plain(getattr(self, name)) for name in names}
 
     @classmethod
     def _where(cls, seen: Observations, holds: NDArray[np.bool], values: NDArray[Any], worst: Any) -> Self | None:
@@ -136,24 +128,14 @@ class Alarm:
 class Divergence(Alarm):
     """The loss or a weight became infinite or nan."""
 
-    name = "divergence"
+    name, _title = "divergence", marked("Divergence")
+    _sentence = marked("The loss or a weight became infinite or NaN; the weights of the epoch before it were kept.")
+    _remedies = "smaller rate", "clip", "smaller weights", "scaled inputs"
 
     @classmethod
     def find(cls, seen: Observations) -> Self | None:
         epoch = len(seen.history.get("loss", ())) + 1
         return cls(seen.network, epoch, epoch, np.nan) if seen.diverged else None
-
-    @property
-    def title(self) -> str:
-        return _("Divergence")
-
-    @property
-    def sentence(self) -> str:
-        return _("The loss or a weight became infinite or NaN; the weights of the epoch before it were kept.")
-
-    @property
-    def remedies(self) -> list[str]:
-        return [*smaller_rate(self.network), *clip(self.network), *smaller_weights(self.network)]
 
 
 class ExplodingGradient(Alarm):
@@ -163,7 +145,8 @@ class ExplodingGradient(Alarm):
     times the usual norm good as a limit; the loss of a network that starts well has gradients with norms around 1.
     """
 
-    name = "exploding gradient"
+    name, _title = "exploding gradient", marked("Exploding gradient")
+    _remedies = "clip", "smaller weights", "scaled inputs", "normalise"
     limit = 100.0
 
     @classmethod
@@ -172,19 +155,11 @@ class ExplodingGradient(Alarm):
         return cls._where(seen, norms > cls.limit, norms, np.nanargmax)
 
     @property
-    def title(self) -> str:
-        return _("Exploding gradient")
-
-    @property
     def sentence(self) -> str:
         if not np.isfinite(self.value):
-            return _("The gradient of {layer} is too large for a number.").format(layer=self.where)
+            return self._filled(_("The gradient of {layer} is too large for a number."))
         text = _("The gradient of {layer} has a norm of {norm}; around 1 is usual.")
-        return text.format(layer=self.where, norm=f"{self.value:,.0f}")
-
-    @property
-    def remedies(self) -> list[str]:
-        return [*clip(self.network), *smaller_weights(self.network), *normalise(self.network)]
+        return self._filled(text, norm=f"{self.value:,.0f}")
 
 
 class VanishingGradient(Alarm):
@@ -195,7 +170,8 @@ class VanishingGradient(Alarm):
     2e-5 (eight).
     """
 
-    name = "vanishing gradient"
+    name, _title = "vanishing gradient", marked("Vanishing gradient")
+    _remedies = "rectifier", "usual weights", "normalise", "residual"
     limit = 1e-3
 
     @classmethod
@@ -206,21 +182,12 @@ class VanishingGradient(Alarm):
         return cls._where(seen, ratios < cls.limit, ratios, np.nanargmin)
 
     @property
-    def title(self) -> str:
-        return _("Vanishing gradient")
-
-    @property
     def sentence(self) -> str:
         if self.value == 0:
-            return _("No gradient reaches {layer}: its weights cannot learn.").format(layer=self.where)
+            return self._filled(_("No gradient reaches {layer}: its weights cannot learn."))
         text = _("The gradient of {layer} is about {times} times smaller than the largest one of a layer.")
         times = f"{1 / self.value:,.0f}" if self.value > 1e-6 else f"10^{-np.log10(self.value):.0f}"
-        return text.format(layer=self.where, times=times)
-
-    @property
-    def remedies(self) -> list[str]:
-        network = self.network
-        return [*rectifier(network), *usual_weights(network), *normalise(network), *residual(network)]
+        return self._filled(text, times=times)
 
 
 class DeadUnits(Alarm):
@@ -230,29 +197,17 @@ class DeadUnits(Alarm):
     in which all are dead.
     """
 
-    name = "dead units"
+    name, _title = "dead units", marked("Dead units")
+    _sentence = marked(
+        "{share} of the units of {layer} have practically no slope for any sample looked at: they cannot learn."
+    )
+    _remedies = "leaky", "smaller rate", "usual weights", "normalise"
     limit = 0.4
 
     @classmethod
     def find(cls, seen: Observations) -> Self | None:
         dead = seen.measured("dead")
         return cls._where(seen, dead >= cls.limit, dead, np.nanargmax)
-
-    @property
-    def title(self) -> str:
-        return _("Dead units")
-
-    @property
-    def sentence(self) -> str:
-        text = _(
-            "{share} of the units of {layer} have practically no slope for any sample looked at: they cannot learn."
-        )
-        return text.format(share=f"{self.value:.0%}", layer=self.where)
-
-    @property
-    def remedies(self) -> list[str]:
-        network = self.network
-        return [*leaky(network), *smaller_rate(network), *usual_weights(network), *normalise(network)]
 
 
 class Saturation(Alarm):
@@ -263,7 +218,7 @@ class Saturation(Alarm):
     end they may. The loss is high while above half of that of chance.
     """
 
-    name = "saturation"
+    name, _title = "saturation", marked("Saturation")
 
     @classmethod
     def find(cls, seen: Observations) -> Self | None:
@@ -274,21 +229,15 @@ class Saturation(Alarm):
         return cls._where(seen, holds, saturated, np.nanargmax)
 
     @property
-    def title(self) -> str:
-        return _("Saturation")
-
-    @property
     def sentence(self) -> str:
         assert self.layer is not None
         text = _("{share} of the outputs of {layer} are where {activation} is nearly flat, and the loss is still high.")
-        activation = self.network.activations[self.layer]
-        return text.format(share=f"{self.value:.0%}", layer=self.where, activation=activation)
+        return self._filled(text, activation=self.network.activations[self.layer])
 
     @property
     def remedies(self) -> list[str]:
-        network = self.network
-        first = [*smaller_weights(network), *normalise(network)] if self.epoch == 0 else normalise(network)
-        return [*first, *rectifier(network)] if self.epoch == 0 else [*rectifier(network), *first]
+        at_first = "smaller weights", "scaled inputs", "normalise", "rectifier"
+        return advice(self.network, at_first if self.epoch == 0 else ("rectifier", "normalise"))
 
 
 class LargeUpdates(Alarm):
@@ -299,7 +248,8 @@ class LargeUpdates(Alarm):
     all layers.
     """
 
-    name = "large updates"
+    name, _title = "large updates", marked("Large updates")
+    _remedies = "smaller rate", "clip"
     limit = -0.8
 
     @classmethod
@@ -308,20 +258,12 @@ class LargeUpdates(Alarm):
         return cls._anywhere(seen, ratios > cls.limit, ratios, np.nanmax)
 
     @property
-    def title(self) -> str:
-        return _("Large updates")
-
-    @property
     def sentence(self) -> str:
         if self.value >= 1:
             text = _("A step changes the weights by {times} times their spread; about 0.1% is right.")
             return text.format(times=f"10^{self.value:.0f}")
         text = _("A step changes the weights by {share} of their spread; about 0.1% is right.")
         return text.format(share=f"{10**self.value:.0%}")
-
-    @property
-    def remedies(self) -> list[str]:
-        return [*smaller_rate(self.network), *clip(self.network)]
 
 
 class SmallUpdates(Alarm):
@@ -332,7 +274,8 @@ class SmallUpdates(Alarm):
     `FarFirstLoss`: too large weights, for example.
     """
 
-    name = "small updates"
+    name, _title = "small updates", marked("Small updates")
+    _remedies = "larger rate", "adam"
     limit = -4.0
 
     @classmethod
@@ -346,29 +289,17 @@ class SmallUpdates(Alarm):
         return cls._anywhere(seen, high & (ratios < cls.limit), ratios, np.nanmedian)
 
     @property
-    def title(self) -> str:
-        return _("Small updates")
-
-    @property
     def sentence(self) -> str:
         text = _(
             "A step changes the weights by only {share} of their spread, and the loss is high; about 0.1% is right."
         )
         return text.format(share=f"{10 ** (self.value + 2):.2g}%")
 
-    @property
-    def remedies(self) -> list[str]:
-        text = _("Take a larger learning rate than {rate}; learning_rate_range finds one.")
-        adam = (
-            [] if self.network.optimizer.startswith("adam") else [_("Take optimizer='adam', which scales each step.")]
-        )
-        return [text.format(rate=f"{self.network.learning_rate:g}"), *adam]
-
 
 class FarFirstLoss(Alarm):
     """The loss before training is more than three times (of numbers, 20 times) that of chance; see `first_loss`."""
 
-    name = "first loss"
+    name, _title = "first loss", marked("First loss too large")
 
     @classmethod
     def find(cls, seen: Observations) -> Self | None:
@@ -376,10 +307,6 @@ class FarFirstLoss(Alarm):
         if first.epoch > 0 or first_loss_of(network, first.loss).close:
             return None
         return cls(network, 0, 0, first.loss)
-
-    @property
-    def title(self) -> str:
-        return _("First loss too large")
 
     @property
     def sentence(self) -> str:
@@ -397,7 +324,8 @@ class Overfitting(Alarm):
     for whom 0.05 is the limit at which to stop soonest.
     """
 
-    name = "overfitting"
+    name, _title = "overfitting", marked("Overfitting")
+    _remedies = "best epoch", "dropout", "decay", "less freedom"
     limit = 0.2
     width = 5
 
@@ -415,23 +343,11 @@ class Overfitting(Alarm):
         return cls(seen.network, best + cls.width, len(history["loss"]), float(rise))
 
     @property
-    def title(self) -> str:
-        return _("Overfitting")
-
-    @property
     def sentence(self) -> str:
         text = _(
             "The validation loss is {rise} above its least, that of about epoch {epoch}; the training loss fell on."
         )
         return text.format(rise=f"{self.value:.0%}", epoch=self.epoch - self.width // 2)
-
-    @property
-    def remedies(self) -> list[str]:
-        network = self.network
-        stop = _("Stop at the best epoch: fit(validation=..., patience=10).")
-        dropout = [] if network.dropout else [_("Drop units in training: dropout=0.2.")]
-        decay = [] if network.decays else [_("Hold the weights small: l2=1e-4, or optimizer='adamw'.")]
-        return [stop, *dropout, *decay, _("Take fewer units, or more data.")]
 
 
 ALARMS: tuple[type[Alarm], ...] = (

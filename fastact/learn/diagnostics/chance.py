@@ -1,4 +1,4 @@
-"""The first loss of a network, against the loss of who knows nothing of the inputs."""
+"""Compare a network's first loss with that of the best constant answer, which ignores the inputs."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from fastact.language import paragraph
 from fastact.language import translated as _
 from fastact.learn.diagnostics.measures import host
 from fastact.learn.pictures import style
-from fastact.learn.result import Result, Table, plain
+from fastact.learn.result import Result, Table
 
 __all__ = ["CLOSE", "FirstLoss", "chance_loss", "even_loss", "first_loss"]
 
-#: A first loss up to so many times the loss of chance is usual, for classes and for numbers.
+#: A first loss of up to this many times the loss of chance is usual: for classes, and for numbers.
 CLOSE = 3.0, 20.0
 
 
@@ -86,7 +86,7 @@ def chance_loss(model: fa.MLP, y: Any) -> float:
 
 
 def even_loss(model: fa.MLP) -> float:
-    """The loss of who takes all classes for equally likely; nan for numbers."""
+    """Return the loss of taking all classes for equally likely; nan for numbers."""
     loss: Any = model.loss
     if not loss.classifies:
         return np.nan
@@ -108,7 +108,7 @@ class FirstLoss(Result):
     chance : float
         The loss of the best constant answer.
     even : float
-        The loss of who takes all classes for equally likely; nan for numbers.
+        The loss of taking all classes for equally likely; nan for numbers.
     classifies : bool
     """
 
@@ -183,8 +183,7 @@ class FirstLoss(Result):
         ]
 
     def as_dict(self) -> dict[str, Any]:
-        even = self.even if self.classifies else None
-        return {"loss": plain(self.loss), "chance": self.chance, "even": even, "close": self.close}
+        return super().as_dict() | {"close": self.close}
 
     @style.lettering()
     def figure(self) -> Any:

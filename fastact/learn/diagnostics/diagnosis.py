@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from fastact.language import translated as _
 from fastact.learn.diagnostics.alarms import Alarm, alarms_of, first_loss_of
 from fastact.learn.diagnostics.observations import Network, Observations, label
-from fastact.learn.diagnostics.picture import draw
-from fastact.learn.result import Result, Table, plain
+from fastact.learn.result import Result, Table
 
 __all__ = ["Diagnosis"]
 
 Floats = NDArray[np.float64]
+
+#: Fields of a `Look` that a diagnosis gathers.
+MEASURES = "gradient_norm", "saturated", "dead", "update_ratio", "histograms"
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,14 +74,11 @@ class Diagnosis(Result):
     def of(cls, seen: Observations, edges: Floats) -> Self:
         """The diagnosis of a training."""
         first = seen.looks[0]
+        measured: dict[str, Any] = {name: seen.measured(name) for name in MEASURES}
         return cls(
             network=seen.network,
             epochs=seen.epochs.tolist(),
-            gradient_norm=seen.measured("gradient_norm"),
-            saturated=seen.measured("saturated"),
-            dead=seen.measured("dead"),
-            update_ratio=seen.measured("update_ratio"),
-            histograms=seen.measured("histograms"),
+            **measured,
             edges=edges,
             first_loss=first.loss if first.epoch == 0 else np.nan,
             chance_loss=seen.network.chance,
@@ -153,32 +152,7 @@ class Diagnosis(Result):
         )
 
     def as_dict(self) -> dict[str, Any]:
-        measured = {
-            name: getattr(self, name)
-            for name in ("gradient_norm", "saturated", "dead", "update_ratio", "histograms", "edges")
-        }
-        found: dict[str, Any] = plain(
-            {
-                "title": self.title,
-                "layers": self.layers,
-                "network": asdict(self.network),
-                "epochs": self.epochs,
-                **measured,
-                "first_loss": self.first_loss,
-                "chance_loss": self.chance_loss,
-                "history": self.history,
-                "alarms": [alarm.as_dict() for alarm in self.alarms],
-                "checks": [check.as_dict() for check in self.checks],
-            }
-        )
-        return found
-
-    def figure(self) -> Any:
-        """Learning curves, gradients, updates, histograms of outputs, saturated and dead units.
-
-        Of more than seven layers, seven are drawn.
-        """
-        return draw(self)
+        return {"title": self.title, "layers": self.layers} | super().as_dict()
 
 
 def _percent(share: float) -> str:

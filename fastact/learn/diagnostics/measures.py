@@ -1,4 +1,4 @@
-"""What one look at a network measures in each layer: gradients, activations, flat and dead units, updates.
+"""Measure each layer of a network in one look: gradients, activations, flat and dead units, updates.
 
 A new measure is a function here, and a field of `Look`.
 """
@@ -17,6 +17,7 @@ __all__ = [
     "DEAD_SLOPE",
     "FLAT_SLOPE",
     "Look",
+    "at_least",
     "can_saturate",
     "edges_for",
     "host",
@@ -29,7 +30,7 @@ __all__ = [
 FLAT_SLOPE = 1 - 0.97**2
 #: A unit is dead whose slope is at most this share for every sample: float32 has about six digits more.
 DEAD_SLOPE = 1e-6
-#: Of a histogram.
+#: The bins of a histogram.
 BINS = 40
 
 Floats = NDArray[np.float64]
@@ -84,7 +85,7 @@ def look(epoch: int, twin: Any, x: Any, y: Any, edges: Floats) -> Look:
 def edges_for(layers: Any) -> Floats:
     """Edges of the bins for the outputs of all hidden layers, or of the output layer where there are none.
 
-    They hold 0 and the outputs for preactivations from -4 to 4, rounded outward.
+    They span 0 and the outputs for preactivations from -4 to 4, rounded outward.
     """
     outputs = np.concatenate([_curve(*_kind(layer), 4)[0].ravel() for layer in layers[:-1] or layers])
     outputs = outputs[np.isfinite(outputs)]
@@ -105,6 +106,13 @@ def can_saturate(layer: Any) -> bool:
     """Whether the activation is flat at both ends; relu rests on one side, and can wake again."""
     ends = _curve(*_kind(layer), 10)[1][[0, -1], 0]
     return bool((ends <= FLAT_SLOPE * _steepest(*_kind(layer))).all())
+
+
+def at_least(**arguments: tuple[int, int]) -> None:
+    """Raise ValueError for an argument whose value, the first of its two numbers, is below the second."""
+    for name, (value, least) in arguments.items():
+        if value < least:
+            raise ValueError(f"{name} must be at least {least}, got {value}")
 
 
 def host(array: Any) -> Any:

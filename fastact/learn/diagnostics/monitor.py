@@ -10,21 +10,21 @@ import numpy as np
 import fastact as fa
 from fastact.learn.diagnostics.alarms import Alarm, alarms_of
 from fastact.learn.diagnostics.diagnosis import Diagnosis
-from fastact.learn.diagnostics.measures import Look, edges_for, host, look
+from fastact.learn.diagnostics.measures import Look, at_least, edges_for, host, look
 from fastact.learn.diagnostics.observations import Network, Observations
 
 __all__ = ["Monitor"]
 
-#: Of the optimiser, what a callback may change between epochs.
+#: Settings of the optimiser that a callback may change between epochs.
 _SETTINGS = ("learning_rate", "momentum", "schedule", "weight_decay", "clip_norm", "clip_value", "steps")
 
 
 class Monitor:
     """Watches the training of one `fa.MLP`: gradients, activations, flat and dead units, updates, layer by layer.
 
-    Give it to `fit` as callback, or call it inside one's own. It looks at a copy of the model, so that training gives
-    the same bits as without it; a look at a 64-128-64-10 network takes 0.9 ms on one core. `monitor(0, model)` before
-    `fit` looks at the network before training too.
+    Give it to `fit` as callback, or call it inside a callback of your own. It looks at a copy of the model, so that
+    training gives the same bits as without it; a look at a 64-128-64-10 network takes 0.9 ms on one core. Call
+    `monitor(0, model)` before `fit` to look at the untrained network too.
 
     Parameters
     ----------
@@ -57,9 +57,7 @@ class Monitor:
     """
 
     def __init__(self, X: Any, y: Any, *, samples: int = 256, every: int = 1) -> None:
-        for name, value in (("samples", samples), ("every", every)):
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+        at_least(samples=(samples, 1), every=(every, 1))
         x, y = np.asarray(host(X)), np.asarray(host(y))
         if len(x) != len(y):
             raise ValueError(f"X has {len(x)} samples and y {len(y)}; they must pair up")

@@ -17,7 +17,7 @@ __all__ = ["Network", "Observations", "label"]
 
 @dataclass(frozen=True)
 class Network:
-    """What is known of a network before it is trained, and advice depends on.
+    """What is known of a network before it is trained; advice depends on it.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Network:
 
     @classmethod
     def of(cls, model: Any, y: Any) -> Network:
-        """That of this model, which is to be trained for these targets."""
+        """Read it off a model that is about to be trained for these targets."""
         layers, optimizer = model.layers, model.optimizer
         plans = [layer.plan for layer in layers]
         return cls(

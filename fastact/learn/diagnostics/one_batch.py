@@ -13,14 +13,14 @@ import fastact as fa
 from fastact.language import translated as _
 from fastact.learn.diagnostics.alarms import Alarm
 from fastact.learn.diagnostics.chance import chance_loss
-from fastact.learn.diagnostics.measures import host
+from fastact.learn.diagnostics.measures import at_least, host
 from fastact.learn.diagnostics.monitor import Monitor
 from fastact.learn.pictures import style
-from fastact.learn.result import Result, Table, plain
+from fastact.learn.result import Result, Table
 
 __all__ = ["OneBatch", "overfit_batch"]
 
-#: Nearly 0 is this share of the loss of chance.
+#: A loss counts as nearly 0 up to this share of the loss of chance.
 SMALL = 0.02
 
 
@@ -62,9 +62,7 @@ def overfit_batch(model: fa.MLP, X: Any, y: Any, *, samples: int = 8, steps: int
     True
     """
     x, y = np.asarray(host(X)), np.asarray(host(y))
-    for name, value, few in (("samples", samples, 2), ("steps", steps, 1)):
-        if value < few:
-            raise ValueError(f"{name} must be at least {few}, got {value}")
+    at_least(samples=(samples, 2), steps=(steps, 1))
     chosen = _draw(y, samples, seed)
     x, y = x[chosen], y[chosen]
     twin = copy.deepcopy(model)
@@ -149,34 +147,26 @@ class OneBatch(Result):
     @property
     def reasons(self) -> list[str]:
         """Why the loss stayed above 0, as far as this run shows it."""
-        found = []
-        if self.contradiction:
-            found.append(_("Two of the samples have the same inputs and different targets: check the data."))
-        if not self.reachable:
-            found.append(
-                _("The output layer's activation cannot give numbers like the targets: take output='identity'.")
-            )
-        if self.diverged:
-            found.append(_("The loss or a weight became infinite or NaN: take a smaller learning rate."))
-        found += [_("{title}: {name}").format(title=alarm.title, name=alarm.sentence) for alarm in self.alarms]
-        if self.dropout:
-            found.append(_("The network drops units in training, which holds the loss up: try it with dropout=0."))
-        if self.losses.size > 1 and self.losses[-1] < 0.9 * self.losses[self.losses.size // 2]:
-            found.append(_("The loss was still falling: take more steps, or a larger learning rate."))
+        falls = self.losses.size > 1 and self.losses[-1] < 0.9 * self.losses[self.losses.size // 2]
+        reasons = [
+            (
+                self.contradiction,
+                _("Two of the samples have the same inputs and different targets: check the data."),
+            ),
+            (
+                not self.reachable,
+                _("The output layer's activation cannot give numbers like the targets: take output='identity'."),
+            ),
+            (self.diverged, _("The loss or a weight became infinite or NaN: take a smaller learning rate.")),
+            *((True, _("{title}: {name}").format(title=each.title, name=each.sentence)) for each in self.alarms),
+            (self.dropout, _("The network drops units in training, which holds the loss up: try it with dropout=0.")),
+            (falls, _("The loss was still falling: take more steps, or a larger learning rate.")),
+        ]
+        found = [text for holds, text in reasons if holds]
         return found or [_("No reason shows: check how the samples and their targets are put together.")]
 
     def as_dict(self) -> dict[str, Any]:
-        return {
-            "losses": plain(self.losses),
-            "goal": self.goal,
-            "samples": self.samples,
-            "diverged": self.diverged,
-            "contradiction": self.contradiction,
-            "reachable": self.reachable,
-            "dropout": self.dropout,
-            "learnt": self.learnt,
-            "alarms": [alarm.as_dict() for alarm in self.alarms],
-        }
+        return super().as_dict() | {"learnt": self.learnt}
 
     @style.lettering()
     def figure(self) -> Any:
@@ -194,7 +184,7 @@ class OneBatch(Result):
 
 
 def _draw(y: NDArray[Any], samples: int, seed: int) -> NDArray[np.intp]:
-    """The numbers of samples, drawn from all classes (or targets that occur) in turn."""
+    """Draw the indices of samples from all classes (or from all targets that occur) in turn."""
     order = np.random.default_rng(seed).permutation(len(y))
     if y[0].size > 1:
         return order[:samples]

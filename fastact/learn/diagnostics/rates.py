@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import fastact as fa
 from fastact.language import paragraph
 from fastact.language import translated as _
-from fastact.learn.diagnostics.measures import host
+from fastact.learn.diagnostics.measures import at_least, host
 from fastact.learn.pictures import style
 from fastact.learn.result import Result, Table, plain
 
@@ -21,7 +21,7 @@ __all__ = ["LearningRates", "learning_rate_range"]
 
 Floats = NDArray[np.float64]
 
-#: The loss diverges where, smoothed, it is so many times that of the untrained network.
+#: The loss diverges where, smoothed, it is this many times that of the untrained network.
 DIVERGED = 1.2
 
 
@@ -79,9 +79,7 @@ def learning_rate_range(
         raise ValueError(f"least={least:g} and most={most:g} are no range of learning rates; take 1e-6 and 10")
     if model.optimizer.whole:
         raise ValueError(f"optimizer={model.optimizer.name!r} has no learning rate to look for; take 'adam'")
-    for name, value, few in (("steps", steps, 10), ("passes", passes, 1)):
-        if value < few:
-            raise ValueError(f"{name} must be at least {few}, got {value}")
+    at_least(steps=(steps, 10), passes=(passes, 1))
     x, y = np.asarray(host(X)), np.asarray(host(y))
     rates = np.geomspace(least, most, steps)
     rng = np.random.default_rng(seed)
@@ -185,14 +183,8 @@ class LearningRates(Result):
         return [paragraph(found)]
 
     def as_dict(self) -> dict[str, Any]:
-        return {
-            "rates": plain(self.rates),
-            "losses": plain(self.losses),
-            "smoothed": plain(self.smoothed),
-            "current": self.current,
-            "steepest": self.steepest if self.learns else None,
-            "diverges": self.diverges,
-        }
+        found = {"smoothed": plain(self.smoothed), "steepest": self.suggestion, "diverges": self.diverges}
+        return super().as_dict() | found
 
     @style.lettering()
     def figure(self) -> Any:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
 from os import PathLike
 from typing import Any
 
 import numpy as np
 
 import fastact as fa
-from fastact.language import Message, listed
-from fastact.language import translated as _
 from fastact.learn.data import named
 from fastact.learn.data.problem import Problem, Split
 from fastact.learn.experiments.arguments import counts
-from fastact.learn.experiments.comparing import findings, picture
+from fastact.learn.experiments.comparing import findings
+from fastact.learn.experiments.comparing.compared import Compared, best_first
 from fastact.learn.experiments.comparing.processes import check_known_elsewhere, trained
 from fastact.learn.experiments.comparing.records import Boundaries, Run, Setting, Summary
-from fastact.learn.experiments.comparing.statistics import Difference, differences
+from fastact.learn.experiments.comparing.statistics import Difference
 from fastact.learn.experiments.comparing.training import Hyperparameters, Plane, PlannedRun, usual
 from fastact.learn.experiments.progress import Progress, silent
 from fastact.learn.result import Result, Table
@@ -154,7 +151,7 @@ def compare(
     )
     if plane is None:
         return comparison
-    best = [summary.setting for summary in findings.best_first(comparison)[:SHOWN]]
+    best = [summary.setting for summary in best_first(comparison)[:SHOWN]]
     values = {comparison.label(setting): np.stack(frames[setting]) for setting in best}
     ranges = [(float(axis[0]), float(axis[-1])) for axis in (plane.x, plane.y)]
     boundaries = Boundaries(ranges[0], ranges[1], list(plane.epochs), values, first.train_x, first.train_y)
@@ -202,91 +199,8 @@ def plane_of(problem: Problem, part: Split, epochs: int) -> Plane | None:
 
 
 @dataclass(frozen=True)
-class Comparison(Result):
-    """What `compare` found.
-
-    Attributes
-    ----------
-    problem : str
-        The data set's name.
-    task : {"binary", "multi-class", "regression"}
-    score_name : {"accuracy", "R2"}
-        What `Run.score` is.
-    features, outputs : int
-        Units of the first and of the last layer.
-    training : Hyperparameters
-        What all networks have in common.
-    reach : float or None
-        The score whose first epoch is reported; None for `level` to find one.
-    overlap : float
-        Held-out samples per training sample where all seeds split the same samples, else 0.
-    notes : tuple of Message
-        What was done with the data.
-    runs : list of Run
-        Setting by setting, in the order asked for, seed by seed.
-    boundaries : Boundaries or None
-        Only for two inputs and classes: those of the best settings.
-    """
-
-    problem: str
-    task: str
-    score_name: str
-    features: int
-    outputs: int
-    training: Hyperparameters
-    reach: float | None
-    overlap: float
-    notes: tuple[Message, ...]
-    runs: list[Run]
-    boundaries: Boundaries | None = None
-
-    @cached_property
-    def settings(self) -> list[Setting]:
-        """In the order asked for."""
-        return list(dict.fromkeys(run.setting for run in self.runs))
-
-    @property
-    def seeds(self) -> int:
-        """Runs of each setting."""
-        return len(self.runs) // len(self.settings)
-
-    @property
-    def level(self) -> float:
-        """The score whose first epoch is reported: the usual one of the data set, or a little below the best mean."""
-        if self.reach is not None:
-            return self.reach
-        best = max(summary.score for summary in self.summaries())
-        return math.floor(100 * (best - 0.05 * abs(best))) / 100
-
-    def label(self, setting: Setting) -> str:
-        """A setting's name, which tells what of it differs here; its activation if nothing does."""
-        layers = _("{count} layers") if setting.depth > 1 else _("{count} layer")
-        words = (setting.activation, layers.format(count=setting.depth), setting.init, setting.optimizer)
-        kinds = zip(*((each.activation, each.depth, each.init, each.optimizer) for each in self.settings), strict=True)
-        first, *rest = [word for word, kind in zip(words, kinds, strict=True) if len(set(kind)) > 1] or words[:1]
-        return f"{first} ({listed(rest)})" if rest else first
-
-    def summaries(self) -> list[Summary]:
-        """One for each setting, in the order asked for."""
-        runs: dict[Setting, list[Run]] = {}
-        for run in self.runs:
-            runs.setdefault(run.setting, []).append(run)
-        return [Summary(setting, each) for setting, each in runs.items()]
-
-    def differences(self) -> list[Difference]:
-        """How far each setting is behind the best one, the nearest first; rows are those of `settings`."""
-        return self._against(findings.best_first(self)[0].setting)
-
-    def ahead_of(self, setting: Setting) -> list[Difference]:
-        """What is ahead of this setting by more than the noise of seeds, the best first."""
-        behind = self.settings.index(setting)
-        rivals = (self._against(summary.setting) for summary in findings.best_first(self))
-        return [each for found in rivals for each in found if each.other == behind and each.clear and each.mean > 0]
-
-    def _against(self, setting: Setting) -> list[Difference]:
-        """How far each other setting is behind this one, the nearest first."""
-        scores = np.array([summary.ends for summary in self.summaries()])
-        return differences(scores, self.settings.index(setting), self.overlap)
+class Comparison(Compared, Result):
+    """What `compare` found."""
 
     @property
     def title(self) -> str:
@@ -311,6 +225,3 @@ class Comparison(Result):
             for each in self.differences()
         ]
         return {"title": self.title, **found, "differences": compared}
-
-    def figure(self) -> Any:
-        return picture.figure([self])

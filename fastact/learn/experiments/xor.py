@@ -10,7 +10,6 @@ from os import PathLike
 from typing import Any
 
 from fastact.language import translated as _
-from fastact.learn.experiments.comparing import picture
 from fastact.learn.experiments.comparing.findings import BASELINE
 from fastact.learn.experiments.comparison import Comparison, compare
 from fastact.learn.experiments.progress import Progress, silent
@@ -138,6 +137,3 @@ class Xor(Result):
 
     def as_dict(self) -> dict[str, Any]:
         return {"usual": self.usual.as_dict(), "solving": self.solving.as_dict()}
-
-    def figure(self) -> Any:
-        return picture.figure(self.comparisons)

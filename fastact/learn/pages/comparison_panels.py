@@ -11,12 +11,14 @@ import numpy as np
 
 from fastact.language import current
 from fastact.language import translated as _
-from fastact.learn.experiments.comparing import findings, picture
+from fastact.learn.experiments.comparing import findings
+from fastact.learn.experiments.comparing.compared import best_first
 from fastact.learn.experiments.comparison import Comparison
 from fastact.learn.experiments.xor import Xor
 from fastact.learn.pages import plots
 from fastact.learn.pages.document import Texts, all_languages, library
 from fastact.learn.pages.panels import Line, Measure, Panel, View, over_epochs, same
+from fastact.learn.pictures import comparison as picture
 from fastact.learn.pictures.style import COLOURS, shades
 from fastact.learn.result import Table
 
@@ -80,7 +82,7 @@ def summed_up(measure: Texts, seeds: int) -> str:
 def ends(found: Comparison, name: str) -> Panel:
     """A dot for each run, a bar for the mean; best settings on top."""
     models = library("bokeh.models")
-    summaries = findings.best_first(found)
+    summaries = best_first(found)
     labels = [all_languages(partial(found.label, each.setting)) for each in summaries]
     places = {each.setting: place for place, each in enumerate(found.summaries())}
     drawn = plots.figure(

@@ -2,6 +2,7 @@
 
 - style.py: colours and lines that colour-blind readers can tell apart, fonts with Japanese glyphs, and `save`
 - curves.py: activations and their slopes
+- comparison.py, training.py, diagnosis.py: results whose pictures have several parts, named in learn/__init__.py
 
-The picture of an experiment is the `figure` of its result, in the experiment's own file or in a picture.py beside it.
+Other results draw themselves, with style.py.
 """

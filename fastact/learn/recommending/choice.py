@@ -1,4 +1,4 @@
-"""What the tables of advice are made of: choices of functions for layers, tasks and problems."""
+"""The entries of the tables of advice: choices of functions for layers, tasks and problems."""
 
 from __future__ import annotations
 

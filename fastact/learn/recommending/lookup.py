@@ -52,8 +52,9 @@ def recommended(layer: str | None, task: str | None, problem: str | None) -> Rec
 
 
 def _against(problem: ProblemAdvice, choice: Choice, is_of_task: bool) -> Choice:
-    """What to take in place of a choice for hidden layers: of a task's functions those that do not suffer from the
-    problem, and then those that help against it.
+    """Replace a choice for hidden layers.
+
+    Keep those of a task's functions that do not suffer from the problem, and add those that help against it.
     """
     if choice.layer == "output":
         return choice
@@ -77,7 +78,7 @@ def _order(choice: Choice) -> str:
 
 
 def _united(groups: Iterable[Iterable[str]]) -> tuple[str, ...]:
-    """All of them, each once, in the order of their first coming."""
+    """Return all of them, each once, in the order in which they first occur."""
     return tuple(dict.fromkeys(each for group in groups for each in group))
 
 
@@ -87,7 +88,7 @@ def spellings(table: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
 
 
 def _found(argument: str, value: str, spellings: Mapping[str, Iterable[str]]) -> str:
-    """The name for which a word stands, whatever its case, hyphens and spaces."""
+    """Return the name that a word stands for, whatever its case, hyphens and spaces."""
     names = {plain(word): name for name, words in spellings.items() for word in words}
     try:
         return names[plain(str(value))]
@@ -98,5 +99,5 @@ def _found(argument: str, value: str, spellings: Mapping[str, Iterable[str]]) ->
 
 
 def plain(word: str) -> str:
-    """The word without case, hyphens and the like."""
+    """Return the word without case, hyphens and the like."""
     return re.sub(r"[\W_]+", " ", word.casefold()).strip()

@@ -57,8 +57,13 @@ _EXPONENTIAL = marked(
 _ON_YOUR_DATA = "fastact choose --data FILE --target COLUMN"
 
 
-def _at(where: str, choice: Choice, functions: tuple[str, ...], why: str) -> Choice:
-    return Choice(choice.layer, where, functions, why, choice.loss)
+def _hidden(why: str, *functions: str, where: str = _HIDDEN) -> Choice:
+    return Choice("hidden", where, functions, why)
+
+
+def _output(like: Choice, where: str, why: str, *functions: str) -> Choice:
+    """An output layer with the loss of another one."""
+    return Choice("output", where, functions, why, like.loss)
 
 
 #: What to take as long as nothing is known of the task.
@@ -103,14 +108,14 @@ TASKS = {
         words="multi-label, multilabel, tags, several labels, マルチラベル分類, 多ラベル分類",
         choices=(
             HIDDEN,
-            _at(
-                marked("output layer, one unit for each label"),
+            _output(
                 BINARY,
-                ("sigmoid",),
+                marked("output layer, one unit for each label"),
                 marked(
                     "Labels do not exclude each other, so each has a probability of its own. softmax would make them "
                     "compete."
                 ),
+                "sigmoid",
             ),
         ),
         next=(_FROM_LOGITS, marked("Choose the threshold of each label on held-out samples; 0.5 is seldom the best.")),
@@ -134,11 +139,11 @@ TASKS = {
         words="regression 0..1, proportion, share, fraction, 割合, 比率",
         choices=(
             HIDDEN,
-            _at(
-                marked("output layer, from 0 to 1"),
+            _output(
                 NUMBER,
-                ("sigmoid",),
+                marked("output layer, from 0 to 1"),
                 marked("Its range (0, 1) is that of the target."),
+                "sigmoid",
             ),
         ),
         next=(marked("For shares, binary_cross_entropy is a loss too: it does not flatten where sigmoid saturates."),),
@@ -150,11 +155,8 @@ TASKS = {
         words="regression -1..1",
         choices=(
             HIDDEN,
-            _at(
-                marked("output layer, from -1 to 1"),
-                NUMBER,
-                ("tanh",),
-                marked("Its range (-1, 1) is that of the target."),
+            _output(
+                NUMBER, marked("output layer, from -1 to 1"), marked("Its range (-1, 1) is that of the target."), "tanh"
             ),
         ),
         next=(marked("If values lie at the ends, scale the target to -0.9 to 0.9."),),
@@ -166,14 +168,15 @@ TASKS = {
         words="positive, regression positive, variance, rate, price, duration, 正の値",
         choices=(
             HIDDEN,
-            _at(
-                marked("output layer, positive"),
+            _output(
                 NUMBER,
-                ("softplus", "exponential"),
+                marked("output layer, positive"),
                 marked(
                     "Both are always positive. softplus grows as its input; exponential suits values over several "
                     "orders of magnitude."
                 ),
+                "softplus",
+                "exponential",
             ),
         ),
         next=(marked("Or learn the logarithm of the target with identity, and take exp of the prediction."),),
@@ -218,13 +221,14 @@ TASKS = {
         name=marked("images (CNN)"),
         words="images, cnn, convolution, convolutional, vision, picture, 画像, 画像認識, 画像分類",
         choices=(
-            _at(
-                _HIDDEN,
-                HIDDEN,
-                ("relu", "leaky_relu", "elu", "swish"),
+            _hidden(
                 marked(
                     "Layers of images have many elements, so that cost counts: relu and leaky_relu cost one comparison."
                 ),
+                "relu",
+                "leaky_relu",
+                "elu",
+                "swish",
             ),
             CLASSES,
         ),
@@ -238,14 +242,14 @@ TASKS = {
         name=marked("sequences (RNN)"),
         words="rnn, recurrent, lstm, gru, text, speech, 時系列, 系列, 音声, テキスト",
         choices=(
-            _at(
-                _HIDDEN,
-                HIDDEN,
-                ("tanh", "relu", "gelu"),
+            _hidden(
                 marked(
                     "tanh keeps the state of a recurrent network between -1 and 1, however often it is applied, and "
                     "has mean 0."
                 ),
+                "tanh",
+                "relu",
+                "gelu",
             ),
             CLASSES,
         ),
@@ -262,11 +266,8 @@ TASKS = {
         name=marked("transformers"),
         words="transformers, attention, llm, language model, bert, gpt, トランスフォーマー, 言語モデル",
         choices=(
-            _at(
-                _HIDDEN,
-                HIDDEN,
-                ("gelu", "swish", "relu"),
-                marked("gelu is smooth, and the standard of transformers since BERT and GPT."),
+            _hidden(
+                marked("gelu is smooth, and the standard of transformers since BERT and GPT."), "gelu", "swish", "relu"
             ),
             CLASSES,
         ),
@@ -283,11 +284,11 @@ TASKS = {
         name=marked("GAN, generator"),
         words="generator, gan g, 生成器",
         choices=(
-            _at(
-                marked("generator, hidden layers"),
-                HIDDEN,
-                ("leaky_relu", "relu"),
+            _hidden(
                 marked("leaky_relu lets a gradient through everywhere, and the generator learns from nothing else."),
+                "leaky_relu",
+                "relu",
+                where=marked("generator, hidden layers"),
             ),
             Choice(
                 "output",
@@ -304,17 +305,16 @@ TASKS = {
         name=marked("GAN, discriminator"),
         words="discriminator, critic, gan d, 識別器",
         choices=(
-            _at(
-                marked("discriminator, hidden layers"),
-                HIDDEN,
-                ("leaky_relu",),
+            _hidden(
                 marked("The generator learns from the discriminator's gradient, which must not be zero anywhere."),
+                "leaky_relu",
+                where=marked("discriminator, hidden layers"),
             ),
-            _at(
-                marked("discriminator, output layer"),
+            _output(
                 BINARY,
-                ("sigmoid",),
+                marked("discriminator, output layer"),
                 marked("Its value is the probability that a sample is real."),
+                "sigmoid",
             ),
         ),
         next=(marked("The slope 0.2 is usual here: leaky_relu(x, 0.2)."), _FROM_LOGITS),
@@ -325,14 +325,14 @@ TASKS = {
         name=marked("mobile or quantised networks"),
         words="quantised, quantized, embedded, edge, mobilenet, int8, モバイル, 量子化, 組み込み",
         choices=(
-            _at(
-                _HIDDEN,
-                HIDDEN,
-                ("relu6", "hard_silu", "relu"),
+            _hidden(
                 marked(
                     "They need no exponential; what relu6 gives lies between 0 and 6, and so keeps its digits in 8 "
                     "bits."
                 ),
+                "relu6",
+                "hard_silu",
+                "relu",
             ),
             CLASSES,
         ),
@@ -346,14 +346,15 @@ TASKS = {
         name=marked("deep networks"),
         words="deep network, many layers, resnet, 深いネットワーク, 深層",
         choices=(
-            _at(
-                _HIDDEN,
-                HIDDEN,
-                ("relu", "swish", "gelu", "mish"),
+            _hidden(
                 marked(
                     "With He's initialisation, batch normalisation and residual connections, relu trains even very "
                     "deep networks. Smooth functions often gain a little."
                 ),
+                "relu",
+                "swish",
+                "gelu",
+                "mish",
             ),
         ),
         next=(
@@ -367,11 +368,9 @@ TASKS = {
         name=marked("deep networks without normalisation layers"),
         words="no normalisation, without batch normalisation, self-normalising, snn, 正規化なし",
         choices=(
-            _at(
-                _HIDDEN,
-                HIDDEN,
-                ("selu",),
+            _hidden(
                 marked("With LeCun's initialisation its outputs keep mean 0 and variance 1 through dense layers."),
+                "selu",
             ),
         ),
         next=(
@@ -387,11 +386,10 @@ TASKS = {
         name=marked("values that repeat"),
         words="seasonal, audio, time series, 周期, 周期性",
         choices=(
-            _at(
-                _HIDDEN,
-                HIDDEN,
-                ("snake", "tanh"),
+            _hidden(
                 marked("snake has ripples, and so goes on repeating outside of the range of the training samples."),
+                "snake",
+                "tanh",
             ),
             NUMBER,
         ),

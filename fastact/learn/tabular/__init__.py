@@ -1,6 +1,6 @@
 """Networks for tables: a model that takes a table as it is, what its training showed, and its file.
 
-- training.py: `train`, and findings.py: `Training`, what it returns; picture.py draws it
+- training.py: `train`, and findings.py: `Training`, what it returns
 - model.py: `TableModel`; scores.py: how good its predictions are
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,6 @@ from numpy.typing import NDArray
 from fastact.language import Message
 from fastact.language import translated as _
 from fastact.learn.result import Result, Table
-from fastact.learn.tabular import picture
 from fastact.learn.tabular.model import TableModel
 from fastact.learn.tabular.scores import ClassScores, NumberScores
 
@@ -19,9 +19,9 @@ __all__ = ["Parts", "Training", "score_tables"]
 
 #: The most classes whose confusion is a table.
 _MOST_CLASSES = 12
-#: By so much the validation loss must have risen to speak of overfitting.
+#: The validation loss must have risen by this factor to speak of overfitting.
 _RISE = 1.05
-#: The most frequent class has so many times the rows of the rarest: unbalanced.
+#: Classes are unbalanced if the most frequent one has this many times the rows of the rarest.
 _UNBALANCED = 3
 
 
@@ -93,7 +93,7 @@ class Training(Result):
             "optimizer": network.optimizer.name,
             "batch_size": network.rows,
             "seed": network.seed,
-            "rows": {"train": self.parts.train, "validation": self.parts.validation, "test": self.parts.test},
+            "rows": vars(self.parts),
             "history": self.history,
             "best_epoch": self.best_epoch,
             "interrupted": self.interrupted,
@@ -102,18 +102,12 @@ class Training(Result):
             "notes": list(map(str, self.notes)),
         }
 
-    def figure(self) -> Any:
-        return picture.draw(self)
-
     def _on_rows(self) -> list[str]:
         text = _(
             "The network learnt from {train} rows. {validation} others chose its epoch, and {test} others measured it: "
             "it learnt from none of these."
         )
-        parts = self.parts
-        return [
-            text.format(train=f"{parts.train:,}", validation=f"{parts.validation:,}", test=f"{parts.test:,}"),
-        ]
+        return [text.format(**{name: f"{count:,}" for name, count in vars(self.parts).items()})]
 
     def _on_epochs(self) -> list[str]:
         """What the learning curves show."""
@@ -140,41 +134,32 @@ class Training(Result):
 
 def score_tables(scores: ClassScores | NumberScores, title: str) -> list[Table]:
     """The scores beside those of the simplest prediction; for classes, the confusion too. The title has {rows}."""
-    base = scores.baseline
+    measures: list[tuple[str, str, Callable[[Any], str]]]
     if isinstance(scores, NumberScores):
-        assert isinstance(base, NumberScores)
-        rows = [
-            ["R2", _figure(scores.r2), _figure(base.r2)],
-            ["RMSE", _figure(scores.rmse), _figure(base.rmse)],
-            ["MAE", _figure(scores.mae), _figure(base.mae)],
-        ]
+        measures = [("R2", "r2", _figure), ("RMSE", "rmse", _figure), ("MAE", "mae", _figure)]
         simplest = _("always the mean, {mean}").format(mean=_figure(scores.guess))
     else:
-        assert isinstance(base, ClassScores)
-        rows = [
-            [_("accuracy"), _percent(scores.accuracy), _percent(base.accuracy)],
-            [_("balanced accuracy"), _percent(scores.balanced_accuracy), _percent(base.balanced_accuracy)],
-            [_("log loss"), _figure(scores.log_loss), _figure(base.log_loss)],
+        measures = [
+            (_("accuracy"), "accuracy", _percent),
+            (_("balanced accuracy"), "balanced_accuracy", _percent),
+            (_("log loss"), "log_loss", _figure),
         ]
         simplest = _('always "{name}"').format(name=scores.classes[scores.usual])
+    pair = scores, scores.baseline
+    rows = [[label, *(write(getattr(each, name)) for each in pair)] for label, name, write in measures]
     found = [Table([_("measure"), _("network"), simplest], rows, title=title.format(rows=f"{scores.rows:,}"))]
     if isinstance(scores, ClassScores) and len(scores.classes) <= _MOST_CLASSES:
-        lines = [
-            [name, *(f"{count:,}" for count in counts)]
-            for name, counts in zip(scores.classes, scores.confusion, strict=True)
-        ]
-        found.append(
-            Table([_("true class"), *scores.classes], lines, title=_("Rows by their true and predicted class"))
-        )
+        named = zip(scores.classes, scores.confusion, strict=True)
+        lines = [[name, *(f"{count:,}" for count in counts)] for name, counts in named]
+        title = _("Rows by their true and predicted class")
+        found.append(Table([_("true class"), *scores.classes], lines, title=title))
     return found
 
 
 def score_sentences(scores: ClassScores | NumberScores) -> list[str]:
     """Whether the network is better than the simplest prediction, and whether accuracy misleads."""
-    lines = []
-    base, rows = scores.baseline, f"{scores.rows:,}"
+    base: Any = scores.baseline
     if isinstance(scores, NumberScores):
-        assert isinstance(base, NumberScores)
         better = _("The network's error (RMSE {own}) is smaller than when always answering the mean ({simple}).")
         unclear = _(
             "The network's error (RMSE {own}) is not clearly smaller than when always answering the mean "
@@ -184,7 +169,6 @@ def score_sentences(scores: ClassScores | NumberScores) -> list[str]:
         ahead = scores.rmse < base.rmse
         figures = {"own": _figure(scores.rmse), "simple": _figure(base.rmse)}
     else:
-        assert isinstance(base, ClassScores)
         better = _('The network\'s accuracy is {own}; always answering "{name}" gives {simple}.')
         unclear = _(
             'The network\'s accuracy is {own}; always answering "{name}" gives {simple}. The network is not clearly '
@@ -197,7 +181,7 @@ def score_sentences(scores: ClassScores | NumberScores) -> list[str]:
         figures = {"own": _percent(scores.accuracy), "simple": _percent(base.accuracy)}
         figures["name"] = scores.classes[scores.usual]
     text = better if scores.certain else unclear if ahead else no_better
-    lines.append(text.format(rows=rows, **figures))
+    lines = [text.format(rows=f"{scores.rows:,}", **figures)]
     if isinstance(scores, ClassScores):
         counts = scores.confusion.sum(axis=1)
         rare, frequent = int(counts.argmin()), int(counts.argmax())

@@ -1,4 +1,4 @@
-"""A network with what it needs to take a table as it is: one object, one file.
+"""A network together with what it needs to take a table as it is: one object, one file.
 
 The file begins with a line that gives the length and checksum of a JSON text, which has columns and target; the text
 follows, and then the network's own file, as `fastact.MLP.save` writes it and `fastact.MLP.load` finds it.
@@ -30,7 +30,7 @@ __all__ = ["TableModel"]
 VERSION = 1
 _FIRST_LINE = rb"fastact table (\d{1,9}) (\d{1,18}) ([0-9a-f]{8})\n"
 
-#: Rows that go through the network at a time, which bounds memory.
+#: How many rows go through the network at a time, which bounds memory.
 _ROWS = 2**15
 
 
@@ -70,12 +70,12 @@ class TableModel:
 
     @property
     def numbers(self) -> list[str]:
-        """The columns, of the inputs, that are numbers, dates or booleans."""
+        """The columns, among the inputs, that are numbers, dates or booleans."""
         return [each.name for each in self.columns.inputs if not isinstance(each, Category)]
 
     @property
     def texts(self) -> list[str]:
-        """The columns, of inputs and target, that are texts whatever their values look like."""
+        """The columns, among inputs and target, that are read as texts whatever their values look like."""
         return [each.name for each in self.columns.inputs if isinstance(each, Category)] + [self.target.name] * bool(
             self.target.classes
         )
@@ -105,7 +105,7 @@ class TableModel:
     def outputs(self, table: Any, surprises: Counter[str] | None = None) -> NDArray[np.float64]:
         """Probabilities (rows, classes), or numbers (rows,), for a table that `tidy` made.
 
-        `surprises` gets by column how many values the training part did not know, as in `Columns.encode`.
+        `surprises` counts the values of each column that the training part did not know, as in `Columns.encode`.
         """
         lacking = [name for name in self.inputs if name not in table.columns]
         if lacking:

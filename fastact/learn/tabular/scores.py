@@ -1,8 +1,9 @@
-"""How good predictions are, and how good the simplest ones would be: gathered block by block, without the rows."""
+"""Measure predictions, and the simplest ones beside them, block by block, without keeping the rows."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,18 +14,18 @@ from fastact.learn.data.target import Target
 
 __all__ = ["ClassScores", "NumberScores", "scores_for"]
 
-#: What a probability counts for at least, as rounding to float32 makes of it.
+#: Probabilities are at least this, the rounding error of float32, before a logarithm is taken.
 _LEAST = float(np.finfo(np.float32).eps)
 
 
 def scores_for(target: Target) -> ClassScores | NumberScores:
-    """Scores of no row yet."""
+    """Return empty scores, which no row was added to yet."""
     return ClassScores(target.classes, target.shares) if target.classes else NumberScores(target.mean)
 
 
 @dataclass
 class ClassScores:
-    """Of classes.
+    """The scores of predicted classes.
 
     Attributes
     ----------
@@ -77,7 +78,7 @@ class ClassScores:
 
     @property
     def baseline(self) -> ClassScores:
-        """Of always the most frequent class of the training part, with the shares as probabilities."""
+        """The scores of always predicting the training part's most frequent class, with the shares as probabilities."""
         counts = self.confusion.sum(axis=1)
         scores = ClassScores(self.classes, self.shares)
         scores.confusion[:, self.usual] = counts
@@ -97,21 +98,13 @@ class ClassScores:
         return 2 * tail < 0.05 * 2**differ
 
     def as_dict(self) -> dict[str, Any]:
-        return {
-            "rows": self.rows,
-            "accuracy": self.accuracy,
-            "balanced_accuracy": self.balanced_accuracy,
-            "log_loss": self.log_loss,
-            "baseline_accuracy": self.baseline.accuracy,
-            "baseline_log_loss": self.baseline.log_loss,
-            "classes": list(self.classes),
-            "confusion": self.confusion.tolist(),
-        }
+        names, compared = ("rows", "accuracy", "balanced_accuracy", "log_loss"), ("accuracy", "log_loss")
+        return {**_figures(self, names, compared), "classes": list(self.classes), "confusion": self.confusion.tolist()}
 
 
 @dataclass
 class NumberScores:
-    """Of numbers, in the target's units.
+    """The scores of predicted numbers, in the target's units.
 
     Attributes
     ----------
@@ -163,7 +156,7 @@ class NumberScores:
 
     @property
     def baseline(self) -> NumberScores:
-        """Of always the mean of the training part."""
+        """The scores of always predicting the mean of the training part."""
         scores = NumberScores(self.guess, self.rows, self._mean, self._around_mean)
         scores._squares = self._around_mean + self.rows * (self._mean - self.guess) ** 2
         scores._sizes = self._guess_sizes
@@ -177,11 +170,11 @@ class NumberScores:
         return mean > 1.96 * math.sqrt(spread / self.rows)
 
     def as_dict(self) -> dict[str, Any]:
-        return {
-            "rows": self.rows,
-            "r2": self.r2,
-            "rmse": self.rmse,
-            "mae": self.mae,
-            "baseline_rmse": self.baseline.rmse,
-            "baseline_mae": self.baseline.mae,
-        }
+        return _figures(self, ("rows", "r2", "rmse", "mae"), ("rmse", "mae"))
+
+
+def _figures(scores: Any, names: Iterable[str], compared: Iterable[str]) -> dict[str, Any]:
+    """These figures, and those of the baseline that they are compared with."""
+    baseline = scores.baseline
+    own = {name: getattr(scores, name) for name in names}
+    return own | {f"baseline_{name}": getattr(baseline, name) for name in compared}

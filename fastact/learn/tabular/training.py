@@ -22,7 +22,7 @@ from fastact.learn.tabular.scores import scores_for
 
 __all__ = ["train"]
 
-#: Of the rows that are not kept for the test, those that choose the epoch.
+#: The share of the rows not kept for the test that chooses the epoch.
 _VALIDATION_SHARE = 0.2
 #: The most rows whose predictions a picture shows.
 _SHOWN = 1000
@@ -66,7 +66,7 @@ def train(
     epochs : int
         The most.
     patience : int
-        Stop after more than so many epochs without a lower validation loss.
+        Stop after more than this many epochs without a lower validation loss.
     test_share : float
         The share of the rows to measure on.
     seed : int
@@ -81,7 +81,7 @@ def train(
     Raises
     ------
     ValueError
-        The table or a setting is not such that it can be learnt: says why.
+        The table cannot be learnt, or not with a setting; the message says why.
     FloatingPointError
         The loss or a weight became infinite or nan.
 

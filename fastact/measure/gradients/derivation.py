@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastact._core.services import service
 from fastact.functions.derivation.accuracy import DTYPES, Exact, errors, sample
 from fastact.functions.derivation.derivatives import Derived
 from fastact.functions.derivation.precision import Precise
 from fastact.language import translated as _
-from fastact.learn.pictures import style
 from fastact.learn.result import Result, Table, plain
 from fastact.measure.gradients.wording import worded
 
@@ -144,24 +144,8 @@ class Derivation(Result):
         )
         return found
 
-    @style.lettering()
     def figure(self) -> Any:
-        """The errors over x, in both dtypes."""
-        drawn = style.figure(9, 3.2 * len(self.derived))
-        for axes, by in zip(np.atleast_1d(drawn.subplots(len(self.derived))), self.derived, strict=True):
-            for position, dtype in enumerate(DTYPES):
-                found = self.accuracy[by, dtype.__name__]
-                near = np.abs(found.x) < 100
-                look = {"color": style.line(position)["color"], "linestyle": ""}
-                axes.plot(found.x[near], found.ulp[near], "o", markersize=3, label=dtype.__name__, **look)
-            axes.set_xscale("symlog", linthresh=1e-2)
-            axes.set_yscale("symlog", linthresh=1)
-            axes.set_ylim(bottom=0)
-            axes.set_xlabel("x")
-            axes.set_ylabel(_("error in ULP (derivative by {name})").format(name=by))
-            axes.legend(frameon=False)
-            style.tidy(axes)
-        return drawn
+        return service(f"figure of {type(self).__name__}")(self)
 
     def __repr__(self) -> str:
         formulas = "; ".join(f"by {by}: {text}" for by, text in self.formulas.items())

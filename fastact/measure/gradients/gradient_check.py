@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastact._core import registry
+from fastact._core.services import service
 from fastact.errors import told
 from fastact.functions.derivation.differences import Floats, kinks
 from fastact.language import translated as _
-from fastact.learn.pictures import style
 from fastact.learn.result import Result, Table, plain
 from fastact.measure.gradients.subjects import SUBJECTS, Subject
 
@@ -159,15 +159,11 @@ class GradientCheck(Result):
         columns = [_("gradient"), _("right"), _("largest error"), _("where"), _("places"), _("wrong")]
         rows = [
             [
-                part.name,
-                _("yes") if part.passed else _("no"),
-                f"{part.error.max(initial=0):.2g}",
-                part.place(part.worst) if part.error.any() else "-",
-                str(part.x.size),
-                str(int(part.wrong.sum())),
+                part.name, _("yes") if part.passed else _("no"), f"{part.error.max(initial=0):.2g}",
+                part.place(part.worst) if part.error.any() else "-", str(part.x.size), str(int(part.wrong.sum())),
             ]
             for part in self.parts
-        ]
+        ]  # fmt: skip
         caption = _("At a kink, anything between the slopes of both sides is right.")
         return [Table(columns, rows, words=2, title=self.title, caption=caption)]
 
@@ -186,35 +182,8 @@ class GradientCheck(Result):
         found: dict[str, Any] = plain({"name": self.name, "passed": self.passed, "parts": parts})
         return found
 
-    @style.lettering()
     def figure(self) -> Any:
-        """Each gradient beside the slopes of the values, and the error over x."""
-        drawn = style.figure(10, 2.6 * len(self.parts))
-        for (values, errors), part in zip(drawn.subplots(len(self.parts), 2, squeeze=False), self.parts, strict=True):
-            order = np.argsort(part.x, axis=None)
-            x, found, low, high, error, wrong = (
-                each.ravel()[order] for each in (part.x, part.found, part.low, part.high, part.error, part.wrong)
-            )
-            line = "-" if part.x.ndim == 1 else ""
-            values.plot(x, (low + high) / 2, line, marker=".", color=style.COLOURS[0], label=_("of the values"))
-            values.plot(x, found, "x", markersize=4, color=style.COLOURS[1], label=_("gradient"))
-            values.set_title(part.name, fontsize=10)
-            values.set_xlabel("x")
-            values.legend(frameon=False, fontsize=8)
-            shown = np.where(np.isfinite(error), error, np.nan)
-            errors.plot(x, shown, ".", color=style.COLOURS[0])
-            errors.plot(x[wrong], shown[wrong], "o", color=style.COLOURS[1], label=_("wrong"))
-            errors.set_yscale("symlog", linthresh=1e-9)
-            errors.set_ylim(bottom=0)
-            errors.set_xlabel("x")
-            errors.set_ylabel(_("error"))
-            if wrong.any():
-                errors.legend(frameon=False, fontsize=8)
-            for axes in (values, errors):
-                if part.x.ndim == 1:
-                    axes.set_xscale("symlog", linthresh=10)
-                style.tidy(axes)
-        return drawn
+        return service(f"figure of {type(self).__name__}")(self)
 
     def __repr__(self) -> str:
         return f"<gradients of {self.name}: {' '.join(self.sentences())}>"

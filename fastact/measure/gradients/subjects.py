@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastact.errors import FormulaError
 from fastact.functions.derivation.differences import Floats, Slopes, slopes, slopes_in_many_digits
@@ -55,12 +54,8 @@ def _activation(f: Any, x: Floats, parameters: dict[str, float]) -> Iterator[Sub
     for position, name in enumerate(f.parameters):
         yield from _parameter(f, x, parameters, name, precise and partial(precise, 1 + position))
     bias = 0.375
-    yield Subject(
-        "with_bias",
-        x,
-        lambda: f.derivative(x + bias, **parameters),
-        lambda: slopes(lambda h: f.with_bias(x, bias + h, **parameters), x + bias),
-    )
+    by_bias = partial(slopes, lambda h: f.with_bias(x, bias + h, **parameters), x + bias)
+    yield Subject("with_bias", x, lambda: f.derivative(x + bias, **parameters), by_bias)
 
 
 def _parameter(
@@ -112,6 +107,13 @@ def _rows(name: str, x: Floats, outputs: Callable[[Floats], Any], claimed: Calla
     return Subject(name, x, claimed, by_elements)
 
 
+def _weighted(
+    name: str, x: Floats, g: Floats, function: Callable[[Floats], Any], claimed: Callable[[], Any]
+) -> Subject:
+    """A gradient of the sum of a function's row, weighted by g."""
+    return _rows(name, x, lambda moved: (g * function(moved)).sum(axis=1), claimed)
+
+
 def _moved(x: Floats, column: int, by: Floats) -> Floats:
     moved = x.copy()
     moved[:, column] += by
@@ -126,18 +128,13 @@ def _drawn(rows: int, columns: int, seed: int = 1) -> tuple[Floats, Floats]:
 
 def _softmax(f: Any, x: Floats, parameters: dict[str, float]) -> Iterator[Subject]:
     x, g = _drawn(8, 5)
-    yield _rows(
-        "backward",
-        x,
-        lambda moved: (g * f(moved, axis=-1)).sum(axis=1),
-        lambda: f.backward(g, f(x, axis=-1), axis=-1),
-    )
-    yield _rows(
-        "backward, temperature=2",
-        x,
-        lambda moved: (g * f(moved, axis=-1, temperature=2.0)).sum(axis=1),
-        lambda: f.backward(g, f(x, axis=-1, temperature=2.0), axis=-1, temperature=2.0),
-    )
+    for name, options in {"backward": {}, "backward, temperature=2": {"temperature": 2.0}}.items():
+        softmax, backward = partial(f, axis=-1, **options), partial(f.backward, g, axis=-1, **options)
+        yield _weighted(name, x, g, softmax, partial(_after, softmax, backward, x))
+
+
+def _after(first: Callable[[Floats], Any], second: Callable[[Any], Any], x: Floats) -> Any:
+    return second(first(x))
 
 
 def _reduction(f: Any, x: Floats, parameters: dict[str, float]) -> Iterator[Subject]:
@@ -152,19 +149,14 @@ def _sampling(f: Any, x: Floats, parameters: dict[str, float]) -> Iterator[Subje
     def sample(moved: Floats) -> Any:
         return f(moved, np.random.default_rng(0), **parameters)
 
-    yield _rows(
-        "backward",
-        x,
-        lambda moved: (g * sample(moved)).sum(axis=1),
-        lambda: f.backward(g, sample(x), **parameters),
-    )
+    yield _weighted("backward", x, g, sample, lambda: f.backward(g, sample(x), **parameters))
 
 
 def _gated_unit(f: Any, x: Floats, parameters: dict[str, float]) -> Iterator[Subject]:
     if not hasattr(f, "input_names"):  # it halves its input
         halves, g = _drawn(8, 6)
         g = g[:, :3]
-        yield _rows("backward", halves, lambda moved: (g * f(moved)).sum(axis=1), lambda: f.backward(g, halves))
+        yield _weighted("backward", halves, g, f, lambda: f.backward(g, halves))
         return
     value, g = np.random.default_rng(2).normal(0, 2, x.shape), np.full_like(x, 3.0)
 
@@ -200,11 +192,7 @@ def _loss_of_classes(f: Any, name: str, x: Floats, targets: Any) -> Iterator[Sub
 
 
 #: Kind of function -> its subjects, for inputs and parameters where it has some.
-SUBJECTS: dict[str, Callable[[Any, NDArray[np.float64], dict[str, float]], Iterator[Subject]]] = {
-    "activation": _activation,
-    "softmax": _softmax,
-    "reduction": _reduction,
-    "sampling": _sampling,
-    "gated unit": _gated_unit,
-    "loss": _loss,
-}
+SUBJECTS: dict[str, Callable[[Any, Floats, dict[str, float]], Iterator[Subject]]] = {
+    "activation": _activation, "softmax": _softmax, "reduction": _reduction, "sampling": _sampling,
+    "gated unit": _gated_unit, "loss": _loss,
+}  # fmt: skip

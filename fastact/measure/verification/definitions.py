@@ -85,54 +85,23 @@ def dual(x: Any) -> Dual:
     return x if isinstance(x, Dual) else Dual(mp().mpf(x))
 
 
-def chained(value: Any, slope: Any, x: Dual) -> Dual:
-    """A function of x with this value and this slope with respect to it."""
-    return Dual(value, slope * x.slope)
+def elementary(value: Callable[[Any, Any], Any], slope: Callable[[Any, Any], Any]) -> Callable[[Dual], Dual]:
+    """A function by its value and its slope, each of mpmath's context and a number."""
+    return lambda x: Dual(value(mp(), x.value), slope(mp(), x.value) * x.slope)
 
 
-def exp(x: Dual) -> Dual:
-    e = mp().exp(x.value)
-    return chained(e, e, x)
-
-
-def expm1(x: Dual) -> Dual:
-    return chained(mp().expm1(x.value), mp().exp(x.value), x)
-
-
-def log1p(x: Dual) -> Dual:
-    return chained(mp().log1p(x.value), 1 / (1 + x.value), x)
-
-
-def sqrt(x: Dual) -> Dual:
-    root = mp().sqrt(x.value)
-    return chained(root, 1 / (2 * root), x)
-
-
-def tanh(x: Dual) -> Dual:
-    return chained(mp().tanh(x.value), mp().sech(x.value) ** 2, x)
-
-
-def sine(x: Dual) -> Dual:
-    return chained(mp().sin(x.value), mp().cos(x.value), x)
-
-
-def erf(x: Dual) -> Dual:
-    return chained(mp().erf(x.value), 2 / mp().sqrt(mp().pi) * mp().exp(-(x.value**2)), x)
-
-
-def normal(x: Dual) -> Dual:
-    """The normal distribution function."""
-    below = x.value < -FAR
-    return chained(mp().ldexp(1, -(10**6)) if below else mp().ncdf(x.value), mp().npdf(x.value), x)
-
-
-def sigmoid(x: Dual) -> Dual:
-    s = 1 / (1 + mp().exp(-x.value))
-    return chained(s, s / (1 + mp().exp(x.value)), x)
-
-
-def softplus(x: Dual) -> Dual:
-    return chained(mp().log1p(mp().exp(x.value)), 1 / (1 + mp().exp(-x.value)), x)
+exp = elementary(lambda m, x: m.exp(x), lambda m, x: m.exp(x))
+expm1 = elementary(lambda m, x: m.expm1(x), lambda m, x: m.exp(x))
+sqrt = elementary(lambda m, x: m.sqrt(x), lambda m, x: 1 / (2 * m.sqrt(x)))
+tanh = elementary(lambda m, x: m.tanh(x), lambda m, x: m.sech(x) ** 2)
+tanhshrink = elementary(lambda m, x: x - m.tanh(x), lambda m, x: m.tanh(x) ** 2)
+sine = elementary(lambda m, x: m.sin(x), lambda m, x: m.cos(x))
+erf = elementary(lambda m, x: m.erf(x), lambda m, x: 2 / m.sqrt(m.pi) * m.exp(-(x**2)))
+#: The normal distribution function.
+normal = elementary(lambda m, x: m.ldexp(1, -(10**6)) if x < -FAR else m.ncdf(x), lambda m, x: m.npdf(x))
+sigmoid = elementary(lambda m, x: 1 / (1 + m.exp(-x)), lambda m, x: 1 / (1 + m.exp(-x)) / (1 + m.exp(x)))
+softplus = elementary(lambda m, x: m.log1p(m.exp(x)), lambda m, x: 1 / (1 + m.exp(-x)))
+softsign = elementary(lambda m, x: x / (1 + abs(x)), lambda m, x: 1 / (1 + abs(x)) ** 2)
 
 
 def inside(x: Dual, low: Any, high: Any) -> Dual:
@@ -157,27 +126,14 @@ def rectified_square(x: Dual) -> Dual:
 
 def squareplus(x: Dual, b: Any) -> Dual:
     if b == 0:  # relu, whose slope at 0 is the mean of both sides
-        return chained(max(x.value, 0), 1 if x > 0 else mp().mpf(0.5) if x.value == 0 else 0, x)
+        return x if x > 0 else x * 0.5 if x.value == 0 else dual(0)
     root = sqrt(x * x + b)
     return (x + root) / 2 if x >= 0 else dual(b) / (root - x) / 2
-
-
-def softsign(x: Dual) -> Dual:
-    size = 1 + abs(x.value)
-    return chained(x.value / size, 1 / size**2, x)
-
-
-def tanhshrink(x: Dual) -> Dual:
-    return chained(x.value - mp().tanh(x.value), mp().tanh(x.value) ** 2, x)
 
 
 def snake(x: Dual, a: Any) -> Dual:
     s = sine(x * a)
     return x + s * s / a if a else x
-
-
-def sparse_plus(x: Dual) -> Dual:
-    return x if x >= 1 else dual(0) if x <= -1 else (x + 1) * (x + 1) / 4
 
 
 def gelu_tanh(x: Dual) -> Dual:
@@ -203,7 +159,7 @@ DEFINITIONS: Mapping[str, Callable[..., Dual]] = {
     "softshrink": lambda x, c: x - c if x > c else x + c if x < -c else dual(0),
     "hardshrink": lambda x, c: x if x > c or x < -c else dual(0),
     "step": lambda x: dual(x >= 0),
-    "sparse_plus": sparse_plus,
+    "sparse_plus": lambda x: x if x >= 1 else dual(0) if x <= -1 else (x + 1) * (x + 1) / 4,
     "sparse_sigmoid": lambda x: (inside(x, -1, 1) + 1) / 2,
     "sigmoid": sigmoid,
     "log_sigmoid": lambda x: -softplus(-x),

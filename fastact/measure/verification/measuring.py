@@ -289,11 +289,7 @@ class Meter:
 
 
 def measure(
-    meter: Meter,
-    parts: Iterable[Patterns],
-    exhaustive: bool,
-    threads: int,
-    advance: Callable[[], object],
+    meter: Meter, parts: Iterable[Patterns], exhaustive: bool, threads: int, advance: Callable[[], object]
 ) -> Measurement:
     """Measure all blocks, look at the worst again by mpmath, and say what was found."""
     source, lock, stop = iter(parts), threading.Lock(), threading.Event()

@@ -50,10 +50,10 @@ class OnnxModel:
         self.operators = _operators(content)
 
     def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
+        if not self._shape:  # a number, or a shape that the model leaves open
+            return self._run(x)
         fixed = math.prod(each for each in self._shape if isinstance(each, int))
         free = [place for place, each in enumerate(self._shape) if not isinstance(each, int)]
-        if not self._shape:  # a number, or a shape that the model leaves open
-            return self._open(x)
         padded = np.resize(x, -(-x.size // fixed) * fixed) if x.size % fixed or not x.size else x
         shape = [each if isinstance(each, int) else 1 for each in self._shape]
         if free:
@@ -62,9 +62,6 @@ class OnnxModel:
         else:
             results = [self._run(each.reshape(shape)) for each in np.split(padded, padded.size // fixed)]
         return np.concatenate([each.ravel() for each in results])[: x.size]
-
-    def _open(self, x: NDArray[Any]) -> NDArray[Any]:
-        return self._run(x)
 
     def _run(self, x: NDArray[Any]) -> NDArray[Any]:
         result: NDArray[Any] = self._session.run(None, {self._input: x})[0]

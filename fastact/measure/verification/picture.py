@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,8 @@ from fastact.language import listed
 from fastact.language import translated as _
 from fastact.learn.pictures import style
 from fastact.measure.verification.measuring import Measurement
+from fastact.measure.verification.verification import Verification
 from fastact.measure.verification.wording import PARTS, error
-
-if TYPE_CHECKING:
-    from fastact.measure.verification.verification import Verification
 
 __all__ = ["draw"]
 
@@ -26,7 +24,7 @@ LINEAR, END, COLUMNS, FLOOR = 1e-3, 1e3, 480, 1e-3
 
 @style.lettering()
 def draw(verification: Verification) -> Any:
-    """A new Figure."""
+    """Draw what `Verification.figure` returns; it finds this function by SERVICES in measure/__init__.py."""
     groups: dict[str, list[Measurement]] = {}
     for each in verification.measurements:
         groups.setdefault(each.kind.name, []).append(each)

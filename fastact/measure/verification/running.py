@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from fastact.measure.verification.measuring import Measurement, Meter, evaluated
 from fastact.measure.verification.reference import PARTS, Reference, named
 from fastact.measure.verification.targets import Target, of_callable, of_text
 from fastact.measure.verification.verification import SpecialValue, Verification
+from fastact.measure.verification.wording import grouped
 
 __all__ = ["verified"]
 
@@ -30,25 +31,21 @@ WIDE = 8192
 
 
 def verified(
-    function: Any,
-    against: str | None,
-    *,
-    parameters: Mapping[str, Any],
-    derivative: Any,
-    dtypes: Sequence[str],
-    exhaustive: bool,
-    samples: int,
-    max_ulp: float,
-    max_ulp_derivative: float | None,
-    library: str | None,
-    device: str | None,
-    threads: int | None,
-    progress: Callable[[int, int], object] | None,
-) -> Verification:
+    function: Any, against: str | None, *, parameters: Mapping[str, Any], derivative: Any, dtypes: Iterable[str],
+    exhaustive: bool, samples: int, max_ulp: float, max_ulp_derivative: float | None, library: str | None,
+    device: str | None, threads: int | None, progress: Callable[[int, int], object] | None,
+) -> Verification:  # fmt: skip
     """See `fastact.verify`."""
     kinds = numbers(dtypes)
     limits = {"forward": max_ulp, "derivative": 2 * max_ulp if max_ulp_derivative is None else max_ulp_derivative}
-    _check(kinds, limits, samples, threads)
+    if not kinds:
+        raise ValueError("dtypes=(): name one of float16, bfloat16, float32, float64")
+    for name, limit in zip(("max_ulp", "max_ulp_derivative"), limits.values(), strict=True):
+        if not 0 <= limit < np.inf:
+            raise ValueError(f"{name}={limit!r}: give a number from 0 on")
+    for name, number in {"samples": samples, "threads": 1 if threads is None else threads}.items():
+        if number < 1:
+            raise ValueError(f"{name}={number!r}: give a number from 1 on")
     with _quiet():
         target = _target(function, parameters, library, device)
         if derivative is not None:
@@ -60,7 +57,7 @@ def verified(
         offered = {kind.name: target.offers(kind) for kind in kinds}
         known = [kind for kind in kinds if not offered[kind.name]]
         if not known:
-            why = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in _grouped(offered).items())
+            why = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in grouped(offered.items()).items())
             raise ValueError(f"{target.name}: takes none of these dtypes ({why})")
         missing = {kind.name: offered[kind.name] for kind in kinds if offered[kind.name]}
         points = inputs.kinks(reference)
@@ -76,26 +73,6 @@ def verified(
 
 def _target(function: Any, parameters: Mapping[str, Any], library: str | None, device: str | None) -> Target:
     return (of_text if isinstance(function, str) else of_callable)(function, parameters, library, device)
-
-
-def _grouped(reasons: Mapping[str, str]) -> dict[str, list[str]]:
-    """Each reason once, with the dtypes that have it."""
-    found: dict[str, list[str]] = {}
-    for name, reason in reasons.items():
-        found.setdefault(reason, []).append(name)
-    return found
-
-
-def _check(kinds: Sequence[Format], limits: Mapping[str, float], samples: int, threads: int | None) -> None:
-    if not kinds:
-        raise ValueError("dtypes=(): name one of float16, bfloat16, float32, float64")
-    for part, limit in limits.items():
-        if not 0 <= limit < np.inf:
-            raise ValueError(f"max_ulp{'' if part == 'forward' else '_derivative'}={limit!r}: give a number from 0 on")
-    if samples < 1:
-        raise ValueError(f"samples={samples!r}: give a number from 1 on")
-    if threads is not None and threads < 1:
-        raise ValueError(f"threads={threads!r}: give a number from 1 on")
 
 
 def _reference(target: Target, against: str | None) -> Reference:

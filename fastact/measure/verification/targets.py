@@ -18,7 +18,7 @@ import numpy as np
 from fastact._core import registry
 from fastact.errors import UnknownNameError, nearest, require
 from fastact.measure.verification.formats import FORMATS, Format, has
-from fastact.measure.verification.libraries import LIBRARIES, Call, Fastact, Library, library_of
+from fastact.measure.verification.libraries import LIBRARIES, Call, Library, library_of
 from fastact.measure.verification.onnx_files import OnnxModel
 
 __all__ = ["Target", "of_callable", "of_text"]
@@ -81,10 +81,8 @@ class Target:
         except Exception as error:
             return f"it raises {type(error).__name__}: {shortened(error)}"
         if result.shape != x.shape:
-            raise ValueError(
-                f"{self.name}: makes the shape {result.shape} of {x.shape}; verify takes functions that act on each "
-                "element by itself"
-            )
+            made = f"makes the shape {result.shape} of {x.shape}"
+            raise ValueError(f"{self.name}: {made}; verify takes functions that act on each element by itself")
         if result.dtype.name not in FORMATS:
             return f"it makes {result.dtype} of it"
         return ""
@@ -141,22 +139,19 @@ def of_callable(
     chosen = LIBRARIES[library or library_of(function)](device)
     own = getattr(function, "func", function)
     called = getattr(own, "__name__", type(own).__name__)
-    return _wrapped(chosen, function, called, settings, name or _title(function, called))
-
-
-def _title(function: Any, called: str) -> str:
-    module = getattr(function, "__module__", None) or type(function).__module__
-    return called if module in ("__main__", "builtins") else f"{module}:{called}"
+    if name is None:
+        module = getattr(function, "__module__", None) or type(function).__module__
+        name = called if module in ("__main__", "builtins") else f"{module}:{called}"
+    return _wrapped(chosen, function, called, settings, name)
 
 
 def _wrapped(library: Library, function: Any, called: str, settings: Mapping[str, Any], name: str) -> Target:
     bound = functools.partial(function, **settings) if settings else function
-    own = dict(getattr(function, "keywords", {}))
     title = name + ("?" + "&".join(f"{key}={value}" for key, value in settings.items()) if settings else "")
     derivative = library.differentiated(bound)
     return Target(
         name=title, function=called, forward=library.wrapped(bound), derivative=derivative,
-        why="" if derivative is not None else library.no_derivative, settings={**own, **settings},
+        why="" if derivative else library.no_derivative, settings={**getattr(function, "keywords", {}), **settings},
         few_shapes=library.few_shapes, strides=library.strides,
     )  # fmt: skip
 
@@ -182,7 +177,7 @@ def _of_library(source: str, name: str, settings: Mapping[str, Any], device: str
 
 def _found(library: Library, source: str, name: str) -> tuple[Any, list[str]]:
     """What the first module of the library has under this name, or None; and the names of all functions."""
-    if isinstance(library, Fastact):
+    if source == "fastact":
         functions = map(registry.get, registry.names())
         known = {alias: each for each in functions for alias in (each.name, *each.aliases)}
         return known.get(name), list(known)
@@ -196,12 +191,9 @@ def _found(library: Library, source: str, name: str) -> tuple[Any, list[str]]:
 
 
 def _of_onnx(text: str) -> Target:
-    path = Path(text)
-    model = OnnxModel(path)
-    function = model.operators[0] if len(model.operators) == 1 else path.stem
-    return Target(
-        name=text, function=function, forward=model, why="onnxruntime does not differentiate", dtypes=(model.dtype,)
-    )
+    model = OnnxModel(Path(text))
+    function = model.operators[0] if len(model.operators) == 1 else Path(text).stem
+    return Target(text, function, model, why="onnxruntime does not differentiate", dtypes=(model.dtype,))
 
 
 def literal(text: str) -> Any:
@@ -217,26 +209,21 @@ def _module(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
-            raise UnknownNameError(f"no library or module {name!r}{_near(name)}") from error
+            near = nearest(name, LIBRARIES)
+            if "did you mean" not in near:
+                near = f"; libraries are {', '.join(LIBRARIES)}, and a file's name ends in .py"
+            raise UnknownNameError(f"no library or module {name!r}{near}") from error
         raise ValueError(f"{name}: cannot be imported ({shortened(error)})") from error
     except (Exception, SystemExit) as error:
         raise ValueError(f"{name}: cannot be imported ({type(error).__name__}: {shortened(error)})") from error
 
 
-def _near(name: str) -> str:
-    found = nearest(name, LIBRARIES)
-    return (
-        found if "did you mean" in found else f"; libraries are {', '.join(LIBRARIES)}, and a file's name ends in .py"
-    )
-
-
 def _file(text: str) -> ModuleType:
     """The module in a Python file, which is run once."""
-    path = Path(text).resolve()
+    path = Path(text).resolve(strict=True)
     for module in list(sys.modules.values()):
         if getattr(module, "__file__", None) == str(path):
             return module
-    path.stat()
     name = f"fastact_verified_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastact._core.services import service
 from fastact.language import listed, marked
 from fastact.language import translated as _
 from fastact.learn.result import Result, Table, plain
@@ -16,9 +17,8 @@ from fastact.measure.verification.behaviour import Behaviour
 from fastact.measure.verification.formats import FORMATS, Format
 from fastact.measure.verification.intervals import Interval
 from fastact.measure.verification.measuring import Measurement
-from fastact.measure.verification.picture import draw
 from fastact.measure.verification.reference import Reference
-from fastact.measure.verification.wording import PARTS, error, percent, ulp
+from fastact.measure.verification.wording import PARTS, error, grouped, percent, ulp
 
 __all__ = ["SpecialValue", "Verification"]
 
@@ -120,17 +120,12 @@ class Verification(Result):
         return _("{target} against {reference}").format(target=self.target, reference=self.reference)
 
     def tables(self) -> list[Table]:
-        return [self._errors(), self._worst(), *self._places(), self._special_values()]
-
-    def _errors(self) -> Table:
-        columns = [
-            _("dtype"), _("part"), _("largest ULP"), _("mean ULP"), _("over 0.5"), _("over the limit"), _("verdict"),
-        ]  # fmt: skip
-        rows = [
+        dtype, part = _("dtype"), _("part")
+        columns = [dtype, part, _("largest ULP"), _("mean ULP"), _("over 0.5"), _("over the limit"), _("verdict")]
+        errors = [
             [
-                each.kind.name, _(PARTS[each.part]), ulp(each.ulp), ulp(each.mean),
-                percent(each.counts.rounded, each.counts.inputs), percent(each.counts.wrong, each.counts.inputs),
-                _("passed") if each.passed else _("FAILED"),
+                *_head(each), ulp(each.ulp), ulp(each.mean), percent(each.counts.rounded, each.counts.inputs),
+                percent(each.counts.wrong, each.counts.inputs), _("passed") if each.passed else _("FAILED"),
             ]
             for each in self.measurements
         ]  # fmt: skip
@@ -138,56 +133,35 @@ class Verification(Result):
             "ULP: units in the last place of the exact result; half of one is rounding's own. Limits: {forward} ULP, "
             "derivative {derivative}. Only finite inputs count here: {inputs}."
         ).format(
-            forward=f"{self.limits['forward']:g}",
-            derivative=f"{self.limits['derivative']:g}",
+            **{name: f"{limit:g}" for name, limit in self.limits.items()},
             inputs=listed(dict.fromkeys(map(_inputs, self.measurements))),
         )
-        return Table(columns, rows, words=2, title=self.title, caption=caption)
-
-    def _worst(self) -> Table:
-        rows = [
-            [each.kind.name, _(PARTS[each.part]), each.kind.text(each.at), each.kind.hexadecimal(each.worst)]
-            for each in self.measurements
+        found = [Table(columns, errors, words=2, title=self.title, caption=caption)]
+        worst = [
+            [*_head(each), each.kind.text(each.at), each.kind.hexadecimal(each.worst)] for each in self.measurements
         ]
-        return Table([_("dtype"), _("part"), _("x"), _("bits of x")], rows, words=2, title=_("The worst inputs"))
-
-    def _places(self) -> list[Table]:
-        rows = [
-            [
-                each.kind.name, _(PARTS[each.part]), f"{where.low:.9g}", f"{where.high:.9g}",
-                percent(where.wrong, where.inputs),
-            ]
+        found.append(Table([dtype, part, _("x"), _("bits of x")], worst, words=2, title=_("The worst inputs")))
+        places = [
+            [*_head(each), f"{where.low:.9g}", f"{where.high:.9g}", percent(where.wrong, where.inputs)]
             for each in self.failed
             for where in each.where
-        ]  # fmt: skip
-        columns = [_("dtype"), _("part"), _("from x"), _("to x"), _("share wrong there")]
-        return [Table(columns, rows, words=2, title=_("Where results are wrong"))] if rows else []
-
-    def _special_values(self) -> Table:
-        shown = self._shown()
-        rows = [
-            [
-                each.kind.name, _(PARTS[each.part]), f"{each.x:.6g}", f"{each.exact:.6g}", f"{each.found:.6g}",
-                _(VERDICTS[each.verdict]),
-            ]
+        ]
+        if places:
+            columns = [dtype, part, _("from x"), _("to x"), _("share wrong there")]
+            found.append(Table(columns, places, words=2, title=_("Where results are wrong")))
+        shown = "float32" if "float32" in self.behaviours else next(iter(self.behaviours))  # with all special values
+        specials = [
+            [*_head(each), f"{each.x:.6g}", f"{each.exact:.6g}", f"{each.found:.6g}", _(VERDICTS[each.verdict])]
             for each in self.specials
             if each.kind.name == shown or each.verdict == "wrong"
-        ]  # fmt: skip
-        columns = [_("dtype"), _("part"), _("input"), _("exact value"), _("found"), _("verdict")]
+        ]
+        columns = [dtype, part, _("input"), _("exact value"), _("found"), _("verdict")]
         caption = _("All of {dtype}; of the other dtypes, those that are wrong.").format(dtype=shown)
-        return Table(columns, rows, words=2, title=_("Special values"), caption=caption)
-
-    def _shown(self) -> str:
-        """The dtype whose special values are all shown."""
-        return "float32" if "float32" in self.behaviours else next(iter(self.behaviours))
+        return [*found, Table(columns, specials, words=2, title=_("Special values"), caption=caption)]
 
     def sentences(self) -> list[str]:
-        found = [self._verdict()]
-        found += [self._failure(each) for each in self.failed]
-        found += self._wrong_specials()
-        found += self._flags()
-        found += self._behaviour()
-        return [*found, *self._unverified(), *self._checked()]
+        found = [self._verdict(), *map(self._failure, self.failed), *self._wrong_specials(), *self._flags()]
+        return [*found, *self._behaviour(), *self._unverified(), *self._checked()]
 
     def _verdict(self) -> str:
         values = {"target": self.target, "reference": self.reference}
@@ -199,10 +173,9 @@ class Verification(Result):
             what += [_("special values that are wrong: {count}").format(count=wrong)] if wrong else []
             what += self._misbehaves()
             return text.format(**values, what=listed(what))
-        largest = {
-            part: ulp(max((each.ulp for each in self.measurements if each.part == part), default=0)) for part in PARTS
-        }
-        if any(each.part == "derivative" for each in self.measurements):
+        errors = {part: [each.ulp for each in self.measurements if each.part == part] for part in PARTS}
+        largest = {part: ulp(max(each, default=0)) for part, each in errors.items()}
+        if errors["derivative"]:
             text = _(
                 "{target} passes as {reference}: no result is more than {forward} ULP off, none of the derivative "
                 "more than {derivative}."
@@ -215,7 +188,7 @@ class Verification(Result):
         text = _(
             "{where}: {share} of the results are more than {limit} ULP off. The worst: {worst} at x = {x} ({bits})."
         ).format(
-            where=_where(found),
+            where=", ".join(_head(found)),
             share=percent(found.counts.wrong, found.counts.inputs),
             limit=f"{found.limit:g}",
             worst=error(found.ulp),
@@ -230,21 +203,15 @@ class Verification(Result):
         """A sentence for each input that is wrong in some format and part."""
         wrong: dict[tuple[str, str], list[SpecialValue]] = {}
         for each in self.specials:
-            if each.verdict != "ok":
-                name = each.kind.text(each.x) if np.isinf(each.x) or np.isnan(each.x) or each.x == 0 else ""
-                wrong.setdefault((each.part, name), []).append(each)
-        return [
-            _("{part} at x = {x}: {found}, where {exact} is right ({dtypes}).").format(
-                part=_(PARTS[part]),
-                x=first.kind.text(first.x),
-                found=first.kind.text(first.found),
-                exact=first.kind.text(first.exact),
-                dtypes=listed(dict.fromkeys(each.kind.name for each in group)),
-            )
-            for (part, name), group in wrong.items()
-            if name
-            for first in group[:1]
-        ]
+            if each.verdict != "ok" and (each.x == 0 or not np.isfinite(each.x)):
+                wrong.setdefault((each.part, each.kind.text(each.x)), []).append(each)
+        found = []
+        for (part, x), (first, *others) in wrong.items():
+            values = {"found": first.kind.text(first.found), "exact": first.kind.text(first.exact)}
+            dtypes = listed(dict.fromkeys(each.kind.name for each in (first, *others)))
+            text = _("{part} at x = {x}: {found}, where {exact} is right ({dtypes}).")
+            found.append(text.format(part=_(PARTS[part]), x=x, **values, dtypes=dtypes))
+        return found
 
     def _flags(self) -> list[str]:
         found = []
@@ -266,10 +233,7 @@ class Verification(Result):
                 text = _("{dtype}: the dtype changes; results are {other}, and measured in ULP of {dtype}.")
                 found.append(text.format(dtype=dtype, other=each.dtype))
         found += self._place()
-        warned: dict[str, list[str]] = {}
-        for dtype, each in self.behaviours.items():
-            for text in each.warnings:
-                warned.setdefault(text, []).append(dtype)
+        warned = grouped((dtype, text) for dtype, each in self.behaviours.items() for text in each.warnings)
         for text, dtypes in warned.items():
             found.append(_("It warns: {text} ({dtypes}).").format(text=text, dtypes=listed(dtypes)))
         if any(each.printed for each in self.behaviours.values()):
@@ -296,46 +260,30 @@ class Verification(Result):
         return [text.format(dtypes=listed(found), worst=error(worst.ulp), dtype=dtype, x=x, length=worst.length)]
 
     def _unverified(self) -> list[str]:
-        found = [
-            _("Not verified: {what}, because {reason}.").format(what=listed(what), reason=reason)
-            for reason, what in self._missing().items()
-        ]
+        text, missing = _("Not verified: {what}, because {reason}."), grouped(self.missing.items())
+        found = [text.format(what=listed(what), reason=reason) for reason, what in missing.items()]
         if self.without_derivative:
             text = _("Not verified: the derivative, because {reason}.")
             found.append(text.format(reason=self.without_derivative))
         return found
 
-    def _missing(self) -> dict[str, list[str]]:
-        """Each reason, and what was not verified for it."""
-        found: dict[str, list[str]] = {}
-        for what, reason in self.missing.items():
-            found.setdefault(reason, []).append(what)
-        return found
-
     def _checked(self) -> list[str]:
-        count = sum(each.checked for each in self.measurements)
+        name, count = self.reference.name, sum(each.checked for each in self.measurements)
         if not count:
-            return [] if self.reference.checked else [self._unchecked()]
+            text = _("The reference is {name} in float64; nothing more exact checked it.")
+            return [] if self.reference.checked else [text.format(name=name)]
         text = _(
             "The reference is {name} in float64. mpmath checked it at {count} inputs, the worst among them: it is "
             "{off} ULP of float64 off at most."
         )
         off = ulp(max(each.off for each in self.measurements))
-        return [text.format(name=self.reference.name, count=count, off=off)]
-
-    def _unchecked(self) -> str:
-        text = _("The reference is {name} in float64; nothing more exact checked it.")
-        return text.format(name=self.reference.name)
+        return [text.format(name=name, count=count, off=off)]
 
     def as_dict(self) -> dict[str, Any]:
         found: dict[str, Any] = plain(
             {
-                "title": self.title,
-                "target": self.target,
-                "against": self.reference.name,
-                "parameters": dict(self.reference.given),
-                "passed": self.passed,
-                "limits": dict(self.limits),
+                "title": self.title, "target": self.target, "against": self.reference.name,
+                "parameters": dict(self.reference.given), "passed": self.passed, "limits": dict(self.limits),
                 "errors": [_recorded(each) for each in self.measurements],
                 "special_values": [
                     {
@@ -346,43 +294,33 @@ class Verification(Result):
                     for each in self.specials
                 ],
                 "behaviour": {
-                    dtype: {**asdict(each), "places": [_place_recorded(asdict(place)) for place in each.places]}
+                    dtype: {**asdict(each), "places": [{**asdict(p), "ulp": number(p.ulp)} for p in each.places]}
                     for dtype, each in self.behaviours.items()
                 },
-                "missing": dict(self.missing),
-                "without_derivative": self.without_derivative,
+                "missing": dict(self.missing), "without_derivative": self.without_derivative,
                 "sentences": self.sentences(),
             }
         )  # fmt: skip
         return found
 
     def figure(self) -> Any:
-        """The largest error around each x, for each dtype."""
-        return draw(self)
+        return service(f"figure of {type(self).__name__}")(self)
 
 
 def _recorded(found: Measurement) -> dict[str, Any]:
     x, errors = thinned(*found.curve)
     return {
-        "dtype": found.kind.name,
-        "part": found.part,
-        "exhaustive": found.exhaustive,
-        "passed": found.passed,
-        "limit": found.limit,
-        "ulp": number(found.ulp),
-        "at": found.at,
-        "at_bits": found.kind.hexadecimal(found.worst),
-        "result_at": repr(found.result),
-        "exact_at": repr(found.exact),
-        "mean_ulp": found.mean,
-        "result_dtype": found.dtype,
+        "dtype": found.kind.name, "part": found.part, "exhaustive": found.exhaustive, "passed": found.passed,
+        "limit": found.limit, "ulp": number(found.ulp), "at": found.at,
+        "at_bits": found.kind.hexadecimal(found.worst), "result_at": repr(found.result),
+        "exact_at": repr(found.exact), "mean_ulp": found.mean, "result_dtype": found.dtype,
         **{name: count for name, count in asdict(found.counts).items() if name != "total"},
         "first": {name: found.kind.hexadecimal(pattern) for name, pattern in found.first.items()},
         "where": [{**asdict(each), "share": each.share} for each in found.where],
         "checked_by_mpmath": found.checked,
         "reference_off": number(found.off),
         "curve": {"x": x, "ulp": [number(each) for each in errors]},
-    }
+    }  # fmt: skip
 
 
 def thinned(x: NDArray[np.float64], errors: NDArray[np.float64]) -> tuple[Any, Any]:
@@ -391,17 +329,14 @@ def thinned(x: NDArray[np.float64], errors: NDArray[np.float64]) -> tuple[Any, A
     return x[starts], np.maximum.reduceat(errors, starts)
 
 
-def _place_recorded(place: dict[str, Any]) -> dict[str, Any]:
-    return {**place, "ulp": number(place["ulp"])}
-
-
 def number(error: float) -> float | str:
     """An error as JSON takes it."""
     return float(error) if np.isfinite(error) else "inf"
 
 
-def _where(found: Measurement) -> str:
-    return f"{found.kind.name}, {_(PARTS[found.part])}"
+def _head(found: Measurement | SpecialValue) -> list[str]:
+    """The words with which a row begins."""
+    return [found.kind.name, _(PARTS[found.part])]
 
 
 def _inputs(found: Measurement) -> str:
@@ -413,22 +348,14 @@ def _inputs(found: Measurement) -> str:
 
 def _counted(found: Measurement, name: str) -> str:
     """How many results a flag is about."""
-    text = _("{count} in {where}")
-    if name == "flushed":
-        text = _("{count} of {due} in {where}")
-    count, due = f"{getattr(found.counts, name):,}", f"{found.counts.subnormal:,}"
-    return text.format(
-        count=count, due=due, where=_("{dtype} {part}").format(dtype=found.kind.name, part=_(PARTS[found.part]))
-    )
+    text = _("{count} of {due} in {where}") if name == "flushed" else _("{count} in {where}")
+    where = _("{dtype} {part}").format(dtype=found.kind.name, part=_(PARTS[found.part]))
+    return text.format(count=f"{getattr(found.counts, name):,}", due=f"{found.counts.subnormal:,}", where=where)
 
 
 def _interval(kind: Format, where: Interval) -> str:
-    values = {
-        "low": kind.text(where.low),
-        "high": kind.text(where.high),
-        "count": f"{where.wrong:,}",
-        "share": percent(where.wrong, where.inputs),
-    }
+    share = percent(where.wrong, where.inputs)
+    values = {"low": kind.text(where.low), "high": kind.text(where.high), "share": share}
     if where.low == where.high:
         return _("that at x = {low}").format(**values)
     if where.wrong == where.inputs:

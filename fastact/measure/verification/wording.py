@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from fastact.language import marked
 from fastact.language import translated as _
 
-__all__ = ["PARTS", "error", "percent", "ulp"]
+__all__ = ["PARTS", "error", "grouped", "percent", "ulp"]
 
 #: What readers call the parts.
 PARTS = {"forward": marked("forward"), "derivative": marked("derivative")}
@@ -23,6 +25,14 @@ def ulp(error: float) -> str:
     if np.isinf(error):
         return _("NaN or inf")
     return f"{error:.3f}" if error < 1000 else f"{error:.2e}"
+
+
+def grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Each second member once, with the first ones that have it."""
+    found: dict[str, list[str]] = {}
+    for name, text in pairs:
+        found.setdefault(text, []).append(name)
+    return found
 
 
 def percent(part: int, whole: int) -> str:

@@ -7,7 +7,7 @@ To add a function, make its two steps, device functions, in an entry of `STEPS`:
 
 sparsemax and entmax15 are max(c - threshold, 0)**power with c = x / power, where the threshold makes their sum 1. The
 kernel subtracts the largest c from both, which leaves a threshold from -1 to 0. Newton's method finds it as on the CPU
-(_scalar/rows.py).
+(_kernels/scalar/rows.py).
 """
 
 from __future__ import annotations

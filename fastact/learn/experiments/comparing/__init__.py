@@ -2,5 +2,5 @@
 
 - training.py: one training, with the usual settings of each problem; processes.py: many side by side
 - records.py: what came out; statistics.py: which differences exceed the noise of seeds
-- findings.py: it in words and tables; picture.py draws it
+- compared.py: the data; findings.py: it in words and tables
 """

@@ -8,15 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from statistics import median
-from typing import TYPE_CHECKING
 
 from fastact.language import listed, paragraph
 from fastact.language import translated as _
+from fastact.learn.experiments.comparing.compared import Compared, best_first
 from fastact.learn.experiments.comparing.records import Summary
 from fastact.learn.result import Table
-
-if TYPE_CHECKING:
-    from fastact.learn.experiments.comparison import Comparison
 
 __all__ = ["sentences", "tables", "title"]
 
@@ -26,7 +23,7 @@ BASELINE = "identity"
 NAMES = 4
 
 
-def title(found: Comparison) -> str:
+def title(found: Compared) -> str:
     """The problem and the settings in one line."""
     depths = list(dict.fromkeys(setting.depth for setting in found.settings))
     hidden = found.training.hidden
@@ -48,25 +45,17 @@ def title(found: Comparison) -> str:
     )
 
 
-def score_word(found: Comparison) -> str:
+def score_word(found: Compared) -> str:
     """What the score is called."""
     return _("test R²") if found.task == "regression" else _("test accuracy")
 
 
-def best_first(found: Comparison) -> list[Summary]:
-    """The settings by their mean score at the end; those with the same by their loss."""
-    return sorted(found.summaries(), key=lambda summary: (-summary.score, summary.loss))
-
-
-# ---- tables
-
-
-def tables(found: Comparison) -> list[Table]:
+def tables(found: Compared) -> list[Table]:
     """The figures of each setting, and how far each is behind the best."""
     return [overview(found), *([behind(found)] if found.differences() else [])]
 
 
-def overview(found: Comparison) -> Table:
+def overview(found: Compared) -> Table:
     """One row for each setting, the best first."""
     summaries = best_first(found)
     solving, diverging = found.level == 1, any(summary.diverged for summary in summaries)
@@ -88,10 +77,10 @@ def overview(found: Comparison) -> Table:
         caption = _(
             "Mean and standard deviation over {seeds} seeds after the last epoch; epochs and time: median."
         ).format(seeds=found.seeds)
-    return Table(columns, rows, title=found.title, caption=paragraph([caption, *found.notes]))
+    return Table(columns, rows, title=title(found), caption=paragraph([caption, *found.notes]))
 
 
-def behind(found: Comparison) -> Table:
+def behind(found: Compared) -> Table:
     """One row for each setting but the best, the nearest first."""
     differences = found.differences()
     best = found.label(found.settings[differences[0].best])
@@ -141,12 +130,12 @@ def interval(low: float, high: float) -> str:
 # ---- sentences
 
 
-def sentences(found: Comparison) -> list[str]:
+def sentences(found: Compared) -> list[str]:
     """What this run shows."""
     return [*compared(found), *diverged(found), *linear(found)]
 
 
-def compared(found: Comparison) -> list[str]:
+def compared(found: Compared) -> list[str]:
     """Which settings the best one is ahead of."""
     if len(found.settings) == 1:
         return []
@@ -200,7 +189,7 @@ def compared(found: Comparison) -> list[str]:
     return said
 
 
-def diverged(found: Comparison) -> list[str]:
+def diverged(found: Compared) -> list[str]:
     """Which settings did not stay finite."""
     broken = [summary for summary in found.summaries() if summary.diverged]
     if not broken:
@@ -219,7 +208,7 @@ def diverged(found: Comparison) -> list[str]:
     ]
 
 
-def linear(found: Comparison) -> list[str]:
+def linear(found: Compared) -> list[str]:
     """What the network without an activation lacks, if it stays finite, and is last, clearly behind the best."""
     noise = {found.settings[each.other].activation for each in found.differences() if not each.clear}
     baseline = [summary for summary in found.summaries() if summary.setting.activation == BASELINE]

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fastact.language import listed
 from fastact.language import translated as _
-from fastact.learn.experiments.comparing.findings import best_first, score_word
+from fastact.learn.experiments.comparing.compared import Compared, best_first
+from fastact.learn.experiments.comparing.findings import score_word, title
 from fastact.learn.experiments.comparing.records import Boundaries, Setting, Summary
 from fastact.learn.pictures import style
 
-if TYPE_CHECKING:
-    from fastact.learn.experiments.comparison import Comparison
-
-__all__ = ["figure", "limits"]
+__all__ = ["draw_comparison", "draw_ends", "draw_planes", "draw_xor", "limits"]
 
 #: The width in inches, and in letters of the legend.
 WIDTH, LETTERS = 12.0, 150
@@ -26,7 +24,17 @@ LINES, ACROSS = 24, 6
 
 
 @style.lettering()
-def figure(comparisons: Sequence[Comparison]) -> Any:
+def draw_comparison(found: Compared) -> Any:
+    """Draw one comparison."""
+    return draw_all([found])
+
+
+def draw_xor(found: Any) -> Any:
+    """Draw the comparisons of `xor` one below the other."""
+    return draw_all(found.comparisons)
+
+
+def draw_all(comparisons: Sequence[Compared]) -> Any:
     """A block for each comparison: curves on the left, ends on the right, boundaries below."""
     heights = [curves_height(each) + planes_height(each) for each in comparisons]
     drawn = style.figure(WIDTH, sum(heights))
@@ -36,28 +44,28 @@ def figure(comparisons: Sequence[Comparison]) -> Any:
     return drawn
 
 
-def curves_height(found: Comparison) -> float:
+def curves_height(found: Compared) -> float:
     """Inches of the curves with their legend."""
     lines = min(len(found.settings), LINES)
     return 1.2 + max(3.6, 0.22 * lines) + 0.2 * -(-lines // legend_columns(found))
 
 
-def planes_height(found: Comparison) -> float:
+def planes_height(found: Compared) -> float:
     """Inches of the pictures of the plane."""
     return 0.0 if found.boundaries is None else 0.3 + 2.2 * -(-len(found.boundaries.values) // ACROSS)
 
 
-def legend_columns(found: Comparison) -> int:
+def legend_columns(found: Compared) -> int:
     longest = max(len(found.label(setting)) for setting in found.settings)
     return max(1, min(len(found.settings), LETTERS // (longest + 9)))
 
 
-def draw(block: Any, found: Comparison) -> None:
+def draw(block: Any, found: Compared) -> None:
     """Draw one comparison into its part of the picture."""
     upper, lower = block, None
     if found.boundaries is not None:
         upper, lower = block.subfigures(2, 1, height_ratios=[curves_height(found), planes_height(found)])
-    upper.suptitle(style.literal(textwrap.fill(found.title, LETTERS - 30)), fontsize=12, x=0.01, ha="left")
+    upper.suptitle(style.literal(textwrap.fill(title(found), LETTERS - 30)), fontsize=12, x=0.01, ha="left")
     left, right = upper.subplots(1, 2, gridspec_kw={"width_ratios": [2, 1]})
     ranked = best_first(found)[:LINES]
     shown = {summary.setting for summary in ranked}
@@ -77,7 +85,7 @@ def draw(block: Any, found: Comparison) -> None:
         draw_planes(lower, found.boundaries)
 
 
-def draw_curves(axes: Any, found: Comparison, ranked: Sequence[Summary], styles: dict[Setting, dict[str, Any]]) -> None:
+def draw_curves(axes: Any, found: Compared, ranked: Sequence[Summary], styles: dict[Setting, dict[str, Any]]) -> None:
     """The mean over the seeds as a line, the standard deviation as a band around it."""
     centres, faint = [], min(0.15, 0.35 / len(ranked))
     for summary in ranked:
@@ -100,14 +108,14 @@ def draw_curves(axes: Any, found: Comparison, ranked: Sequence[Summary], styles:
     style.tidy(axes)
 
 
-def limits(found: Comparison, means: Sequence[Any]) -> tuple[float, float]:
+def limits(found: Compared, means: Sequence[Any]) -> tuple[float, float]:
     """Which scores to show: the first epochs, near guessing, would press the rest into a thin strip."""
     lowest = min(float(np.percentile(means, 10)), *(float(mean[-1]) for mean in means))
     bottom = max(lowest - max(0.1 * (1 - lowest), 0.01), 0.0 if found.score_name == "accuracy" else -1.0)
     return bottom, 1 + 0.02 * (1 - bottom)
 
 
-def draw_ends(axes: Any, found: Comparison, ranked: Sequence[Summary], styles: dict[Setting, dict[str, Any]]) -> None:
+def draw_ends(axes: Any, found: Compared, ranked: Sequence[Summary], styles: dict[Setting, dict[str, Any]]) -> None:
     """One row of dots for each setting, the best on top; seeds are spread over the row so that equal ones show."""
     for row, summary in enumerate(ranked):
         colour, ends = styles[summary.setting]["color"], np.array(summary.ends)

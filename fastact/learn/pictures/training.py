@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fastact.language import translated as _
 from fastact.learn.pictures import style
+from fastact.learn.tabular.findings import Training
 from fastact.learn.tabular.scores import ClassScores
-
-if TYPE_CHECKING:
-    from fastact.learn.tabular.findings import Training
 
 __all__ = ["draw"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 from fastact.language import listed
 from fastact.language import translated as _
 from fastact.learn.diagnostics.alarms import DeadUnits
+from fastact.learn.diagnostics.diagnosis import Diagnosis
 from fastact.learn.pictures import style
-
-if TYPE_CHECKING:
-    from fastact.learn.diagnostics.diagnosis import Diagnosis
 
 __all__ = ["draw"]
 
