@@ -115,7 +115,7 @@ def test_every_loss(loss: str) -> None:
         models[1].fit(LAZY, lazy, epochs=2, shuffle=False, validation=(LAZY, lazy))
         np.testing.assert_allclose(models[1].score(LAZY, lazy), models[1].score(X, y), rtol=1e-5)
     np.testing.assert_allclose(models[1].parameters, models[0].parameters, rtol=1e-3, atol=1e-5)
-    held_out = models[1].evaluation(*models[1].checked(X, y))
+    held_out = models[1]._evaluation(*models[1]._checked(X, y))
     for name, values in held_out.items():
         np.testing.assert_allclose(models[1].history[name][-1], values[0], rtol=1e-5)
 
