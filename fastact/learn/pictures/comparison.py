@@ -29,6 +29,7 @@ def draw_comparison(found: Compared) -> Any:
     return draw_all([found])
 
 
+@style.lettering()
 def draw_xor(found: Any) -> Any:
     """Draw the comparisons of `xor` one below the other."""
     return draw_all(found.comparisons)
