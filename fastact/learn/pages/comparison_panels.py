@@ -16,7 +16,7 @@ from fastact.learn.experiments.comparing.compared import best_first
 from fastact.learn.experiments.comparison import Comparison
 from fastact.learn.experiments.xor import Xor
 from fastact.learn.pages import plots
-from fastact.learn.pages.document import Texts, all_languages, library
+from fastact.learn.pages.document import Texts, all_languages, library, said
 from fastact.learn.pages.panels import Line, Measure, Panel, View, over_epochs, same
 from fastact.learn.pictures import comparison as picture
 from fastact.learn.pictures.style import COLOURS, shades
@@ -49,8 +49,8 @@ def learning(found: Comparison, name: str) -> Panel:
     """The mean over the seeds, and a band of one standard deviation."""
     words = {
         "score": all_languages(partial(findings.score_word, found)),
-        "loss": all_languages(lambda: _("test loss")),
-        "train_loss": all_languages(lambda: _("training loss")),
+        "loss": said("test loss"),
+        "train_loss": said("training loss"),
     }
     epochs = max(len(run.score) for run in found.runs)
     measures = []
@@ -68,7 +68,7 @@ def learning(found: Comparison, name: str) -> Panel:
         caption = all_languages(partial(summed_up, texts, found.seeds))
         limits = picture.limits(found, [line.y for line in series]) if field == "score" else None
         measures.append(Measure(field, texts, caption, series, limits=limits))
-    return over_epochs(name, all_languages(lambda: _("Learning curves")), range(1, epochs + 1), measures)
+    return over_epochs(name, said("Learning curves"), range(1, epochs + 1), measures)
 
 
 def summed_up(measure: Texts, seeds: int) -> str:
@@ -101,7 +101,7 @@ def ends(found: Comparison, name: str) -> Panel:
     drawn.yaxis.major_label_overrides = {row: plots.shortened(label[current()], 24) for row, label in enumerate(labels)}
     drawn.ygrid.visible = False
     drawn.xaxis.ticker.desired_num_ticks = 4
-    caption = all_languages(lambda: _("After the last epoch: a dot for each seed, a bar at their mean"))
+    caption = said("After the last epoch: a dot for each seed, a bar at their mean")
 
     def table() -> Table:
         cells = [[f"{end:.4f}" for end in each.ends] for each in summaries]
@@ -112,7 +112,7 @@ def ends(found: Comparison, name: str) -> Panel:
     view = View(
         [drawn], [caption], all_languages(table), [(drawn.xaxis[0], all_languages(partial(findings.score_word, found)))]
     )
-    return Panel(name, all_languages(lambda: _("Every run")), [view])
+    return Panel(name, said("Every run"), [view])
 
 
 def planes(found: Comparison, name: str) -> Panel:
@@ -139,10 +139,8 @@ def planes(found: Comparison, name: str) -> Panel:
         drawn.scatter(x, y, marker=marker, size=size, fill_color=colour, line_color="white", line_width=0.6)
     drawn.grid.visible = False
     signs = ", ".join(f"{SIGNS[each % len(SIGNS)]} {each}" for each in range(classes))
-    caption = all_languages(
-        lambda: _(
-            "Colour: the class that the network of seed 0 answers with; points: training samples ({classes})"
-        ).format(classes=signs)
+    caption = said(
+        "Colour: the class that the network of seed 0 answers with; points: training samples ({classes})", classes=signs
     )
     first = [run for run in found.runs if run.seed == 0]
     runs = {label: run for run in first for label in all_languages(partial(found.label, run.setting)).values()}
@@ -160,5 +158,5 @@ def planes(found: Comparison, name: str) -> Panel:
     choices = [same(label) for label in seen.values]
     view = View([drawn], [caption], all_languages(table))
     smooth = [source] if classes == 2 else []
-    title = all_languages(lambda: _("Decision boundary by epoch"))
+    title = said("Decision boundary by epoch")
     return Panel(name, title, [view], choices, steps=seen.epochs, frames=frames, smooth=smooth)

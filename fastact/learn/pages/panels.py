@@ -16,7 +16,7 @@ import numpy as np
 from fastact import language
 from fastact.language import translated as _
 from fastact.learn.pages import plots, typesetting
-from fastact.learn.pages.document import Texts, all_languages, library
+from fastact.learn.pages.document import Texts, all_languages, library, said
 from fastact.learn.pictures.style import INK
 from fastact.learn.result import Table
 
@@ -225,5 +225,5 @@ def _lines(name: str, x: Sequence[int], measure: Measure) -> tuple[View, list[li
             rows.append([line.label[language.current()], *(number(value, form) for value in values)])
         return Table([_("epoch"), *(str(x[place]) for place in places)], rows)
 
-    axes = [(drawn.xaxis[0], all_languages(lambda: _("epoch"))), (drawn.yaxis[0], measure.short)]
+    axes = [(drawn.xaxis[0], said("epoch")), (drawn.yaxis[0], measure.short)]
     return View([drawn], [measure.caption], all_languages(table), axes), found

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastact.language import translated as _
 from fastact.learn.pages import plots
-from fastact.learn.pages.document import all_languages, library
+from fastact.learn.pages.document import all_languages, library, said
 from fastact.learn.pages.panels import Line, Measure, Panel, View, over_epochs, thinned
 from fastact.learn.pictures.style import COLOURS, INK
 from fastact.learn.result import Table
@@ -35,15 +35,13 @@ def learning(found: Training, name: str) -> Panel:
     models = library("bokeh.models")
     history = found.history
     series = [
-        Line(all_languages(lambda: _("training")), history["loss"]),
-        Line(all_languages(lambda: _("validation")), history["val_loss"]),
+        Line(said("training"), history["loss"]),
+        Line(said("validation"), history["val_loss"]),
     ]
-    caption = all_languages(
-        lambda: _("Loss; dotted: epoch {epoch}, whose weights the model has").format(epoch=found.best_epoch)
-    )
-    measure = Measure("loss", all_languages(lambda: _("loss")), caption, series)
+    caption = said("Loss; dotted: epoch {epoch}, whose weights the model has", epoch=found.best_epoch)
+    measure = Measure("loss", said("loss"), caption, series)
     epochs = range(1, len(history["loss"]) + 1)
-    panel = over_epochs(name, all_languages(lambda: _("Learning curves")), epochs, [measure])
+    panel = over_epochs(name, said("Learning curves"), epochs, [measure])
     best = models.Span(location=found.best_epoch, dimension="height", line_color=INK, line_dash=[2, 3], line_width=1.5)
     panel.views[0].figures[0].add_layout(best)
     return panel
@@ -88,15 +86,13 @@ def confusion(scores: ClassScores, name: str) -> Panel:
         rows = [[own, *(f"{count:,}" for count in row)] for own, row in zip(scores.classes, counts, strict=True)]
         return Table([_("true class"), *scores.classes], rows)
 
-    caption = all_languages(
-        lambda: _("Rows by their true and predicted class; the darker, the larger the share of the true class")
-    )
+    caption = said("Rows by their true and predicted class; the darker, the larger the share of the true class")
     axes = [
-        (drawn.xaxis[0], all_languages(lambda: _("predicted class"))),
-        (drawn.yaxis[0], all_languages(lambda: _("true class"))),
+        (drawn.xaxis[0], said("predicted class")),
+        (drawn.yaxis[0], said("true class")),
     ]
     view = View([drawn], [caption], all_languages(table), axes)
-    return Panel(name, all_languages(lambda: _("Right and wrong answers")), [view])
+    return Panel(name, said("Right and wrong answers"), [view])
 
 
 def predictions(pairs: Any, name: str) -> Panel:
@@ -119,10 +115,10 @@ def predictions(pairs: Any, name: str) -> Panel:
             words=0,
         )
 
-    caption = all_languages(lambda: _("True and predicted values; on the dashed line they are equal"))
+    caption = said("True and predicted values; on the dashed line they are equal")
     axes = [
-        (drawn.xaxis[0], all_languages(lambda: _("true value"))),
-        (drawn.yaxis[0], all_languages(lambda: _("predicted value"))),
+        (drawn.xaxis[0], said("true value")),
+        (drawn.yaxis[0], said("predicted value")),
     ]
     view = View([drawn], [caption], all_languages(table), axes)
-    return Panel(name, all_languages(lambda: _("Predictions")), [view])
+    return Panel(name, said("Predictions"), [view])
