@@ -17,7 +17,7 @@ from fastact.learn.experiments.comparison import Comparison
 from fastact.learn.experiments.xor import Xor
 from fastact.learn.pages import plots
 from fastact.learn.pages.document import Texts, all_languages, library, said
-from fastact.learn.pages.panels import Line, Measure, Panel, View, over_epochs, same
+from fastact.learn.pages.panels import Line, Measure, Panel, Plot, View, over_epochs, same
 from fastact.learn.pictures import comparison as picture
 from fastact.learn.pictures.style import COLOURS, shades
 from fastact.learn.result import Table
@@ -52,23 +52,18 @@ def learning(found: Comparison, name: str) -> Panel:
         "loss": said("test loss"),
         "train_loss": said("training loss"),
     }
-    epochs = max(len(run.score) for run in found.runs)
     measures = []
     for field, texts in words.items():
         series = []
         for summary in found.summaries():
-            values = np.full((len(summary.runs), epochs), np.nan)
-            for row, run in zip(values, summary.runs, strict=True):
-                recorded = getattr(run, field)
-                row[: len(recorded)] = recorded
-            mean, spread = values.mean(axis=0), values.std(axis=0, ddof=min(1, found.seeds - 1))
+            mean, spread = summary.course(field)
             top = np.minimum(mean + spread, 1) if field == "score" else mean + spread
             label = all_languages(partial(found.label, summary.setting))
             series.append(Line(label, mean.tolist(), (mean - spread, top) if found.seeds > 1 else None))
         caption = all_languages(partial(summed_up, texts, found.seeds))
         limits = picture.limits(found, [line.y for line in series]) if field == "score" else None
         measures.append(Measure(field, texts, caption, series, limits=limits))
-    return over_epochs(name, said("Learning curves"), range(1, epochs + 1), measures)
+    return over_epochs(name, said("Learning curves"), range(1, len(found.runs[0].score) + 1), measures)
 
 
 def summed_up(measure: Texts, seeds: int) -> str:
@@ -109,10 +104,8 @@ def ends(found: Comparison, name: str) -> Panel:
         seeds = [_("seed {seed}").format(seed=run.seed) for run in summaries[0].runs]
         return Table([_("hidden layers"), *seeds], [[text, *row] for text, row in zip(texts, cells, strict=True)])
 
-    view = View(
-        [drawn], [caption], all_languages(table), [(drawn.xaxis[0], all_languages(partial(findings.score_word, found)))]
-    )
-    return Panel(name, said("Every run"), [view])
+    plot = Plot(drawn, caption, all_languages(partial(findings.score_word, found)))
+    return Panel(name, said("Every run"), [View([plot], table)])
 
 
 def planes(found: Comparison, name: str) -> Panel:
@@ -156,7 +149,7 @@ def planes(found: Comparison, name: str) -> Panel:
 
     frames = [(shown, "indices", [[place] for place in range(len(images))])]
     choices = [same(label) for label in seen.values]
-    view = View([drawn], [caption], all_languages(table))
-    smooth = [source] if classes == 2 else []
-    title = said("Decision boundary by epoch")
-    return Panel(name, title, [view], choices, steps=seen.epochs, frames=frames, smooth=smooth)
+    return Panel(
+        name, said("Decision boundary by epoch"), [View([Plot(drawn, caption)], table)], choices, steps=seen.epochs,
+        frames=frames, smooth=[source] if classes == 2 else [],
+    )  # fmt: skip

@@ -16,6 +16,7 @@ from fastact.learn.pages.panels import (
     Line,
     Measure,
     Panel,
+    Plot,
     View,
     decades,
     number,
@@ -87,16 +88,9 @@ def layers(found: Diagnosis, name: str) -> Panel:
         ]
         return Table(columns, rows, title=_("Each layer at this epoch"))
 
-    captions = [
-        said("Norm of the gradient in each layer, the output last; dotted: the first epoch looked at"),
-        said("Outputs of each layer: how often each value occurs, every layer to its own scale"),
-    ]
-    axes = [
-        (flow.xaxis[0], said("layer")),
-        (flow.yaxis[0], said("gradient norm")),
-        (bars.xaxis[0], said("outputs")),
-        (bars.yaxis[0], said("layer")),
-    ]
+    above = said("Norm of the gradient in each layer, the output last; dotted: the first epoch looked at")
+    below = said("Outputs of each layer: how often each value occurs, every layer to its own scale")
+    shown = [Plot(flow, above, said("layer"), said("gradient norm")), Plot(bars, below, said("outputs"), said("layer"))]
     frames: list[tuple[Any, str, list[Any]]] = [
         (source, "y", [numbers(_positive(norms[at])) for at in places]),
         (outputs, "top", [[round(float(top), 3) for top in tops[at].ravel()] for at in places]),
@@ -104,7 +98,7 @@ def layers(found: Diagnosis, name: str) -> Panel:
     return Panel(
         name,
         said("Layer by layer"),
-        [View([flow, bars], captions, all_languages(lambda: table(places[-1])), axes)],
+        [View(shown, lambda: table(places[-1]))],
         steps=[found.epochs[at] for at in places],
         frames=frames,
         by_step=[table(at) for at in places],

@@ -120,7 +120,7 @@ def render(template: str, **values: Any) -> str:
         as_json=as_json,
         spoken=spoken,
         _=lambda text, **values: spoken(said(text, **values)),
-        sortable=sortable,
+        sortable=lambda make: sortable(all_languages(make)),
         **values,
     )
 

@@ -98,9 +98,9 @@ def _data(shown: Sequence[Panel]) -> dict[str, Any]:
     views = [view for panel in shown for view in panel.views]
     legends = [entry for panel in shown for entry in panel.legend]
     return {
-        "plots": document.one_document([figure for view in views for figure in view.figures]),
+        "plots": document.one_document([plot.figure for view in views for plot in view.plots]),
         "panels": [panel.as_dict() for panel in shown],
-        "axes": [[axis.id, texts] for view in views for axis, texts in view.axes],
+        "axes": [[axis.id, texts] for view in views for axis, texts in view.axes()],
         "names": [[renderer.id, texts] for texts, renderers in legends for renderer in renderers],
         "smooth": [source.id for panel in shown for source in panel.smooth],
         "styles": plots.styles(max((len(panel.legend) for panel in shown), default=0)),

@@ -159,8 +159,7 @@ def draw_lines(axes: Any, x: Sequence[float], seeds: Sequence[Sequence[float]], 
         return
     table, at = table[:, known], np.asarray(x)[known]
     look = style.line(position)
-    marker = {"marker": "o", "markersize": 4} if len(at) == 1 else {}
-    axes.plot(at, np.nanmedian(table, axis=0), linewidth=2, label=label, **look, **marker)
+    axes.plot(at, np.nanmedian(table, axis=0), linewidth=2, label=label, **look, **style.marks(at, size=4))
     axes.fill_between(
         at, np.nanmin(table, axis=0), np.nanmax(table, axis=0), color=look["color"], alpha=0.13, linewidth=0
     )
