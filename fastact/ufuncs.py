@@ -27,7 +27,7 @@ def _found(module: str, name: str, threads: int, numbers: bool) -> Any:
     operation = registry.find_part(name)
     if operation is None:
         raise AttributeError(f"{module} has no {name!r}")
-    return operation.ufunc_for(threads, numbers)
+    return operation._ufunc_for(threads, numbers)
 
 
 def __getattr__(name: str) -> Any:

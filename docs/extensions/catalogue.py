@@ -135,7 +135,7 @@ def facts(function: Any) -> str:
         (_("kinks"), typeset(_of_package(function.kinks), known)),
         *((notes.get(key, key), _of_package(text)) for key, text in function.notes.items()),
         (_("also called"), ", ".join(f"`{alias}`" for alias in function.aliases)),
-        (_("backends"), ", ".join(f"`{name}`" for name in BACKENDS if name in FAMILIES[function.family])),
+        (_("backends"), ", ".join(f"`{name}`" for name in BACKENDS if name in FAMILIES[function._family])),
         (_("paper"), linked(function.reference)),
         (_("in the terminal"), f"`fastact show {function.name}`"),
     ]
@@ -144,7 +144,7 @@ def facts(function: Any) -> str:
 
 def samples(function: Any) -> str:
     """A few values, for checks by hand."""
-    rows = list(function.samples().items())
+    rows = list(function._samples().items())
     if not rows:
         return ""
     (label, x), *others = rows
@@ -213,7 +213,7 @@ def row(function: Any) -> dict[str, str]:
 
 def smooth(function: Any) -> str:
     """Whether the slope has no jump, of elementwise functions."""
-    if function.family != "elementwise":
+    if function._family != "elementwise":
         return ""
     return "✓" if not function.kinks or "smooth" in function.kinks else "–"
 

@@ -92,7 +92,7 @@ def activation(function: Any) -> list[Panel]:
 def parts(function: Any, parameters: dict[str, float]) -> dict[str, tuple[Array, Array]]:
     """f and f' as points; a curve with the default parameters is parted where it jumps, others are parted likewise."""
     if not parameters:
-        curves: dict[str, tuple[Array, Array]] = function.curves(X)
+        curves: dict[str, tuple[Array, Array]] = function._curves(X)
         return curves
     f = function(X, **parameters, backend="numpy")
     slope = function.derivative(X, **parameters, backend="numpy")
@@ -157,7 +157,7 @@ def gated_unit(function: Any) -> list[Panel]:
 
 def loss(function: Any) -> list[Panel]:
     """The loss of one sample, and its gradient."""
-    if function.family == "class loss":
+    if function._family == "class loss":
         return class_loss(function)
     values, gradients = [], []
     targets = (0.0, 1.0) if function.name == "binary_cross_entropy" else (1.0,)

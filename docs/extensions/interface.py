@@ -98,10 +98,9 @@ RESULTS = {
 }
 #: The members of classes that have others too, for fastact's own files.
 MEMBERS = {
-    "fastact.Function": ("summary", "facts", "samples", "explain", "part", "operations"),
+    "fastact.Function": ("summary", "facts", "explain"),
     "fastact.Activation": (
-        "derivative", "backward", "with_bias", "parameter_derivative", "parameter_backward", "curves", "derivation",
-        "vectorize",
+        "derivative", "backward", "with_bias", "parameter_derivative", "parameter_backward", "derivation", "vectorize",
     ),
 }  # fmt: skip
 

@@ -55,7 +55,7 @@ class Activation(Operation, Function):
     """
 
     kind = "activation"
-    family = "elementwise"
+    _family = "elementwise"
 
     def __init__(
         self,
@@ -76,16 +76,16 @@ class Activation(Operation, Function):
         self._refused: dict[str, FormulaError] = {}
         self._parts: dict[str, Operation] = {}
         #: What pickles write of it, where a file's text goes with it.
-        self.sent: Any = None
+        self._sent: Any = None
         #: What tells it from others of its name, and whether it came from another process.
-        self.identity: str | None = None
-        self.came = False
+        self._identity: str | None = None
+        self._came = False
         defaults = {"formula": f"{name}(x)", "derivative_formula": _unknown(name), "kinks": "smooth"}
         self.metadata = Metadata.of(text, **defaults)
         self.__doc__ = of_activation(self, inspect.getdoc(formula) or "")
         registry.add(self)
 
-    def _part(self, name: str) -> Operation | None:
+    def _find(self, name: str) -> Operation | None:
         prefix, _, kind = name.rpartition("_")
         if name == "forward":
             return self
@@ -106,17 +106,17 @@ class Activation(Operation, Function):
             inputs = tuple(f"added_{name}" if name in self.parameters else name for name in inputs)
             formula, make = self._slopes.get(part), None
             if part == "with_bias":
-                formula, make = self.plain, made_of_twin
+                formula, make = self._plain, made_of_twin
             elif formula is None:
                 formula, make = self._slopes[part.removesuffix(kind) + twin], made_of_twin
-            count, dtypes = len(self.parameters), self.dtypes if part == "with_bias" else FLOATS
+            count, dtypes = len(self.parameters), self._dtypes if part == "with_bias" else FLOATS
             compiled = make(jitted(formula), count) if make else formula
             operation = Part(self, part, compiled, inputs, self.parameters, dtypes)
-            operation.plain = make(formula, count) if make else formula
+            operation._plain = make(formula, count) if make else formula
             self._parts[part] = operation
         return self._parts[part]
 
-    def operations(self) -> list[Operation]:
+    def _operations(self) -> list[Operation]:
         """What is computed: the function itself, and both parts of each slope that was given, or derived by now."""
         prefixes = dict.fromkeys(part.removesuffix("derivative").removesuffix("backward") for part in self._slopes)
         return [self, *(self._made(prefix + kind) for prefix in prefixes for kind in ("derivative", "backward"))]
@@ -243,7 +243,7 @@ class Activation(Operation, Function):
             return adapter.call(self, "parameter_backward", (grad_output, x, *parameters), keywords)
         products = [self._made(f"{name}_backward") for name in self.parameters]
         backend = keywords.pop("backend", None)
-        operands = products[0].bind((grad_output, x, *parameters), keywords)
+        operands = products[0]._bind((grad_output, x, *parameters), keywords)
         if keywords:
             raise TypeError(
                 f"{self.name}.parameter_backward() got an unexpected keyword argument {next(iter(keywords))!r}"
@@ -254,7 +254,7 @@ class Activation(Operation, Function):
         )
         return gradients if len(gradients) > 1 else gradients[0]
 
-    def curves(self, x: Any) -> dict[str, tuple[Any, Any]]:
+    def _curves(self, x: Any) -> dict[str, tuple[Any, Any]]:
         """Make the lines "f(x)" and "f'(x)" of a picture, each as x and y, with a nan where it jumps.
 
         An activation without a derivative has the first alone. Nothing is compiled where NumPy can run the formula.
@@ -263,15 +263,15 @@ class Activation(Operation, Function):
 
         return facts.curves(self, np.asarray(x))
 
-    def definition(self) -> dict[str, Any]:
+    def _definition(self) -> dict[str, Any]:
         """What it was defined by, and what was derived since: what `defined` takes."""
         return {
-            "formula": self.plain, "slopes": dict(self._slopes), "parameters": dict(self.parameters),
-            "dtypes": self.dtypes, "text": self.metadata,
+            "formula": self._plain, "slopes": dict(self._slopes), "parameters": dict(self.parameters),
+            "dtypes": self._dtypes, "text": self.metadata,
         }  # fmt: skip
 
     @classmethod
-    def defined(cls, definition: dict[str, Any]) -> Activation:
+    def _defined(cls, definition: dict[str, Any]) -> Activation:
         """The activation of this definition, registered."""
         formula, slopes, parameters = (definition[name] for name in ("formula", "slopes", "parameters"))
         return cls(formula, slopes, parameters, dtypes=definition["dtypes"], text=definition["text"])

@@ -33,7 +33,7 @@ def of_activation(f: Any, summary: str) -> str:
         f"\n{name} : array_like, default {value}\n    Broadcasts against x." for name, value in f.parameters.items()
     )
     kinks = "Smooth" if f.kinks in ("", "smooth") else f"Derivative at kinks: {f.kinks}"
-    keeps = "integers stay integers; " if "i" in f.dtypes else ""
+    keeps = "integers stay integers; " if "i" in f._dtypes else ""
     return f"""{summary}
 
 {f.name}(x) = {f.formula}

@@ -107,10 +107,10 @@ class _Telling(Backend):
         name, why = self.chosen.name, self.why
         if not self.chosen.loops:
             self._tell(name, BACKENDS[name].what, why)
-        loop = operation.result_dtype(operands, keywords.get("dtype"), keywords.get("casting", "same_kind"))
+        loop = operation._result_dtype(operands, keywords.get("dtype"), keywords.get("casting", "same_kind"))
         if name == "automatic":
             size = math.prod(np.broadcast_shapes(*map(np.shape, operands)))
-            name, why = _serial_or_threads(size * operation.cost(loop))
+            name, why = _serial_or_threads(size * operation._cost(loop))
         threads = 1 if name == "serial" else get_num_threads()
         formula = "" if operation.name == self.function else f" of {operation.name}"
         self._tell(name, f"{loop} loop{formula}, {threads} thread{'s' * (threads > 1)}", why)

@@ -80,12 +80,8 @@ class Function(Named):
     kind : str
         "activation" (elements give elements), "softmax" (a row gives a row), "reduction" (a row gives a number),
         "sampling" (draws random numbers), "gated unit" or "loss".
-    family : str
-        What a backend must offer to compute it.
     parameters : mapping
         Its numeric parameters and their defaults.
-    variants : mapping
-        Keywords that select another function by a name: keyword -> name -> function.
     metadata : Metadata
         What readers are told of it. Its fields are attributes of the function too: formula, derivative_formula, range,
         kinks, reference, notes, aliases, max_ulp.
@@ -98,7 +94,8 @@ class Function(Named):
     """
 
     kind: str
-    family: str
+    #: What a backend must offer to compute it.
+    _family: str
     parameters: Mapping[str, float] = MappingProxyType({})
     metadata: Metadata
 
@@ -120,11 +117,11 @@ class Function(Named):
         """Each kind has its own arguments."""
         raise NotImplementedError
 
-    def operations(self) -> list[Any]:
+    def _operations(self) -> list[Any]:
         """What `fastact.warmup` compiles: nothing, where all was compiled at installation."""
         return []
 
-    def part(self, name: str) -> Any:
+    def _part(self, name: str) -> Any:
         """An operation that it is made of, by name: "forward", "backward", "derivative" and others.
 
         Parameters
@@ -140,22 +137,22 @@ class Function(Named):
         UnknownNameError
             If it has no such part.
         """
-        found = self._part(name)
+        found = self._find(name)
         if found is None:
             raise UnknownNameError(f"{self.name} has no part {name!r}; parts are what fastact.ufuncs has of it")
         return found
 
-    def _part(self, name: str) -> Any:
+    def _find(self, name: str) -> Any:
         """The part, or None."""
         return None
 
-    def add_variants(self, keyword: str, choices: Mapping[str, Function]) -> None:
+    def _add_variants(self, keyword: str, choices: Mapping[str, Function]) -> None:
         """Let `keyword` of this function and of its parts select another function."""
         self.__doc__ = documentation.with_variants(self.__doc__ or "", keyword, choices)
         for name in ("forward", "derivative", "backward", "with_bias"):
-            part = self._part(name)
+            part = self._find(name)
             if part is not None:
-                part.variants[keyword] = {choice: function.part(name) for choice, function in choices.items()}
+                part._variants[keyword] = {choice: function._part(name) for choice, function in choices.items()}
 
     def explain(self, *arguments: Any, **keywords: Any) -> str:
         """Which backend and loop a call would take, and why; see `fastact.explain`."""
@@ -185,7 +182,7 @@ class Function(Named):
 
         return facts.facts(self)
 
-    def samples(self) -> dict[str, Any]:
+    def _samples(self) -> dict[str, Any]:
         """A few values for checks by hand.
 
         Returns
@@ -211,5 +208,5 @@ class Function(Named):
 
 
 # The names under which pickles find them.
-for _public in (Function, Function.part, Function.facts, Function.samples, Metadata):
+for _public in (Function, Function._part, Function.facts, Metadata):
     _public.__module__ = "fastact"

@@ -42,7 +42,7 @@ def card(function: Any) -> str:
     name, summary = escape(function.name), escape(function.summary)
     lead = f"<div style='flex-basis:100%'><b style='font-size:16px'>{name}</b>&ensp;{summary}</div>"
     facts = _table(function.facts())
-    samples = {} if picture else function.samples()
+    samples = {} if picture else function._samples()
     values = _table(
         [(label, ", ".join(f"{round(float(value), 3):g}" for value in row)) for label, row in samples.items()]
     )

@@ -16,7 +16,8 @@ class Named:
     """Something with a name. A keyword may select a variant of it, by the name of that."""
 
     name: str
-    variants: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+    #: Keywords that select another function by a name: keyword -> name -> function.
+    _variants: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
     @property
     def __name__(self) -> str:
@@ -27,7 +28,7 @@ class Named:
         """Its type in users' compiled code: Numba asks for it, and only then what knows it is loaded."""
         return service("type in compiled code")(self)
 
-    def selected(self, keywords: dict[str, Any]) -> Any:
+    def _selected(self, keywords: dict[str, Any]) -> Any:
         """What `keywords` select among the variants; those that do so are taken out of them.
 
         Raises
@@ -36,7 +37,7 @@ class Named:
             If there is no such variant.
         """
         chosen: Any = self
-        for keyword, choices in self.variants.items():
+        for keyword, choices in self._variants.items():
             if keyword in keywords:
                 value = keywords.pop(keyword)
                 try:

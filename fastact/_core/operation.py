@@ -56,9 +56,9 @@ class _Signature:
         positional, by_name = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
         return inspect.Signature(
             [
-                *(inspect.Parameter(name, positional) for name in operation.input_names),
+                *(inspect.Parameter(name, positional) for name in operation._input_names),
                 *(inspect.Parameter(n, positional, default=value) for n, value in operation.parameters.items()),
-                *(inspect.Parameter(n, by_name, default=next(iter(v))) for n, v in operation.variants.items()),
+                *(inspect.Parameter(n, by_name, default=next(iter(v))) for n, v in operation._variants.items()),
                 inspect.Parameter("out", by_name, default=None),
                 inspect.Parameter("backend", by_name, default=None),
                 inspect.Parameter("ufunc_keywords", inspect.Parameter.VAR_KEYWORD),
@@ -85,36 +85,36 @@ class Operation(QuickCall, Named):
         outputs: int = 1,
     ) -> None:
         super().__init__(name, len(inputs), dict(parameters), _dispatched, outputs)
-        self.input_names = inputs
+        self._input_names = inputs
         self.parameters: Mapping[str, float] = dict(parameters)
-        self.dtypes = dtypes
+        self._dtypes = dtypes
         #: The jitted formula, for this package's own backends; `scalar` is the users'.
-        self.jitted = jitted(formula)
+        self._jitted = jitted(formula)
         #: The formula as plain NumPy runs it, on whole arrays.
-        self.plain = formula
+        self._plain = formula
         #: keyword -> its value -> the operation that it selects
-        self.variants: dict[str, dict[str, Operation]] = {}
+        self._variants: dict[str, dict[str, Operation]] = {}
         self._loops: dict[tuple[int, bool], tuple[int, float]] = {}
         self._ufuncs: dict[tuple[int, bool], np.ufunc] = {}
         self._with_bfloat16: set[tuple[int, bool]] = set()
-        self.keeps_integers = "i" in dtypes
-        self._common = Threads.AUTO, self.are_numbers(self.defaults, 0)
-        self.set_common_ufunc(self.ufunc_for(*self._common))
+        self._keeps_integers = "i" in dtypes
+        self._common = Threads.AUTO, self._are_numbers(self._defaults, 0)
+        self._set_common_ufunc(self._ufunc_for(*self._common))
 
     def __init_subclass__(cls) -> None:
         enable_vectorcall(cls)
 
     @property
     def ufunc(self) -> np.ufunc:
-        return self.ufunc_for(Threads.AUTO, False)
+        return self._ufunc_for(Threads.AUTO, False)
 
-    def ufunc_for(self, threads: int, numbers: bool) -> np.ufunc:
+    def _ufunc_for(self, threads: int, numbers: bool) -> np.ufunc:
         """The ufunc with this threading, for parameters that are Python numbers or not; with bfloat16 if known."""
         key = threads, numbers
         if key not in self._ufuncs or ("ml_dtypes" in sys.modules and key not in self._with_bfloat16):
-            counts = self.inputs, len(self.parameters), self.outputs
+            counts = self._inputs, len(self.parameters), self._outputs
             compute = self._compute_plain if threads == Threads.PYTHON else self._compile
-            definition = *counts, self.dtypes, compute, threads, numbers
+            definition = *counts, self._dtypes, compute, threads, numbers
             if key not in self._ufuncs:
                 self._ufuncs[key] = make_ufunc(self.name, *definition)
             bfloat16 = getattr(sys.modules.get("ml_dtypes"), "bfloat16", None)
@@ -123,10 +123,10 @@ class Operation(QuickCall, Named):
                 loop = add_bfloat16(self._ufuncs[key], dtype, *definition)
                 self._with_bfloat16.add(key)
                 if key == self._common:
-                    self.set_common_bfloat16(dtype.num, loop)
+                    self._set_common_bfloat16(dtype.num, loop)
         return self._ufuncs[key]
 
-    def loop_for(
+    def _loop_for(
         self, operands: tuple[Any, ...], dtype: Any = None, threads: int = Threads.AUTO
     ) -> tuple[np.ufunc, tuple[Any, ...] | None]:
         """The ufunc that a call with these operands takes, and its keyword `signature` where a dtype is asked for.
@@ -135,20 +135,20 @@ class Operation(QuickCall, Named):
         0.010002, and would give float64 for an integer array and a Python float. For parameters of another dtype than
         the arrays', and for bfloat16, NumPy's dtype= finds no loop: it needs the whole signature.
         """
-        numbers = self.are_numbers(operands, self.inputs)
-        ufunc = self.ufunc_for(threads, numbers)
+        numbers = self._are_numbers(operands, self._inputs)
+        ufunc = self._ufunc_for(threads, numbers)
         if dtype is None and self._with_bfloat16:
-            dtype = _beside_numbers(operands[: self.inputs] if numbers else operands)
+            dtype = _beside_numbers(operands[: self._inputs] if numbers else operands)
         if dtype is None:
             return ufunc, None
         parameters = [float if numbers else dtype] * len(self.parameters)
-        return ufunc, (*[dtype] * self.inputs, *parameters, *[dtype] * self.outputs)
+        return ufunc, (*[dtype] * self._inputs, *parameters, *[dtype] * self._outputs)
 
-    def result_dtype(self, operands: tuple[Any, ...], dtype: Any = None, casting: Any = "same_kind") -> np.dtype[Any]:
+    def _result_dtype(self, operands: tuple[Any, ...], dtype: Any = None, casting: Any = "same_kind") -> np.dtype[Any]:
         """The dtype of the result for these operands, as NumPy decides it."""
         kinds = tuple(type(o) if type(o) in (int, float) else np.asarray(o).dtype for o in operands)
-        ufunc, signature = self.loop_for(operands, dtype)
-        outputs = (None,) * self.outputs
+        ufunc, signature = self._loop_for(operands, dtype)
+        outputs = (None,) * self._outputs
         signature = signature or (None,) * len(kinds) + outputs
         return ufunc.resolve_dtypes((*kinds, *outputs), signature=signature, casting=casting)[-1]
 
@@ -156,55 +156,55 @@ class Operation(QuickCall, Named):
         """The address of the loop for the dtype in this row, which all ufuncs of this operation share, and its cost."""
         key = row, array_parameters or not self.parameters
         if key not in self._loops:
-            dtype, parameters = np.dtype(self.dtypes[row]), len(self.parameters)
-            address = compile_loop(self.jitted, self.name, self.inputs, parameters, self.outputs, dtype, key[1])
-            operands = self.inputs + parameters + self.outputs
+            dtype, parameters = np.dtype(self._dtypes[row]), len(self.parameters)
+            address = compile_loop(self._jitted, self.name, self._inputs, parameters, self._outputs, dtype, key[1])
+            operands = self._inputs + parameters + self._outputs
             self._loops[key] = address, nanoseconds_per_element(address, operands, parameters, dtype)
         return self._loops[key]
 
     def _compute_plain(self, row: int, operands: list[np.ndarray]) -> None:
         """The formula by plain NumPy, in the dtype in this row: inputs and parameters, and then where results go."""
-        inputs, outputs = operands[: -self.outputs], operands[-self.outputs :]
+        inputs, outputs = operands[: -self._outputs], operands[-self._outputs :]
         with standard_arithmetic():
-            found = self.plain(*(each.astype(self.dtypes[row], copy=False) for each in inputs))
-            for output, result in zip(outputs, found if self.outputs > 1 else (found,), strict=True):
+            found = self._plain(*(each.astype(self._dtypes[row], copy=False) for each in inputs))
+            for output, result in zip(outputs, found if self._outputs > 1 else (found,), strict=True):
                 output[...] = result
 
-    def cost(self, dtype: np.dtype[Any]) -> float:
+    def _cost(self, dtype: np.dtype[Any]) -> float:
         """Nanoseconds that the loop for results of this dtype takes for an element; it may be compiled now."""
         kernel = np.dtype(np.float32) if dtype.itemsize == 2 and dtype.kind not in "iu" else dtype
-        return self._compile(self.dtypes.index(kernel.char), False)[1]
+        return self._compile(self._dtypes.index(kernel.char), False)[1]
 
-    def compile(self) -> None:
+    def _compile_floats(self) -> None:
         """Compile the loops for float32 and float64, which calls otherwise do when they first need one."""
         for dtype in FLOATS:
             for array_parameters in (False, True):
-                self._compile(self.dtypes.index(dtype), array_parameters)
+                self._compile(self._dtypes.index(dtype), array_parameters)
 
     @property
     def scalar(self) -> Any:
         """The jitted formula, callable inside your own `numba.njit` and `numba.cuda.jit` code."""
         if "numba.cuda" in sys.modules and find_spec("numba_cuda") is not None:
             dispatch.find("cuda").register()
-        return self.jitted
+        return self._jitted
 
-    def run(self, threads: int, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    def _run(self, threads: int, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Apply the ufunc with this threading to arrays and parameters."""
         if "signature" in keywords:
-            return call(self.ufunc_for(threads, False), operands, keywords)
-        ufunc, signature = self.loop_for(operands, keywords.pop("dtype", None), threads)
+            return call(self._ufunc_for(threads, False), operands, keywords)
+        ufunc, signature = self._loop_for(operands, keywords.pop("dtype", None), threads)
         if signature is not None:
             keywords["signature"] = signature
         if threads in (Threads.AUTO, Threads.OWN) and slabs.applies(operands, keywords):
-            return slabs.apply(ufunc, operands, keywords, self.result_dtype(operands, signature and signature[-1]))
+            return slabs.apply(ufunc, operands, keywords, self._result_dtype(operands, signature and signature[-1]))
         return call(ufunc, operands, keywords)
 
-    def bind(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
+    def _bind(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
         """All operands of the ufunc; takes those given by name out of `keywords`."""
-        names = (*self.input_names, *self.parameters)
-        if len(arguments) == len(names) + self.outputs and "out" not in keywords:
+        names = (*self._input_names, *self.parameters)
+        if len(arguments) == len(names) + self._outputs and "out" not in keywords:
             arguments, outputs = arguments[: len(names)], arguments[len(names) :]
-            keywords["out"] = outputs if self.outputs > 1 else outputs[0]
+            keywords["out"] = outputs if self._outputs > 1 else outputs[0]
         if len(arguments) > len(names):
             raise TypeError(f"{self.name}() takes {', '.join(names)} and out; {len(arguments)} operands were given")
         operands = list(arguments)
@@ -235,12 +235,12 @@ class Operation(QuickCall, Named):
         """
         if target not in TARGETS:
             raise UnknownNameError(f"unknown target {target!r}{nearest(target, TARGETS)}")
-        if self.outputs > 1:
+        if self._outputs > 1:
             raise TypeError(f"{self.name} has several results; numba.vectorize makes functions of one")
         if target == "cuda":
             return dispatch.load("cuda").vectorize(self)
-        arity = self.inputs + len(self.parameters)
-        loops = [numba.from_dtype(np.dtype(character)) for character in self.dtypes]
+        arity = self._inputs + len(self.parameters)
+        loops = [numba.from_dtype(np.dtype(character)) for character in self._dtypes]
         return numba.vectorize([loop(*[loop] * arity) for loop in loops], target=target)(self.scalar.py_func)
 
     __signature__ = _Signature()
@@ -259,26 +259,26 @@ def _dispatched(operation: Operation, arguments: tuple[Any, ...], keywords: dict
         result = _repeated(operation, arguments, keywords)
         if result is not None:
             return result
-    one = operation.outputs == 1  # libraries whose arrays take ufuncs may take none with several results
+    one = operation._outputs == 1  # libraries whose arrays take ufuncs may take none with several results
     adapter = containers.adapter(*arguments, *keywords.values(), elementwise=one)
     if adapter is not None:
         adapted = adapter.call(operation, "__call__", arguments, keywords)
         if adapted is not NotImplemented:
             return adapted
-    if not operation.variants.keys().isdisjoint(keywords):
-        return operation.selected(keywords)(*arguments, **keywords)  # perhaps one for the loop itself
+    if not operation._variants.keys().isdisjoint(keywords):
+        return operation._selected(keywords)(*arguments, **keywords)  # perhaps one for the loop itself
     backend = keywords.pop("backend", None)
-    operands = operation.bind(arguments, keywords)
+    operands = operation._bind(arguments, keywords)
     return dispatch.choose("elementwise", backend, *operands).elementwise(operation, operands, keywords)
 
 
 def _repeated(operation: Operation, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     """The result of a call for arrays on a device, where it is like one that was made before; None for any other."""
-    written, given = dict(keywords), len(arguments) - operation.inputs
-    if len(written) == ("out" in written) and 0 <= given <= len(operation.defaults):
-        operands = arguments + operation.defaults[given:]  # as `bind` would, in a tenth of the time
+    written, given = dict(keywords), len(arguments) - operation._inputs
+    if len(written) == ("out" in written) and 0 <= given <= len(operation._defaults):
+        operands = arguments + operation._defaults[given:]  # as `bind` would, in a tenth of the time
     else:
-        operands = operation.bind(arguments, written)
+        operands = operation._bind(arguments, written)
     backend, out = written.pop("backend", None), written.pop("out", None)
     return None if written else dispatch.repeated(operation, backend, operands, out)
 
@@ -300,4 +300,4 @@ class Part(Operation):
         self._place = owner, part
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Function.part, self._place
+        return Function._part, self._place

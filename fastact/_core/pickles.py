@@ -25,16 +25,16 @@ def reduced(activation: Any) -> Any:
     module = activation.__module__ or "__main__"  # what exec defined has none
     if module.startswith("fastact."):
         return registry.get, (activation.name,)
-    if activation.sent is not None:
-        return activation.sent
+    if activation._sent is not None:
+        return activation._sent
     found: Any = sys.modules.get(module)
     for name in activation.__qualname__.split("."):
         found = getattr(found, name, None)
     if found is activation and module not in _MAIN:
         return activation.__qualname__
-    if activation.identity is None:
-        activation.identity = os.urandom(16).hex()
-    return arrived, (activation.name, activation.identity, _meaning(activation), _packed(activation))
+    if activation._identity is None:
+        activation._identity = os.urandom(16).hex()
+    return arrived, (activation.name, activation._identity, _meaning(activation), _packed(activation))
 
 
 def _packed(activation: Any) -> bytes | None:
@@ -42,7 +42,7 @@ def _packed(activation: Any) -> bytes | None:
     from numba import cloudpickle
 
     try:
-        packed: bytes = cloudpickle.dumps((type(activation), activation.definition()))
+        packed: bytes = cloudpickle.dumps((type(activation), activation._definition()))
     except Exception:  # whatever an object that a formula names raises
         return None
     return packed
@@ -50,7 +50,7 @@ def _packed(activation: Any) -> bytes | None:
 
 def _meaning(activation: Any) -> str | None:
     """Return a text that only equal formulas share; None if that cannot be told."""
-    return fingerprint(activation.jitted)
+    return fingerprint(activation._jitted)
 
 
 def arrived(name: str, identity: str, meaning: str | None, packed: bytes | None) -> Any:
@@ -64,9 +64,9 @@ def arrived(name: str, identity: str, meaning: str | None, packed: bytes | None)
         If another one of its name was defined here.
     """
     known = registry.find(name)
-    if known is not None and known.identity == identity:
+    if known is not None and known._identity == identity:
         return known
-    if known is not None and not known.came:
+    if known is not None and not known._came:
         if meaning is not None and _meaning(known) not in (None, meaning):
             raise ValueError(
                 f"an activation named {name!r} came from another process, and another one of this name is defined "
@@ -86,6 +86,6 @@ def arrived(name: str, identity: str, meaning: str | None, packed: bytes | None)
         raise MissingDependencyError(f"activation {name!r} needs a module that is not here: {error}") from error
     if known is not None:
         registry.forget(known)  # an earlier one of this name, of a process that has defined it anew
-    activation = kind.defined(definition)
-    activation.identity, activation.came = identity, True
+    activation = kind._defined(definition)
+    activation._identity, activation._came = identity, True
     return activation

@@ -61,7 +61,7 @@ def find_part(name: str) -> Any:
         owner = _functions.get("_".join(words[:length]))
         if owner is not None:
             try:
-                return owner.part("_".join(words[length:]) or "forward")
+                return owner._part("_".join(words[length:]) or "forward")
             except (TypeError, ValueError):  # it has no such part, or was defined without it
                 return None
     return None

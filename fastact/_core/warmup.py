@@ -32,5 +32,5 @@ def warmup(*names: str) -> None:
     >>> fa.warmup("relu")
     """
     for function in [registry.get(name) for name in names or registry.names()]:
-        for operation in function.operations():
-            operation.compile()
+        for operation in function._operations():
+            operation._compile_floats()

@@ -49,7 +49,7 @@ class Elementwise(Backend):
         if np.shape(grad_output) != value.shape:
             raise ValueError(f"grad_output has shape {np.shape(grad_output)}, glu(x) {value.shape}; they must be equal")
         if out is None:
-            out = np.empty(np.shape(x), operation.result_dtype((grad_output, value, gate)))
+            out = np.empty(np.shape(x), operation._result_dtype((grad_output, value, gate)))
         else:
             _check_array(out)
             if out.shape != np.shape(x):

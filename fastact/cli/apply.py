@@ -151,7 +151,7 @@ def _to_parquet(
 
 def keywords(activation: Any, parameters: tuple[str, ...]) -> dict[str, Any]:
     """The options `--param key=value` as keyword arguments."""
-    words = activation.variants
+    words = activation._variants
     known = [*activation.parameters, *words]
     result: dict[str, Any] = {}
     for text in parameters:

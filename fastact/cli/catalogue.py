@@ -61,7 +61,7 @@ def show(name: str, sources: tuple[Path, ...]) -> None:
     function = fa.get(name)
     terminal = console()
     terminal.print(table(["", ""], function.facts(), words=2, title=titled(function)))
-    if samples := function.samples():
+    if samples := function._samples():
         terminal.print(figures(samples))
 
 

@@ -100,6 +100,6 @@ def check_differentiable(function: Any) -> None:
     """Raise ValueError if a function has no derivative, which the command needs, and none can be derived."""
     try:
         if not function.differentiable:
-            function.part("derivative")
+            function._part("derivative")
     except TypeError as error:  # which says why
         raise ValueError(str(error)) from None

@@ -41,7 +41,7 @@ def _lazy(function: Any, method: str, operands: tuple[Any, ...], options: dict[s
         return elementwise.with_several_results(function, operands, options)
     if hasattr(function, "computation"):
         return over_axes.over_axes(function, operands, **options)
-    if function.family == "class loss":
+    if function._family == "class loss":
         return class_losses.class_loss(function, method, operands, **options)
     if function.kind == "loss":
         return elementwise.elementwise_loss(function, method, operands, **options)

@@ -111,7 +111,7 @@ def _losses_and_gradients(
     *blocks, count = blocks  # type: ignore[assignment]
     x, target, *parameters = _operands(place, tuple(blocks), wide)
     scale = 1.0 if count is None else share(reduction, float(count))
-    losses, grad = function.part("value_and_grad")(x, target, scale, *parameters, backend=backend)
+    losses, grad = function._part("value_and_grad")(x, target, scale, *parameters, backend=backend)
     return losses, converted(grad, to)
 
 
@@ -128,7 +128,7 @@ def glu(function: Any, method: str, operands: tuple[Any, ...], *, axis: int = -1
     before = (slice(None),) * axis
     value, gate = x[(*before, slice(half))], x[(*before, slice(half, None))]
     unit = function.unit
-    dtype = unit.result_dtype(tuple(map(_element, (value, gate))))
+    dtype = unit._result_dtype(tuple(map(_element, (value, gate))))
     if not grads:
         if is_chunked(x, [axis]):
             return by_block(unit, function.name, value, aligned("x", gate, value), dtype=dtype, backend=backend)
@@ -136,7 +136,7 @@ def glu(function: Any, method: str, operands: tuple[Any, ...], *, axis: int = -1
     grad = grads[0]
     if grad.shape != value.shape and not any(map(is_unknown, (*grad.shape, *value.shape))):
         raise ValueError(f"grad_output has shape {grad.shape}, glu(x) {value.shape}; they must be equal")
-    dtype = unit.backward.result_dtype(tuple(map(_element, (grad, value, gate))))
+    dtype = unit.backward._result_dtype(tuple(map(_element, (grad, value, gate))))
     grad = aligned("grad_output", grad, value)
     if not is_chunked(x, [axis]):
         return by_block(_glu_backward, function.name, x, grad, dtype=dtype, axis=axis, backend=backend)
@@ -166,13 +166,13 @@ def _unit_backward(value: Any, grad: Any, gate: Any, *, unit: Any, backend: str 
 def with_several_results(operation: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
     """A function of elements that has several results, such as the gradients of a gated unit; lazily."""
     backend = keywords.pop("backend", None)
-    operands = operation.bind(arguments, keywords)
+    operands = operation._bind(arguments, keywords)
     if keywords:
         raise TypeError(f"{operation.name} of dask arrays takes no {next(iter(keywords))}; apply it to the results")
     arrays = _together(*operands)
-    dtype = operation.result_dtype(tuple(_element(each) if is_lazy(each) else each for each in arrays))
+    dtype = operation._result_dtype(tuple(_element(each) if is_lazy(each) else each for each in arrays))
     place = next(number for number, each in enumerate(arrays) if is_lazy(each))
-    count, others = operation.outputs, (*arrays[:place], *arrays[place + 1 :])
+    count, others = operation._outputs, (*arrays[:place], *arrays[place + 1 :])
     options = {"operation": operation, "place": place, "backend": backend}
     sizes: tuple[None, ...] = (None,) * count
     return tuple(

@@ -42,7 +42,7 @@ def rrelu(
 ) -> Any:
     """The result and, if wanted, the slopes, lazily."""
     seeds = {} if generator is None else _seeds("generator", generator)
-    dtype = fa.leaky_relu.result_dtype((np.ones((), x.dtype), 0.0))
+    dtype = fa.leaky_relu._result_dtype((np.ones((), x.dtype), 0.0))
     options = {"lower": lower, "upper": upper, "backend": backend, **seeds}
     y, slopes = several(_leaking, "rrelu", x, _numbers(x), dtypes=(dtype, dtype), sizes=(None, None), **options)
     return (y, slopes) if return_slopes else y

@@ -50,12 +50,12 @@ class GatedUnit(Operation, Function):
     """
 
     kind = "gated unit"
-    family = "elementwise"
+    _family = "elementwise"
     max_ulp_backward = 3.5  # the slope's error and two roundings
 
     def __init__(self, name: str, activation: Activation, summary: str, use: str, reference: str) -> None:
-        super().__init__(name, _unit(activation.jitted), ("value", "gate"), {})
-        self.plain = _unit(activation.plain)
+        super().__init__(name, _unit(activation._jitted), ("value", "gate"), {})
+        self._plain = _unit(activation._plain)
         self.activation = activation
         self.metadata = Metadata(
             formula=f"value * {activation.name}(gate)",
@@ -67,14 +67,14 @@ class GatedUnit(Operation, Function):
         )
         slope = activation.backward
         inputs = "grad_output", "value", "gate"
-        self.backward = Part(self, "backward", _gradients(activation.jitted, slope.jitted), inputs, {}, outputs=2)
-        self.backward.plain = _gradients(activation.plain, slope.plain)
+        self.backward = Part(self, "backward", _gradients(activation._jitted, slope._jitted), inputs, {}, outputs=2)
+        self.backward._plain = _gradients(activation._plain, slope._plain)
         self.__doc__, self.backward.__doc__ = of_gated_unit(self, summary), of_gradients(self)
 
-    def operations(self) -> list[Operation]:
+    def _operations(self) -> list[Operation]:
         return [self, self.backward]
 
-    def _part(self, name: str) -> Operation | None:
+    def _find(self, name: str) -> Operation | None:
         return {"forward": self, "backward": self.backward}.get(name)
 
     __reduce__ = Function.__reduce__
@@ -125,7 +125,7 @@ class Glu(Function):
 
     name = "glu"
     kind = "gated unit"
-    family = "elementwise"
+    _family = "elementwise"
     metadata = Metadata(
         formula="value / (1 + e**-gate), the halves of x",
         derivative_formula="s, and value s (1 - s) with s = 1 / (1 + e**-gate)",
@@ -149,7 +149,7 @@ class Glu(Function):
         adapter = containers.adapter(x, out)
         if adapter is not None:
             return adapter.call(self, "__call__", (x,), {"axis": axis, "out": out, "backend": backend})
-        return dispatch.choose(self.family, backend, x).of_halves(self.unit, x, axis, out)
+        return dispatch.choose(self._family, backend, x).of_halves(self.unit, x, axis, out)
 
     def backward(
         self,
@@ -174,13 +174,13 @@ class Glu(Function):
         adapter = containers.adapter(grad_output, x, out)
         if adapter is not None:
             return adapter.call(self, "backward", (grad_output, x), {"axis": axis, "out": out, "backend": backend})
-        chosen = dispatch.choose(self.family, backend, grad_output, x, out)
+        chosen = dispatch.choose(self._family, backend, grad_output, x, out)
         return chosen.backward_of_halves(self.unit.backward, grad_output, x, axis, out)
 
-    def operations(self) -> list[Operation]:
-        return self.unit.operations()
+    def _operations(self) -> list[Operation]:
+        return self.unit._operations()
 
-    def _part(self, name: str) -> Operation | None:
+    def _find(self, name: str) -> Operation | None:
         return {"unit": self.unit, "unit_backward": self.unit.backward}.get(name)
 
 
@@ -188,7 +188,7 @@ class _UnitOfGlu(GatedUnit):
     """Has no name of its own; pickles as a part of glu."""
 
     def __reduce__(self) -> Any:
-        return Function.part, (glu, "unit")
+        return Function._part, (glu, "unit")
 
 
 _SHAZEER = "Shazeer. GLU variants improve transformer. arXiv:2002.05202, 2020."
@@ -211,7 +211,7 @@ geglu = GatedUnit(
 geglu_tanh = GatedUnit(
     "geglu_tanh", gelu_tanh, 'What geglu(value, gate, approximate="tanh") computes.', _TRANSFORMERS, _SHAZEER
 )
-geglu.add_variants("approximate", {"none": geglu, "tanh": geglu_tanh})
+geglu._add_variants("approximate", {"none": geglu, "tanh": geglu_tanh})
 swiglu = GatedUnit(
     "swiglu",
     silu,

@@ -72,7 +72,7 @@ def fit(model: Any, source: Arrays | Batches | Remote, epochs: int, looks: Looks
         if looks.checkpoint is not None and (
             course.epochs % looks.checkpoint_every == 0 or course.ended or course.epochs == epochs
         ):
-            model.checkpoint(looks.checkpoint, course)
+            model._checkpoint(looks.checkpoint, course)
     if course.best is not None:
         model.parameters[...], model.statistics[...] = course.best
 
@@ -121,14 +121,14 @@ def _state(model: Any) -> tuple[Any, ...]:
     optimizer = model.optimizer
     arrays = [(array, array.copy()) for array in (model.parameters, model.statistics, optimizer.state)]
     numbers = optimizer.steps, optimizer.learning_rate, model.epochs, model.samples
-    return arrays, numbers, model.random_state, {name: len(model.history.get(name, ())) for name in _RECORDED}
+    return arrays, numbers, model._random_state, {name: len(model.history.get(name, ())) for name in _RECORDED}
 
 
 def _go_back(model: Any, arrays: Any, numbers: Any, random_state: Any, lengths: dict[str, int]) -> None:
     for array, before in arrays:
         array[...] = before
     model.optimizer.steps, model.optimizer.learning_rate, model.epochs, model.samples = numbers
-    model.random_state = random_state
+    model._random_state = random_state
     for name, length in lengths.items():
         values = model.history.get(name, [])
         del values[length:]

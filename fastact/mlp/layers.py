@@ -210,7 +210,7 @@ class Dense:
             return run.loop(self.activation.backward, grad, kept.activation)
         operands = kept.preactivation, *self.operands
         for name in self.plan.trained:
-            slopes = run.loop(self.activation.part(f"{name}_backward"), grad, *operands)
+            slopes = run.loop(self.activation._part(f"{name}_backward"), grad, *operands)
             run.column_sums(slopes, self.gradients[f"activation_{name}"])
         return run.loop(self.activation.backward, grad, *operands, out=grad if overwrite else None)
 

@@ -39,7 +39,7 @@ class WholeTrainer:
         def value_and_gradient(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             model.parameters[...] = moved(parameters, xp)
             nonlocal run
-            run = Eager(len(self._x), self._target.weights, 1, model.key)
+            run = Eager(len(self._x), self._target.weights, 1, model._key)
             gradients(run, model, self._x, self._target)
             return float(run.loss), moved(model.gradients, np).astype(np.float64)
 

@@ -45,7 +45,7 @@ _ROWS = 32
 
 #: Attributes of a model that its settings, arrays and random state give to a copy.
 _MADE_ANEW = (
-    "_xp", "parameters", "gradients", "statistics", "optimizer", "history", "epochs", "samples", "key", "_rng",
+    "_xp", "parameters", "gradients", "statistics", "optimizer", "history", "epochs", "samples", "_key", "_rng",
     "layers", "_course",
 )  # fmt: skip
 
@@ -128,6 +128,8 @@ class MLP:
     history : dict of lists
         One entry per epoch: loss, accuracy (means over the epoch's batches, classification only), val_loss,
         val_accuracy, and the seconds that training took.
+    epochs, samples : int
+        How many the model was trained with, in whole epochs.
 
     Examples
     --------
@@ -184,9 +186,9 @@ class MLP:
         self.gradients = self._xp.zeros_like(self.parameters)
         self.statistics = self._xp.zeros(settings.statistics, self.dtype)
         self.history: dict[str, list[float]] = {}
-        self.epochs, self.samples = 0, 0  # that were trained with, in whole epochs
+        self.epochs, self.samples = 0, 0
         self._rng = np.random.default_rng(self.seed)
-        self.key = int(np.random.SeedSequence(self.seed, spawn_key=(1,)).generate_state(1, np.uint64)[0])
+        self._key = int(np.random.SeedSequence(self.seed, spawn_key=(1,)).generate_state(1, np.uint64)[0])
         self._course: Course | None = None
         self.layers = stacked(settings.plans, self.parameters, self.gradients, self.statistics)
         for layer, plan in zip(self.layers, settings.plans, strict=True):
@@ -365,9 +367,9 @@ class MLP:
             blocks, watched = service("lazy source")(self, X, y, *options)
             return blocks, None if watched is None else watched.evaluation
         source, held_out = source_of(self, X, y, *options)
-        return source, None if held_out is None else partial(self.evaluation, *held_out)
+        return source, None if held_out is None else partial(self._evaluation, *held_out)
 
-    def checked(self, *data: Any, prefix: str = "") -> tuple[NDArray[Any], Target]:
+    def _checked(self, *data: Any, prefix: str = "") -> tuple[NDArray[Any], Target]:
         """X, y and perhaps sample_weight as training takes them, on the device; errors put `prefix` before names."""
         return checked(self, *data, prefix=prefix)
 
@@ -388,30 +390,30 @@ class MLP:
         return course
 
     @property
-    def rows(self) -> int:
+    def _rows(self) -> int:
         """The samples of a batch."""
         return _ROWS if self.batch_size is None else self.batch_size
 
     @property
-    def random_state(self) -> Any:
+    def _random_state(self) -> Any:
         """The state of the generator that decides the order of the samples."""
         return self._rng.bit_generator.state
 
-    @random_state.setter
-    def random_state(self, value: Any) -> None:
+    @_random_state.setter
+    def _random_state(self, value: Any) -> None:
         self._rng.bit_generator.state = value
 
     @property
-    def bit_generator(self) -> np.random.BitGenerator | None:
-        """The generator behind `permutation`, or None in a subclass that orders samples by rules of its own."""
+    def _bit_generator(self) -> np.random.BitGenerator | None:
+        """The generator behind `_permutation`, or None in a subclass that orders samples by rules of its own."""
         return self._rng.bit_generator
 
-    def permutation(self, samples: int) -> NDArray[np.int64]:
+    def _permutation(self, samples: int) -> NDArray[np.int64]:
         """The order in which an epoch takes the samples, from the random state."""
         return self._rng.permutation(samples)
 
-    def evaluation(self, x: NDArray[Any], target: Target) -> dict[str, list[float]]:
-        """Loss and, for classes, accuracy of data that `checked` gave."""
+    def _evaluation(self, x: NDArray[Any], target: Target) -> dict[str, list[float]]:
+        """Loss and, for classes, accuracy of data that `_checked` gave."""
         run = Eager(len(x), target.weights)
         passes = forward(run, self.layers, x, output=not self.loss.fused)
         self.loss.gradient(run, self.layers[-1], passes[-1], target)
@@ -434,8 +436,8 @@ class MLP:
         -------
         float, ndarray
         """
-        x, target = self.checked(X, y, sample_weight)
-        run = Eager(len(x), target.weights, self.optimizer.steps + 1, self.key)
+        x, target = self._checked(X, y, sample_weight)
+        run = Eager(len(x), target.weights, self.optimizer.steps + 1, self._key)
         self._keep(gradients(run, self, x, target, output=True))
         return float(run.loss), self.gradients
 
@@ -511,9 +513,9 @@ class MLP:
         """
         if is_lazy(X) or is_lazy(y):
             return float(service("lazy score")(self, X, y))
-        x, target = self.checked(X, y)
+        x, target = self._checked(X, y)
         if self.loss.classifies:
-            return self.evaluation(x, target)["val_accuracy"][0]
+            return self._evaluation(x, target)["val_accuracy"][0]
         predicted = self.loss.predict(self._forward(x, not self.loss.fused))
         assert target.table is not None
         return r2_score(predicted.reshape(target.table.shape), target.table)
@@ -550,7 +552,7 @@ class MLP:
         """
         files.write(path, *self._pack())
 
-    def checkpoint(self, path: str | PathLike[str], course: Course) -> None:
+    def _checkpoint(self, path: str | PathLike[str], course: Course) -> None:
         """Save the model with how far its fit has come, so that another can resume there."""
         header, arrays = self._pack()
         if course.best is not None:
@@ -681,8 +683,8 @@ class MLP:
             "steps": self.optimizer.steps,
             "epochs": self.epochs,
             "samples": self.samples,
-            "key": self.key,
-            "random_state": self.random_state,
+            "key": self._key,
+            "random_state": self._random_state,
         }
         return header, {name: moved(array, np) for name, array in self._arrays().items()}
 
@@ -701,8 +703,8 @@ class MLP:
             array[...] = moved(arrays[name], self._xp)
         self.history = {name: copy(values) for name, values in header["history"].items()}
         self.optimizer.steps, self.optimizer.learning_rate = header["steps"], header["settings"]["learning_rate"]
-        self.epochs, self.samples, self.key = header["epochs"], header["samples"], header["key"]
-        self.random_state = header["random_state"]
+        self.epochs, self.samples, self._key = header["epochs"], header["samples"], header["key"]
+        self._random_state = header["random_state"]
         if "course" in header:
             best = None
             if header["course"]["best"]:

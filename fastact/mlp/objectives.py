@@ -267,7 +267,7 @@ def _elementwise(
     share = run.share(target.table.shape[1] / scale)
     weight = {} if target.weights is None else {"weight": target.weights}
     operands = {**function.parameters, **parameters, **weight}
-    values, gradient = run.loop(function.part("value_and_grad"), x, target.table, share, *operands.values())
+    values, gradient = run.loop(function._part("value_and_grad"), x, target.table, share, *operands.values())
     run.add_loss(values, share)
     return gradient
 

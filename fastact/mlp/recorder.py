@@ -113,19 +113,19 @@ class Recorder:
         arrays = [each for each in operands if isinstance(each, np.ndarray) and each.ndim]
         by_rows = next((each for each in arrays if id(each) in self._by_rows), None)
         like = arrays[0] if by_rows is None else by_rows
-        wanted = out if isinstance(out, tuple) else (out,) * operation.outputs
+        wanted = out if isinstance(out, tuple) else (out,) * operation._outputs
         outputs = tuple(self._like(like) if each is None else each for each in wanted)
-        values, parameters = operands[: operation.inputs], operands[operation.inputs :]
+        values, parameters = operands[: operation._inputs], operands[operation._inputs :]
         parameters = (*parameters, *[*operation.parameters.values()][len(parameters) :])
         as_arrays = any(isinstance(each, np.ndarray) and each.ndim for each in parameters)
         places = [self._filled(each, like.shape[-1:] if as_arrays else ()) for each in (*values, *parameters)]
-        address, nanoseconds = operation._compile(operation.dtypes.index(self._dtype.char), as_arrays)
+        address, nanoseconds = operation._compile(operation._dtypes.index(self._dtype.char), as_arrays)
         if by_rows is None:
             self._step.flat_loop(address, (*places, *outputs), like.size, nanoseconds)
         else:
             shared = sum(1 << k for k, each in enumerate(places) if each.ndim and id(each) not in self._by_rows)
             self._step.loop(address, (*places, *outputs), like[0].size, shared, nanoseconds)
-        return outputs if operation.outputs > 1 else outputs[0]
+        return outputs if operation._outputs > 1 else outputs[0]
 
     def per_step(self, function: Callable[[Any], Any], count: int) -> tuple[Number, ...]:
         table, numbers = self._new((self._most_steps, count)), self._new((count,))

@@ -165,7 +165,7 @@ def _trained(activation: Any) -> tuple[str, ...]:
     names = []
     for name in activation.parameters:
         with suppress(TypeError, UnknownNameError):
-            activation.part(f"{name}_backward")
+            activation._part(f"{name}_backward")
             names.append(name)
     return tuple(names)
 
@@ -182,7 +182,7 @@ def _activation(f: Any) -> tuple[Any, dict[str, float]]:
             f"activation {function.name!r} is a {function.kind}; a layer takes an activation, or softmax or a relative"
         )
     if not function.differentiable:
-        function.part("derivative")  # a TypeError that says why
+        function._part("derivative")  # a TypeError that says why
     if given and not isinstance(function, Activation):
         raise TypeError(f"activation {function.name} takes no parameters here; give its name alone")
     for name, value in given.items():

@@ -47,7 +47,7 @@ class Arrays:
 
     @property
     def batches(self) -> int:
-        return -(-self.rows // self._model.rows)
+        return -(-self.rows // self._model._rows)
 
     def check(self) -> None:
         """Raise ValueError where there is nothing to learn; warn where a batch would be larger than the data."""
@@ -67,20 +67,20 @@ class Arrays:
         """Take a share of the samples out of training, and return them."""
         labels, xp = self.target.labels, namespace_of(self._model.parameters)
         groups = None if labels is None or labels.ndim > 1 else moved(labels, np)
-        self.chosen, held = held_out(np.random.default_rng(self._model.key), fraction, self.rows, groups)
+        self.chosen, held = held_out(np.random.default_rng(self._model._key), fraction, self.rows, groups)
         self.rows = len(self.chosen)
         return self._batch(held, moved(held, xp))
 
     def order(self) -> NDArray[Any]:
         """The order in which the next epoch takes the samples, from the model's random state."""
-        order = self._model.permutation(self.rows) if self.shuffle else np.arange(self.rows)
+        order = self._model._permutation(self.rows) if self.shuffle else np.arange(self.rows)
         return order if self.chosen is None else self.chosen[order]
 
     def epoch(self) -> Iterator[Batch]:
         order = self.order()
         here = moved(order, namespace_of(self._model.parameters))
-        for start in range(0, self.rows, self._model.rows):
-            part = slice(start, start + self._model.rows)
+        for start in range(0, self.rows, self._model._rows):
+            part = slice(start, start + self._model._rows)
             yield self._batch(order[part], here[part])
 
     def _batch(self, rows: NDArray[Any], here: NDArray[Any]) -> Batch:

@@ -57,7 +57,7 @@ class RecordedTrainer:
             raise Unrecordable("samples on a GPU, or to be converted batch by batch")
         self._model, self._source = model, source
         self._kept = model.parameters, model.statistics, model.optimizer.state
-        self._generator = model.bit_generator if source.shuffle else None
+        self._generator = model._bit_generator if source.shuffle else None
         self._ordered = source.shuffle and self._generator is None  # by the model, epoch by epoch
         self._error: BaseException | None = None
         self._record()
@@ -65,7 +65,7 @@ class RecordedTrainer:
     def _record(self) -> None:
         model, source, target = self._model, self._source, self._source.target
         self._recorded = self._settings()
-        recorder = self._recorder = Recorder(model.dtype, min(model.rows, source.rows), source.rows, model.key)
+        recorder = self._recorder = Recorder(model.dtype, min(model._rows, source.rows), source.rows, model._key)
         with _enough_memory(recorder.rows), np.errstate(all="ignore"):
             batch = Target(*(None if each is None else recorder.batch(each) for each in target))
             recorder.weights = batch.weights
@@ -75,7 +75,7 @@ class RecordedTrainer:
     def _settings(self) -> tuple[Any, ...]:
         """What the record holds for all steps."""
         model = self._model
-        return model.rows, model.l2, model.l2_shared, *model.optimizer.recorded
+        return model._rows, model.l2, model.l2_shared, *model.optimizer.recorded
 
     def run(self, epochs: int) -> History:
         """After an error or Ctrl-C the model is at the end of the last whole epoch.
@@ -89,7 +89,7 @@ class RecordedTrainer:
             self._record()
         model, source, recorder, optimizer = self._model, self._source, self._recorder, self._model.optimizer
         optimizer.progress = standing(model, source)
-        random_state, steps = model.random_state, optimizer.steps
+        random_state, steps = model._random_state, optimizer.steps
         try:
             chosen = np.ascontiguousarray(source.order(), np.intp) if self._ordered else source.chosen
             with np.errstate(all="ignore"):  # 0.9**steps underflows
@@ -102,9 +102,9 @@ class RecordedTrainer:
         if done < epochs:
             if self._error is None:
                 self._error = diverged(model, recorder.last_loss, done)
-            model.random_state = random_state
+            model._random_state = random_state
             for _ in range(0 if self._generator is None else done):
-                model.permutation(source.rows)
+                model._permutation(source.rows)
         if not done:
             return self.run(epochs)
         optimizer.steps += done * recorder.steps_per_epoch
@@ -132,7 +132,7 @@ class EagerTrainer:
         seconds, samples, losses, right = -time.perf_counter(), 0, [], []
         with np.errstate(all="ignore"):  # divergence is looked for once, below
             for x, target in source.epoch():
-                run = Eager(len(x), target.weights, optimizer.steps + 1, model.key)
+                run = Eager(len(x), target.weights, optimizer.steps + 1, model._key)
                 with _enough_memory(len(x)):
                     step(run, model, x, target)
                 optimizer.steps += 1

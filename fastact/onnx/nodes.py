@@ -58,7 +58,7 @@ DOUBLE = {"Identity", "Relu", "Sigmoid", "Tanh", "Exp"}
 
 
 def _leaky_relu(x: Symbol, alpha: Any) -> Any:
-    return fa.leaky_relu.plain(x, alpha) if x.graph.dtype == np.float64 else x.node("PRelu", alpha)
+    return fa.leaky_relu._plain(x, alpha) if x.graph.dtype == np.float64 else x.node("PRelu", alpha)
 
 
 #: Function -> its nodes, given a symbol and the parameters.
@@ -158,9 +158,9 @@ def _activation(function: Any, x: Symbol, parameters: Mapping[str, Any]) -> Symb
         if x.graph.supports(operator) and (x.graph.dtype != np.float64 or operator in DOUBLE):
             return x.node(operator, **attributes_of(**parameters))
     if builtin:
-        return _traced(WRITTEN.get(function.name) or function.plain, x, parameters)
+        return _traced(WRITTEN.get(function.name) or function._plain, x, parameters)
     try:
-        return _traced(function.plain, x, parameters)
+        return _traced(function._plain, x, parameters)
     except Exception as error:  # whatever a formula of single numbers raises for a tensor
         try:
             return _traced(_traceable(function), x, parameters)
@@ -211,7 +211,7 @@ def _traceable(function: Any) -> Callable[..., Any]:
         "sigmoid": lambda x: 1.0 / (1.0 + np.exp(-x)), "softplus": softplus, "expm1": np.expm1, "log1p": np.log1p,
         "erf": erf, "ndtr": lambda x: 0.5 * (1.0 + erf(x * 2**-0.5)),
     }  # fmt: skip
-    symbols = [sympy.Symbol(name, real=True) for name in (*function.input_names, *function.parameters)]
+    symbols = [sympy.Symbol(name, real=True) for name in (*function._input_names, *function.parameters)]
     printer = Printer({"fully_qualified_modules": False, "user_functions": {name: name for name in words}})
     result: Callable[..., Any] = sympy.lambdify(symbols, formula, [words, "numpy"], printer=printer)
     return result

@@ -31,7 +31,7 @@ class Network(MLP):
     With the same random state both train the same network by the same batches.
     """
 
-    bit_generator = None
+    _bit_generator = None
     draws: np.random.RandomState
     shuffles: bool
     _order: NDArray[np.int64]
@@ -43,7 +43,7 @@ class Network(MLP):
             layer.weights = random_state.uniform(-bound, bound, layer.weights.shape)
             layer.bias = random_state.uniform(-bound, bound, layer.bias.shape)
 
-    def permutation(self, samples: int) -> NDArray[np.int64]:
+    def _permutation(self, samples: int) -> NDArray[np.int64]:
         """The order in which an epoch takes the samples: that of the epoch before, shuffled once more."""
         if self.shuffles:
             order = np.arange(samples)
@@ -57,7 +57,7 @@ class Network(MLP):
         if hasattr(X, "toarray"):
             source = Batches(self, SparseBatches(self, X, y, weights), None)
         else:
-            source = Arrays(self, *self.checked(X, y, weights), shuffle=True)
+            source = Arrays(self, *self._checked(X, y, weights), shuffle=True)
         self.train_by(source, len(y), epochs, callback)
 
     def train_by(self, source: Any, count: int, epochs: int, callback: Callable[[int, Any], bool]) -> None:
@@ -78,7 +78,7 @@ class Network(MLP):
         batches: Any = SparseBatches(self, X, y, weights, ordered=True) if hasattr(X, "toarray") else [(X, y, weights)]
         losses, shares = [], []
         for batch in batches:
-            losses.extend(self.evaluation(*self.checked(*batch))["val_loss"])
+            losses.extend(self._evaluation(*self._checked(*batch))["val_loss"])
             shares.append(len(batch[1]) if weights is None else batch[2].sum())
         return float(np.average(losses, weights=shares))
 
@@ -131,7 +131,7 @@ class SparseBatches:
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         samples = self._X.shape[0]
-        order = np.arange(samples) if self._ordered else self._network.permutation(samples)
-        for batch in gen_batches(samples, self._network.rows):
+        order = np.arange(samples) if self._ordered else self._network._permutation(samples)
+        for batch in gen_batches(samples, self._network._rows):
             rows = order[batch]
             yield self._X[rows].toarray(), *(each[rows] for each in self._others)

@@ -31,8 +31,8 @@ def activation(function: Any, x: Tensor, *parameters: Any, **keywords: Any) -> A
     """An activation of a tensor; parameters are numbers, or tensors that broadcast against x."""
     if function is fastact.rrelu:
         return _rrelu(x, *parameters, **keywords)
-    function = function.selected(keywords)
-    operands = function.bind((x, *parameters), keywords)
+    function = function._selected(keywords)
+    operands = function._bind((x, *parameters), keywords)
     _check_none_left(function, keywords)
     return run(_Activation, function, *operands)
 
@@ -49,8 +49,8 @@ def _rrelu(x: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, *, generator: 
 def gated_unit(function: Any, *operands: Tensor, **keywords: Any) -> Any:
     """A gated unit of value and gate; glu of the halves of one tensor along `axis`."""
     if function is fastact.glu:
-        return run(_Gated, function.part("unit"), *_halves(*operands, **keywords))
-    function = function.selected(keywords)
+        return run(_Gated, function._part("unit"), *_halves(*operands, **keywords))
+    function = function._selected(keywords)
     _check_none_left(function, keywords)
     return run(_Gated, function, *operands)
 
@@ -116,7 +116,7 @@ class _Partial(_Broadcasting):
 
     @staticmethod
     def forward(function: Any, part: str, slope: Tensor, *operands: Any) -> Tensor:
-        found: Tensor = call(function.part(part), slope, *operands)
+        found: Tensor = call(function._part(part), slope, *operands)
         return found
 
     @staticmethod
@@ -149,7 +149,7 @@ def _piecewise_linear(function: Any) -> bool:
     """Whether the slope is constant between kinks: it then has few values, at whatever many places."""
     x = np.random.default_rng(0).normal(0, 4, 4096)
     parameters = [value + 0.375 for value in function.parameters.values()]  # some that are not special
-    return len(np.unique(function.part("derivative")(x, *parameters))) <= 8
+    return len(np.unique(function._part("derivative")(x, *parameters))) <= 8
 
 
 class _Gated(_Broadcasting):
@@ -183,7 +183,7 @@ class _GatedGradients(_Broadcasting, Last):
 
     @staticmethod
     def forward(function: Any, grad: Tensor, value: Tensor, gate: Tensor) -> tuple[Tensor, Tensor]:
-        found: tuple[Tensor, Tensor] = call(function.part("backward"), grad, value, gate)
+        found: tuple[Tensor, Tensor] = call(function._part("backward"), grad, value, gate)
         return found
 
 

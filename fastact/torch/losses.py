@@ -67,7 +67,7 @@ class _Pass:
     @property
     def lost_axis(self) -> int | None:
         """The axis of x that its losses do not have."""
-        if self.function.family != "class loss" or self.others.get("reduction") != "none":
+        if self.function._family != "class loss" or self.others.get("reduction") != "none":
             return None
         return int(self.others.get("axis", -1))
 

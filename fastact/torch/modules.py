@@ -63,7 +63,7 @@ class Activation(torch.nn.Module):
 def _known(function: Any) -> list[str]:
     """The names of a module's parameters; TypeError for a function that is not of one input."""
     if function.kind == "activation":
-        return [*function.parameters, *function.variants]
+        return [*function.parameters, *function._variants]
     if function.kind == "softmax":
         return ["dim", "axis", "temperature"]
     raise TypeError(f"{function.name} is a {function.kind}, and Activation takes activations and the softmax family; "

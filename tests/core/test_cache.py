@@ -139,8 +139,8 @@ def test_warmup_compiles_all_parts(folder: Path, name: str) -> None:
 
 def test_every_formula_of_the_catalogue_has_a_fingerprint_of_its_own() -> None:
     functions = [fa.get(name) for name in fa.names() if isinstance(fa.get(name), fa.Activation)]
-    operations = [operation for f in functions for operation in f.operations()]
-    texts = {(fingerprint(each.jitted), each.inputs, len(each.parameters)) for each in operations}
+    operations = [operation for f in functions for operation in f._operations()]
+    texts = {(fingerprint(each._jitted), each._inputs, len(each.parameters)) for each in operations}
     assert len(texts) == len(operations) > 100
     assert not [text for text, _, _ in texts if text is None]
 

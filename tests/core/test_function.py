@@ -64,14 +64,14 @@ def test_contract(f: fa.Function) -> None:
     assert f.differentiable
     assert (f.__doc__ or "").partition("\n")[0]
     with pytest.raises(fa.UnknownNameError, match=f"{f.name} has no part 'middle'"):
-        f.part("middle")
+        f._part("middle")
 
 
 @pytest.mark.parametrize("f", FUNCTIONS, ids=lambda f: f.name)
 def test_docstrings_list_the_backends_of_the_family(f: fa.Function) -> None:
     listed = (f.__doc__ or "").partition("backend : ")[2].partition("\n\n")[0]
     if '"' in listed:  # others refer to another function
-        assert not [name for name in FAMILIES[f.family] if name and f'"{name}"' not in listed]
+        assert not [name for name in FAMILIES[f._family] if name and f'"{name}"' not in listed]
 
 
 @pytest.mark.parametrize("f", FUNCTIONS, ids=lambda f: f.name)
@@ -104,8 +104,8 @@ def test_explanations_know_variants_and_weights() -> None:
     for other in (np.sin, "gelu", lambda x: fa.gelu(x)):
         with pytest.raises(TypeError, match="is no function of fastact's"):
             fa.explain(other, X)
-    with pytest.raises(TypeError, match=r"gelu\.operations is not a call that a backend computes"):
-        fa.explain(fa.gelu.operations)
+    with pytest.raises(TypeError, match=r"gelu\.facts is not a call that a backend computes"):
+        fa.explain(fa.gelu.facts)
     for x, dtype in ((np.ones(3, np.float16), "float32"), (X, "float32"), (np.ones(3), "float64")):
         assert f"{dtype} loop" in fa.explain(fa.mse, x, np.zeros(x.shape, int))
 
@@ -119,17 +119,17 @@ def test_names_by_kind() -> None:
 
 def test_ufuncs_pickle_by_names_that_can_be_imported(python: Callable[..., str]) -> None:
     """Also those that calls take by themselves, in processes that have not used them."""
-    operations = [operation for f in FUNCTIONS for operation in f.operations() if hasattr(operation, "ufunc")]
+    operations = [operation for f in FUNCTIONS for operation in f._operations() if hasattr(operation, "ufunc")]
     assert len(operations) > 100
     for operation in operations:
         for threads in Threads:
             for numbers in (False, True)[: 1 + bool(operation.parameters)]:
-                ufunc = operation.ufunc_for(threads, numbers)
+                ufunc = operation._ufunc_for(threads, numbers)
                 assert pickle.loads(pickle.dumps(ufunc)) is ufunc
     assert pickle.loads(pickle.dumps(fa.tanh.ufunc)) is fa.tanh.ufunc is fa.ufuncs.tanh
     pickles = [
         pickle.dumps(u)
-        for u in (fa.elu.common_ufunc, fa.ufuncs.swiglu_backward, fa.silu.ufunc_for(Threads.SERIAL, False))
+        for u in (fa.elu._common_ufunc, fa.ufuncs.swiglu_backward, fa.silu._ufunc_for(Threads.SERIAL, False))
     ]
     code = f"import pickle; print([pickle.loads(each).__name__ for each in {pickles!r}])"
     assert python(code) == "['elu', 'swiglu_backward', 'silu']\n"
@@ -194,7 +194,7 @@ def test_losses_of_nothing() -> None:
 def test_warmup_compiles_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     for f in (fa.sparsemax, fa.entmax15):
-        monkeypatch.setattr(type(f), "compile", lambda self: calls.append(self.name))
+        monkeypatch.setattr(type(f), "_compile_floats", lambda self: calls.append(self.name))
     fa.warmup("sparsemax", "entmax15")
     assert calls == ["sparsemax", "entmax15"]
 

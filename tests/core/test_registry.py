@@ -72,8 +72,8 @@ def test_metadata(activation: Any) -> None:
 
 def test_signature_and_repr(operation: Any) -> None:
     signature = inspect.signature(operation)
-    by_position = list(signature.parameters)[: operation.inputs + len(operation.parameters)]
-    assert by_position == [*(["grad_output", "x"][-operation.inputs :]), *operation.parameters]
+    by_position = list(signature.parameters)[: operation._inputs + len(operation.parameters)]
+    assert by_position == [*(["grad_output", "x"][-operation._inputs :]), *operation.parameters]
     assert {"out", "backend"} <= set(signature.parameters)
     assert repr(operation).startswith(f"<fastact {operation.name}(")
 

@@ -73,7 +73,7 @@ def torch() -> Any:
 @pytest.mark.parametrize("name", BY_NAME)
 def test_gpu_has_the_bits_of_the_cpu(name: str, dtype: str) -> None:
     operation, x = BY_NAME[name], sample(dtype)
-    operands = (x,) if operation.inputs == 1 else (np.roll(x, 1), x)
+    operands = (x,) if operation._inputs == 1 else (np.roll(x, 1), x)
     assert_same(operation(*operands, backend="cuda"), operation(*operands, backend="serial"))
 
 
@@ -82,7 +82,7 @@ def test_gpu_has_the_bits_of_the_cpu(name: str, dtype: str) -> None:
 @pytest.mark.parametrize("name", BY_NAME)
 def test_gpu_has_the_bits_of_the_cpu_for_all_half_numbers(name: str, dtype: str) -> None:
     operation, x = BY_NAME[name], np.arange(1 << 16, dtype=np.uint16).view(dtypes.dtype_of(dtype))
-    operands = (x,) if operation.inputs == 1 else (np.roll(x, 1), x)
+    operands = (x,) if operation._inputs == 1 else (np.roll(x, 1), x)
     found, wanted = (operation(*operands, backend=each) for each in ("cuda", "serial"))
     assert found.dtype == wanted.dtype
     assert_same(found.astype(np.float32), wanted.astype(np.float32))
@@ -358,7 +358,7 @@ def test_gpu_rows_of_every_kind(kind: Kind) -> None:
 def test_gpu_vectorize(name: str) -> None:
     operation = BY_NAME[name]
     x = np.linspace(-5, 5, 1000, dtype=np.float32)
-    operands = (*[x] * operation.inputs, *np.full((len(operation.parameters), 1000), 0.5, np.float32))
+    operands = (*[x] * operation._inputs, *np.full((len(operation.parameters), 1000), 0.5, np.float32))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Numba's, of a grid that is small
         actual = operation.vectorize("cuda")(*operands)

@@ -189,10 +189,10 @@ def test_code(name: str, dtype: str) -> None:
     code = importlib.import_module("fastact.backends.cuda.calls.elementwise").ptx(BY_NAME[name], dtype, (8, 0))
     check_code(code, dtype)
     if "16" in dtype:  # an access to eight numbers; others where that many are not left
-        assert len(re.findall(r"\bld\.global\.v4\.[bu]32", code)) == BY_NAME[name].inputs
-        assert len(re.findall(r"\bst\.global\.v4\.[bu]32", code)) == BY_NAME[name].outputs
+        assert len(re.findall(r"\bld\.global\.v4\.[bu]32", code)) == BY_NAME[name]._inputs
+        assert len(re.findall(r"\bst\.global\.v4\.[bu]32", code)) == BY_NAME[name]._outputs
     else:
-        assert len(re.findall(r"\bld\.global", code)) >= elementwise_kernels.PER_THREAD * BY_NAME[name].inputs
+        assert len(re.findall(r"\bld\.global", code)) >= elementwise_kernels.PER_THREAD * BY_NAME[name]._inputs
     if not name.startswith(tuple(piecewise.__all__)):
         assert "fma.rn" in code
 
@@ -334,8 +334,8 @@ def test_code_for_training() -> None:
     assert len(found) >= 14
     dtype = np.dtype(np.float32)
     for operation in found:
-        items = (dtype,) * operation.inputs + (None,) * len(operation.parameters)
-        code = code_of(elementwise_kernels.contiguous_kernel, operation.scalar, items, operation.outputs, dtype)
+        items = (dtype,) * operation._inputs + (None,) * len(operation.parameters)
+        code = code_of(elementwise_kernels.contiguous_kernel, operation.scalar, items, operation._outputs, dtype)
         assert ".f64" not in code
 
 

@@ -949,7 +949,7 @@ def test_simulated_calls_once_more(host_cupy: Any, dtype: str) -> None:
         check(fa.leaky_relu, (x, 0.1 * turn))
         check(fa.leaky_relu, (x[::2, 1:], 0.5))
         check(fa.leaky_relu, (x.T, turn))
-        result = fa.leaky_relu.result_dtype((x.host, 0.5))
+        result = fa.leaky_relu._result_dtype((x.host, 0.5))
         check(fa.leaky_relu, (x, 0.5), host_cupy.zeros((6, 8), result))
         if dtype != "i2":
             check(fa.leaky_relu.backward, (grad, x, 0.1))
@@ -1022,7 +1022,7 @@ def test_simulated_results_keep_their_order(host_cupy: Any, order: str) -> None:
         ):  # fmt: skip
             wanted = operation(*operands)
             found = operation(*map(kind, operands))
-            pairs = zip(found, wanted, strict=True) if operation.outputs > 1 else [(found, wanted)]
+            pairs = zip(found, wanted, strict=True) if operation._outputs > 1 else [(found, wanted)]
             for got, expected in pairs:
                 assert_same(on_host(got), expected)
                 assert on_host(got).strides == expected.strides

@@ -122,15 +122,15 @@ def test_it_behaves_like_one_that_was_given() -> None:
     assert f.derivative(x.astype(ml_dtypes.bfloat16)).dtype == ml_dtypes.bfloat16
     assert pickle.loads(pickle.dumps(f.derivative)) is f.derivative
     assert fa.ufuncs.own_swish_derivative is f.derivative.ufunc
-    assert fingerprint(f.derivative.jitted) is not None  # else it would be compiled in every process
+    assert fingerprint(f.derivative._jitted) is not None  # else it would be compiled in every process
 
 
 def test_it_is_shown() -> None:
     f = own()
     assert f.derivative_formula == "beta*x*sigmoid(-beta*x)*sigmoid(beta*x) + sigmoid(beta*x)"
     assert dict(f.facts())["derivative"] == f.derivative_formula
-    assert "f'(x)" in f.samples()
-    assert "def own_swish_derivative(x, beta):" in inspect.getsource(f.derivative.plain)
+    assert "f'(x)" in f._samples()
+    assert "def own_swish_derivative(x, beta):" in inspect.getsource(f.derivative._plain)
     f.parameter_derivative("beta")
     derivation = f.derivation
     assert list(derivation.formulas) == ["x", "beta"]

@@ -58,8 +58,8 @@ def code(request: pytest.FixtureRequest, size: int) -> Code:
     operation = fa.get(name) if part == "forward" else getattr(fa.get(name), part)
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(_cache, "load", lambda name: None)
-        layout = operation.inputs, len(operation.parameters), operation.outputs
-        loops.compile_loop(operation.jitted, operation.name, *layout, np.dtype(f"f{size}"), array_parameters)
+        layout = operation._inputs, len(operation.parameters), operation._outputs
+        loops.compile_loop(operation._jitted, operation.name, *layout, np.dtype(f"f{size}"), array_parameters)
     return code_of_last(size)
 
 

@@ -79,7 +79,7 @@ def error(result: np.ndarray, exact: np.ndarray) -> np.ndarray:
 def test_every_number(operation: Any, half: Any) -> None:
     x = every_number(half)
     one: Any = 1.0
-    calls = [(x,)] if operation.inputs == 1 else [(one, x), (x, x[::-1])]
+    calls = [(x,)] if operation._inputs == 1 else [(one, x), (x, x[::-1])]
     for call in calls:
         exact = operation(*(each if each is one else quietly(each, np.float64) for each in call))
         result = operation(*call)
@@ -177,7 +177,7 @@ def test_result_dtype(operation: Any) -> None:
     for kind in "?bBhHiIlLqQefd":
         x = np.ones(3, kind)
         expected = np.exp.resolve_dtypes((x.dtype, None))[-1]
-        if "i" in operation.dtypes:
+        if "i" in operation._dtypes:
             expected = np.positive.resolve_dtypes((np.dtype("b") if kind == "?" else x.dtype, None))[-1]
         for each in x, x[0]:
             assert operation(*operands(operation, each)).dtype == expected

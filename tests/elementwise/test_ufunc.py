@@ -129,13 +129,13 @@ def outcome(call: Callable[..., Any], f: Any, inputs: int, parameters: tuple[Any
 
 
 def test_calls_as_numpy(operation: Any) -> None:
-    control = {1: np.tanh, 2: np.copysign}[operation.inputs]
-    if "i" in operation.dtypes:
+    control = {1: np.tanh, 2: np.copysign}[operation._inputs]
+    if "i" in operation._dtypes:
         control = np.positive
     defaults = tuple(operation.parameters.values())
     for name, call in CALLS.items():
-        expected = outcome(call, control, operation.inputs, ())
-        assert outcome(call, operation, operation.inputs, defaults) == expected, name
+        expected = outcome(call, control, operation._inputs, ())
+        assert outcome(call, operation, operation._inputs, defaults) == expected, name
 
 
 @pytest.mark.parametrize("operation", [fa.leaky_relu, fa.swish, fa.swish.backward], ids=lambda f: f.name)
@@ -168,7 +168,7 @@ def test_values_as_numpy(dtype: Any) -> None:
 
 def test_is_a_ufunc(operation: Any) -> None:
     assert isinstance(operation.ufunc, np.ufunc)
-    assert operation.ufunc.nin == operation.inputs + len(operation.parameters)
+    assert operation.ufunc.nin == operation._inputs + len(operation.parameters)
     assert operation.ufunc.nout == 1
     assert operation.ufunc.__name__ == operation.name
     arguments = *operands(operation, X), *operation.parameters.values()
@@ -187,7 +187,7 @@ def test_promotion(operation: Any) -> None:
     """As np.exp, whatever the default parameters; relu and its kin keep integers."""
     for kind in ("?", "b", "B", "h", "H", "i", "I", "q", "Q", "e", "f", "d", ">e", ">f", ">d"):
         x = np.ones(3, kind)
-        if "i" in operation.dtypes and x.dtype.kind != "f":
+        if "i" in operation._dtypes and x.dtype.kind != "f":
             expected = np.promote_types(x.dtype, np.int8) if x.dtype == bool else x.dtype
         else:
             expected = np.exp(x).dtype

@@ -79,7 +79,7 @@ def magnitudes(dtype: Any) -> Array:
 def test_nan_is_passed_on(operation: Any, dtype: Any, backend: str) -> None:
     for n in 1, 7:
         assert np.all(np.isnan(operation(*operands(operation, np.tile(nans(dtype), n)), backend=backend)))
-    if operation.inputs == 2:
+    if operation._inputs == 2:
         x = np.concatenate([np.zeros(1, dtype), magnitudes(dtype), np.array([-20, -2.5, 2.5, 20], dtype)])
         assert np.all(np.isnan(operation(nans(dtype)[:, None], x, backend=backend)))
         assert np.all(np.isnan(operation(x, nans(dtype)[:, None], backend=backend)))

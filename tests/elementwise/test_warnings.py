@@ -67,7 +67,7 @@ def test_softmax_family(function: Any, dtype: np.dtype[Any]) -> None:
                 function.backward(grad, array, **given)
                 function.backward(grad, array, out=np.empty_like(array, y.dtype), **given)
 
-    on_every_backend(function.family, call)
+    on_every_backend(function._family, call)
 
 
 def test_weighted_logsumexp_and_gumbel(dtype: np.dtype[Any]) -> None:

@@ -30,7 +30,7 @@ def test_curves_has_a_pair_of_axes_for_each_name() -> None:
 
 
 def test_a_jump_is_left_open() -> None:
-    x_drawn, y_drawn = fa.step.curves([-1.0, -0.5, 0.5, 1.0])["f(x)"]
+    x_drawn, y_drawn = fa.step._curves([-1.0, -0.5, 0.5, 1.0])["f(x)"]
     np.testing.assert_array_equal(y_drawn, [0, 0, np.nan, 1, 1])
     np.testing.assert_array_equal(x_drawn, [-1, -0.5, np.nan, 0.5, 1])
 

@@ -12,4 +12,4 @@ PARTS = ("forward", "derivative", "backward")
 
 def operands(operation: Any, x: Any) -> tuple[Any, ...]:
     """What the operation takes: x, and for a backward pass x as the gradient too."""
-    return (x,) * operation.inputs
+    return (x,) * operation._inputs

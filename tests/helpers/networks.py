@@ -41,7 +41,7 @@ def state_of(model: fa.MLP) -> tuple[Any, ...]:
     """Everything that training changes and later epochs depend on."""
     history = {name: values for name, values in model.history.items() if name != "seconds"}
     counts = {len(values) for values in model.history.values()}
-    random_state = str(model.random_state)
+    random_state = str(model._random_state)
     optimizer = model.optimizer
     arrays = [array.tobytes() for array in (model.parameters, model.statistics, optimizer.state)]
     numbers = optimizer.steps, optimizer.learning_rate, model.epochs, model.samples

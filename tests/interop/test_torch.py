@@ -61,7 +61,7 @@ def of_one(name: str, get: Any = ft.apply) -> Any:
             return get(function, x, axis=-1)
         if name in GATED:
             return get(function, x, 0.5 * x + 0.2317)
-        if function.family == "class loss":
+        if function._family == "class loss":
             return get(function, x, array(np.arange(int(np.prod(x.shape[:-1]))).reshape(x.shape[:-1]) % 3))
         return get(function, x, array(0.25)) if kind == "loss" else get(function, x)
 
@@ -173,7 +173,7 @@ def has_gradients_of_parameters(name: str) -> bool:
     function = fa.get(name)
     try:
         for parameter in function.parameters:
-            function.part(f"{parameter}_backward")
+            function._part(f"{parameter}_backward")
     except fa.UnknownNameError:
         return False
     return bool(function.parameters)
@@ -226,7 +226,7 @@ def test_gated_units(name: str, device: str) -> None:
     value, gate = away_from_kinks(device, 3, 4), (away_from_kinks(device, 1, 4) * 0.5).detach().requires_grad_()
     function = getattr(ft, name)
     assert torch.autograd.gradcheck(function, (value, gate), check_forward_ad=True)
-    if fa.get(name).variants:
+    if fa.get(name)._variants:
         assert torch.autograd.gradcheck(lambda a, b: function(a, b, approximate="tanh"), (value, gate))
 
 
@@ -351,7 +351,7 @@ def losses(name: str) -> tuple[Any, Any]:
 @pytest.mark.parametrize("name", fa.names("loss"))
 def test_losses(name: str, reduction: str) -> None:
     x = away_from_kinks("cpu", 3, 4, 5)
-    classes = fa.get(name).family == "class loss"
+    classes = fa.get(name)._family == "class loss"
     target = torch.arange(15).reshape(3, 5) % 4 if classes else torch.rand(3, 4, 5, dtype=torch.float64)
     own, cases = losses(name)
     for keywords in cases:

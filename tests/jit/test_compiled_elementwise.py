@@ -18,7 +18,7 @@ OPERATIONS = {
     f"{name}_{part}": operation
     for name in fa.names()
     if isinstance(fa.get(name), fa.Activation) or fa.get(name).kind == "gated unit"
-    for operation in fa.get(name).operations()
+    for operation in fa.get(name)._operations()
     for part in (operation.name,)
 }
 #: Numba's compiler takes 0.05 s for a call of an array, and 0.2 s for a formula: all of them are for the slow tests.
@@ -29,7 +29,7 @@ BATCHES = [list(OPERATIONS)[i::8] for i in range(8)]
 def calls(names: list[str]) -> Iterator[tuple[dict[str, Any], Any]]:
     """Functions that call all operations with so many inputs."""
     for inputs in (1, 2, 3):
-        operations = {name: OPERATIONS[name] for name in names if OPERATIONS[name].inputs == inputs}
+        operations = {name: OPERATIONS[name] for name in names if OPERATIONS[name]._inputs == inputs}
         if operations:
             parameters = ", ".join("abc"[:inputs])
             yield operations, compiled(operations, parameters, f"{{}}({parameters})")
@@ -38,7 +38,7 @@ def calls(names: list[str]) -> Iterator[tuple[dict[str, Any], Any]]:
 def check(names: list[str], dtype: type, numbers: bool) -> None:
     x: np.ndarray = X.astype(dtype)
     for operations, call in calls(names):
-        columns = [x, x[::-1], x + 1][: next(iter(operations.values())).inputs]
+        columns = [x, x[::-1], x + 1][: next(iter(operations.values()))._inputs]
         for arguments in zip(*columns, strict=True) if numbers else [columns]:
             for found, (name, operation) in zip(call(*arguments), operations.items(), strict=True):
                 assert same(found, operation(*arguments)), (name, arguments)

@@ -15,7 +15,7 @@ from helpers.compiled_calls import compiled, same
 from helpers.softmax_cases import SHAPES
 
 FAMILY = {name: fa.get(name) for kind in ("softmax", "reduction") for name in fa.names(kind)}
-LOSSES = {name: fa.get(name) for name in fa.names("loss") if fa.get(name).family == "elementwise"}
+LOSSES = {name: fa.get(name) for name in fa.names("loss") if fa.get(name)._family == "elementwise"}
 Axis = int | tuple[int, ...] | None
 
 RNG = np.random.default_rng(0)

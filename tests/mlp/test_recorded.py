@@ -73,12 +73,12 @@ def taken(model: fa.MLP, *data: np.ndarray, epochs: int = 2) -> type:
 
 
 def source(model: fa.MLP, *data: np.ndarray) -> Arrays:
-    return Arrays(model, *model.checked(*data), shuffle=True)
+    return Arrays(model, *model._checked(*data), shuffle=True)
 
 
 def state(model: fa.MLP) -> tuple[Any, ...]:
     optimizer = model.optimizer
-    return model.parameters.tobytes(), optimizer.state.tobytes(), optimizer.steps, str(model.random_state)
+    return model.parameters.tobytes(), optimizer.state.tobytes(), optimizer.steps, str(model._random_state)
 
 
 def test_both_kinds_of_run_have_the_same_operations() -> None:

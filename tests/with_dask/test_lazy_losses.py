@@ -19,7 +19,7 @@ SHAPE = (5, 4, 8)
 CHUNKS = [(2, 4, 8), (5, 2, 3)]
 REDUCTIONS = ["mean", "sum", "none"]
 DTYPES = [np.float32, np.float64, np.float16, ml_dtypes.bfloat16]
-ELEMENTWISE = [name for name in fa.names() if fa.get(name).kind == "loss" and fa.get(name).family == "elementwise"]
+ELEMENTWISE = [name for name in fa.names() if fa.get(name).kind == "loss" and fa.get(name)._family == "elementwise"]
 UNITS = [name for name in fa.names() if fa.get(name).kind == "gated unit" and name != "glu"]
 WEIGHTS = np.array([0.5, 0, 1, 2, 1, 0.25, 3, 1])
 NO_OPTIONS: dict[str, Any] = {}

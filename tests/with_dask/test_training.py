@@ -200,7 +200,7 @@ def test_validation_and_patience(validation: str) -> None:
     with dask.config.set(SYNC):
         model = fitted(epochs=40, validation=pair, patience=2, tolerance=0.01)
     assert len(model.history["val_loss"]) < 40
-    best = model.evaluation(*model.checked(X[:500], LABELS[:500]))["val_loss"][0]
+    best = model._evaluation(*model._checked(X[:500], LABELS[:500]))["val_loss"][0]
     assert best == pytest.approx(min(model.history["val_loss"]), rel=1e-6)
 
 

@@ -144,7 +144,7 @@ def curves(*names: str) -> Any:
     sides = worded(en="value", ja="値"), worded(en="slope", ja="傾き")
     for part_of, (axes, title) in enumerate(zip(drawn.subplots(1, 2), sides, strict=True)):
         for position, name in enumerate(names):
-            curve = list(fa.get(name).curves(x).values())[part_of]
+            curve = list(fa.get(name)._curves(x).values())[part_of]
             axes.plot(*curve, linewidth=2, label=name, **style.line(position))
         axes.set_title(title, loc="left", fontsize=11)
         style.tidy(axes)

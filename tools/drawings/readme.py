@@ -27,7 +27,7 @@ def curves() -> Any:
     drawn = figure(3.6)
     grid = drawn.subplots(2, 3, sharex=True, sharey=True)
     for axes, name in zip(grid.flat, DRAWN, strict=True):
-        curve, slope = fa.get(name).curves(np.linspace(-4, 4, 801)).values()
+        curve, slope = fa.get(name)._curves(np.linspace(-4, 4, 801)).values()
         axes.plot(*curve, linewidth=2.2, label=worded(en="function", ja="関数"), **style.line(0))
         axes.plot(*slope, linewidth=1.8, label=worded(en="slope", ja="傾き"), **style.line(1))
         axes.axhline(0, color=style.PALE, linewidth=0.8, zorder=0)

@@ -16,19 +16,19 @@ class Threads(IntEnum):
 
 class QuickCall:
     name: str
-    common_ufunc: np.ufunc
-    knows_bfloat16: bool
-    keeps_integers: bool
-    inputs: int
-    outputs: int
-    parameter_names: tuple[str, ...]
-    defaults: tuple[float, ...]
+    _common_ufunc: np.ufunc
+    _knows_bfloat16: bool
+    _keeps_integers: bool
+    _inputs: int
+    _outputs: int
+    _parameter_names: tuple[str, ...]
+    _defaults: tuple[float, ...]
     def __init__(
         self, name: str, inputs: int, parameters: dict[str, float], dispatch: Callable[..., Any], outputs: int = 1
     ) -> None: ...  # fmt: skip
-    def set_common_ufunc(self, ufunc: np.ufunc) -> None: ...
-    def set_common_bfloat16(self, number: int, loop: int) -> None: ...
-    def are_numbers(self, operands: tuple[Any, ...], start: int) -> bool: ...
+    def _set_common_ufunc(self, ufunc: np.ufunc) -> None: ...
+    def _set_common_bfloat16(self, number: int, loop: int) -> None: ...
+    def _are_numbers(self, operands: tuple[Any, ...], start: int) -> bool: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
 def add_bfloat16(

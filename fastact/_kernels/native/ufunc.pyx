@@ -536,7 +536,7 @@ def make_ufunc(str name, int inputs, int parameters, int outputs, str rows, comp
 def add_bfloat16(ufunc, dtype, int inputs, int parameters, int outputs, str rows, compile, int threads, bint numbers):
     """Give a ufunc of `make_ufunc` a loop for bfloat16, a dtype that NumPy knows only once ml_dtypes is imported.
 
-    Returns the loop's address, for `QuickCall.set_common_bfloat16`.
+    Returns the loop's address, for `QuickCall._set_common_bfloat16`.
     """
     cdef int types[MAX_OPERANDS]
     cdef int j, row = rows.index("f")
@@ -616,14 +616,14 @@ cdef class QuickCall:
 
     cdef vectorcallfunc vectorcall
     cdef readonly str name
-    cdef readonly object common_ufunc    # takes calls whose parameters are Python numbers
+    cdef readonly object _common_ufunc   # takes calls whose parameters are Python numbers
     cdef Loop* loops[4]                  # its loops for float32, float64, float16 and bfloat16
     cdef volatile long bfloat16          # the number of that dtype once there is a loop for it; -1 before
-    cdef public bint keeps_integers      # whether there are loops for integers
-    cdef readonly int inputs
-    cdef readonly int outputs            # the number of results; several are given and returned as a tuple
-    cdef readonly tuple parameter_names
-    cdef readonly tuple defaults
+    cdef public bint _keeps_integers     # whether there are loops for integers
+    cdef readonly int _inputs
+    cdef readonly int _outputs           # the number of results; several are given and returned as a tuple
+    cdef readonly tuple _parameter_names
+    cdef readonly tuple _defaults
     cdef tuple default_operands          # the defaults, as `number_operand` makes them
     cdef object dispatch
     cdef dict __dict__
@@ -631,17 +631,17 @@ cdef class QuickCall:
     def __init__(self, str name, int inputs, dict parameters, dispatch, int outputs=1):
         self.vectorcall = <vectorcallfunc>quick_call
         self.name = name
-        self.inputs, self.outputs = inputs, outputs
+        self._inputs, self._outputs = inputs, outputs
         self.bfloat16 = -1
-        self.parameter_names, self.defaults = tuple(parameters), tuple(parameters.values())
-        self.default_operands = tuple([number_operand(<PyObject*>default) for default in self.defaults])
+        self._parameter_names, self._defaults = tuple(parameters), tuple(parameters.values())
+        self.default_operands = tuple([number_operand(<PyObject*>default) for default in self._defaults])
         self.dispatch = dispatch
 
-    def set_common_ufunc(self, ufunc):
+    def _set_common_ufunc(self, ufunc):
         """Let the common calls go to this ufunc of `make_ufunc`. To be called before others know the function."""
         cdef UFunc* common = <UFunc*><PyObject*>ufunc
         cdef int i
-        self.common_ufunc = ufunc
+        self._common_ufunc = ufunc
         for i in range(common.ntypes):
             if common.types[i * common.nargs] == cnp.NPY_FLOAT:
                 self.loops[0] = <Loop*>common.data[i]
@@ -650,17 +650,17 @@ cdef class QuickCall:
             elif common.types[i * common.nargs] == NPY_HALF:
                 self.loops[2] = <Loop*>common.data[i]
 
-    def set_common_bfloat16(self, int number, size_t loop):
+    def _set_common_bfloat16(self, int number, size_t loop):
         """Take over the loop that `add_bfloat16` gave to that ufunc, for the dtype of this number."""
         self.loops[3] = <Loop*>loop
         exchange(&self.bfloat16, number)  # last: calls of other threads may be under way
 
     @property
-    def knows_bfloat16(self):
+    def _knows_bfloat16(self):
         """Whether there is a loop for bfloat16."""
         return load(&self.bfloat16) >= 0
 
-    def are_numbers(self, tuple operands, Py_ssize_t start):
+    def _are_numbers(self, tuple operands, Py_ssize_t start):
         """Say whether there are operands from `start` on, all Python numbers that leave the arrays' dtype alone."""
         cdef Py_ssize_t i
         for i in range(start, len(operands)):
@@ -678,7 +678,7 @@ cdef inline bint stands_beside_arrays(QuickCall self, PyObject* operand) noexcep
     That is a float, or an int where no loop is for integers.
     """
     cdef PyTypeObject* kind = Py_TYPE(operand)
-    return kind is &PyFloat_Type or (kind is &PyLong_Type and not self.keeps_integers)
+    return kind is &PyFloat_Type or (kind is &PyLong_Type and not self._keeps_integers)
 
 
 cdef object quick_call(PyObject* callable, PyObject** arguments, size_t flags, PyObject* names):
@@ -689,34 +689,34 @@ cdef object quick_call(PyObject* callable, PyObject** arguments, size_t flags, P
     """
     cdef QuickCall self = <QuickCall>callable
     cdef Py_ssize_t i, place, count = PyVectorcall_NARGS(flags), named = 0 if names == NULL else len(<tuple>names)
-    cdef Py_ssize_t parameters = len(self.defaults), total = self.inputs + parameters
+    cdef Py_ssize_t parameters = len(self._defaults), total = self._inputs + parameters
     cdef PyObject* operands[MAX_OPERANDS + 1]  # outputs are the last
     cdef PyObject* out = NULL
     cdef PyTypeObject* kind
     cdef bint is_number, numbers = True  # whether all inputs are Python numbers; parameters then stay such, too
-    cdef bint common = self.inputs <= count <= total and not overridden()
+    cdef bint common = self._inputs <= count <= total and not overridden()
     cdef bint knows_bfloat16 = load(&self.bfloat16) >= 0
     cdef int orders = NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_F_CONTIGUOUS  # that all arrays have
     cdef Py_ssize_t largest = 0  # size of an array, from the first on that shares no order with those before it
     cdef list made = None
     if common:
-        memset(operands + total, 0, self.outputs * sizeof(void*))
-        for i in range(self.inputs):
+        memset(operands + total, 0, self._outputs * sizeof(void*))
+        for i in range(self._inputs):
             kind = Py_TYPE(arguments[i])
             is_number = kind is &PyFloat_Type or kind is &PyLong_Type
             numbers = numbers and is_number
             # NumPy would give float32 for bfloat16 and a Python number; the dispatcher gives bfloat16.
             common = common and is_plain(arguments[i], knows_bfloat16) and not (
-                knows_bfloat16 and self.inputs > 1 and is_number
+                knows_bfloat16 and self._inputs > 1 and is_number
             )
             operands[i] = arguments[i]
         for i in range(parameters):
-            operands[self.inputs + i] = PyTuple_GET_ITEM(self.defaults if numbers else self.default_operands, i)
-        for i in range(self.inputs, count + named):
+            operands[self._inputs + i] = PyTuple_GET_ITEM(self._defaults if numbers else self.default_operands, i)
+        for i in range(self._inputs, count + named):
             place = i if i < count else index_of(self, PyTuple_GET_ITEM(<tuple>names, i - count), total)
             if place == total:
                 out = arguments[i]
-                common = common and unpack(out, self.outputs, operands + total)
+                common = common and unpack(out, self._outputs, operands + total)
             elif place >= (0 if i < count else count) and stands_beside_arrays(self, arguments[i]):
                 if numbers:
                     operands[place] = arguments[i]
@@ -727,7 +727,7 @@ cdef object quick_call(PyObject* callable, PyObject** arguments, size_t flags, P
                     operands[place] = PyList_GET_ITEM(made, len(made) - 1)
             else:
                 common = False
-        for i in range(total + self.outputs):
+        for i in range(total + self._outputs):
             if operands[i] != NULL and Py_TYPE(operands[i]) is ndarray_type:
                 orders &= flags_of(<PyArrayObject*>operands[i])
                 if orders == 0:
@@ -741,7 +741,7 @@ cdef object quick_call(PyObject* callable, PyObject** arguments, size_t flags, P
             return result
     operands[total] = out
     try:
-        return PyObject_Vectorcall(self.common_ufunc, operands, total, NULL if out == NULL else <PyObject*>ONLY_OUT)
+        return PyObject_Vectorcall(self._common_ufunc, operands, total, NULL if out == NULL else <PyObject*>ONLY_OUT)
     except SystemError as error:
         raise error.__cause__ or error
 
@@ -773,7 +773,7 @@ cdef object call_loop(QuickCall self, PyObject** operands, Py_ssize_t total, int
     cdef Call call
     cdef char* pointers[MAX_OPERANDS]
     cdef cnp.npy_intp strides[MAX_OPERANDS]
-    cdef Py_ssize_t i, j, n, bytes, itemsize, operand_bytes, last = total + self.outputs
+    cdef Py_ssize_t i, j, n, bytes, itemsize, operand_bytes, last = total + self._outputs
     cdef int number, repeated = 0
     cdef list results = None
     if Py_TYPE(operands[0]) is not ndarray_type or ndim_of(x) == 0:
@@ -798,7 +798,7 @@ cdef object call_loop(QuickCall self, PyObject** operands, Py_ssize_t total, int
     for i in range(last):
         each = <PyArrayObject*>operands[i]
         strides[i] = itemsize
-        if i < self.inputs or (i >= total and each != NULL):
+        if i < self._inputs or (i >= total and each != NULL):
             if Py_TYPE(operands[i]) is not ndarray_type or type_number(each) != number or not is_behaved(each):
                 return None
             if not ends_alike(x, each):
@@ -836,7 +836,7 @@ cdef object call_loop(QuickCall self, PyObject** operands, Py_ssize_t total, int
     raise_pending()
     if out != NULL:
         return <object>out
-    return results[0] if self.outputs == 1 else tuple(results)
+    return results[0] if self._outputs == 1 else tuple(results)
 
 
 cdef inline bint ends_alike(PyArrayObject* x, PyArrayObject* each) noexcept:
@@ -873,9 +873,9 @@ cdef Py_ssize_t index_of(QuickCall self, PyObject* name, Py_ssize_t total) noexc
     cdef Py_ssize_t i
     if name is <PyObject*>OUT:
         return total
-    for i in range(total - self.inputs):
-        if name is PyTuple_GET_ITEM(self.parameter_names, i):
-            return self.inputs + i
+    for i in range(total - self._inputs):
+        if name is PyTuple_GET_ITEM(self._parameter_names, i):
+            return self._inputs + i
     return -1
 
 

@@ -28,7 +28,7 @@ class Loops(Elementwise):
         return not_compiling()
 
     def elementwise(self, operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        return operation.run(self.threads, operands, keywords)
+        return operation._run(self.threads, operands, keywords)
 
     def over_axes(self, record: SoftmaxArguments) -> Any:
         return record.finished(_over_axes()(self.threads, record))

@@ -146,6 +146,6 @@ def kernel(template: Template, *parameters: Any, capability: tuple[int, int]) ->
 def vectorize(operation: Any) -> Any:
     """Numba's own `@vectorize(target="cuda")` ufunc of the formula."""
     register()
-    arity = operation.inputs + len(operation.parameters)
-    loops = [numba.from_dtype(np.dtype(c)) for c in operation.dtypes]
+    arity = operation._inputs + len(operation.parameters)
+    loops = [numba.from_dtype(np.dtype(c)) for c in operation._dtypes]
     return numba.vectorize([loop(*[loop] * arity) for loop in loops], target="cuda")(operation.scalar.py_func)

@@ -27,7 +27,7 @@ class NumPy(Elementwise, ClassLosses):
     def elementwise(self, operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         # NumPy calls the formula for each row of an array that has gaps.
         whole = (np.array(o, order="K") if type(o) is np.ndarray and not o.flags.forc else o for o in operands)
-        return operation.run(Threads.PYTHON, tuple(whole), keywords)
+        return operation._run(Threads.PYTHON, tuple(whole), keywords)
 
     def over_axes(self, record: SoftmaxArguments) -> Any:
         return record.finished(softmax.over_axes(record))

@@ -91,8 +91,8 @@ class Source(Remote):
         """The groups of the next epoch; on a cluster, the next one is opened while one trains."""
         pieces, shuffle = self._pieces, None
         if self._shuffle:
-            pieces = [pieces[number] for number in self.model.permutation(len(pieces))]
-            shuffle = self.model.key, self.model.optimizer.steps
+            pieces = [pieces[number] for number in self.model._permutation(len(pieces))]
+            shuffle = self.model._key, self.model.optimizer.steps
         wanted = min(max(1, self.batch // LEAST), self.most)
         parts = np.array_split(np.arange(len(pieces)), -(-len(pieces) // wanted))
         following = None
@@ -122,7 +122,7 @@ class Watched:
         self.rows = sum(piece.rows for piece in pieces)
 
     def evaluation(self) -> History:
-        """Loss and, for classes, accuracy, as `MLP.evaluation` gives them."""
+        """Loss and, for classes, accuracy, as `MLP._evaluation` gives them."""
         found = self.each("loss of validation", evaluated, self._state())
         accuracy = sum(each.right for each in found) / self.rows
         scores = {"val_accuracy": [accuracy]} if self._model.loss.classifies else {}
@@ -197,7 +197,7 @@ class Here:
         self._model, self._data = model, checked(model, *data, prefix="validation ")
 
     def evaluation(self) -> History:
-        return dict(self._model.evaluation(*self._data))
+        return dict(self._model._evaluation(*self._data))
 
 
 def _pair(model: Any, validation: Any, encode: Encode = None) -> Watched | Here:

@@ -26,7 +26,7 @@ class Network:
 
     def __init__(self, model: Any) -> None:
         self.plans = [layer.plan for layer in model.layers]
-        self.loss, self.dtype, self.key = model.loss, model.dtype, model.key
+        self.loss, self.dtype, self.key = model.loss, model.dtype, model._key
         self.inputs, self.units = model.layer_sizes[0], model.layer_sizes[-1]
 
 

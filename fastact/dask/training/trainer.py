@@ -84,7 +84,7 @@ class ClusterTrainer:
             parts = [tasks[start : start + FAN] for start in range(0, len(tasks), FAN)]
             tasks = [scheduler.task("sum of gradients", added, part) for part in parts]
         (share,) = scheduler.compute(tasks)
-        run = Eager(share.rows, step=step, key=model.key)
+        run = Eager(share.rows, step=step, key=model._key)
         model.gradients[...] = share.gradient
         run.loss = share.loss
         if model.l2:

@@ -77,7 +77,7 @@ class RRelu(Function):
 
     name = "rrelu"
     kind = "activation"
-    family = "elementwise"
+    _family = "elementwise"
     parameters = MappingProxyType({"lower": 1 / 8, "upper": 1 / 3})
     metadata = Metadata(
         formula="x if x >= 0 else slope * x, slope random in [lower, upper) or their mean",
@@ -139,11 +139,11 @@ class RRelu(Function):
         """leaky_relu's, which does the arithmetic."""
         return leaky_relu.ufunc
 
-    def operations(self) -> list[Any]:
-        return leaky_relu.operations()
+    def _operations(self) -> list[Any]:
+        return leaky_relu._operations()
 
-    def _part(self, name: str) -> Any:
-        return leaky_relu._part(name)
+    def _find(self, name: str) -> Any:
+        return leaky_relu._find(name)
 
 
 def _checked(lower: float, upper: float) -> tuple[float, float]:
@@ -173,7 +173,7 @@ def _slopes(x: Any, lower: float, upper: float, generator: np.random.Generator |
         raise TypeError(
             "x is on the GPU, and slopes are drawn on the host; draw them on the GPU and call leaky_relu(x, slopes)"
         )
-    dtype = leaky_relu.result_dtype((x, 0.0))
+    dtype = leaky_relu._result_dtype((x, 0.0))
     with standard_arithmetic():
         if generator is None:
             return np.full(np.shape(x), (lower + upper) / 2, dtype)[()]

@@ -95,7 +95,7 @@ def gelu_tanh(x: Any) -> Any:
     return m.gelu_tanh(x)
 
 
-gelu.add_variants("approximate", {"none": gelu, "tanh": gelu_tanh})
+gelu._add_variants("approximate", {"none": gelu, "tanh": gelu_tanh})
 
 
 @activation(

@@ -39,11 +39,11 @@ def read(operation: Any) -> Any:
     FormulaError
         If it does something that has no expression.
     """
-    if not hasattr(operation, "plain"):
+    if not hasattr(operation, "_plain"):
         raise FormulaError(f"{operation!r} has no formula of single numbers; pass an activation")
-    arguments = [Value(symbol(name)) for name in (*operation.input_names, *operation.parameters)]
+    arguments = [Value(symbol(name)) for name in (*operation._input_names, *operation.parameters)]
     try:
-        formula = _Copies().of(operation.plain, operation.name)
+        formula = _Copies().of(operation._plain, operation.name)
         return explored(lambda: formula(*arguments))
     except Exception as error:
         reason = str(error) if isinstance(error, FormulaError) else f"{type(error).__name__}: {error}"
@@ -79,9 +79,9 @@ class _Copies:
             return _Module(value, self)
         if _known(value) and value.__name__ in WORDS:
             return WORDS[value.__name__]
-        if hasattr(value, "plain"):  # an activation
-            formula, parameters = self.of(value.plain, name), list(value.parameters.values())
-            arrays = len(value.input_names)
+        if hasattr(value, "_plain"):  # an activation
+            formula, parameters = self.of(value._plain, name), list(value.parameters.values())
+            arrays = len(value._input_names)
             return lambda *given: formula(*given, *map(exact, parameters[len(given) - arrays :]))
         if hasattr(value, "py_func"):  # what Numba compiles
             return self.of(value.py_func, name)

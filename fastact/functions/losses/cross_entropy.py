@@ -85,7 +85,7 @@ class CrossEntropy(Function):
 
     name = "cross_entropy"
     kind = "loss"
-    family = "class loss"
+    _family = "class loss"
     metadata = Metadata(
         formula="-sum_c q_c log(softmax(logits)_c)",
         derivative_formula="softmax(logits)_c sum(q) - q_c",
@@ -143,7 +143,7 @@ class CrossEntropy(Function):
             given = {"axis": axis, "weight": weight, "ignore_index": ignore_index, "label_smoothing": label_smoothing}
             given |= {"reduction": reduction, "backend": backend, **({"out": out} if gradient else {})}
             return adapter.call(self, method, (logits, targets), given)
-        chosen = dispatch.choose(self.family, backend, logits, targets)
+        chosen = dispatch.choose(self._family, backend, logits, targets)
         logits, targets, weight, out = chosen.seen(logits, targets, weight, out)
         options = weight, ignore_index, reduction, label_smoothing, gradient, out
         found = chosen.cross_entropy(class_loss_arguments(self.name, logits, targets, axis, *options))
@@ -184,7 +184,7 @@ class NllLoss(Function):
 
     name = "nll_loss"
     kind = "loss"
-    family = "class loss"
+    _family = "class loss"
     metadata = Metadata(
         formula="-weight_t log_probabilities_t, t the target",
         derivative_formula="-weight_t for the target, 0 for other classes",
@@ -211,7 +211,7 @@ class NllLoss(Function):
         if adapter is not None:
             given = {"axis": axis, "weight": weight, "ignore_index": ignore_index, "reduction": reduction}
             return adapter.call(self, "__call__", (log_probabilities, targets), {**given, "backend": backend})
-        chosen = dispatch.choose(self.family, backend, log_probabilities, targets)
+        chosen = dispatch.choose(self._family, backend, log_probabilities, targets)
         x, targets, weight = chosen.seen(log_probabilities, targets, weight)
         options = weight, ignore_index, reduction
         return chosen.nll_loss(class_loss_arguments(self.name, x, targets, axis, *options, probabilities=False))

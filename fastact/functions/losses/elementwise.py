@@ -26,7 +26,7 @@ class ElementwiseLoss(Function):
     """A loss of single elements, reduced to their mean or sum: called as the documentation of each one says."""
 
     kind = "loss"
-    family = "elementwise"
+    _family = "elementwise"
 
     def __init__(
         self, value: Formula, slope: Formula, parameters: dict[str, float], metadata: Metadata, documentation: str
@@ -38,7 +38,7 @@ class ElementwiseLoss(Function):
         self._value = Part(self, "value", value, _INPUTS, parameters)
         both = _value_and_gradient(jitted(value), jitted(slope))
         self._both = Part(self, "value_and_grad", both, _INPUTS, {"scale": 1.0, **parameters}, outputs=2)
-        self._both.plain = _value_and_gradient(value, slope)
+        self._both._plain = _value_and_gradient(value, slope)
 
     def __call__(
         self, x: ArrayLike, target: ArrayLike, *, reduction: str = "mean", backend: str | None = None, **parameters: Any
@@ -47,8 +47,8 @@ class ElementwiseLoss(Function):
         if adapter is not None:
             given = {"reduction": reduction, "backend": backend, **parameters}
             return adapter.call(self, "__call__", (x, target), given)
-        chosen = dispatch.choose(self.family, backend, x, target)
-        operands = chosen.seen(x, target, *self.given(parameters))
+        chosen = dispatch.choose(self._family, backend, x, target)
+        operands = chosen.seen(x, target, *self._given(parameters))
         record = elementwise_loss_arguments(self, operands, reduction)
         return chosen.elementwise_loss(self._value, record)[0]
 
@@ -70,18 +70,18 @@ class ElementwiseLoss(Function):
         if adapter is not None:
             given = {"reduction": reduction, "out": out, "backend": backend, **parameters}
             return adapter.call(self, "value_and_grad", (x, target), given)
-        chosen = dispatch.choose(self.family, backend, x, target)
-        *operands, out = chosen.seen(x, target, *self.given(parameters), out)
+        chosen = dispatch.choose(self._family, backend, x, target)
+        *operands, out = chosen.seen(x, target, *self._given(parameters), out)
         record = elementwise_loss_arguments(self, operands, reduction, True, out)
         return chosen.elementwise_loss(self._both, record)
 
-    def operations(self) -> list[Operation]:
+    def _operations(self) -> list[Operation]:
         return [self._value, self._both]
 
-    def _part(self, name: str) -> Operation | None:
+    def _find(self, name: str) -> Operation | None:
         return {"value": self._value, "value_and_grad": self._both}.get(name)
 
-    def given(self, parameters: dict[str, Any]) -> list[Any]:
+    def _given(self, parameters: dict[str, Any]) -> list[Any]:
         """The values of all parameters; TypeError for an unknown one."""
         if not parameters:
             return [*self.parameters.values()]

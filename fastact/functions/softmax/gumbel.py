@@ -72,7 +72,7 @@ class GumbelSoftmax(Function):
 
     name = "gumbel_softmax"
     kind = "sampling"
-    family = "softmax"
+    _family = "softmax"
     parameters = MappingProxyType({"tau": 1.0})
     metadata = Metadata(
         formula="exp((x_i + g_i) / tau) / sum_j exp((x_j + g_j) / tau), g random",

@@ -35,7 +35,7 @@ class OverAxes(Function):
     """
 
     kind = "softmax"
-    family = "softmax"
+    _family = "softmax"
     computation: ClassVar[str]
     sign: ClassVar[int] = 1
     reduces: ClassVar[bool] = False
@@ -48,7 +48,7 @@ class OverAxes(Function):
 
     @cached_property
     def _automatic(self) -> Any:
-        return dispatch.automatic(self.family)
+        return dispatch.automatic(self._family)
 
     def _common(self, grad: Any, x: Any, axis: Any, out: Any) -> Any:
         """The result of a call without options, if the kernels take its arrays as they are; None for any other call."""
@@ -80,6 +80,6 @@ class OverAxes(Function):
             if self.reduces and len(operands) == 1:
                 options["keepdims"] = keepdims
             return adapter.call(self, "__call__" if len(operands) == 1 else "backward", operands, options)
-        chosen = dispatch.choose(self.family, backend, *operands)
+        chosen = dispatch.choose(self._family, backend, *operands)
         *seen, out, where, lengths, temperature = chosen.seen(*operands, out, where, lengths, temperature)
         return chosen.over_axes(softmax_arguments(self, seen, axis, out, where, lengths, temperature, dtype, keepdims))

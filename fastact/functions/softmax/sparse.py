@@ -46,7 +46,7 @@ class Sparsemax(Softmax):
 
     name = "sparsemax"
     computation = "sparsemax"
-    family = "sparse"
+    _family = "sparse"
     metadata = Metadata(
         formula="max(x_i - t, 0), t such that the sum is 1",
         range="[0, 1], summing to 1",
@@ -67,10 +67,10 @@ class Sparsemax(Softmax):
         """
         return super().backward(grad_output, output, *arguments, **keywords)
 
-    def operations(self) -> list[Any]:
+    def _operations(self) -> list[Any]:
         return [self]
 
-    def compile(self) -> None:
+    def _compile_floats(self) -> None:
         """Compile the forward and the backward pass for float32 and float64."""
         for dtype in (np.float32, np.float64):
             one = self(np.zeros(1, dtype))

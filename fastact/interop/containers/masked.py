@@ -26,7 +26,7 @@ class _Masked(Adapter):
         if isinstance(options.get("out"), np.ma.MaskedArray):
             raise TypeError("out is a masked array; leave it out, and assign the result")
         if function.kind == "loss":
-            losses = _class_losses if function.family == "class loss" else _elementwise_losses
+            losses = _class_losses if function._family == "class loss" else _elementwise_losses
             return losses(function, method, operands, options)
         if function.kind == "activation":  # rrelu
             return _elements(function, operands, options)

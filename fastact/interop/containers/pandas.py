@@ -85,14 +85,14 @@ class _Pandas(Frames):
         kinds = [each.dtypes if isinstance(each, pd.DataFrame) else [each.dtype] for each in containers]
         if any(isinstance(dtype, pd.ArrowDtype) and dtype.kind == "b" for each in kinds for dtype in each):
             return False  # pandas would make arrays of objects of them
-        one_operand = function.inputs + len(function.parameters) == 1
-        if function.outputs == 1 and one_operand:
+        one_operand = function._inputs + len(function.parameters) == 1
+        if function._outputs == 1 and one_operand:
             return True
         frames = [each for each in containers if isinstance(each, pd.DataFrame)]
         if any(not isinstance(dtype, np.dtype) for each in frames for dtype in each.dtypes):
             return False  # pandas would make arrays of objects of them
         dtypes = [each.dtype for each in containers if not isinstance(each, pd.DataFrame)]
-        return function.outputs == 1 or not any(isinstance(dtype, pd.ArrowDtype) for dtype in dtypes)
+        return function._outputs == 1 or not any(isinstance(dtype, pd.ArrowDtype) for dtype in dtypes)
 
 
 def _check_dtype(function: str, what: str, dtype: Any) -> None:

@@ -28,7 +28,7 @@ class _Polars(Frames):
                 f"{function.name} does not take a LazyFrame; call it in x.map_batches, or collect the frame first"
             )
         if any(isinstance(each, pl.Expr) for each in arguments):
-            if method == "__call__" and is_elementwise(function) and function.outputs == 1:
+            if method == "__call__" and is_elementwise(function) and function._outputs == 1:
                 return NotImplemented
             raise TypeError(
                 f"{function.name} of an expression is not lazy by itself; pass the function to x.map_batches"
@@ -59,7 +59,7 @@ class _Polars(Frames):
 
     def by_itself(self, function: Any, containers: Sequence[Any]) -> bool:
         series = all(isinstance(each, pl.Series) and each.dtype in FLOATS for each in containers)
-        return function.outputs == 1 and series
+        return function._outputs == 1 and series
 
 
 def _numbers(series: Any) -> Any:

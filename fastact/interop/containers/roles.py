@@ -31,16 +31,16 @@ _OVER_AXES: dict[str, Role] = {"where": "whole", "temperature": "whole", "b": "w
 
 def is_elementwise(function: Any) -> bool:
     """Whether it is called like a ufunc: an activation, a gated unit of two arrays, or a part of them."""
-    return hasattr(function, "input_names")
+    return hasattr(function, "_input_names")
 
 
 def operand_names(function: Any, method: str) -> tuple[str, ...]:
     """The names of the operands of a call."""
     if is_elementwise(function):
-        return (*function.input_names, *function.parameters)
+        return (*function._input_names, *function.parameters)
     if method == "backward":
         return "grad_output", "x"
-    if function.family == "class loss":
+    if function._family == "class loss":
         return "logits", "targets"
     return "x", "target"
 
@@ -49,10 +49,10 @@ def roles(function: Any, method: str, operands: Sequence[Any], options: dict[str
     """The roles in function.method(*operands, **options)."""
     forward = method == "__call__"
     if is_elementwise(function):
-        names = (*function.input_names, *function.parameters, "where")
-        return Roles(_whole(len(operands)), dict.fromkeys(names, "whole"), _whole(function.outputs))
+        names = (*function._input_names, *function.parameters, "where")
+        return Roles(_whole(len(operands)), dict.fromkeys(names, "whole"), _whole(function._outputs))
     if function.kind == "loss":
-        by_class = function.family == "class loss"
+        by_class = function._family == "class loss"
         single: Role = "rows" if by_class else "whole"
         losses: Role = single if options.get("reduction") == "none" else "number"
         results: tuple[Role, ...] = (losses,) if forward else (losses, "whole")

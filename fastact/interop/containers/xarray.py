@@ -24,7 +24,7 @@ class _Xarray(Adapter):
 
     def call(self, function: Any, method: str, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
         if is_elementwise(function) and method == "__call__":
-            return NotImplemented if function.outputs == 1 else _with_several_results(function, operands, options)
+            return NotImplemented if function._outputs == 1 else _with_several_results(function, operands, options)
         values = (*operands, *options.values())
         if any(isinstance(each, xr.Dataset) for each in values):
             return _by_variable(function, method, operands, options)
@@ -47,7 +47,7 @@ def _with_several_results(function: Any, operands: tuple[Any, ...], options: dic
     """As xarray calls ufuncs, but for fastact's own function: dask's arrays take no ufuncs with several results."""
     settings = xr.get_options()
     return xr.apply_ufunc(
-        function, *operands, output_core_dims=((),) * function.outputs, dask="allowed", kwargs=options,
+        function, *operands, output_core_dims=((),) * function._outputs, dask="allowed", kwargs=options,
         join=settings["arithmetic_join"], dataset_join=settings["arithmetic_join"], dataset_fill_value=np.nan,
         keep_attrs=settings["keep_attrs"] is not False,
     )  # fmt: skip
@@ -103,7 +103,7 @@ def _parameter_gradients(function: Any, operands: tuple[Any, ...], options: dict
     given = {**function.parameters, **dict(zip(names, operands[2:], strict=False)), **options}
     gradients = []
     for name in names:
-        product = function.part(f"{name}_backward")(*operands[:2], *(given[each] for each in names), **backend)
+        product = function._part(f"{name}_backward")(*operands[:2], *(given[each] for each in names), **backend)
         kept = given[name].dims if isinstance(given[name], xr.DataArray) else ()
         if not kept and np.ndim(given[name]):
             raise TypeError(f"{name} is an array without names of dimensions; pass a DataArray")
@@ -216,7 +216,7 @@ def _placed(function: Any, method: str, arguments: _Arguments, like: Any, full: 
             known = ", ".join(map(str, dims))
             raise ValueError(f"{function.name}: {what} has the dimension {unknown[0]!r}; it may have {known}")
         # Losses of elements and options broadcast by themselves.
-        stretched = isinstance(key, int) and (function.kind != "loss" or function.family == "class loss")
+        stretched = isinstance(key, int) and (function.kind != "loss" or function._family == "class loss")
         shape = {dim: each.sizes.get(dim, sizes[dim] if stretched else 1) for dim in dims}
         placed[key] = each.variable.set_dims(shape).transpose(*dims).data
     return placed

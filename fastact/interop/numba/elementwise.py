@@ -33,7 +33,7 @@ HALF = np.dtype(np.float16)
 
 def plan(context: Any, operation: Operation, arguments: dict[str, Any]) -> Plan:
     """Plan a call of a formula."""
-    for keyword, choices in operation.variants.items():
+    for keyword, choices in operation._variants.items():
         value = literal(operation, keyword, arguments[keyword])
         if value not in choices:
             raise refuse(operation, f"got {keyword}={value!r}; it must be one of {', '.join(map(repr, choices))}")
@@ -45,10 +45,10 @@ def plan(context: Any, operation: Operation, arguments: dict[str, Any]) -> Plan:
                     context,
                     chosen,
                     {**arguments, keyword: types.Omitted("none")}
-                    if keyword in chosen.variants
+                    if keyword in chosen._variants
                     else {k: v for k, v in arguments.items() if k != keyword},
                 )
-    names = [*operation.input_names, *operation.parameters]
+    names = [*operation._input_names, *operation.parameters]
     kinds = {name: arguments[name] for name in names}
     dtype = result_dtype(operation, kinds)
     out = arguments["out"]
@@ -64,7 +64,7 @@ def result_dtype(operation: Operation, kinds: dict[str, Any]) -> np.dtype[Any]:
 
     Parameters that are numbers are always Python's.
     """
-    arrays = any(is_array(kinds[name]) for name in operation.input_names)
+    arrays = any(is_array(kinds[name]) for name in operation._input_names)
     operands: list[Any] = []
     for name, kind in kinds.items():
         if isinstance(kind, types.Omitted):
@@ -76,7 +76,7 @@ def result_dtype(operation: Operation, kinds: dict[str, Any]) -> np.dtype[Any]:
         else:
             operands.append(np.empty((), dtype))
     try:
-        return operation.result_dtype(tuple(operands))
+        return operation._result_dtype(tuple(operands))
     except TypeError as error:
         raise errors.TypingError(str(error)) from None
 
@@ -92,22 +92,22 @@ def _of_numbers(context: Any, operation: Operation, kinds: dict[str, Any], dtype
     item = types.float32 if dtype == HALF else from_dtype(dtype)
     _formula(context, operation, item)
     each = from_dtype(dtype)
-    result = each if operation.outputs == 1 else types.UniTuple(each, operation.outputs)
+    result = each if operation._outputs == 1 else types.UniTuple(each, operation._outputs)
 
     def build(context: Any, builder: Any, values: dict[str, Any]) -> Any:
         emitter = Emitter(context, builder, operation)
         numbers = [emitter.cast(values[name], kind, item) for name, kind in kinds.items()]
         results = call_formula(emitter, operation, item, numbers)
         results = [context.cast(builder, value, item, each) for value in results]
-        return results[0] if operation.outputs == 1 else context.make_tuple(builder, result, results)
+        return results[0] if operation._outputs == 1 else context.make_tuple(builder, result, results)
 
     return Plan(result, build)
 
 
 def _formula(context: Any, operation: Operation, item: Any) -> tuple[Any, Any]:
     """The type of the jitted formula on this target, and the signature of its call."""
-    kind = context.resolve_value_type(operation.scalar if is_cuda(context) else operation.jitted)
-    call = kind.get_call_type(context, (item,) * (operation.inputs + len(operation.parameters)), {})
+    kind = context.resolve_value_type(operation.scalar if is_cuda(context) else operation._jitted)
+    call = kind.get_call_type(context, (item,) * (operation._inputs + len(operation.parameters)), {})
     if isinstance(call.return_type, types.Optional):
         raise refuse(operation, "returns None for some x; let its formula return a number on every path")
     return kind, call
@@ -121,7 +121,7 @@ def call_formula(emitter: Emitter, operation: Operation, item: Any, numbers: lis
         first = len(call.args) - 1
         numbers = [*numbers[:first], context.make_tuple(builder, call.args[-1], numbers[first:])]
     results, kinds = context.get_function(kind, call)(builder, numbers), call.return_type
-    if operation.outputs == 1:
+    if operation._outputs == 1:
         results, kinds = [results], [kinds]
     else:
         results = cgutils.unpack_tuple(builder, results)
@@ -138,16 +138,16 @@ def _of_arrays(operation: Operation, kinds: dict[str, Any], dtype: np.dtype[Any]
     given = is_given(out)
     if given:
         result = _checked_out(operation, out, result)
-    every = items_of(result) if isinstance(result, types.BaseTuple) else [result] * operation.outputs
+    every = items_of(result) if isinstance(result, types.BaseTuple) else [result] * operation._outputs
     scalar = not given and every[0].ndim == 0
     kind = from_dtype(dtype) if scalar else every[0]
-    returned = kind if operation.outputs == 1 else types.Tuple([kind if scalar else each for each in every])
+    returned = kind if operation._outputs == 1 else types.Tuple([kind if scalar else each for each in every])
 
     def build(context: Any, builder: Any, values: dict[str, Any]) -> Any:
         emitter = Emitter(context, builder, operation)
         if given:
             out_value = values["out"]
-            results = [out_value] if operation.outputs == 1 else cgutils.unpack_tuple(builder, out_value)
+            results = [out_value] if operation._outputs == 1 else cgutils.unpack_tuple(builder, out_value)
         else:
             results = None
         results = apply(emitter, operation, kinds, values, dtype, every, results)
@@ -156,8 +156,8 @@ def _of_arrays(operation: Operation, kinds: dict[str, Any], dtype: np.dtype[Any]
             loaded = [builder.load(emitter.struct(*each).data) for each in zip(every, results, strict=True)]
             for each in zip(every, results, strict=True):
                 context.nrt.decref(builder, *each)
-            return loaded[0] if operation.outputs == 1 else context.make_tuple(builder, returned, loaded)
-        value = results[0] if operation.outputs == 1 else context.make_tuple(builder, returned, results)
+            return loaded[0] if operation._outputs == 1 else context.make_tuple(builder, returned, loaded)
+        value = results[0] if operation._outputs == 1 else context.make_tuple(builder, returned, results)
         return emitter.returned(returned, value, not given)
 
     return Plan(returned, build)
@@ -165,9 +165,9 @@ def _of_arrays(operation: Operation, kinds: dict[str, Any], dtype: np.dtype[Any]
 
 def _checked_out(operation: Operation, out: Any, result: Any) -> Any:
     """The type of `out`, if results can be written there."""
-    every = [out] if operation.outputs == 1 else items_of(out)
-    if len(every) != operation.outputs:
-        raise refuse(operation, f"takes as out= a tuple of {operation.outputs} arrays")
+    every = [out] if operation._outputs == 1 else items_of(out)
+    if len(every) != operation._outputs:
+        raise refuse(operation, f"takes as out= a tuple of {operation._outputs} arrays")
     for each in every:
         if not is_array(each) or each.dtype != result.dtype or each.ndim < result.ndim or not each.mutable:
             raise refuse(operation, f"takes as out= a writeable {result.dtype} array of the result's shape, not {each}")
@@ -201,7 +201,7 @@ def apply(
         given = [emitter.empty(each, shape) for each in results]
     descriptors += [emitter.descriptor(*each) for each in zip(results, given, strict=True)]
     need = "loop", dtype.name, "arrays" if arrays or dtype.kind in "iu" else "numbers"
-    counts = operation.inputs, len(operation.parameters), operation.outputs, dtype.itemsize
+    counts = operation._inputs, len(operation.parameters), operation._outputs, dtype.itemsize
     status = emitter.call(
         "elementwise", ir.IntType(32), emitter.address("run_loop"), emitter.symbol(operation, need),
         emitter.pack(descriptors), *map(emitter.i32, counts),

@@ -60,7 +60,7 @@ def plan(context: Any, function: Any, arguments: dict[str, Any]) -> Plan:
         else:
             targets, target = [value], result
         operands = {name: halves[name] for name in kinds}
-        elementwise.apply(emitter, operation, kinds, operands, dtype, [target] * operation.outputs, targets)
+        elementwise.apply(emitter, operation, kinds, operands, dtype, [target] * operation._outputs, targets)
         emitter.drop([value])
         return emitter.returned(result, value, not given)
 

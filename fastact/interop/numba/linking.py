@@ -43,7 +43,7 @@ def _bind(name: str, address: int) -> str:
 @functools.cache
 def _bind_loop(operation: Operation, dtype: np.dtype[Any], numbers: bool) -> str:
     """The loop, compiled now: a call may be made where it could not be."""
-    ufunc = operation.ufunc_for(Threads.AUTO, numbers and bool(operation.parameters))
+    ufunc = operation._ufunc_for(Threads.AUTO, numbers and bool(operation.parameters))
     arrays = bool(operation.parameters) and not numbers
     address = _ufunc.ready_loop(ufunc, dtype, arrays)
     if arrays:

@@ -41,7 +41,7 @@ class _Call:
         self.function, self.context = function, context
         self.gradient = isinstance(function, Method)
         loss = function.function if self.gradient else function
-        self.operation = loss.part("value_and_grad" if self.gradient else "value")
+        self.operation = loss._part("value_and_grad" if self.gradient else "value")
         self.reduction = reduction_of(function, arguments["reduction"])
         self.kinds = {name: arguments[name] for name in ("x", "target", *loss.parameters)}
         for name, default in loss.parameters.items():

@@ -46,7 +46,7 @@ def find(owner: str, part: str) -> Any:
     function = registry.get(owner)
     if part.startswith("."):
         return method(function, part[1:])
-    return function.part(part) if part else function
+    return function._part(part) if part else function
 
 
 @functools.cache
@@ -82,9 +82,9 @@ def stamp_of(function: Any) -> str | None:
     if isinstance(function, Method):
         return stamp_of(function.function)
     if function not in _stamps:
-        formula = function.jitted if isinstance(function, Operation) else None
+        formula = function._jitted if isinstance(function, Operation) else None
         definition = [place_of(function), dict(function.parameters)]
         if formula is not None:
-            definition += [function.input_names, function.dtypes, function.outputs]
+            definition += [function._input_names, function._dtypes, function._outputs]
         _stamps[function] = cache.stamp(formula, definition)
     return _stamps[function]

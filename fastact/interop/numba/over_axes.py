@@ -159,7 +159,7 @@ class _Call:
                 "weighted_softmax", ir.IntType(32), *self._kernel(emitter), emitter.i32(DOUBLE if is_double else 0),
                 reduced, emitter.pointer(grad), *map(emitter.pointer, (x, out, mask)), divisor,
             )  # fmt: skip
-        elif self.owner.family == "sparse":
+        elif self.owner._family == "sparse":
             hidden = MASKED[computation, inputs].operands[-1]
             status = emitter.call(
                 "over_rows", ir.IntType(32),

@@ -54,7 +54,7 @@ def _planner(context: Any, function: Any, owner: Any) -> str:
     if owner.kind in ("softmax", "reduction"):
         return "over_axes"
     if owner.kind == "loss":
-        return "losses" if owner.family == "elementwise" else "class_losses"
+        return "losses" if owner._family == "elementwise" else "class_losses"
     raise refuse(function, "cannot be called in compiled code; call it outside")
 
 

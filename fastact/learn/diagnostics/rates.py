@@ -83,7 +83,7 @@ def learning_rate_range(
     x, y = np.asarray(host(X)), np.asarray(host(y))
     rates = np.geomspace(least, most, steps)
     rng = np.random.default_rng(seed)
-    rows = min(model.rows, len(x))
+    rows = min(model._rows, len(x))
     losses = np.full((passes, steps), np.nan)
     for number in range(passes):
         twin = copy.deepcopy(model)

@@ -90,7 +90,7 @@ def linear(
         part = tasks[key].split(seed)
         settings: dict[str, Any] = {"activation": function, "learning_rate": learning_rate, "dtype": np.float64}
         model = network(tasks[key], [width] * layers, seed, **settings)
-        batches = math.ceil(len(part.train_x) / model.rows)
+        batches = math.ceil(len(part.train_x) / model._rows)
         model.fit(part.train_x, part.train_y, epochs=math.ceil(steps / batches))
         ends = _range(part.train_x)
         fits.append(

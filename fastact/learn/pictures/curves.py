@@ -35,7 +35,7 @@ def curves(names: Sequence[str]) -> Any:
 def draw(left: Any, right: Any, activation: Any) -> None:
     """Draw one activation on its two axes."""
     x = np.linspace(-REACH, REACH, 1001)
-    for axes, curve, mark, line in zip((left, right), activation.curves(x).values(), ("", "'"), (0, 1), strict=True):
+    for axes, curve, mark, line in zip((left, right), activation._curves(x).values(), ("", "'"), (0, 1), strict=True):
         axes.plot(*curve, linewidth=2, **style.line(line))
         axes.set_title(f"{activation.name}{mark}", fontsize=11, loc="left")
     left.set_ylim(*limits(left.get_ylim(), at_least=(-1.2, 1.2)))

@@ -91,7 +91,7 @@ class Training(Result):
             "layer_sizes": list(network.layer_sizes),
             "activations": [layer.activation.name for layer in network.layers],
             "optimizer": network.optimizer.name,
-            "batch_size": network.rows,
+            "batch_size": network._rows,
             "seed": network.seed,
             "rows": vars(self.parts),
             "history": self.history,

@@ -201,7 +201,7 @@ def checked(function: Any, x: Any, parameters: dict[str, float]) -> GradientChec
         raise TypeError(f"{f.name} has no gradient")
     given = {**f.parameters, **{name: float(value) for name, value in parameters.items()}}
     if f.kind == "activation":
-        f.part("derivative")  # TypeError if it has none
+        f._part("derivative")  # TypeError if it has none
     at = _places(f, given) if x is None else _numbers(x)
     return GradientCheck(f.name, [_part(subject) for subject in SUBJECTS[f.kind](f, at, given)])
 

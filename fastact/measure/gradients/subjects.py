@@ -78,13 +78,13 @@ def _parameter(
 
 def _in_many_digits(f: Any, x: Floats, parameters: dict[str, float]) -> Callable[[int], Slopes] | None:
     """Slopes by an argument of the expression of f; None where it has none, or is not what f computes."""
-    if not hasattr(f, "plain"):
+    if not hasattr(f, "_plain"):
         return None
     try:
         from fastact.functions.derivation import formula
         from fastact.functions.derivation.precision import Precise
 
-        value = Precise(formula.read(f), [*f.input_names, *f.parameters]).once
+        value = Precise(formula.read(f), [*f._input_names, *f.parameters]).once
     except (ImportError, FormulaError):
         return None
     points = [[each, *parameters.values()] for each in x.tolist()]
@@ -153,7 +153,7 @@ def _sampling(f: Any, x: Floats, parameters: dict[str, float]) -> Iterator[Subje
 
 
 def _gated_unit(f: Any, x: Floats, parameters: dict[str, float]) -> Iterator[Subject]:
-    if not hasattr(f, "input_names"):  # it halves its input
+    if not hasattr(f, "_input_names"):  # it halves its input
         halves, g = _drawn(8, 6)
         g = g[:, :3]
         yield _weighted("backward", halves, g, f, lambda: f.backward(g, halves))
@@ -168,7 +168,7 @@ def _gated_unit(f: Any, x: Floats, parameters: dict[str, float]) -> Iterator[Sub
 
 
 def _loss(f: Any, x: Floats, parameters: dict[str, float]) -> Iterator[Subject]:
-    if f.family == "class loss":
+    if f._family == "class loss":
         x, _ = _drawn(8, 5)
         random = np.random.default_rng(3)
         yield from _loss_of_classes(f, "classes", x, random.integers(0, 5, 8))

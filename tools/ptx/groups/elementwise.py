@@ -38,11 +38,11 @@ def as_on_cpu(call: Callable[..., Any], *arrays: np.ndarray) -> None:
 def check_operation(operation: Any, dtype: np.dtype, n: int) -> None:
     x = numbers(dtype, n)
     x = x[: len(x) - len(x) % 1024 + 1021]  # a tail of every kind
-    given = [np.roll(x, 3 * k * k + k) for k in range(operation.inputs)]
+    given = [np.roll(x, 3 * k * k + k) for k in range(operation._inputs)]
     wanted = operation(*given, backend="serial" if dtype.itemsize > 2 else "auto")
     for kind in (gpu.Array, CupyArray, CupyArray):  # the last time it is a call that is known
         all_same(operation(*(put(each, kind) for each in given)), wanted)
-    if operation.outputs == 1:  # in place of the last operand
+    if operation._outputs == 1:  # in place of the last operand
         arrays = [put(each) for each in given]
         assert operation(*arrays, out=arrays[-1]) is arrays[-1]
         all_same(arrays[-1], wanted)

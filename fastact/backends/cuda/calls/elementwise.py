@@ -42,7 +42,7 @@ MOST_REMEMBERED = 4096
 
 def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     """Apply an operation to device arrays of one library, or to host arrays, which are copied to the GPU and back."""
-    outs, wanted = _keywords(operation, keywords) if keywords else ((None,) * operation.outputs, None)
+    outs, wanted = _keywords(operation, keywords) if keywords else ((None,) * operation._outputs, None)
     views = views_of((*operands, *(out for out in outs if out is not None)))
     if not any(isinstance(view, View) for view in views):
         return from_host(elementwise, operation, operands, outs, wanted)
@@ -62,7 +62,7 @@ def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, A
             call.new(shape, dtype, order) if target is None or any(map(target.hides, arrays)) else target
             for target in wished
         ]
-        launched = run(call, operation.jitted, dtype, views, results)
+        launched = run(call, operation._jitted, dtype, views, results)
         for target, result in zip(wished, results, strict=True):
             if target is not None and result is not target:
                 copy_to(call, result, target)
@@ -71,7 +71,7 @@ def elementwise(operation: Any, operands: tuple[Any, ...], keywords: dict[str, A
             remember(call, operation, operands, outs[0], (), launched, results[0], len(results))
     pairs = zip(outs, results, strict=True)
     finished = [library.finished(result) if out is None else out for out, result in pairs]
-    return tuple(finished) if operation.outputs > 1 else finished[0]
+    return tuple(finished) if operation._outputs > 1 else finished[0]
 
 
 def of_halves(operation: Any, x: Any, axis: int | str, out: Any) -> Any:
@@ -114,9 +114,9 @@ def _keywords(operation: Any, keywords: dict[str, Any]) -> tuple[tuple[Any, ...]
             raise BackendError(f"backend 'cuda' takes out= and dtype=, not {keyword}=; the CPU backends take it")
     if keywords:
         raise TypeError(f"{operation.name}() got an unexpected keyword argument {next(iter(keywords))!r}")
-    outs = out if isinstance(out, tuple) else (out,) * (1 if out is not None else operation.outputs)
-    if len(outs) != operation.outputs:
-        raise ValueError(f"out has {len(outs)} arrays; {operation.name} has {operation.outputs} results")
+    outs = out if isinstance(out, tuple) else (out,) * (1 if out is not None else operation._outputs)
+    if len(outs) != operation._outputs:
+        raise ValueError(f"out has {len(outs)} arrays; {operation.name} has {operation._outputs} results")
     return outs, None if wanted is None else np.dtype(wanted)
 
 
@@ -233,6 +233,6 @@ def contiguous(call: Call, view: View, dtype: np.dtype[Any]) -> View:
 def ptx(operation: Any, dtype: Any, compute_capability: tuple[int, int]) -> str:
     """The PTX of an operation's kernel for contiguous arrays and scalar parameters."""
     dtype = dtype_of(dtype) if isinstance(dtype, str) else np.dtype(dtype)
-    items = (dtype,) * operation.inputs + (None,) * len(operation.parameters)
+    items = (dtype,) * operation._inputs + (None,) * len(operation.parameters)
     template = half_kernel if dtype.itemsize == 2 else contiguous_kernel
-    return assembly(template, operation.scalar, items, operation.outputs, dtype, capability=compute_capability)
+    return assembly(template, operation.scalar, items, operation._outputs, dtype, capability=compute_capability)

@@ -33,7 +33,7 @@ Elementwise = Callable[..., Any]
 
 def loop_dtype(operation: Any, operands: tuple[Any, ...], kinds: tuple[Any, ...], wanted: Any = None) -> np.dtype[Any]:
     """The dtype of an operation's results, as NumPy has it; `kinds` are dtypes, and types of Python numbers."""
-    ufunc, signature = operation.loop_for(operands, wanted)
+    ufunc, signature = operation._loop_for(operands, wanted)
     unknown = (None,) * ufunc.nout
     return ufunc.resolve_dtypes((*kinds, *unknown), signature=signature or (None,) * ufunc.nargs)[-1]
 
@@ -50,18 +50,18 @@ def from_host(
     shape = np.broadcast_shapes(*(np.shape(o) for o in hosts))
     if max(o.nbytes for o in hosts if isinstance(o, np.ndarray)) > CHUNK:
         found = _elementwise_in_chunks(elementwise, operation, hosts, shape, outs, wanted)
-        return found if operation.outputs > 1 else found[0]
+        return found if operation._outputs > 1 else found[0]
     moved = tuple(put(o) if isinstance(o, np.ndarray) and o.ndim else o for o in hosts)
     computed = elementwise(operation, moved, {"dtype": wanted})
     finished = []
-    for out, result in zip(outs, computed if operation.outputs > 1 else (computed,), strict=True):
+    for out, result in zip(outs, computed if operation._outputs > 1 else (computed,), strict=True):
         array = result.copy_to_host()
         if out is None:
             finished.append(array[0] if single else array)
         else:
             np.copyto(out, array, casting="same_kind")
             finished.append(out)
-    return tuple(finished) if operation.outputs > 1 else finished[0]
+    return tuple(finished) if operation._outputs > 1 else finished[0]
 
 
 def _host_array(name: str, operand: Any) -> np.ndarray | np.generic:

@@ -159,7 +159,7 @@ def _elementwise_loss(operation: Any, record: ElementwiseLossArguments) -> tuple
         blocks = min(BLOCKS, -(-size // THREADS))
         sums = call.new((blocks,), DOUBLE)
         if size:
-            kind = operation.jitted, items_of(given), dtype, gradient, len(places.shape), THREADS
+            kind = operation._jitted, items_of(given), dtype, gradient, len(places.shape), THREADS
             call.launch(
                 sums_kernel, kind, [*arrays, sums, *_some(grad)], blocks, THREADS,
                 [*addresses(given, dtype), *places.steps, *_pointers(grad), sums.pointer, *places.shape, size],
