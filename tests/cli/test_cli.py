@@ -581,7 +581,7 @@ def test_bench_writes_what_it_measured(fastact: Fastact) -> None:
         (["--part", "backwards"], "backward"),
         (["--dtype", "int8"], "float32"),
         (["--layout", "inside"], "inplace"),
-        (["--peer", "tensorflow"], "known: torch"),
+        (["--peer", "tensorflow"], "known: jax, "),
         (["--budget", "0"], "--budget"),
         (["--plot", "a.jpg"], ".png"),
     ],
