@@ -78,7 +78,7 @@ def look(epoch: int, twin: Any, x: Any, y: Any, edges: Floats) -> Look:
         nothing = np.nan, np.nan, _histogram(host(twin.layers[-1].output), edges)
         saturated, dead, histograms = zip(*found, nothing, strict=True)
         twin.l2 = l2
-        ratios = _update_ratios(twin, x[: twin.rows], y[: twin.rows])
+        ratios = _update_ratios(twin, x[: twin._rows], y[: twin._rows])
     return Look(epoch, loss, *map(np.array, (norms, saturated, dead, ratios, histograms)))
 
 

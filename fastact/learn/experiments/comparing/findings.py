@@ -59,25 +59,27 @@ def overview(found: Compared) -> Table:
     """One row for each setting, the best first."""
     summaries = best_first(found)
     solving, diverging = found.level == 1, any(summary.diverged for summary in summaries)
-    columns = [_("hidden layers"), score_word(found), _("std. dev.")]
-    columns += [_("solved")] if solving else []
-    columns += [_("epochs to {level:g}").format(level=found.level), _("loss"), _("s/epoch")]
-    columns += [_("diverged")] if diverging else []
-    rows = []
-    for summary in summaries:
-        share = _("{count} of {all}")
-        row = [found.label(summary.setting), f"{summary.score:.4f}", f"{summary.spread:.4f}"]
-        row += [share.format(count=len(summary.perfect), all=found.seeds)] if solving else []
-        row += [epochs(summary, found.level), figure(summary.loss), figure(summary.seconds_per_epoch)]
-        row += [share.format(count=len(summary.diverged), all=found.seeds)] if diverging else []
-        rows.append(row)
+    share = _("{count} of {all}")
+    columns = {
+        _("hidden layers"): [found.label(each.setting) for each in summaries],
+        score_word(found): [f"{each.score:.4f}" for each in summaries],
+        _("std. dev."): [f"{each.spread:.4f}" for each in summaries],
+    }
+    if solving:
+        columns[_("solved")] = [share.format(count=len(each.perfect), all=found.seeds) for each in summaries]
+    columns[_("epochs to {level:g}").format(level=found.level)] = [epochs(each, found.level) for each in summaries]
+    columns[_("loss")] = [figure(each.loss) for each in summaries]
+    columns[_("s/epoch")] = [figure(each.seconds_per_epoch) for each in summaries]
+    if diverging:
+        columns[_("diverged")] = [share.format(count=len(each.diverged), all=found.seeds) for each in summaries]
     if found.seeds == 1:
         caption = _("After the last epoch of one seed.")
     else:
         caption = _(
             "Mean and standard deviation over {seeds} seeds after the last epoch; epochs and time: median."
         ).format(seeds=found.seeds)
-    return Table(columns, rows, title=title(found), caption=paragraph([caption, *found.notes]))
+    rows = list(map(list, zip(*columns.values(), strict=True)))
+    return Table(list(columns), rows, title=title(found), caption=paragraph([caption, *found.notes]))
 
 
 def behind(found: Compared) -> Table:
