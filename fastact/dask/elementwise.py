@@ -55,7 +55,7 @@ def elementwise_loss(
     **parameters: Any,
 ) -> Any:
     """The loss, and for "value_and_grad" its gradient, lazily."""
-    given = [*operands, *function.given(parameters)]
+    given = [*operands, *function._given(parameters)]
     record = elementwise_loss_arguments(function, [fake(each) for each in given], reduction)
     dtype, wide = record.dtype, wide_dtype(record.dtype)
     arrays = _together(*given)

@@ -108,7 +108,7 @@ def _run(text: str, file: Path, source: bytes) -> list[str]:
         del sys.modules[name]
         raise
     for each in found:
-        registry.get(each).sent = arrived, (str(file), source, each)
+        registry.get(each)._sent = arrived, (str(file), source, each)
     return found
 
 
