@@ -32,8 +32,8 @@ import numpy as np
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from fastact.measure.bench.elementwise import PEERS, activations, function  # noqa: E402
-from fastact.measure.bench.libraries import installed, versions  # noqa: E402
+from fastact.measure.bench.families import activations, function  # noqa: E402
+from fastact.measure.bench.libraries import installed, library, versions  # noqa: E402
 from fastact.measure.bench.report import provenance  # noqa: E402
 from helpers.subject import BLOCK, LANDMARKS, PARTS, Subject, bound  # noqa: E402
 from helpers.ulp import around, stratified  # noqa: E402
@@ -247,9 +247,9 @@ def run_peers(names: list[str], options: argparse.Namespace, pool: ProcessPoolEx
     for name in names:
         for part in options.part:
             row = {}
-            others = [library for library in MEASURED if library in installed() and PEERS[library].has(name, part)]
-            for library in ("fastact", *others):
-                row[library] = measure((name, part, (), library), options.step, pool)["ulp"]
+            others = [each for each in MEASURED if each in installed() and library(each).ELEMENTWISE.has(name, part)]
+            for each in ("fastact", *others):
+                row[each] = measure((name, part, (), each), options.step, pool)["ulp"]
             print(f"{name:16s} {part:10s}", json.dumps(row), flush=True)
             if len(row) > 1:
                 store(

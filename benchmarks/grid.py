@@ -32,7 +32,7 @@ from PIL import Image
 import fastact as fa
 from fastact.measure.bench import libraries
 from fastact.measure.bench.cases import DTYPES, FIELDS, LAYOUTS, Array, Case
-from fastact.measure.bench.elementwise import PARTS, PEERS, activations
+from fastact.measure.bench.families import PARTS, activations
 from fastact.measure.bench.measure import measure
 from fastact.measure.bench.plots import heat_map, roofline
 from fastact.measure.bench.report import provenance, table
@@ -79,7 +79,9 @@ def again(results: Results, options: argparse.Namespace) -> None:
     libraries.set_threads(fa.get_num_threads())
     slow = [case for case, times in results.items() if case.dtype in options.dtype and ratio(times) < options.again]
     for case in slow:
-        if options.peer and not any(PEERS[library].has(case.name, case.part) for library in options.peer):
+        if options.peer and not any(
+            libraries.library(peer).ELEMENTWISE.has(case.name, case.part) for peer in options.peer
+        ):
             continue
         for library, nanoseconds in measure(case, options.peer or libraries.installed(), options.budget).items():
             results[case][library] = min(nanoseconds, results[case].get(library, nanoseconds))

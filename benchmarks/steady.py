@@ -24,7 +24,7 @@ from grid import ROOT, write_documents
 import fastact as fa
 from fastact.measure.bench import libraries
 from fastact.measure.bench.cases import Case
-from fastact.measure.bench.elementwise import contest
+from fastact.measure.bench.families import elementwise
 from fastact.measure.bench.report import provenance
 from fastact.measure.bench.results import load, save
 from fastact.measure.bench.timing import REST
@@ -76,7 +76,7 @@ def main() -> None:
     contenders = {}
     for name in NAMES:
         for size in SIZES:
-            made = contest(Case(name, size=size), ["torch"])
+            made = elementwise(Case(name, size=size), ["torch"])
             contenders[name, size] = {"fastact": made.own, "torch": made.peers["torch"]}
     times: dict[tuple[str, int], dict[str, list[float]]] = {
         key: {library: [] for library in both} for key, both in contenders.items()

@@ -12,8 +12,7 @@ import pytest
 import fastact as fa
 from fastact.measure.bench import libraries
 from fastact.measure.bench.cases import LAYOUTS, Case
-from fastact.measure.bench.elementwise import activations, operands, operation
-from fastact.measure.bench.families import grid
+from fastact.measure.bench.families import activations, grid, operands, operation
 from fastact.measure.bench.measure import measure
 from fastact.measure.bench.results import best_peer, ratio
 from fastact.measure.bench.timing import calling

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import fastact
-from fastact.language import LANGUAGES
+from fastact.language import LANGUAGES, own_name
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -68,7 +68,7 @@ html_static_path = ["static"]
 html_css_files = ["look.css"]
 html_js_files = ["look.js"]
 html_favicon = html_logo = "static/logo.svg"
-html_context = {"languages": LANGUAGES, "default_mode": "auto"}
+html_context = {"languages": {code: own_name(code) for code in LANGUAGES}, "default_mode": "auto"}
 html_theme_options = {
     "logo": {"text": "fastact"},
     "navbar_persistent": ["search-button"],

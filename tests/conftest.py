@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,8 @@ collect_ignore = [] if availability.SIMULATED else ["cuda/test_cuda_simulated.py
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell starts what runs in the background with Ctrl-C ignored, and children would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput") and "PYTEST_CURRENT_TEST" not in os.environ:  # workers and tests pass it on
         os.environ["FASTACT_CACHE"] = tempfile.mkdtemp(prefix="fastact-")
         config.add_cleanup(lambda: shutil.rmtree(os.environ["FASTACT_CACHE"]))

@@ -73,7 +73,7 @@ def check_wheel(path: Path) -> None:
     found, expected = in_wheel(path), set()
     for name in tracked():
         source = Path(name)
-        if source.parts[0] != "fastact" or name.endswith(INCLUDED):
+        if source.parts[0] not in ("fastact", "fastact_command.py") or name.endswith(INCLUDED):
             continue
         if source.suffix in COMPILED:
             start = f"{source.with_suffix('').as_posix()}."

@@ -1,8 +1,8 @@
 """Collect the texts for readers, and bring the catalogues of translations up to date: `python tools/translations.py`.
 
-Texts are the arguments of `_` and `marked` in the sources, and what the functions' metadata says in words. A new text
-is added without a translation, one that is in no source any more is removed, and the catalogue is compiled. With
-`--check` nothing is written: what a catalogue lacks is printed.
+Texts are the arguments of `_`, `marked` and `said` in sources and in the templates of pages, and what the functions'
+metadata says in words. A new text is added without a translation, one that is in no source any more is removed, and
+the catalogue is compiled. With `--check` nothing is written: what a catalogue lacks is printed.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from babel.messages.pofile import normalize, read_po
 
 ROOT = Path(__file__).parents[1]
 CATALOGUES = sorted((ROOT / "fastact" / "language").glob("*/LC_MESSAGES/*.po"))
-METHODS = [("**.py", "python")]
+METHODS = [("**.py", "python"), ("**.html", "jinja2")]
 #: Functions whose argument is a text, as babel wants it.
-KEYWORDS = {"_": None, "marked": None}
+KEYWORDS = {"_": None, "marked": None, "said": None}
 #: Formulas, ranges and kinks have words if one of these is among them.
 WORDS = re.compile(r"\b(and|at|by|for|gives|halves|is|its|of|off|or|random|smooth|summing|such|the|times|where|with)\b")
 #: Faults that are printed at most.

@@ -25,7 +25,10 @@ import fastact as fa
 from fastact import language
 from fastact._core.cores import allowed_cores, quota
 from fastact._kernels.native.ufunc import half_instruction_sets
+from fastact.cli.wrapping import cells
 from fastact.errors import told
+from fastact.language import marked
+from fastact.language import translated as _
 from fastact.measure.bench.report import processor
 
 __all__ = ["LIBRARIES", "about", "text"]
@@ -38,6 +41,8 @@ LIBRARIES = (
     "threadpoolctl", "torch", "xarray", "zarr",
 )  # fmt: skip
 
+#: The sections whose labels are names, which are the same in every language.
+_OF_NAMES = ("backends", "environment", "libraries")
 #: The beginnings of environment variables that bear on speed or results.
 _VARIABLES = ("CUDA_VISIBLE", "FASTACT_", "MKL_", "NUMBA_", "OMP_", "OPENBLAS_", "VECLIB_")
 #: The beginnings of LLVM's names for what a processor may have to compute on several numbers at once.
@@ -86,20 +91,21 @@ def text(found: dict[str, dict[str, Any]]) -> str:
 
 def _lines(found: dict[str, dict[str, Any]]) -> Iterator[str]:
     for name, section in found.items():
-        yield name
-        width = max(map(len, section), default=0)
-        for label, value in section.items():
-            yield f"    {label:<{width}} {_shown(value)}"
+        yield _(name)
+        labels = {label if name in _OF_NAMES else _(label): value for label, value in section.items()}
+        width = max(map(cells, labels), default=0)
+        for label, value in labels.items():
+            yield f"    {label}{' ' * (width - cells(label))} {_shown(value)}"
         if not section:
-            yield "    none"
+            yield f"    {_('none')}"
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return _("yes") if value else _("no")
     if isinstance(value, list):
         return ", ".join(value)
-    return "unknown" if value is None else str(value)
+    return _("unknown") if value is None else _(str(value))
 
 
 def _section(collect: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -107,20 +113,21 @@ def _section(collect: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
         return collect()
     except Exception as error:
-        return {"error": f"{type(error).__name__}: {told(error)}"}
+        return {marked("error"): f"{type(error).__name__}: {told(error)}"}
 
 
 def _fastact() -> dict[str, Any]:
-    return {"version": fa.__version__, "folder": str(Path(fa.__file__).parent), "language": language.current()}
+    folder = str(Path(fa.__file__).parent)
+    return {marked("version"): fa.__version__, marked("folder"): folder, marked("language"): language.current()}
 
 
 def _python() -> dict[str, Any]:
     return {
-        "version": platform.python_version(),
-        "implementation": platform.python_implementation(),
-        "compiler": platform.python_compiler(),
-        "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
-        "gil_enabled": getattr(sys, "_is_gil_enabled", lambda: True)(),
+        marked("version"): platform.python_version(),
+        marked("implementation"): platform.python_implementation(),
+        marked("compiler"): platform.python_compiler(),
+        marked("free_threaded"): bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+        marked("gil_enabled"): getattr(sys, "_is_gil_enabled", lambda: True)(),
     }
 
 
@@ -129,13 +136,13 @@ def _processor() -> dict[str, Any]:
 
     features = llvm.get_host_cpu_features()
     return {
-        "system": platform.platform(),
-        "name": processor(),
-        "architecture": platform.machine(),
-        "llvm_name": llvm.get_host_cpu_name(),
-        "vectors": sorted(name for name, there in features.items() if there and name.startswith(_VECTORS)),
-        "softmax_kernels": instruction_sets.name(),
-        "half_conversion": half_instruction_sets()[0],
+        marked("system"): platform.platform(),
+        marked("name"): processor(),
+        marked("architecture"): platform.machine(),
+        marked("llvm_name"): llvm.get_host_cpu_name(),
+        marked("vectors"): sorted(name for name, there in features.items() if there and name.startswith(_VECTORS)),
+        marked("softmax_kernels"): instruction_sets.name(),
+        marked("half_conversion"): half_instruction_sets()[0],
     }
 
 
@@ -143,14 +150,14 @@ def _threads() -> dict[str, Any]:
     try:
         layer: str = numba.threading_layer()
     except ValueError:
-        layer = "chosen when Numba's threads start"
+        layer = marked("chosen when Numba's threads start")
     return {
-        "cores": os.cpu_count(),
-        "allowed_cores": allowed_cores(),
-        "cpu_quota": quota() or "none",
+        marked("cores"): os.cpu_count(),
+        marked("allowed_cores"): allowed_cores(),
+        marked("cpu_quota"): quota() or marked("none"),
         "fastact": fa.get_num_threads(),
         "numba": numba.config.NUMBA_NUM_THREADS,  # type: ignore[attr-defined]
-        "numba_layer": layer,
+        marked("numba_layer"): layer,
     }
 
 
@@ -158,7 +165,8 @@ def _blas() -> dict[str, Any]:
     """What NumPy multiplies matrices with; threadpoolctl, which comes with scikit-learn, knows its threads."""
     built: Any = np.show_config(mode="dicts")
     known = built["Build Dependencies"]["blas"]
-    found = {"name": known["name"], "version": known.get("version"), "kernels": None, "threads": None, "layer": None}
+    found = {"name": known["name"], "version": known.get("version"), "kernels": None, "threads": None}
+    found[marked("layer")] = None
     if find_spec("threadpoolctl") is not None:
         import threadpoolctl
 
@@ -172,15 +180,15 @@ def _blas() -> dict[str, Any]:
 def _cache() -> dict[str, Any]:
     cache = fa.cache_info()
     return {
-        "state": "on" if cache.why_not is None else f"off: {cache.why_not}",
-        "folder": None if cache.folder is None else str(cache.folder),
-        "kernels": cache.kernels,
-        "bytes": cache.bytes,
+        marked("state"): marked("on") if cache.why_not is None else f"off: {cache.why_not}",
+        marked("folder"): None if cache.folder is None else str(cache.folder),
+        marked("kernels"): cache.kernels,
+        marked("bytes"): cache.bytes,
     }
 
 
 def _backends() -> dict[str, Any]:
-    return dict(fa.backends())
+    return {name: marked("available") if why == "available" else why for name, why in fa.backends().items()}
 
 
 def _environment() -> dict[str, Any]:
@@ -198,14 +206,14 @@ def _libraries() -> dict[str, Any]:
 
 _SECTIONS: dict[str, Callable[[], dict[str, Any]]] = {
     "fastact": _fastact,
-    "python": _python,
-    "processor": _processor,
-    "threads": _threads,
-    "blas": _blas,
-    "cache": _cache,
-    "backends": _backends,
-    "environment": _environment,
-    "libraries": _libraries,
+    marked("python"): _python,
+    marked("processor"): _processor,
+    marked("threads"): _threads,
+    marked("blas"): _blas,
+    marked("cache"): _cache,
+    marked("backends"): _backends,
+    marked("environment"): _environment,
+    marked("libraries"): _libraries,
 }
 
 

@@ -19,6 +19,7 @@ from fastact.cli.demo import demo
 from fastact.cli.diagnose import diagnose
 from fastact.cli.explore import explore
 from fastact.cli.info import info
+from fastact.cli.options import language
 from fastact.cli.predict import predict
 from fastact.cli.train import train
 from fastact.cli.verify import verify
@@ -55,6 +56,7 @@ class Commands(click.Group):
             raise WrongInput(error) from error
 
 
+@language
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(fa.__version__, prog_name="fastact")
 def cli() -> None:
@@ -65,4 +67,4 @@ for command in (
     info, list_, show, plot, explore, choose, compare, demo, diagnose, train, predict, apply, bench, verify, warmup,
 ):  # fmt: skip
     command.help = (command.help or "").replace("\\b\n", "\b\n")  # after which click keeps lines; docstrings are raw
-    cli.add_command(command)
+    cli.add_command(language(command))

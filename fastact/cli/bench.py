@@ -18,11 +18,12 @@ import fastact as fa
 from fastact._core.files import replacing
 from fastact.cli.console import console, progress, table
 from fastact.cli.options import FILE, ends_in_png
+from fastact.language import listed
 from fastact.language import translated as _
+from fastact.learn.pictures import style
 from fastact.measure.bench import cases, libraries
 from fastact.measure.bench.cases import FIELDS, Case, Size, label
-from fastact.measure.bench.elementwise import activations
-from fastact.measure.bench.families import canonical, family_of, grid
+from fastact.measure.bench.families import activations, canonical, family_of, grid
 from fastact.measure.bench.measure import measure
 from fastact.measure.bench.plots import heat_map, roofline
 from fastact.measure.bench.results import Times, copy_share, peers_of, save
@@ -125,15 +126,16 @@ def bench(
     with ExitStack() as files:
         targets = [path and files.enter_context(replacing(path)) for path in (record, plot, roofline_)]
         results: dict[Case, Times] = {}
-        with progress(len(todo), "timing", quiet) as advance:
+        with progress(len(todo), _("timing"), quiet) as advance:
             for case in todo:
                 results[case] = measure(case, peers, budget)
-                advance(1, f"timing {case.name}")
+                advance(1, _("timing {name}").format(name=case.name))
         if targets[0]:
             save(targets[0], results, {"libraries": libraries.versions(peers), "threads": fa.get_num_threads()})
         for draw, target in zip((heat_map, roofline), targets[1:], strict=True):
             if target:
-                draw(results).savefig(target, format="png", dpi=150)
+                with style.lettering():
+                    draw(results).savefig(target, format="png", dpi=150)
     if not quiet:
         terminal = console()
         terminal.width = max(terminal.width, WIDTH)
@@ -155,10 +157,12 @@ def shown(results: Mapping[Case, Times]) -> Any:
         words = [_word(case, field) for field in fields]
         rows.append([*words, f"{own:.3g}", f"{rate:.1f}", f"{copy_share(times):.2f}", *ratios])
     return table(
-        [*fields, "ns", "GB/s", "/copy", *peers], rows,
-        title=", ".join([*same, f"{fa.get_num_threads()} threads"]),
-        caption="ns: per element; /copy: share of the bandwidth of a copy; libraries: their time over fastact's, "
-        "above 1 fastact is faster",
+        [*map(_, fields), "ns", "GB/s", _("/copy"), *peers], rows,
+        title=listed([*same, _("{threads} threads").format(threads=fa.get_num_threads())]),
+        caption=_(
+            "ns: per element; /copy: share of the bandwidth of a copy; libraries: their time over fastact's, above 1 "
+            "fastact is faster"
+        ),
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import click
 import fastact as fa
 from fastact._core.files import replacing
 from fastact.cli.console import console, table
-from fastact.cli.options import elementwise, language, own_activations, picture
+from fastact.cli.options import elementwise, own_activations, picture
 from fastact.language import marked
 from fastact.language import translated as _
 from fastact.learn.experiments.comparison import ACTIVATIONS
@@ -33,7 +33,6 @@ TITLES = {
 
 @click.command("list")
 @click.option("--kind", help='Only this kind, such as "activation" or "loss".')
-@language
 def list_(kind: str | None) -> None:
     r"""The functions that fastact knows, one line each.
 
@@ -51,7 +50,6 @@ def list_(kind: str | None) -> None:
 @click.command()
 @click.argument("name")
 @own_activations
-@language
 def show(name: str, sources: tuple[Path, ...]) -> None:
     r"""All that a learner needs to know of one function.
 
@@ -71,7 +69,6 @@ def show(name: str, sources: tuple[Path, ...]) -> None:
 @click.argument("names", nargs=-1)
 @own_activations
 @picture(required=True, help="Where to write the picture.")
-@language
 def plot(names: tuple[str, ...], output: Path, sources: tuple[Path, ...]) -> None:
     r"""Draw the curves f and f' of NAMES (the usual hidden-layer activations if none is named).
 

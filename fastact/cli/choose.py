@@ -6,7 +6,6 @@ import click
 
 import fastact as fa
 from fastact.cli.console import bulleted, console, counting, table
-from fastact.cli.options import language
 from fastact.cli.outputs import tell
 from fastact.cli.problems import problem_of
 from fastact.language import translated as _
@@ -25,7 +24,6 @@ SEEDS = 5
 @click.option("--problem", help='What goes wrong, such as "dying relu" or "vanishing gradient".')
 @click.option("--data", metavar="FILE", help="Also try what is recommended on this table.")
 @click.option("--target", metavar="COLUMN", help="The column of the table to predict.")
-@language
 def choose(layer: str | None, task: str | None, problem: str | None, data: str | None, target: str | None) -> None:
     r"""Recommend an activation, with reasons and what to try next.
 

@@ -8,29 +8,13 @@ from typing import Any
 import click
 
 from fastact.cli.console import counting
-from fastact.cli.options import POSITIVE, elementwise, own_activations
+from fastact.cli.options import POSITIVE, activations, own_activations, words
 from fastact.cli.outputs import Files, outputs, written
 from fastact.cli.problems import problem_of
 from fastact.language import translated as _
 from fastact.learn.experiments import comparison, xor
 from fastact.learn.experiments.xor import ACTIVATIONS as OF_XOR
 from fastact.learn.result import Result
-
-
-def words(ctx: click.Context, parameter: click.Parameter, text: str | None) -> list[str] | None:
-    """The words of a text with commas; None if there is no text."""
-    if text is None:
-        return None
-    found = [word.strip() for word in text.split(",") if word.strip()]
-    if not found:
-        raise click.BadParameter(f"{text!r} names nothing", ctx, parameter)
-    return found
-
-
-def activations(ctx: click.Context, parameter: click.Parameter, text: str | None) -> list[str] | None:
-    """The names in the text, spelt as the registry does; each has a derivative."""
-    found = words(ctx, parameter, text)
-    return None if found is None else [elementwise(name).name for name in found]
 
 
 def counts(ctx: click.Context, parameter: click.Parameter, text: str | None) -> list[int] | None:

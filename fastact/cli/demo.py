@@ -5,15 +5,23 @@ fastact/learn/experiments/ has the experiments; a new one is an entry in `DEMOS`
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from typing import Any
 
 import click
 
 from fastact.cli.console import counting
+from fastact.cli.options import activations, language
 from fastact.cli.outputs import Files, outputs, written
 from fastact.learn import experiments
 from fastact.learn.result import Result
+
+#: What `--activations` is for, by the parameter of the experiment that takes them.
+HELP = {
+    "activations": "Train with these.",
+    "activation": "Train with this one.",
+    "others": "Compare with these.",
+}
 
 #: The name of the command -> its experiment, and its help.
 DEMOS: dict[str, tuple[Callable[..., Result], str]] = {
@@ -59,20 +67,27 @@ def demo() -> None:
 
 
 def add(name: str, experiment: Callable[..., Result], text: str) -> None:
-    """Make a command of an experiment."""
+    """Make a command of an experiment, whose first parameter is the activation or the activations to train with."""
+    first = next(iter(inspect.signature(experiment).parameters.values()))
+    usual = [first.default] if isinstance(first.default, str) else first.default
 
-    def command(seeds: int, files: Files) -> None:
+    @click.option(
+        "--activations", callback=activations, default=",".join(usual), show_default=True, metavar="NAMES",
+        help=HELP[first.name],
+    )  # fmt: skip
+    @click.option("--seeds", type=click.IntRange(1), default=10, show_default=True, help="Networks of each kind.")
+    @outputs(f"fastact-demo-{name}.png")
+    def command(activations: list[str], seeds: int, files: Files) -> None:
+        if first.name == "activation" and len(activations) > 1:
+            raise ValueError(f"demo {name} takes one activation, not {len(activations)}")
         with written(files) as show:
             with counting(name, files.quiet) as progress:
-                found = experiment(seeds=seeds, progress=progress)
+                given = {first.name: activations[0] if first.name == "activation" else activations}
+                found = experiment(**given, seeds=seeds, progress=progress)
             show([found])
 
-    seeded = click.option(
-        "--seeds", type=click.IntRange(1), default=10, show_default=True, help="Networks of each kind."
-    )
-    command.__doc__ = f"{text}\n\n\b\nExample:\n    fastact demo {name} --seeds 3 -o {name}.png"
-    decorated: Any = outputs(f"fastact-demo-{name}.png")(command)
-    demo.command(name)(seeded(decorated))
+    made = click.command(name, help=f"{text}\n\n\b\nExample:\n    fastact demo {name} --seeds 3 -o {name}.png")(command)
+    demo.add_command(language(made))
 
 
 for _name, (_experiment, _text) in DEMOS.items():

@@ -8,7 +8,7 @@ import click
 
 from fastact._core.files import replacing
 from fastact.cli.console import console
-from fastact.cli.options import FILE, language, own_activations
+from fastact.cli.options import FILE, own_activations
 from fastact.language import translated as _
 from fastact.learn.pages import explorer
 
@@ -18,7 +18,6 @@ from fastact.learn.pages import explorer
     "-o", "--output", type=FILE, default="explore.html", show_default=True, metavar="FILE.html", help="The page."
 )
 @own_activations
-@language
 def explore(output: Path, sources: tuple[Path, ...]) -> None:
     r"""Write a page for the browser that shows every activation: curves, slopes, parameters, what it is good for.
 

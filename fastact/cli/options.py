@@ -19,7 +19,7 @@ SEED = click.IntRange(0, 2**32 - 1)
 
 
 def language(command: Any) -> Any:
-    """The option --language, of what the command prints and draws; unless given, the environment decides."""
+    """Add the option --language, of what the command prints and draws; unless given, the environment decides."""
 
     def chosen(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
         if value is not None:
@@ -56,6 +56,22 @@ def own_activations(command: Any) -> Any:
         metavar="FILE.py",
         help="Python file with activations of your own, defined by @fastact.activation.",
     )(command)
+
+
+def words(ctx: click.Context, parameter: click.Parameter, text: str | None) -> list[str] | None:
+    """The words of a text with commas; None if there is no text."""
+    if text is None:
+        return None
+    found = [word.strip() for word in text.split(",") if word.strip()]
+    if not found:
+        raise click.BadParameter(f"{text!r} names nothing", ctx, parameter)
+    return found
+
+
+def activations(ctx: click.Context, parameter: click.Parameter, text: str | None) -> list[str] | None:
+    """The names in the text, spelt as the registry does; each has a derivative."""
+    found = words(ctx, parameter, text)
+    return None if found is None else [elementwise(name).name for name in found]
 
 
 def picture(**settings: Any) -> Callable[[Any], Any]:

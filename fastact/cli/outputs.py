@@ -18,7 +18,7 @@ import click
 
 from fastact._core.files import replacing
 from fastact.cli.console import console, table
-from fastact.cli.options import FILE, language, picture
+from fastact.cli.options import FILE, picture
 from fastact.errors import require
 from fastact.language import translated as _
 from fastact.learn.pages import report
@@ -39,13 +39,12 @@ class Files:
 
 
 def outputs(default: str) -> Callable[[Any], Any]:
-    """The options for the picture (by `default` in this file), --json, --report, --quiet and --language."""
+    """The options for the picture (by `default` in this file), --json, --report and --quiet."""
     options = [
         picture(default=default, show_default=True, help="The picture."),
         click.option("--json", "record", type=FILE, metavar="FILE", help="Write every single figure here too."),
         click.option("--report", "page", type=FILE, metavar="FILE.html", help="Write a page for the browser here too."),
         click.option("-q", "--quiet", is_flag=True, help="Write the files and print nothing."),
-        language,
     ]
 
     def decorate(command: Any) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 
 from fastact._core.files import replacing
 from fastact.cli.console import console, progress, table
-from fastact.cli.options import FILE, language, own_activations
+from fastact.cli.options import FILE, own_activations
 from fastact.errors import UnknownNameError, require
 from fastact.language import translated as _
 from fastact.learn.data import reading
@@ -39,7 +39,6 @@ Add = Callable[[Any], None]
 @click.option("--probabilities", is_flag=True, help="Write the probability of each class too.")
 @own_activations
 @click.option("-q", "--quiet", is_flag=True, help="Write the file and print nothing.")
-@language
 def predict(path: Path, source: Path, output: Path, probabilities: bool, sources: Any, quiet: bool) -> None:
     r"""Predict a column of the table in FILE by a MODEL of `fastact train`.
 

@@ -11,6 +11,7 @@ import click
 
 import fastact as fa
 from fastact.cli.console import console, progress
+from fastact.language import translated as _
 
 
 @click.command()
@@ -28,22 +29,17 @@ def warmup(names: tuple[str, ...]) -> None:
     known = [fa.get(name).name for name in names] or fa.names()
     before, start = fa.cache_info(), time.perf_counter()
     if before.why_not:
-        raise click.ClickException(f"the cache is off: {before.why_not}")
-    with progress(len(known), "compiling") as advance:
+        raise click.ClickException(_("the cache is off: {why}").format(why=before.why_not))
+    with progress(len(known), _("compiling")) as advance:
         for name in known:
-            advance(0, f"compiling {name}")
+            advance(0, _("compiling {name}").format(name=name))
             fa.warmup(name)
             advance()
     after, seconds = fa.cache_info(), time.perf_counter() - start
-    compiled, found = after.compiled - before.compiled, after.found - before.found
-    console().print(
-        f"compiled {compiled} kernels, found {found}, in {seconds:.1f} s; {cache_summary()}", soft_wrap=True
-    )
-
-
-def cache_summary() -> str:
-    """The state of the cache in one line."""
-    cache = fa.cache_info()
-    if cache.why_not:
-        return f"off: {cache.why_not}"
-    return f"{cache.kernels} kernels, {cache.bytes / 1e3:,.0f} kB, in {cache.folder}"
+    said = _(
+        "compiled {compiled} kernels, found {found}, in {seconds:.1f} s; {kernels} kernels, {size:,.0f} kB, in {folder}"
+    ).format(
+        compiled=after.compiled - before.compiled, found=after.found - before.found, seconds=seconds,
+        kernels=after.kernels, size=after.bytes / 1e3, folder=after.folder,
+    )  # fmt: skip
+    console().print(said, soft_wrap=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
-__all__ = ["is_japanese", "pieces"]
+__all__ = ["cells", "is_japanese", "pieces"]
 
 #: Kana, kanji and full-width forms.
 _WIDE = re.compile("[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
@@ -17,6 +18,11 @@ _PIECE = re.compile(
 def is_japanese(text: str) -> bool:
     """Whether lines of it may break without a space."""
     return bool(_WIDE.search(text))
+
+
+def cells(text: str) -> int:
+    """The width of a text on a terminal, where a Japanese character takes two cells."""
+    return sum(1 + (unicodedata.east_asian_width(character) in "FW") for character in text)
 
 
 def pieces(text: str) -> list[str]:

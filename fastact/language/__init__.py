@@ -4,23 +4,27 @@
 of a table that is made at import is `marked("...")` there, and translated where it is shown; a `Message` is one that is
 kept with its values. `tools/translations.py` collects the texts of all sources; a test fails where one has no
 translation.
+
+To add a language, add its folder: a catalogue, in which the language's own name translates the text "English".
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from fastact.errors import UnknownNameError, nearest
 
-__all__ = ["LANGUAGES", "Message", "current", "listed", "marked", "paragraph", "translated", "use"]
+__all__ = ["LANGUAGES", "Message", "current", "listed", "marked", "own_name", "paragraph", "translated", "use"]
 
-#: Code -> what its speakers call the language.
-LANGUAGES = {"en": "English", "ja": "日本語"}
+_FOLDER = Path(__file__).parent
+#: The codes of all languages: English, in which the sources are written, and those that have a catalogue.
+LANGUAGES = ("en", *sorted(path.parts[-3] for path in _FOLDER.glob("*/LC_MESSAGES/fastact.mo")))
 
 _chosen: ContextVar[str | None] = ContextVar("language", default=None)
 
@@ -31,7 +35,8 @@ def use(language: str) -> Iterator[None]:
 
     Parameters
     ----------
-    language : {"en", "ja"}
+    language : str
+        One of LANGUAGES: "en" or "ja".
 
     Raises
     ------
@@ -59,9 +64,16 @@ def current() -> str:
     return _chosen.get() or _of_environment()
 
 
+def own_name(code: str) -> str:
+    """What its speakers call the language: their word for the text "English", which names the language it is in."""
+    with use(code):
+        return translated(marked("English"))
+
+
 def translated(text: str) -> str:
     """The text in the current language; a text without a translation stays as it is."""
-    return _catalogue(current())(text) if text else text
+    code = current()
+    return text if code == "en" or not text else str(_catalogue(code).gettext(text))
 
 
 def marked(text: str) -> str:
@@ -90,10 +102,9 @@ def listed(texts: Iterable[object]) -> str:
 
 def paragraph(sentences: Iterable[object]) -> str:
     """Sentences one after the other. Japanese has no spaces between them; a stop ends those that end in a formula."""
+    between = translated(marked(" "))
     texts = [str(sentence) for sentence in sentences]
-    if current() == "ja":
-        return "。".join([*(text.removesuffix("。") for text in texts[:-1]), *texts[-1:]])
-    return " ".join(texts)
+    return between.join([*(text.removesuffix(between.strip()) for text in texts[:-1]), *texts[-1:]])
 
 
 def _of_environment() -> str:
@@ -107,9 +118,7 @@ def _of_environment() -> str:
 
 
 @cache
-def _catalogue(language: str) -> Callable[[str], str]:
-    if language == "en":
-        return str
+def _catalogue(code: str) -> Any:
     import gettext  # `import fastact` is spared it
 
-    return gettext.translation("fastact", Path(__file__).parent, [language]).gettext
+    return gettext.translation("fastact", _FOLDER, [code])

@@ -12,9 +12,7 @@ import pytest
 import fastact as fa
 from fastact.measure.bench import results, timing
 from fastact.measure.bench.cases import DTYPES, LAYOUTS, Case, label
-from fastact.measure.bench.elementwise import PARTS, activations, operands
-from fastact.measure.bench.families import FAMILIES, canonical, family_of, grid
-from fastact.measure.bench.family import Family
+from fastact.measure.bench.families import FAMILIES, PARTS, Family, activations, canonical, family_of, grid, operands
 from fastact.measure.bench.measure import measure
 from fastact.measure.bench.timing import Contender, interleaved
 from helpers.catalogue import ACTIVATIONS

@@ -10,16 +10,14 @@ import pytest
 
 from fastact.measure.bench import libraries
 from fastact.measure.bench.cases import DTYPES, LAYOUTS, Case
-from fastact.measure.bench.elementwise import PARTS, PEERS, activations, operands, operation
-from fastact.measure.bench.families import FAMILIES, family_of
-from fastact.measure.bench.family import Family
+from fastact.measure.bench.families import FAMILIES, PARTS, Family, activations, family_of, operands, operation
 
 #: Relative to the larger of 1 and the value; peers err by less. PyTorch's float64 hard_sigmoid has a float32 1/6.
 TOLERANCE = {"float16": 2e-2, "bfloat16": 1e-1, "float32": 2e-5, "float64": 1e-7}
 KINDS = [("new", dtype) for dtype in DTYPES] + [(layout, "float32") for layout in LAYOUTS if layout != "new"]
 
 
-@pytest.fixture(params=libraries.NEEDS)
+@pytest.fixture(params=libraries.NAMES)
 def library(request: pytest.FixtureRequest) -> str:
     if request.param not in libraries.installed():
         pytest.skip(f"{request.param} is not installed")
@@ -32,7 +30,7 @@ def test_peers_compute_the_same_function(library: str, layout: str, dtype: str) 
     for case in (Case(name, part, dtype, 1000, layout) for name in activations() for part in PARTS):
         arrays, out, _ = operands(case)
         exact = operation(case)(*(array.astype(float) for array in arrays), backend="numpy")
-        contender = PEERS[library].contender(case.name, case.part, arrays, out)
+        contender = libraries.library(library).ELEMENTWISE.contender(case.name, case.part, arrays, out)
         if contender is None:
             continue
         with contender.around():
@@ -48,7 +46,7 @@ def test_no_cell_is_empty_beside_scipy() -> None:
     pytest.importorskip("scipy")
     for name in activations():
         for part in PARTS:
-            assert any(PEERS[library].has(name, part) for library in ("numpy", "scipy")), name
+            assert any(libraries.library(each).ELEMENTWISE.has(name, part) for each in ("numpy", "scipy")), name
 
 
 def others(family: Family) -> Iterator[Case]:

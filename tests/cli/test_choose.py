@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
@@ -125,6 +126,31 @@ def test_the_language_is_the_option_and_then_the_environment(fastact: Fastact, m
     assert "数式" in fastact("show", "relu", "--language", "ja")
     assert "formula" in fastact("show", "relu")
     assert "formula" in fastact("show", "relu", "--language", "en")
+
+
+def test_the_language_stands_before_or_after_the_command(fastact: Fastact) -> None:
+    for arguments in (["--language", "ja", "{}"], ["{}", "--language", "ja"]):
+        for command, japanese in {"choose": "隠れ層", "info": "バージョン", "list": "数式"}.items():
+            assert japanese in fastact(*(each.format(command) for each in arguments))
+    help_of = {command: fastact(command, "--help") for command in ("apply", "bench", "predict", "train", "warmup")}
+    assert all("--language [en|ja]" in shown for shown in help_of.values())
+
+
+def test_info_bench_and_warmup_speak_japanese(fastact: Fastact) -> None:
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra: demo)")
+    shown = fastact("info", "--language", "ja")
+    missing = [
+        word for word in ("プロセッサー", "環境変数", "利用可能", "serial ", np.__version__) if word not in shown
+    ]
+    assert not missing
+    section = shown.partition("プロセッサー")[2].splitlines()
+    [system] = [line for line in section if platform.platform() in line]
+    assert width(system.partition(platform.platform())[0]) == width("    softmax のカーネル ")
+    assert "parallel" in fastact("info", "--language", "ja", "--json").partition('"backends"')[2]
+    tiny = ["--no-peers", "--budget", 1e-3, "--size", 10, "--plot", "a.png", "--roofline", "b.png"]
+    shown = fastact("bench", "relu", *tiny, "--size", 20, "--language", "ja")
+    assert all(word in shown for word in ("名前", "大きさ", "コピー比"))
+    assert "コンパイル" in fastact("warmup", "relu", "--language", "ja")
 
 
 def test_japanese_lines_break_between_characters_but_not_before_punctuation() -> None:

@@ -480,6 +480,31 @@ def test_ctrl_c_in_a_destructor_is_not_lost() -> None:
     assert (found.returncode, found.stderr.split()) == (1, ["Aborted!"])
 
 
+def test_ctrl_c_while_the_command_is_imported_is_one_word() -> None:
+    code = (
+        "import signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'numba':\n"
+        "            signal.raise_signal(signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "from fastact_command import main\n"
+        "main()\n"
+    )
+    assert python(code, exit_code=1).stderr == "Aborted!\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
+def test_ctrl_c_reaches_children_of_tests_that_were_started_with_it_ignored() -> None:
+    code = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "os.execv(sys.executable, [sys.executable, '-m', 'pytest', '-q', '-n', '0', *sys.argv[1:]])"
+    )
+    test = f"{__file__}::test_ctrl_c_in_a_destructor_is_not_lost"
+    subprocess.run([sys.executable, "-c", code, test], check=True, stdout=subprocess.DEVNULL, timeout=60)
+
+
 def test_without_click_one_line_says_what_to_install() -> None:
     result = python("import sys; sys.modules['click'] = None\nfrom fastact.cli import main\nmain()", exit_code=1)
     assert 'pip install "fastact[demo]"' in one_line(result.stderr)
@@ -508,6 +533,20 @@ def test_pictures_leave_pyplot_alone() -> None:
         "curves(['relu']).savefig(io.BytesIO())\n"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
+
+
+# ---- demo
+
+
+def test_demos_take_activations(fastact: Fastact) -> None:
+    output = fastact("demo", "initialisation", "--activations", "gelu, mish", "--seeds", 1)
+    assert "gelu" in output
+    assert "mish" in output
+    assert "sigmoid" not in output
+    assert "tanh" in fastact("demo", "linear", "--activations", "tanh", "--seeds", 1)
+    assert "elu" in fastact("demo", "softmax-hidden", "--activations", "elu", "--seeds", 1)
+    assert "takes one activation" in one_line(fastact("demo", "linear", "--activations", "tanh,elu", exit_code=2))
+    assert "did you mean" in one_line(fastact("demo", "vanishing", "--activations", "tanhh", exit_code=2))
 
 
 # ---- bench
@@ -542,7 +581,7 @@ def test_bench_writes_what_it_measured(fastact: Fastact) -> None:
         (["--part", "backwards"], "backward"),
         (["--dtype", "int8"], "float32"),
         (["--layout", "inside"], "inplace"),
-        (["--peer", "tensorflow"], "known: torch"),
+        (["--peer", "tensorflow"], "known: jax, "),
         (["--budget", "0"], "--budget"),
         (["--plot", "a.jpg"], ".png"),
     ],

@@ -258,3 +258,7 @@ def test_without_numbas_compiler(python: Any) -> None:
         f"gelu cannot be compiled: {reason}",
         f"gelu cannot be compiled: {reason}",
     ]
+
+
+def test_the_function_backends_is_not_replaced_by_the_package(python: Any) -> None:
+    assert python("import fastact as fa, fastact.backends.numpy; print(callable(fa.backends))") == "True\n"

@@ -95,12 +95,10 @@ def test_interior_zeros(name: str) -> None:
 #: Of the largest and of the least normal number: gradients so large that a product is finite only if it is taken in the
 #: right order, and so small that it loses bits.
 FROM_LARGEST, FROM_LEAST = (1, 0.999, 0.9, 0.77, 0.6, 0.51, 0.26, 1e-3), (3.7, 1.3, 1, 0.6)
-#: star_relu multiplies by x before its scale: grad_output * x may overflow where a scale below 1/2 brought it back.
-BACKWARD = [(name, parameters) for name, parameters in CASES if name != "star_relu" or not parameters]
 
 
 @pytest.mark.parametrize("count", [3, pytest.param(17, marks=pytest.mark.slow)])
-@pytest.mark.parametrize(("name", "parameters"), BACKWARD)
+@pytest.mark.parametrize(("name", "parameters"), CASES)
 def test_backward(name: str, parameters: tuple[float, ...], dtype: Any, count: int) -> None:
     """The gradient times the derivative, also where either of them is subnormal or huge, by mpmath.
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import fastact as fa
+from fastact._core.services import SERVICES, service
 from fastact.learn.pictures import curves as function_plot
 from fastact.learn.pictures import style
 from helpers.reference import FIGURES
@@ -55,3 +56,14 @@ def test_relu_of_integers_prints_integers() -> None:
 
 def test_softmax_figures_come_out_as_printed() -> None:
     np.testing.assert_array_equal(np.round(fa.softmax([2.0, 1.0, 0.1]), 3), [0.659, 0.242, 0.099])
+
+
+# ---- results
+
+
+def test_who_draws_a_result_writes_in_a_font_of_the_language() -> None:
+    """Each drawer that a room has named is there, and is decorated with `style.lettering()`."""
+    pytest.importorskip("matplotlib")
+    drawers = {name: service(name) for name in SERVICES if name.startswith("figure of ")}
+    assert len(drawers) >= 12
+    assert not [name for name, drawer in drawers.items() if not hasattr(drawer, "__wrapped__")]

@@ -31,7 +31,7 @@ BELOW_A_BACKEND = ["errors", "_kernels*", *ARGUMENTS, "backends.host"]
 PUBLIC = ["", "errors", "language*", "math", "_core.files"]
 #: The names that `fastact/__init__.py` collects, where they are defined: what it imports cannot import it.
 BELOW_PUBLIC = ["errors", "language*", "math", "functions*", "_core*"]
-#: What verification and learners' rooms show their results by.
+#: What verification and gradient checks show their results by.
 RESULTS = ["learn.result", "learn.pictures", "learn.pictures.style"]
 #: The rooms from the ground up, as patterns of modules relative to fastact, and what else of fastact each may import;
 #: of several patterns the first that fits counts. A room imports only rooms that stand before it. "" is the package
@@ -106,9 +106,9 @@ LAYERS = {
     "measure.bench*": PUBLIC,
     "measure": ["_core.services"],
     "learn.data*": PUBLIC,
-    "learn.tabular*": [*PUBLIC, *RESULTS, "learn.data*"],
-    "learn.diagnostics*": [*PUBLIC, *RESULTS, "learn.data*"],
-    "learn.experiments*": [*PUBLIC, *RESULTS, "functions.own", "learn.data*", "learn.diagnostics*", "learn.tabular"],
+    "learn.tabular*": [*PUBLIC, "learn.result", "learn.data*"],
+    "learn.diagnostics*": [*PUBLIC, "learn.result", "learn.data*"],
+    "learn.experiments*": [*PUBLIC, "learn.result", "functions.own", "learn.data*", "learn.diagnostics*"],
     "learn.pictures*": [*PUBLIC, *RESULTS, "learn.data*", "learn.diagnostics*", "learn.experiments*", "learn.tabular*"],
     "learn.pages*": [*PUBLIC, "functions.own", "learn*"],
     "learn": ["_core.services"],
@@ -118,6 +118,7 @@ LAYERS = {
         "_kernels.native.ufunc",
         "backends.cpu.instruction_sets",
         "measure.bench.report",
+        "cli.wrapping",
     ],
     "cli*": [*PUBLIC, "functions.own", "learn*", "measure*", "dask*"],
     "__main__": ["cli"],

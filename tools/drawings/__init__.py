@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fastact import language
-from fastact.learn.experiments.drawing import draw_accuracies, draw_lines, layers_axes, legend
 from fastact.learn.experiments.spread import short
 from fastact.learn.pictures import style
+from fastact.learn.pictures.deep import draw_accuracies, draw_lines, layers_axes, legend
 
 __all__ = ["accuracies", "figure", "norms", "variants", "worded", "written"]
 
@@ -42,8 +42,7 @@ def accuracies(rows: Sequence[tuple[str, Sequence[float]]], epochs: int, chance:
 def variants(found: Any) -> Any:
     """A Figure with the accuracies of an experiment's variants, whose labels are in two lines if they name a remedy."""
     rows = [
-        (each.label.replace(" + ", " +\n"), [trial.end for trial in found.of(each.activation, each.remedy)])
-        for each in found.variants
+        (label.replace(" + ", " +\n"), [trial.end for trial in trials]) for label, trials in found.labelled().items()
     ]
     return accuracies(rows, found.epochs, found.chance)
 

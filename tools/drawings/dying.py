@@ -9,10 +9,10 @@ import matplotlib.ticker
 
 from drawings import figure, variants, worded
 from fastact.learn.experiments import dying_relu
-from fastact.learn.experiments.drawing import draw_lines, legend
 from fastact.learn.experiments.dying_relu import DyingRelu
 from fastact.learn.experiments.spread import Spread, share
 from fastact.learn.pictures import style
+from fastact.learn.pictures.deep import draw_lines, legend
 
 
 @cache
@@ -24,9 +24,8 @@ def quiet() -> Any:
     """The share of units that fire for no sample, after each epoch."""
     drawn = figure(4.0)
     axes = drawn.subplots()
-    for position, each in enumerate(found().variants):
-        shares = [units.never_fire for units in found().of(each.activation, each.remedy)]
-        draw_lines(axes, range(found().epochs + 1), shares, position, each.label)
+    for position, (label, trials) in enumerate(found().labelled().items()):
+        draw_lines(axes, range(found().epochs + 1), [units.never_fire for units in trials], position, label)
     axes.yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1))
     axes.set_xlabel(worded(en="epoch (0: before training)", ja="エポック（0：学習前）"))
     axes.set_ylabel(worded(en="units that never fire", ja="発火しないユニットの割合"))

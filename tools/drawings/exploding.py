@@ -8,11 +8,10 @@ from typing import Any
 
 from drawings import figure, norms, worded
 from fastact.learn.experiments import exploding
-from fastact.learn.experiments.deep import remedies
-from fastact.learn.experiments.drawing import draw_lines, legend
 from fastact.learn.experiments.exploding import Exploding
 from fastact.learn.experiments.spread import share, short, times
 from fastact.learn.pictures import style
+from fastact.learn.pictures.deep import draw_lines, legend
 
 
 @cache
@@ -22,22 +21,18 @@ def found() -> Exploding:
 
 def layers() -> Any:
     """The norm of the gradient in each hidden layer, by remedy; clipping changes it only later."""
-    lines = [
-        (position, remedies()[remedy], found().of(remedy))
-        for position, remedy in enumerate(found().remedies)
-        if remedy != "clip_norm"
-    ]
-    return norms(lines, found().depth, 3.8, 2)
+    lines = [(position, label, trials) for position, (label, trials) in enumerate(found().labelled().items())]
+    return norms([lines[0], *lines[2:]], found().depth, 3.8, 2)
 
 
 def losses() -> Any:
     """The loss over the epochs, by remedy; a cross where a network diverges."""
     drawn = figure(4.0)
     axes = drawn.subplots()
-    for position, remedy in enumerate(found().remedies):
-        courses = [[trial.first_loss, *trial.loss] for trial in found().of(remedy)]
-        draw_lines(axes, range(found().epochs + 1), courses, position, remedies()[remedy])
-        for trial, course in zip(found().of(remedy), courses, strict=True):
+    for position, (label, trials) in enumerate(found().labelled().items()):
+        courses = [[trial.first_loss, *trial.loss] for trial in trials]
+        draw_lines(axes, range(found().epochs + 1), courses, position, label)
+        for trial, course in zip(trials, courses, strict=True):
             if trial.diverged is not None:
                 axes.plot(len(course) - 1, course[-1], "x", color=style.line(position)["color"], markersize=8)
     axes.set_yscale("log")
@@ -49,7 +44,8 @@ def losses() -> Any:
 
 
 def figures() -> dict[str, str]:
-    large, usual = found().of(""), found().of("init")
+    of = {each.remedy: found().of(each.activation, each.remedy) for each in found().variants}
+    large, usual = of[""], of["init"]
     said = {
         "power": times(found().scale ** found().depth),
         "factor": times(median(one.norm / other.norm for one, other in zip(large, usual, strict=True))),
@@ -57,10 +53,10 @@ def figures() -> dict[str, str]:
         "large first loss": times(median(trial.first_loss for trial in large)),
         "seeds": str(found().seeds),
     }
-    for remedy in found().remedies:
+    for remedy, trials in of.items():
         said[f"diverged with {remedy or 'no remedy'}"] = str(found().diverged(remedy))
         if not found().diverged(remedy):
-            said[f"accuracy with {remedy}"] = share(median(trial.end for trial in found().of(remedy)))
+            said[f"accuracy with {remedy}"] = share(median(trial.end for trial in trials))
     return said
 
 

@@ -12,10 +12,10 @@ import fastact as fa
 from drawings import figure, norms, variants, worded, written
 from fastact.learn.experiments import vanishing
 from fastact.learn.experiments.deep import remedies
-from fastact.learn.experiments.drawing import legend
 from fastact.learn.experiments.spread import share
 from fastact.learn.experiments.vanishing import Vanishing
 from fastact.learn.pictures import style
+from fastact.learn.pictures.deep import legend
 
 SHOWN = ("sigmoid", "tanh", "relu")
 REMEDIES = ("", "batch_norm", "residual", "large_init")

@@ -10,9 +10,9 @@ import numpy as np
 import fastact as fa
 from drawings import figure, worded
 from fastact.learn.experiments import xor
-from fastact.learn.experiments.drawing import legend
 from fastact.learn.experiments.xor import Xor
 from fastact.learn.pictures import style
+from fastact.learn.pictures.deep import legend
 
 SINGLE = 12
 #: What a beginner's settings are changed in, to see why activations fail: hidden units, learning rate, epochs.

@@ -141,13 +141,19 @@ def star_relu(x: Any, scale: Any, bias: Any) -> Any:
 def _star_relu_slope_times_scalar(g, x, scale):
     r = where(x <= like(0.0, x), like(0.0, x), x)
     r = where(r > LARGEST(x), where(scale == like(0.0, x), like(0.0, x), r), r)  # 0 * inf would be NaN
-    return g * r * (scale + scale)
+    # Where g * r overflows, a small scale may bring it back: it meets the larger factor first.
+    product, twice, g_is_larger = g * r, scale + scale, magnitude(g) > r
+    turned = where(g_is_larger, g, r) * twice * where(g_is_larger, r, g)
+    return where(magnitude(product) > LARGEST(x), turned, product * twice)
 
 
 @compiled(_star_relu_slope_times_scalar)
 def star_relu_slope_times(g: Any, x: Any, scale: Any) -> Any:
     """g * 2 * scale * max(x, 0)."""
-    return g * np.maximum(x, 0) * (2 * scale)
+    r = np.maximum(x, 0)
+    product, g_is_larger = g * r, np.abs(g) > r
+    turned = np.where(g_is_larger, g, r) * (2 * scale) * np.where(g_is_larger, r, g)
+    return np.where(np.isinf(product), turned, product * (2 * scale))
 
 
 def _softsign_scalar(x):

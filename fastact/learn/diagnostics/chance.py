@@ -14,7 +14,6 @@ import fastact as fa
 from fastact.language import paragraph
 from fastact.language import translated as _
 from fastact.learn.diagnostics.measures import host
-from fastact.learn.pictures import style
 from fastact.learn.result import Result, Table
 
 __all__ = ["CLOSE", "FirstLoss", "chance_loss", "even_loss", "first_loss"]
@@ -184,18 +183,3 @@ class FirstLoss(Result):
 
     def as_dict(self) -> dict[str, Any]:
         return super().as_dict() | {"close": self.close}
-
-    @style.lettering()
-    def figure(self) -> Any:
-        """A bar for each row of the table."""
-        figure = style.figure(6.4, 2.2)
-        axes = figure.subplots()
-        [table] = self.tables()
-        names, losses = zip(*table.rows, strict=True)
-        for place, value in enumerate(map(float, losses)):
-            axes.barh(place, value, color=style.COLOURS[place])
-        axes.set_yticks(range(len(names)), names)
-        axes.invert_yaxis()
-        axes.set_xlabel(table.columns[1])
-        style.tidy(axes)
-        return figure

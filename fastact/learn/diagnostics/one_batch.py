@@ -15,7 +15,6 @@ from fastact.learn.diagnostics.alarms import Alarm
 from fastact.learn.diagnostics.chance import chance_loss
 from fastact.learn.diagnostics.measures import at_least, host
 from fastact.learn.diagnostics.monitor import Monitor
-from fastact.learn.pictures import style
 from fastact.learn.result import Result, Table
 
 __all__ = ["OneBatch", "overfit_batch"]
@@ -167,20 +166,6 @@ class OneBatch(Result):
 
     def as_dict(self) -> dict[str, Any]:
         return super().as_dict() | {"learnt": self.learnt}
-
-    @style.lettering()
-    def figure(self) -> Any:
-        """The loss by step."""
-        figure = style.figure(7, 4)
-        axes = figure.subplots()
-        axes.plot(np.arange(1, len(self.losses) + 1), self.losses, linewidth=2, label=_("loss"), **style.line(0))
-        axes.axhline(self.goal, linewidth=2, label=_("nearly 0"), **style.line(1))
-        axes.set_yscale("log")
-        axes.set_xlabel(_("step"))
-        axes.set_title(self.title, fontsize=11, loc="left")
-        style.tidy(axes)
-        axes.legend(frameon=False)
-        return figure
 
 
 def _draw(y: NDArray[Any], samples: int, seed: int) -> NDArray[np.intp]:

@@ -14,7 +14,6 @@ import fastact as fa
 from fastact.language import paragraph
 from fastact.language import translated as _
 from fastact.learn.diagnostics.measures import at_least, host
-from fastact.learn.pictures import style
 from fastact.learn.result import Result, Table, plain
 
 __all__ = ["LearningRates", "learning_rate_range"]
@@ -185,24 +184,3 @@ class LearningRates(Result):
     def as_dict(self) -> dict[str, Any]:
         found = {"smoothed": plain(self.smoothed), "steepest": self.suggestion, "diverges": self.diverges}
         return super().as_dict() | found
-
-    @style.lettering()
-    def figure(self) -> Any:
-        """The loss by the learning rate."""
-        figure = style.figure(7, 4)
-        axes = figure.subplots()
-        axes.plot(self.rates, self.losses, color=style.PALE, linewidth=1, label=_("of each step"))
-        axes.plot(self.rates, self.smoothed, linewidth=2, label=_("smoothed"), **style.line(0))
-        marks = {_("falls fastest"): self.suggestion, _("diverges"): self.diverges, _("the network's"): self.current}
-        for place, (text, rate) in enumerate(marks.items(), 1):
-            if rate is not None:
-                axes.axvline(rate, label=f"{text} {rate:.2g}", linewidth=2, **style.line(place))
-        axes.set_xscale("log")
-        axes.set_xlabel(_("learning rate"))
-        axes.set_ylabel(_("loss of the batch"))
-        if np.isfinite(self.smoothed[0]):
-            axes.set_ylim(0, 1.5 * self.smoothed[0])
-        axes.set_title(self.title, fontsize=11, loc="left")
-        style.tidy(axes)
-        axes.legend(frameon=False)
-        return figure

@@ -1,4 +1,4 @@
-"""Experiments that show a learner what an activation does to a network, and the pictures of their results.
+"""Experiments that show a learner what an activation does to a network.
 
 Each is a function with a documented result that shows itself in a notebook:
 
@@ -9,10 +9,10 @@ Each is a function with a documented result that shows itself in a notebook:
 - diagnosis.py trains one network, and says what goes wrong
 - xor.py compares on XOR, as beginners train it and until it is solved
 - vanishing.py, exploding.py, dying_relu.py, linear.py, softmax_hidden.py and initialisation.py each show a problem of
-  networks with its remedies; deep.py, spread.py and drawing.py hold what those have in common
+  networks with its remedies; deep.py and spread.py hold what those have in common
 
-Nothing here prints or writes a file: fastact/cli/ does. To add an experiment, write one file beside xor.py with a
-subclass of `fastact.learn.result.Result`, and a command.
+Nothing here prints, draws or writes a file: fastact/cli/ and fastact/learn/pictures/ do. To add an experiment, write
+one file beside xor.py with a subclass of `fastact.learn.result.Result`, a picture, and a command.
 """
 
 from fastact.learn.experiments.comparison import compare

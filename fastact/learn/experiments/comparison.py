@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from os import PathLike
 from typing import Any
 
@@ -164,14 +165,14 @@ def grid(
     """Every activation with every depth, initialiser and optimizer, each once."""
     if "lbfgs" in optimisers:
         raise ValueError("optimiser 'lbfgs' shows no epochs, so that it has no learning curve; take 'adam'")
-    names = [fa.get(name).name for name in several(activations)]
-    return [
-        Setting(activation, depth, init, optimizer)
-        for depth in distinct(depths, "depths")
-        for init in distinct(several(initialisers), "initialisers")
-        for optimizer in distinct(several(optimisers), "optimisers")
-        for activation in distinct(names, "activations")
-    ]
+    asked = {
+        "depths": depths,
+        "initialisers": several(initialisers),
+        "optimisers": several(optimisers),
+        "activations": [fa.get(name).name for name in several(activations)],
+    }
+    kinds = [distinct(values, name) for name, values in asked.items()]
+    return [Setting(activation, depth, init, optimizer) for depth, init, optimizer, activation in product(*kinds)]
 
 
 def several(names: Sequence[str]) -> Sequence[str]:

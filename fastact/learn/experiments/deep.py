@@ -1,40 +1,32 @@
 """What the experiments on deep networks share: networks that differ in one thing, and what one training shows.
 
-An experiment names its networks as `Variant`s and gets a `Trial` of each and each seed from `trials`. A new remedy is
-an entry in `remedies`.
+An experiment names its networks as `Variant`s. `study` trains each with each seed, and returns the `Study` that the
+experiment made of it. A new remedy is an entry in `remedies`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 import fastact as fa
 from fastact.language import listed
 from fastact.language import translated as _
+from fastact.learn.data.named import problem
 from fastact.learn.data.problem import Problem, Split
+from fastact.learn.experiments.arguments import counts
 from fastact.learn.experiments.progress import Progress, counted
 from fastact.learn.experiments.spread import Spread, share
+from fastact.learn.result import Result
 
 __all__ = [
-    "Trial",
-    "Variant",
-    "elementwise",
-    "ends",
-    "fitted",
-    "network",
-    "networks",
-    "reached",
-    "remedies",
-    "trials",
-]
-
-Array = NDArray[Any]
+    "Study", "Trained", "Trial", "Variant", "elementwise", "ends", "fitted", "measured", "network", "reached",
+    "remedies", "study",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -77,14 +69,37 @@ def remedies() -> dict[str, str]:
     }
 
 
-@dataclass(frozen=True)
-class Trial:
-    """One network: its gradients before the first step, and its training.
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A finished training.
 
     Attributes
     ----------
     variant : Variant
     seed : int
+    accuracy : list of float
+        Of the held-out samples, after each epoch; ends where it diverged.
+    diverged : int or None
+        The epoch, counted from 1, in which the loss or a weight became infinite or nan.
+    """
+
+    variant: Variant
+    seed: int
+    accuracy: list[float]
+    diverged: int | None
+
+    @property
+    def end(self) -> float:
+        """The accuracy after the last epoch; nan if it diverged."""
+        return math.nan if self.diverged else self.accuracy[-1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial(Trained):
+    """One network: its gradients before the first step, and its training.
+
+    Attributes
+    ----------
     norms : list of float
         The norm of the gradient by the weights of each hidden layer, from all training samples, before the first step.
     slopes : list of float
@@ -95,21 +110,13 @@ class Trial:
         At the same time.
     loss : list of float
         Of training, the mean of each epoch; ends where it diverged.
-    accuracy : list of float
-        Of the held-out samples, after each epoch; ends where it diverged.
-    diverged : int or None
-        The epoch, counted from 1, in which the loss or a weight became infinite or nan.
     """
 
-    variant: Variant
-    seed: int
     norms: list[float]
     slopes: list[float]
     outputs: list[float]
     first_loss: float
     loss: list[float]
-    accuracy: list[float]
-    diverged: int | None
 
     @property
     def ratio(self) -> float:
@@ -121,20 +128,60 @@ class Trial:
         """Of the gradients of all hidden layers together."""
         return math.hypot(*self.norms)
 
-    @property
-    def end(self) -> float:
-        """The accuracy after the last epoch; nan if it diverged."""
-        return math.nan if self.diverged else self.accuracy[-1]
+
+T = TypeVar("T", bound=Trained)
 
 
-class Trained(Protocol):
-    """A finished training."""
+@dataclass(frozen=True, kw_only=True)
+class Study(Result, Generic[T]):
+    """What an experiment found with deep networks that learn handwritten digits.
 
-    @property
-    def diverged(self) -> int | None: ...
+    Attributes
+    ----------
+    depth, width : int
+        Hidden layers, and the units of each.
+    seeds, epochs : int
+    learning_rate : float
+    chance : float
+        The accuracy of guessing.
+    variants : list of Variant
+        The activations as they are, then those with a remedy.
+    trials : list of Trained
+        Variant by variant, seed by seed.
+    """
 
-    @property
-    def end(self) -> float: ...
+    #: What the experiment is called in `as_dict`, and what its trials are.
+    name: ClassVar[str]
+    trial: ClassVar[type[Trained]] = Trial
+
+    depth: int
+    width: int
+    seeds: int
+    epochs: int
+    learning_rate: float
+    chance: float
+    variants: list[Variant]
+    trials: list[T]
+
+    def of(self, activation: str, remedy: str = "") -> list[T]:
+        """The trials of an activation as it is, or with a remedy, seed by seed."""
+        return [each for each in self.trials if (each.variant.activation, each.variant.remedy) == (activation, remedy)]
+
+    def accuracy(self, activation: str, remedy: str = "") -> Spread:
+        """Of the held-out samples after the last epoch, over the seeds that did not diverge."""
+        return Spread.of(each.end for each in self.of(activation, remedy))
+
+    def label(self, variant: Variant) -> str:
+        """What readers call a variant here."""
+        return variant.label
+
+    def labelled(self) -> dict[str, list[T]]:
+        """The trials of each variant, by its label."""
+        return {self.label(each): self.of(each.activation, each.remedy) for each in self.variants}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Settings, and all trials."""
+        return {"experiment": self.name, **super().as_dict()}
 
 
 def reached(found: Sequence[Trained]) -> str:
@@ -147,7 +194,7 @@ def reached(found: Sequence[Trained]) -> str:
     return count if diverged == len(found) else listed([accuracy, count])
 
 
-def ends(found: Mapping[str, Sequence[Trial]]) -> str:
+def ends(found: Mapping[str, Sequence[Trained]]) -> str:
     """The accuracies at the end, by remedies' keys, for readers."""
     return listed(
         _("{accuracy} with {remedy}").format(accuracy=reached(each), remedy=remedies()[remedy])
@@ -163,60 +210,69 @@ def network(problem: Problem, hidden: Sequence[int], seed: int, scale: float = 1
     return model
 
 
-def trials(
+S = TypeVar("S", bound=Study[Any])
+
+
+def study(
+    kind: type[S],
     variants: Sequence[Variant],
-    problem: Problem,
-    hidden: Sequence[int],
+    depth: int,
+    width: int,
     seeds: int,
     epochs: int,
+    learning_rate: float,
     progress: Progress,
-    **settings: Any,
-) -> list[Trial]:
-    """Train each variant with each seed, the same samples for all; `settings` are those of `fa.MLP` in common."""
-    return [
-        _trial(variant, seed, model, part, epochs)
-        for variant, seed, model, part in networks(variants, problem, hidden, seeds, progress, **settings)
-    ]
+    measure: Callable[..., Mapping[str, Any]] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    **found: Any,
+) -> S:
+    """Train each variant with each seed, on the same samples for all, and make a study of this kind of it.
 
-
-def networks(
-    variants: Sequence[Variant],
-    problem: Problem,
-    hidden: Sequence[int],
-    seeds: int,
-    progress: Progress,
-    **settings: Any,
-) -> Iterator[tuple[Variant, int, fa.MLP, Split]]:
-    """Each variant with each seed: the untrained network, and its samples, the same for all variants."""
-    parts = [problem.split(seed) for seed in range(seeds)]
-    jobs = [(variant, seed) for variant in variants for seed in range(seeds)]
-    for variant, seed in counted(jobs, progress):
-        chosen = {"activation": variant.activation, "scale": variant.scale, **settings, **variant.settings}
-        yield variant, seed, network(problem, hidden, seed, **chosen), parts[seed]
-
-
-def _trial(variant: Variant, seed: int, model: fa.MLP, part: Split, epochs: int) -> Trial:
-    with np.errstate(all="ignore"):  # what overflows is told by `diverged`
-        first_loss, _gradients = model.loss_and_gradients(part.train_x, part.train_y)
-        layers = model.layers[:-1]
-        norms = [float(np.linalg.norm(layer.weights_gradient.astype(np.float64))) for layer in layers]
-        slopes = [_slope(layer) for layer in layers]
-        outputs = [float(np.abs(layer.output).mean()) for layer in layers]
-        diverged = fitted(model, part, epochs)
-    history = model.history
-    return Trial(
-        variant, seed, norms, slopes, outputs, first_loss, history.get("loss", []), history.get("val_accuracy", []),
-        diverged,
+    Parameters
+    ----------
+    kind : type
+        A subclass of `Study`; `found` has its other fields.
+    measure : callable, optional
+        Called as measure(model, part, epochs), it trains, and returns the fields of a trial; `measured` by default.
+    settings : mapping, optional
+        Of `fa.MLP`, for all variants.
+    """
+    counts(depth=depth, width=width, seeds=seeds, epochs=epochs)
+    digits = problem("digits")
+    parts = [digits.split(seed) for seed in range(seeds)]
+    trials = []
+    for variant, seed in counted([(variant, seed) for variant in variants for seed in range(seeds)], progress):
+        chosen = {"learning_rate": learning_rate, "batch_size": 64, **(settings or {}), **variant.settings}
+        model = network(digits, [width] * depth, seed, variant.scale, activation=variant.activation, **chosen)
+        trials.append(kind.trial(variant=variant, seed=seed, **(measure or measured)(model, parts[seed], epochs)))
+    return kind(
+        depth=depth, width=width, seeds=seeds, epochs=epochs, learning_rate=learning_rate, chance=1 / digits.outputs,
+        variants=list(variants), trials=trials, **found,
     )  # fmt: skip
 
 
-def fitted(model: fa.MLP, part: Split, epochs: int, callback: Any = None) -> int | None:
-    """Train a network; the epoch in which it diverged, or None."""
+def measured(model: fa.MLP, part: Split, epochs: int) -> dict[str, Any]:
+    """Train a network; what a `Trial` has of it."""
+    with np.errstate(all="ignore"):  # what overflows is told by `diverged`
+        first_loss, _gradients = model.loss_and_gradients(part.train_x, part.train_y)
+        layers = model.layers[:-1]
+        before = {
+            "norms": [float(np.linalg.norm(layer.weights_gradient.astype(np.float64))) for layer in layers],
+            "slopes": [_slope(layer) for layer in layers],
+            "outputs": [float(np.abs(layer.output).mean()) for layer in layers],
+            "first_loss": first_loss,
+        }
+        return {**before, **fitted(model, part, epochs), "loss": model.history.get("loss", [])}
+
+
+def fitted(model: fa.MLP, part: Split, epochs: int, callback: Any = None) -> dict[str, Any]:
+    """Train a network; what a `Trained` has of it."""
+    diverged = None
     try:
         model.fit(part.train_x, part.train_y, epochs=epochs, validation=(part.test_x, part.test_y), callback=callback)
     except FloatingPointError:
-        return len(model.history.get("loss", ())) + 1
-    return None
+        diverged = len(model.history.get("loss", ())) + 1
+    return {"accuracy": model.history.get("val_accuracy", []), "diverged": diverged}
 
 
 def _slope(layer: Any) -> float:

@@ -24,16 +24,11 @@ def diagnose(
     depth: int = 2,
     hidden: int = 64,
     epochs: int = 30,
-    learning_rate: float = 1e-3,
-    init: str = "auto",
     init_scale: float = 1.0,
-    optimizer: Any = "adam",
     batch_size: int | None = None,
-    batch_norm: bool = False,
-    residual: bool = False,
-    clip_norm: float | None = None,
     seed: int = 0,
     progress: Progress = silent,
+    **settings: Any,
 ) -> Diagnosis:
     """Train a network on a problem, watch it, and check it before.
 
@@ -46,14 +41,16 @@ def diagnose(
     depth, hidden : int
         How many hidden layers, and their units.
     epochs : int
-    learning_rate, init, optimizer, batch_size, batch_norm, residual, clip_norm
-        As in `fa.MLP`.
     init_scale : float
         What the first weights are multiplied by, to see what too small or too large ones do.
+    batch_size : int, optional
+        As in `fa.MLP`; at most the number of training samples.
     seed : int
         Of the network, and of the problem's split.
     progress : callable, optional
         Called as progress(done, total) after each epoch.
+    **settings
+        As in `fa.MLP`: learning_rate, init, optimizer, batch_norm, residual, clip_norm and the others.
 
     Returns
     -------
@@ -83,19 +80,10 @@ def diagnose(
     if isinstance(problem, str):
         problem = named.problem(problem)
     split = problem.split(seed)
-    model = fa.MLP(
-        [problem.features, *[hidden] * depth, problem.outputs],
-        activation=activation,
-        output=problem.output,
-        learning_rate=learning_rate,
-        init=init,
-        optimizer=optimizer,
-        batch_size=None if batch_size is None else min(batch_size, len(split.train_x)),
-        seed=seed,
-        batch_norm=batch_norm,
-        residual=residual,
-        clip_norm=clip_norm,
-    )
+    if batch_size is not None:
+        settings["batch_size"] = min(batch_size, len(split.train_x))
+    sizes = [problem.features, *[hidden] * depth, problem.outputs]
+    model = fa.MLP(sizes, activation, problem.output, seed=seed, **settings)
     for layer in model.layers:
         layer.weights *= init_scale
     data = split.train_x, split.train_y

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +16,10 @@ from fastact.language import listed, paragraph
 from fastact.language import translated as _
 from fastact.learn.data.named import problem
 from fastact.learn.data.problem import Split
-from fastact.learn.experiments.arguments import counts
-from fastact.learn.experiments.deep import Variant, elementwise, fitted, networks, reached
-from fastact.learn.experiments.drawing import draw_accuracies, draw_lines, legend
+from fastact.learn.experiments.deep import Study, Trained, Variant, elementwise, fitted, reached, study
 from fastact.learn.experiments.progress import Progress, silent
 from fastact.learn.experiments.spread import Spread, share
-from fastact.learn.pictures import style
-from fastact.learn.result import Result, Table, plain
+from fastact.learn.result import Table
 
 __all__ = ["DyingRelu", "Units", "dying_relu"]
 
@@ -74,60 +72,39 @@ def dying_relu(
     >>> found.stuck("relu").centre > found.stuck("leaky_relu").centre
     True
     """
-    counts(depth=depth, width=width, seeds=seeds, epochs=epochs)
     names = elementwise(activations)
     variants = [
         *map(Variant, names),
         Variant(names[0], "learning_rate", {"learning_rate": learning_rate}),
         Variant(names[0], "batch_norm", {"batch_norm": True}),
     ]
-    digits = problem("digits")
-    settings = {"learning_rate": first_rate, "batch_size": 64}
-    found = [
-        _followed(variant, seed, model, part, epochs, learning_rate)
-        for variant, seed, model, part in networks(variants, digits, [width] * depth, seeds, progress, **settings)
-    ]
-    samples = len(digits.split(0).train_y)
-    return DyingRelu(
-        depth, width, seeds, epochs, learning_rate, first_rate, 1 / digits.outputs, samples, variants, found
-    )
+    return study(
+        DyingRelu, variants, depth, width, seeds, epochs, learning_rate, progress,
+        partial(_followed, learning_rate), {"learning_rate": first_rate}, first_rate=first_rate,
+        samples=len(problem("digits").split(0).train_y),
+    )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Units:
+@dataclass(frozen=True, kw_only=True)
+class Units(Trained):
     """The hidden units of one network, before training (epoch 0) and after each epoch.
 
     Attributes
     ----------
-    variant : Variant
-    seed : int
     never_fire : list of float
         The share of units whose weighted sum is 0 or below for all training samples; ends where training diverged.
     stuck : list of float
         The share of units whose slope is exactly 0 for all training samples: no gradient reaches their weights.
     woken : float
         Of the units that never fire after the first epoch, the share that fires at the end; nan if there are none.
-    accuracy : list of float
-        Of the held-out samples, after each epoch.
-    diverged : int or None
-        The epoch in which the loss or a weight became infinite or nan.
     """
 
-    variant: Variant
-    seed: int
     never_fire: list[float]
     stuck: list[float]
     woken: float
-    accuracy: list[float]
-    diverged: int | None
-
-    @property
-    def end(self) -> float:
-        """The accuracy after the last epoch; nan if it diverged."""
-        return math.nan if self.diverged else self.accuracy[-1]
 
 
-def _followed(variant: Variant, seed: int, model: fa.MLP, part: Split, epochs: int, learning_rate: float) -> Units:
+def _followed(learning_rate: float, model: fa.MLP, part: Split, epochs: int) -> dict[str, Any]:
     """Train a network, and look at its units after each epoch; the first epoch has the model's own learning rate."""
     quiet: list[NDArray[np.bool_]] = []
     stuck: list[float] = []
@@ -142,45 +119,33 @@ def _followed(variant: Variant, seed: int, model: fa.MLP, part: Split, epochs: i
             model.optimizer.learning_rate = learning_rate
 
     look(0, model)
-    diverged = fitted(model, part, epochs, look)
+    found = fitted(model, part, epochs, look)
     early = quiet[min(1, len(quiet) - 1)]
-    woken = float((~quiet[-1])[early].mean()) if early.any() else math.nan
-    shares = [float(each.mean()) for each in quiet]
-    return Units(variant, seed, shares, stuck, woken, model.history.get("val_accuracy", []), diverged)
+    return {
+        **found,
+        "never_fire": [float(each.mean()) for each in quiet],
+        "stuck": stuck,
+        "woken": float((~quiet[-1])[early].mean()) if early.any() else math.nan,
+    }
 
 
-@dataclass(frozen=True)
-class DyingRelu(Result):
-    """What `dying_relu` found.
+@dataclass(frozen=True, kw_only=True)
+class DyingRelu(Study[Units]):
+    """What `dying_relu` found; its variants are the activations as they are, then the remedies of the first one.
 
     Attributes
     ----------
-    depth, width, seeds, epochs : int
-    learning_rate, first_rate : float
-    chance : float
-        The accuracy of guessing.
+    first_rate : float
+        The learning rate of the first epoch.
     samples : int
         Of training.
-    variants : list of Variant
-        The activations as they are, then the remedies of the first one.
-    units : list of Units
-        Variant by variant, seed by seed.
     """
 
-    depth: int
-    width: int
-    seeds: int
-    epochs: int
-    learning_rate: float
-    first_rate: float
-    chance: float
-    samples: int
-    variants: list[Variant]
-    units: list[Units]
+    name: ClassVar[str] = "dying-relu"
+    trial: ClassVar[type[Trained]] = Units
 
-    def of(self, activation: str, remedy: str = "") -> list[Units]:
-        """The units of an activation as it is, or with a remedy, seed by seed."""
-        return [each for each in self.units if (each.variant.activation, each.variant.remedy) == (activation, remedy)]
+    first_rate: float
+    samples: int
 
     def never_fire(self, activation: str, remedy: str = "", epoch: int = -1) -> Spread:
         """The share of units that never fire, at the end or after another epoch."""
@@ -190,10 +155,6 @@ class DyingRelu(Result):
     def stuck(self, activation: str, remedy: str = "") -> Spread:
         """The share of units without any gradient at the end."""
         return Spread.of(each.stuck[-1] for each in self.of(activation, remedy))
-
-    def accuracy(self, activation: str, remedy: str = "") -> Spread:
-        """Of the held-out samples after the last epoch, over the seeds that did not diverge."""
-        return Spread.of(each.end for each in self.of(activation, remedy))
 
     @property
     def title(self) -> str:
@@ -205,13 +166,8 @@ class DyingRelu(Result):
         rows = []
         for each in self.variants:
             key = each.activation, each.remedy
-            rows.append([
-                each.label,
-                self.never_fire(*key, epoch=1).text(share),
-                self.never_fire(*key).text(share),
-                self.stuck(*key).text(share),
-                reached(self.of(*key)),
-            ])  # fmt: skip
+            quiet = self.never_fire(*key, epoch=1), self.never_fire(*key), self.stuck(*key)
+            rows.append([each.label, *(spread.text(share) for spread in quiet), reached(self.of(*key))])
         columns = [_("hidden layers"), _("epoch 1"), _("at the end"), _("no gradient"), _("accuracy")]
         caption = _(
             "Seeds: {seeds}; median (least to largest). A unit fires if its weighted sum is above 0. Epoch 1, at "
@@ -240,7 +196,7 @@ class DyingRelu(Result):
         if shares := _listed(woken):
             text = _("Of these units, these shares fire again at the end of training: {shares}.")
             words.append(text.format(shares=shares))
-        ends = listed(f"{each.label} {reached(self.of(each.activation, each.remedy))}" for each in self.variants)
+        ends = listed(f"{label} {reached(found)}" for label, found in self.labelled().items())
         return [
             paragraph(words),
             _(
@@ -248,44 +204,6 @@ class DyingRelu(Result):
                 "such units at the end: {shares}. Accuracy: {ends}."
             ).format(shares=_listed(stuck), ends=ends),
         ]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Settings, and what became of the units of every network."""
-        return {"experiment": "dying-relu", **plain(asdict(self))}
-
-    @style.lettering()
-    def figure(self) -> Any:
-        """The share of units that never fire, and of those without a gradient, over training; and the accuracy."""
-        figure = style.figure(13, 9)
-        figure.suptitle(self.title, fontsize=14)
-        upper, lower = figure.subfigures(2, 1, height_ratios=[1.5, 1])
-        left, right = upper.subplots(1, 2, sharey=True)
-        for position, each in enumerate(self.variants):
-            found = self.of(each.activation, each.remedy)
-            draw_lines(left, range(self.epochs + 1), [units.never_fire for units in found], position, each.label)
-            draw_lines(right, range(self.epochs + 1), [units.stuck for units in found], position, each.label)
-        for axes, title in (
-            (left, _("Units that never fire")),
-            (right, _("Units whose slope is 0 for every sample")),
-        ):
-            axes.axvspan(0, 1, color=style.PALE, alpha=0.3, linewidth=0)
-            axes.set_title(title, loc="left", fontsize=11)
-            axes.set_ylim(bottom=-0.015)  # lines at 0 are seen
-            axes.set_xlabel(
-                _("epoch (grey: learning rate {high:g}, then {low:g})").format(
-                    high=self.first_rate, low=self.learning_rate
-                )
-            )
-            style.tidy(axes)
-            legend(axes, 2)
-        left.set_ylabel(_("share of all hidden units"))
-        axes = lower.subplots()
-        rows = [
-            (each.label, [units.end for units in self.of(each.activation, each.remedy)], position, "")
-            for position, each in enumerate(self.variants)
-        ]
-        draw_accuracies(axes, rows, self.epochs, self.chance)
-        return figure
 
 
 def _listed(shares: Mapping[str, Spread]) -> str:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from fastact.language import paragraph
 from fastact.language import translated as _
-from fastact.learn.data.named import problem
-from fastact.learn.experiments.arguments import counts, positive
-from fastact.learn.experiments.deep import Trial, Variant, elementwise, ends, remedies, trials
-from fastact.learn.experiments.drawing import draw_accuracies, draw_lines, layers_axes, legend
+from fastact.learn.experiments.arguments import positive
+from fastact.learn.experiments.deep import Study, Trial, Variant, elementwise, ends, remedies, study
 from fastact.learn.experiments.progress import Progress, silent
 from fastact.learn.experiments.spread import Spread, share, short, times
-from fastact.learn.pictures import style
-from fastact.learn.result import Result, Table, plain
+from fastact.learn.result import Table
 
 __all__ = ["Exploding", "exploding"]
 
@@ -73,7 +70,6 @@ def exploding(
     >>> found.diverged(""), found.diverged("clip_norm")
     (1, 0)
     """
-    counts(depth=depth, width=width, seeds=seeds, epochs=epochs)
     positive(scale=scale)
     [name] = elementwise([activation], "activation")
     variants = [
@@ -82,52 +78,35 @@ def exploding(
         Variant(name, "init"),
         Variant(name, "batch_norm", {"batch_norm": True}, scale),
     ]
-    digits = problem("digits")
-    settings = {"optimizer": "sgd", "momentum": 0.0, "learning_rate": learning_rate, "batch_size": 32}
-    found = trials(variants, digits, [width] * depth, seeds, epochs, progress, **settings)
-    return Exploding(name, depth, width, scale, clip_norm, seeds, epochs, learning_rate, 1 / digits.outputs, found)
+    settings = {"optimizer": "sgd", "momentum": 0.0, "batch_size": 32}
+    return study(
+        Exploding, variants, depth, width, seeds, epochs, learning_rate, progress, settings=settings, activation=name,
+        scale=scale, clip_norm=clip_norm,
+    )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Exploding(Result):
-    """What `exploding` found.
+@dataclass(frozen=True, kw_only=True)
+class Exploding(Study[Trial]):
+    """What `exploding` found; its variants are the network without a remedy, and with each.
 
     Attributes
     ----------
     activation : str
-    depth, width : int
     scale, clip_norm : float
-    seeds, epochs : int
-    learning_rate : float
-    chance : float
-        The accuracy of guessing.
-    trials : list of Trial
-        Without a remedy and with each, seed by seed.
     """
 
+    name: ClassVar[str] = "exploding"
+
     activation: str
-    depth: int
-    width: int
     scale: float
     clip_norm: float
-    seeds: int
-    epochs: int
-    learning_rate: float
-    chance: float
-    trials: list[Trial]
 
-    def of(self, remedy: str) -> list[Trial]:
-        """The trials with a remedy: "clip_norm", "init", "batch_norm", or "" for none."""
-        return [each for each in self.trials if each.variant.remedy == remedy]
+    def label(self, variant: Variant) -> str:
+        return remedies()[variant.remedy]
 
     def diverged(self, remedy: str) -> int:
-        """How many seeds diverged with a remedy."""
-        return sum(each.diverged is not None for each in self.of(remedy))
-
-    @property
-    def remedies(self) -> list[str]:
-        """Their keys, in the order of the trials."""
-        return list(dict.fromkeys(each.variant.remedy for each in self.trials))
+        """How many seeds diverged with a remedy: "clip_norm", "init", "batch_norm", or "" for none."""
+        return sum(each.diverged is not None for each in self.of(self.activation, remedy))
 
     @property
     def title(self) -> str:
@@ -137,16 +116,16 @@ class Exploding(Result):
         ).format(depth=self.depth, width=self.width, name=self.activation, scale=self.scale)
 
     def tables(self) -> list[Table]:
-        rows = []
-        for remedy in self.remedies:
-            found = self.of(remedy)
-            rows.append([
-                remedies()[remedy],
+        rows = [
+            [
+                label,
                 short(Spread.of(each.first_loss for each in found).centre),
                 Spread.of(each.norm for each in found).text(short),
-                f"{self.diverged(remedy)} / {len(found)}",
+                f"{sum(each.diverged is not None for each in found)} / {len(found)}",
                 Spread.of(each.end for each in found).text(share),
-            ])  # fmt: skip
+            ]
+            for label, found in self.labelled().items()
+        ]
         columns = [_("remedy"), _("first loss"), _("gradient"), _("diverged"), _("accuracy")]
         caption = _(
             "Seeds: {seeds}; median (least to largest). First loss and gradient: before the first step; the gradient "
@@ -156,9 +135,9 @@ class Exploding(Result):
         return [Table(columns, rows, caption=caption)]
 
     def sentences(self) -> list[str]:
-        pairs = zip(self.of(""), self.of("init"), strict=True)
+        found = {each.remedy: self.of(each.activation, each.remedy) for each in self.variants}
+        pairs = zip(found.pop(""), found["init"], strict=True)
         factor = Spread.of(large.norm / usual.norm if usual.norm else np.nan for large, usual in pairs)
-        found = {remedy: self.of(remedy) for remedy in self.remedies if remedy}
         with np.errstate(over="ignore"):
             power = float(np.float64(self.scale) ** self.depth)
         expected = _(
@@ -175,44 +154,3 @@ class Exploding(Result):
                 "Accuracy after epoch {epochs}: {ends}."
             ).format(count=self.diverged(""), seeds=self.seeds, epochs=self.epochs, ends=ends(found)),
         ]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Settings, and all trials."""
-        return {"experiment": "exploding", **plain(asdict(self))}
-
-    @style.lettering()
-    def figure(self) -> Any:
-        """Gradients by layer, the loss in training, and the accuracy that each remedy reaches."""
-        figure = style.figure(13, 9)
-        figure.suptitle(self.title, fontsize=14)
-        upper, lower = figure.subfigures(2, 1, height_ratios=[1.5, 1])
-        left, right = upper.subplots(1, 2)
-        for position, remedy in enumerate(self.remedies):
-            found, label = self.of(remedy), remedies()[remedy]
-            draw_lines(left, range(1, self.depth + 1), [each.norms for each in found], position, label)
-            losses = [[each.first_loss, *each.loss] for each in found]
-            draw_lines(right, range(self.epochs + 1), losses, position, label)
-            for each, loss in zip(found, losses, strict=True):
-                if each.diverged is not None:
-                    colour = style.line(position)["color"]
-                    right.plot(len(loss) - 1, loss[-1], "x", color=colour, markersize=9, markeredgewidth=2)
-        layers_axes(left)
-        left.set_ylabel(_("norm of the gradient, before the first step"))
-        right.set_yscale("log")
-        right.set_xlabel(_("epoch (0: before training)"))
-        right.set_ylabel(_("training loss (crosses: diverges after this)"))
-        style.tidy(right)
-        legend(left, 2)
-        legend(right, 2)
-        axes = lower.subplots()
-        rows = [
-            (
-                remedies()[remedy],
-                [each.end for each in self.of(remedy)],
-                position,
-                _("{count} of {seeds} diverge").format(count=self.diverged(remedy), seeds=self.seeds),
-            )
-            for position, remedy in enumerate(self.remedies)
-        ]
-        draw_accuracies(axes, rows, self.epochs, self.chance)
-        return figure

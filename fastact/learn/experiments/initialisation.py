@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -17,14 +17,13 @@ from fastact.learn.experiments.arguments import counts, positive
 from fastact.learn.experiments.deep import elementwise
 from fastact.learn.experiments.progress import Progress, counted, silent
 from fastact.learn.experiments.spread import Spread, share, short
-from fastact.learn.pictures import style
-from fastact.learn.result import Result, Table, plain
+from fastact.learn.result import Result, Table
 
 __all__ = ["Cell", "Initialisation", "initialisation"]
 
 Array = NDArray[Any]
-#: Bars of a histogram, and the share of outputs at which a bar has its full length.
-_BARS, _FULL = 40, 0.15
+#: Bars of a histogram.
+_BARS = 40
 #: How far histograms reach for activations without a bound.
 _FAR = 3.0
 _SAMPLES = 1000
@@ -231,49 +230,4 @@ class Initialisation(Result):
 
     def as_dict(self) -> dict[str, Any]:
         """Settings, and all cells with their histograms."""
-        return {"experiment": "initialisation", **plain(asdict(self))}
-
-    @style.lettering()
-    def figure(self) -> Any:
-        """The grid of scales and activations: in each cell, a histogram of the outputs of each layer."""
-        figure = style.figure(4.4 * len(self.activations) + 0.6, 2.5 * len(self.scales) + 1)
-        figure.suptitle(self.title, fontsize=14)
-        grid = figure.subplots(len(self.scales), len(self.activations), squeeze=False, sharey="col")
-        for axes_row, row in zip(grid, self.scales, strict=True):
-            for position, (axes, name) in enumerate(zip(axes_row, self.activations, strict=True)):
-                self._draw(axes, self.cell(row, name), style.COLOURS[position % len(style.COLOURS)])
-            axes_row[0].set_ylabel(
-                _("weights: {label}\noutput").format(label=self.label(row)), fontsize=9, linespacing=1.4
-            )
-        for axes, name in zip(grid[0], self.activations, strict=True):
-            axes.annotate(
-                name, (0.5, 1), xycoords="axes fraction", xytext=(0, 8), textcoords="offset points", ha="center",
-                fontsize=13,
-            )  # fmt: skip
-        figure.supxlabel(
-            _(
-                "hidden layer, standard deviation of its outputs, share of flat slopes; bars: shares of outputs, at "
-                "full length {full} or more; the outermost bars have all beyond"
-            ).format(full=share(_FULL)),
-            fontsize=9,
-        )
-        return figure
-
-    def _draw(self, axes: Any, cell: Cell, colour: str) -> None:
-        for layer, shares in enumerate(cell.counts):
-            ends = layer + 0.85 * np.minimum(shares / _FULL, 1)
-            axes.stairs(ends, cell.edges, orientation="horizontal", baseline=layer, fill=True, color=colour)
-            axes.axvline(layer, color=style.PALE, linewidth=0.8)
-        figures = zip(cell.spreads("deviations"), cell.spreads("flat"), strict=True)
-        labels = [
-            _("{number}\nstd {deviation}\nflat {flat}").format(
-                number=number, deviation=short(deviation.centre), flat=share(flat.centre)
-            )
-            for number, (deviation, flat) in enumerate(figures, 1)
-        ]
-        axes.set_xticks(np.arange(self.depth) + 0.42, labels, fontsize=8, linespacing=1.3)
-        axes.tick_params(axis="x", length=0)
-        axes.tick_params(axis="y", labelsize=8)
-        axes.locator_params(axis="y", nbins=6)
-        axes.set_xlim(-0.05, self.depth)
-        axes.spines[["top", "right"]].set_visible(False)
+        return {"experiment": "initialisation", **super().as_dict()}

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastact as fa
-from fastact.errors import require
 from fastact.language import listed
 from fastact.language import translated as _
 from fastact.learn.data.named import problem
@@ -19,7 +18,6 @@ from fastact.learn.experiments.arguments import counts
 from fastact.learn.experiments.deep import elementwise, network
 from fastact.learn.experiments.progress import Progress, counted, silent
 from fastact.learn.experiments.spread import Spread, share, short
-from fastact.learn.pictures import style
 from fastact.learn.result import Result, Table, plain
 
 __all__ = ["Fit", "Linear", "linear"]
@@ -253,35 +251,3 @@ class Linear(Result):
         """Settings, and all networks; without the borders, which are pictures."""
         fits = [{name: value for name, value in vars(each).items() if name != "border"} for each in self.fits]
         return {"experiment": "linear", **plain({**vars(self), "fits": fits})}
-
-    @style.lettering()
-    def figure(self) -> Any:
-        """How the networks of seed 0 part the plane: a row for each kind, a column for each problem."""
-        colours = require("matplotlib.colors", "demo", "a picture").ListedColormap(style.shades(2))
-        figure = style.figure(4.1 * len(self.problems) + 0.6, 3.7 * len(self.kinds) + 0.8)
-        figure.suptitle(self.title, fontsize=14)
-        grid = figure.subplots(len(self.kinds), len(self.problems), squeeze=False)
-        for row, kind in zip(grid, self.kinds, strict=True):
-            for axes, name in zip(row, self.problems, strict=True):
-                border = self.of(name, *kind)[0].border
-                assert border is not None
-                image = axes.imshow(
-                    border.probabilities, extent=border.ends, origin="lower", cmap=colours, vmin=0, vmax=1,
-                    aspect="auto", interpolation="bilinear",
-                )  # fmt: skip
-                if border.probabilities.min() < 0.499 and border.probabilities.max() > 0.501:  # more than rounding
-                    x, y = np.linspace(*border.ends[:2], _CELLS), np.linspace(*border.ends[2:], _CELLS)
-                    axes.contour(x, y, border.probabilities, [0.5], colors=style.INK, linewidths=1.5)
-                elif np.abs(border.probabilities - 0.5).max() < 0.001:
-                    axes.annotate(_("0.5 everywhere"), (0.5, 0.5), xycoords="axes fraction", ha="center")
-                for label, (marker, colour) in enumerate(zip("os", style.COLOURS, strict=False)):
-                    axes.plot(
-                        *border.points[border.labels == label].T, marker, color=colour, markeredgecolor="white",
-                        markersize=11 if len(border.labels) < 20 else 5, markeredgewidth=0.6, linestyle="",
-                    )  # fmt: skip
-                accuracy = self.accuracy(name, *kind).text(share)
-                axes.set_title(_("{problem}: {accuracy}").format(problem=name, accuracy=accuracy), fontsize=11)
-                axes.tick_params(labelsize=8)
-            row[0].set_ylabel(self.label(*kind), fontsize=11)
-        figure.colorbar(image, ax=grid, shrink=0.5, label=_("probability of the second class (squares); line: 0.5"))
-        return figure

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import mean
-from typing import Any
+from typing import ClassVar
 
 from fastact.language import listed
 from fastact.language import translated as _
-from fastact.learn.data.named import problem
-from fastact.learn.experiments.arguments import counts
-from fastact.learn.experiments.deep import Trial, Variant, elementwise, reached, trials
-from fastact.learn.experiments.drawing import draw_lines, layers_axes, legend
+from fastact.learn.experiments.deep import Study, Trial, Variant, elementwise, reached, study
 from fastact.learn.experiments.progress import Progress, silent
 from fastact.learn.experiments.spread import Spread, share, short
-from fastact.learn.pictures import style
-from fastact.learn.result import Result, Table, plain
+from fastact.learn.result import Table
 
 __all__ = ["SoftmaxHidden", "softmax_hidden"]
 
@@ -64,45 +60,24 @@ def softmax_hidden(
     >>> found.accuracy("softmax").centre < found.accuracy("relu").centre
     True
     """
-    counts(depth=depth, width=width, seeds=seeds, epochs=epochs)
     names = ["softmax", *elementwise(others, "others")]
-    digits, settings = problem("digits"), {"learning_rate": learning_rate, "batch_size": 64}
-    found = trials([*map(Variant, names)], digits, [width] * depth, seeds, epochs, progress, **settings)
-    return SoftmaxHidden(names, depth, width, seeds, epochs, learning_rate, 1 / digits.outputs, found)
+    variants = [*map(Variant, names)]
+    return study(SoftmaxHidden, variants, depth, width, seeds, epochs, learning_rate, progress, activations=names)
 
 
-@dataclass(frozen=True)
-class SoftmaxHidden(Result):
+@dataclass(frozen=True, kw_only=True)
+class SoftmaxHidden(Study[Trial]):
     """What `softmax_hidden` found.
 
     Attributes
     ----------
     activations : list of str
         "softmax", then the others.
-    depth, width, seeds, epochs : int
-    learning_rate : float
-    chance : float
-        The accuracy of guessing.
-    trials : list of Trial
-        Activation by activation, seed by seed.
     """
 
+    name: ClassVar[str] = "softmax-hidden"
+
     activations: list[str]
-    depth: int
-    width: int
-    seeds: int
-    epochs: int
-    learning_rate: float
-    chance: float
-    trials: list[Trial]
-
-    def of(self, activation: str) -> list[Trial]:
-        """The trials of an activation."""
-        return [each for each in self.trials if each.variant.activation == activation]
-
-    def accuracy(self, activation: str) -> Spread:
-        """Of the held-out samples after the last epoch, over the seeds."""
-        return Spread.of(each.end for each in self.of(activation))
 
     def gradient(self, activation: str) -> Spread:
         """The norm of the gradient in the first hidden layer before the first step, over the seeds."""
@@ -164,28 +139,3 @@ class SoftmaxHidden(Result):
 
     def _slope(self, activation: str) -> float:
         return mean(mean(trial.slopes) for trial in self.of(activation))
-
-    def as_dict(self) -> dict[str, Any]:
-        """Settings, and all trials."""
-        return {"experiment": "softmax-hidden", **plain(asdict(self))}
-
-    @style.lettering()
-    def figure(self) -> Any:
-        """Learning curves, and the gradients by layer."""
-        figure = style.figure(13, 5.6)
-        figure.suptitle(self.title, fontsize=14)
-        left, right = figure.subplots(1, 2)
-        for position, name in enumerate(self.activations):
-            found = self.of(name)
-            draw_lines(left, range(1, self.epochs + 1), [each.accuracy for each in found], position, name)
-            draw_lines(right, range(1, self.depth + 1), [each.norms for each in found], position, name)
-        left.axhline(self.chance, color=style.INK, linewidth=1, linestyle=":")
-        left.set_ylim(0, 1.01)
-        left.set_xlabel(_("epoch"))
-        left.set_ylabel(_("accuracy on held-out digits (dotted: guessing)"))
-        style.tidy(left)
-        layers_axes(right)
-        right.set_ylabel(_("norm of the gradient, before the first step"))
-        for axes in (left, right):
-            legend(axes, 3)
-        return figure

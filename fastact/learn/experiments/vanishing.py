@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import mean
-from typing import Any
+from typing import ClassVar
 
 from fastact.language import translated as _
-from fastact.learn.data.named import problem
-from fastact.learn.experiments.arguments import counts
-from fastact.learn.experiments.deep import Trial, Variant, elementwise, ends, reached, trials
-from fastact.learn.experiments.drawing import draw_accuracies, draw_lines, layers_axes, legend
+from fastact.learn.experiments.deep import Study, Trial, Variant, elementwise, ends, reached, study
 from fastact.learn.experiments.progress import Progress, silent
 from fastact.learn.experiments.spread import Spread, share, short, times
-from fastact.learn.pictures import style
-from fastact.learn.result import Result, Table, plain
+from fastact.learn.result import Table
 
 __all__ = ["Vanishing", "vanishing"]
 
@@ -73,7 +69,6 @@ def vanishing(
     >>> found.ratio("sigmoid").centre < 1e-6 < found.ratio("relu").centre
     True
     """
-    counts(depth=depth, width=width, seeds=seeds, epochs=epochs)
     names = elementwise(activations)
     variants = [
         *map(Variant, names),
@@ -81,39 +76,14 @@ def vanishing(
         Variant(names[0], "residual", {"residual": True}),
         Variant(names[0], "large_init", scale=scale),
     ]
-    digits, settings = problem("digits"), {"learning_rate": learning_rate, "batch_size": 64}
-    found = trials(variants, digits, [width] * depth, seeds, epochs, progress, **settings)
-    return Vanishing(depth, width, seeds, epochs, learning_rate, 1 / digits.outputs, variants, found)
+    return study(Vanishing, variants, depth, width, seeds, epochs, learning_rate, progress)
 
 
-@dataclass(frozen=True)
-class Vanishing(Result):
-    """What `vanishing` found.
+@dataclass(frozen=True, kw_only=True)
+class Vanishing(Study[Trial]):
+    """What `vanishing` found; its variants are the activations as they are, then the remedies of the first one."""
 
-    Attributes
-    ----------
-    depth, width, seeds, epochs : int
-    learning_rate : float
-    chance : float
-        The accuracy of guessing.
-    variants : list of Variant
-        The activations as they are, then the remedies of the first one.
-    trials : list of Trial
-        Variant by variant, seed by seed.
-    """
-
-    depth: int
-    width: int
-    seeds: int
-    epochs: int
-    learning_rate: float
-    chance: float
-    variants: list[Variant]
-    trials: list[Trial]
-
-    def of(self, activation: str, remedy: str = "") -> list[Trial]:
-        """The trials of an activation as it is, or with a remedy."""
-        return [each for each in self.trials if (each.variant.activation, each.variant.remedy) == (activation, remedy)]
+    name: ClassVar[str] = "vanishing"
 
     def ratio(self, activation: str, remedy: str = "") -> Spread:
         """The norm of the gradient in the first hidden layer by that in the last one, over the seeds."""
@@ -126,11 +96,10 @@ class Vanishing(Result):
         )
 
     def tables(self) -> list[Table]:
-        rows = []
-        for each in self.variants:
-            found = self.of(each.activation, each.remedy)
-            ratio = self.ratio(each.activation, each.remedy)
-            rows.append([each.label, ratio.text(short), short(_slope(found)), reached(found)])
+        rows = [
+            [label, Spread.of(each.ratio for each in found).text(short), short(_slope(found)), reached(found)]
+            for label, found in self.labelled().items()
+        ]
         columns = [_("hidden layers"), _("gradient, first / last"), _("slope"), _("accuracy")]
         caption = _(
             "Seeds: {seeds}; median (least to largest). Gradient: its norm by the weights of the first hidden layer, "
@@ -177,39 +146,6 @@ class Vanishing(Result):
         ratios = {each.activation: self.ratio(each.activation).centre for each in self.variants[1:] if not each.remedy}
         known = [name for name, ratio in ratios.items() if not math.isnan(ratio)]
         return "relu" if "relu" in ratios else max(known, key=ratios.__getitem__, default=None)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Settings, and all trials."""
-        return {"experiment": "vanishing", **plain(asdict(self))}
-
-    @style.lettering()
-    def figure(self) -> Any:
-        """Gradients by layer, of activations and of remedies; and the accuracy that each reaches."""
-        figure = style.figure(13, 10)
-        figure.suptitle(self.title, fontsize=14)
-        upper, lower = figure.subfigures(2, 1, height_ratios=[1.15, 1])
-        left, right = upper.subplots(1, 2, sharey=True)
-        first = self.variants[0]
-        plain_ones = [each for each in self.variants if not each.remedy]
-        remedied = [each for each in self.variants if each.remedy]
-        for axes, title, chosen in (
-            (left, _("Activations"), plain_ones),
-            (right, _("Remedies for {name}").format(name=first.activation), [first, *remedied]),
-        ):
-            for position, each in enumerate(chosen):
-                norms = [trial.norms for trial in self.of(each.activation, each.remedy)]
-                draw_lines(axes, range(1, self.depth + 1), norms, position, each.label)
-            layers_axes(axes)
-            axes.set_title(title, loc="left", fontsize=11)
-            legend(axes, 3 if axes is left else 2)
-        left.set_ylabel(_("norm of the gradient, before the first step"))
-        axes = lower.subplots()
-        rows = [
-            (each.label, [trial.end for trial in self.of(each.activation, each.remedy)], position, "")
-            for position, each in [*enumerate(plain_ones), *enumerate(remedied, 1)]
-        ]
-        draw_accuracies(axes, rows, self.epochs, self.chance)
-        return figure
 
 
 def _slope(found: Sequence[Trial]) -> float:

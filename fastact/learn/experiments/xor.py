@@ -96,36 +96,25 @@ class Xor(Result):
             for comparison in self.comparisons
         ]
         usual, solving = self.usual.training, self.solving.training
+        before, after = ([count for name, count in each.items() if name != BASELINE] for each in counts)
+        values = {"units": usual.hidden, "rate": usual.learning_rate, "epochs": usual.epochs}
         said = []
-        if any(name != BASELINE for name in counts[0]):
-            solved = [[count for name, count in each.items() if name != BASELINE] for each in counts]
-            said.append(
-                _(
-                    "With {units} hidden units, learning rate {rate:g} and {epochs:,} epochs, {before} of {runs} runs "
-                    "with an activation solve XOR. With {more} units, learning rate {faster:g} and {fewer:,} epochs, "
-                    "{after} of {runs} do; of each activation at least {least} of {seeds} seeds."
-                ).format(
-                    units=usual.hidden,
-                    rate=usual.learning_rate,
-                    epochs=usual.epochs,
-                    before=sum(solved[0]),
-                    runs=len(solved[0]) * self.usual.seeds,
-                    more=solving.hidden,
-                    faster=solving.learning_rate,
-                    fewer=solving.epochs,
-                    after=sum(solved[1]),
-                    least=min(solved[1]),
-                    seeds=self.usual.seeds,
-                )
+        if before:
+            text = _(
+                "With {units} hidden units, learning rate {rate:g} and {epochs:,} epochs, {before} of {runs} runs "
+                "with an activation solve XOR. With {more} units, learning rate {faster:g} and {fewer:,} epochs, "
+                "{after} of {runs} do; of each activation at least {least} of {seeds} seeds."
             )
-            if sum(solved[0]) < sum(solved[1]):
-                said.append(
-                    _(
-                        "Adam moves a weight by about the learning rate per step: {epochs:,} steps of {rate:g} are "
-                        "too few from many starts. And of only {units} relu units, some may give 0 for good. So "
-                        "the result of one seed says little."
-                    ).format(epochs=usual.epochs, rate=usual.learning_rate, units=usual.hidden)
+            found = {"before": sum(before), "after": sum(after), "least": min(after), "seeds": self.usual.seeds}
+            changed = {"more": solving.hidden, "faster": solving.learning_rate, "fewer": solving.epochs}
+            said.append(text.format(runs=len(before) * self.usual.seeds, **values, **found, **changed))
+            if sum(before) < sum(after):
+                text = _(
+                    "Adam moves a weight by about the learning rate per step: {epochs:,} steps of {rate:g} are "
+                    "too few from many starts. And of only {units} relu units, some may give 0 for good. So "
+                    "the result of one seed says little."
                 )
+                said.append(text.format(**values))
         if BASELINE in counts[0] and counts[0][BASELINE] == counts[1][BASELINE] == 0:
             said.append(
                 _(

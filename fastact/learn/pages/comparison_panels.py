@@ -16,8 +16,8 @@ from fastact.learn.experiments.comparing.compared import best_first
 from fastact.learn.experiments.comparison import Comparison
 from fastact.learn.experiments.xor import Xor
 from fastact.learn.pages import plots
-from fastact.learn.pages.document import Texts, all_languages, library
-from fastact.learn.pages.panels import Line, Measure, Panel, View, over_epochs, same
+from fastact.learn.pages.document import Texts, all_languages, library, said
+from fastact.learn.pages.panels import Line, Measure, Panel, Plot, View, over_epochs, same
 from fastact.learn.pictures import comparison as picture
 from fastact.learn.pictures.style import COLOURS, shades
 from fastact.learn.result import Table
@@ -49,26 +49,21 @@ def learning(found: Comparison, name: str) -> Panel:
     """The mean over the seeds, and a band of one standard deviation."""
     words = {
         "score": all_languages(partial(findings.score_word, found)),
-        "loss": all_languages(lambda: _("test loss")),
-        "train_loss": all_languages(lambda: _("training loss")),
+        "loss": said("test loss"),
+        "train_loss": said("training loss"),
     }
-    epochs = max(len(run.score) for run in found.runs)
     measures = []
     for field, texts in words.items():
         series = []
         for summary in found.summaries():
-            values = np.full((len(summary.runs), epochs), np.nan)
-            for row, run in zip(values, summary.runs, strict=True):
-                recorded = getattr(run, field)
-                row[: len(recorded)] = recorded
-            mean, spread = values.mean(axis=0), values.std(axis=0, ddof=min(1, found.seeds - 1))
+            mean, spread = summary.course(field)
             top = np.minimum(mean + spread, 1) if field == "score" else mean + spread
             label = all_languages(partial(found.label, summary.setting))
             series.append(Line(label, mean.tolist(), (mean - spread, top) if found.seeds > 1 else None))
         caption = all_languages(partial(summed_up, texts, found.seeds))
         limits = picture.limits(found, [line.y for line in series]) if field == "score" else None
         measures.append(Measure(field, texts, caption, series, limits=limits))
-    return over_epochs(name, all_languages(lambda: _("Learning curves")), range(1, epochs + 1), measures)
+    return over_epochs(name, said("Learning curves"), range(1, len(found.runs[0].score) + 1), measures)
 
 
 def summed_up(measure: Texts, seeds: int) -> str:
@@ -101,7 +96,7 @@ def ends(found: Comparison, name: str) -> Panel:
     drawn.yaxis.major_label_overrides = {row: plots.shortened(label[current()], 24) for row, label in enumerate(labels)}
     drawn.ygrid.visible = False
     drawn.xaxis.ticker.desired_num_ticks = 4
-    caption = all_languages(lambda: _("After the last epoch: a dot for each seed, a bar at their mean"))
+    caption = said("After the last epoch: a dot for each seed, a bar at their mean")
 
     def table() -> Table:
         cells = [[f"{end:.4f}" for end in each.ends] for each in summaries]
@@ -109,10 +104,8 @@ def ends(found: Comparison, name: str) -> Panel:
         seeds = [_("seed {seed}").format(seed=run.seed) for run in summaries[0].runs]
         return Table([_("hidden layers"), *seeds], [[text, *row] for text, row in zip(texts, cells, strict=True)])
 
-    view = View(
-        [drawn], [caption], all_languages(table), [(drawn.xaxis[0], all_languages(partial(findings.score_word, found)))]
-    )
-    return Panel(name, all_languages(lambda: _("Every run")), [view])
+    plot = Plot(drawn, caption, all_languages(partial(findings.score_word, found)))
+    return Panel(name, said("Every run"), [View([plot], table)])
 
 
 def planes(found: Comparison, name: str) -> Panel:
@@ -139,10 +132,8 @@ def planes(found: Comparison, name: str) -> Panel:
         drawn.scatter(x, y, marker=marker, size=size, fill_color=colour, line_color="white", line_width=0.6)
     drawn.grid.visible = False
     signs = ", ".join(f"{SIGNS[each % len(SIGNS)]} {each}" for each in range(classes))
-    caption = all_languages(
-        lambda: _(
-            "Colour: the class that the network of seed 0 answers with; points: training samples ({classes})"
-        ).format(classes=signs)
+    caption = said(
+        "Colour: the class that the network of seed 0 answers with; points: training samples ({classes})", classes=signs
     )
     first = [run for run in found.runs if run.seed == 0]
     runs = {label: run for run in first for label in all_languages(partial(found.label, run.setting)).values()}
@@ -158,7 +149,7 @@ def planes(found: Comparison, name: str) -> Panel:
 
     frames = [(shown, "indices", [[place] for place in range(len(images))])]
     choices = [same(label) for label in seen.values]
-    view = View([drawn], [caption], all_languages(table))
-    smooth = [source] if classes == 2 else []
-    title = all_languages(lambda: _("Decision boundary by epoch"))
-    return Panel(name, title, [view], choices, steps=seen.epochs, frames=frames, smooth=smooth)
+    return Panel(
+        name, said("Decision boundary by epoch"), [View([Plot(drawn, caption)], table)], choices, steps=seen.epochs,
+        frames=frames, smooth=[source] if classes == 2 else [],
+    )  # fmt: skip

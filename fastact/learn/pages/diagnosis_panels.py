@@ -10,12 +10,13 @@ import numpy as np
 from fastact.language import translated as _
 from fastact.learn.diagnostics import Diagnosis
 from fastact.learn.pages import document, plots
-from fastact.learn.pages.document import all_languages, library
+from fastact.learn.pages.document import Texts, all_languages, library, said
 from fastact.learn.pages.panels import (
     MOST_STEPS,
     Line,
     Measure,
     Panel,
+    Plot,
     View,
     decades,
     number,
@@ -78,38 +79,26 @@ def layers(found: Diagnosis, name: str) -> Panel:
 
     def table(at: int) -> Table:
         columns = [_("layer"), _("gradient norm"), _("log10 of update / weight"), _("saturated"), _("dead")]
+        figures = [
+            (found.gradient_norm, ".3g"), (found.update_ratio, ".2f"), (found.saturated, ".1%"), (found.dead, ".1%"),
+        ]  # fmt: skip
         rows = [
-            [
-                layer,
-                number(found.gradient_norm[at][row], ".3g"),
-                number(found.update_ratio[at][row], ".2f"),
-                number(found.saturated[at][row], ".1%"),
-                number(found.dead[at][row], ".1%"),
-            ]
+            [layer, *(number(values[at][row], form) for values, form in figures)]
             for row, layer in enumerate(found.layers)
         ]
         return Table(columns, rows, title=_("Each layer at this epoch"))
 
-    captions = [
-        all_languages(
-            lambda: _("Norm of the gradient in each layer, the output last; dotted: the first epoch looked at")
-        ),
-        all_languages(lambda: _("Outputs of each layer: how often each value occurs, every layer to its own scale")),
-    ]
-    axes = [
-        (flow.xaxis[0], all_languages(lambda: _("layer"))),
-        (flow.yaxis[0], all_languages(lambda: _("gradient norm"))),
-        (bars.xaxis[0], all_languages(lambda: _("outputs"))),
-        (bars.yaxis[0], all_languages(lambda: _("layer"))),
-    ]
+    above = said("Norm of the gradient in each layer, the output last; dotted: the first epoch looked at")
+    below = said("Outputs of each layer: how often each value occurs, every layer to its own scale")
+    shown = [Plot(flow, above, said("layer"), said("gradient norm")), Plot(bars, below, said("outputs"), said("layer"))]
     frames: list[tuple[Any, str, list[Any]]] = [
         (source, "y", [numbers(_positive(norms[at])) for at in places]),
         (outputs, "top", [[round(float(top), 3) for top in tops[at].ravel()] for at in places]),
     ]
     return Panel(
         name,
-        all_languages(lambda: _("Layer by layer")),
-        [View([flow, bars], captions, all_languages(lambda: table(places[-1])), axes)],
+        said("Layer by layer"),
+        [View(shown, lambda: table(places[-1]))],
         steps=[found.epochs[at] for at in places],
         frames=frames,
         by_step=[table(at) for at in places],
@@ -120,56 +109,30 @@ def epochs(found: Diagnosis, name: str) -> Panel:
     """Each measure over the epochs, a line for each layer."""
     labels = document.paired(all_languages(lambda: found.layers))
 
-    def by_layer(measure: str) -> list[Line]:
-        values = np.asarray(getattr(found, measure), float)
-        return [Line(label, values[:, at].tolist()) for at, label in enumerate(labels)]
-
+    update = said("log10 of update / weight: near −3, the dotted line, in a network that learns well")
+    flat = said("Share of outputs where the activation is nearly flat")
+    dead = said("Share of units that pass no gradient for any sample")
+    kinds: dict[str, tuple[Texts, Texts, dict[str, Any]]] = {
+        "gradient_norm": (said("gradient norm"), said("Norm of the gradient"), {"log": True}),
+        "update_ratio": (said("update / weight"), update, {"level": USUAL_UPDATE, "digits": 2}),
+        "saturated": (said("saturated"), flat, {"limits": (-0.02, 1.02)}),
+        "dead": (said("dead"), dead, {"limits": (-0.02, 1.02)}),
+    }
     measures = [
-        Measure(
-            "gradient_norm",
-            all_languages(lambda: _("gradient norm")),
-            all_languages(lambda: _("Norm of the gradient")),
-            by_layer("gradient_norm"),
-            log=True,
-        ),
-        Measure(
-            "update_ratio",
-            all_languages(lambda: _("update / weight")),
-            all_languages(
-                lambda: _("log10 of update / weight: near −3, the dotted line, in a network that learns well")
-            ),
-            by_layer("update_ratio"),
-            level=USUAL_UPDATE,
-            digits=2,
-        ),
-        Measure(
-            "saturated",
-            all_languages(lambda: _("saturated")),
-            all_languages(lambda: _("Share of outputs where the activation is nearly flat")),
-            by_layer("saturated"),
-            limits=(-0.02, 1.02),
-        ),
-        Measure(
-            "dead",
-            all_languages(lambda: _("dead")),
-            all_languages(lambda: _("Share of units that pass no gradient for any sample")),
-            by_layer("dead"),
-            limits=(-0.02, 1.02),
-        ),
+        Measure(kind, short, caption, list(map(Line, labels, np.transpose(getattr(found, kind)).tolist())), **look)
+        for kind, (short, caption, look) in kinds.items()
     ]
-    return over_epochs(name, all_languages(lambda: _("Over the epochs")), found.epochs, measures)
+    return over_epochs(name, said("Over the epochs"), found.epochs, measures)
 
 
 def loss(found: Diagnosis, name: str) -> Panel:
     """The loss that training saw, beside that of guessing."""
-    caption = all_languages(
-        lambda: _("Training loss; dotted: {chance:.3f}, the best constant answer").format(chance=found.chance_loss)
-    )
+    caption = said("Training loss; dotted: {chance:.3f}, the best constant answer", chance=found.chance_loss)
     values = [float(each) for each in found.history["loss"]]
-    line = Line(all_languages(lambda: _("training")), values)
+    line = Line(said("training"), values)
     level = found.chance_loss if np.isfinite(found.chance_loss) else None
-    measure = Measure("history", all_languages(lambda: _("loss")), caption, [line], level=level)
-    return over_epochs(name, all_languages(lambda: _("Loss")), range(1, len(values) + 1), [measure])
+    measure = Measure("history", said("loss"), caption, [line], level=level)
+    return over_epochs(name, said("Loss"), range(1, len(values) + 1), [measure])
 
 
 def _positive(values: Any) -> Any:

@@ -1,6 +1,7 @@
 """What all pages are made of: a template, Bokeh's script inlined, and every text in all languages at once.
 
-The style sheet shows one language at a time, the one that the page's `lang` attribute names.
+A template writes `_("text")` where a text stands, Python `said("text")`. The style sheet shows one language at a
+time, the one that the page's `lang` attribute names.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 
 from fastact import language
 from fastact.errors import require
-from fastact.language import translated as _
+from fastact.language import translated
 from fastact.learn.pages import typesetting
 from fastact.learn.result import Table
 
@@ -28,9 +29,9 @@ __all__ = [
     "packed",
     "paired",
     "render",
+    "said",
     "sortable",
     "spoken",
-    "words",
 ]
 
 FOLDER = Path(__file__).parent
@@ -53,6 +54,11 @@ def all_languages(make: Callable[[], T]) -> dict[str, T]:
     return found
 
 
+def said(text: str, **values: object) -> Texts:
+    """A text in all languages, with its values; `tools/translations.py` collects it."""
+    return all_languages(lambda: translated(text).format(**values))
+
+
 def spoken(texts: Texts, written: Callable[[str], str] = typesetting.numbers) -> Any:
     """Markup of a text in all languages, of which the page shows one; `written` typesets it."""
     markup = library("markupsafe").Markup
@@ -60,12 +66,6 @@ def spoken(texts: Texts, written: Callable[[str], str] = typesetting.numbers) ->
         return markup.escape(written(next(iter(texts.values()))))
     each = [markup('<span lang="{}">{}</span>').format(code, written(text)) for code, text in texts.items()]
     return markup("").join(each)
-
-
-def words(make: Callable[[], Mapping[str, str]]) -> dict[str, Any]:
-    """Markup in all languages for each of the texts that `make` returns in the one in use."""
-    found = all_languages(make)
-    return {key: spoken({code: texts[key] for code, texts in found.items()}) for key in found["en"]}
 
 
 def paired(lists: Mapping[str, Sequence[T]]) -> list[dict[str, T]]:
@@ -113,20 +113,16 @@ def render(template: str, **values: Any) -> str:
         return markup((FOLDER / name).read_text(encoding="utf-8"))
 
     return environment.get_template(template).render(
-        languages=language.LANGUAGES,
+        languages={code: language.own_name(code) for code in language.LANGUAGES},
         current=language.current(),
         bokeh=markup("\n".join(resources.js_raw)),
         source=source,
         as_json=as_json,
         spoken=spoken,
-        noscript=spoken(all_languages(_noscript)),
-        sortable=sortable,
+        _=lambda text, **values: spoken(said(text, **values)),
+        sortable=lambda make: sortable(all_languages(make)),
         **values,
     )
-
-
-def _noscript() -> str:
-    return _("This page draws its curves with JavaScript, which is switched off in this browser.")
 
 
 def as_json(value: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import fastact as fa
 from fastact.language import marked
 from fastact.language import translated as _
 from fastact.learn.pages import document, plots, typesetting
-from fastact.learn.pages.document import Texts, all_languages
+from fastact.learn.pages.document import Texts, all_languages, said
 from fastact.learn.pages.sweeps import Sweep, sweep
 from fastact.learn.result import Table
 
@@ -29,6 +28,16 @@ SETS = {
     marked("vanishing slopes: sigmoid and tanh"): "f=sigmoid,tanh&shade=sigmoid&reach=10&x=6",
     marked("relu and its relatives"): "f=relu,leaky_relu,elu,softplus&x=-1",
     marked("smooth ones"): "f=gelu,silu,mish,softplus&shade=gelu&x=-1",
+}
+#: What readers call the families of the catalogue, which are the files of fastact/functions/activations/.
+FAMILIES = {
+    "own": marked("Your own"),
+    "piecewise": marked("Piecewise"),
+    "sigmoids": marked("S-shaped and related"),
+    "rectifiers": marked("Smooth rectifiers"),
+    "smooth": marked("x times a smooth gate"),
+    "periodic": marked("Periodic"),
+    "randomised": marked("Random"),
 }
 #: From -reach to reach.
 REACHES = (2, 5, 10)
@@ -76,16 +85,13 @@ def _page() -> str:
     arrays, catalogue = _collected(activations, sweeps)
     return document.render(
         "explorer.html",
-        titles=all_languages(lambda: _("fastact: activation functions to explore")),
-        words=document.words(_words),
+        titles=said("fastact: activation functions to explore"),
         functions=functions,
         families=families,
         row_functions=[_described(each) for each in row_functions],
         reaches=REACHES,
-        sets=[
-            {"label": document.spoken(all_languages(partial(_, label))), "settings": each}
-            for label, each in SETS.items()
-        ],
+        names_of_families=FAMILIES,
+        sets=SETS,
         logits=LOGITS,
         figures=document.sortable(all_languages(lambda: Table([_("function"), "−2", "−1", "0", "1", "2"]))),
         outputs=document.sortable(all_languages(lambda: _rows(row_functions))),
@@ -102,54 +108,6 @@ def _page() -> str:
             "texts": all_languages(_spoken_by_script),
         },
     )
-
-
-def _words() -> dict[str, str]:
-    """Texts of the template, in the language in use."""
-    return {
-        "title": _("Activation functions"),
-        "lead": _(
-            "Pick functions and compare their curves and slopes. To read values, point at a curve or move the slider."
-        ),
-        "sets": _("Look at:"),
-        "pick": _("Pick functions"),
-        "search": _("Search by name or property"),
-        "nothing": _("Nothing found."),
-        "at_most": _("Up to {most} at once.").format(most=MOST),
-        "piecewise": _("Piecewise"),
-        "sigmoids": _("S-shaped and related"),
-        "rectifiers": _("Smooth rectifiers"),
-        "smooth": _("x times a smooth gate"),
-        "periodic": _("Periodic"),
-        "randomised": _("Random"),
-        "own": _("Your own"),
-        "curves": _("Curves"),
-        "f": _("Function f(x)"),
-        "slope": _("Slope f′(x), the derivative"),
-        "slope_meaning": _(
-            "The slope f′(x) says how much f(x) changes when x changes a little. While a network learns, the gradient "
-            "runs back through its layers, and each multiplies it by this slope: where the slope is near 0, the "
-            "layers closer to the input hardly learn."
-        ),
-        "x": _("Read values at x ="),
-        "reach": _("Show x from"),
-        "readout": _("Values at x"),
-        "function": _("function"),
-        "shade": _("shade"),
-        "remove": _("remove"),
-        "parameters": _("Parameters"),
-        "figures": _("Figures to check by hand"),
-        "figures_f": _("f(x) for x from −2 to 2"),
-        "figures_slope": _("f′(x) for x from −2 to 2"),
-        "cards": _("About the picked functions"),
-        "rows": _("Functions of a whole row"),
-        "rows_lead": _(
-            "Softmax and its relatives take all inputs of a row together, so they have no curve. Move the first of "
-            "three inputs; the others stay at 1.0 and 0.1."
-        ),
-        "logit": _("First input ="),
-        "rows_table": _("Outputs for the three inputs"),
-    }
 
 
 def _spoken_by_script() -> dict[str, str]:

@@ -7,7 +7,7 @@ hides. `over_epochs` makes the usual one: figures by epoch.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,11 +16,11 @@ import numpy as np
 from fastact import language
 from fastact.language import translated as _
 from fastact.learn.pages import plots, typesetting
-from fastact.learn.pages.document import Texts, all_languages, library
+from fastact.learn.pages.document import Texts, all_languages, library, said
 from fastact.learn.pictures.style import INK
 from fastact.learn.result import Table
 
-__all__ = ["Line", "Measure", "Panel", "View", "decades", "number", "numbers", "over_epochs", "same", "thinned"]
+__all__ = ["Line", "Measure", "Panel", "Plot", "View", "decades", "number", "numbers", "over_epochs", "same", "thinned"]
 
 #: Columns of a table by epoch, and steps of a slider.
 MOST_COLUMNS, MOST_STEPS = 12, 100
@@ -29,24 +29,34 @@ MOST_POINTS = 600
 
 
 @dataclass
+class Plot:
+    """A Bokeh figure, its caption, and the labels of its axes."""
+
+    figure: Any
+    caption: Texts
+    x: Texts | None = None
+    y: Texts | None = None
+
+
+@dataclass
 class View:
-    """One or more pictures, and the tables of their figures.
+    """One or more pictures, and the table of their figures.
 
     Attributes
     ----------
-    figures : list of Bokeh figures
-    captions : list of Texts
-        One for each figure; it names what the axes show.
-    table : dict of str to Table
-        The figures in the pictures, by language.
-    axes : list of tuple (Bokeh axis, Texts)
-        Labels of axes.
+    plots : list of Plot
+    table : callable
+        Called without arguments, it returns the figures in the pictures as a Table, in the language in use.
     """
 
-    figures: list[Any]
-    captions: list[Texts]
-    table: Mapping[str, Table]
-    axes: list[tuple[Any, Texts]] = field(default_factory=list)
+    plots: list[Plot]
+    table: Callable[[], Table]
+
+    def axes(self) -> Iterator[tuple[Any, Texts]]:
+        """The axes that have labels, and these."""
+        for plot in self.plots:
+            labels = ((plot.figure.xaxis[0], plot.x), (plot.figure.yaxis[0], plot.y))
+            yield from ((axis, label) for axis, label in labels if label)
 
 
 @dataclass
@@ -105,7 +115,7 @@ class Line:
 
     label: Texts
     y: Sequence[float]
-    band: tuple[Sequence[float], Sequence[float]] | None = None
+    band: tuple[Any, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -225,5 +235,4 @@ def _lines(name: str, x: Sequence[int], measure: Measure) -> tuple[View, list[li
             rows.append([line.label[language.current()], *(number(value, form) for value in values)])
         return Table([_("epoch"), *(str(x[place]) for place in places)], rows)
 
-    axes = [(drawn.xaxis[0], all_languages(lambda: _("epoch"))), (drawn.yaxis[0], measure.short)]
-    return View([drawn], [measure.caption], all_languages(table), axes), found
+    return View([Plot(drawn, measure.caption, said("epoch"), measure.short)], table), found

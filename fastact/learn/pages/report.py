@@ -51,14 +51,7 @@ def write(results: Sequence[Result], path: Path) -> None:
     found = [panel for section in sections for panel in section["panels"]]
     titles = all_languages(lambda: results[0].title if len(results) == 1 else _("fastact: report"))
     path.write_text(
-        document.render(
-            "report.html",
-            titles=titles,
-            words=document.words(_words),
-            results=sections,
-            data=_data(found),
-        ),
-        encoding="utf-8",
+        document.render("report.html", titles=titles, results=sections, data=_data(found)), encoding="utf-8"
     )
 
 
@@ -72,21 +65,6 @@ panels.register(Comparison, comparison_panels.panels)
 panels.register(Xor, comparison_panels.of_xor)
 panels.register(Diagnosis, diagnosis_panels.panels)
 panels.register(Training, training_panels.panels)
-
-
-def _words() -> dict[str, str]:
-    """Texts of the template, in the language in use."""
-    return {
-        "several": _("Report"),
-        "result": _("The result"),
-        "show": _("Show"),
-        "lines": _("Show lines"),
-        "epoch": _("Epoch"),
-        "back": _("one step back"),
-        "forward": _("one step forward"),
-        "play": _("Play"),
-        "figures": _("The figures as a table"),
-    }
 
 
 def _section(result: Result, name: str) -> dict[str, Any]:
@@ -120,9 +98,9 @@ def _data(shown: Sequence[Panel]) -> dict[str, Any]:
     views = [view for panel in shown for view in panel.views]
     legends = [entry for panel in shown for entry in panel.legend]
     return {
-        "plots": document.one_document([figure for view in views for figure in view.figures]),
+        "plots": document.one_document([plot.figure for view in views for plot in view.plots]),
         "panels": [panel.as_dict() for panel in shown],
-        "axes": [[axis.id, texts] for view in views for axis, texts in view.axes],
+        "axes": [[axis.id, texts] for view in views for axis, texts in view.axes()],
         "names": [[renderer.id, texts] for texts, renderers in legends for renderer in renderers],
         "smooth": [source.id for panel in shown for source in panel.smooth],
         "styles": plots.styles(max((len(panel.legend) for panel in shown), default=0)),

@@ -9,8 +9,8 @@ import numpy as np
 
 from fastact.language import translated as _
 from fastact.learn.pages import plots
-from fastact.learn.pages.document import all_languages, library
-from fastact.learn.pages.panels import Line, Measure, Panel, View, over_epochs, thinned
+from fastact.learn.pages.document import library, said
+from fastact.learn.pages.panels import Line, Measure, Panel, Plot, View, over_epochs, thinned
 from fastact.learn.pictures.style import COLOURS, INK
 from fastact.learn.result import Table
 from fastact.learn.tabular import ClassScores, Training
@@ -34,18 +34,13 @@ def learning(found: Training, name: str) -> Panel:
     """The losses by epoch, and a line at the epoch whose weights the model has."""
     models = library("bokeh.models")
     history = found.history
-    series = [
-        Line(all_languages(lambda: _("training")), history["loss"]),
-        Line(all_languages(lambda: _("validation")), history["val_loss"]),
-    ]
-    caption = all_languages(
-        lambda: _("Loss; dotted: epoch {epoch}, whose weights the model has").format(epoch=found.best_epoch)
-    )
-    measure = Measure("loss", all_languages(lambda: _("loss")), caption, series)
+    series = [Line(said("training"), history["loss"]), Line(said("validation"), history["val_loss"])]
+    caption = said("Loss; dotted: epoch {epoch}, whose weights the model has", epoch=found.best_epoch)
+    measure = Measure("loss", said("loss"), caption, series)
     epochs = range(1, len(history["loss"]) + 1)
-    panel = over_epochs(name, all_languages(lambda: _("Learning curves")), epochs, [measure])
+    panel = over_epochs(name, said("Learning curves"), epochs, [measure])
     best = models.Span(location=found.best_epoch, dimension="height", line_color=INK, line_dash=[2, 3], line_width=1.5)
-    panel.views[0].figures[0].add_layout(best)
+    panel.views[0].plots[0].figure.add_layout(best)
     return panel
 
 
@@ -88,15 +83,9 @@ def confusion(scores: ClassScores, name: str) -> Panel:
         rows = [[own, *(f"{count:,}" for count in row)] for own, row in zip(scores.classes, counts, strict=True)]
         return Table([_("true class"), *scores.classes], rows)
 
-    caption = all_languages(
-        lambda: _("Rows by their true and predicted class; the darker, the larger the share of the true class")
-    )
-    axes = [
-        (drawn.xaxis[0], all_languages(lambda: _("predicted class"))),
-        (drawn.yaxis[0], all_languages(lambda: _("true class"))),
-    ]
-    view = View([drawn], [caption], all_languages(table), axes)
-    return Panel(name, all_languages(lambda: _("Right and wrong answers")), [view])
+    caption = said("Rows by their true and predicted class; the darker, the larger the share of the true class")
+    plot = Plot(drawn, caption, said("predicted class"), said("true class"))
+    return Panel(name, said("Right and wrong answers"), [View([plot], table)])
 
 
 def predictions(pairs: Any, name: str) -> Panel:
@@ -113,16 +102,9 @@ def predictions(pairs: Any, name: str) -> Panel:
     places = [int(order[at]) for at in thinned(len(true), MOST_PAIRS)]
 
     def table() -> Table:
-        return Table(
-            [_("true value"), _("predicted value")],
-            [[f"{true[at]:.4g}", f"{predicted[at]:.4g}"] for at in places],
-            words=0,
-        )
+        rows = [[f"{true[at]:.4g}", f"{predicted[at]:.4g}"] for at in places]
+        return Table([_("true value"), _("predicted value")], rows, words=0)
 
-    caption = all_languages(lambda: _("True and predicted values; on the dashed line they are equal"))
-    axes = [
-        (drawn.xaxis[0], all_languages(lambda: _("true value"))),
-        (drawn.yaxis[0], all_languages(lambda: _("predicted value"))),
-    ]
-    view = View([drawn], [caption], all_languages(table), axes)
-    return Panel(name, all_languages(lambda: _("Predictions")), [view])
+    caption = said("True and predicted values; on the dashed line they are equal")
+    plot = Plot(drawn, caption, said("true value"), said("predicted value"))
+    return Panel(name, said("Predictions"), [View([plot], table)])

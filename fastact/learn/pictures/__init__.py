@@ -2,7 +2,8 @@
 
 - style.py: colours and lines that colour-blind readers can tell apart, fonts with Japanese glyphs, and `save`
 - curves.py: activations and their slopes
-- comparison.py, training.py, diagnosis.py: results whose pictures have several parts, named in learn/__init__.py
+- checks.py, comparison.py, deep.py, diagnosis.py, initialisation.py, linear.py, training.py: results, each drawn by the
+  function that learn/__init__.py names
 
-Other results draw themselves, with style.py.
+To draw another kind of result, add a function here and its line there.
 """

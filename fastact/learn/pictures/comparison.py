@@ -29,6 +29,7 @@ def draw_comparison(found: Compared) -> Any:
     return draw_all([found])
 
 
+@style.lettering()
 def draw_xor(found: Any) -> Any:
     """Draw the comparisons of `xor` one below the other."""
     return draw_all(found.comparisons)
@@ -74,13 +75,9 @@ def draw(block: Any, found: Compared) -> None:
     draw_curves(left, found, ranked, styles)
     draw_ends(right, found, ranked, styles)
     upper.legend(
-        *left.get_legend_handles_labels(),
-        loc="outside lower center",
-        ncols=legend_columns(found),
-        frameon=False,
-        fontsize=9,
-        handlelength=3,
-    )
+        *left.get_legend_handles_labels(), loc="outside lower center", ncols=legend_columns(found), frameon=False,
+        fontsize=9, handlelength=3,
+    )  # fmt: skip
     if lower is not None and found.boundaries is not None:
         draw_planes(lower, found.boundaries)
 
@@ -90,11 +87,9 @@ def draw_curves(axes: Any, found: Compared, ranked: Sequence[Summary], styles: d
     centres, faint = [], min(0.15, 0.35 / len(ranked))
     for summary in ranked:
         look, label = styles[summary.setting], style.literal(found.label(summary.setting))
-        curves = np.array([run.score for run in summary.runs])
-        centre, spread = curves.mean(axis=0), curves.std(axis=0, ddof=min(1, found.seeds - 1))
+        centre, spread = summary.course()
         epochs = np.arange(1, len(centre) + 1)
-        marker = {"marker": "o", "markersize": 4} if len(epochs) == 1 else {}
-        axes.plot(epochs, centre, linewidth=1.8, label=label, **look, **marker)
+        axes.plot(epochs, centre, linewidth=1.8, label=label, **look, **style.marks(centre, size=4))
         band = centre - spread, np.minimum(centre + spread, 1)
         axes.fill_between(epochs, *band, color=look["color"], alpha=faint, linewidth=0)
         centres.append(centre)

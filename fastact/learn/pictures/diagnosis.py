@@ -70,15 +70,12 @@ def by_epoch(axes: Any, diagnosis: Diagnosis) -> None:
 
 def curves(axes: Any, diagnosis: Diagnosis) -> None:
     """Losses by epoch."""
-    names = {"loss": _("training"), "val_loss": _("validation")}
-    found = {name: diagnosis.history[name] for name in names if name in diagnosis.history}
-    for place, (name, losses) in enumerate(found.items()):
-        epochs = range(1, len(losses) + 1)
-        axes.plot(epochs, losses, label=names[name], linewidth=2, **marks(losses), **style.line(place))
+    style.losses(axes, diagnosis.history)
     axes.axhline(diagnosis.chance_loss, color=style.INK, linewidth=1, label=_("best constant answer"))
     titled(axes, _("Loss"))
     by_epoch(axes, diagnosis)
-    highest = max([diagnosis.chance_loss, *(max(losses) for losses in found.values())])
+    found = [diagnosis.history[name] for name in ("loss", "val_loss") if name in diagnosis.history]
+    highest = max([diagnosis.chance_loss, *map(max, found)])
     if highest > 10 * diagnosis.chance_loss > 0:
         axes.set_yscale("log")
     else:
@@ -92,7 +89,7 @@ def over_epochs(axes: Any, diagnosis: Diagnosis, values: NDArray[Any], layers: l
     for place, layer in enumerate(layers):
         line = values[:, layer]
         axes.plot(
-            diagnosis.epochs, line, label=diagnosis.layers[layer], linewidth=2, **marks(line), **style.line(place)
+            diagnosis.epochs, line, label=diagnosis.layers[layer], linewidth=2, **style.marks(line), **style.line(place)
         )
     if not layers:
         axes.text(0.5, 0.5, _("no hidden layer"), ha="center", va="center", transform=axes.transAxes)
@@ -113,8 +110,3 @@ def histograms(axes: Any, diagnosis: Diagnosis, layers: list[int]) -> None:
     axes.set_yticks([-place for place in range(len(layers))], [diagnosis.layers[layer] for layer in layers])
     titled(axes, _("Outputs (thin: epoch {epoch})").format(epoch=diagnosis.epochs[0]))
     axes.set_xlabel(_("output (end bins: and beyond); height: √share"))
-
-
-def marks(values: Any) -> dict[str, Any]:
-    """A line of one point is seen only with a marker."""
-    return {"marker": "o"} if len(values) == 1 else {}

@@ -7,7 +7,7 @@ as `line(i)` says; `save` writes a PNG. Nobody else sets colours.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
@@ -19,8 +19,12 @@ from numpy.typing import NDArray
 
 from fastact import language
 from fastact.errors import MissingDependencyError, require
+from fastact.language import translated as _
 
-__all__ = ["COLOURS", "DASHES", "INK", "PALE", "figure", "lettering", "line", "literal", "save", "shades", "tidy"]
+__all__ = [
+    "COLOURS", "DASHES", "INK", "PALE", "figure", "lettering", "line", "literal", "losses", "marks", "save", "shades",
+    "tidy",
+]  # fmt: skip
 
 #: Okabe and Ito's colours, without their yellow, which is faint on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -42,6 +46,20 @@ def line(position: int) -> dict[str, Any]:
         "color": COLOURS[position % len(COLOURS)],
         "linestyle": DASHES[position % len(DASHES)],
     }
+
+
+def marks(values: Any, size: float | None = None) -> dict[str, Any]:
+    """How to draw a line of these values: one of a single point is seen only with a marker."""
+    return {"marker": "o", "markersize": size} if len(values) == 1 else {}
+
+
+def losses(axes: Any, history: Mapping[str, Sequence[float]]) -> None:
+    """Draw the losses of training and, where there are some, of validation by epoch."""
+    names = {"loss": _("training"), "val_loss": _("validation")}
+    for place, name in enumerate(name for name in names if name in history):
+        values = history[name]
+        epochs = range(1, len(values) + 1)
+        axes.plot(epochs, values, linewidth=2, label=names[name], **line(place), **marks(values))
 
 
 def shades(classes: int) -> NDArray[np.float64]:

@@ -34,10 +34,7 @@ def draw(training: Training) -> Any:
 
 def _losses(axes: Any, training: Training) -> None:
     history = training.history
-    epochs = np.arange(1, len(history["loss"]) + 1)
-    marker = {"marker": "o"} if len(epochs) == 1 else {}
-    axes.plot(epochs, history["loss"], linewidth=2, label=_("training"), **style.line(0), **marker)
-    axes.plot(epochs, history["val_loss"], linewidth=2, label=_("validation"), **style.line(1), **marker)
+    style.losses(axes, history)
     label = _("the model, epoch {epoch}").format(epoch=training.best_epoch)
     axes.axvline(training.best_epoch, color=style.INK, linewidth=1, linestyle=":", label=label)
     axes.set_xlabel(_("epoch"))

@@ -8,13 +8,30 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["DTYPES", "FIELDS", "LAYOUTS", "PARTS", "Array", "Case", "Operands", "Size", "dtype", "label", "operands"]
+from fastact.language import marked
+
+__all__ = [
+    "DTYPES",
+    "FIELDS",
+    "GATES",
+    "LAYOUTS",
+    "PARTS",
+    "Array",
+    "Case",
+    "Operands",
+    "Size",
+    "dtype",
+    "label",
+    "operands",
+]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 #: A number of elements, or a shape.
 Size = int | tuple[int, ...]
 
 PARTS = ("forward", "derivative", "backward", "value_and_grad")
+#: Gated units, and the activation of each.
+GATES = {"glu": "sigmoid", "bilinear": "identity", "reglu": "relu", "geglu": "gelu", "swiglu": "silu"}
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 #: new: the result is a new array. out: it goes to a given one. inplace: to the first operand.
 #: strided: every second element of an array in, a new contiguous array out. transposed: columns in, columns out.
@@ -51,7 +68,7 @@ class Case(NamedTuple):
 
 
 #: What the command's options choose, and what a file of results keeps.
-FIELDS = ("name", "part", "dtype", "size", "layout")
+FIELDS = (marked("name"), marked("part"), marked("dtype"), marked("size"), marked("layout"))
 
 
 def label(size: Size) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastact.errors import require
+from fastact.language import translated as _
 from fastact.measure.bench.cases import DTYPES, LAYOUTS, PARTS, Case, Size, label
 from fastact.measure.bench.results import Times, best_peer, peers_of, ratio
 
@@ -18,6 +19,8 @@ __all__ = ["heat_map", "roofline"]
 
 #: Ratios from which the colour is the darkest.
 DARKEST = 8.0
+#: Of Latin letters and figures; few fonts with Japanese glyphs are bold.
+BOLD = {"fontweight": "bold", "fontfamily": "DejaVu Sans"}
 OWN, PEER, COPY = "#1f5fa8", "#c8501e", "#707070"
 
 
@@ -56,7 +59,7 @@ def heat_map(results: Mapping[Case, Times]) -> Any:
                 text = f"{value:.2f}" if value < 9.95 else f"{value:.0f}"
                 axes.text(
                     j, i, text, ha="center", va="center", fontsize=5.5, color="white" if dark else "black",
-                    fontweight="bold" if value < 1 else "normal",
+                    **(BOLD if value < 1 else {}),
                 )  # fmt: skip
         _label(axes, dtype, parts, names, layouts, sizes)
     bar = figure.colorbar(
@@ -65,7 +68,7 @@ def heat_map(results: Mapping[Case, Times]) -> Any:
     ticks = [1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8]
     bar.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks])
     bar.minorticks_off()
-    bar.set_label("time of the fastest peer / time of fastact (blue: fastact is faster)", fontsize=8)
+    bar.set_label(_("time of the fastest peer / time of fastact (blue: fastact is faster)"), fontsize=8)
     bar.ax.tick_params(labelsize=8)
     return figure
 
@@ -78,8 +81,8 @@ def _label(
     words = [f"{name} {part}" if part == parts[0] else part for name in names for part in parts]
     axes.set_yticks(range(len(words)), words, fontsize=7)
     axes.tick_params(length=0)
-    axes.set_xlabel("elements", fontsize=8)
-    axes.set_title(dtype, fontsize=11, fontweight="bold", loc="left", pad=20)
+    axes.set_xlabel(_("elements"), fontsize=8)
+    axes.set_title(dtype, fontsize=11, **BOLD, loc="left", pad=20)
     for k, layout in enumerate(layouts):
         axes.text((k + 0.5) * len(sizes) - 0.5, -0.65, layout, ha="center", va="bottom", fontsize=8)
         if k:
@@ -104,14 +107,14 @@ def roofline(results: Mapping[Case, Times]) -> Any:
     panels = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
     for axes, (line, cases) in zip(panels.flat, lines.items(), strict=False):
         sizes, times = [case.elements for case in cases], [results[case] for case in cases]
-        axes.plot(sizes, [t["copy"] for t in times], color=COPY, linestyle="--", linewidth=1.2, label="copy")
+        axes.plot(sizes, [t["copy"] for t in times], color=COPY, linestyle="--", linewidth=1.2, label=_("copy"))
         best = [
             (size, best_peer(t), min(peers_of(t).values())) for size, t in zip(sizes, times, strict=True) if peers_of(t)
         ]
         if best:
             axes.plot(
                 [size for size, _, _ in best], [time for _, _, time in best], color=PEER, marker="o", markersize=4,
-                label="fastest peer",
+                label=_("fastest peer"),
             )  # fmt: skip
         for size, library, time in best:
             axes.annotate(
@@ -122,12 +125,12 @@ def roofline(results: Mapping[Case, Times]) -> Any:
         axes.set(xscale="log", yscale="log")
         axes.margins(x=0.14, y=0.12)
         what = " ".join((line.name, *((line.part,) if line.part != "forward" else ())))
-        axes.set_title(f"{what}, {line.dtype}, {line.layout}", fontsize=9.5, fontweight="bold", loc="left")
+        axes.set_title(f"{what}, {line.dtype}, {line.layout}", fontsize=9.5, **BOLD, loc="left")
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     for unused in panels.flat[len(lines) :]:
         unused.set_visible(False)
     panels[0, 0].legend(frameon=False, fontsize=8)
-    figure.supxlabel("elements", fontsize=9)
-    figure.supylabel("ns per element", fontsize=9)
+    figure.supxlabel(_("elements"), fontsize=9)
+    figure.supylabel(_("ns per element"), fontsize=9)
     return figure

@@ -108,6 +108,3 @@ class Compared:
 def best_first(found: Compared) -> list[Summary]:
     """The settings by their mean score at the end; those with the same by their loss."""
     return sorted(found.summaries(), key=lambda summary: (-summary.score, summary.loss))
-
-
-# ---- tables

@@ -59,25 +59,27 @@ def overview(found: Compared) -> Table:
     """One row for each setting, the best first."""
     summaries = best_first(found)
     solving, diverging = found.level == 1, any(summary.diverged for summary in summaries)
-    columns = [_("hidden layers"), score_word(found), _("std. dev.")]
-    columns += [_("solved")] if solving else []
-    columns += [_("epochs to {level:g}").format(level=found.level), _("loss"), _("s/epoch")]
-    columns += [_("diverged")] if diverging else []
-    rows = []
-    for summary in summaries:
-        share = _("{count} of {all}")
-        row = [found.label(summary.setting), f"{summary.score:.4f}", f"{summary.spread:.4f}"]
-        row += [share.format(count=len(summary.perfect), all=found.seeds)] if solving else []
-        row += [epochs(summary, found.level), figure(summary.loss), figure(summary.seconds_per_epoch)]
-        row += [share.format(count=len(summary.diverged), all=found.seeds)] if diverging else []
-        rows.append(row)
+    share = _("{count} of {all}")
+    columns = {
+        _("hidden layers"): [found.label(each.setting) for each in summaries],
+        score_word(found): [f"{each.score:.4f}" for each in summaries],
+        _("std. dev."): [f"{each.spread:.4f}" for each in summaries],
+    }
+    if solving:
+        columns[_("solved")] = [share.format(count=len(each.perfect), all=found.seeds) for each in summaries]
+    columns[_("epochs to {level:g}").format(level=found.level)] = [epochs(each, found.level) for each in summaries]
+    columns[_("loss")] = [figure(each.loss) for each in summaries]
+    columns[_("s/epoch")] = [figure(each.seconds_per_epoch) for each in summaries]
+    if diverging:
+        columns[_("diverged")] = [share.format(count=len(each.diverged), all=found.seeds) for each in summaries]
     if found.seeds == 1:
         caption = _("After the last epoch of one seed.")
     else:
         caption = _(
             "Mean and standard deviation over {seeds} seeds after the last epoch; epochs and time: median."
         ).format(seeds=found.seeds)
-    return Table(columns, rows, title=title(found), caption=paragraph([caption, *found.notes]))
+    rows = list(map(list, zip(*columns.values(), strict=True)))
+    return Table(list(columns), rows, title=title(found), caption=paragraph([caption, *found.notes]))
 
 
 def behind(found: Compared) -> Table:
@@ -97,7 +99,7 @@ def behind(found: Compared) -> Table:
     columns = [_("hidden layers"), _("behind"), _("95% interval"), _("adjusted p"), _("beyond noise")]
     caption = _(
         "Differences in {score} at the same seed. p: paired t-tests, corrected by Holm's method (pairs: {pairs})."
-    ).format(score=score_word(found), pairs=len(found.settings) * (len(found.settings) - 1) // 2)
+    ).format(score=score_word(found), pairs=pairs(found))
     if found.overlap:
         resampled = _(
             "All seeds split the same samples, so that runs are not independent: the variance is corrected as Nadeau "
@@ -142,50 +144,40 @@ def compared(found: Compared) -> list[str]:
     if found.seeds == 1:
         return [_("One seed says nothing about which setting is better: compare several.")]
     differences = found.differences()
-    best, seeds = found.label(found.settings[differences[0].best]), found.seeds
     labels = {each: found.label(found.settings[each.other]) for each in differences}
     clear = [each for each in differences if each.clear]
     alone = [each for each in differences if each.clear_alone and not each.clear]
     same = [each for each in differences if not each.clear_alone and not each.clear]
+    values = {"best": found.label(found.settings[differences[0].best]), "seeds": found.seeds, "pairs": pairs(found)}
     said = []
     if 0 < len(clear) <= NAMES:
+        text = _(
+            "{best} is ahead of {other} by {mean:.4f} (95% interval {interval} over {seeds} seeds): "
+            "more than the noise of seeds."
+        )
         said += [
-            _(
-                "{best} is ahead of {other} by {mean:.4f} (95% interval {interval} over {seeds} seeds): "
-                "more than the noise of seeds."
-            ).format(best=best, other=labels[each], mean=each.mean, interval=interval(each.low, each.high), seeds=seeds)
+            text.format(other=labels[each], mean=each.mean, interval=interval(each.low, each.high), **values)
             for each in clear
         ]
     elif clear:
+        text = _(
+            "{best} is ahead of {others} by {low:.4f} to {high:.4f} over {seeds} seeds, "
+            "each time by more than the noise of seeds."
+        )
         said.append(
-            _(
-                "{best} is ahead of {others} by {low:.4f} to {high:.4f} over {seeds} seeds, "
-                "each time by more than the noise of seeds."
-            ).format(
-                best=best,
-                others=_names([labels[each] for each in clear]),
-                low=clear[0].mean,
-                high=clear[-1].mean,
-                seeds=seeds,
+            text.format(
+                others=_names([labels[each] for each in clear]), low=clear[0].mean, high=clear[-1].mean, **values
             )
         )
     if same:
-        said.append(
-            _("{best} cannot be told apart from {others}: with {seeds} seeds, the difference may be noise.").format(
-                best=best, others=_names([labels[each] for each in same]), seeds=seeds
-            )
-        )
+        text = _("{best} cannot be told apart from {others}: with {seeds} seeds, the difference may be noise.")
+        said.append(text.format(others=_names([labels[each] for each in same]), **values))
     if alone:
-        said.append(
-            _(
-                "{best} against {others}: taken alone, the difference is more than the noise of seeds; but among "
-                "{pairs} pairs, one like it can come about by chance."
-            ).format(
-                best=best,
-                others=_names([labels[each] for each in alone]),
-                pairs=len(found.settings) * (len(found.settings) - 1) // 2,
-            )
+        text = _(
+            "{best} against {others}: taken alone, the difference is more than the noise of seeds; but among "
+            "{pairs} pairs, one like it can come about by chance."
         )
+        said.append(text.format(others=_names([labels[each] for each in alone]), **values))
     return said
 
 
@@ -195,16 +187,12 @@ def diverged(found: Compared) -> list[str]:
     if not broken:
         return []
     runs = [run for summary in broken for run in summary.diverged]
+    settings = _names([found.label(summary.setting) for summary in broken])
     return [
         _(
             "{count} of {all} runs diverged ({settings}), the first one in epoch {epoch}: their loss or a weight "
             "became infinite or NaN. They get the score of guessing."
-        ).format(
-            count=len(runs),
-            all=len(found.runs),
-            settings=_names([found.label(summary.setting) for summary in broken]),
-            epoch=min(run.diverged or 0 for run in runs),
-        )
+        ).format(count=len(runs), all=len(found.runs), settings=settings, epoch=min(run.diverged or 0 for run in runs))
     ]
 
 
@@ -234,6 +222,11 @@ def linear(found: Compared) -> list[str]:
             "borders only."
         )
     return [lacking.format(baseline=BASELINE, score=best, next=min(others))]
+
+
+def pairs(found: Compared) -> int:
+    """How many pairs of settings there are."""
+    return math.comb(len(found.settings), 2)
 
 
 def _names(labels: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from statistics import mean, median, stdev
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["Boundaries", "Run", "Setting", "Summary"]
@@ -133,6 +134,14 @@ class Summary:
     def perfect(self) -> list[Run]:
         """The runs that end without a mistake."""
         return [run for run in self.runs if run.score[-1] == 1.0]
+
+    def course(self, field: str = "score") -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and standard deviation over the seeds of a field of `Run`, by epoch; nan once one of them has ended."""
+        values = np.full((len(self.runs), len(self.runs[0].score)), np.nan)
+        for row, run in zip(values, self.runs, strict=True):
+            recorded = getattr(run, field)
+            row[: len(recorded)] = recorded
+        return values.mean(axis=0), values.std(axis=0, ddof=min(1, len(self.runs) - 1))
 
     def epochs_to(self, level: float) -> list[int]:
         """The first epoch with a score of at least `level`, of each run that reaches it."""

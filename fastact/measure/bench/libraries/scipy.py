@@ -1,4 +1,4 @@
-"""Elementwise functions of scipy.special, and expressions of them."""
+"""SciPy: functions of scipy.special, and expressions of them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from fastact.measure.bench.cases import Array
-from fastact.measure.bench.elementwise.numpy import gaussian, logistic, softplus, ufunc_like
-from fastact.measure.bench.elementwise.peer import Peer
+from fastact.measure.bench.cases import Array, Case
+from fastact.measure.bench.libraries.numpy import gaussian, logistic, softplus, ufunc_like
+from fastact.measure.bench.libraries.peer import Peer
 from fastact.measure.bench.timing import Contender
 
-#: What elementwise/numpy.py has, made of s, which is scipy.special.
+NEEDS = ("scipy",)
+
+#: What numpy.py has, made of s, which is scipy.special.
 TABLE: dict[str, tuple[Callable[[Any], Any] | None, Callable[[Any], Any] | None]] = {
     "sigmoid": (lambda s: (s.expit,), None),
     "log_sigmoid": (lambda s: (s.log_expit,), None),
@@ -42,4 +44,15 @@ def _make(name: str, part: str, arrays: tuple[Array, ...], out: Array | None) ->
     return ufunc_like(entry(importlib.import_module("scipy.special")), part, arrays, out)
 
 
-PEER = Peer(TABLE, _make, by_slope=True)
+ELEMENTWISE = Peer(TABLE, _make, by_slope=True)
+
+
+def softmax(case: Case, arrays: tuple[Array, ...], out: Array | None) -> Contender | None:
+    """The softmax family, forward and without masks."""
+    if case.part == "backward" or case.data or case.dtype == "bfloat16":
+        return None
+    special, axis, (x,) = importlib.import_module("scipy.special"), case.axis, arrays
+    if case.name == "softmin":
+        return Contender(lambda: special.softmax(-x, axis=axis))
+    function = getattr(special, case.name)
+    return Contender(lambda: function(x, axis=axis))

@@ -1,13 +1,16 @@
-"""Elementwise functions as expressions of numexpr."""
+"""numexpr: elementwise functions as its expressions."""
 
 from __future__ import annotations
 
+import importlib
 import re
 
 from fastact.measure.bench.cases import Array
-from fastact.measure.bench.elementwise.peer import Peer
-from fastact.measure.bench.libraries import numexpr
+from fastact.measure.bench.libraries import threads
+from fastact.measure.bench.libraries.peer import Peer
 from fastact.measure.bench.timing import Contender
+
+NEEDS = ("numexpr",)
 
 _SIGMOID, _SOFTPLUS = "(1/(1+exp(-x)))", "log1p(exp(x))"
 _PHI = "(0.3989422804014327*exp(-0.5*x*x))"
@@ -62,7 +65,8 @@ TABLE: dict[str, tuple[str, str]] = {
 
 def _make(name: str, part: str, arrays: tuple[Array, ...], out: Array | None) -> Contender:
     """Give constants as operands of the arrays' dtype: written out, they would make everything float64."""
-    evaluate = numexpr().evaluate
+    numexpr = importlib.import_module("numexpr")
+    numexpr.set_num_threads(threads())
     expression = TABLE[name][part != "forward"]
     if part == "backward":
         expression = f"g*({expression})"
@@ -70,7 +74,7 @@ def _make(name: str, part: str, arrays: tuple[Array, ...], out: Array | None) ->
     expression = re.sub(r"\d+\.\d+", lambda match: f"c{constants.index(match[0])}", expression)
     values = {f"c{i}": arrays[0].dtype.type(float(constant)) for i, constant in enumerate(constants)}
     values |= dict(zip("gx" if part == "backward" else "x", arrays, strict=True))
-    return Contender(lambda: evaluate(expression, values, out=out))
+    return Contender(lambda: numexpr.evaluate(expression, values, out=out))
 
 
-PEER = Peer(TABLE, _make, by_slope=True)
+ELEMENTWISE = Peer(TABLE, _make, by_slope=True)

@@ -1,4 +1,4 @@
-"""Elementwise functions as operations of OpenVINO, forward alone."""
+"""OpenVINO: elementwise functions as its operations, forward alone."""
 
 from __future__ import annotations
 
@@ -11,29 +11,32 @@ from typing import Any
 import numpy as np
 
 from fastact.measure.bench.cases import Array
-from fastact.measure.bench.elementwise.peer import ALPHA, SCALE, Peer
 from fastact.measure.bench.libraries import threads
+from fastact.measure.bench.libraries.peer import ALPHA, SCALE, Peer
 from fastact.measure.bench.timing import Contender
+
+NEEDS = ("openvino",)
+#: It is no part of the extra `bench`: its package brings telemetry.
+REMEDY = "openvino"
+
+
+def _named(name: str) -> Callable[[Any, Any], Any]:
+    return lambda ops, x: getattr(ops, name)(x)
+
 
 #: What makes the operation of a parameter, given OpenVINO's newest set of operations.
 TABLE: dict[str, Callable[[Any, Any], Any]] = {
-    "relu": lambda ops, x: ops.relu(x),
+    **{name: _named(name) for name in ("relu", "softplus", "sigmoid", "tanh", "softsign", "erf", "mish")},
     "relu6": lambda ops, x: ops.clamp(x, 0, 6),
     "hard_tanh": lambda ops, x: ops.clamp(x, -1, 1),
-    "hard_silu": lambda ops, x: ops.hswish(x),
+    "hard_silu": _named("hswish"),
     "elu": lambda ops, x: ops.elu(x, 1.0),
     "selu": lambda ops, x: ops.selu(x, np.array(ALPHA, np.float32), np.array(SCALE, np.float32)),
-    "softplus": lambda ops, x: ops.softplus(x),
-    "sigmoid": lambda ops, x: ops.sigmoid(x),
-    "tanh": lambda ops, x: ops.tanh(x),
-    "softsign": lambda ops, x: ops.softsign(x),
-    "erf": lambda ops, x: ops.erf(x),
-    "exponential": lambda ops, x: ops.exp(x),
-    "silu": lambda ops, x: ops.swish(x),
-    "swish": lambda ops, x: ops.swish(x),
+    "exponential": _named("exp"),
+    "silu": _named("swish"),
+    "swish": _named("swish"),
     "gelu": lambda ops, x: ops.gelu(x, "ERF"),
     "gelu_tanh": lambda ops, x: ops.gelu(x, "TANH"),
-    "mish": lambda ops, x: ops.mish(x),
 }
 
 
@@ -80,4 +83,4 @@ def _make(name: str, part: str, arrays: tuple[Array, ...], out: Array | None) ->
     return Contender(call)
 
 
-PEER = Peer(TABLE, _make, parts=("forward",), dtypes=("float32",), any_layout=False)
+ELEMENTWISE = Peer(TABLE, _make, parts=("forward",), dtypes=("float32",), any_layout=False)

@@ -1,4 +1,4 @@
-"""Elementwise functions in NumPy, each as the fastest expression: temporaries are reused where that helps."""
+"""NumPy: each function as the fastest expression, which reuses temporaries where that helps."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from fastact.measure.bench.cases import Array
-from fastact.measure.bench.elementwise.peer import ALPHA, SCALE, Peer
+import fastact as fa
+from fastact.measure.bench.cases import GATES, Array, Case
+from fastact.measure.bench.libraries.peer import ALPHA, SCALE, Peer
 from fastact.measure.bench.timing import Contender, calling
+
+NEEDS = ("numpy",)
 
 SQRT_2_PI = (2 / np.pi) ** 0.5
 
@@ -222,4 +225,27 @@ def _make(name: str, part: str, arrays: tuple[Array, ...], out: Array | None) ->
     return ufunc_like(TABLE[name][part != "forward"], part, arrays, out)
 
 
-PEER = Peer(TABLE, _make, by_slope=True)
+ELEMENTWISE = Peer(TABLE, _make, by_slope=True)
+
+
+def sparse(case: Case, x: Array) -> Contender:
+    """fastact's own formulation in NumPy."""
+    f, axis, rng = getattr(fa, case.name), case.axis, np.random.default_rng(0)
+    if case.name == "gumbel_softmax":
+        noisy = lambda: x + np.asarray(rng.gumbel(size=x.shape), x.dtype)  # noqa: E731
+        return Contender(lambda: fa.softmax(noisy(), axis, backend="numpy"))
+    return Contender(lambda: f(x, axis, backend="numpy"))
+
+
+def gated(case: Case, arrays: tuple[Array, ...], outs: tuple[Array, ...]) -> Contender | None:
+    """A value times the activation of a gate, and the gradients of both."""
+    activation, (*g, value, gate) = GATES[case.name], arrays
+    f, slope = (ELEMENTWISE.contender(activation, part, (gate,)) for part in ("forward", "derivative"))
+    if f is None or slope is None:
+        return None
+    if not g:
+        return Contender(lambda: np.multiply(value, f.call(), *outs[:1]))
+    grad, (first, second) = g[0], outs or (None, None)
+    return Contender(
+        lambda: (np.multiply(grad, f.call(), out=first), np.multiply(grad * value, slope.call(), out=second))
+    )

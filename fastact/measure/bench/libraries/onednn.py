@@ -1,4 +1,4 @@
-"""The elementwise functions of oneDNN that PyTorch gives access to, by tensors in oneDNN's own layout."""
+"""oneDNN: the functions that PyTorch gives access to, by tensors in oneDNN's own layout."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from fastact.measure.bench.cases import Array
-from fastact.measure.bench.elementwise.peer import Peer
-from fastact.measure.bench.elementwise.torch import Torch, modules
-from fastact.measure.bench.libraries import tensor
+from fastact.measure.bench.libraries.peer import Peer
+from fastact.measure.bench.libraries.torch import Torch, modules, tensor
 from fastact.measure.bench.timing import Contender
+
+NEEDS = ("torch",)
 
 #: The function, and its backward pass from (m, g, x), where there is one.
 TABLE: dict[str, tuple[Callable[[Torch], Callable[..., Any]], Callable[..., Any] | None]] = {
@@ -36,4 +37,4 @@ def _make(name: str, part: str, arrays: tuple[Array, ...], out: Array | None) ->
     return Contender(lambda: backward(m, g, x), m.t.inference_mode)
 
 
-PEER = Peer(TABLE, _make, dtypes=("float32",), any_layout=False, by_slope=True)
+ELEMENTWISE = Peer(TABLE, _make, dtypes=("float32",), any_layout=False, by_slope=True)
