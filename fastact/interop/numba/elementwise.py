@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import from_dtype
-from numba.core import cgutils, errors, types
+from numba.core import cgutils, types
 
 from fastact._core.operation import Operation
 from fastact.interop.numba.emitting import Emitter
@@ -24,6 +24,8 @@ from fastact.interop.numba.planning import (
     items_of,
     literal,
     refuse,
+    typing_errors,
+    written_to,
 )
 
 __all__ = ["apply", "call_formula", "plan", "result_dtype"]
@@ -39,15 +41,11 @@ def plan(context: Any, operation: Operation, arguments: dict[str, Any]) -> Plan:
             raise refuse(operation, f"got {keyword}={value!r}; it must be one of {', '.join(map(repr, choices))}")
         if is_given(arguments[keyword]):
             chosen = choices[value]
-            arguments = {k: types.Omitted(None) if k == keyword else kind for k, kind in arguments.items()}
+            arguments = {**arguments, keyword: types.Omitted(None)}
             if chosen is not operation:
-                return plan(
-                    context,
-                    chosen,
-                    {**arguments, keyword: types.Omitted("none")}
-                    if keyword in chosen._variants
-                    else {k: v for k, v in arguments.items() if k != keyword},
-                )
+                rest = {k: kind for k, kind in arguments.items() if k != keyword}
+                more = {keyword: types.Omitted("none")} if keyword in chosen._variants else {}
+                return plan(context, chosen, rest | more)
     names = [*operation._input_names, *operation.parameters]
     kinds = {name: arguments[name] for name in names}
     dtype = result_dtype(operation, kinds)
@@ -75,10 +73,8 @@ def result_dtype(operation: Operation, kinds: dict[str, Any]) -> np.dtype[Any]:
             operands.append(0 if dtype.kind in "iu" else 0.0)
         else:
             operands.append(np.empty((), dtype))
-    try:
+    with typing_errors():
         return operation._result_dtype(tuple(operands))
-    except TypeError as error:
-        raise errors.TypingError(str(error)) from None
 
 
 # --- numbers ----------------------------------------------------------------------------------------------------------
@@ -136,9 +132,7 @@ def _of_arrays(operation: Operation, kinds: dict[str, Any], dtype: np.dtype[Any]
     arrays = [kind for kind in kinds.values() if is_array(kind)]
     result = array_of(dtype, max(each.ndim for each in arrays), arrays)
     given = is_given(out)
-    if given:
-        result = _checked_out(operation, out, result)
-    every = items_of(result) if isinstance(result, types.BaseTuple) else [result] * operation._outputs
+    every = _results(operation, out, result)
     scalar = not given and every[0].ndim == 0
     kind = from_dtype(dtype) if scalar else every[0]
     returned = kind if operation._outputs == 1 else types.Tuple([kind if scalar else each for each in every])
@@ -163,15 +157,13 @@ def _of_arrays(operation: Operation, kinds: dict[str, Any], dtype: np.dtype[Any]
     return Plan(returned, build)
 
 
-def _checked_out(operation: Operation, out: Any, result: Any) -> Any:
-    """The type of `out`, if results can be written there."""
-    every = [out] if operation._outputs == 1 else items_of(out)
-    if len(every) != operation._outputs:
+def _results(operation: Operation, out: Any, result: Any) -> list[Any]:
+    """Return the types of the arrays that results go to."""
+    outs = [out] if operation._outputs == 1 else items_of(out) if is_given(out) else [None] * operation._outputs
+    if len(outs) != operation._outputs:
         raise refuse(operation, f"takes as out= a tuple of {operation._outputs} arrays")
-    for each in every:
-        if not is_array(each) or each.dtype != result.dtype or each.ndim < result.ndim or not each.mutable:
-            raise refuse(operation, f"takes as out= a writeable {result.dtype} array of the result's shape, not {each}")
-    return out
+    what = f"{result.dtype} array of the result's shape, not"
+    return [written_to(operation, each, result, f"{what} {each}", wider=True) for each in outs]
 
 
 def _array_parameters(operation: Operation, kinds: dict[str, Any]) -> bool:

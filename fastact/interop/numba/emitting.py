@@ -136,6 +136,11 @@ class Emitter:
     def shape(self, kind: Any, value: Any) -> list[Any]:
         return list(cgutils.unpack_tuple(self.builder, self.struct(kind, value).shape, kind.ndim))
 
+    def check_shape(self, kind: Any, value: Any, shape: Sequence[Any], text: str) -> None:
+        """Raise ValueError if an array has another shape of as many dimensions."""
+        for wanted, length in zip(shape, self.shape(kind, value), strict=True):
+            self.raise_if(self.builder.icmp_signed("!=", wanted, length), ValueError, text)
+
     def broadcast(self, shapes: Sequence[list[Any]]) -> list[Any]:
         """The shape to which shapes broadcast, if they do; C tells."""
         builder = self.builder
@@ -230,6 +235,15 @@ class Emitter:
     def returned(self, kind: Any, value: Any, new: bool) -> Any:
         give = impl_ret_new_ref if new else impl_ret_borrowed
         return give(self.context, self.builder, kind, value)
+
+    def value_and_grad(self, kind: Any, value: Any, grad: Any, given: bool) -> Any:
+        """Return a loss, and its gradient beside it unless that is None; the user owns a gradient that is `given`."""
+        self.drop([value, grad])
+        if grad is None:
+            return self.returned(kind, value, True)
+        if given:
+            self.context.nrt.incref(self.builder, kind[1], grad)
+        return self.context.make_tuple(self.builder, kind, [value, grad])
 
     # Calls and errors.
 

@@ -10,8 +10,8 @@ import xarray as xr
 
 from fastact._core.arrays import normalize_axis
 from fastact._core.containers import Adapter
-from fastact.errors import UnknownNameError, nearest
-from fastact.interop.containers.roles import Role, is_elementwise, operand_names, roles
+from fastact.errors import UnknownNameError
+from fastact.interop.containers.roles import Call, Role, is_elementwise, numbered, of_each, roles
 
 __all__ = ["adapter"]
 
@@ -25,22 +25,18 @@ class _Xarray(Adapter):
     def call(self, function: Any, method: str, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
         if is_elementwise(function) and method == "__call__":
             return NotImplemented if function._outputs == 1 else _with_several_results(function, operands, options)
-        values = (*operands, *options.values())
-        if any(isinstance(each, xr.Dataset) for each in values):
-            return _by_variable(function, method, operands, options)
-        if any(isinstance(each, xr.Variable) for each in values):
-            found = self.call(
-                function, method, tuple(map(_labelled, operands)), {k: _labelled(v) for k, v in options.items()}
-            )
-            several = found if isinstance(found, tuple) else (found,)
-            made = tuple(each.variable if isinstance(each, xr.DataArray) else each for each in several)
-            return made if isinstance(found, tuple) else made[0]
-        for each in values:
+        call = Call(function, method, operands, options)
+        if sets := call.where(lambda each: isinstance(each, xr.Dataset)):
+            return _by_variable(call, sets)
+        if variables := call.where(lambda each: isinstance(each, xr.Variable)):
+            found = call.made({key: xr.DataArray(each) for key, each in variables.items()})
+            return of_each(found, lambda each: each.variable if isinstance(each, xr.DataArray) else each)
+        for each in call.arguments.values():
             if type(each).__module__.partition(".")[0] == "xarray" and not isinstance(each, xr.DataArray):
                 raise TypeError(f"{function.name} does not take a {type(each).__name__}; pass a DataArray or a Dataset")
         if method == "parameter_backward":
             return _parameter_gradients(function, operands, options)
-        return _over_dimensions(function, method, operands, options)
+        return _over_dimensions(call, operands, options)
 
 
 def _with_several_results(function: Any, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -53,37 +49,24 @@ def _with_several_results(function: Any, operands: tuple[Any, ...], options: dic
     )  # fmt: skip
 
 
-def _labelled(value: Any) -> Any:
-    return xr.DataArray(value) if isinstance(value, xr.Variable) else value
-
-
-def _by_variable(function: Any, method: str, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
+def _by_variable(call: Call, sets: dict[int | str, Any]) -> Any:
     """The call for each variable of a data set; of several data sets, for those of one name."""
-    sets = [each for each in (*operands, *options.values()) if isinstance(each, xr.Dataset)]
-    first = sets[0]
-    for each in sets[1:]:
+    first = next(iter(sets.values()))
+    for each in sets.values():
         if list(each.data_vars) != list(first.data_vars):
             raise ValueError(f"data sets have the variables {list(first.data_vars)} and {list(each.data_vars)}")
-    axes = options.get("axis")
-    if any(isinstance(each, int) for each in (axes if isinstance(axes, tuple | list) else (axes,))):
-        raise TypeError(f"axis={axes!r}, but variables of a Dataset have dimensions of their own; pass names")
+    given = call.arguments.get("axis")
+    axes = given if isinstance(given, tuple | list) else (given,)
+    if any(isinstance(each, int) for each in axes):
+        raise TypeError(f"axis={given!r}, but variables of a Dataset have dimensions of their own; pass names")
     for name, each in first.data_vars.items():
-        for axis in axes if isinstance(axes, tuple | list) else (axes,):
+        for axis in axes:
             if axis is not None and axis not in each.dims:
                 raise UnknownNameError(
                     f"axis={axis!r} is no dimension of the variable {name!r}, which has "
                     f"{', '.join(map(str, each.dims)) or 'none'}; leave it out, as by x.drop_vars({name!r})"
                 )
-
-    def variable(value: Any, name: Hashable) -> Any:
-        return value[name] if isinstance(value, xr.Dataset) else value
-
-    found = {
-        name: getattr(function, method)(
-            *(variable(each, name) for each in operands), **{key: variable(v, name) for key, v in options.items()}
-        )
-        for name in first.data_vars
-    }
+    found = {name: call.made({key: each[name] for key, each in sets.items()}) for name in first.data_vars}
     several = [each if isinstance(each, tuple) else (each,) for each in found.values()]
     made = tuple(
         xr.Dataset(dict(zip(found, each, strict=True)), attrs=_attrs(first)) for each in zip(*several, strict=True)
@@ -113,70 +96,57 @@ def _parameter_gradients(function: Any, operands: tuple[Any, ...], options: dict
 
 
 class _Arguments(NamedTuple):
-    """The arguments of a call, by position or name: all of them, those with dimensions, and what they are."""
+    """The arguments of a call: all of them by position or name, those with dimensions, and what they are."""
 
-    every: dict[Any, Any]
-    named: dict[Any, xr.DataArray]
-    role_of: dict[Any, Role]
-
-    def call(self, function: Any, method: str, placed: dict[Any, Any]) -> tuple[Any, ...] | Any:
-        """The call, with these arguments in the place of those given."""
-        every = {**self.every, **placed}
-        positions = sorted(key for key in every if isinstance(key, int))
-        options = {key: value for key, value in every.items() if not isinstance(key, int)}
-        return getattr(function, method)(*(every[i] for i in positions), **options)
+    call: Call
+    named: dict[int | str, xr.DataArray]
+    role_of: dict[int | str, Role]
 
 
-def _over_dimensions(function: Any, method: str, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    if options.get("out") is not None:
-        raise TypeError("out is not taken with containers of xarray; assign the result")
-    what = roles(function, method, operands, options)
-    every: dict[Any, Any] = {**dict(enumerate(operands)), **options}
-    named = {key: each for key, each in every.items() if isinstance(each, xr.DataArray)}
-    arguments = _Arguments(every, named, {**what.options, **dict(enumerate(what.operands))})
-    whole = [key for key in named if isinstance(key, int) and arguments.role_of[key] == "whole"]
-    if not whole:  # x has no dimensions: all goes by position
-        return arguments.call(function, method, {key: each.data for key, each in named.items()})
-    like = named[whole[-1] if method == "backward" else whole[0]]
+def _over_dimensions(call: Call, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    call.refuse_out("xarray")
+    what = roles(call.function, call.method, operands, options)
+    arguments = _Arguments(call, call.where(lambda each: isinstance(each, xr.DataArray)), what.by_key)
+    like = call.like([key for key in arguments.named if isinstance(key, int)], arguments.role_of)
+    if like is None:  # x has no dimensions: all goes by position
+        return call.made({key: each.data for key, each in arguments.named.items()})
     axis = _numbers(options["axis"], like) if "axis" in options else ()
     core: Dims = tuple(like.dims[i] for i in (axis if isinstance(axis, tuple) else (axis,)))
-    _check_labels(function.name, arguments, like, core)
+    _check_labels(arguments, like, core)
     full = _new_dims(arguments, like) + like.dims
     rows = tuple(dim for dim in full if dim not in core)
-    placed = _placed(function, method, arguments, like, full, core)
+    placed = _placed(arguments, like, full, core)
     if "axis" in options:
         new = len(full) - like.ndim
         placed["axis"] = tuple(i + new for i in axis) if isinstance(axis, tuple) else axis + new
-    found = arguments.call(function, method, placed)
     kept = core if options.get("keepdims") else ()
     dims: dict[Role, Dims] = {"whole": full, "half": full, "rows": full if kept else rows, "number": ()}
     same_name = len({each.name for each in operands if isinstance(each, xr.DataArray)}) == 1
-    several = found if isinstance(found, tuple) else (found,)
-    made = []
-    for value, role in zip(several, what.results, strict=True):
+
+    def made(value: Any, role: Role) -> Any:
         coords = _coords(arguments, like, dims[role], kept, core if role == "half" else ())
         array = xr.DataArray(value, coords, dims[role], attrs=_attrs(like))
         array.name = like.name if same_name else None  # and not that of a dask array
-        made.append(array)
-    return tuple(made) if isinstance(found, tuple) else made[0]
+        return array
+
+    return of_each(call.made(placed), made, what.results)
 
 
 def _numbers(axis: Any, like: Any) -> Any:
     """Axes as numbers from 0: those that are named, and those that are numbers already."""
-    if axis is None:
+    names = ", ".join(map(str, like.dims))
+    places = {dim: place for place, dim in enumerate(like.dims)}
+    found = numbered(axis, places, f"is no dimension of x, which has {names}")
+    if found is None:
         return tuple(range(like.ndim))
-    if isinstance(axis, list) or (isinstance(axis, tuple) and axis not in like.dims):
-        return tuple(_numbers(each, like) for each in axis)
-    if axis in like.dims:
-        return like.dims.index(axis)
-    if isinstance(axis, int | np.integer):
-        return normalize_axis(int(axis), like.ndim)
-    names = [str(d) for d in like.dims]
-    raise UnknownNameError(f"axis={axis!r} is no dimension of x, which has {', '.join(names)}{nearest(axis, names)}")
+    if isinstance(found, tuple):
+        return tuple(normalize_axis(each, like.ndim) for each in found)
+    return normalize_axis(found, like.ndim)
 
 
-def _check_labels(name: str, arguments: _Arguments, like: Any, core: Dims) -> None:
+def _check_labels(arguments: _Arguments, like: Any, core: Dims) -> None:
     """Raise ValueError where two arguments have other labels, or another size, along the same dimension."""
+    name = arguments.call.function.name
     half = like.isel({dim: slice(like.sizes[dim] // 2) for dim in core})
     seen: dict[Hashable, Any] = {}
     for key, each in arguments.named.items():
@@ -197,24 +167,24 @@ def _new_dims(arguments: _Arguments, like: Any) -> Dims:
     """The dimensions that other arguments have and x has not: those of the result begin with them."""
     whole = (each for key, each in arguments.named.items() if arguments.role_of.get(key) == "whole")
     new: Dims = tuple(dict.fromkeys(dim for each in whole for dim in each.dims if dim not in like.dims))
-    for key, each in arguments.every.items():
+    for key, each in arguments.call.arguments.items():
         if new and key in arguments.role_of and key not in arguments.named and np.ndim(each):
             raise TypeError(f"x has no dimension {new[0]!r}; beside new dimensions pass DataArrays, and no bare arrays")
     return new
 
 
-def _placed(function: Any, method: str, arguments: _Arguments, like: Any, full: Dims, core: Dims) -> dict[Any, Any]:
+def _placed(arguments: _Arguments, like: Any, full: Dims, core: Dims) -> dict[int | str, Any]:
     """What the arguments hold, with axes in the order of the dimensions."""
     sizes = {dim: each.sizes[dim] for each in arguments.named.values() for dim in each.dims} | dict(like.sizes)
-    placed = {}
+    call, placed = arguments.call, {}
+    function = call.function
     for key, each in arguments.named.items():
         role = arguments.role_of.get(key, "whole")
         dims = core if role == "classes" else tuple(d for d in full if role != "rows" or d not in core)
         unknown = [dim for dim in each.dims if dim not in dims]
         if unknown:
-            what = operand_names(function, method)[key] if isinstance(key, int) else key
             known = ", ".join(map(str, dims))
-            raise ValueError(f"{function.name}: {what} has the dimension {unknown[0]!r}; it may have {known}")
+            raise ValueError(f"{function.name}: {call.name(key)} has the dimension {unknown[0]!r}; it may have {known}")
         # Losses of elements and options broadcast by themselves.
         stretched = isinstance(key, int) and (function.kind != "loss" or function._family == "class loss")
         shape = {dim: each.sizes.get(dim, sizes[dim] if stretched else 1) for dim in dims}
