@@ -81,7 +81,7 @@ class Frames(Adapter):
         plain = {key: self.values(function.name, each) for key, each in held.items()}
         if one_by_one and method == "parameter_backward":  # gradients of a parameter's shape, without labels
             return call.made(plain)
-        call.refuse_out(self.library)
+        call.refuse_out(f"containers of {self.library}")
         what = roles(function, method, [plain.get(i, each) for i, each in enumerate(operands)], options)
         role_of = what.by_key
         like = call.like(held, role_of)

@@ -93,20 +93,22 @@ class Call:
     """
 
     def __init__(self, function: Any, method: str, operands: Sequence[Any], options: Mapping[str, Any]) -> None:
-        self.function, self.method = function, method
+        self.function, self.method, self._count = function, method, len(operands)
         self.arguments: dict[Any, Any] = {**dict(enumerate(operands)), **options}
 
     def where(self, kind: Callable[[Any], bool]) -> dict[Any, Any]:
         """Choose the arguments of one kind."""
         return {key: each for key, each in self.arguments.items() if kind(each)}
 
+    def each(self, convert: Callable[[Any], Any]) -> dict[Any, Any]:
+        """Convert every argument."""
+        return {key: convert(each) for key, each in self.arguments.items()}
+
     def made(self, replaced: Mapping[Any, Any]) -> Any:
         """Make the call with other arguments in the place of some."""
-        arguments = self.arguments | dict(replaced)
-        operands = [each for key, each in arguments.items() if isinstance(key, int)]
-        return getattr(self.function, self.method)(
-            *operands, **{key: each for key, each in arguments.items() if isinstance(key, str)}
-        )
+        arguments = {**self.arguments, **replaced}
+        operands = [arguments.pop(place) for place in range(self._count)]
+        return getattr(self.function, self.method)(*operands, **arguments)
 
     def name(self, key: int | str) -> str:
         """Return the name of an argument."""
@@ -119,17 +121,17 @@ class Call:
         first = min(whole, key=lambda key: (self.name(key) not in ("x", "logits"), isinstance(key, int)), default=None)
         return None if first is None else self.arguments[first]
 
-    def refuse_out(self, library: str) -> None:
+    def refuse_out(self, containers: str) -> None:
         """Raise TypeError if out= is given."""
         if self.arguments.get("out") is not None:
-            raise TypeError(f"out is not taken with containers of {library}; assign the result")
+            raise TypeError(f"out is not taken with {containers}; assign the result")
 
 
 def of_each(found: Any, make: Callable[..., Any], *along: Iterable[Any]) -> Any:
     """Return make(result, ...) of a call's result, or a tuple of them where the call has several."""
-    several = found if isinstance(found, tuple) else (found,)
-    made = tuple(make(*each) for each in zip(several, *along, strict=True))
-    return made if isinstance(found, tuple) else made[0]
+    if isinstance(found, tuple):
+        return tuple(make(*each) for each in zip(found, *along, strict=True))
+    return make(found, *(next(iter(each)) for each in along))
 
 
 def numbered(axis: Any, places: Mapping[Any, int], unknown: str) -> Any:

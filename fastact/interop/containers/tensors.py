@@ -34,15 +34,16 @@ class Tensors(Adapter):
     def call(self, function: Any, method: str, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
         name, call = function.name, Call(function, method, operands, options)
         out = call.arguments.pop("out", None)
-        arrays: dict[int | str, Any] = {key: self.array(name, each) for key, each in call.arguments.items()}
+        arrays = call.each(lambda each: self.array(name, each))
         tensors = [each for key, each in call.arguments.items() if arrays[key] is not each]
-        if not tensors and out is None:
+        like = tensors[0] if tensors else out
+        if like is None:
             raise self.refusal(function, call.arguments.values())
+        if out is None:
+            return of_each(call.made(arrays), lambda result: self.tensor(result, like))
         outputs = out if isinstance(out, tuple) else (out,)
         targets = tuple(self.target(name, each) for each in outputs)
-        if out is not None:
-            arrays["out"] = targets if isinstance(out, tuple) else targets[0]
-        like = tensors[0] if tensors else out
+        arrays["out"] = targets if isinstance(out, tuple) else targets[0]
 
         def tensor(result: Any) -> Any:
             written = next((o for o, target in zip(outputs, targets, strict=True) if target is result), None)

@@ -104,7 +104,7 @@ class _Arguments(NamedTuple):
 
 
 def _over_dimensions(call: Call, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    call.refuse_out("xarray")
+    call.refuse_out("containers of xarray")
     what = roles(call.function, call.method, operands, options)
     arguments = _Arguments(call, call.where(lambda each: isinstance(each, xr.DataArray)), what.by_key)
     like = call.like([key for key in arguments.named if isinstance(key, int)], arguments.role_of)
