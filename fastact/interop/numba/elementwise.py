@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import from_dtype
 from numba.core import cgutils, types
 
@@ -95,7 +94,7 @@ def _of_numbers(context: Any, operation: Operation, kinds: dict[str, Any], dtype
         numbers = [emitter.cast(values[name], kind, item) for name, kind in kinds.items()]
         results = call_formula(emitter, operation, item, numbers)
         results = [context.cast(builder, value, item, each) for value in results]
-        return results[0] if operation._outputs == 1 else context.make_tuple(builder, result, results)
+        return emitter.joined(result, results)
 
     return Plan(result, build)
 
@@ -139,20 +138,17 @@ def _of_arrays(operation: Operation, kinds: dict[str, Any], dtype: np.dtype[Any]
 
     def build(context: Any, builder: Any, values: dict[str, Any]) -> Any:
         emitter = Emitter(context, builder, operation)
+        results = None
         if given:
-            out_value = values["out"]
-            results = [out_value] if operation._outputs == 1 else cgutils.unpack_tuple(builder, out_value)
-        else:
-            results = None
+            results = [values["out"]] if operation._outputs == 1 else cgutils.unpack_tuple(builder, values["out"])
         results = apply(emitter, operation, kinds, values, dtype, every, results)
         emitter.drop(results)
         if scalar:
             loaded = [builder.load(emitter.struct(*each).data) for each in zip(every, results, strict=True)]
             for each in zip(every, results, strict=True):
                 context.nrt.decref(builder, *each)
-            return loaded[0] if operation._outputs == 1 else context.make_tuple(builder, returned, loaded)
-        value = results[0] if operation._outputs == 1 else context.make_tuple(builder, returned, results)
-        return emitter.returned(returned, value, not given)
+            return emitter.joined(returned, loaded)
+        return emitter.returned(returned, emitter.joined(returned, results), not given)
 
     return Plan(returned, build)
 
@@ -194,9 +190,8 @@ def apply(
     descriptors += [emitter.descriptor(*each) for each in zip(results, given, strict=True)]
     need = "loop", dtype.name, "arrays" if arrays or dtype.kind in "iu" else "numbers"
     counts = operation._inputs, len(operation.parameters), operation._outputs, dtype.itemsize
-    status = emitter.call(
-        "elementwise", ir.IntType(32), emitter.address("run_loop"), emitter.symbol(operation, need),
+    emitter.run(
+        "elementwise", emitter.address("run_loop"), emitter.symbol(operation, need),
         emitter.pack(descriptors), *map(emitter.i32, counts),
     )  # fmt: skip
-    emitter.check(status)
     return given

@@ -99,7 +99,7 @@ class _Call:
             results = elementwise.call_formula(emitter, self.operation, item, numbers)
             if self.reduction != "none":  # a sum of one number, which is not -0.0
                 results[0] = builder.fadd(results[0], context.get_constant(item, 0))
-            return context.make_tuple(builder, result, results) if self.gradient else results[0]
+            return emitter.joined(result, results)
 
         return build
 

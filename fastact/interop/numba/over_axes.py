@@ -28,7 +28,7 @@ from fastact.interop.numba.planning import (
     written_to,
 )
 
-__all__ = ["mark_axes", "plan"]
+__all__ = ["plan"]
 
 DOUBLE = 3  # `Format` of native/half.pxi; SAME is 0
 BYTE = ir.IntType(8)
@@ -51,7 +51,7 @@ class _Call:
         self.ndim = arguments[self.x].ndim if is_array(arguments[self.x]) else 0
         self.reduces = self.owner.reduces and not self.backward
         self.dtype = self._dtype()
-        self.axes = _axes(function, arguments["axis"], self.ndim)
+        self.axes = _axes(function, arguments["axis"])
         self.keepdims = self.reduces and bool(literal(function, "keepdims", arguments["keepdims"]))
         where, temperature = arguments["where"], arguments["temperature"]
         if is_given(where) and not (is_array(where) and where.dtype == types.boolean and where.ndim <= self.ndim):
@@ -96,7 +96,7 @@ class _Call:
             shape, x = emitter.shape(kind, value), emitter.descriptor(kind, value)
         else:
             shape, x = [emitter.size(1)], emitter.line(self._address(emitter, kind, value, item), size)
-        reduced = mark_axes(emitter, self.kinds["axis"], values["axis"], self.axes, len(shape))
+        reduced = _marked(emitter, self.axes, values["axis"], len(shape))
         divisor = self._divisor(emitter, values["temperature"])
         where = self.kinds["where"]
         mask = emitter.descriptor(where, values["where"]) if is_given(where) else None
@@ -137,46 +137,42 @@ class _Call:
         is_double = self.dtype.itemsize == 8
         if self.owner._family == "sparse":
             hidden = MASKED[computation, inputs].operands[-1]
-            status = emitter.call(
-                "over_rows", ir.IntType(32),
-                emitter.symbol(self.function, ("rows", computation, inputs, self.dtype.name)),
+            emitter.run(
+                "over_rows", emitter.symbol(self.function, ("rows", computation, inputs, self.dtype.name)),
                 emitter.size(scratch_size(0)), emitter.i32(is_double), reduced, *arrays, divisor,
                 ir.Constant(divisor.type, float(hidden or 0)),
             )  # fmt: skip
         else:
             weighted = self.owner.reduces and self.backward
             number = [] if weighted else [emitter.i32(linking.KERNELS[computation])]
-            status = emitter.call(
-                "weighted_softmax" if weighted else "over_axes", ir.IntType(32), emitter.address("compute"),
-                emitter.address("takes"), *number, emitter.i32(DOUBLE if is_double else 0), reduced, *arrays, divisor,
+            emitter.run(
+                "weighted_softmax" if weighted else "over_axes", emitter.address("compute"), emitter.address("takes"),
+                *number, emitter.i32(DOUBLE if is_double else 0), reduced, *arrays, divisor,
             )  # fmt: skip
-        emitter.check(status)
 
 
-def _axes(function: Any, kind: Any, ndim: int) -> list[int] | None:
-    """The places in the argument `axis` that name an axis; None for all axes."""
+def _axes(function: Any, kind: Any) -> list[Any] | None:
+    """The type of each axis in the argument `axis`; None for all axes."""
     if isinstance(kind, types.NoneType) or (isinstance(kind, types.Omitted) and kind.value is None):
         return None
     if isinstance(kind, types.Omitted) or isinstance(types.unliteral(kind), types.Integer):
-        return [0]
+        return [kind]
     items = items_of(kind)
     if items and all(isinstance(types.unliteral(each), types.Integer) for each in items):
-        return list(range(len(items)))
+        return items
     raise refuse(function, f"takes as axis= an int, a tuple of ints or None, not {kind}")
 
 
-def mark_axes(emitter: Emitter, kind: Any, value: Any, axes: list[int] | None, ndim: int) -> Any:
+def _marked(emitter: Emitter, axes: list[Any] | None, value: Any, ndim: int) -> Any:
     """The address of a byte for each axis, 1 for those that the call is over; errors are NumPy's."""
     builder = emitter.builder
     place = cgutils.alloca_once(builder, ir.ArrayType(BYTE, ndim))
     builder.store(ir.Constant(place.type.pointee, [int(axes is None)] * ndim), place)
     place = builder.bitcast(place, BYTES)
-    for i in axes or []:
-        items = items_of(kind)
-        axis = (
-            emitter.axis(items[i], builder.extract_value(value, i), ndim) if items else emitter.axis(kind, value, ndim)
-        )
-        mark = builder.gep(place, [axis])
+    several = isinstance(value.type, ir.Aggregate)
+    for i, kind in enumerate(axes or []):
+        axis = builder.extract_value(value, i) if several else value
+        mark = builder.gep(place, [emitter.axis(kind, axis, ndim)])
         emitter.raise_if(builder.trunc(builder.load(mark), ir.IntType(1)), ValueError, "axis is repeated")
         builder.store(ir.Constant(BYTE, 1), mark)
     return place
