@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -36,7 +36,7 @@ class _Xarray(Adapter):
                 raise TypeError(f"{function.name} does not take a {type(each).__name__}; pass a DataArray or a Dataset")
         if method == "parameter_backward":
             return _parameter_gradients(function, operands, options)
-        return _over_dimensions(call, operands, options)
+        return _OverDimensions(call, operands, options).made()
 
 
 def _with_several_results(function: Any, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -95,114 +95,116 @@ def _parameter_gradients(function: Any, operands: tuple[Any, ...], options: dict
     return tuple(gradients) if len(gradients) > 1 else gradients[0]
 
 
-class _Arguments(NamedTuple):
-    """The arguments of a call: all of them by position or name, those with dimensions, and what they are."""
+class _OverDimensions:
+    """A call whose results have the dimensions and coordinates that its arguments give them.
 
-    call: Call
-    named: dict[int | str, xr.DataArray]
-    role_of: dict[int | str, Role]
+    Attributes
+    ----------
+    named : dict
+        The arguments with dimensions, by position or name.
+    like : DataArray
+        The one whose dimensions results have, x above all; None if no operand of x's shape has some.
+    """
 
+    def __init__(self, call: Call, operands: tuple[Any, ...], options: dict[str, Any]) -> None:
+        call.refuse_out("containers of xarray")
+        what = roles(call.function, call.method, operands, options)
+        self.call, self.options, self.role_of, self.results = call, options, what.by_key, what.results
+        self.named: dict[Any, xr.DataArray] = call.where(lambda each: isinstance(each, xr.DataArray))
+        self.operands = {key: each for key, each in self.named.items() if isinstance(key, int)}
+        self.like: Any = call.like(self.operands, self.role_of)
 
-def _over_dimensions(call: Call, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    call.refuse_out("containers of xarray")
-    what = roles(call.function, call.method, operands, options)
-    arguments = _Arguments(call, call.where(lambda each: isinstance(each, xr.DataArray)), what.by_key)
-    like = call.like([key for key in arguments.named if isinstance(key, int)], arguments.role_of)
-    if like is None:  # x has no dimensions: all goes by position
-        return call.made({key: each.data for key, each in arguments.named.items()})
-    axis = _numbers(options["axis"], like) if "axis" in options else ()
-    core: Dims = tuple(like.dims[i] for i in (axis if isinstance(axis, tuple) else (axis,)))
-    _check_labels(arguments, like, core)
-    full = _new_dims(arguments, like) + like.dims
-    rows = tuple(dim for dim in full if dim not in core)
-    placed = _placed(arguments, like, full, core)
-    if "axis" in options:
-        new = len(full) - like.ndim
-        placed["axis"] = tuple(i + new for i in axis) if isinstance(axis, tuple) else axis + new
-    kept = core if options.get("keepdims") else ()
-    dims: dict[Role, Dims] = {"whole": full, "half": full, "rows": full if kept else rows, "number": ()}
-    same_name = len({each.name for each in operands if isinstance(each, xr.DataArray)}) == 1
+    def made(self) -> Any:
+        like, options = self.like, self.options
+        if like is None:  # all goes by position
+            return self.call.made({key: each.data for key, each in self.named.items()})
+        axis = _numbers(options["axis"], like) if "axis" in options else ()
+        core: Dims = tuple(like.dims[i] for i in (axis if isinstance(axis, tuple) else (axis,)))
+        self._check_labels(core)
+        full = self._new_dims() + like.dims
+        placed = self._placed(full, core)
+        if "axis" in options:
+            new = len(full) - like.ndim
+            placed["axis"] = tuple(i + new for i in axis) if isinstance(axis, tuple) else axis + new
+        kept = core if options.get("keepdims") else ()
+        rows = full if kept else tuple(dim for dim in full if dim not in core)
+        dims: dict[Role, Dims] = {"whole": full, "half": full, "rows": rows, "number": ()}
+        same_name = len({each.name for each in self.operands.values()}) == 1
 
-    def made(value: Any, role: Role) -> Any:
-        coords = _coords(arguments, like, dims[role], kept, core if role == "half" else ())
-        array = xr.DataArray(value, coords, dims[role], attrs=_attrs(like))
-        array.name = like.name if same_name else None  # and not that of a dask array
-        return array
+        def labelled(value: Any, role: Role) -> Any:
+            coords = self._coords(dims[role], kept, core if role == "half" else ())
+            array = xr.DataArray(value, coords, dims[role], attrs=_attrs(like))
+            array.name = like.name if same_name else None  # and not that of a dask array
+            return array
 
-    return of_each(call.made(placed), made, what.results)
+        return of_each(self.call.made(placed), labelled, self.results)
+
+    def _check_labels(self, core: Dims) -> None:
+        """Raise ValueError where two arguments have other labels, or another size, along the same dimension."""
+        name, like = self.call.function.name, self.like
+        half = like.isel({dim: slice(like.sizes[dim] // 2) for dim in core})
+        seen: dict[Hashable, Any] = {}
+        for key, each in self.named.items():
+            halved = self.role_of.get(key) == "half"
+            for dim in each.dims:
+                other = half if halved else like if dim in like.dims else seen.setdefault(dim, each)
+                sizes, labelled = (other.sizes[dim], each.sizes[dim]), dim in other.indexes and dim in each.indexes
+                if sizes[0] != sizes[1]:
+                    raise ValueError(f"{name}: sizes {sizes[0]} and {sizes[1]} along the dimension {dim!r}")
+                if labelled and not other.indexes[dim].equals(each.indexes[dim]):
+                    raise ValueError(
+                        f"{name}: arguments have other labels, or another order of them, along the dimension {dim!r}; "
+                        "make them equal, as by xarray.align(a, b)"
+                    )
+
+    def _new_dims(self) -> Dims:
+        """The dimensions that other arguments have and x has not: those of the result begin with them."""
+        whole = (each for key, each in self.named.items() if self.role_of.get(key) == "whole")
+        new: Dims = tuple(dict.fromkeys(dim for each in whole for dim in each.dims if dim not in self.like.dims))
+        for key, each in self.call.arguments.items() if new else ():
+            if key in self.role_of and key not in self.named and np.ndim(each):
+                raise TypeError(
+                    f"x has no dimension {new[0]!r}; beside new dimensions pass DataArrays, and no bare arrays"
+                )
+        return new
+
+    def _placed(self, full: Dims, core: Dims) -> dict[Any, Any]:
+        """What the arguments hold, with axes in the order of the dimensions."""
+        sizes = {dim: each.sizes[dim] for each in (*self.named.values(), self.like) for dim in each.dims}
+        function, placed = self.call.function, {}
+        for key, each in self.named.items():
+            role = self.role_of.get(key, "whole")
+            dims = core if role == "classes" else tuple(d for d in full if role != "rows" or d not in core)
+            unknown = next((dim for dim in each.dims if dim not in dims), None)
+            if unknown is not None:
+                what, known = self.call.name(key), ", ".join(map(str, dims))
+                raise ValueError(f"{function.name}: {what} has the dimension {unknown!r}; it may have {known}")
+            # Losses of elements and options broadcast by themselves.
+            stretched = isinstance(key, int) and (function.kind != "loss" or function._family == "class loss")
+            shape = {dim: each.sizes.get(dim, sizes[dim] if stretched else 1) for dim in dims}
+            placed[key] = each.variable.set_dims(shape).transpose(*dims).data
+        return placed
+
+    def _coords(self, dims: Dims, kept: Dims, halved: Dims) -> Any:
+        """The coordinates of a result with these dimensions, of which some have no labels and some are halved."""
+        found, labelled = xr.Dataset(), set(dims) - set(kept)
+        for each in (self.like, *self.named.values()):
+            out = [name for name, c in each.coords.items() if name in found.coords or not set(c.dims) <= labelled]
+            coords = each.coords.to_dataset().drop_vars(out)
+            cut = {dim: slice(self.like.sizes[dim] // 2) for dim in halved if dim in coords.dims}
+            found = found.assign_coords(coords.isel(cut).coords)
+        return found.coords
 
 
 def _numbers(axis: Any, like: Any) -> Any:
     """Axes as numbers from 0: those that are named, and those that are numbers already."""
-    names = ", ".join(map(str, like.dims))
     places = {dim: place for place, dim in enumerate(like.dims)}
-    found = numbered(axis, places, f"is no dimension of x, which has {names}")
+    found = numbered(axis, places, f"is no dimension of x, which has {', '.join(map(str, like.dims))}")
     if found is None:
         return tuple(range(like.ndim))
     if isinstance(found, tuple):
         return tuple(normalize_axis(each, like.ndim) for each in found)
     return normalize_axis(found, like.ndim)
-
-
-def _check_labels(arguments: _Arguments, like: Any, core: Dims) -> None:
-    """Raise ValueError where two arguments have other labels, or another size, along the same dimension."""
-    name = arguments.call.function.name
-    half = like.isel({dim: slice(like.sizes[dim] // 2) for dim in core})
-    seen: dict[Hashable, Any] = {}
-    for key, each in arguments.named.items():
-        halved = arguments.role_of.get(key) == "half"
-        for dim in each.dims:
-            other = half if halved else like if dim in like.dims else seen.setdefault(dim, each)
-            labelled = dim in other.indexes and dim in each.indexes
-            if other.sizes[dim] != each.sizes[dim]:
-                raise ValueError(f"{name}: sizes {other.sizes[dim]} and {each.sizes[dim]} along the dimension {dim!r}")
-            if labelled and not other.indexes[dim].equals(each.indexes[dim]):
-                raise ValueError(
-                    f"{name}: arguments have other labels, or another order of them, along the dimension {dim!r}; make "
-                    "them equal, as by xarray.align(a, b)"
-                )
-
-
-def _new_dims(arguments: _Arguments, like: Any) -> Dims:
-    """The dimensions that other arguments have and x has not: those of the result begin with them."""
-    whole = (each for key, each in arguments.named.items() if arguments.role_of.get(key) == "whole")
-    new: Dims = tuple(dict.fromkeys(dim for each in whole for dim in each.dims if dim not in like.dims))
-    for key, each in arguments.call.arguments.items():
-        if new and key in arguments.role_of and key not in arguments.named and np.ndim(each):
-            raise TypeError(f"x has no dimension {new[0]!r}; beside new dimensions pass DataArrays, and no bare arrays")
-    return new
-
-
-def _placed(arguments: _Arguments, like: Any, full: Dims, core: Dims) -> dict[int | str, Any]:
-    """What the arguments hold, with axes in the order of the dimensions."""
-    sizes = {dim: each.sizes[dim] for each in arguments.named.values() for dim in each.dims} | dict(like.sizes)
-    call, placed = arguments.call, {}
-    function = call.function
-    for key, each in arguments.named.items():
-        role = arguments.role_of.get(key, "whole")
-        dims = core if role == "classes" else tuple(d for d in full if role != "rows" or d not in core)
-        unknown = [dim for dim in each.dims if dim not in dims]
-        if unknown:
-            known = ", ".join(map(str, dims))
-            raise ValueError(f"{function.name}: {call.name(key)} has the dimension {unknown[0]!r}; it may have {known}")
-        # Losses of elements and options broadcast by themselves.
-        stretched = isinstance(key, int) and (function.kind != "loss" or function._family == "class loss")
-        shape = {dim: each.sizes.get(dim, sizes[dim] if stretched else 1) for dim in dims}
-        placed[key] = each.variable.set_dims(shape).transpose(*dims).data
-    return placed
-
-
-def _coords(arguments: _Arguments, like: Any, dims: Dims, kept: Dims, halved: Dims) -> Any:
-    """The coordinates of a result with these dimensions, of which some have no labels, and some are cut in halves."""
-    found = xr.Dataset()
-    for each in (like, *arguments.named.values()):
-        left_out = [
-            name for name, c in each.coords.items() if name in found.coords or not set(c.dims) <= set(dims) - set(kept)
-        ]
-        coords = each.coords.to_dataset().drop_vars(left_out)
-        cut = {dim: slice(like.sizes[dim] // 2) for dim in halved if dim in coords.dims}
-        found = found.assign_coords(coords.isel(cut).coords)
-    return found.coords
 
 
 adapter = _Xarray()
