@@ -42,7 +42,10 @@ extensions = [
 exclude_patterns = ["extensions", "locale", "static", "templates", "**.ja.md"]
 templates_path = ["templates"]
 nitpicky = True
-nitpick_ignore_regex = [("py:obj", r"fastact\.learn\.data\..*")]  # files that docstrings name
+nitpick_ignore_regex = [
+    ("py:obj", r"fastact\.learn\.data\..*"),  # files that docstrings name
+    ("py:class", r"fastact\.learn\.experiments\.\w+\.(Trial|Units)"),  # what a Study is of
+]
 default_role = "quoted"
 smartquotes = False  # quotes and dashes are often code
 autodoc_inherit_docstrings = False

@@ -499,7 +499,7 @@ def test_ctrl_c_reaches_children_of_tests_that_were_started_with_it_ignored() ->
     code = (
         "import os, signal, sys\n"
         "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
-        "os.execv(sys.executable, [sys.executable, '-m', 'pytest', '-q', '-n', '0', *sys.argv[1:]])"
+        "os.execv(sys.executable, [sys.executable, '-P', '-m', 'pytest', '-q', '-n', '0', *sys.argv[1:]])"
     )
     test = f"{__file__}::test_ctrl_c_in_a_destructor_is_not_lost"
     subprocess.run([sys.executable, "-c", code, test], check=True, stdout=subprocess.DEVNULL, timeout=60)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastact._core.services import service
 from fastact.functions.derivation.accuracy import DTYPES, Exact, errors, sample
 from fastact.functions.derivation.derivatives import Derived
 from fastact.functions.derivation.precision import Precise
@@ -143,9 +142,6 @@ class Derivation(Result):
             }
         )
         return found
-
-    def figure(self) -> Any:
-        return service(f"figure of {type(self).__name__}")(self)
 
     def __repr__(self) -> str:
         formulas = "; ".join(f"by {by}: {text}" for by, text in self.formulas.items())

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastact._core import registry
-from fastact._core.services import service
 from fastact.errors import told
 from fastact.functions.derivation.differences import Floats, kinks
 from fastact.language import translated as _
@@ -181,9 +180,6 @@ class GradientCheck(Result):
         ]  # fmt: skip
         found: dict[str, Any] = plain({"name": self.name, "passed": self.passed, "parts": parts})
         return found
-
-    def figure(self) -> Any:
-        return service(f"figure of {type(self).__name__}")(self)
 
     def __repr__(self) -> str:
         return f"<gradients of {self.name}: {' '.join(self.sentences())}>"

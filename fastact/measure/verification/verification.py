@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastact._core.services import service
 from fastact.language import listed, marked
 from fastact.language import translated as _
 from fastact.learn.result import Result, Table, plain
@@ -302,9 +301,6 @@ class Verification(Result):
             }
         )  # fmt: skip
         return found
-
-    def figure(self) -> Any:
-        return service(f"figure of {type(self).__name__}")(self)
 
 
 def _recorded(found: Measurement) -> dict[str, Any]:
