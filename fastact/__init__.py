@@ -15,6 +15,7 @@ if _PathFinder.find_spec("fastact._kernels.native.ufunc", [f"{__path__[0]}/_kern
 from fastact import backends as _  # noqa: F401 (it would replace the function of this name if it came later)
 from fastact import ufuncs
 from fastact._core.activation import Activation, activation
+from fastact._core.containers import ADAPTERS as _ADAPTERS
 from fastact._core.dispatch import backends, use_backend
 from fastact._core.explain import explain
 from fastact._core.function import Function, Metadata
@@ -56,6 +57,7 @@ from fastact.mlp import MLP
 __version__ = "0.1.0"
 
 _SERVICES |= {
+    "adapter of a library": "fastact.interop.containers:module_of",
     "type in compiled code": "fastact.interop.numba:type_of",
     "derivative": "fastact.functions.derivation:derive",
     "derivation": "fastact.measure.gradients.derivation:Derivation",
@@ -64,6 +66,7 @@ _SERVICES |= {
     "lazy predictions": "fastact.dask.training.predictions:predicted",
     "network of onnx": "fastact.onnx.reading:read",
 }
+_ADAPTERS["dask"] = "fastact.dask.calls"
 
 __all__ = [
     "MLP", "Activation", "BackendError", "Function", "Metadata", "MissingDependencyError", "UnknownNameError",

@@ -2,40 +2,44 @@
 
 A public function asks `adapter` before it chooses a backend, and hands a call that has one over as it was written. The
 adapter calls the function again with plain arrays, and gives the result the container's form. To add a library, write
-its module below fastact/interop/containers, with an object `adapter`, and a line in `ADAPTERS`.
+fastact/interop/containers/libraries/NAME.py with an object `adapter`; from outside, say `ADAPTERS[NAME] = MODULE`.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib
+from collections import UserDict
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from fastact._core.devices import on_gpu
+from fastact._core.services import service
 
 __all__ = ["ADAPTERS", "Adapter", "adapter"]
 
-#: The library of a type -> the module whose `adapter` takes calls with it; loaded by the first such call.
-ADAPTERS = {
-    "dask": "fastact.dask.calls",
-    "jax": "fastact.interop.containers.jax",
-    "jaxlib": "fastact.interop.containers.jax",
-    "numpy.ma": "fastact.interop.containers.masked",
-    "pandas": "fastact.interop.containers.pandas",
-    "polars": "fastact.interop.containers.polars",
-    "pyarrow": "fastact.interop.containers.arrow",
-    "scipy": "fastact.interop.containers.scipy",
-    "sparse": "fastact.interop.containers.sparse",
-    "torch": "fastact.interop.containers.torch",
-    "xarray": "fastact.interop.containers.xarray",
-    # Any other type that exports its memory by DLPack.
-    "DLPack": "fastact.interop.containers.dlpack",
-    # What np.asarray would read or compute whole, without a word.
-    **dict.fromkeys(("cubed", "h5py", "netCDF4", "tensorstore", "zarr"), "fastact.interop.containers.stored"),
-}
+
+class _Adapters(UserDict[str, str]):
+    """A table that makes calls look for their adapters anew when it changes."""
+
+    def __setitem__(self, library: str, module: str) -> None:
+        super().__setitem__(library, module)
+        self._forget()
+
+    def __delitem__(self, library: str) -> None:
+        super().__delitem__(library)
+        self._forget()
+
+    def _forget(self) -> None:
+        for cached in _found, _load:
+            cached.cache_clear()
+
+
+#: Libraries -> modules whose `adapter` takes calls with their types, before the files of interop/containers are asked.
+#: The first such call loads the module.
+ADAPTERS = _Adapters()
 
 #: Types that no adapter is looked for, by far the most frequent ones.
 _PLAIN = frozenset({np.ndarray, type(None), float, int, bool, str})
@@ -66,7 +70,7 @@ class Adapter:
     def refusal(self, function: Any, arguments: Iterable[Any]) -> TypeError:
         """The error for a call with objects of the library of which none is a container."""
         kinds: list[Any] = [type(each) for each in arguments]
-        kind = next(each for each in kinds if _library(each) is not None)
+        kind = next(each for each in kinds if _found(each) is not None)
         what = f"{kind.__module__.partition('.')[0]}.{kind.__name__}"
         return TypeError(f"{function.name} does not take a {what}; pass an array")
 
@@ -86,36 +90,42 @@ def adapter(*arguments: Any, elementwise: bool = False) -> Adapter | None:
         if type(each) in _PLAIN:
             continue
         kind: Any = type(each)
-        library = _library(kind)
-        if library is not None:
+        library_and_module = _found(kind)
+        if library_and_module is not None:
             if on_gpu(each):
                 return None
-            found.setdefault(ADAPTERS[library], library)
+            library, module = library_and_module
+            found.setdefault(module, library)
     if not found:
         return None
-    chosen = _foremost(tuple(found.values()))
+    chosen = _foremost(found)
     return chosen if chosen.elementwise or not elementwise else None
 
 
-def _foremost(libraries: tuple[str, ...]) -> Adapter:
-    """The adapter beside which all others may stand; TypeError if there is none."""
-    for each in libraries:
-        if _adapter(each).beside.issuperset(set(libraries) - {each}):
-            return _adapter(each)
-    raise TypeError(f"arguments of {libraries[0]} and of {libraries[1]} are mixed; convert them to one of both")
+def _foremost(found: dict[str, str]) -> Adapter:
+    """The adapter beside which all others may stand, of modules and their libraries; TypeError if there is none."""
+    for module, library in found.items():
+        if _load(module).beside.issuperset(set(found.values()) - {library}):
+            return _load(module)
+    first, second, *_ = found.values()
+    raise TypeError(f"arguments of {first} and of {second} are mixed; convert them to one of both")
 
 
 @functools.cache
-def _library(kind: type) -> str | None:
-    """The library of this type, or of the type that it is derived from, if there is an adapter for it."""
-    for base in kind.__mro__:
-        name = "numpy.ma" if base is np.ma.MaskedArray else base.__module__.partition(".")[0]
-        if name in ADAPTERS and name != "DLPack":
-            return name
-    return "DLPack" if hasattr(kind, "__dlpack__") and not issubclass(kind, np.ndarray) else None
+def _found(kind: type) -> tuple[str, str] | None:
+    """The library of this type, or of the type that it is derived from, and the module of its adapter, if any."""
+    names = ["numpy.ma" if base is np.ma.MaskedArray else base.__module__.partition(".")[0] for base in kind.__mro__]
+    if hasattr(kind, "__dlpack__") and not issubclass(kind, np.ndarray):
+        names.append("DLPack")
+    for name in names:
+        if name not in ("builtins", "numpy"):
+            module = ADAPTERS.get(name) or service("adapter of a library")(name)
+            if module is not None:
+                return name, module
+    return None
 
 
 @functools.cache
-def _adapter(library: str) -> Adapter:
-    found: Adapter = importlib.import_module(ADAPTERS[library]).adapter
+def _load(module: str) -> Adapter:
+    found: Adapter = importlib.import_module(module).adapter
     return found

@@ -12,8 +12,7 @@ import numpy as np
 
 from fastact._core.arrays import normalize_axes
 from fastact._core.containers import Adapter
-from fastact.errors import UnknownNameError, nearest
-from fastact.interop.containers.roles import Role, is_elementwise, operand_names, roles
+from fastact.interop.containers.roles import Call, Role, is_elementwise, numbered, of_each, roles
 
 __all__ = ["Frames", "check_numbers", "column_stack"]
 
@@ -70,44 +69,38 @@ class Frames(Adapter):
         return False
 
     def call(self, function: Any, method: str, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        name, values = function.name, (*operands, *options.values())
-        held = [each for each in values if self.holds(each)]
+        call = Call(function, method, operands, options)
+        held = call.where(self.holds)
         if not held:
-            raise self.refusal(function, values)
-        given = dict(zip(operand_names(function, method), operands, strict=False))
-        for key, each in {**given, **options}.items():
-            if self.holds(each):
-                self._check_argument(name, key, each)
-        if is_elementwise(function):
-            if method == "__call__" and self.by_itself(function, held):
-                return NotImplemented
-            if method == "parameter_backward":
-                return self._parameter_gradients(function, operands, options)
-        if options.get("out") is not None:
-            raise TypeError(f"out is not taken with containers of {self.library}; assign the result")
-        arrays = [self._array(name, each) for each in operands]
-        plain = {key: self._array(name, value) for key, value in options.items()}
-        what = roles(function, method, arrays, options)
-        role_of: dict[str, Role] = {**what.options, **dict(zip(given, what.operands, strict=False))}
-        arguments = {**options, **given}
-        like = next((arguments[key] for key in _places(arguments, role_of) if self.holds(arguments[key])), None)
+            raise self.refusal(function, call.arguments.values())
+        for key, each in held.items():
+            self._check_argument(function.name, call.name(key), each)
+        one_by_one = is_elementwise(function)
+        if one_by_one and method == "__call__" and self.by_itself(function, list(held.values())):
+            return NotImplemented
+        plain = {key: self.values(function.name, each) for key, each in held.items()}
+        if one_by_one and method == "parameter_backward":  # gradients of a parameter's shape, without labels
+            return call.made(plain)
+        call.refuse_out(f"containers of {self.library}")
+        what = roles(function, method, [plain.get(i, each) for i, each in enumerate(operands)], options)
+        role_of = what.by_key
+        like = call.like(held, role_of)
         if like is None:  # what has labels is no array of x's shape: all goes by position
-            return getattr(function, method)(*arrays, **plain)
+            return call.made(plain)
         labels = self.labels(like)
         if "axis" in options:
-            plain["axis"] = _axis(options["axis"], len(labels), self.library)
-        expected = self._expected(labels, plain)
-        for key, role in role_of.items():
-            if self.holds(arguments.get(key)):
-                self._check_labels(key, arguments[key], expected.get(role, labels))
-        found = getattr(function, method)(*arrays, **plain)
-        several = found if isinstance(found, tuple) else (found,)
-        others = any(self.holds(each) and each is not like for each in operands)
-        made = [
-            self._result(each, expected[role], like, others or role != "whole")
-            for each, role in zip(several, what.results, strict=True)
-        ]
-        return tuple(made) if isinstance(found, tuple) else made[0]
+            places = {name: place for name, place in AXES.items() if place < len(labels)}
+            plain["axis"] = numbered(options["axis"], places, f"of containers of {self.library}")
+        expected = self._expected(labels, {**options, **plain})
+        for key, each in held.items():
+            if key in role_of:
+                self._check_labels(call.name(key), each, expected.get(role_of[key], labels))
+        others = any(each is not like for key, each in held.items() if isinstance(key, int))
+
+        def made(value: Any, role: Role) -> Any:
+            return self._result(value, expected[role], like, others or role != "whole")
+
+        return of_each(call.made(plain), made, what.results)
 
     def _check_argument(self, function: str, argument: str, value: Any) -> None:
         try:
@@ -116,15 +109,6 @@ class Frames(Adapter):
             if argument in ("x", "logits"):
                 raise
             raise TypeError(f"{argument}: {error}") from None
-
-    def _array(self, function: str, value: Any) -> Any:
-        return self.values(function, value) if self.holds(value) else value
-
-    def _parameter_gradients(self, function: Any, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        """They have a parameter's shape, and no labels."""
-        arrays = [self._array(function.name, each) for each in operands]
-        named = {key: self._array(function.name, value) for key, value in options.items()}
-        return function.parameter_backward(*arrays, **named)
 
     def _expected(self, labels: tuple[Any, ...], options: dict[str, Any]) -> dict[Role, tuple[Any, ...]]:
         """The labels of what has each role."""
@@ -162,22 +146,6 @@ class Frames(Adapter):
         if np.ndim(value) != len(labels):  # a loss of rows of one row
             return value
         return self.made(value, labels, like, renamed)
-
-
-def _places(arguments: dict[str, Any], role_of: dict[str, Role]) -> list[str]:
-    """The arguments from which labels may be taken: x first."""
-    whole = [key for key in arguments if role_of.get(key) == "whole"]
-    return sorted(whole, key=lambda key: key not in ("x", "logits"))
-
-
-def _axis(axis: Any, count: int, library: str) -> Any:
-    """Axes as numbers, of which some may have been given by name."""
-    if isinstance(axis, str):
-        if axis not in AXES or AXES[axis] >= count:
-            known = [name for name, number in AXES.items() if number < count]
-            raise UnknownNameError(f"axis={axis!r} of containers of {library}{nearest(axis, known)}")
-        return AXES[axis]
-    return tuple(_axis(each, count, library) for each in axis) if isinstance(axis, tuple | list) else axis
 
 
 def column_stack(columns: Sequence[Any], rows: int) -> Any:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fastact._core.arrays import float_dtype, normalize_axes, normalize_axis
 from fastact._core.containers import Adapter
-from fastact.interop.containers.roles import is_elementwise, roles
+from fastact.interop.containers.roles import Call, is_elementwise, of_each, roles
 
 __all__ = ["adapter"]
 
@@ -25,12 +25,15 @@ class _Masked(Adapter):
             return NotImplemented
         if isinstance(options.get("out"), np.ma.MaskedArray):
             raise TypeError("out is a masked array; leave it out, and assign the result")
+        call = Call(function, method, operands, options)
         if function.kind == "loss":
+            call.refuse_out("masked arrays in losses")
             losses = _class_losses if function._family == "class loss" else _elementwise_losses
-            return losses(function, method, operands, options)
-        if function.kind == "activation":  # rrelu
-            return _elements(function, operands, options)
-        return (_halves if function.kind == "gated unit" else _over_axes)(function, method, operands, options)
+            return losses(call, options)
+        if function.kind == "activation":  # rrelu, a function of single elements that is no ufunc
+            return of_each(call.made(call.each(_data)), lambda value: _of(value, _mask(*operands)))
+        over_axes = _halves if function.kind == "gated unit" else _over_axes
+        return over_axes(call, operands, options)
 
 
 def _mask(*arguments: Any) -> Mask:
@@ -50,23 +53,16 @@ def _data(value: Any, filled: Any = None) -> Any:
     return np.ma.getdata(value) if filled is None else np.ma.filled(value, filled)
 
 
-def _results(found: Any, masks: list[Mask]) -> Any:
-    """Results with their masks."""
-    several = found if isinstance(found, tuple) else (found,)
-    masked = tuple(
-        np.ma.masked if np.ndim(each) == 0 and mask is not np.ma.nomask and mask else _of(each, mask)
-        for each, mask in zip(several, masks, strict=True)
-    )
-    return masked if isinstance(found, tuple) else masked[0]
-
-
 def _of(values: Any, mask: Mask) -> Any:
-    return np.ma.MaskedArray(values, mask if mask is np.ma.nomask else mask.copy()) if np.ndim(values) else values
+    """A result with its mask."""
+    if np.ndim(values):
+        return np.ma.MaskedArray(values, mask if mask is np.ma.nomask else mask.copy())
+    return np.ma.masked if mask is not np.ma.nomask and mask else values
 
 
-def _over_axes(function: Any, method: str, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
+def _over_axes(call: Call, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """The softmax family: masked elements are left out by `where`."""
-    options, what = dict(options), roles(function, method, operands, options)
+    options, what = dict(options), roles(call.function, call.method, operands, options)
     temperature, b, where = (options.get(name) for name in ("temperature", "b", "where"))
     whole = [each for each, role in zip(operands, what.operands, strict=True) if role == "whole"]
     shape = np.shape(whole[-1])
@@ -90,34 +86,27 @@ def _over_axes(function: Any, method: str, operands: tuple[Any, ...], options: d
                 options["where"] = counted
         else:
             options["where"] = counted if where is None else counted & options["where"]
-    found = getattr(function, method)(*(_data(each, 0) for each in operands), **options)
+    found = call.made({**call.each(lambda each: _data(each, 0)), **options})
     masks = {"whole": mask, "rows": mask}
     if mask is not np.ma.nomask:
         masks["rows"] = mask.all(axis=axes if shape else None, keepdims=bool(options.get("keepdims")))
-    return _results(found, [masks[role] for role in what.results])
+    return of_each(found, lambda value, role: _of(value, masks[role]), what.results)
 
 
-def _elements(function: Any, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    """A function of single elements that is no ufunc."""
-    found = function(*map(_data, operands), **options)
-    return _results(found, [_mask(*operands)] * (len(found) if isinstance(found, tuple) else 1))
-
-
-def _halves(function: Any, method: str, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
+def _halves(call: Call, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """glu: an element of the result is masked where its value or its gate is, and so is the gradient of both."""
     x = operands[-1]
     axis = normalize_axis(options.get("axis", -1), np.ndim(x))
-    found = getattr(function, method)(*(_data(each) for each in operands), **options)
     mask = _mask(x)
     if mask is not np.ma.nomask:
         value, gate = np.split(mask, 2, axis)
         mask = value | gate
-    if method == "backward":
+    if call.method == "backward":
         given = _mask(operands[0])
         mask = mask if given is np.ma.nomask else given if mask is np.ma.nomask else mask | given
         if mask is not np.ma.nomask:
             mask = np.concatenate([mask, mask], axis)
-    return _results(found, [mask])
+    return _of(call.made(call.each(_data)), mask)
 
 
 def _scattered(values: Any, counts: NDArray[np.bool_]) -> Any:
@@ -129,28 +118,25 @@ def _scattered(values: Any, counts: NDArray[np.bool_]) -> Any:
     return np.ma.MaskedArray(whole, mask.copy())
 
 
-def _elementwise_losses(function: Any, method: str, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
+def _elementwise_losses(call: Call, options: dict[str, Any]) -> Any:
     """Losses of those elements alone that are masked in no argument."""
-    _refuse_out(options)
-    named = [name for name in function.parameters if options.get(name) is not None]
-    arguments = [*operands, *(options[name] for name in named)]
-    mask = _mask(*arguments)
+    named = [name for name in call.function.parameters if options.get(name) is not None]
+    arguments = {key: call.arguments[key] for key in (0, 1, *named)}
+    mask = _mask(*arguments.values())
     if mask is np.ma.nomask:
-        plain = {**options, **{name: _data(options[name]) for name in named}}
-        found = getattr(function, method)(*map(_data, operands), **plain)
-        several = found if isinstance(found, tuple) else (found,)
-        return _results(found, [np.ma.nomask] * len(several))
+        return of_each(call.made(call.each(_data)), lambda value: _of(value, mask))
+    shapes = [np.shape(each) for each in arguments.values()]
     try:
-        shape = np.broadcast_shapes(*map(np.shape, arguments))
+        shape = np.broadcast_shapes(*shapes)
     except ValueError:
-        shapes = ", ".join(str(np.shape(each)) for each in arguments)
-        raise ValueError(
-            f"{function.name}: x, target and parameters of shapes {shapes} do not broadcast together"
-        ) from None
+        what, text = f"{call.function.name}: x, target and parameters", ", ".join(map(str, shapes))
+        raise ValueError(f"{what} of shapes {text} do not broadcast together") from None
     counts = ~np.broadcast_to(mask, shape)
-    chosen = [np.broadcast_to(_data(each), shape)[counts] if np.ndim(each) else _data(each) for each in arguments]
-    options = {**options, **dict(zip(named, chosen[2:], strict=True))}
-    return _losses_of_chosen(getattr(function, method)(*chosen[:2], **options), counts, options)
+    chosen = {
+        key: np.broadcast_to(_data(each), shape)[counts] if np.ndim(each) else _data(each)
+        for key, each in arguments.items()
+    }
+    return _losses_of_chosen(call.made(chosen), counts, options)
 
 
 def _losses_of_chosen(found: Any, counts: NDArray[np.bool_], options: dict[str, Any]) -> Any:
@@ -161,17 +147,16 @@ def _losses_of_chosen(found: Any, counts: NDArray[np.bool_], options: dict[str, 
     return (loss, _scattered(gradient[0], counts)) if gradient else loss
 
 
-def _class_losses(function: Any, method: str, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
+def _class_losses(call: Call, options: dict[str, Any]) -> Any:
     """Losses of the rows that have a target and a class; masked logits are classes that do not count, as -inf are."""
-    _refuse_out(options)
-    logits, targets = operands
+    logits, targets = call.arguments[0], call.arguments[1]
     if np.ma.is_masked(options.get("weight")):
         raise TypeError("weight is a masked array; fill it, as by weight.filled(0)")
-    options = {**options, "weight": _data(options.get("weight"))}
+    plain = {"weight": _data(options.get("weight"))}
     shape, axis = np.shape(logits), normalize_axis(options.get("axis", -1), np.ndim(logits))
     dense = np.ndim(targets) == len(shape)
     if np.shape(targets) != (shape if dense else shape[:axis] + shape[axis + 1 :]):
-        return getattr(function, method)(_data(logits), _data(targets), **options)  # an error that says why
+        return call.made(call.each(_data))  # an error that says why
     x, y = np.moveaxis(np.asarray(_data(logits)), axis, -1), _data(targets)
     mask = np.moveaxis(np.ma.getmaskarray(logits), axis, -1)
     missing: Mask = np.ma.getmaskarray(targets)
@@ -181,11 +166,10 @@ def _class_losses(function: Any, method: str, operands: tuple[Any, ...], options
     counts = ~(missing | mask.all(axis=-1))
     x, y, mask = x[counts], np.asarray(y)[counts], mask[counts]
     if mask.any():
-        _check_classes(function.name, y, mask, dense, options)
-        dtype = float_dtype(function.name, x.dtype)
+        _check_classes(call.function.name, y, mask, dense, options)
+        dtype = float_dtype(call.function.name, x.dtype)
         x = np.where(mask, np.asarray(-np.inf, dtype), x.astype(dtype, copy=False))
-    found = getattr(function, method)(x, y, **{**options, "axis": -1})
-    found = _losses_of_chosen(found, counts, options)
+    found = _losses_of_chosen(call.made({0: x, 1: y, "axis": -1, **plain}), counts, options)
     if not isinstance(found, tuple):
         return found
     gradient = found[1]
@@ -205,11 +189,6 @@ def _check_classes(name: str, y: NDArray[Any], mask: NDArray[np.bool_], dense: b
         wrong = (np.take_along_axis(mask, places[:, np.newaxis], -1)[:, 0] & inside).any()
     if wrong:
         raise ValueError(f"{name}: a target is a class that is masked in the same row; mask the target too")
-
-
-def _refuse_out(options: dict[str, Any]) -> None:
-    if options.get("out") is not None:
-        raise TypeError("out is not taken with masked arrays in losses; assign the result")
 
 
 adapter = _Masked()

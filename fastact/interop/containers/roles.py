@@ -5,12 +5,14 @@ To add a kind of function, say here what it takes and gives.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-__all__ = ["Role", "Roles", "is_elementwise", "operand_names", "roles"]
+from fastact.errors import UnknownNameError, nearest
+
+__all__ = ["Call", "Role", "Roles", "is_elementwise", "numbered", "of_each", "operand_names", "roles"]
 
 #: "whole": of x's shape, or broadcasts to it; "rows": without the axes of the call; "classes": along its axis alone;
 #: "half": halved along its axis; "number": of no axes.
@@ -23,6 +25,12 @@ class Roles(NamedTuple):
     operands: tuple[Role, ...]
     options: dict[str, Role]
     results: tuple[Role, ...]
+
+    @property
+    def by_key(self) -> dict[Any, Role]:
+        """The roles of a call's arguments, by position or name."""
+        known: dict[Any, Role] = dict(enumerate(self.operands))
+        return known | self.options
 
 
 #: Options of the softmax family that may be arrays.
@@ -37,7 +45,8 @@ def is_elementwise(function: Any) -> bool:
 def operand_names(function: Any, method: str) -> tuple[str, ...]:
     """The names of the operands of a call."""
     if is_elementwise(function):
-        return (*function._input_names, *function.parameters)
+        first = ("grad_output", "x") if method == "parameter_backward" else function._input_names
+        return (*first, *function.parameters)
     if method == "backward":
         return "grad_output", "x"
     if function._family == "class loss":
@@ -72,3 +81,63 @@ def roles(function: Any, method: str, operands: Sequence[Any], options: dict[str
 def _whole(count: int) -> tuple[Role, ...]:
     one: tuple[Role, ...] = ("whole",)
     return one * count
+
+
+class Call:
+    """One call of a public function.
+
+    Attributes
+    ----------
+    arguments : dict
+        By position, or by name.
+    """
+
+    def __init__(self, function: Any, method: str, operands: Sequence[Any], options: Mapping[str, Any]) -> None:
+        self.function, self.method, self._count = function, method, len(operands)
+        self.arguments: dict[Any, Any] = {**dict(enumerate(operands)), **options}
+
+    def where(self, kind: Callable[[Any], bool]) -> dict[Any, Any]:
+        """Choose the arguments of one kind."""
+        return {key: each for key, each in self.arguments.items() if kind(each)}
+
+    def each(self, convert: Callable[[Any], Any]) -> dict[Any, Any]:
+        """Convert every argument."""
+        return {key: convert(each) for key, each in self.arguments.items()}
+
+    def made(self, replaced: Mapping[Any, Any]) -> Any:
+        """Make the call with other arguments in the place of some."""
+        arguments = {**self.arguments, **replaced}
+        operands = [arguments.pop(place) for place in range(self._count)]
+        return getattr(self.function, self.method)(*operands, **arguments)
+
+    def name(self, key: int | str) -> str:
+        """Return the name of an argument."""
+        names = operand_names(self.function, self.method)
+        return names[key] if isinstance(key, int) and key < len(names) else str(key)
+
+    def like(self, keys: Iterable[int | str], role_of: Mapping[Any, Role]) -> Any:
+        """Choose the argument whose labels the result has: x if it is among these keys; None if none has x's shape."""
+        whole = [key for key in keys if role_of.get(key) == "whole"]
+        first = min(whole, key=lambda key: (self.name(key) not in ("x", "logits"), isinstance(key, int)), default=None)
+        return None if first is None else self.arguments[first]
+
+    def refuse_out(self, containers: str) -> None:
+        """Raise TypeError if out= is given."""
+        if self.arguments.get("out") is not None:
+            raise TypeError(f"out is not taken with {containers}; assign the result")
+
+
+def of_each(found: Any, make: Callable[..., Any], *along: Iterable[Any]) -> Any:
+    """Return make(result, ...) of a call's result, or a tuple of them where the call has several."""
+    if isinstance(found, tuple):
+        return tuple(make(*each) for each in zip(found, *along, strict=True))
+    return make(found, *(next(iter(each)) for each in along))
+
+
+def numbered(axis: Any, places: Mapping[Any, int], unknown: str) -> Any:
+    """Return axes as numbers, of which some may be names; UnknownNameError, which says `unknown`, for other names."""
+    if isinstance(axis, list) or (isinstance(axis, tuple) and axis not in places):
+        return tuple(numbered(each, places, unknown) for each in axis)
+    if isinstance(axis, str) and axis not in places:
+        raise UnknownNameError(f"axis={axis!r} {unknown}{nearest(axis, [str(each) for each in places])}")
+    return places.get(axis, axis)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastact._core.containers import Adapter
+from fastact.interop.containers.roles import Call, of_each
 
 __all__ = ["Tensors"]
 
@@ -31,21 +32,21 @@ class Tensors(Adapter):
         raise TypeError(f"out is a {type(out).__name__}, which cannot be written to; leave it out")
 
     def call(self, function: Any, method: str, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        name = function.name
-        pairs = [(each, self.array(name, each)) for each in operands]
-        named = {key: (each, self.array(name, each)) for key, each in options.items() if key != "out"}
-        keywords = {key: array for key, (_, array) in named.items()}
-        if all(given is array for given, array in (*pairs, *named.values())) and options.get("out") is None:
-            raise self.refusal(function, (*operands, *options.values()))
-        out = options.get("out")
+        name, call = function.name, Call(function, method, operands, options)
+        out = call.arguments.pop("out", None)
+        arrays = call.each(lambda each: self.array(name, each))
+        tensors = [each for key, each in call.arguments.items() if arrays[key] is not each]
+        like = tensors[0] if tensors else out
+        if like is None:
+            raise self.refusal(function, call.arguments.values())
+        if out is None:
+            return of_each(call.made(arrays), lambda result: self.tensor(result, like))
         outputs = out if isinstance(out, tuple) else (out,)
         targets = tuple(self.target(name, each) for each in outputs)
-        if out is not None:
-            keywords["out"] = targets if isinstance(out, tuple) else targets[0]
-        found = getattr(function, method)(*(array for _, array in pairs), **keywords)
-        like = next((given for given, array in (*pairs, *named.values()) if given is not array), out)
-        results = []
-        for each in found if isinstance(found, tuple) else (found,):
-            written = next((o for o, target in zip(outputs, targets, strict=True) if target is each), None)
-            results.append(self.tensor(each, like) if written is None else written)
-        return tuple(results) if isinstance(found, tuple) else results[0]
+        arrays["out"] = targets if isinstance(out, tuple) else targets[0]
+
+        def tensor(result: Any) -> Any:
+            written = next((o for o, target in zip(outputs, targets, strict=True) if target is result), None)
+            return self.tensor(result, like) if written is None else written
+
+        return of_each(call.made(arrays), tensor)

@@ -1,14 +1,14 @@
 """Public functions by name inside users' compiled code: `@njit`, `@vectorize`, `@guvectorize`, `@cuda.jit`.
 
-A function is there a value of a type of its own (types.py). Numba asks the function for it, `_numba_type_`: nothing is
-registered before, and a process that uses Numba alone never imports fastact. Calls are planned, by a file for each kind
-of function. They become calls of the C functions that the public functions end in or, for numbers, the formula itself
-(emitting.py). What cached machine code depends on is in stamps.py.
+There, every function is a value of its own type (types.py). Numba asks the function for that type, `_numba_type_`:
+nothing is registered before, and a process that uses Numba alone never imports fastact. calls.py hands a call to its
+planner, a file for each kind of function. Planners check types by planning.py, and emit calls of the C functions in
+which the public functions end or, for numbers, of the formula itself (emitting.py). stamps.py says what cached machine
+code depends on. To add a kind of function, write its planner, and add a line to the table in calls.py.
 """
 
 from __future__ import annotations
 
-import importlib
 import sys
 from typing import Any
 
@@ -20,7 +20,8 @@ __all__ = ["type_of"]
 def type_of(function: Any) -> Any:
     """Numba's type of a public function, or of an operation that it is made of."""
     first = "fastact.interop.numba.types" not in sys.modules
-    types = importlib.import_module("fastact.interop.numba.types")
+    from fastact.interop.numba import types
+
     if first:  # Numba is compiling, and took up what was registered when it began.
         resolve_dispatcher_from_str(current_target()).targetdescr.target_context.refresh()
     return types.type_of(function)

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import from_dtype
-from numba.core import cgutils, errors, types
+from numba.core import cgutils, types
 
 from fastact._core.arrays import float_dtype
 from fastact.interop.numba.emitting import ARRAY, BYTES, DOUBLE, INT, SIZE, Emitter
 from fastact.interop.numba.losses import REDUCTIONS, reduction_of
 from fastact.interop.numba.named import Method
-from fastact.interop.numba.planning import Plan, check_computed, dtype_of, is_array, is_given, refuse
+from fastact.interop.numba.planning import Plan, computed_dtype, dtype_of, is_array, is_given, refuse, written_to
 
 __all__ = ["plan"]
 
@@ -53,17 +53,10 @@ class _Call:
         self.reduction = reduction_of(function, arguments["reduction"])
         if not (is_array(self.x) and self.x.ndim and is_array(self.targets)):
             raise refuse(function, f"takes arrays as {self.name} and targets, not {self.x} and {self.targets}")
-        self.dtype = self._dtype()
+        given = dtype_of(function, self.name, self.x)
+        self.dtype = computed_dtype(function, float_dtype, function.name, given, self.name)
         self.dense = dtype_of(function, "targets", self.targets).kind == "f"
         self._check()
-
-    def _dtype(self) -> np.dtype[Any]:
-        try:
-            dtype = float_dtype(self.function.name, dtype_of(self.function, self.name, self.x), self.name)
-        except TypeError as error:
-            raise errors.TypingError(str(error)) from None
-        check_computed(self.function, dtype)
-        return dtype
 
     def _check(self) -> None:
         ndim = self.x.ndim
@@ -81,12 +74,8 @@ class _Call:
 
     def plan(self) -> Plan:
         item, ndim = from_dtype(self.dtype), self.x.ndim
-        self.grad_kind: Any = types.Array(item, ndim, "C")
-        if is_given(self.out):
-            right = is_array(self.out) and self.out.dtype == item and self.out.ndim == ndim and self.out.mutable
-            if not right:
-                raise refuse(self.function, f"takes as out= a writeable array like the gradient, {self.grad_kind}")
-            self.grad_kind = self.out
+        new = types.Array(item, ndim, "C")
+        self.grad_kind: Any = written_to(self.function, self.out, new, f"array like the gradient, {new}")
         self.losses = types.Array(item, ndim - 1, "C") if self.reduction == "none" and ndim > 1 else None
         value = self.losses or item
         self.result = types.Tuple([value, self.grad_kind]) if self.gradient else value
@@ -116,11 +105,10 @@ class _Call:
             fields["values"] = emitter.struct(self.losses, losses).data
         elif self.reduction == "none":
             losses, fields["values"] = None, loss
+        grad = None
         if self.gradient:
             grad = values["out"] if is_given(self.out) else emitter.empty(self.grad_kind, shape)
-            for wanted, length in zip(shape, emitter.shape(self.grad_kind, grad), strict=True):
-                differs = builder.icmp_signed("!=", wanted, length)
-                emitter.raise_if(differs, ValueError, f"out does not have the shape of {self.name}")
+            emitter.check_shape(self.grad_kind, grad, shape, f"out does not have the shape of {self.name}")
             fields["gradient"] = emitter.pointer(emitter.descriptor(self.grad_kind, grad))
         call = self._call(emitter, fields)
         if self.losses is not None:
@@ -129,13 +117,7 @@ class _Call:
             value = builder.load(loss)
         else:
             value = emitter.cast(self._field(emitter, call, "loss"), types.float64, item)
-        if not self.gradient:
-            emitter.drop([value])
-            return emitter.returned(self.result, value, True)
-        emitter.drop([value, grad])
-        if is_given(self.out):
-            context.nrt.incref(builder, self.grad_kind, grad)
-        return context.make_tuple(builder, self.result, [value, grad])
+        return emitter.value_and_grad(self.result, value, grad, is_given(self.out))
 
     def _targets(self, emitter: Emitter, value: Any) -> tuple[Any, Any]:
         """Classes as intp, and probabilities as they are."""

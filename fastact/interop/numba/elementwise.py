@@ -7,9 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import from_dtype
-from numba.core import cgutils, errors, types
+from numba.core import cgutils, types
 
 from fastact._core.operation import Operation
 from fastact.interop.numba.emitting import Emitter
@@ -24,6 +23,8 @@ from fastact.interop.numba.planning import (
     items_of,
     literal,
     refuse,
+    typing_errors,
+    written_to,
 )
 
 __all__ = ["apply", "call_formula", "plan", "result_dtype"]
@@ -39,15 +40,11 @@ def plan(context: Any, operation: Operation, arguments: dict[str, Any]) -> Plan:
             raise refuse(operation, f"got {keyword}={value!r}; it must be one of {', '.join(map(repr, choices))}")
         if is_given(arguments[keyword]):
             chosen = choices[value]
-            arguments = {k: types.Omitted(None) if k == keyword else kind for k, kind in arguments.items()}
+            arguments = {**arguments, keyword: types.Omitted(None)}
             if chosen is not operation:
-                return plan(
-                    context,
-                    chosen,
-                    {**arguments, keyword: types.Omitted("none")}
-                    if keyword in chosen._variants
-                    else {k: v for k, v in arguments.items() if k != keyword},
-                )
+                rest = {k: kind for k, kind in arguments.items() if k != keyword}
+                more = {keyword: types.Omitted("none")} if keyword in chosen._variants else {}
+                return plan(context, chosen, rest | more)
     names = [*operation._input_names, *operation.parameters]
     kinds = {name: arguments[name] for name in names}
     dtype = result_dtype(operation, kinds)
@@ -75,10 +72,8 @@ def result_dtype(operation: Operation, kinds: dict[str, Any]) -> np.dtype[Any]:
             operands.append(0 if dtype.kind in "iu" else 0.0)
         else:
             operands.append(np.empty((), dtype))
-    try:
+    with typing_errors():
         return operation._result_dtype(tuple(operands))
-    except TypeError as error:
-        raise errors.TypingError(str(error)) from None
 
 
 # --- numbers ----------------------------------------------------------------------------------------------------------
@@ -99,7 +94,7 @@ def _of_numbers(context: Any, operation: Operation, kinds: dict[str, Any], dtype
         numbers = [emitter.cast(values[name], kind, item) for name, kind in kinds.items()]
         results = call_formula(emitter, operation, item, numbers)
         results = [context.cast(builder, value, item, each) for value in results]
-        return results[0] if operation._outputs == 1 else context.make_tuple(builder, result, results)
+        return emitter.joined(result, results)
 
     return Plan(result, build)
 
@@ -136,42 +131,35 @@ def _of_arrays(operation: Operation, kinds: dict[str, Any], dtype: np.dtype[Any]
     arrays = [kind for kind in kinds.values() if is_array(kind)]
     result = array_of(dtype, max(each.ndim for each in arrays), arrays)
     given = is_given(out)
-    if given:
-        result = _checked_out(operation, out, result)
-    every = items_of(result) if isinstance(result, types.BaseTuple) else [result] * operation._outputs
+    every = _results(operation, out, result)
     scalar = not given and every[0].ndim == 0
     kind = from_dtype(dtype) if scalar else every[0]
     returned = kind if operation._outputs == 1 else types.Tuple([kind if scalar else each for each in every])
 
     def build(context: Any, builder: Any, values: dict[str, Any]) -> Any:
         emitter = Emitter(context, builder, operation)
+        results = None
         if given:
-            out_value = values["out"]
-            results = [out_value] if operation._outputs == 1 else cgutils.unpack_tuple(builder, out_value)
-        else:
-            results = None
+            results = [values["out"]] if operation._outputs == 1 else cgutils.unpack_tuple(builder, values["out"])
         results = apply(emitter, operation, kinds, values, dtype, every, results)
         emitter.drop(results)
         if scalar:
             loaded = [builder.load(emitter.struct(*each).data) for each in zip(every, results, strict=True)]
             for each in zip(every, results, strict=True):
                 context.nrt.decref(builder, *each)
-            return loaded[0] if operation._outputs == 1 else context.make_tuple(builder, returned, loaded)
-        value = results[0] if operation._outputs == 1 else context.make_tuple(builder, returned, results)
-        return emitter.returned(returned, value, not given)
+            return emitter.joined(returned, loaded)
+        return emitter.returned(returned, emitter.joined(returned, results), not given)
 
     return Plan(returned, build)
 
 
-def _checked_out(operation: Operation, out: Any, result: Any) -> Any:
-    """The type of `out`, if results can be written there."""
-    every = [out] if operation._outputs == 1 else items_of(out)
-    if len(every) != operation._outputs:
+def _results(operation: Operation, out: Any, result: Any) -> list[Any]:
+    """Return the types of the arrays that results go to."""
+    outs = [out] if operation._outputs == 1 else items_of(out) if is_given(out) else [None] * operation._outputs
+    if len(outs) != operation._outputs:
         raise refuse(operation, f"takes as out= a tuple of {operation._outputs} arrays")
-    for each in every:
-        if not is_array(each) or each.dtype != result.dtype or each.ndim < result.ndim or not each.mutable:
-            raise refuse(operation, f"takes as out= a writeable {result.dtype} array of the result's shape, not {each}")
-    return out
+    what = f"{result.dtype} array of the result's shape, not"
+    return [written_to(operation, each, result, f"{what} {each}", wider=True) for each in outs]
 
 
 def _array_parameters(operation: Operation, kinds: dict[str, Any]) -> bool:
@@ -202,9 +190,8 @@ def apply(
     descriptors += [emitter.descriptor(*each) for each in zip(results, given, strict=True)]
     need = "loop", dtype.name, "arrays" if arrays or dtype.kind in "iu" else "numbers"
     counts = operation._inputs, len(operation.parameters), operation._outputs, dtype.itemsize
-    status = emitter.call(
-        "elementwise", ir.IntType(32), emitter.address("run_loop"), emitter.symbol(operation, need),
+    emitter.run(
+        "elementwise", emitter.address("run_loop"), emitter.symbol(operation, need),
         emitter.pack(descriptors), *map(emitter.i32, counts),
     )  # fmt: skip
-    emitter.check(status)
     return given

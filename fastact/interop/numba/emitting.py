@@ -136,6 +136,11 @@ class Emitter:
     def shape(self, kind: Any, value: Any) -> list[Any]:
         return list(cgutils.unpack_tuple(self.builder, self.struct(kind, value).shape, kind.ndim))
 
+    def check_shape(self, kind: Any, value: Any, shape: Sequence[Any], text: str) -> None:
+        """Raise ValueError if an array has another shape of as many dimensions."""
+        for wanted, length in zip(shape, self.shape(kind, value), strict=True):
+            self.raise_if(self.builder.icmp_signed("!=", wanted, length), ValueError, text)
+
     def broadcast(self, shapes: Sequence[list[Any]]) -> list[Any]:
         """The shape to which shapes broadcast, if they do; C tells."""
         builder = self.builder
@@ -231,6 +236,21 @@ class Emitter:
         give = impl_ret_new_ref if new else impl_ret_borrowed
         return give(self.context, self.builder, kind, value)
 
+    def joined(self, kind: Any, values: Sequence[Any]) -> Any:
+        """Return the one result, or a tuple of several, as the type of a call's result says."""
+        if isinstance(kind, types.BaseTuple):
+            return self.context.make_tuple(self.builder, kind, values)
+        return values[0]
+
+    def value_and_grad(self, kind: Any, value: Any, grad: Any, given: bool) -> Any:
+        """Return a loss, and its gradient beside it unless that is None; the user owns a gradient that is `given`."""
+        self.drop([value, grad])
+        if grad is None:
+            return self.returned(kind, value, True)
+        if given:
+            self.context.nrt.incref(self.builder, kind[1], grad)
+        return self.joined(kind, [value, grad])
+
     # Calls and errors.
 
     def call(self, name: str, result: Any, *arguments: Any) -> Any:
@@ -238,6 +258,10 @@ class Emitter:
         kind = ir.FunctionType(result, [each.type for each in arguments])
         function = cgutils.get_or_insert_function(self.builder.module, kind, f"fastact_{name}")
         return self.builder.call(function, arguments)
+
+    def run(self, name: str, *arguments: Any) -> None:
+        """Call the C function of this name, and raise what its `Status` says."""
+        self.check(self.call(name, INT, *arguments))
 
     def address(self, name: str) -> Any:
         return self.context.get_c_value(self.builder, ir.IntType(8), f"fastact_{name}")

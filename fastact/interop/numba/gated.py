@@ -9,7 +9,7 @@ from numba.core import cgutils, types
 from fastact.interop.numba import elementwise
 from fastact.interop.numba.emitting import SIZE, Emitter
 from fastact.interop.numba.named import Method
-from fastact.interop.numba.planning import Plan, array_of, is_array, is_given, refuse
+from fastact.interop.numba.planning import Plan, array_of, is_array, is_given, refuse, written_to
 
 __all__ = ["plan"]
 
@@ -31,11 +31,8 @@ def plan(context: Any, function: Any, arguments: dict[str, Any]) -> Plan:
             raise refuse(function, f"takes as grad_output an array like its result, not {arguments['grad_output']}")
         kinds = {"grad_output": arguments["grad_output"], **kinds}
     dtype = elementwise.result_dtype(operation, kinds)
-    result = array_of(dtype, x.ndim, [x])
-    if is_given(out):
-        if not is_array(out) or out.dtype != result.dtype or out.ndim != x.ndim or not out.mutable:
-            raise refuse(function, f"takes as out= a writeable array like the result, {result}, not {out}")
-        result = out
+    new = array_of(dtype, x.ndim, [x])
+    result = written_to(function, out, new, f"array like the result, {new}, not {out}")
 
     def build(context: Any, builder: Any, values: dict[str, Any]) -> Any:
         emitter = Emitter(context, builder, function)
@@ -44,18 +41,12 @@ def plan(context: Any, function: Any, arguments: dict[str, Any]) -> Plan:
         shape = emitter.shape(half, halves["value"])
         given = is_given(out)
         if backward:
-            found = emitter.shape(arguments["grad_output"], values["grad_output"])
-            for wanted, length in zip(shape, found, strict=True):
-                differs = builder.icmp_signed("!=", wanted, length)
-                emitter.raise_if(differs, ValueError, "grad_output does not have the shape of the result")
-            halves["grad_output"] = values["grad_output"]
+            grad = halves["grad_output"] = values["grad_output"]
+            emitter.check_shape(kinds["grad_output"], grad, shape, "grad_output does not have the shape of the result")
             shape = emitter.shape(x, values["x"])
         value = values["out"] if given else emitter.empty(result, shape)
         if backward:
-            for wanted, length in zip(shape, emitter.shape(result, value), strict=True):
-                emitter.raise_if(
-                    builder.icmp_signed("!=", wanted, length), ValueError, "out does not have the shape of x"
-                )
+            emitter.check_shape(result, value, shape, "out does not have the shape of x")
             targets, target = _halves(emitter, result, value, place, "out"), result.copy(layout="A")
         else:
             targets, target = [value], result

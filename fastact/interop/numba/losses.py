@@ -8,13 +8,23 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import from_dtype
-from numba.core import errors, types
+from numba.core import types
 
 from fastact._core.arrays import loss_dtype
 from fastact.interop.numba import elementwise
 from fastact.interop.numba.emitting import BYTES, DOUBLE, Emitter
 from fastact.interop.numba.named import Method
-from fastact.interop.numba.planning import Plan, array_of, check_computed, dtype_of, is_array, is_given, literal, refuse
+from fastact.interop.numba.planning import (
+    Plan,
+    array_of,
+    computed_dtype,
+    dtype_of,
+    is_array,
+    is_given,
+    literal,
+    refuse,
+    written_to,
+)
 
 __all__ = ["plan", "reduction_of"]
 
@@ -61,23 +71,13 @@ class _Call:
             if some and not is_array(self.kinds[name]) and dtype.itemsize == 8:
                 dtype = float if dtype.kind == "f" else int
             found.append(dtype)
-        try:
-            dtype = loss_dtype(function.name, *found)
-        except TypeError as error:
-            raise errors.TypingError(str(error)) from None
-        check_computed(function, dtype)
-        return dtype
+        return computed_dtype(function, loss_dtype, function.name, *found)
 
     def plan(self) -> Plan:
         item = from_dtype(self.dtype)
         ndim = max((each.ndim for each in self.arrays), default=0)
         self.array = array_of(self.dtype, ndim)
-        self.target = self.array
-        if is_given(self.out):
-            right = is_array(self.out) and self.out.dtype == item and self.out.ndim == ndim and self.out.mutable
-            if not right or ndim == 0:
-                raise refuse(self.function, f"takes as out= a writeable array like the gradient, {self.array}")
-            self.target = self.out
+        self.target = written_to(self.function, self.out, self.array, f"array like the gradient, {self.array}")
         value = self.array if self.reduction == "none" and ndim else item
         result = types.Tuple([value, self.target if ndim else item]) if self.gradient else value
         return Plan(result, self._of_arrays(result) if ndim else self._of_numbers(result))
@@ -99,7 +99,7 @@ class _Call:
             results = elementwise.call_formula(emitter, self.operation, item, numbers)
             if self.reduction != "none":  # a sum of one number, which is not -0.0
                 results[0] = builder.fadd(results[0], context.get_constant(item, 0))
-            return context.make_tuple(builder, result, results) if self.gradient else results[0]
+            return emitter.joined(result, results)
 
         return build
 
@@ -135,11 +135,6 @@ class _Call:
                     value = builder.fdiv(value, builder.sitofp(count, DOUBLE))
                     value = builder.select(nothing, ir.Constant(DOUBLE, math.nan), value)
                 value = emitter.cast(value, types.float64, item)
-            emitter.drop([value, *targets[1:]])
-            if not self.gradient:
-                return emitter.returned(result, value, self.reduction == "none")
-            if is_given(self.out):
-                context.nrt.incref(builder, self.target, targets[1])
-            return context.make_tuple(builder, result, [value, targets[1]])
+            return emitter.value_and_grad(result, value, targets[1] if self.gradient else None, is_given(self.out))
 
         return build

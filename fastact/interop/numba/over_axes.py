@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import from_dtype
-from numba.core import cgutils, errors, types
+from numba.core import cgutils, types
 
 from fastact._core.arrays import float_dtype
 from fastact._core.masking import MASKED
@@ -18,16 +18,17 @@ from fastact.interop.numba.named import Method
 from fastact.interop.numba.planning import (
     Plan,
     array_of,
-    check_computed,
+    computed_dtype,
     dtype_of,
     is_array,
     is_given,
     items_of,
     literal,
     refuse,
+    written_to,
 )
 
-__all__ = ["mark_axes", "plan"]
+__all__ = ["plan"]
 
 DOUBLE = 3  # `Format` of native/half.pxi; SAME is 0
 BYTE = ir.IntType(8)
@@ -50,7 +51,7 @@ class _Call:
         self.ndim = arguments[self.x].ndim if is_array(arguments[self.x]) else 0
         self.reduces = self.owner.reduces and not self.backward
         self.dtype = self._dtype()
-        self.axes = _axes(function, arguments["axis"], self.ndim)
+        self.axes = _axes(function, arguments["axis"])
         self.keepdims = self.reduces and bool(literal(function, "keepdims", arguments["keepdims"]))
         where, temperature = arguments["where"], arguments["temperature"]
         if is_given(where) and not (is_array(where) and where.dtype == types.boolean and where.ndim <= self.ndim):
@@ -69,27 +70,19 @@ class _Call:
         dtypes = [dtype_of(self.function, name, self.kinds[name]) for name in names]
         if is_array(self.kinds[self.x]) and not self.owner.reduces and not is_array(self.kinds[names[0]]):
             raise refuse(self.function, f"takes {self.grad} as an array of {self.x}'s shape")
-        try:
-            dtype = np.result_type(*(float_dtype(self.owner.name, each) for each in dtypes))
-        except TypeError as error:
-            raise errors.TypingError(str(error)) from None
-        check_computed(self.function, dtype)
-        return dtype
+        name = self.owner.name
+        return computed_dtype(self.function, lambda: np.result_type(*(float_dtype(name, each) for each in dtypes)))
 
     def plan(self) -> Plan:
         x, out = self.kinds[self.x], self.kinds["out"]
         ndim = self.ndim
         if self.reduces and not self.keepdims:
             ndim -= self.ndim if self.axes is None else len(self.axes)
-        self.array = array_of(self.dtype, ndim, [x] if is_array(x) and not self.reduces else [])
-        result = self.array if ndim else from_dtype(self.dtype)
+        new = array_of(self.dtype, ndim, [x] if is_array(x) and not self.reduces else [])
+        result = new if ndim else from_dtype(self.dtype)
         self.given = is_given(out)
-        if self.given:
-            right = is_array(out) and out.dtype == self.array.dtype and out.ndim == ndim and out.mutable
-            if not right or not ndim:
-                raise refuse(self.function, f"takes as out= a writeable array like the result, {result}, not {out}")
-            self.array = result = out
-        return Plan(result, self._build)
+        self.array = written_to(self.function, out, new, f"array like the result, {result}, not {out}")
+        return Plan(self.array if ndim else result, self._build)
 
     def _build(self, context: Any, builder: Any, values: dict[str, Any]) -> Any:
         emitter = Emitter(context, builder, self.function)
@@ -103,33 +96,28 @@ class _Call:
             shape, x = emitter.shape(kind, value), emitter.descriptor(kind, value)
         else:
             shape, x = [emitter.size(1)], emitter.line(self._address(emitter, kind, value, item), size)
-        reduced = mark_axes(emitter, self.kinds["axis"], values["axis"], self.axes, len(shape))
+        reduced = _marked(emitter, self.axes, values["axis"], len(shape))
         divisor = self._divisor(emitter, values["temperature"])
         where = self.kinds["where"]
         mask = emitter.descriptor(where, values["where"]) if is_given(where) else None
-        if self.array.ndim == 0:
-            return self._number(emitter, operands, x, reduced, mask, divisor, item, size)
-        if self.given:
-            result = values["out"]
+        if ndim := self.array.ndim:
+            kept = _kept(emitter, shape, reduced, ndim, self.keepdims)
+            result = values["out"] if self.given else emitter.empty(self.array, kept)
+            out = emitter.descriptor(self.array, result)
         else:
-            result = emitter.empty(self.array, _kept(emitter, shape, reduced, self.array.ndim, self.keepdims))
-        out = emitter.descriptor(self.array, result)
-        self._run(emitter, operands, x, out, reduced, mask, divisor)
-        emitter.drop([result])
-        return emitter.returned(self.array, result, not self.given)
+            place = cgutils.alloca_once(builder, context.get_value_type(item))
+            out = emitter.point(place) if self.reduces else emitter.line(place, size)
+        grad = self._gradient(emitter, *operands[self.grad]) if self.backward else None
+        self._run(emitter, grad, x, out, reduced, mask, divisor)
+        emitter.drop([result] if ndim else [])
+        return emitter.returned(self.array, result, not self.given) if ndim else builder.load(place)
 
-    def _number(
-        self, emitter: Emitter, operands: Any, x: Any, reduced: Any, mask: Any, divisor: Any, item: Any, size: int
-    ) -> Any:  # fmt: skip
-        """A result that is a number."""
-        place = cgutils.alloca_once(emitter.builder, emitter.context.get_value_type(item))
-        if self.backward:
-            kind, value = operands[self.grad]
-            operands[self.grad] = None, emitter.line(self._address(emitter, kind, value, item), size)
-        out = emitter.point(place) if self.reduces else emitter.line(place, size)
-        self._run(emitter, operands, x, out, reduced, mask, divisor)
-        emitter.drop()
-        return emitter.builder.load(place)
+    def _gradient(self, emitter: Emitter, kind: Any, value: Any) -> Any:
+        """Return an `Array` of grad_output."""
+        if is_array(kind) and self.array.ndim:
+            return emitter.descriptor(kind, value)
+        address = self._address(emitter, kind, value, from_dtype(self.dtype))
+        return emitter.point(address) if self.array.ndim else emitter.line(address, self.dtype.itemsize)
 
     def _address(self, emitter: Emitter, kind: Any, value: Any, item: Any) -> Any:
         """Where a number or an array without axes has its number."""
@@ -143,65 +131,48 @@ class _Call:
         emitter.raise_if(builder.not_(right), ValueError, "temperature must be positive")
         return divisor if self.owner.sign == 1 else builder.fneg(divisor)
 
-    def _run(self, emitter: Emitter, operands: Any, x: Any, out: Any, reduced: Any, mask: Any, divisor: Any) -> None:
-        inputs, computation = len(operands), self.owner.computation
-        grad = None
-        if self.backward:
-            kind, value = operands[self.grad]
-            if is_array(kind):
-                value = emitter.descriptor(kind, value)
-            elif kind is not None:
-                value = emitter.point(emitter.stored(emitter.cast(value, kind, from_dtype(self.dtype))))
-            grad = value
+    def _run(self, emitter: Emitter, grad: Any, x: Any, out: Any, reduced: Any, mask: Any, divisor: Any) -> None:
+        computation, inputs = self.owner.computation, 1 + self.backward
+        arrays = list(map(emitter.pointer, (grad, x, out, mask)))
         is_double = self.dtype.itemsize == 8
-        if self.owner.reduces and self.backward:
-            status = emitter.call(
-                "weighted_softmax", ir.IntType(32), *self._kernel(emitter), emitter.i32(DOUBLE if is_double else 0),
-                reduced, emitter.pointer(grad), *map(emitter.pointer, (x, out, mask)), divisor,
-            )  # fmt: skip
-        elif self.owner._family == "sparse":
+        if self.owner._family == "sparse":
             hidden = MASKED[computation, inputs].operands[-1]
-            status = emitter.call(
-                "over_rows", ir.IntType(32),
-                emitter.symbol(self.function, ("rows", computation, inputs, self.dtype.name)),
-                emitter.size(scratch_size(0)), emitter.i32(is_double), reduced,
-                *map(emitter.pointer, (grad, x, out, mask)), divisor, ir.Constant(divisor.type, float(hidden or 0)),
+            emitter.run(
+                "over_rows", emitter.symbol(self.function, ("rows", computation, inputs, self.dtype.name)),
+                emitter.size(scratch_size(0)), emitter.i32(is_double), reduced, *arrays, divisor,
+                ir.Constant(divisor.type, float(hidden or 0)),
             )  # fmt: skip
         else:
-            status = emitter.call(
-                "over_axes", ir.IntType(32), *self._kernel(emitter), emitter.i32(linking.KERNELS[computation]),
-                emitter.i32(DOUBLE if is_double else 0), reduced, *map(emitter.pointer, (grad, x, out, mask)), divisor,
+            weighted = self.owner.reduces and self.backward
+            number = [] if weighted else [emitter.i32(linking.KERNELS[computation])]
+            emitter.run(
+                "weighted_softmax" if weighted else "over_axes", emitter.address("compute"), emitter.address("takes"),
+                *number, emitter.i32(DOUBLE if is_double else 0), reduced, *arrays, divisor,
             )  # fmt: skip
-        emitter.check(status)
-
-    def _kernel(self, emitter: Emitter) -> tuple[Any, Any]:
-        return emitter.address("compute"), emitter.address("takes")
 
 
-def _axes(function: Any, kind: Any, ndim: int) -> list[int] | None:
-    """The places in the argument `axis` that name an axis; None for all axes."""
+def _axes(function: Any, kind: Any) -> list[Any] | None:
+    """The type of each axis in the argument `axis`; None for all axes."""
     if isinstance(kind, types.NoneType) or (isinstance(kind, types.Omitted) and kind.value is None):
         return None
     if isinstance(kind, types.Omitted) or isinstance(types.unliteral(kind), types.Integer):
-        return [0]
+        return [kind]
     items = items_of(kind)
     if items and all(isinstance(types.unliteral(each), types.Integer) for each in items):
-        return list(range(len(items)))
+        return items
     raise refuse(function, f"takes as axis= an int, a tuple of ints or None, not {kind}")
 
 
-def mark_axes(emitter: Emitter, kind: Any, value: Any, axes: list[int] | None, ndim: int) -> Any:
+def _marked(emitter: Emitter, axes: list[Any] | None, value: Any, ndim: int) -> Any:
     """The address of a byte for each axis, 1 for those that the call is over; errors are NumPy's."""
     builder = emitter.builder
     place = cgutils.alloca_once(builder, ir.ArrayType(BYTE, ndim))
     builder.store(ir.Constant(place.type.pointee, [int(axes is None)] * ndim), place)
     place = builder.bitcast(place, BYTES)
-    for i in axes or []:
-        items = items_of(kind)
-        axis = (
-            emitter.axis(items[i], builder.extract_value(value, i), ndim) if items else emitter.axis(kind, value, ndim)
-        )
-        mark = builder.gep(place, [axis])
+    several = isinstance(value.type, ir.Aggregate)
+    for i, kind in enumerate(axes or []):
+        axis = builder.extract_value(value, i) if several else value
+        mark = builder.gep(place, [emitter.axis(kind, axis, ndim)])
         emitter.raise_if(builder.trunc(builder.load(mark), ir.IntType(1)), ValueError, "axis is repeated")
         builder.store(ir.Constant(BYTE, 1), mark)
     return place

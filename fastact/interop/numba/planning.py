@@ -1,9 +1,9 @@
-"""From the types of a call's arguments to the type of its result and the code that computes it."""
+"""Check the types of a call's arguments, and find the type of its result: what the planners of all functions share."""
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,13 +11,9 @@ from numba import from_dtype
 from numba.core import errors, types
 from numba.np.numpy_support import as_dtype
 
-from fastact._core.operation import Operation
-from fastact.errors import UnknownNameError
-from fastact.interop.numba.named import Method
-
 __all__ = [
-    "Plan", "array_of", "check_computed", "dtype_of", "is_array", "is_cuda", "is_given",
-    "items_of", "literal", "plan", "refuse",
+    "Plan", "array_of", "check_computed", "computed_dtype", "dtype_of", "is_array", "is_cuda", "is_given", "items_of",
+    "literal", "refuse", "typing_errors", "written_to",
 ]  # fmt: skip
 
 
@@ -26,56 +22,6 @@ class Plan(NamedTuple):
 
     result: Any
     build: Callable[[Any, Any, dict[str, Any]], Any]
-
-
-def plan(context: Any, function: Any, arguments: dict[str, Any]) -> Plan:
-    """The plan for these types of arguments, by name; TypingError if compiled code cannot make the call."""
-    for name, remedy in _UNSUPPORTED.items():
-        if is_given(arguments.get(name)):
-            raise refuse(function, f"takes no {name}= in compiled code; {remedy}")
-    owner = function.function if isinstance(function, Method) else function
-    if isinstance(function, Method) and function.method == "parameter_derivative":
-        return _part(function, arguments)
-    planner: Any = importlib.import_module(f"fastact.interop.numba.{_planner(context, function, owner)}")
-    found: Plan = planner.plan(context, function, arguments)
-    return found
-
-
-def _planner(context: Any, function: Any, owner: Any) -> str:
-    """The module that plans calls of such functions."""
-    if isinstance(function, Operation):
-        return "elementwise"
-    if owner.name == "rrelu":
-        return "randomised"
-    if is_cuda(context):
-        raise refuse(function, "has no device code; call an elementwise function of numbers")
-    if owner.name == "glu":
-        return "gated"
-    if owner.kind in ("softmax", "reduction"):
-        return "over_axes"
-    if owner.kind == "loss":
-        return "losses" if owner._family == "elementwise" else "class_losses"
-    raise refuse(function, "cannot be called in compiled code; call it outside")
-
-
-def _part(function: Method, arguments: dict[str, Any]) -> Plan:
-    """The part of an activation that is the derivative by a parameter."""
-    try:
-        found = function.function.parameter_derivative(literal(function, "name", arguments["name"]))
-    except (TypeError, UnknownNameError) as error:
-        raise errors.TypingError(str(error)) from None
-    return Plan(found._numba_type_, lambda context, builder, values: context.get_dummy_value())
-
-
-_UNSUPPORTED = {
-    "backend": "the automatic one computes, so leave it out",
-    "dtype": "convert an argument, or the result with astype",
-    "lengths": "make a mask of them, np.arange(n) < lengths, and pass it as where=",
-    "b": "add np.log(b) to x, for positive b",
-    "return_sign": "without b it is 1, or 0 where the result is -inf",
-    "generator": "draw the slopes, and call leaky_relu(x, slopes)",
-    "return_slopes": "draw the slopes, and call leaky_relu(x, slopes)",
-}
 
 
 def refuse(function: Any, why: str) -> errors.TypingError:
@@ -126,6 +72,25 @@ def dtype_of(function: Any, name: str, kind: Any) -> np.dtype[Any]:
     raise refuse(function, f"takes a real number or an aligned array of such as {name}, not {kind}{hint}")
 
 
+@contextmanager
+def typing_errors(*others: type[Exception]) -> Iterator[None]:
+    """Raise TypeError, and the other errors, as TypingError, which Numba shows with the user's line."""
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, (TypeError, *others)):
+            raise
+        raise errors.TypingError(str(error)) from None
+
+
+def computed_dtype(function: Any, find: Callable[..., Any], *arguments: Any) -> np.dtype[Any]:
+    """Return the dtype that `find` says of a result; TypingError if compiled code cannot return it."""
+    with typing_errors():
+        dtype = np.dtype(find(*arguments))
+    check_computed(function, dtype)
+    return dtype
+
+
 def check_computed(function: Any, dtype: np.dtype[Any]) -> None:
     """Raise TypingError for results that Numba cannot hold on the CPU."""
     if dtype.itemsize == 2 and dtype.kind == "f":
@@ -136,3 +101,16 @@ def array_of(dtype: np.dtype[Any], ndim: int, arrays: Any = ()) -> Any:
     """The type of a new array; it is in Fortran's order where all `arrays` of its dimension are."""
     layouts = {each.layout for each in arrays if each.ndim == ndim}
     return types.Array(from_dtype(dtype), ndim, "F" if layouts == {"F"} and ndim > 1 else "C")
+
+
+def written_to(function: Any, out: Any, result: Any, what: str, wider: bool = False) -> Any:
+    """Return the type of the array that results go to: `out`, if it is given, else a new one.
+
+    `what` describes a right `out` in the error; `wider` allows more dimensions than the result has, and none.
+    """
+    if not is_given(out):
+        return result
+    right = is_array(out) and out.dtype == result.dtype and out.mutable
+    if not right or (out.ndim < result.ndim if wider else out.ndim != result.ndim or not out.ndim):
+        raise refuse(function, f"takes as out= a writeable {what}")
+    return out

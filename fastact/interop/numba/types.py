@@ -12,8 +12,9 @@ from numba.core.extending import NativeValue, lower_builtin, lower_getattr_gener
 from numba.core.typing.templates import AttributeTemplate, infer_getattr, signature
 
 from fastact._core.operation import Operation
+from fastact.interop.numba.calls import plan
 from fastact.interop.numba.named import METHODS, find, method, place_of, signature_of, stamp_of
-from fastact.interop.numba.planning import plan
+from fastact.interop.numba.planning import typing_errors
 
 __all__ = ["FunctionType", "type_of"]
 
@@ -102,10 +103,8 @@ class _Attributes(AttributeTemplate):
     key = FunctionType
 
     def generic_resolve(self, kind: Any, name: str) -> Any:  # type: ignore[override]
-        try:
+        with typing_errors():  # it may be defined without
             found = getattr(kind.function, name, None)
-        except TypeError as error:  # it was defined without
-            raise errors.TypingError(str(error)) from None
         if isinstance(found, Operation):
             return type_of(found)
         if name in METHODS and callable(found):

@@ -152,7 +152,7 @@ class Study(Result, Generic[T]):
 
     #: What the experiment is called in `as_dict`, and what its trials are.
     name: ClassVar[str]
-    trial: ClassVar[type[Trained]] = Trial
+    _trial: ClassVar[type[Trained]] = Trial
 
     depth: int
     width: int
@@ -244,7 +244,7 @@ def study(
     for variant, seed in counted([(variant, seed) for variant in variants for seed in range(seeds)], progress):
         chosen = {"learning_rate": learning_rate, "batch_size": 64, **(settings or {}), **variant.settings}
         model = network(digits, [width] * depth, seed, variant.scale, activation=variant.activation, **chosen)
-        trials.append(kind.trial(variant=variant, seed=seed, **(measure or measured)(model, parts[seed], epochs)))
+        trials.append(kind._trial(variant=variant, seed=seed, **(measure or measured)(model, parts[seed], epochs)))
     return kind(
         depth=depth, width=width, seeds=seeds, epochs=epochs, learning_rate=learning_rate, chance=1 / digits.outputs,
         variants=list(variants), trials=trials, **found,

@@ -142,7 +142,7 @@ class DyingRelu(Study[Units]):
     """
 
     name: ClassVar[str] = "dying-relu"
-    trial: ClassVar[type[Trained]] = Units
+    _trial: ClassVar[type[Trained]] = Units
 
     first_rate: float
     samples: int

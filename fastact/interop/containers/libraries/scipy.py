@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from fastact._core.containers import Adapter
-from fastact.interop.containers.roles import is_elementwise
+from fastact.interop.containers.roles import Call, is_elementwise, of_each
 
 __all__ = ["adapter"]
 
@@ -28,39 +28,29 @@ class _SciPy(Adapter):
         for key in ("out", "where"):
             if options.get(key) is not None:
                 raise TypeError(f"{key} is not taken with sparse arrays; assign the result")
-        arguments: dict[Any, Any] = {**dict(enumerate(operands)), **options}
-        matrices = {key: each for key, each in arguments.items() if sparse.issparse(each)}
-        for each in arguments.values():
+        call = Call(function, method, operands, options)
+        matrices = call.where(sparse.issparse)
+        for each in call.arguments.values():
             if not sparse.issparse(each) and np.ndim(each):
                 raise TypeError(f"{name} of a sparse and a dense array would be dense; pass x.toarray()")
         if not matrices:
-            raise self.refusal(function, arguments.values())
+            raise self.refusal(function, call.arguments.values())
         first = next(iter(matrices.values()))
         if any(each.shape != first.shape for each in matrices.values()):
             shapes = ", ".join(str(each.shape) for each in matrices.values())
             raise ValueError(f"{name}: sparse arrays of shapes {shapes}; they must be equal")
-        self._check_zero(function, operands, options, {each.dtype for each in matrices.values()})
+        zero = np.zeros(1, np.result_type(*(each.dtype for each in matrices.values())))
+        of_each(call.made(dict.fromkeys(matrices, zero)), lambda found: _check_zero(name, found[0]))
         stored, make = _stored(list(matrices.values()))
-        values = dict(zip(matrices, stored, strict=True))
-        found = function(
-            *(values.get(i, each) for i, each in enumerate(operands)),
-            **{key: values.get(key, each) for key, each in options.items()},
-        )
-        return tuple(map(make, found)) if isinstance(found, tuple) else make(found)
+        return of_each(call.made(dict(zip(matrices, stored, strict=True))), make)
 
-    def _check_zero(self, function: Any, operands: tuple[Any, ...], options: dict[str, Any], dtypes: Any) -> None:
-        """Raise TypeError unless what is not stored, all 0, gives 0."""
-        zero = np.zeros(1, np.result_type(*dtypes))
-        at_zero = function(
-            *(zero if sparse.issparse(each) else each for each in operands),
-            **{key: zero if sparse.issparse(each) else each for key, each in options.items()},
+
+def _check_zero(name: str, value: Any) -> None:
+    """Raise TypeError unless what is not stored, all 0, gives 0."""
+    if value != 0:
+        raise TypeError(
+            f"{name} of 0 is {value}, so that the result would not be sparse; pass x.toarray(), or call it on x.data"
         )
-        value = max((at_zero if isinstance(at_zero, tuple) else (at_zero,)), key=lambda each: bool(each[0] != 0))[0]
-        if value != 0:
-            raise TypeError(
-                f"{function.name} of 0 is {value}, so that the result would not be sparse; pass x.toarray(), or call "
-                "it on x.data"
-            )
 
 
 def _stored(matrices: list[Any]) -> tuple[list[Any], Any]:
