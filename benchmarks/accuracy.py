@@ -1,9 +1,10 @@
 """Measures the errors of fastact and of its peers, in units in the last place (ULP), over all float32 numbers.
 
-The exact results are tests/helpers/reference.py's: float64 for the 2**32 inputs, and mpmath where float64 is not exact
-enough: for the worst inputs, those above the bound, and those beside interior zeros. In float64 a search by mpmath
-looks for the worst inputs; float16 and bfloat16 are measured on all of their 65,536 numbers. docs/accuracy.json keeps
-the results, so that functions and dtypes can be measured one at a time, and docs/accuracy.md is made of it.
+The exact results come from the definitions in fastact/measure/verification/definitions.py, computed in float64 for the
+2**32 inputs, and by mpmath where float64 is not exact enough: for the worst inputs, those above the bound, and those
+beside interior zeros. In float64 a search by mpmath looks for the worst inputs; float16 and bfloat16 are measured on
+all of their 65,536 numbers. docs/accuracy.json keeps the results, so that functions and dtypes can be measured one at a
+time, and docs/accuracy.md is made of it.
 
     python benchmarks/accuracy.py                            # every function, 2**32 inputs each: an hour or two
     python benchmarks/accuracy.py gelu mish                  # these two, and the tables again

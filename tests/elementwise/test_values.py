@@ -1,11 +1,13 @@
 """Values known beforehand: printed figures, special numbers, kinks, tails, parameters; and no warnings.
 
-Exact values come from helpers/reference.py; a kink that a new activation has is a line of `KINKS`.
+Exact values come from helpers/reference.py. Kinks are found, and compared with those that the activation documents.
 """
 
 from __future__ import annotations
 
 import math
+import re
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastact as fa
+from fastact.measure.verification.definitions import DEFINITIONS
+from fastact.measure.verification.inputs import kinks
+from fastact.measure.verification.reference import Reference as Verified
 from helpers.arrays import bits
 from helpers.catalogue import ACTIVATIONS, operands
 from helpers.reference import FIGURES, REFERENCES, Array, mp
@@ -37,10 +42,6 @@ def test_figures_of_integers() -> None:
 
 def test_figures_of_softmax() -> None:
     assert np.round(fa.softmax([2.0, 1.0, 0.1]), 3).tolist() == [0.659, 0.242, 0.099]
-
-
-#: Functions that are 0 at 0 without passing x through: squares, and what gives a constant up to there.
-UNSIGNED_ZERO = {"relu_squared", "threshold", "thresholded_relu"}
 
 
 def numbers(parameters: Any, dtype: Any) -> tuple[Any, ...]:
@@ -99,7 +100,7 @@ def test_zeros(activation: Any, dtype: Any) -> None:
     reference, zeros = REFERENCES[activation.name], np.array([-0.0, 0.0], dtype)
     parameters = numbers(activation.parameters.values(), dtype)
     values, slopes = (rounded(exactly(f, zeros, parameters), dtype) for f in (reference.value, reference.slope))
-    expected = values if activation.name in UNSIGNED_ZERO else np.where(values == 0, zeros, values)
+    expected = np.where(values == 0, zeros, values) if DEFINITIONS[activation.name].signed_zero else values
     assert bits(activation(zeros)).tolist() == bits(expected).tolist()
     assert activation.derivative(zeros).tolist() == slopes.tolist()
     assert activation.backward(np.ones_like(zeros), zeros).tolist() == slopes.tolist()
@@ -137,25 +138,6 @@ def test_a_call_leaves_floating_point_flags_alone(activation: Any) -> None:
         np.array([activation(2.0)]) / np.zeros(1)
 
 
-#: Activation, parameters, kink, the derivative there. No parameters are the defaults.
-KINKS: list[tuple[str, tuple[float, ...], float, float]] = [
-    ("relu", (), 0, 0), ("relu6", (), 0, 0), ("relu6", (), 6, 0),
-    ("leaky_relu", (), 0, 0.01), ("leaky_relu", (0.3,), 0, 0.3), ("leaky_relu", (-0.5,), 0, -0.5),
-    ("elu", (), 0, 1), ("elu", (0.3,), 0, 0.3), ("celu", (), 0, 1), ("celu", (0.3,), 0, 1),
-    ("selu", (), 0, 1.0507009873554805 * 1.6732632423543772),
-    ("hard_tanh", (), -1, 0), ("hard_tanh", (), 1, 0), ("hard_tanh", (-2.0, 0.5), -2, 0),
-    ("hard_tanh", (-2.0, 0.5), 0.5, 0),
-    ("hard_sigmoid", (), -3, 0), ("hard_sigmoid", (), 3, 0), ("hard_sigmoid", (0.25, 0.5), -2, 0),
-    ("hard_sigmoid", (0.25, 0.5), 2, 0), ("hard_sigmoid", (-0.5, 0.25), 0.5, 0),
-    ("hard_silu", (), -3, 0), ("hard_silu", (), 3, 1),
-    ("softshrink", (), -0.5, 0), ("softshrink", (), 0.5, 0), ("softshrink", (3.0,), 3, 0), ("softshrink", (0.0,), 0, 0),
-    ("hardshrink", (), -0.5, 0), ("hardshrink", (), 0.5, 0), ("hardshrink", (3.0,), -3, 0),
-    ("threshold", (), 0, 0), ("threshold", (0.5, -2.0), 0.5, 0),
-    ("thresholded_relu", (), 1, 0), ("thresholded_relu", (0.0,), 0, 0),
-    ("relu_squared", (), 0, 0), ("star_relu", (), 0, 0), ("step", (), 0, 0),
-    ("sparse_plus", (), -1, 0), ("sparse_plus", (), 1, 1), ("sparse_sigmoid", (), -1, 0), ("sparse_sigmoid", (), 1, 0),
-]  # fmt: skip
-
 #: PyTorch's names of the functions that it has; parameters stand in the same places.
 TORCH = {
     "relu": "relu", "relu6": "relu6", "leaky_relu": "leaky_relu", "elu": "elu", "celu": "celu", "selu": "selu",
@@ -170,21 +152,54 @@ def beside(x: float, dtype: Any) -> Array:
     return np.array([np.nextafter(middle, dtype(-np.inf)), middle, np.nextafter(middle, dtype(np.inf))])
 
 
-@pytest.mark.parametrize(("name", "parameters", "kink", "at_kink"), [kink for kink in KINKS if kink[0] in ACTIVATIONS])
-def test_kinks(name: str, parameters: tuple[float, ...], kink: float, at_kink: float, dtype: Any) -> None:
-    f, x, given = fa.get(name), beside(kink, dtype), numbers(parameters, dtype)
+def documented_kinks(name: str) -> dict[float, float]:
+    """The slopes at kinks, for the default parameters, that `kinks` tells as "name'(a) = name'(b) = slope"."""
+    activation, found = fa.get(name), {}
+    for equation in re.findall(r"\w+'\([^,;]*", activation.kinks):
+        *_, slope = equation.split("=")
+        for point in re.findall(r"\w+'\((.*?)\)", equation):
+            found[float(eval(point, {}, dict(activation.parameters)))] = eval(
+                slope.strip(), {}, dict(activation.parameters)
+            )
+    return found
+
+
+@cache
+def found_kinks(name: str, parameters: tuple[float, ...] = ()) -> list[float]:
+    """Where the function or its slope jumps; 0 always is among them."""
+    return kinks(Verified(name, dict(zip(fa.get(name).parameters, parameters, strict=False))), 1 << 20)
+
+
+def beside_kinks(name: str, parameters: tuple[float, ...], dtype: Any) -> Array:
+    """Kinks between their neighbours; those that are only documented are bends of the slope."""
+    points = {*found_kinks(name, parameters), *documented_kinks(name)}
+    return np.concatenate([beside(each, dtype) for each in sorted(points)])
+
+
+SETTINGS = [(name, parameters) for name in ACTIVATIONS for parameters in ((), *REFERENCES[name].parameters)]
+
+
+@pytest.mark.parametrize(("name", "parameters"), SETTINGS)
+def test_kinks(name: str, parameters: tuple[float, ...], dtype: Any) -> None:
+    f, x, given = fa.get(name), beside_kinks(name, parameters, dtype), numbers(parameters, dtype)
     expected = exactly(REFERENCES[name].slope, x, given or numbers(f.parameters.values(), dtype))
-    assert dtype(float(expected[1])) == dtype(at_kink)
-    assert ulps(f.derivative(x, *given), *of_mpmath(expected)).max() <= bound(f.name, "derivative", dtype)
+    assert ulps(f.derivative(x, *given), *of_mpmath(expected)).max() <= bound(name, "derivative", dtype)
     assert f.backward(np.ones_like(x), x, *given).tolist() == f.derivative(x, *given).tolist()
 
 
-@pytest.mark.parametrize(
-    ("name", "parameters", "kink"), [kink[:3] for kink in KINKS if kink[0] in ACTIVATIONS and kink[0] in TORCH]
-)
-def test_kinks_as_in_torch(name: str, parameters: tuple[float, ...], kink: float, dtype: Any) -> None:
+@pytest.mark.parametrize("name", [name for name in ACTIVATIONS if not DEFINITIONS[name].periodic])  # steep far out
+def test_kinks_are_documented(name: str) -> None:
+    """With the slopes there; squareplus has one for b = 0 alone."""
+    documented, parameters = documented_kinks(name), {"b": 0} if name == "squareplus" else {}
+    assert {0.0, *documented} >= set(found_kinks(name))
+    slopes = fa.get(name).derivative(np.array([*documented]), **parameters)
+    np.testing.assert_allclose(slopes, [*documented.values()], rtol=1e-3)
+
+
+@pytest.mark.parametrize(("name", "parameters"), [setting for setting in SETTINGS if setting[0] in TORCH])
+def test_kinks_as_in_torch(name: str, parameters: tuple[float, ...], dtype: Any) -> None:
     torch = pytest.importorskip("torch")
-    f, x = fa.get(name), beside(kink, dtype)
+    f, x = fa.get(name), beside_kinks(name, parameters, dtype)
     given = parameters or tuple(f.parameters.values())
     tensor = torch.tensor(x, requires_grad=True)
     getattr(torch.nn.functional, TORCH[name])(tensor, *given).sum().backward()

@@ -1,8 +1,9 @@
 """The catalogue: every elementwise activation function, a paragraph each, in one file for each family.
 
 A paragraph is the slope, the formula and what readers want to know. Forward, derivative and backward passes, for every
-dtype, backend and layout, are made from it. To add an activation, write its paragraph in the family's file and an entry
-in tests/helpers/reference.py. Formulas use _kernels/scalar/ alone; `like(c, x)` is the constant c in the dtype of x.
+dtype, backend and layout, are made from it. To add an activation, write its paragraph in the family's file and its
+definition in measure/verification/definitions.py. Formulas use _kernels/scalar/ alone; `like(c, x)` is the constant c
+in the dtype of x.
 """
 
 from typing import TYPE_CHECKING

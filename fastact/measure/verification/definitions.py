@@ -1,7 +1,8 @@
-"""The activations' definitions in numbers of any precision, by mpmath: what spot checks and float64 are measured by.
+"""The one definition of each activation: what `fastact verify`, the tests and the accuracy proof measure it by.
 
-Each definition is the formula, written with `Dual` numbers, which carry the slope along: where it chooses between
-pieces, the piece that it takes at a kink gives the slope there. To add an activation, add its line to DEFINITIONS.
+A definition is the formula, written with `Dual` numbers, which carry a slope along. They are mpmath's numbers here; the
+tests compute the same definitions with arrays of float64. Where a formula chooses between pieces by `where`, the piece
+that it takes at a kink gives the slope there. To add an activation, add its line to DEFINITIONS.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -17,12 +19,14 @@ from numpy.typing import NDArray
 
 from fastact.errors import require
 
-__all__ = ["DEFINITIONS", "exact", "rounded"]
+__all__ = ["DEFINITIONS", "Definition", "Dual", "exact", "mp", "rounded"]
 
 #: Binary digits of the results, many more than float64 has; terms that cancel get more.
 PRECISION = 200
 #: e to the minus this is below all floats, also times any float. There mpmath would need numbers of 2**60 digits.
 FAR = 10.0**9
+#: Beyond 2 to this lie no floats; mpmath takes such numbers for infinity.
+BEYOND = 1100
 
 
 @cache
@@ -33,169 +37,300 @@ def mp() -> Any:
     return context
 
 
-@dataclass(frozen=True)
-class Dual:
-    """A number and its slope with respect to x."""
+class Exact:
+    """The functions that definitions are made of, in mpmath's numbers."""
 
-    value: Any
-    slope: Any = 0
+    def __getattr__(self, name: str) -> Any:
+        return getattr(mp(), name)
+
+    @property
+    def tiny(self) -> Any:
+        """A number that rounds to 0, also times any float."""
+        return mp().ldexp(1, -(10**6))
+
+    def ncdf(self, x: Any) -> Any:
+        return self.tiny if x < -FAR else mp().ncdf(x)
+
+    def cos(self, x: Any) -> Any:
+        """At infinity it has no limit."""
+        return mp().cos(x) if mp().mag(x) < BEYOND else mp().nan
+
+    def tanhshrink(self, x: Any) -> Any:
+        with mp().extraprec(3 * max(0, -mp().mag(x)) if x else 0):
+            return x - mp().tanh(x)
+
+
+class Dual:
+    """A number, or an array of numbers, and its slope; None says that it does not depend on what varies."""
+
+    __slots__ = ("m", "slope", "value")
+
+    def __init__(self, value: Any, slope: Any, m: Any) -> None:
+        """Take the arithmetic `m`, such as `Exact`, along with value and slope."""
+        self.value, self.slope, self.m = value, slope, m
 
     def __add__(self, other: Any) -> Dual:
-        other = dual(other)
-        return Dual(self.value + other.value, self.slope + other.slope)
+        value, slope = parts(other)
+        return Dual(self.value + value, plus(self.slope, slope), self.m)
 
     def __neg__(self) -> Dual:
-        return Dual(-self.value, -self.slope)
+        return Dual(-self.value, times(self.slope, -1), self.m)
 
     def __sub__(self, other: Any) -> Dual:
-        return self + -dual(other)
+        return self + -other
 
     def __rsub__(self, other: Any) -> Dual:
-        return dual(other) + -self
+        return -self + other
 
     def __mul__(self, other: Any) -> Dual:
-        other = dual(other)
-        return Dual(self.value * other.value, self.slope * other.value + self.value * other.slope)
+        value, slope = parts(other)
+        return Dual(self.value * value, plus(times(self.slope, value), times(slope, self.value)), self.m)
 
     def __truediv__(self, other: Any) -> Dual:
-        other = dual(other)
-        ratio = self.value / other.value
-        return Dual(ratio, (self.slope - ratio * other.slope) / other.value)
+        value, slope = parts(other)
+        ratio = self.value / value
+        top = plus(self.slope, times(slope, -ratio))
+        return Dual(ratio, None if top is None else top / value, self.m)
 
     def __rtruediv__(self, other: Any) -> Dual:
-        return dual(other) / self
+        return Dual(other, None, self.m) / self
 
     __radd__, __rmul__ = __add__, __mul__
 
-    def __lt__(self, other: Any) -> bool:
-        return bool(self.value < dual(other).value)
+    def __abs__(self) -> Dual:
+        return Dual(abs(self.value), times(self.slope, 1 - 2.0 * (self.value < 0)), self.m)
 
-    def __gt__(self, other: Any) -> bool:
-        return bool(self.value > dual(other).value)
+    def __lt__(self, other: Any) -> Any:
+        return self.value < parts(other)[0]
 
-    def __le__(self, other: Any) -> bool:
-        return bool(self.value <= dual(other).value)
+    def __gt__(self, other: Any) -> Any:
+        return self.value > parts(other)[0]
 
-    def __ge__(self, other: Any) -> bool:
-        return bool(self.value >= dual(other).value)
+    def __le__(self, other: Any) -> Any:
+        return self.value <= parts(other)[0]
+
+    def __ge__(self, other: Any) -> Any:
+        return self.value >= parts(other)[0]
 
 
-def dual(x: Any) -> Dual:
-    """The same; a constant has the slope 0."""
-    return x if isinstance(x, Dual) else Dual(mp().mpf(x))
+def parts(x: Any) -> tuple[Any, Any]:
+    """Value and slope of a dual number or a constant."""
+    return (x.value, x.slope) if isinstance(x, Dual) else (x, None)
+
+
+def plus(slope: Any, other: Any) -> Any:
+    return other if slope is None else slope if other is None else slope + other
+
+
+def times(slope: Any, factor: Any) -> Any:
+    return None if slope is None else slope * factor
+
+
+def where(condition: Any, yes: Any, no: Any) -> Any:
+    """One of two dual numbers or constants; of arrays, one for each element."""
+    if not isinstance(condition, np.ndarray):
+        return yes if condition else no
+    (value, slope), (other_value, other_slope) = parts(yes), parts(no)
+    if slope is not None or other_slope is not None:
+        slope = np.where(condition, 0.0 if slope is None else slope, 0.0 if other_slope is None else other_slope)
+    m = next((each.m for each in (yes, no) if isinstance(each, Dual)), None)
+    return Dual(np.where(condition, value, other_value), slope, m)
 
 
 def elementary(value: Callable[[Any, Any], Any], slope: Callable[[Any, Any], Any]) -> Callable[[Dual], Dual]:
-    """A function by its value and its slope, each of mpmath's context and a number."""
-    return lambda x: Dual(value(mp(), x.value), slope(mp(), x.value) * x.slope)
+    """A function by its value and its slope, each of the arithmetic and a number."""
+    return lambda x: Dual(value(x.m, x.value), x.slope if x.slope is None else slope(x.m, x.value) * x.slope, x.m)
+
+
+def bell(m: Any, x: Any) -> Any:
+    """The slope of the logistic function, which is even."""
+    e = m.exp(-abs(x))
+    return e / (1 + e) ** 2
 
 
 exp = elementary(lambda m, x: m.exp(x), lambda m, x: m.exp(x))
 expm1 = elementary(lambda m, x: m.expm1(x), lambda m, x: m.exp(x))
+log1p = elementary(lambda m, x: m.log1p(x), lambda m, x: 1 / (1 + x))
 sqrt = elementary(lambda m, x: m.sqrt(x), lambda m, x: 1 / (2 * m.sqrt(x)))
-tanh = elementary(lambda m, x: m.tanh(x), lambda m, x: m.sech(x) ** 2)
-tanhshrink = elementary(lambda m, x: x - m.tanh(x), lambda m, x: m.tanh(x) ** 2)
+tanh = elementary(lambda m, x: m.tanh(x), lambda m, x: 4 * bell(m, 2 * x))
+tanhshrink = elementary(lambda m, x: m.tanhshrink(x), lambda m, x: m.tanh(x) ** 2)
 sine = elementary(lambda m, x: m.sin(x), lambda m, x: m.cos(x))
-erf = elementary(lambda m, x: m.erf(x), lambda m, x: 2 / m.sqrt(m.pi) * m.exp(-(x**2)))
+erf = elementary(lambda m, x: m.erf(x), lambda m, x: m.exp(-x * x) * (2 / m.sqrt(m.pi)))
 #: The normal distribution function.
-normal = elementary(lambda m, x: m.ldexp(1, -(10**6)) if x < -FAR else m.ncdf(x), lambda m, x: m.npdf(x))
-sigmoid = elementary(lambda m, x: 1 / (1 + m.exp(-x)), lambda m, x: 1 / (1 + m.exp(-x)) / (1 + m.exp(x)))
-softplus = elementary(lambda m, x: m.log1p(m.exp(x)), lambda m, x: 1 / (1 + m.exp(-x)))
+normal = elementary(lambda m, x: m.ncdf(x), lambda m, x: m.exp(-x * x / 2) / m.sqrt(2 * m.pi))
+sigmoid = elementary(lambda m, x: 1 / (1 + m.exp(-x)), bell)
 softsign = elementary(lambda m, x: x / (1 + abs(x)), lambda m, x: 1 / (1 + abs(x)) ** 2)
+#: 0 with the sign of x.
+flat = elementary(lambda m, x: x * m.tiny, lambda m, x: 0)
 
 
-def inside(x: Dual, low: Any, high: Any) -> Dual:
+def below(x: Dual) -> Dual:
+    """The negative part, so that no exponential of it is large."""
+    return where(x > 0, x * 0, x)
+
+
+def clipped(x: Dual, low: Any, high: Any) -> Dual:
     """Clip x between the two, which are flat themselves."""
-    return dual(low) if x <= low else dual(high) if x >= high else x
+    return where(x <= low, low, where(x >= high, high, x))
 
 
-def hard_silu(x: Dual) -> Dual:
-    """The slope at -3 is 0, and at 3 is 1."""
-    return x * 0 if x <= -3 else x if x >= 3 else x * (x + 3) / 6
-
-
-def ramp(x: Dual, slope: Any, offset: Any) -> Dual:
-    """The default slope stands for the real number 1/6, of which it is the nearest float."""
-    line = (x + 6 * mp().mpf(offset)) / 6 if slope == 1 / 6 else x * slope + offset
-    return inside(line, 0, 1)
+def ramp(x: Dual, slope: Dual, offset: Dual) -> Dual:
+    """Clip a line; the default slope stands for the real number 1/6, of which it is the nearest float."""
+    sixfold = slope * 6
+    if slope.value in (1 / 6, float(np.float32(1 / 6))):
+        sixfold = Dual(1, sixfold.slope, slope.m)
+    return clipped((x * sixfold + offset * 6) / 6, 0, 1)
 
 
 def rectified_square(x: Dual) -> Dual:
-    return x * x if x > 0 else dual(0)
+    rectified = where(x > 0, x, 0)
+    return rectified * rectified
 
 
-def squareplus(x: Dual, b: Any) -> Dual:
-    if b == 0:  # relu, whose slope at 0 is the mean of both sides
-        return x if x > 0 else x * 0.5 if x.value == 0 else dual(0)
-    root = sqrt(x * x + b)
-    return (x + root) / 2 if x >= 0 else dual(b) / (root - x) / 2
+def softplus(x: Dual, beta: Any = 1) -> Dual:
+    """Written so that no terms cancel in the slope by beta."""
+    y = x * beta
+    return where(y >= 0, x, 0) + log1p(exp(-abs(y))) / beta
 
 
-def snake(x: Dual, a: Any) -> Dual:
-    s = sine(x * a)
-    return x + s * s / a if a else x
+def squareplus(x: Dual, b: Dual) -> Dual:
+    """For b = 0 it is relu, whose slope at 0 is the mean of both sides."""
+    if b.value == 0:
+        size = where(abs(x) > 0, abs(x), 5e-324)  # whose inverse is beyond all floats
+        return where(x > 0, x, where(x >= 0, x / 2, 0)) + b / size / 4
+    return where(x >= 0, x, 0) + b / (sqrt(x * x + b) + abs(x)) / 2
+
+
+def snake(x: Dual, alpha: Dual) -> Dual:
+    """For alpha = 0 its limit."""
+    s = sine(x * alpha)
+    return x + x * x * alpha if alpha.value == 0 else x + s * s / alpha
 
 
 def gelu_tanh(x: Dual) -> Dual:
-    return x * sigmoid(2 * mp().sqrt(2 / mp().pi) * (x + mp().mpf("0.044715") * x * x * x))
+    return x * sigmoid((x + x * x * x * 44715 / 1000000) * (2 * x.m.sqrt(2 / x.m.pi)))
 
 
+@dataclass(frozen=True)
+class Definition:
+    """The formula of an activation, and what a test of it needs to know."""
+
+    #: Of x and the parameters by their names, all of them dual numbers.
+    function: Callable[..., Any]
+    #: Tuples of parameters to test besides the defaults.
+    parameters: tuple[tuple[float, ...], ...] = ()
+    #: Where the value, or the slope, is 0 between other values, for the default parameters: to 40 digits.
+    value_zeros: tuple[str, ...] = ()
+    slope_zeros: tuple[str, ...] = ()
+    #: Whether it oscillates, so that large x need more digits.
+    periodic: bool = False
+    #: Whether it takes -0.0 to -0.0 if it takes 0 to 0. Squares do not, nor does what is constant up to there.
+    signed_zero: bool = True
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """x and the parameters."""
+        return tuple(signature(self.function).parameters)
+
+    def at(self, m: Any, by: str | None, *given: Any) -> Dual:
+        """The value at x and the parameters, and its slope by one of these."""
+        numbers = [Dual(each, m.one if name == by else None, m) for name, each in zip(self.names, given, strict=True)]
+        found = self.function(*numbers)
+        return found if isinstance(found, Dual) else Dual(found, None, m)
+
+    def exactly(self, by: str | None, x: Any, *parameters: Any) -> Any:
+        """The value, or the slope by x or a parameter, by mpmath; take 10**400 for infinity."""
+        context = mp()
+        size = int(context.mag(x)) if x else 0
+        more = 2 * abs(size) + 200 if self.periodic else 0
+        if by not in (None, "x"):  # terms that cancel to x**2
+            more += 3 * max(0, -size)
+        with context.extraprec(more):
+            found = self.at(EXACT, by, context.mpf(x), *map(context.mpf, parameters))
+            return context.mpf(found.value if by is None else found.slope or 0)
+
+
+EXACT = Exact()
 #: selu's constants, as the paper has them, in float64.
 SCALE, ALPHA = 1.0507009873554805, 1.6732632423543772
+#: Parameters: zero, negative, tiny and large.
+SLOPES = ((0.0,), (-0.5,), (1e-30,), (3.0,))
+SWISH_ZERO = ("-1.278464542761073795109358739022980155439",)
 
-#: name -> the function of (x, *parameters).
-DEFINITIONS: Mapping[str, Callable[..., Dual]] = {
-    "identity": lambda x: x,
-    "relu": lambda x: x if x > 0 else dual(0),
-    "leaky_relu": lambda x, a: x if x > 0 else x * a,
-    "relu6": lambda x: inside(x, 0, 6),
-    "relu_squared": rectified_square,
-    "star_relu": lambda x, scale, bias: rectified_square(x) * scale + bias,
-    "thresholded_relu": lambda x, theta: x if x > theta else dual(0),
-    "threshold": lambda x, threshold, value: x if x > threshold else dual(value),
-    "hard_tanh": inside,
-    "hard_sigmoid": ramp,
-    "hard_silu": hard_silu,
-    "softshrink": lambda x, c: x - c if x > c else x + c if x < -c else dual(0),
-    "hardshrink": lambda x, c: x if x > c or x < -c else dual(0),
-    "step": lambda x: dual(x >= 0),
-    "sparse_plus": lambda x: x if x >= 1 else dual(0) if x <= -1 else (x + 1) * (x + 1) / 4,
-    "sparse_sigmoid": lambda x: (inside(x, -1, 1) + 1) / 2,
-    "sigmoid": sigmoid,
-    "log_sigmoid": lambda x: -softplus(-x),
-    "tanh": tanh,
-    "tanhshrink": tanhshrink,
-    "exponential": exp,
-    "erf": erf,
-    "softsign": softsign,
-    "ndtr": normal,
-    "elu": lambda x, a: x if x > 0 else expm1(x) * a,
-    "celu": lambda x, a: x if x > 0 else expm1(x / a) * a,
-    "selu": lambda x: (x if x > 0 else expm1(x) * ALPHA) * SCALE,
-    "softplus": lambda x, beta: softplus(x * beta) / beta,
-    "squareplus": squareplus,
-    "silu": lambda x: x * sigmoid(x),
-    "swish": lambda x, beta: x * sigmoid(x * beta),
-    "gelu": lambda x: x * normal(x),
-    "gelu_tanh": gelu_tanh,
-    "quick_gelu": lambda x: x * sigmoid(x * mp().mpf("1.702")),
-    "mish": lambda x: x * tanh(softplus(x)),
-    "serf": lambda x: x * erf(softplus(x)),
-    "telu": lambda x: x * (tanh(exp(x)) if x < 20 else dual(1)),
-    "snake": snake,
+DEFINITIONS: Mapping[str, Definition] = {
+    "identity": Definition(lambda x: x),
+    "relu": Definition(lambda x: where(x > 0, x, 0)),
+    "leaky_relu": Definition(lambda x, alpha: where(x > 0, x, x * alpha), SLOPES),
+    "relu6": Definition(lambda x: clipped(x, 0, 6)),
+    "relu_squared": Definition(rectified_square, signed_zero=False),
+    "star_relu": Definition(
+        lambda x, scale, bias: rectified_square(x) * scale + bias,
+        ((1.0, 0.0), (0.0, 0.5), (-0.5, 2.0), (1e-30, 1.0), (3.0, -1e-3)),
+        value_zeros=("0.7071067811865475244008443621048490392848",),
+    ),
+    "thresholded_relu": Definition(lambda x, theta: where(x > theta, x, 0), SLOPES, signed_zero=False),
+    "threshold": Definition(
+        lambda x, threshold, value: where(x > threshold, x, value),
+        ((0.5, -2.0), (-1.0, 20.0), (1e-30, 1e-30), (3.0, 0.0)),
+        signed_zero=False,
+    ),
+    "hard_tanh": Definition(
+        lambda x, min, max: clipped(x, min, max),
+        ((0.0, 6.0), (-0.5, 3e4), (-1e-30, 1e-30), (1.0, 2.0), (-3.0, -2.0)),
+    ),
+    "hard_sigmoid": Definition(ramp, ((0.2, 0.5), (0.25, 0.5), (-0.25, 0.0), (0.0, 0.3), (1e-30, 0.5), (3.0, -0.7))),
+    "hard_silu": Definition(
+        lambda x: where(x <= -3, flat(x), where(x >= 3, x, x * (x + 3) / 6)), slope_zeros=("-1.5",)
+    ),
+    "softshrink": Definition(
+        lambda x, lambd: where(x > lambd, x - lambd, where(x < -lambd, x + lambd, flat(x))),
+        ((0.0,), (1e-30,), (3.0,), (1e30,)),
+    ),
+    "hardshrink": Definition(lambda x, lambd: where(abs(x) > lambd, x, flat(x)), SLOPES),
+    "step": Definition(lambda x: where(x >= 0, 1, 0)),
+    "sparse_plus": Definition(lambda x: where(x >= 1, x, where(x <= -1, 0, (x + 1) * (x + 1) / 4))),
+    "sparse_sigmoid": Definition(lambda x: (clipped(x, -1, 1) + 1) / 2),
+    "sigmoid": Definition(sigmoid),
+    "log_sigmoid": Definition(lambda x: -softplus(-x)),
+    "tanh": Definition(tanh),
+    "tanhshrink": Definition(tanhshrink),
+    "exponential": Definition(exp),
+    "erf": Definition(erf),
+    "softsign": Definition(softsign),
+    "ndtr": Definition(normal),
+    "elu": Definition(lambda x, alpha: where(x > 0, x, expm1(below(x)) * alpha), SLOPES),
+    "celu": Definition(
+        lambda x, alpha: where(x > 0, x, expm1(below(x) / alpha) * alpha), ((0.3,), (-1.5,), (1e-3,), (3.0,), (1e3,))
+    ),
+    "selu": Definition(lambda x: where(x > 0, x, expm1(below(x)) * ALPHA) * SCALE),
+    "softplus": Definition(softplus, ((-1.5,), (1e-3,), (3.0,))),
+    "squareplus": Definition(squareplus, ((0.0,), (1e-30,), (1.0,), (1e6,))),
+    "silu": Definition(lambda x: x * sigmoid(x), slope_zeros=SWISH_ZERO),
+    "swish": Definition(
+        lambda x, beta: x * sigmoid(x * beta), ((0.0,), (-1.5,), (1e-3,), (3.0,)), slope_zeros=SWISH_ZERO
+    ),
+    "gelu": Definition(lambda x: x * normal(x), slope_zeros=("-0.7517915246935644574579049467795240396645",)),
+    "gelu_tanh": Definition(gelu_tanh, slope_zeros=("-0.7524614220710162584879544432889160906054",)),
+    "quick_gelu": Definition(
+        lambda x: x * sigmoid(x * 1702 / 1000), slope_zeros=("-0.7511542554412889512980956163472268833369",)
+    ),
+    "mish": Definition(lambda x: x * tanh(softplus(x)), slope_zeros=("-1.192431214515495212137588340420739405601",)),
+    "serf": Definition(lambda x: x * erf(softplus(x)), slope_zeros=("-1.193059968928187966183286327136999079397",)),
+    "telu": Definition(
+        lambda x: x * tanh(exp(where(x > 20, x * 0 + 20, x))),
+        slope_zeros=("-1.078860058464624056650667370172077476073",),
+    ),
+    "snake": Definition(
+        snake,
+        ((0.0,), (-1.5,), (1e-3,), (3.0,)),
+        slope_zeros=(
+            "-3.926990816987241548078304229099378605246",
+            "-0.7853981633974483096156608458198757210493",
+            "2.356194490192344928846982537459627163148",
+        ),
+        periodic=True,
+    ),
 }
-
-#: Those whose terms cancel near 0, to x**3 at worst, and those with a sine of what may be large.
-CANCELLING = {"tanhshrink"}
-PERIODIC = {"snake"}
-
-
-def extra(name: str, x: float) -> int:
-    """More binary digits that x needs there."""
-    exponent = math.frexp(x)[1]
-    if name in CANCELLING:
-        return 3 * max(0, -exponent)
-    return 2 * abs(exponent) + 200 if name in PERIODIC else 0
 
 
 def exact(
@@ -205,14 +340,8 @@ def exact(
 
     For a name in DEFINITIONS, and a part "forward" or "derivative".
     """
-    context, function, forward = mp(), DEFINITIONS[name], part == "forward"
-
-    def result(each: float) -> Any:
-        with context.extraprec(extra(name, each)):
-            found = function(Dual(context.mpf(each), context.one), *parameters)
-            return found.value if forward else found.slope
-
-    return rounded(map(result, x.tolist()))
+    definition, by = DEFINITIONS[name], None if part == "forward" else "x"
+    return rounded(definition.exactly(by, each, *parameters) for each in x.tolist())
 
 
 def rounded(results: Iterable[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

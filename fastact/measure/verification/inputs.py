@@ -148,16 +148,17 @@ def changes(kind: Format, reference: Reference, part: str) -> Ordinals:
     return np.concatenate([low, high])
 
 
-def kinks(reference: Reference) -> list[float]:
+def kinks(reference: Reference, step: int = 1 << 17) -> list[float]:
     """The float32 numbers at which the slope, or the function, jumps; 0 always is among them.
 
-    Of each stretch, the half in which it changes more is parted again; a jump stays as large as it was.
+    Of each stretch of `step` numbers, the half in which it changes more is parted again; a jump stays as large as it
+    was.
     """
     kind = FORMATS["float32"]
     reach = int(kind.patterns(2.0**16)[0])
     found = {0.0}
     for part in ("forward", "derivative") if reference.differentiable else ("forward",):
-        edges = np.arange(-reach, reach, 1 << 17)
+        edges = np.arange(-reach, reach, step)
         low, high = edges[:-1], edges[1:]
         with np.errstate(all="ignore"):
             y_low, y_high = (reference.compute(part, values(each, kind), kind) for each in (low, high))
